@@ -1,0 +1,323 @@
+"""The contract every metric keeps, ours and others': `Metric`, and `LearnedMetric` for those that are trained.
+
+The engine, the command line and the conformance kit know a metric through nothing but this class.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from .sample import FIELDS, Dimension, Sample, SampleError, Score
+
+M = TypeVar("M", bound="Metric")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a metric: a keyword of its `__init__`, its type, its default, and what the docstring says of it."""
+
+    name: str
+    hint: Any
+    default: Any
+    description: str
+
+
+class Metric(ABC):
+    """Gives one or more numbers to a sample. To write one, fill in the attributes, `prepare` and `score_batch`.
+
+    Class attributes:
+
+    - `name`, `version`: the name it is created by; the version rises whenever any number changes.
+    - `needs`: fields of `Sample` it cannot do without. `uses`: fields it honours when an option asks for them.
+    - `dimensions`: the numbers it gives, exactly one of them primary, and that one first.
+    - `paper`, `licence`: where the method comes from; under what terms its code and weights may be used.
+    - `requires`: packages beyond the core that it imports, as pip names, for the advice in the error message.
+    - `concurrent`: on a CPU, `score_batch` may run in several threads at once, each with its own single sample. True
+      for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
+
+    `__init__` takes keywords only, stores each under its own name and does no work. Option types are read from its
+    annotations (`Literal`, `int`, `Annotated[int, annotated_types.Ge(0)]`, ...), their descriptions from the `Options:`
+    section of the class docstring or of a base class's. The module that defines a metric imports no torch at its top:
+    listing stays fast.
+
+    >>> from editmetrics import create_metric
+    >>> mse = create_metric("mse")
+    >>> float(mse("docs/examples/source/cat.jpg", "docs/examples/source/cat.jpg"))
+    0.0
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    needs: ClassVar[frozenset[str]] = frozenset({"edited"})
+    uses: ClassVar[frozenset[str]] = frozenset()
+    dimensions: ClassVar[tuple[Dimension, ...]]
+    paper: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    requires: ClassVar[tuple[str, ...]] = ()
+    concurrent: ClassVar[bool] = False
+
+    device: str | None = None
+    """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""
+
+    # ------------------------------------------------------------------ what a metric author writes
+
+    @abstractmethod
+    def prepare(self, sample: Sample) -> Any:
+        """One sample as `score_batch` wants it: decoded, cropped, tokenised, on the CPU; pure.
+
+        The only preprocessing there is, also in training. Raises `SampleError` (or any other error) for a sample that
+        cannot be scored; that costs this sample alone.
+        """
+
+    @abstractmethod
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        """The scores of prepared samples, in their order. All of a batch share `batch_key`."""
+
+    def load(self) -> None:  # noqa: B027 - a metric without weights has nothing to do here
+        """Get ready to score: read weights, move them to `device`. May be called again, and then does nothing."""
+
+    def required(self) -> frozenset[str]:
+        """The fields that this instance needs: `needs`, and what its options add (a mask, say)."""
+        return frozenset(self.needs)
+
+    def checkpoints(self) -> tuple[str, ...]:
+        """The entries of the weights registry that this instance loads; empty for a metric without weights."""
+        return ()
+
+    def identity(self) -> dict[str, Any]:
+        """All that produces this metric's numbers, as JSON: two metrics with equal identities give equal scores.
+
+        Learned metrics add the checksum of their weights, backbone and revision, prompts and preprocessing.
+        """
+        return {
+            "metric": self.name,
+            "version": self.version,
+            "package": type(self).__module__.partition(".")[0],
+            "options": self.options,
+        }
+
+    def batch_key(self, prepared: Any) -> Hashable:
+        """Prepared samples with equal keys may share a batch; by default, those whose arrays have equal shapes."""
+        return _shapes(prepared)
+
+    # ------------------------------------------------------------------ what its users call
+
+    def __call__(self, *images: Any, **fields: Any) -> Score:
+        """The score of one sample: `metric(source, edited, prompt=...)`, `metric(edited)` or `metric(Sample(...))`.
+
+        Images are paths, bytes, PIL images, arrays (H, W, 3) uint8 or tensors (3, H, W) in [0, 1]; the other fields of
+        `Sample` go by keyword. Raises what is wrong with the sample; `score` is the same for many and raises nothing.
+        """
+        sample = self._sample(images, fields)
+        self.load()
+        self.check_fields(sample)
+        (score,) = self.checked(self.score_batch([self.prepare(sample)]), 1)
+        return score
+
+    def score(self, samples: Iterable[Sample], batch_size: int = 16) -> list[Score]:
+        """The scores of many samples, in their order; what cannot be scored has a status and a reason."""
+        self.load()
+        scores: list[Score | None] = []
+        groups: dict[Hashable, list[tuple[int, Any]]] = {}
+        for index, sample in enumerate(samples):
+            prepared = self.prepare_or_why_not(sample)
+            scores.append(prepared if isinstance(prepared, Score) else None)
+            if isinstance(prepared, Score):
+                continue
+            group = groups.setdefault(self.batch_key(prepared), [])
+            group.append((index, prepared))
+            if len(group) == batch_size:
+                self._fill(scores, group)
+        for group in groups.values():
+            self._fill(scores, group)
+        return [score for score in scores if score is not None]
+
+    def to(self: M, device: str | None) -> M:
+        """Compute on `device`; None picks the first GPU, else the CPU (EDITMETRICS_DEVICE overrides it)."""
+        self.device = device
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The value of each option."""
+        return {option.name: getattr(self, option.name) for option in self.option_list()}
+
+    @property
+    def label(self) -> str:
+        """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
+        changed = {o.name: getattr(self, o.name) for o in self.option_list() if getattr(self, o.name) != o.default}
+        said = ",".join(f"{name}={value}" for name, value in changed.items())
+        return f"{self.name}:{said}" if said else self.name
+
+    @classmethod
+    def option_list(cls) -> tuple[Option, ...]:
+        """The options, read from the keywords of `__init__` and the docstring."""
+        if "_option_list" not in cls.__dict__:
+            described: dict[str, str] = {}
+            for base in reversed(cls.__mro__):  # an option of a base class is described once, there
+                described |= _described_options(inspect.cleandoc(base.__doc__ or ""))
+            hints = get_type_hints(cls.__init__, include_extras=True)
+            parameters = [p for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY]
+            cls._option_list = tuple(
+                Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, "")) for p in parameters
+            )
+        return cls._option_list
+
+    _option_list: ClassVar[tuple[Option, ...]]
+
+    @classmethod
+    def primary(cls) -> Dimension:
+        """The dimension that `float(score)` gives."""
+        return next(dimension for dimension in cls.dimensions if dimension.primary)
+
+    # ------------------------------------------------------------------ what the engine calls
+
+    def check_fields(self, sample: Sample) -> None:
+        """Raise `SampleError` (`skipped`) when the sample lacks a field that this metric needs."""
+        missing = [name for name in FIELDS if name in self.required() and not sample.has(name)]
+        if missing:
+            raise SampleError(f"{self.label} needs {' and '.join(missing)}, which this sample has not", "skipped")
+
+    def prepare_or_why_not(self, sample: Sample) -> Any:
+        """`prepare(sample)`, or the unscored `Score` that says why it cannot be prepared."""
+        try:
+            self.check_fields(sample)
+            return self.prepare(sample)
+        except Exception as error:
+            return _why_not(error)
+
+    def score_or_why_not(self, batch: Sequence[Any]) -> list[Score]:
+        """`score_batch(batch)`; when it fails, each half again, down to the sample that is at fault or does not fit."""
+        batch = list(batch)
+        try:
+            return self.checked(self.score_batch(batch), len(batch))
+        except Exception as error:
+            why = error
+        _free_device_memory()  # outside the except block: its traceback keeps the failed batch's tensors alive
+        if len(batch) == 1:
+            return [_why_not(why)]
+        del why
+        half = len(batch) // 2
+        return self.score_or_why_not(batch[:half]) + self.score_or_why_not(batch[half:])
+
+    def checked(self, scores: list[Score], count: int) -> list[Score]:
+        """The same scores, if they keep the contract: one each, every dimension, inside its range; else failed ones."""
+        if len(scores) != count:
+            raise RuntimeError(f"{self.name}.score_batch returned {len(scores)} scores for {count} samples")
+        for index, score in enumerate(scores):
+            problem = self._problem(score)
+            if problem:
+                scores[index] = Score.unscored("failed", problem)
+        return scores
+
+    def _problem(self, score: Score) -> str | None:
+        declared = {dimension.name: dimension for dimension in self.dimensions}
+        if unknown := [name for name in score if name not in declared]:
+            return f"{self.name} returned {', '.join(unknown)}, which is no dimension that it declares"
+        if score.ok and (missing := [name for name in declared if name not in score]):
+            return f"{self.name} returned no {', '.join(missing)}"
+        if score.ok and next(iter(score)) != self.primary().name:
+            return f"{self.name} returned {next(iter(score))} first, where the primary {self.primary().name} belongs"
+        for name, value in score.items():
+            if not declared[name].contains(value):
+                low, high = declared[name].low, declared[name].high
+                return f"{self.name} returned {name} = {value:.6g}, outside its declared range {low:g} to {high:g}"
+        return None
+
+    # ------------------------------------------------------------------ inside
+
+    def _fill(self, scores: list[Score | None], group: list[tuple[int, Any]]) -> None:
+        if group:
+            for (index, _), score in zip(group, self.score_or_why_not([item for _, item in group]), strict=True):
+                scores[index] = score
+            group.clear()
+
+    def _sample(self, images: tuple[Any, ...], fields: dict[str, Any]) -> Sample:
+        if len(images) == 1 and isinstance(images[0], Sample):
+            return replace(images[0], **fields)
+        if len(images) > 2:
+            raise TypeError(f"{self.name}(source, edited, ...) takes two images in order; the others go by keyword")
+        if len(images) == 1 and "source" in self.required() and "source" not in fields and "edited" not in fields:
+            raise TypeError(f"{self.name} compares two images: {self.name}(source, edited)")
+        given = dict(
+            zip(
+                ("edited",) if len(images) == 1 and "edited" not in fields else ("source", "edited"),
+                images,
+                strict=False,
+            )
+        )
+        if twice := given.keys() & fields.keys():
+            raise TypeError(f"{self.name} was given {', '.join(sorted(twice))} both by position and by keyword")
+        given |= fields
+        if unknown := given.keys() - {*FIELDS, "id", "meta"}:
+            raise TypeError(f"{self.name} was given {', '.join(sorted(unknown))}; a sample has {', '.join(FIELDS)}")
+        return Sample(**{"id": "sample", "edited": None, **given})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.options, self.device)  # loaded weights do not travel
+
+    def __repr__(self) -> str:
+        said = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"<metric {self.name}{said}>"
+
+
+class LearnedMetric(Metric):
+    """A metric that is trained on human ratings.
+
+    `fit` trains it and returns it. Its `output_dir` is a checkpoint that `create_metric(name, weights=DIR)` reads.
+    """
+
+    @abstractmethod
+    def fit(self: M, train: Any, val: Any = None, *, output_dir: str, resume: bool = True, **options: Any) -> M:
+        """Train on samples with ratings, write a checkpoint folder, return the trained metric."""
+
+
+def pick_device(device: str | None = None) -> str:
+    """`device` itself; without one, what EDITMETRICS_DEVICE says, else "cuda" where there is a GPU, else "cpu"."""
+    import os
+
+    import torch
+
+    device = device or os.environ.get("EDITMETRICS_DEVICE")
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:
+    return cls(**options).to(device)
+
+
+def _why_not(error: Exception) -> Score:
+    if isinstance(error, SampleError):
+        return Score.unscored(error.status, str(error))
+    return Score.unscored("failed", f"{type(error).__name__}: {error}")
+
+
+def _free_device_memory() -> None:
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _shapes(value: Any) -> Hashable:
+    if hasattr(value, "shape"):
+        return tuple(value.shape)
+    if isinstance(value, dict):
+        return tuple((key, _shapes(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(_shapes(item) for item in value)
+    return None
+
+
+def _described_options(docstring: str) -> dict[str, str]:
+    section = re.search(r"^Options:\n((?:[ ]+.*\n?|\n)+)", docstring, re.MULTILINE)
+    if not section:
+        return {}
+    entries = re.findall(r"^[ ]{4}(\w+): (.*(?:\n[ ]{5,}.*)*)", section.group(1), re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text).strip() for name, text in entries}

@@ -1,0 +1,253 @@
+"""From a name to a metric: the built-in table, entry points of other packages, and `name:option=value`.
+
+A built-in metric is a line in `BUILTIN`; a third party's is an entry point in the group `editmetrics.metrics`. Both are
+strings until somebody asks, and both come out of the same functions.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import typing
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from .metric import Metric, Option
+from .sample import EditMetricsError
+
+GROUP = "editmetrics.metrics"
+
+BUILTIN = {
+    "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
+    "fsim": "editmetrics.plugins.fsim:FSIM",
+    "gmsd": "editmetrics.plugins.gmsd:GMSD",
+    "lpips": "editmetrics.plugins.lpips:LPIPS",
+    "mae": "editmetrics.plugins.mae:MAE",
+    "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
+    "mse": "editmetrics.plugins.mse:MSE",
+    "psnr": "editmetrics.plugins.psnr:PSNR",
+    "ssim": "editmetrics.plugins.ssim:SSIM",
+}
+
+
+class UnknownMetricError(EditMetricsError, LookupError):
+    """No metric has this name."""
+
+
+class OptionError(EditMetricsError, ValueError):
+    """A metric has no such option, or the option cannot have that value."""
+
+
+class MissingPackageError(EditMetricsError, ImportError):
+    """A metric needs a package that is not installed."""
+
+
+class BrokenPluginError(EditMetricsError):
+    """A third party's metric is registered and cannot be used."""
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A third party's entry point that gives no usable metric: its name, its package, and what is wrong with it."""
+
+    name: str
+    package: str
+    reason: str
+
+
+def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Metric:
+    """The metric that `spec` names, ready to be called; weights are read at the first call.
+
+    `spec` is a name, with options or without: "psnr", "lpips:net=vgg", "psnr:channels=y,crop_border=4". Options can
+    be given as keywords instead. `device` is where it computes; without it, the first GPU if there is one.
+
+    Raises `UnknownMetricError` with the nearest names, `OptionError` with the options there are, `MissingPackageError`
+    with the line that installs it.
+
+    >>> create_metric("psnr:crop_border=4").options["crop_border"]
+    4
+    """
+    name, from_spec = parse_spec(spec)
+    cls = metric_class(name)
+    if twice := from_spec.keys() & options.keys():
+        raise OptionError(f"{spec}: option {', '.join(sorted(twice))} is given both in the name and as a keyword")
+    for package in cls.requires:
+        if not _installed(package):
+            raise MissingPackageError(
+                f"{name} needs the package {package}, which is not installed: pip install {package}"
+            )
+    return cls(**checked_options(cls, {**from_spec, **options})).to(device)
+
+
+def list_metrics() -> list[str]:
+    """The names of all usable metrics, built-in and third-party, sorted.
+
+    >>> "psnr" in list_metrics()
+    True
+    """
+    broken = {plugin.name for plugin in broken_plugins()}
+    return sorted(BUILTIN.keys() | (_entry_points().keys() - broken))
+
+
+def metric_class(name: str) -> type[Metric]:
+    """The class of the metric `name`. Imports its module and nothing heavier."""
+    if name in BUILTIN:
+        return _load_builtin(name)
+    if name in _entry_points():
+        found = _load_plugin(name)
+        if isinstance(found, BrokenPlugin):
+            raise BrokenPluginError(f"the metric {name} of the package {found.package} cannot be used: {found.reason}")
+        return found
+    names = sorted(BUILTIN.keys() | _entry_points().keys())
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
+    advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}."
+    raise UnknownMetricError(f"no metric is named {name!r}; {advice} 'editmetrics list' shows them all.")
+
+
+def broken_plugins() -> list[BrokenPlugin]:
+    """The third-party metrics that are registered and cannot be used, with the reason; they harm nobody else."""
+    taken = [
+        BrokenPlugin(name, _package_of(points), "its name is that of a built-in metric; a plugin may not replace one")
+        for name, points in _all_entry_points().items()
+        if name in BUILTIN
+    ]
+    loaded = [_load_plugin(name) for name in _entry_points()]
+    return taken + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """The name and options of "name:option=value,option=value".
+
+    >>> parse_spec("psnr:channels=y,crop_border=4")
+    ('psnr', {'channels': 'y', 'crop_border': '4'})
+    """
+    name, _, text = spec.strip().partition(":")
+    options: dict[str, str] = {}
+    for part in text.split(",") if text else []:
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (key and equals and value):
+            raise OptionError(
+                f"{spec!r}: {part!r} is not option=value; a metric is written name:option=value,option=value"
+            )
+        if key in options:
+            raise OptionError(f"{spec!r}: option {key} is given twice")
+        options[key] = value
+    if not name:
+        raise UnknownMetricError(f"{spec!r} names no metric; a metric is written name:option=value,option=value")
+    return name, options
+
+
+def checked_options(cls: type[Metric], given: dict[str, Any]) -> dict[str, Any]:
+    """The options of `cls` as the types that it declares, also from text; `OptionError` for what does not fit."""
+    known = {option.name: option for option in cls.option_list()}
+    for key in given.keys() - known.keys():
+        near = difflib.get_close_matches(key, known, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise OptionError(f"{cls.name} has no option {key!r}; {advice}it has {', '.join(known) or 'none'}")
+    return {key: _checked_value(cls, known[key], value) for key, value in given.items()}
+
+
+def described_type(hint: Any) -> str:
+    """An option's type for people: "rgb | y", "int, at least 0", "float".
+
+    >>> described_type(Literal["rgb", "y"] | None)
+    'rgb | y | none'
+    """
+    if typing.get_origin(hint) is typing.Annotated:
+        base, *limits = typing.get_args(hint)
+        words = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under", "multiple_of": "a multiple of"}
+        said = [f"{words[key]} {getattr(limit, key)}" for limit in limits for key in words if hasattr(limit, key)]
+        return ", ".join([described_type(base), *said])
+    if typing.get_origin(hint) is Literal:
+        return " | ".join(str(choice) for choice in typing.get_args(hint))
+    if typing.get_args(hint):
+        return " | ".join(described_type(choice) for choice in typing.get_args(hint))
+    return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
+
+
+def _checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        adapter = TypeAdapter(option.hint, config=ConfigDict(arbitrary_types_allowed=True))
+        candidates = [value]
+        if isinstance(value, str):  # the text "none" is None, and "4" is the integer of a Literal[2, 4]
+            candidates += [None] if value.lower() == "none" else [_literal(value)]
+        for candidate in candidates[1:]:
+            try:
+                return adapter.validate_python(value)
+            except ValidationError:
+                value = candidate
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        expected = described_type(option.hint)
+        raise OptionError(f"{cls.name}: option {option.name} is {value!r}; expected {expected}") from error
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _load_builtin(name: str) -> type[Metric]:
+    module, _, attribute = BUILTIN[name].partition(":")
+    cls: type[Metric] = getattr(importlib.import_module(module), attribute)
+    return cls
+
+
+@cache
+def _all_entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    return {name: points for name, points in _all_entry_points().items() if name not in BUILTIN}
+
+
+@cache
+def _load_plugin(name: str) -> type[Metric] | BrokenPlugin:
+    points = _entry_points()[name]
+    package = _package_of(points)
+    packages = Counter(point.dist.name if point.dist else "?" for point in points)
+    if len(packages) > 1:
+        return BrokenPlugin(
+            name, package, f"the packages {', '.join(packages)} all register this name; uninstall all but one"
+        )
+    try:
+        cls = points[0].load()
+    except Exception as error:
+        return BrokenPlugin(name, package, f"{points[0].value} cannot be imported: {type(error).__name__}: {error}")
+    if not (isinstance(cls, type) and issubclass(cls, Metric)):
+        return BrokenPlugin(name, package, f"{points[0].value} is no subclass of editmetrics.Metric")
+    if missing := [key for key in ("name", "version", "dimensions") if not hasattr(cls, key)]:
+        return BrokenPlugin(name, package, f"{points[0].value} declares no {', '.join(missing)}")
+    if cls.name != name:
+        return BrokenPlugin(
+            name, package, f"the entry point is named {name}, but the class {cls.name}; they must be equal"
+        )
+    if sum(dimension.primary for dimension in cls.dimensions) != 1:
+        return BrokenPlugin(name, package, f"{points[0].value} must declare exactly one primary dimension")
+    return cls
+
+
+def _package_of(points: list[importlib.metadata.EntryPoint]) -> str:
+    dist = points[0].dist
+    return f"{dist.name} {dist.version}" if dist else "?"
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.util.find_spec(package.replace("-", "_")) is not None
+    return True

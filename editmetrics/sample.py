@@ -1,0 +1,190 @@
+"""What is judged (`Sample`) and what is said of it (`Dimension`, `Score`), with the errors both can raise.
+
+Nothing here imports anything of the project, nor any heavy library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Status = Literal["ok", "refused", "unparseable", "failed", "skipped"]
+"""`ok`: scored. `refused`: the model declined. `unparseable`: it answered, but not with a score. `failed`: an error.
+`skipped`: the sample lacks what the metric needs."""
+
+STATUSES: tuple[str, ...] = get_args(Status)
+IMAGE_FIELDS = ("source", "edited", "reference", "mask")
+"""The fields of `Sample` that hold an image."""
+
+TEXT_FIELDS = ("prompt", "questions")
+FIELDS = IMAGE_FIELDS + TEXT_FIELDS
+
+
+class EditMetricsError(Exception):
+    """What went wrong, with which file or name, what was expected and what to do next."""
+
+
+class SampleError(EditMetricsError):
+    """One sample cannot be scored; `status` says of which kind that is (`skipped` when a field is missing)."""
+
+    def __init__(self, reason: str, status: Status = "failed") -> None:
+        super().__init__(reason)
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.status)
+
+
+class NotScoredError(EditMetricsError, ValueError):
+    """A number was asked of a `Score` that has none."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to judge: an edited (or generated) image and what it is judged by.
+
+    Images are lazy: a path, the bytes of a file, a PIL image, an array (H, W, 3) uint8 or a tensor (3, H, W) in [0, 1];
+    they are decoded when a metric looks at them (`editmetrics.images.read_image`).
+
+    - `id`: the row's name, unique in a run.
+    - `edited`: the image that is judged; for text-to-image, the generated one.
+    - `source`: the image before the edit.
+    - `reference`: a ground-truth target.
+    - `mask`: the edited region, white on black, of the images' size.
+    - `prompt`: the instruction, or the text that an image was generated from.
+    - `questions`: questions about the image, for metrics that ask.
+    - `meta`: anything else, kept (`system` is the model that made the edit).
+
+    >>> Sample("cat", edited="edits/cat.png", source="sources/cat.png", prompt="make it a dog").prompt
+    'make it a dog'
+    """
+
+    id: str
+    edited: Any
+    source: Any = None
+    reference: Any = None
+    mask: Any = None
+    prompt: str | None = None
+    questions: tuple[str, ...] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the field `name` is there to be used; an empty prompt is not."""
+        value = getattr(self, name)
+        return value is not None and not (name in TEXT_FIELDS and not value)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One number that a metric gives: its name, unit, range and direction.
+
+    `low` and `high` are the ends of the range (infinite where there is none). A score outside it is an error.
+    `primary` marks the dimension that `float(score)` gives; a metric has exactly one, and lists it first.
+
+    >>> Dimension("psnr", unit="dB", low=0, high=math.inf, primary=True).direction
+    'higher is better'
+    """
+
+    name: str
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    higher_is_better: bool = True
+    primary: bool = False
+    description: str = ""
+
+    @property
+    def direction(self) -> str:
+        return "higher is better" if self.higher_is_better else "lower is better"
+
+    @property
+    def best(self) -> float:
+        """The end of the range that is best."""
+        return self.high if self.higher_is_better else self.low
+
+    def contains(self, value: float) -> bool:
+        """Whether `value` lies in the range, up to float32 rounding."""
+        slack = 1e-4 * max([1.0] + [abs(end) for end in (self.low, self.high) if math.isfinite(end)])
+        return self.low - slack <= value <= self.high + slack
+
+
+class Score(Mapping[str, float]):
+    """What a metric says of one sample: a mapping from dimension to float, or a reason why there is none.
+
+    - `values`: a float for each dimension, the primary one first; never NaN. A score that is not `ok` may still hold
+      the dimensions that could be scored.
+    - `status`: `ok`, or why not (see `Status`); `reason` says it in words.
+    - `explanation`: text that a model gave with its score.
+    - `uncertainty`: the standard deviation of each dimension, where the metric knows it.
+    - `details`: whatever else a reader may want: a region, raw answers, notes such as "prompt truncated".
+
+    >>> score = Score({"psnr": 31.5})
+    >>> float(score), score["psnr"], score.ok
+    (31.5, 31.5, True)
+    >>> Score.unscored("skipped", "no prompt")
+    Score(skipped: no prompt)
+    """
+
+    __slots__ = ("_values", "details", "explanation", "reason", "status", "uncertainty")
+
+    def __init__(
+        self,
+        values: Mapping[str, float],
+        status: Status = "ok",
+        reason: str | None = None,
+        explanation: str | None = None,
+        uncertainty: Mapping[str, float] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._values = {name: float(value) for name, value in values.items()}
+        self.status, self.reason, self.explanation = status, reason, explanation
+        self.uncertainty, self.details = uncertainty, dict(details or {})
+        if status not in STATUSES:
+            raise ValueError(f"score status is {status!r}; expected one of {', '.join(STATUSES)}")
+        for name, value in self._values.items():
+            if math.isnan(value):
+                raise ValueError(f"{name} is NaN, which is no score; return Score.unscored('failed', reason) instead")
+        if self.ok and not self._values:
+            raise ValueError("a score with status 'ok' needs a value; return Score.unscored(status, reason) instead")
+        if self.ok == bool(reason):
+            raise ValueError(f"status {status!r} with reason {reason!r}: a reason goes with every status but 'ok'")
+
+    @classmethod
+    def unscored(cls, status: Status, reason: str, **more: Any) -> Score:
+        """A score without a number: `status` of `refused`, `unparseable`, `failed` or `skipped`, and why."""
+        return cls({}, status, reason, **more)
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __bool__(self) -> bool:
+        return True  # an empty Mapping is false, and `if score:` is never meant that way
+
+    def __float__(self) -> float:
+        if not self.ok:
+            raise NotScoredError(f"there is no number: {self.status}: {self.reason}")
+        return next(iter(self._values.values()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Score) and self.__reduce__() == other.__reduce__()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        said = [f"{name}={value:.6g}" for name, value in self._values.items()]
+        return f"Score({', '.join(said if self.ok else [*said, f'{self.status}: {self.reason}'])})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._values, self.status, self.reason, self.explanation, self.uncertainty, self.details)
