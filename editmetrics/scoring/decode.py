@@ -1,0 +1,80 @@
+"""A sample's images are read once, hashed, and decoded once for all metrics of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..images import ImageError, Unreadable, read_bytes, read_image, read_mask
+from ..sample import IMAGE_FIELDS, Sample
+
+Content = bytes | np.ndarray | Unreadable
+"""What an image is before it is decoded: a file's bytes, the pixels of an image in memory, or why there is neither."""
+
+
+class Opened:
+    """A sample whose files have been read and hashed, and not yet decoded.
+
+    `fingerprint` tells by content whether a score of an earlier run still holds; `decoded` is the sample as metrics
+    get it. An image that cannot be read fails the metrics that look at it, and no others.
+    """
+
+    def __init__(self, sample: Sample, fields: Iterable[str]) -> None:
+        self.sample = sample
+        self._images: dict[str, Content] = {}
+        self._digests: dict[str, str] = {}
+        for name in fields:
+            if sample.has(name):
+                if name in IMAGE_FIELDS:
+                    self._images[name] = self._read(name)
+                    self._digests[name] = _digest(self._images[name])
+                else:
+                    self._digests[name] = json.dumps(getattr(sample, name), ensure_ascii=False)
+
+    def fingerprint(self, fields: Iterable[str]) -> str:
+        """32 hex digits that change when the content of any of `fields` does."""
+        text = json.dumps({name: self._digests[name] for name in fields if name in self._digests}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def decoded(self, fields: Iterable[str]) -> Sample:
+        """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used."""
+        images: dict[str, Any] = {name: self._decoded(name) for name in fields if name in self._images}
+        return replace(self.sample, **images)
+
+    def _read(self, name: str) -> Content:
+        image = getattr(self.sample, name)
+        try:
+            if isinstance(image, (str, os.PathLike)):
+                return read_bytes(image)
+            if isinstance(image, (bytes, bytearray, memoryview)):
+                return bytes(image)
+            return self._pixels(name, image)
+        except ImageError as error:
+            return Unreadable(str(error))
+
+    def _decoded(self, name: str) -> np.ndarray | Unreadable:
+        try:
+            return self._pixels(name, self._images[name])
+        except ImageError as error:
+            return Unreadable(str(error))
+
+    def _pixels(self, name: str, image: Any) -> np.ndarray:
+        given = getattr(self.sample, name)
+        called = (
+            os.fspath(given) if isinstance(given, (str, os.PathLike)) else f"the {name} image of {self.sample.id!r}"
+        )
+        return read_mask(image, name=called) if name == "mask" else read_image(image, name=called)
+
+
+def _digest(content: Content) -> str:
+    if isinstance(content, Unreadable):
+        return f"unreadable: {content.reason}"
+    if isinstance(content, np.ndarray):
+        return f"{content.dtype} {content.shape} {hashlib.sha256(content.tobytes()).hexdigest()}"
+    return hashlib.sha256(content).hexdigest()

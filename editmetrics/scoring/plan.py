@@ -1,0 +1,82 @@
+"""Which metrics a run computes, under which column names and identities, and whether its samples can serve them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .. import images
+from ..metric import Metric
+from ..registry import create_metric
+from ..sample import FIELDS, EditMetricsError, Sample
+
+
+class PlanError(EditMetricsError, ValueError):
+    """A run that cannot be started as it was asked for."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of a run: under its `label` in the table, under its `key` in the record."""
+
+    metric: Metric
+
+    @property
+    def label(self) -> str:
+        return self.metric.label
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a sample that its score may depend on."""
+        wanted = self.metric.required() | self.metric.uses
+        return tuple(name for name in FIELDS if name in wanted)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """All that produces its numbers: what the metric says of itself, and how images are read."""
+        return {**self.metric.identity(), "images": images.decoder()}
+
+    @cached_property
+    def key(self) -> str:
+        """The first 16 hex digits of the SHA-256 of `identity`, as canonical JSON."""
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """From dimension to the column of the table: a metric with one dimension is named alone."""
+        dimensions = self.metric.dimensions
+        return {d.name: self.label if len(dimensions) == 1 else f"{self.label}.{d.name}" for d in dimensions}
+
+
+def plan(
+    samples: Sequence[Sample], metrics: str | Metric | Iterable[str | Metric], device: str | None = None
+) -> list[Column]:
+    """A column for each metric, in order; a metric named twice is computed once.
+
+    Raises `PlanError` when two samples share an id, two metrics a label, or no sample has a field that a metric needs.
+    """
+    if isinstance(metrics, (str, Metric)):
+        metrics = [metrics]
+    columns: dict[str, Column] = {}
+    for given in metrics:
+        column = Column(given if isinstance(given, Metric) else create_metric(given, device=device))
+        if column.label in columns and column.metric.options != columns[column.label].metric.options:
+            raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
+        columns.setdefault(column.label, column)
+    if not columns:
+        raise PlanError("there is no metric to score with; name one, for instance psnr")
+    if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
+        raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
+    for column in columns.values():
+        absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
+        if absent and samples:
+            raise PlanError(
+                f"{column.label} needs {' and '.join(absent)}, which none of the {len(samples)} samples has"
+            )
+    return list(columns.values())

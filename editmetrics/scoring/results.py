@@ -1,0 +1,139 @@
+"""What a run knows at its end: every score, compactly, and their summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..sample import Dimension, Sample, Score
+from .plan import Column
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric and dimension over the samples of one system (or all): what a table of results shows of it.
+
+    Mean, spread (standard deviation, n-1) are over the finite scores, the median over all; `infinite` says how many
+    are not finite (PSNR of identical images). What was not scored is in none of them: `unscored` counts it by status.
+    """
+
+    column: str
+    label: str
+    dimension: Dimension
+    system: str | None
+    n: int
+    unscored: dict[str, int]
+    infinite: int
+    mean: float | None
+    median: float | None
+    spread: float | None
+    best: str | None
+    worst: str | None
+
+
+class Results:
+    """Every score of a run: `results["psnr"]` lists one `Score` a sample, in the order of `results.samples`."""
+
+    def __init__(self, samples: Sequence[Sample], columns: Sequence[Column]) -> None:
+        self.samples, self.columns = list(samples), list(columns)
+        self.reused = 0
+        """How many scores were taken over from an earlier run."""
+        self._values = {c.label: np.full((len(samples), len(c.metric.dimensions)), np.nan) for c in columns}
+        self._more: dict[str, dict[int, Score]] = {c.label: {} for c in columns}
+
+    def put(self, index: int, column: Column, score: Score) -> None:
+        """Keep the score of sample `index`; a plain number costs eight bytes, anything said beside it is kept whole."""
+        for place, dimension in enumerate(column.metric.dimensions):
+            if dimension.name in score:
+                self._values[column.label][index, place] = score[dimension.name]
+        if not score.ok or score.explanation or score.uncertainty or score.details:
+            self._more[column.label][index] = score
+
+    def get(self, index: int, column: Column) -> Score:
+        """The score of sample `index`."""
+        if index in self._more[column.label]:
+            return self._more[column.label][index]
+        values = self._values[column.label][index]
+        return Score({d.name: value for d, value in zip(column.metric.dimensions, values, strict=True)})
+
+    def __getitem__(self, label: str) -> list[Score]:
+        column = next((column for column in self.columns if column.label == label), None)
+        if column is None:
+            raise KeyError(f"{label!r}; this run has {', '.join(column.label for column in self.columns)}")
+        return [self.get(index, column) for index in range(len(self.samples))]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def systems(self) -> list[str | None]:
+        """The systems whose images were judged, in order of appearance; [None] when none is named."""
+        return list(dict.fromkeys(sample.meta.get("system") for sample in self.samples)) or [None]
+
+    @property
+    def all_scored(self) -> bool:
+        return all(score.ok for unscored in self._more.values() for score in unscored.values())
+
+    def values(self, column: Column, dimension: str) -> np.ndarray:
+        """The numbers of one dimension, one a sample, NaN where there is none."""
+        names = [d.name for d in column.metric.dimensions]
+        return self._values[column.label][:, names.index(dimension)]
+
+    def problems(self) -> dict[tuple[str, str, str], list[str]]:
+        """What was not scored: from (metric, status, reason) to the ids it happened to."""
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for column in self.columns:
+            for index, score in sorted(self._more[column.label].items()):
+                if not score.ok:
+                    found.setdefault((column.label, score.status, score.reason or ""), []).append(
+                        self.samples[index].id
+                    )
+        return found
+
+    def summary(self) -> list[Summary]:
+        """A line for each metric, dimension and system."""
+        systems = np.array([sample.meta.get("system") for sample in self.samples], dtype=object)
+        return [
+            self._summarise(column, dimension, system, np.flatnonzero(systems == system))
+            for column in self.columns
+            for dimension in column.metric.dimensions
+            for system in self.systems
+        ]
+
+    def table(self) -> polars.DataFrame:
+        """One row a sample: id, system, source, edited, prompt, each metric and dimension, explanations, problems."""
+        from .table import frame
+
+        return frame(self)
+
+    def _summarise(self, column: Column, dimension: Dimension, system: str | None, rows: np.ndarray) -> Summary:
+        values = self.values(column, dimension.name)[rows]
+        scored = rows[~np.isnan(values)]
+        values = values[~np.isnan(values)]
+        finite = values[np.isfinite(values)]
+        missing = np.setdiff1d(rows, scored, assume_unique=True)
+        statuses: Counter[str] = Counter(self.get(int(index), column).status for index in missing)
+        ranked = scored[np.argsort(-values if dimension.higher_is_better else values, kind="stable")]
+        ends: dict[str, Any] = {"best": None, "worst": None}
+        if len(ranked):
+            ends = {"best": self.samples[ranked[0]].id, "worst": self.samples[ranked[-1]].id}
+        return Summary(
+            column=column.names[dimension.name],
+            label=column.label,
+            dimension=dimension,
+            system=system,
+            n=len(values),
+            unscored=dict(statuses),
+            infinite=len(values) - len(finite),
+            mean=float(finite.mean()) if len(finite) else None,
+            median=float(np.median(values)) if len(values) else None,
+            spread=float(finite.std(ddof=1)) if len(finite) > 1 else None,
+            **ends,
+        )

@@ -1,0 +1,239 @@
+"""The run itself: samples through a pool of threads that read, hash, decode, prepare and, on a CPU, score.
+
+On an accelerator the threads run ahead of the device: they hand prepared samples to the main thread, which fills
+batches. On a CPU a metric that is a pure function (`concurrent`) is scored where it was prepared, one sample and one
+thread each, which is faster there than batches.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..metric import Metric
+from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
+from . import table
+from .batches import Batches
+from .decode import Opened
+from .plan import Column, PlanError, plan
+from .record import Done, Record, RecordError
+from .results import Results
+
+BATCH_PIXELS = 16 * 512 * 512
+"""How many pixels a batch holds, all images of its samples counted."""
+
+
+class Interrupted(EditMetricsError):
+    """The run was stopped from the keyboard; what was scored is in its record."""
+
+
+@dataclass
+class _Piece:
+    """What a worker made of one sample for one metric: a score, or what waits for a batch."""
+
+    index: int
+    column: Column
+    fingerprint: str
+    score: Score | None = None
+    prepared: Any = None
+    reused: bool = False
+
+
+def score(
+    samples: Iterable[Sample],
+    metrics: str | Metric | Iterable[str | Metric],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    batch_pixels: int = BATCH_PIXELS,
+    overwrite: bool = False,
+    retry: Collection[str] = (),
+    on_row: Callable[[Sample, dict[str, Score]], None] | None = None,
+    about: dict[str, Any] | None = None,
+) -> Results:
+    """Score every sample with every metric, and keep what is known at every moment.
+
+    With `output` (csv, jsonl or parquet, by suffix) each score goes to `OUTPUT.record.jsonl` as soon as it is known and
+    the table is written at the end. The same call again goes on where it stopped: a score is reused when the content
+    of the sample and the identity of the metric are the same. `overwrite` starts afresh; `retry` names statuses
+    ("failed", "refused", ...) that are tried again. A sample that cannot be scored costs its own row, never the run.
+
+    `workers` is the number of decoding threads (default: the processors this process may use), `batch_pixels` how many
+    pixels a batch holds, `on_row` is called with each finished sample and its scores, `about` goes into the record's
+    first line.
+
+    Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `Interrupted` when
+    the keyboard stops it.
+
+    >>> from editmetrics import Sample, score
+    >>> folder = "docs/examples"
+    >>> results = score([Sample("cat", f"{folder}/edited/cat.jpg", f"{folder}/source/cat.jpg")], ["psnr", "ssim"])
+    >>> results["psnr"][0].ok
+    True
+    """
+    samples = list(samples)
+    if unknown := set(retry) - set(STATUSES):
+        raise PlanError(f"retry: {', '.join(sorted(unknown))} is no status; there are {', '.join(STATUSES)}")
+    columns = plan(samples, metrics, device)
+    results = Results(samples, columns)
+    path = Path(output) if output is not None else None
+    with _open_record(path, overwrite) as record:
+        for column in columns:
+            column.metric.load()
+        done: Done = {}
+        if record is not None:
+            done = record.read(columns, forget=retry)
+            record.start(columns, samples=len(samples), batch_pixels=batch_pixels, **(about or {}))
+        run = _Run(samples, columns, results, record, done, batch_pixels, on_row)
+        run.go(workers or available_processors())
+        if path is not None:
+            table.write(results, path)
+    return results
+
+
+def available_processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def record_path(output: str | os.PathLike[str]) -> Path:
+    """Where the record of a result file lies: `scores.csv` -> `scores.record.jsonl`."""
+    return Path(output).with_suffix(".record.jsonl")
+
+
+def _open_record(path: Path | None, overwrite: bool) -> Any:
+    if path is None:
+        return nullcontext()
+    table.check_suffix(path)
+    record = Record(record_path(path))
+    try:
+        if overwrite:
+            record.path.unlink(missing_ok=True)
+        elif path.exists() and not record.path.exists():
+            raise RecordError(
+                f"{path} exists, but no {record.path.name} beside it, so it is no result of ours to replace; "
+                "give another -o, or --overwrite"
+            )
+    except BaseException:
+        record.close()
+        raise
+    return record
+
+
+class _Run:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        columns: Sequence[Column],
+        results: Results,
+        record: Record | None,
+        done: Done,
+        batch_pixels: int,
+        on_row: Callable[[Sample, dict[str, Score]], None] | None,
+    ) -> None:
+        self.samples, self.columns, self.results = samples, columns, results
+        self.record, self.done, self.on_row = record, done, on_row
+        self.batches = Batches(batch_pixels)
+        self.fields = tuple(dict.fromkeys(name for column in columns for name in column.fields))
+        self.inline = {id(c) for c in columns if c.metric.concurrent and c.metric.device in (None, "cpu")}
+        self.rows: dict[int, dict[str, Score]] = {}
+        """The samples of which some scores are known and others not yet."""
+
+    def go(self, workers: int) -> None:
+        """Score all samples. A bounded number is under way at a time, so memory does not grow with the run."""
+        waiting: deque[Future[tuple[list[_Piece], int]]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="editmetrics")
+        ahead = workers * (2 if len(self.inline) == len(self.columns) else 8)
+        try:
+            with _one_thread_each(bool(self.inline)):
+                for index in range(len(self.samples)):
+                    waiting.append(pool.submit(self.work, index))
+                    while len(waiting) >= ahead:
+                        self.take(waiting)
+                while waiting:
+                    self.take(waiting)
+                for piece, score in self.batches.flush():
+                    self.keep(piece, score)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            for future in waiting:  # what the workers finished meanwhile is kept; what waits for a batch is not
+                if not future.cancelled() and future.exception() is None:
+                    self.collect(*future.result(), batch=False)
+            raise Interrupted("stopped; the same command goes on from here" if self.record else "stopped") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def work(self, index: int) -> tuple[list[_Piece], int]:
+        """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""
+        sample = self.samples[index]
+        opened = Opened(sample, self.fields)
+        pieces = [_Piece(index, column, opened.fingerprint(column.fields)) for column in self.columns]
+        for piece in pieces:
+            fingerprint, score = self.done.get((sample.id, piece.column.key), ("", None))
+            if score is not None and fingerprint == piece.fingerprint:
+                piece.score, piece.reused = score, True
+        todo = [piece for piece in pieces if piece.score is None]
+        decoded = opened.decoded({name for piece in todo for name in piece.column.fields})
+        for piece in todo:
+            prepared = piece.column.metric.prepare_or_why_not(decoded)
+            if isinstance(prepared, Score):
+                piece.score = prepared
+            elif id(piece.column) in self.inline:
+                (piece.score,) = piece.column.metric.score_or_why_not([prepared])
+            else:
+                piece.prepared = prepared
+        shapes = [getattr(getattr(decoded, name), "shape", (0, 0)) for name in IMAGE_FIELDS]
+        return pieces, sum(shape[0] * shape[1] for shape in shapes)
+
+    def take(self, waiting: deque[Future[tuple[list[_Piece], int]]]) -> None:
+        """Wait for the oldest sample under way and collect it; it stays in `waiting` until it is there."""
+        pieces, pixels = waiting[0].result()
+        waiting.popleft()
+        self.collect(pieces, pixels)
+
+    def collect(self, pieces: list[_Piece], pixels: int, batch: bool = True) -> None:
+        """Keep what a worker scored, and put what it prepared into batches."""
+        for piece in pieces:
+            if piece.score is not None:
+                self.keep(piece, piece.score)
+            elif batch:
+                for ready, score in self.batches.add(piece.column.metric, piece, piece.prepared, pixels):
+                    self.keep(ready, score)
+
+    def keep(self, piece: _Piece, score: Score) -> None:
+        """A score is known: into the record at once, unless it came from there."""
+        sample = self.samples[piece.index]
+        if piece.reused:
+            self.results.reused += 1
+        elif self.record is not None:
+            self.record.write(sample, piece.column, piece.fingerprint, score)
+        self.results.put(piece.index, piece.column, score)
+        row = self.rows.setdefault(piece.index, {})
+        row[piece.column.label] = score
+        if len(row) == len(self.columns):
+            del self.rows[piece.index]
+            if self.on_row is not None:
+                self.on_row(sample, row)
+
+
+@contextmanager
+def _one_thread_each(wanted: bool) -> Iterator[None]:
+    """While workers score side by side, torch computes with one thread in each: more would be in each other's way."""
+    torch = sys.modules.get("torch")
+    if not wanted or torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,121 @@
+"""The finished table: one row a sample, written in one stroke as csv, jsonl or parquet."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..sample import Sample
+from .plan import PlanError
+
+if TYPE_CHECKING:
+    import polars
+
+    from .results import Results
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `PlanError` unless `path` names a format that can be written."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise PlanError(
+            f"{path}: results are written as {', '.join(SUFFIXES)}, by the suffix; this one is {path.suffix!r}"
+        )
+    if not path.parent.is_dir():
+        raise PlanError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def frame(results: Results) -> polars.DataFrame:
+    """The table of `results`; a column is left out when no sample has anything to put there (problems excepted)."""
+    import polars
+
+    columns: list[polars.Series] = [polars.Series("id", [sample.id for sample in results.samples], polars.String)]
+    text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "prompt": _prompt}
+    names = {key: None for sample in results.samples for key in sample.meta if key != "system"}
+    taken = {"id", *text, "problems", *(name for column in results.columns for name in column.names.values())}
+    text |= {key: _meta(key) for key in names if key not in taken}
+    for name, get in text.items():
+        said = [get(sample) for sample in results.samples]
+        if any(value is not None for value in said):
+            columns.append(_series(name, said))
+    for column in results.columns:
+        for dimension, name in column.names.items():
+            columns.append(polars.Series(name, results.values(column, dimension), polars.Float64).fill_nan(None))
+    problems: list[list[str]] = [[] for _ in results.samples]
+    for column in results.columns:
+        scores = [results.get(index, column) for index in range(len(results))]
+        if any(score.explanation for score in scores):
+            columns.append(polars.Series(f"{column.label}.explanation", [s.explanation for s in scores], polars.String))
+        for row, score in zip(problems, scores, strict=True):
+            if not score.ok:
+                row.append(f"{column.label}: {score.status}: {score.reason}")
+    columns.append(polars.Series("problems", ["; ".join(row) for row in problems], polars.String))
+    return polars.DataFrame(columns)
+
+
+def write(results: Results, path: Path) -> None:
+    """Write the table to `path`: to a temporary file beside it, then moved, so that `path` is never half a table."""
+    table = frame(results)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        suffix = path.suffix.lower()
+        if suffix == ".csv":
+            table.write_csv(temporary)
+        elif suffix == ".parquet":
+            table.write_parquet(temporary)
+        else:
+            with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.writelines(_json_line(row) for row in table.iter_rows(named=True))
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _json_line(row: dict[str, Any]) -> str:
+    kept = {k: str(v) if isinstance(v, float) and math.isinf(v) else v for k, v in row.items() if v is not None}
+    return json.dumps(kept, ensure_ascii=False) + "\n"
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _system(sample: Sample) -> str | None:
+    system = sample.meta.get("system")
+    return None if system is None else str(system)
+
+
+def _path(field: str) -> Any:
+    def get(sample: Sample) -> str | None:
+        image = getattr(sample, field)
+        return os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+
+    return get
+
+
+def _prompt(sample: Sample) -> str | None:
+    return sample.prompt or None
+
+
+def _meta(key: str) -> Any:
+    return lambda sample: sample.meta.get(key)
+
+
+def _series(name: str, values: list[Any]) -> polars.Series:
+    """A column of numbers when all values are numbers, else of text (lists and such as JSON)."""
+    import polars
+
+    if all(value is None or type(value) in (int, float) for value in values):
+        return polars.Series(name, values, strict=False)
+    text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for v in values]
+    return polars.Series(name, text, polars.String)
