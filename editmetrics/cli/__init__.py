@@ -1,0 +1,79 @@
+"""The command line: one file a command, imported when it is called, so that `editmetrics --help` is quick.
+
+Exit codes: 0 all is well, 1 aborted, 2 it was called wrongly or something it needs is missing, 3 finished, but some
+samples have no score.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..sample import EditMetricsError
+
+COMMANDS = {
+    "score": "Score edited images: two folders, two files, or a manifest.",
+    "list": "List every metric, its inputs, dimensions and range.",
+    "info": "Show one metric in full: formula, paper, options, licence.",
+    "weights": "List, download and verify the weights of metrics.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{name}", __name__)
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
+            ctx.fail(f"there is no command {args[0]!r}; {advice}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", prog_name="editmetrics", message="%(prog)s %(version)s")
+def cli() -> None:
+    """How good is an edited or generated image?
+
+    \b
+    editmetrics score sources/ edits/                 every pair, by name
+    editmetrics score sources/ a/ b/ -m ssim -o s.csv two models, one metric, a table
+    editmetrics list                                  what there is
+    """
+
+
+def main() -> None:
+    """The program `editmetrics`."""
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except EditMetricsError as error:
+        click.echo(f"error: {error}", err=True)
+        code = getattr(error, "exit_code", 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone; nobody is left to be told
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,24 @@
+"""`editmetrics info NAME`: one metric in full."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def info(name: str, as_json: bool) -> None:
+    """Show one metric in full: formula, dimensions, options, paper, licence, weights."""
+    from .. import describe
+    from ..registry import parse_spec
+
+    described = describe.metric(parse_spec(name)[0])
+    if as_json:
+        click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+        return
+    from ..report import terminal
+
+    terminal.show_metric(described)

@@ -1,0 +1,62 @@
+"""Progress on long work: a bar on a terminal, a plain line now and then elsewhere, both on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from ..sample import Sample, Score
+
+EVERY = 10.0
+"""Seconds between plain lines."""
+
+
+class Progress:
+    """Counts finished samples and those with something unscored. Use as a context manager; `row` takes each sample."""
+
+    def __init__(self, total: int, quiet: bool = False) -> None:
+        self.total, self.quiet = total, quiet
+        self.count = self.unscored = 0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        self._started = self._said = time.monotonic()
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("scoring"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self.total, note="")
+        return self
+
+    def row(self, sample: Sample, scores: dict[str, Score]) -> None:
+        """One more sample is finished."""
+        self.count += 1
+        self.unscored += not all(score.ok for score in scores.values())
+        now = time.monotonic()
+        if self._bar is not None:
+            note = f"{self.unscored} with something unscored" if self.unscored else ""
+            self._bar.update(self._task, completed=self.count, note=note)
+        elif not self.quiet and (now - self._said >= EVERY or self.count == self.total):
+            self._said = now
+            rate = self.count / max(now - self._started, 1e-9)
+            left = f", {(self.total - self.count) / rate:.0f} s left" if self.count < self.total else ""
+            unscored = f", {self.unscored} with something unscored" if self.unscored else ""
+            click.echo(f"scored {self.count} of {self.total} ({rate:.1f}/s{left}{unscored})", err=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

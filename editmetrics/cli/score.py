@@ -1,0 +1,143 @@
+"""`editmetrics score`: folders, files or a manifest in; a table out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..sample import STATUSES
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME[:opt=value,...]",
+    help="A metric; as often as wanted. Default: the classic metrics that need no download.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the table here (.csv, .jsonl or .parquet) and a record beside it; the same command resumes.",
+)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path),
+    help="Instructions by image name: csv, jsonl, json or txt. Default: a file NAME.txt beside an image.",
+)
+@click.option("--prompt", help="One instruction for all images.")
+@click.option(
+    "--masks", type=click.Path(path_type=Path), help="Folder of masks by image name: white is the edited region."
+)
+@click.option("--references", type=click.Path(path_type=Path), help="Folder of ground-truth targets by image name.")
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="Folder that a manifest's paths are relative to and stay in."
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["none", "edited", "source"]),
+    default="none",
+    show_default=True,
+    help="When sizes differ: refuse the pair, or scale this image to the size of the other.",
+)
+@click.option("--strict", is_flag=True, help="Refuse to start when anything has no partner.")
+@click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
+@click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
+@click.option(
+    "--batch-pixels",
+    type=click.IntRange(min=1),
+    help="Pixels in a batch on an accelerator. Default: 16 images of 512x512.",
+)
+@click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with OUTPUT's record.")
+@click.option(
+    "--retry",
+    multiple=True,
+    type=click.Choice([status for status in STATUSES if status != "ok"]),
+    help="Score again what has this status in the record; as often as wanted.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None, **options: Any) -> None:
+    """Score edited images against their sources.
+
+    \b
+    PATHS are one of
+      SOURCE_DIR EDITED_DIR...   pairs by relative path without suffix; several edited folders are compared
+      SOURCE EDITED              two images
+      EDITED_DIR or EDITED       images without a source, for metrics that need none
+      MANIFEST                   a csv, jsonl or parquet file with a row for each sample
+
+    \b
+    Exit codes: 0 all scored; 3 finished, and some samples have no score; 2 called wrongly; 1 stopped or aborted.
+    """
+    from .. import scoring
+    from ..data import find_samples
+    from ..report import terminal
+    from ..scoring.run import BATCH_PIXELS
+    from .progress import Progress
+
+    found = find_samples(
+        list(paths),
+        prompts=options["prompts"],
+        prompt=options["prompt"],
+        masks=options["masks"],
+        references=options["references"],
+        root=options["root"],
+    )
+    for line in found.problems():
+        click.echo(f"note: {line}", err=True)
+    if options["strict"]:
+        found.require_complete()
+    chosen = [_with_resize(spec, options["resize"]) for spec in metrics] or _default_metrics(
+        found.samples, options["resize"]
+    )
+    try:
+        with Progress(len(found.samples), quiet=options["quiet"]) as progress:
+            results = scoring.score(
+                found.samples,
+                chosen,
+                output=output,
+                device=options["device"],
+                workers=options["workers"],
+                batch_pixels=options["batch_pixels"] or BATCH_PIXELS,
+                overwrite=options["overwrite"],
+                retry=options["retry"],
+                on_row=progress.row,
+                about={"command": sys.argv, "unmatched": list(found.problems())},
+            )
+    except scoring.Interrupted as stopped:
+        click.echo(f"\n{stopped}", err=True)
+        sys.exit(1)
+    terminal.show_results(results, output)
+    sys.exit(0 if results.all_scored else 3)
+
+
+def _with_resize(spec: str, resize: str) -> Any:
+    """The metric of `spec`, told how to treat sizes that differ if that is a question for it."""
+    from ..registry import create_metric, metric_class, parse_spec
+
+    name, options = parse_spec(spec)
+    asks = any(option.name == "resize" for option in metric_class(name).option_list())
+    if resize == "none" or not asks or "resize" in options:
+        return create_metric(spec)
+    return create_metric(spec, resize=resize)
+
+
+def _default_metrics(samples: list[Any], resize: str) -> list[Any]:
+    """The built-in metrics that need no weights and whose fields are there."""
+    from ..registry import BUILTIN
+
+    made = [_with_resize(name, resize) for name in BUILTIN]
+    fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
+    usable = [metric for metric in made if not metric.checkpoints() and metric.required() <= fields]
+    if not usable:
+        raise click.UsageError(
+            "no classic metric works without source images; name a metric with -m ('editmetrics list')"
+        )
+    return usable

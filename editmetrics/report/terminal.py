@@ -1,0 +1,190 @@
+"""Tables for a terminal: the summary of a run, the list of metrics, one metric in full."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..scoring import Results
+    from ..scoring.results import Summary
+
+FEW = 12
+"""Up to so many samples, a run that writes no file shows each one's scores."""
+
+
+def number(value: float | None) -> str:
+    """A number to four significant digits; a dash where there is none.
+
+    >>> number(31.41592), number(0.000123456), number(None), number(math.inf)
+    ('31.42', '0.0001235', '-', 'inf')
+    """
+    if value is None or not math.isfinite(value):
+        return "-" if value is None else f"{value:g}"
+    return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.3e}"
+
+
+def show_results(results: Results, output: Path | None = None, console: Console | None = None) -> None:
+    """What a run found: each sample's scores if they are few and kept nowhere, the summary, and what was not scored."""
+    console = console or _console()
+    if output is None and 1 < len(results) <= FEW:
+        console.print(_each_sample(results))
+    summary = results.summary()
+    console.print(_summary(summary))
+    if infinite := sum(line.infinite for line in summary):
+        console.print(f"{infinite} scores are infinite (identical images); means and spreads leave them out.")
+    for (label, status, reason), ids in results.problems().items():
+        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        console.print(
+            f"[yellow]not scored[/] {escape(label)}: {len(ids)} {status}: {escape(reason)} [dim]({escape(shown)})[/]"
+        )
+    if results.reused:
+        console.print(f"{results.reused} scores were taken over from the record of an earlier run.")
+    if output is not None:
+        console.print(f"wrote {escape(str(output))}")
+    elif len(results) > 1:
+        console.print("[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run go on.[/]")
+
+
+def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = None) -> None:
+    """The list of metrics: a line for each dimension."""
+    console = console or _console()
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("metric", "inputs", "dimension", "better", "range", "weights", "what it is"):
+        table.add_column(heading, no_wrap=heading in ("metric", "better", "range"), overflow="fold")
+    for metric in described:
+        weights = metric["weights"].values()
+        for first, dimension in enumerate(metric["dimensions"]):
+            name = dimension["name"] + (f" ({dimension['unit']})" if dimension["unit"] else "")
+            better = "higher" if dimension["higher_is_better"] else "lower"
+            columns = [name, better, _range(dimension)]
+            here = "none" if not weights else "here" if all(weights) else "to download"
+            if first == 0:
+                inputs = ", ".join(metric["needs"])
+                table.add_row(metric["name"], inputs, *columns, here, escape(metric["summary"]))
+            else:
+                table.add_row("", "", *columns, "", escape(dimension["description"]))
+    console.print(table)
+    console.print("[dim]'editmetrics info NAME' shows one in full.[/]")
+
+
+def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:
+    """One metric in full."""
+    console = console or _console()
+    console.print(f"[bold]{metric['name']}[/] (version {metric['version']}, from {metric['package']})\n")
+    console.print(escape(_without_options(metric["documentation"])), highlight=False)
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("needs", ", ".join(metric["needs"]))
+    facts.add_row("uses", ", ".join(metric["uses"]) or "nothing more")
+    for dimension in metric["dimensions"]:
+        direction = "higher is better" if dimension["higher_is_better"] else "lower is better"
+        said = [
+            _range(dimension) + (f" {dimension['unit']}" if dimension["unit"] else ""),
+            direction,
+            dimension["description"],
+        ]
+        facts.add_row("dimension", escape(f"{dimension['name']}: {', '.join(filter(None, said))}"))
+    for checkpoint, here in metric["weights"].items():
+        advice = (
+            "on this machine" if here else f"not on this machine; 'editmetrics weights pull {checkpoint}' downloads it"
+        )
+        facts.add_row("weights", f"{checkpoint}: {advice}")
+    facts.add_row("paper", escape(metric["paper"] or "none"))
+    facts.add_row("licence", escape(metric["licence"] or "not stated"))
+    console.print()
+    console.print(facts)
+    if metric["options"]:
+        options = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), title_justify="left")
+        options.add_column("option", no_wrap=True)
+        options.add_column("type", overflow="fold")
+        options.add_column("default", overflow="fold")
+        options.add_column("meaning", overflow="fold", ratio=1)
+        for option in metric["options"]:
+            default = "none" if option["default"] is None else str(option["default"])
+            options.add_row(option["name"], escape(option["type"]), escape(default), escape(option["description"]))
+        console.print()
+        console.print(options)
+
+
+def _summary(lines: list[Summary]) -> Table:
+    systems = any(line.system is not None for line in lines)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("metric", no_wrap=True)
+    if systems:
+        table.add_column("system", overflow="fold")
+    for heading in ("mean", "median", "sd"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("best", "worst"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=6)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("not scored", overflow="fold")
+    leaders = _leaders(lines)
+    previous = None
+    for line in lines:
+        arrow = "↑" if line.dimension.higher_is_better else "↓"
+        name = "" if line.column == previous else f"{escape(line.column)} {arrow}"
+        previous = line.column
+        mean = f"[bold]{number(line.mean)}[/]" if systems and line in leaders else number(line.mean)
+        unscored = ", ".join(f"{count} {status}" for status, count in line.unscored.items()) or "0"
+        cells = [mean, number(line.median), number(line.spread), escape(line.best or "-"), escape(line.worst or "-")]
+        table.add_row(name, *([escape(str(line.system))] if systems else []), *cells, str(line.n), unscored)
+    return table
+
+
+def _leaders(lines: list[Summary]) -> list[Summary]:
+    """For each metric and dimension the system whose mean is best."""
+    best: dict[str, Summary] = {}
+    for line in lines:
+        leader = best.get(line.column)
+        if line.mean is not None and (
+            leader is None
+            or leader.mean is None
+            or (line.mean - leader.mean) * (1 if line.dimension.higher_is_better else -1) > 0
+        ):
+            best[line.column] = line
+    return list(best.values())
+
+
+def _each_sample(results: Results) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("id", overflow="fold")
+    for column in results.columns:
+        for name in column.names.values():
+            table.add_column(name, justify="right", no_wrap=True)
+    for index, sample in enumerate(results.samples):
+        cells = []
+        for column in results.columns:
+            score = results.get(index, column)
+            cells += [number(score[name]) if name in score else f"[yellow]{score.status}[/]" for name in column.names]
+        table.add_row(escape(sample.id), *cells)
+    table.add_section()
+    table.add_row()
+    return table
+
+
+def _range(dimension: dict[str, Any]) -> str:
+    low, high = (dimension[end] for end in ("low", "high"))
+    return f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
+
+
+def _without_options(documentation: str) -> str:
+    """The docstring without its `Options:` section, which is shown as a table."""
+    import re
+
+    return re.sub(r"^Options:\n(?:[ ]+.*\n?|\n(?=[ ]))+\n?", "", documentation, flags=re.MULTILINE).rstrip()
+
+
+def _console() -> Console:
+    """Standard output; as wide as the terminal, and no narrower than its lines need where there is none."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    return console

@@ -1,0 +1,60 @@
+"""Help, list and info: quick, complete, and the same for programs as JSON."""
+
+import json
+
+import pytest
+
+from editmetrics import list_metrics, metric_class
+from editmetrics.cli import COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(run, command):
+    ran = run(command, "--help")
+    assert ran.code == 0
+    assert "Usage: editmetrics" in ran.out.replace("Usage: cli", "Usage: editmetrics")
+
+
+def test_help_lists_every_command(run):
+    out = run("--help").out
+    assert all(command in out for command in COMMANDS)
+    assert run("--version").out.startswith("editmetrics ")
+
+
+def test_an_unknown_command_suggests_a_known_one(run):
+    ran = run("scroe")
+    assert ran.code == 2
+    assert "did you mean score" in ran.err
+
+
+def test_list_shows_every_metric(run):
+    out = run("list").out
+    for name in list_metrics():
+        assert name in out
+        for dimension in metric_class(name).dimensions:
+            assert ("higher" if dimension.higher_is_better else "lower") in out
+
+
+def test_list_as_json(run):
+    described = json.loads(run("list", "--json").out)
+    assert [metric["name"] for metric in described["metrics"]] == list_metrics()
+    assert described["broken"] == []
+
+
+@pytest.mark.parametrize("name", list_metrics())
+def test_info_shows_a_metric_in_full(run, name):
+    cls = metric_class(name)
+    ran = run("info", name)
+    assert ran.code == 0
+    said = " ".join(ran.out.split())
+    for text in (cls.paper.split(",")[0], cls.licence, *(option.name for option in cls.option_list())):
+        assert text in said, text
+    described = json.loads(run("info", name, "--json").out)
+    assert described["needs"]
+    assert all(option["description"] for option in described["options"])
+
+
+def test_info_of_an_unknown_metric(run):
+    ran = run("info", "sssim")
+    assert ran.code == 2
+    assert "did you mean" in ran.err
