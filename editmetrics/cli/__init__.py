@@ -16,27 +16,28 @@ from .. import __version__
 from ..sample import EditMetricsError
 
 COMMANDS = {
-    "score": "Score edited images: two folders, two files, or a manifest.",
-    "list": "List every metric, its inputs, dimensions and range.",
-    "info": "Show one metric in full: formula, paper, options, licence.",
-    "weights": "List, download and verify the weights of metrics.",
+    "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
+    "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),
+    "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),
+    "weights": ("weights:weights", "List, download and verify the weights of metrics."),
 }
+"""From a command to where it is defined, and what `--help` says of it without importing it."""
 
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{name}", __name__)
-        command: click.Command = getattr(module, name)
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f".{module}", __name__), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
@@ -63,7 +64,7 @@ def cli() -> None:
 def main() -> None:
     """The program `editmetrics`."""
     try:
-        code = cli(standalone_mode=False)
+        code = cli(prog_name="editmetrics", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
         code = 1

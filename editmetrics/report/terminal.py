@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FEW = 12
 """Up to so many samples, a run that writes no file shows each one's scores."""
+
+MANY = 10
+"""So many different reasons for missing scores are shown."""
 
 
 def number(value: float | None) -> str:
@@ -34,16 +37,13 @@ def show_results(results: Results, output: Path | None = None, console: Console 
     """What a run found: each sample's scores if they are few and kept nowhere, the summary, and what was not scored."""
     console = console or _console()
     if output is None and 1 < len(results) <= FEW:
-        console.print(_each_sample(results))
+        console.print(_each_sample(results), "")
     summary = results.summary()
     console.print(_summary(summary))
     if infinite := sum(line.infinite for line in summary):
         console.print(f"{infinite} scores are infinite (identical images); means and spreads leave them out.")
-    for (label, status, reason), ids in results.problems().items():
-        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        console.print(
-            f"[yellow]not scored[/] {escape(label)}: {len(ids)} {status}: {escape(reason)} [dim]({escape(shown)})[/]"
-        )
+    for line in _problems(results):
+        console.print(line)
     if results.reused:
         console.print(f"{results.reused} scores were taken over from the record of an earlier run.")
     if output is not None:
@@ -165,9 +165,21 @@ def _each_sample(results: Results) -> Table:
             score = results.get(index, column)
             cells += [number(score[name]) if name in score else f"[yellow]{score.status}[/]" for name in column.names]
         table.add_row(escape(sample.id), *cells)
-    table.add_section()
-    table.add_row()
     return table
+
+
+def _problems(results: Results) -> Iterator[str]:
+    """A line for each reason why something has no score: which metrics, how many samples, the first of them."""
+    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (label, status, reason), ids in results.problems().items():
+        reasons.setdefault((status, reason), {})[label] = ids
+    for (status, reason), by_metric in list(reasons.items())[:MANY]:
+        ids = list(dict.fromkeys(name for names in by_metric.values() for name in names))
+        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        metrics = "all metrics" if 1 < len(by_metric) == len(results.columns) else ", ".join(by_metric)
+        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(shown)})[/]"
+    if len(reasons) > MANY:
+        yield f"... and {len(reasons) - MANY} more reasons; the column 'problems' of the table has them all."
 
 
 def _range(dimension: dict[str, Any]) -> str:

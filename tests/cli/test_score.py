@@ -122,7 +122,7 @@ def test_region_of_a_mask(run, folders):
         whole, inside, outside = (float(row[f"mse{part}"]) for part in ("", ":region=inside", ":region=outside"))
         height = Image.open(row["source"]).size[1]
         share = (height // 2) / height
-        assert share * inside + (1 - share) * outside == pytest.approx(whole, rel=1e-5)  # float32 means
+        assert share * inside + (1 - share) * outside == pytest.approx(whole, rel=1e-4)  # three float32 means
 
 
 def test_a_single_pair(run, folders):
@@ -186,7 +186,19 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(folders):
             (folders / name / f"copy{index}{first.suffix}").write_bytes(first.read_bytes())
     output = folders / "scores.csv"
     command = [sys.executable, "-m", "editmetrics", "score", folders / "source", folders / "edited"]
-    command = [*map(str, command), "-m", "fsim", "-m", "ms_ssim", "-o", str(output), "--workers", "1", "--device", "cpu"]
+    command = [
+        *map(str, command),
+        "-m",
+        "fsim",
+        "-m",
+        "ms_ssim",
+        "-o",
+        str(output),
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+    ]
     record = output.with_suffix(".record.jsonl")
     stopped = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, *command[3:]], capture_output=True, text=True, timeout=300

@@ -9,7 +9,7 @@ import click
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-def list(as_json: bool) -> None:
+def list_(as_json: bool) -> None:
     """List every metric: its inputs, dimensions, direction, range, and whether its weights are on this machine."""
     from .. import describe
     from ..registry import broken_plugins, list_metrics
