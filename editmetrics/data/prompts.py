@@ -1,0 +1,112 @@
+"""Prompts by the names of images: from a csv, jsonl, json or txt file, or from a text file beside each image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .names import image_name
+from .sample_set import DataError
+from .tables import parse_json, read_rows, read_text
+
+NAME_COLUMNS = ("name", "id", "file", "file_name", "image", "edited", "source")
+PROMPT_COLUMNS = ("prompt", "instruction", "caption", "text")
+
+
+def read_prompts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """From the names of images to their prompts, of a file that is one of
+
+    - csv or jsonl: a column that names the image (name, id, file, file_name, image, edited or source) and one with its
+      prompt (prompt, instruction, caption or text); of several, the first in this order;
+    - json: `{"cat": "make it a dog", ...}`, or a list of objects with the fields above;
+    - txt: lines of name, tab, prompt.
+
+    Names stand with or without the suffix of the image and may hold folders, as in "animals/cat.jpg"; they come back
+    without suffix. Images without a prompt are left out. Raises `DataError`, with the place, for a file that cannot be
+    read and for two different prompts of one name.
+
+    >>> read_prompts("docs/examples/prompts.csv")["cat"]
+    'Give the cat bright blue eyes.'
+    """
+    path = Path(path)
+    prompts: dict[str, str] = {}
+    places: dict[str, str] = {}
+    for place, given, prompt in _entries(path):
+        if not isinstance(given, (str, int)) or not isinstance(prompt, (str, type(None))):
+            raise DataError(
+                f"{path}, {place}: expected the name of an image and its prompt, not {given!r} and {prompt!r}"
+            )
+        name = image_name(str(given))
+        if not prompt or not prompt.strip():
+            continue
+        if prompts.setdefault(name, prompt.strip()) != prompt.strip():
+            raise DataError(
+                f"{path} has two prompts for {name}: {prompts[name]!r} ({places[name]}), {prompt!r} ({place})"
+            )
+        places.setdefault(name, place)
+    return prompts
+
+
+def prompt_beside(*images: Path) -> str | None:
+    """The text of the file beside an image that is named as it is, with the suffix .txt; None if there is none.
+
+    Raises `DataError` when there are several with different texts.
+    """
+    texts: dict[str, Path] = {}
+    for file in dict.fromkeys(image.with_suffix(".txt") for image in images):
+        if file.is_file() and (text := read_text(file).strip()):
+            texts.setdefault(text, file)
+    if len(texts) > 1:
+        raise DataError(f"{' and '.join(map(str, texts.values()))} differ; keep the one that is the prompt")
+    return next(iter(texts), None)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
+    """The place, name and prompt of each entry."""
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            name, tab, prompt = line.partition("\t")
+            if tab:
+                yield f"line {number}", name.strip(), prompt
+            elif line.strip():
+                raise DataError(
+                    f"{path}, line {number}: has no tab; expected the name of an image, a tab and its prompt"
+                )
+    elif suffix == ".json":
+        yield from _json_entries(path)
+    elif suffix in (".csv", ".jsonl"):
+        for row in read_rows(path):
+            if row.problem:
+                raise DataError(f"{path}, {row.place}: {row.problem}")
+            yield _entry(path, row.place, row.cells)
+    else:
+        raise DataError(f"{path} is no file of prompts; expected .csv, .jsonl, .json or .txt")
+
+
+def _json_entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
+    try:
+        value = parse_json(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if isinstance(value, dict):
+        yield from ((f"entry {name!r}", name, prompt) for name, prompt in value.items())
+        return
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise DataError(f"{path}: expected an object from name to prompt, or a list of objects with name and prompt")
+    for number, item in enumerate(value, 1):
+        yield _entry(path, f"entry {number}", item)
+
+
+def _entry(path: Path, place: str, cells: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    found = []
+    for columns in (NAME_COLUMNS, PROMPT_COLUMNS):
+        column = next((column for column in columns if column in cells), None)
+        if column is None:
+            raise DataError(
+                f"{path}, {place}: has {', '.join(cells) or 'nothing'}; expected one of {', '.join(columns)}"
+            )
+        found.append(cells[column])
+    return place, found[0], found[1]
