@@ -1,0 +1,218 @@
+"""What is known of each checkpoint that a metric loads: the entries of `weights_registry.json`, ours and others'.
+
+A package with metrics of its own brings its own `weights_registry.json`, and names itself in the entry-point group
+`editmetrics.weights`. `docs/weights.md` describes the file; `editmetrics.weights` fetches and verifies what it lists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from .downloads import hub_url
+from .sample import EditMetricsError
+
+GROUP = "editmetrics.weights"
+REGISTRY_FILE = "weights_registry.json"
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+"""The file that stands beside a checkpoint's own in the store; no checkpoint may have one of that name."""
+
+logger = logging.getLogger(__name__)
+
+
+class WeightsError(EditMetricsError):
+    """A checkpoint is unknown, is not on this machine, cannot be fetched, or is not what it should be."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a checkpoint: its path in the source and in the store, its sha256 (or the first digits) and size."""
+
+    path: str
+    sha256: str | None = None
+    size: int | None = None
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  (pydantic reads it from the class)
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path).parts
+        unsafe = not parts or ".." in parts or self.path[0] in "/." or re.search(r"[\\:\0]", self.path)
+        if unsafe or parts[0] == RECORD_FILE:
+            raise ValueError(
+                f"the file path {self.path!r} does not stay in a place of its own in the checkpoint's folder"
+            )
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.sha256):
+            raise ValueError(f"sha256 {self.sha256!r} is not 8 to 64 lower-case hexadecimal digits")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a checkpoint comes from: the `url` of a folder, or a hub `repository` (owner/name) at a `revision`."""
+
+    url: str | None = None
+    repository: str | None = None
+    revision: str = "main"
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.repository is None):
+            raise ValueError("a source is either a url or a repository")
+        if self.repository is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.repository):
+            raise ValueError(f"the repository {self.repository!r} is not owner/name")
+
+    def url_of(self, file: File) -> str:
+        """The address of one file, which a person can fetch by hand.
+
+        >>> Source(url="https://download.pytorch.org/models").url_of(File("vgg16-397923af.pth"))
+        'https://download.pytorch.org/models/vgg16-397923af.pth'
+        """
+        if self.repository is not None:
+            return hub_url(self.repository, self.revision, file.path)
+        return f"{self.url}/{file.path}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One entry of the registry; `docs/weights.md` describes each field."""
+
+    name: str
+    metric: str
+    source: Source
+    files: tuple[File, ...]
+    megabytes: float
+    licence: str
+    commercial_use: bool | Literal["unknown"]
+    paper: str
+    label_scale: str | None = None
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+            raise ValueError(f"the name {self.name!r} is not lower-case letters, digits, '.', '_' and '-'")
+        if not self.files:
+            raise ValueError(f"{self.name} has no files")
+
+    def file(self, path: str) -> File:
+        """The file at `path`."""
+        for file in self.files:
+            if file.path == path:
+                return file
+        raise WeightsError(f"{self.name} has no file {path!r}; it has {', '.join(file.path for file in self.files)}")
+
+
+def registered() -> dict[str, Checkpoint]:
+    """All checkpoints that are known, by name: the built-in ones, then those of other packages.
+
+    >>> registered()["lpips-alexnet"].metric
+    'lpips'
+    """
+    return _registries()[0]
+
+
+def broken_registries() -> list[str]:
+    """What is wrong with the registries of other packages, one sentence each; the others are used all the same."""
+    return _registries()[1]
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The checkpoint `name`; `WeightsError` with the nearest names when there is none.
+
+    >>> checkpoint("lpips-vgg")
+    Traceback (most recent call last):
+    editmetrics.checkpoints.WeightsError: no checkpoint is named 'lpips-vgg'; did you mean lpips-vgg16, lpips-alexnet?
+    """
+    known = registered()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+        advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise WeightsError(f"no checkpoint is named {name!r}; {advice}")
+    return known[name]
+
+
+def file_paths(name: str) -> list[str]:
+    """The paths of the files of the checkpoint `name`. For a built-in one without pydantic: listing stays light.
+
+    >>> file_paths("lpips-alexnet")
+    ['alexnet-owt-7be5be79.pth']
+    """
+    if name in _built_in():
+        return [file["path"] for file in _built_in()[name]["files"]]
+    return [file.path for file in checkpoint(name).files]
+
+
+def registry_file() -> Path:
+    """The built-in registry: inside the installed package, or at the root of a source checkout."""
+    package = Path(__file__).parent
+    installed = package / REGISTRY_FILE
+    return installed if installed.is_file() else package.parent / REGISTRY_FILE
+
+
+@cache
+def _registries() -> tuple[dict[str, Checkpoint], list[str]]:
+    known = _validated(_built_in(), registry_file())
+    broken: list[str] = []
+    points = importlib.metadata.entry_points(group=GROUP)
+    for point in sorted(points, key=lambda point: (point.dist.name if point.dist else "", point.value)):
+        try:
+            file = _file_in_package(point.value)
+            found = _validated(_read(file), file)
+        except WeightsError as error:
+            broken.append(f"the entry point {point.name} = {point.value} of {GROUP} cannot be used: {error}")
+            continue
+        for name, entry in found.items():
+            if name in known:
+                broken.append(f"{file}: {name} is left out; a built-in checkpoint or another package has that name")
+            else:
+                known[name] = entry
+    for sentence in broken:
+        logger.warning(sentence)
+    return known, broken
+
+
+@cache
+def _built_in() -> dict[str, Any]:
+    return _read(registry_file())
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version, entries = content["schema_version"], content["checkpoints"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{file} is no weights registry: {type(error).__name__}: {error}") from error
+    if version != SCHEMA_VERSION or not isinstance(entries, dict):
+        raise WeightsError(f"{file} has schema_version {version!r}; this version of editmetrics reads {SCHEMA_VERSION}")
+    return entries
+
+
+def _validated(entries: dict[str, Any], file: Path) -> dict[str, Checkpoint]:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        named = {name: {**entry, "name": name} for name, entry in entries.items()}
+        return TypeAdapter(dict[str, Checkpoint]).validate_python(named)
+    except (ValidationError, TypeError) as error:
+        raise WeightsError(f"{file} is no weights registry: {error}") from error
+
+
+def _file_in_package(package: str) -> Path:
+    """The registry in `package`, found without importing it."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    if not folders:
+        raise WeightsError(f"{package} is no installed package; expected one with a {REGISTRY_FILE} in it")
+    return Path(folders[0]) / REGISTRY_FILE

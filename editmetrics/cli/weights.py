@@ -1,0 +1,104 @@
+"""`editmetrics weights`: what checkpoints there are, and getting them onto this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..checkpoints import Checkpoint
+
+
+@click.group()
+def weights() -> None:
+    """List, download and verify the weights of metrics.
+
+    They are kept in $EDITMETRICS_HOME, or in the platform's cache folder; docs/weights.md says how.
+    """
+
+
+@weights.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def list_(as_json: bool) -> None:
+    """List every checkpoint: its metric, size and licence, and whether it is on this machine."""
+    from .. import weights as store
+
+    entries = store.registered()
+    here = {name: store.find(name) for name in entries}
+    if as_json:
+        said = [
+            {**dataclasses.asdict(entry), "folder": str(here[name] or "") or None} for name, entry in entries.items()
+        ]
+        click.echo(json.dumps({"checkpoints": said, "broken": store.broken_registries()}, indent=2, ensure_ascii=False))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "metric", "MB", "licence", "commercial use", "here"):
+        table.add_column(column, no_wrap=column != "licence" and column != "commercial use")
+    for name, entry in entries.items():
+        mark = "yes" if here[name] else "no"
+        table.add_row(name, entry.metric, f"{entry.megabytes:g}", entry.licence, _commercial_use(entry), mark)
+    Console().print(table)
+    for sentence in store.broken_registries():
+        click.echo(f"unusable: {sentence}", err=True)
+
+
+@weights.command("pull")
+@click.argument("names", nargs=-1)
+@click.option("-m", "--metric", "metrics", multiple=True, help="What this metric loads, as in lpips:net=vgg.")
+def pull(names: tuple[str, ...], metrics: tuple[str, ...]) -> None:
+    """Download checkpoints and verify them: by NAME, or those that a metric loads."""
+    from .. import weights as store
+    from ..registry import create_metric
+
+    wanted = dict.fromkeys([*names, *(name for spec in metrics for name in create_metric(spec).checkpoints())])
+    if not wanted and metrics:
+        click.echo(f"{', '.join(metrics)}: no weights are needed")
+    elif not wanted:
+        raise click.UsageError("say what to pull: a NAME of 'editmetrics weights list', or --metric lpips:net=vgg")
+    for name in wanted:
+        entry = store.checkpoint(name)
+        if not store.find(name):
+            click.echo(f"{name}: licence: {entry.licence}; commercial use: {_commercial_use(entry)}")
+        folder = store.pull(name)
+        click.echo(f"{name}: verified, in {folder}")
+
+
+@weights.command("verify")
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Hash the files of checkpoints again: the NAMEs given, or all that are on this machine."""
+    from .. import weights as store
+
+    problems = []
+    for name in names or [name for name in store.registered() if store.find(name)]:
+        try:
+            for file, digest in store.verify(name).items():
+                click.echo(f"{name}: {file} is right, sha256 {digest}")
+        except store.WeightsError as error:
+            problems.append(str(error))
+    if problems:
+        raise store.WeightsError("\n".join(problems))
+
+
+@weights.command("path")
+@click.argument("name")
+def path(name: str) -> None:
+    """Print the folder of the checkpoint NAME, once its files are known to be right."""
+    from .. import weights as store
+
+    for file in store.checkpoint(name).files:
+        store.path(name, file.path)
+    click.echo(store.folder_of(name))
+
+
+def _commercial_use(entry: Checkpoint) -> str:
+    if entry.commercial_use == "unknown":
+        return "unknown"
+    return "yes" if entry.commercial_use else "no"

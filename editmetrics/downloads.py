@@ -1,0 +1,144 @@
+"""One file over the network, from an https URL or from a repository on the Hugging Face hub, to a path on this machine.
+
+Nothing here knows what the file is for, or checks what is in it: `editmetrics.weights` does, before it moves the file
+to where it is used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .sample import EditMetricsError
+
+if TYPE_CHECKING:
+    from requests import Response
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+
+class DownloadError(EditMetricsError):
+    """A file could not be fetched, and why."""
+
+
+def check_online() -> None:
+    """Raise `DownloadError` where the environment forbids the network: EDITMETRICS_OFFLINE=1 or HF_HUB_OFFLINE=1.
+
+    >>> os.environ["EDITMETRICS_OFFLINE"] = "1"
+    >>> check_online()
+    Traceback (most recent call last):
+    editmetrics.downloads.DownloadError: EDITMETRICS_OFFLINE=1 forbids the network
+    >>> del os.environ["EDITMETRICS_OFFLINE"]
+    """
+    for variable in ("EDITMETRICS_OFFLINE", "HF_HUB_OFFLINE"):
+        if os.environ.get(variable, "").lower() in ("1", "on", "yes", "true"):
+            raise DownloadError(f"{variable}={os.environ[variable]} forbids the network")
+
+
+def check_url(url: str) -> None:
+    """Raise `DownloadError` unless `url` is https; plain http is for this machine itself (a mirror or a test).
+
+    >>> check_url("https://example.org/weights.pth")
+    >>> check_url("http://example.org/weights.pth")
+    Traceback (most recent call last):
+    editmetrics.downloads.DownloadError: http://example.org/weights.pth is not an https URL
+    """
+    parts = urllib.parse.urlsplit(url)
+    if not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))):
+        raise DownloadError(f"{url} is not an https URL")
+
+
+def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
+    """Download `url` to the file `target`; leaves no file behind when it fails.
+
+    Raises `DownloadError`: no network, an error status, a body that ends early, a redirect away from https.
+    """
+    from pooch import HTTPDownloader
+
+    check_online()
+    check_url(url)
+    lengths: list[int] = []
+
+    def inspect_response(response: Response, **_: Any) -> None:
+        if response.is_redirect:
+            check_url(urllib.parse.urljoin(response.url, response.headers["Location"]))
+        elif "Content-Length" in response.headers and "Content-Encoding" not in response.headers:
+            lengths.append(int(response.headers["Content-Length"]))
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    download = HTTPDownloader(progressbar=progress, chunk_size=CHUNK, hooks={"response": inspect_response})
+    try:
+        download(url, str(target), None)
+        if lengths and target.stat().st_size != lengths[-1]:  # urllib3 before 2.0 does not notice
+            raise DownloadError(f"{url} ended after {target.stat().st_size} of {lengths[-1]} bytes")
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        # requests, urllib3 and ssl have no common ancestor for what can go wrong on the way
+        if isinstance(error, Exception) and not isinstance(error, DownloadError):
+            raise DownloadError(f"{url}: {type(error).__name__}: {error}") from error
+        raise
+
+
+def hub_url(repository: str, revision: str, file: str) -> str:
+    """The address of a file on the hub, or on the mirror that HF_ENDPOINT names.
+
+    >>> hub_url("timm/vit_base_patch32_clip_224.openai", "main", "config.json")
+    'https://huggingface.co/timm/vit_base_patch32_clip_224.openai/resolve/main/config.json'
+    """
+    return f"{_endpoint()}/{repository}/resolve/{urllib.parse.quote(revision, safe='')}/{urllib.parse.quote(file)}"
+
+
+def fetch_from_hub(
+    repository: str, revision: str, file: str, folder: Path, *, progress: bool = False
+) -> tuple[Path, str | None]:
+    """Download one file of a hub repository under `folder`; returns its path and the commit that it is from.
+
+    A download that breaks goes on where it broke: at once or at the next call, as the version of huggingface_hub has
+    it. `folder` keeps what that needs.
+    Raises `DownloadError`: no network, no such repository, revision or file, no permission.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download
+
+    check_online()
+    url = hub_url(repository, revision, file)
+    check_url(url)
+    try:
+        commit = get_hf_file_metadata(url).commit_hash
+        with _hub_progress(progress):
+            path = hf_hub_download(
+                repository, file, revision=commit or revision, local_dir=folder, endpoint=_endpoint()
+            )
+    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
+        raise DownloadError(f"{url}: {type(error).__name__}: {error}") from error
+    return Path(path), commit
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _hub_progress(wanted: bool) -> Iterator[None]:
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if wanted or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

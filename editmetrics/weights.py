@@ -1,0 +1,309 @@
+"""From the name of a checkpoint to verified files on this machine.
+
+Files live in the store, `$EDITMETRICS_HOME/weights/NAME/`, beside a `record.json` of what was found in them. Only
+`pull` downloads (a metric calls it when it loads), and nothing is used before its checksum is known to be right: that of
+the registry, or, where it has none, the one that was recorded when the file was first seen. See `docs/weights.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .checkpoints import (
+    RECORD_FILE,
+    SCHEMA_VERSION,
+    Checkpoint,
+    File,
+    WeightsError,
+    broken_registries,
+    checkpoint,
+    file_paths,
+    registered,
+)
+from .downloads import DownloadError, fetch_from_hub, fetch_url
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from torch import Tensor
+
+__all__ = [
+    "Checkpoint",
+    "WeightsError",
+    "broken_registries",
+    "checkpoint",
+    "checksums",
+    "find",
+    "folder_of",
+    "load_state_dict",
+    "path",
+    "pull",
+    "registered",
+    "sha256",
+    "store",
+    "substitute",
+    "verify",
+]
+
+UNKNOWN = "unknown until downloaded"
+
+logger = logging.getLogger(__name__)
+
+
+def store() -> Path:
+    """The folder of all checkpoints: `$EDITMETRICS_HOME/weights`, else in the platform's cache folder."""
+    from platformdirs import user_cache_dir
+
+    home = os.environ.get("EDITMETRICS_HOME") or user_cache_dir("editmetrics", appauthor=False)
+    return Path(home).expanduser() / "weights"
+
+
+def folder_of(name: str) -> Path:
+    """Where the files of the checkpoint `name` are, or belong."""
+    return _substitutes.get(name) or store() / name
+
+
+def find(name: str) -> Path | None:
+    """The folder of the checkpoint `name` when all its files are there, else None. Cheap: nothing is hashed."""
+    folder = folder_of(name)
+    return folder if all((folder / file).is_file() for file in file_paths(name)) else None
+
+
+def path(name: str, file: str | None = None) -> Path:
+    """The verified path of a file of the checkpoint `name`; without `file`, of its only one. Downloads nothing.
+
+    A file is hashed unless its size and time of change are those of the record; one that was put there by hand is
+    recorded now. Raises `WeightsError`: the file is not here (and how to get it), or it is not the right one.
+    """
+    entry = checkpoint(name)
+    if file is None and len(entry.files) > 1:
+        raise WeightsError(f"{name} has several files: say which of {', '.join(one.path for one in entry.files)}")
+    wanted = entry.files[0] if file is None else entry.file(file)
+    _verified_digest(entry, wanted)
+    return folder_of(name) / wanted.path
+
+
+def pull(name: str, *, progress: bool | None = None) -> Path:
+    """Download what is missing of the checkpoint `name`, verify it all, and return its folder.
+
+    `progress` draws a bar; by default, where standard error is a terminal. Two processes that pull the same checkpoint
+    wait for one another. Raises `WeightsError`, which says what to fetch by hand and where to put it, when a file
+    cannot be downloaded or is not what the registry or the record says.
+    """
+    entry = checkpoint(name)
+    progress = sys.stderr.isatty() if progress is None else progress
+    if find(name) is None and name not in _substitutes:
+        try:
+            folder_of(name).mkdir(parents=True, exist_ok=True)
+            with _lock(name):
+                for file in entry.files:
+                    if not (folder_of(name) / file.path).is_file():
+                        _download(entry, file, progress)
+        except OSError as error:
+            raise WeightsError(f"{name} cannot be stored: {error}. EDITMETRICS_HOME may name another folder") from error
+    for file in entry.files:
+        _verified_digest(entry, file)
+    return folder_of(name)
+
+
+def verify(name: str) -> dict[str, str]:
+    """The sha256 of each file of `name`, all hashed again; `WeightsError` when one is missing or not the right one."""
+    entry = checkpoint(name)
+    return {file.path: _verified_digest(entry, file, rehash=True) for file in entry.files}
+
+
+def checksums(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The sha256 of each file of each checkpoint, for `Metric.identity`.
+
+    That of the file where it is here, else what the record or the registry knows, else "unknown until downloaded".
+    """
+    return {name: {file.path: _checksum(checkpoint(name), file) for file in checkpoint(name).files} for name in names}
+
+
+@contextmanager
+def substitute(name: str, folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Inside a `with` block, use the files in `folder` for the checkpoint `name`, whatever the registry says of them.
+
+    For weights of one's own in a known architecture, and for tests. Their true checksums stand in a metric's identity,
+    so their scores cannot be taken for those of the published weights. Holds for this process only.
+    """
+    before = dict(_substitutes)
+    _substitutes[checkpoint(name).name] = Path(folder)
+    try:
+        yield
+    finally:
+        _substitutes.clear()
+        _substitutes.update(before)
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 digest of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file, by name, on the CPU: `.safetensors`, or `.pth` and the like (`weights_only`).
+
+    Raises `WeightsError` for a file that cannot be read, or that holds anything but tensors.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        if Path(file).suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f"{file} is not loaded: it is damaged, or holds more than tensors: {error}") from error
+    except Exception as error:  # a damaged file raises whatever its reader stumbled on
+        raise WeightsError(f"{file} cannot be read as weights: {type(error).__name__}: {error}") from error
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise WeightsError(f"{file} is no state dict; expected tensors by name")
+    return tensors
+
+
+# ---------------------------------------------------------------------- one file: download, verify, record
+
+_substitutes: dict[str, Path] = {}
+_seen: dict[Path, dict[str, Any]] = {}
+"""What this process has verified and could not record: a substitute, or a file in a store that it cannot write."""
+
+
+def _download(entry: Checkpoint, file: File, progress: bool) -> None:
+    folder, source, url = folder_of(entry.name), entry.source, entry.source.url_of(file)
+    partial = folder / ".partial"  # on the same file system, so that the last step is a rename
+    downloaded, commit = partial / file.path, None
+    logger.info("downloading %s (about %g MB; licence: %s)", url, entry.megabytes, entry.licence)
+    try:
+        if source.repository is not None:  # what is there of a broken download stays: huggingface_hub may go on from it
+            downloaded, commit = fetch_from_hub(
+                source.repository, source.revision, file.path, partial, progress=progress
+            )
+        else:
+            shutil.rmtree(partial, ignore_errors=True)
+            fetch_url(url, downloaded, progress=progress)
+    except DownloadError as error:
+        raise WeightsError(f"{entry.name} was not downloaded: {error}. {_by_hand(entry, file)}") from error
+    found = _fingerprint(downloaded)
+    if wrong := _mismatch(entry, file, found):
+        shutil.rmtree(partial)
+        raise WeightsError(f"{entry.name}: what {url} gave was thrown away: {wrong}. {_by_hand(entry, file)}")
+    _record(entry.name, file.path, {**found, "origin": url, "commit": commit})
+    (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+    os.replace(downloaded, folder / file.path)
+    shutil.rmtree(partial)
+
+
+def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str:
+    target = folder_of(entry.name) / file.path
+    if not target.is_file():
+        raise WeightsError(
+            f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' (about "
+            f"{entry.megabytes:g} MB; licence: {entry.licence}). {_by_hand(entry, file)}"
+        )
+    recorded = _recorded(entry.name).get(file.path) or _seen.get(target)
+    if recorded and not rehash and all(recorded[key] == value for key, value in _stamp(target).items()):
+        found = recorded
+    else:
+        found = {"origin": "put there by hand", "commit": None, **(recorded or {}), **_fingerprint(target)}
+    if wrong := _mismatch(entry, file, found):
+        raise WeightsError(f"{target} is not used: {wrong}. Delete it and run 'editmetrics weights pull {entry.name}'")
+    if found != recorded:
+        _remember(entry.name, file.path, found)
+    return str(found["sha256"])
+
+
+def _mismatch(entry: Checkpoint, file: File, found: dict[str, Any]) -> str | None:
+    if entry.name in _substitutes:
+        return None
+    if file.size is not None and found["size"] != file.size:
+        return f"it has {found['size']} bytes and the registry says {file.size}"
+    if file.sha256 is not None and not found["sha256"].startswith(file.sha256):
+        return f"its sha256 is {found['sha256']} and the registry says {file.sha256}"
+    recorded = _recorded(entry.name).get(file.path)
+    if recorded is not None and recorded["sha256"] != found["sha256"]:
+        return (
+            f"its sha256 is {found['sha256']}, and {recorded['sha256']} was recorded on {recorded['date']} (if the "
+            f"change is meant, delete {folder_of(entry.name) / RECORD_FILE})"
+        )
+    return None
+
+
+def _by_hand(entry: Checkpoint, file: File) -> str:
+    known = [f"sha256 {file.sha256}"] if file.sha256 else []
+    known += [f"{file.size} bytes"] if file.size else []
+    said = f" ({', '.join(known)})" if known else ""
+    return f"To fetch it by hand, save {entry.source.url_of(file)}{said} as {folder_of(entry.name) / file.path}"
+
+
+def _checksum(entry: Checkpoint, file: File) -> str:
+    if (folder_of(entry.name) / file.path).is_file():
+        return _verified_digest(entry, file)
+    recorded = _recorded(entry.name).get(file.path)
+    return str(recorded["sha256"]) if recorded else file.sha256 or UNKNOWN
+
+
+def _stamp(file: Path) -> dict[str, int]:
+    status = file.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _fingerprint(file: Path) -> dict[str, Any]:
+    stamp = _stamp(file)  # first, so that a change while it is hashed shows the next time
+    return {"sha256": sha256(file), **stamp}
+
+
+def _recorded(name: str) -> dict[str, Any]:
+    file = folder_of(name) / RECORD_FILE
+    if name in _substitutes or not file.is_file():
+        return {}
+    try:
+        files: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{file} cannot be read ({error}); delete it, and its checkpoint is verified anew"
+        ) from error
+    return files
+
+
+def _remember(name: str, file: str, facts: dict[str, Any]) -> None:
+    """Record a file that is in place already; where that cannot be, this process alone remembers it."""
+    if name not in _substitutes:
+        try:
+            with _lock(name):
+                _record(name, file, facts)
+                return
+        except OSError as error:
+            logger.info("%s is not recorded: %s", name, error)
+    _seen[folder_of(name) / file] = facts
+
+
+def _record(name: str, file: str, facts: dict[str, Any]) -> None:
+    target = folder_of(name) / RECORD_FILE
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    files = {**_recorded(name), file: {"date": date, **facts}}
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "files": files}, indent=2), encoding="utf-8")
+    os.replace(temporary, target)
+
+
+def _lock(name: str) -> BaseFileLock:
+    from filelock import FileLock
+
+    return FileLock(store() / f"{name}.lock")
