@@ -1,0 +1,161 @@
+"""LPIPS: the distance between two images in the features of a network, weighted as people judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..sample import Dimension
+from .full_reference import Border, FullReference, Region, Resize, check_pair, region_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+Net = Literal["alex", "vgg", "squeeze"]
+
+CHECKPOINTS: dict[Net, str] = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
+SMALLEST: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
+"""The least side, in pixels, for which the network's last layer still has a position."""
+
+
+def lpips(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = None) -> Tensor:
+    """Learned perceptual image patch similarity, a distance without unit; lower is closer, 0 is identical.
+
+    d = sum over layers l of mean over positions (h, w) of w_l · (f_l(source) - f_l(edited))²
+
+    where f_l are the features of layer l, scaled to unit length at each position, and w_l the learned weights of its
+    channels. With a mask, the mean over positions is weighted by the share of each position's cell that the mask
+    covers. A position sees some way beyond its cell, so that a region's surroundings have a say in its distance.
+
+    `source`, `edited`: (N, 3, H, W), RGB in [0, 1], with H and W at least 31 for alex, 16 for vgg, 17 for squeeze.
+    `network`: an `lpips.LPIPS`, as `load_network` gives it. `mask`: (N, 1, H, W), bool or weights of at least 0.
+    Returns (N,), one value per pair. Raises `SampleError` for smaller images and for an empty mask. Differentiable.
+
+    Source: Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018, eq. 1.
+
+    >>> import torch
+    >>> from editmetrics.testing import offline_weights
+    >>> with offline_weights(["lpips-squeezenet"]):
+    ...     network = load_network("squeeze")
+    >>> lpips(torch.zeros(2, 3, 32, 32), torch.zeros(2, 3, 32, 32), network)
+    tensor([0., 0.])
+    """
+    import torch.nn.functional as F
+    from lpips import normalize_tensor
+
+    check_pair("lpips", source, SMALLEST[network.pnet_type], f"the least that the {network.pnet_type} network can see")
+    features = zip(*(network.net(network.scaling_layer(2 * images - 1)) for images in (source, edited)), strict=True)
+    distance = source.new_zeros(len(source))
+    for weigh, (of_source, of_edited) in zip(network.lins, features, strict=True):
+        difference = weigh((normalize_tensor(of_source) - normalize_tensor(of_edited)) ** 2)
+        covered = None if mask is None else F.adaptive_avg_pool2d(mask.to(source.dtype), difference.shape[-2:])
+        distance = distance + region_mean(difference, covered)
+    return distance
+
+
+def load_network(net: Net) -> Any:
+    """The network of `lpips`, on the CPU: the backbone from the weights store, the channels' weights from the package.
+
+    Downloads the backbone at its first use. Raises `WeightsError` when that fails, or its file is not the right one.
+    """
+    import warnings
+
+    import torch
+    from lpips import LPIPS as Network  # noqa: N811
+
+    from .. import weights
+
+    weights.pull(CHECKPOINTS[net])
+    file = weights.path(CHECKPOINTS[net])
+    backbone, heads = weights.load_state_dict(file), weights.load_state_dict(_heads_file(net))
+    with warnings.catch_warnings(), torch.device("meta"):  # no numbers are drawn for what is loaded next
+        warnings.filterwarnings("ignore", "The parameter 'pretrained'|Arguments other than a weight enum")
+        network = Network(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    features = {name[len("features.") :]: tensor for name, tensor in backbone.items() if name.startswith("features.")}
+    # the package cuts torchvision's `features` into slices, in which each layer keeps its number: slice2.3.weight
+    sliced = {name.partition(".")[2]: name for name in network.net.state_dict()}
+    try:
+        network.net.load_state_dict({sliced.get(name, name): features[name] for name in features}, assign=True)
+    except RuntimeError as error:
+        raise weights.WeightsError(f"{file} does not fit the {net} network of lpips: {error}") from error
+    network.lins.load_state_dict({name[len("lin") :]: tensor for name, tensor in heads.items()}, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+class LPIPS(FullReference):
+    """Learned perceptual image patch similarity of the edited image to the source, a distance; lower is closer.
+
+    The squared difference of a network's features, scaled to unit length, weighted per channel as people judge patches,
+    averaged over positions and summed over layers; 0 for identical images. With a region, each layer's average is
+    weighted by the mask, pooled to that layer's size.
+
+    Version 0.1 of the authors' weights. Equals `lpips.LPIPS(net=...)` of the package, given images in [-1, 1].
+
+    Options:
+        net: The network: alex (the authors' choice for a metric), vgg (their choice for a loss) or squeeze.
+        region: Which pixels count: the whole image, or those inside or outside the sample's mask.
+        resize: When the sizes differ: none refuses, edited scales the edited image to the source's size, source the
+            other way (Pillow's antialiased bicubic).
+        crop_border: Pixels cut off each side before anything else.
+
+    Source: Zhang et al., CVPR 2018, arXiv:1801.03924; code and weights, https://github.com/richzhang/PerceptualSimilarity
+
+    >>> LPIPS(net="vgg").checkpoints()
+    ('lpips-vgg16',)
+    """
+
+    name, version = "lpips", 1
+    dimensions = (Dimension("lpips", low=0, higher_is_better=False, primary=True, description="perceptual distance"),)
+    paper = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018"
+    licence = "BSD-2-Clause (code and heads); the backbones' terms are in 'editmetrics weights list'"
+    requires = ("lpips", "torchvision")
+    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
+
+    def __init__(
+        self,
+        *,
+        net: Net = "alex",
+        region: Region = "whole",
+        resize: Resize = "none",
+        crop_border: Border = 0,
+    ) -> None:
+        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        self.net = net
+        self._network: Any = None
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (CHECKPOINTS[self.net],)
+
+    def identity(self) -> dict[str, Any]:
+        from .. import weights
+
+        return {
+            **super().identity(),
+            "weights": weights.checksums(self.checkpoints()),
+            "heads": {f"lpips/weights/v0.1/{self.net}.pth": weights.sha256(_heads_file(self.net))},
+        }
+
+    def load(self) -> None:
+        super().load()
+        if self._network is None:
+            self._network = load_network(self.net)
+        self._network.to(self.device)
+
+    def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
+        return lpips(source, edited, self._network, mask)
+
+
+def _heads_file(net: Net) -> Path:
+    """The weights of the layers' channels, in the installed lpips package, found without importing it."""
+    import importlib.util
+    from pathlib import Path
+
+    from .. import weights
+
+    spec = importlib.util.find_spec("lpips")
+    if spec is None or spec.origin is None:
+        raise weights.WeightsError(
+            "the package lpips, which brings the weights of the layers, is missing: pip install lpips"
+        )
+    return Path(spec.origin).parent / "weights" / "v0.1" / f"{net}.pth"
