@@ -7,6 +7,7 @@ samples have no score.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import Any
 
@@ -63,6 +64,8 @@ def cli() -> None:
 
 def main() -> None:
     """The program `editmetrics`."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger(__name__.partition(".")[0]).setLevel(logging.INFO)
     try:
         code = cli(prog_name="editmetrics", standalone_mode=False)
     except click.exceptions.Abort:

@@ -109,7 +109,7 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
                 overwrite=options["overwrite"],
                 retry=options["retry"],
                 on_row=progress.row,
-                about={"command": sys.argv, "unmatched": {kind: list(names) for kind, names in found.unmatched.items() if names}},
+                about={"command": sys.argv, "unmatched": found.unmatched},
             )
     except scoring.Interrupted as stopped:
         click.echo(f"\n{stopped}", err=True)

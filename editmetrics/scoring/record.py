@@ -133,7 +133,7 @@ class Record:
 
     def _append(self, *entries: dict[str, Any]) -> None:
         text = "".join(json.dumps(entry, ensure_ascii=False, default=str, allow_nan=False) + "\n" for entry in entries)
-        data = text.encode("utf-8", errors="surrogateescape")
+        data = text.encode("utf-8", errors="backslashreplace")  # what is no text in a file name, as JSON escapes it
         while data:  # a full disk may take a part of it; the next call then raises
             data = data[self._file.write(data) :]
         if time.monotonic() - self._synced > 1.0:  # a power cut costs a second at most; a killed process nothing

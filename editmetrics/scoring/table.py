@@ -70,7 +70,7 @@ def write(results: Results, path: Path) -> None:
         elif suffix == ".parquet":
             table.write_parquet(temporary)
         else:
-            with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
+            with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(_json_line(row) for row in table.iter_rows(named=True))
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
@@ -98,7 +98,9 @@ def _system(sample: Sample) -> str | None:
 def _path(field: str) -> Any:
     def get(sample: Sample) -> str | None:
         image = getattr(sample, field)
-        return os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+        if not isinstance(image, (str, os.PathLike)):
+            return None
+        return os.fsdecode(image).encode("utf-8", errors="backslashreplace").decode()  # names need not be text
 
     return get
 

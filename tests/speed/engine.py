@@ -46,11 +46,16 @@ def main() -> None:
             run, _ = command(root, METRICS)
             sums.append(decode + compute)
             runs.append(run)
-            print(f"decode {decode:.1f} s, compute {compute:.1f} s, command {run:.1f} s: {run / (decode + compute):.2f}", flush=True)
+            print(
+                f"decode {decode:.1f} s, compute {compute:.1f} s, command {run:.1f} s: {run / (decode + compute):.2f}",
+                flush=True,
+            )
         ratio = statistics.median(run / parts for run, parts in zip(runs, sums, strict=True))
         print(f"the command over decoding plus computing: {ratio:.2f} (median; goal: at most 1.25)")
         apart = sum(command(root, (name,))[0] for name in METRICS)
-        print(f"one run for each of {', '.join(METRICS)}: {apart:.1f} s, {apart / statistics.median(runs):.2f} times as long")
+        print(
+            f"one run for each of {', '.join(METRICS)}: {apart:.1f} s, {apart / statistics.median(runs):.2f} times as long"
+        )
         if arguments.pyiqa:
             against_pyiqa(root, arguments, statistics.median(runs))
         if not arguments.skip_memory:
@@ -64,7 +69,9 @@ def make_pairs(root: Path, count: int, size: int) -> None:
     from skimage import data
 
     rng = np.random.default_rng(0)
-    photographs = [Image.fromarray(image).resize((1024, 1024)) for image in (data.astronaut(), data.coffee(), data.chelsea())]
+    photographs = [
+        Image.fromarray(image).resize((1024, 1024)) for image in (data.astronaut(), data.coffee(), data.chelsea())
+    ]
     photographs = [np.asarray(image) for image in photographs]
     for name in ("source", "edited"):
         (root / name).mkdir()
@@ -82,7 +89,9 @@ def decode_alone(sources: list[Path], edits: list[Path]) -> float:
 
     started = time.perf_counter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(lambda pair: (read_image(pair[0]).shape, read_image(pair[1]).shape), zip(sources, edits, strict=True)):
+        for _ in pool.map(
+            lambda pair: (read_image(pair[0]).shape, read_image(pair[1]).shape), zip(sources, edits, strict=True)
+        ):
             pass
     return time.perf_counter() - started
 
@@ -119,7 +128,19 @@ def command(root: Path, metrics: tuple[str, ...], manifest: Path | None = None) 
     output = root / "scores.csv"
     for left in (output, output.with_suffix(".record.jsonl")):
         left.unlink(missing_ok=True)
-    program = [sys.executable, "-m", "editmetrics", "score", *paths, *wanted, "-o", str(output), "-q", "--device", "cpu"]
+    program = [
+        sys.executable,
+        "-m",
+        "editmetrics",
+        "score",
+        *paths,
+        *wanted,
+        "-o",
+        str(output),
+        "-q",
+        "--device",
+        "cpu",
+    ]
     started = time.perf_counter()
     child = subprocess.Popen(program, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)

@@ -1,0 +1,129 @@
+"""The house rules that a machine can hold: which way imports run, what is light, what is safe."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "editmetrics"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = {
+    "sample": 0, "metric": 1,
+    "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
+    "plugins": 3,
+    "registry": 4, "data": 4,
+    "describe": 5,
+    "scoring": 6,
+    "report": 7, "testing": 7,
+    "cli": 8, "__main__": 9,
+}  # fmt: skip
+"""Each part of the house stands on a floor, and imports from its own floor or those below."""
+
+HEAVY = {
+    "torch",
+    "torchvision",
+    "transformers",
+    "peft",
+    "timm",
+    "open_clip",
+    "lpips",
+    "scipy",
+    "polars",
+    "pydantic",
+    "PIL",
+}
+
+
+def part(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path, top_only=False):
+    """The modules that a file imports, absolute; those under `if TYPE_CHECKING` are not imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):  # what stands in `if TYPE_CHECKING:` is for the type checker alone
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            node.body = []
+    nodes = tree.body if top_only else ast.walk(tree)
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downwards(path):
+    if part(path) == "__init__":
+        return
+    for module in imports(path):
+        words = module.split(".")
+        if words[0] == "editmetrics" and len(words) > 1 and words[1] in FLOORS:
+            assert FLOORS[words[1]] <= FLOORS[part(path)], f"{part(path)} imports {module}"
+
+
+def test_every_part_has_a_floor():
+    assert {part(path) for path in FILES} - {"__init__"} == FLOORS.keys()
+
+
+LIGHT = [path for path in FILES if part(path) not in ("report", "testing")]
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_heavy_import_at_the_top(path):
+    found = {module.split(".")[0] for module in imports(path, top_only=True)} & HEAVY
+    assert not found
+
+
+def test_the_engine_knows_no_metric():
+    from editmetrics.registry import BUILTIN
+
+    for path in [
+        *(PACKAGE / "scoring").glob("*.py"),
+        *(PACKAGE / "report").glob("*.py"),
+        *(PACKAGE / "cli").glob("*.py"),
+    ]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documentation = {ast.get_docstring(node, clean=False) for node in ast.walk(tree)
+                         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))}  # fmt: skip
+        texts = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not BUILTIN.keys() & (texts - documentation), path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_unsafe_is_called(path):
+    text = path.read_text(encoding="utf-8")
+    for call in re.findall(r"torch\.load\([^)]*\)", text):
+        assert "weights_only=True" in call
+    assert not re.search(r"pickle\.loads?\(|trust_remote_code=True|\beval\(\"|\bexec\(|shell=True|yaml\.load\(", text)
+    assert not re.search(r"except( Exception)?:\s*\n?\s*pass\b", text)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if part(p) != "cli"], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_libraries_do_not_print(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert "print" not in calls
+
+
+def test_the_wheel_ships_the_registry_of_weights():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.split("[tool.hatch.build.targets.wheel.force-include]")[1].split("[")[0]
+    assert '"weights_registry.json" = "editmetrics/weights_registry.json"' in section
+
+
+def test_every_link_in_the_docs_leads_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
