@@ -1,0 +1,164 @@
+"""Checks of what happens to samples that cannot be scored: a named reason, at no cost to the others."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..metric import Metric
+from ..sample import IMAGE_FIELDS, Sample, SampleError, Score
+from ..scoring import score as score_all
+from . import toys
+from .subject import Subject
+
+
+def missing_fields(subject: Subject) -> Iterator[str]:
+    """Without a field that it requires, a call raises a `SampleError` that names it; a run skips that sample alone."""
+    subject.require_scores()
+    for metric in _instances_by_required_fields(subject):
+        sample = subject.samples[0]
+        present = metric.score([sample])
+        for name in sorted(metric.required()):
+            without: dict[str, Any] = {name: None}
+            lacking = replace(sample, id="lacking", **without)
+            try:
+                yield f"without {name}, a call returned {metric(lacking)}; expected a SampleError that names the field"
+            except SampleError as error:
+                if name not in str(error) or error.status != "skipped":
+                    yield (
+                        f"without {name}, a call raised {error!r} with status {error.status}; "
+                        "expected status 'skipped' and the field's name"
+                    )
+            except Exception as error:
+                yield f"without {name}, a call raised {error!r}; expected a SampleError that names the field"
+            for how, found in _both_ways(metric, [lacking, sample]):
+                if found[0].status != "skipped" or name not in (found[0].reason or ""):
+                    yield (
+                        f"without {name}, {how} gives {found[0]}; "
+                        "expected status 'skipped' and a reason that names the field"
+                    )
+                for difference in subject.differences(present, found[1:]):
+                    yield f"beside a sample without {name}, {how}: {difference}"
+
+
+def corrupt_file(subject: Subject) -> Iterator[str]:
+    """One damaged file of eight fails its own sample, with the file's name; the other seven score as without it."""
+    subject.require_scores()
+    with tempfile.TemporaryDirectory() as folder:
+        names = subject.required_images
+        samples = [_on_disk(toys.sample(seed), names, Path(folder)) for seed in range(8)]
+        for place, name in enumerate(names, 2):
+            path = Path(getattr(samples[place], name))
+            whole = path.read_bytes()
+            without = dict(_both_ways(subject.metric, [*samples[:place], *samples[place + 1 :]]))
+            path.write_bytes(whole[: len(whole) // 2])
+            for how, found in _both_ways(subject.metric, samples):
+                if found[place].status != "failed" or path.name not in (found[place].reason or ""):
+                    yield (
+                        f"with half of the {name} image, {how} gives {found[place]}; "
+                        "expected status 'failed' and the file's name"
+                    )
+                others = [*found[:place], *found[place + 1 :]]
+                for difference in subject.differences(without[how], others):
+                    yield f"beside a sample with half of its {name} image, {how}: {difference}"
+            path.write_bytes(whole)
+
+
+def sizes(subject: Subject) -> Iterator[str]:
+    """Images of any size, and pairs of two sizes, have a score or a clear reason, and disturb no others."""
+    odd = {
+        "1 x 1": toys.sample(40, 1, 1),
+        "8 x 8": toys.sample(41, 8, 8),
+        "1 x 200": toys.sample(42, 1, 200),
+        "193 x 207": toys.sample(43, 193, 207),
+        "source and edited of two sizes": replace(toys.sample(44), edited=toys.picture(44, 180, 200)),
+    }
+    yield from _scored_or_refused(subject, odd)
+
+
+def flat_images(subject: Subject) -> Iterator[str]:
+    """Black, white and grey images have a score in range or a clear reason; identical ones the best score, if any."""
+    black, grey, white = (np.full((toys.HEIGHT, toys.WIDTH, 3), level, np.uint8) for level in (0, 200, 255))
+    whole = toys.sample(50)
+    pairs = {
+        "black and black": (black, black),
+        "white and white": (white, white),
+        "grey and grey": (grey, grey),
+        "black and white": (black, white),
+        "black and a picture": (black, whole.edited),
+        "a picture and grey": (whole.source, grey),
+    }
+    flat = {
+        name: replace(whole, source=first, reference=first, edited=second) for name, (first, second) in pairs.items()
+    }
+    yield from _scored_or_refused(subject, flat)
+    best = subject.metric.primary().best
+    if not subject.compares or not np.isfinite(best):
+        return
+    for name in ("black and black", "white and white", "grey and grey"):
+        (score,) = subject.metric.score([flat[name]])
+        if score.ok and abs(float(score) - best) > 1e-5 * max(1.0, abs(best)):
+            yield f"{name}: {score}; expected {best:g}, as for all identical images"
+
+
+def _scored_or_refused(subject: Subject, odd: dict[str, Sample]) -> Iterator[str]:
+    """Each of the odd samples scores, or raises `SampleError`; others beside them score as ever."""
+    subject.require_scores()
+    alone = []
+    for name, sample in odd.items():
+        try:
+            alone.append(subject.metric(sample))
+        except SampleError as error:
+            alone.append(Score.unscored(error.status, str(error)))
+        except Exception as error:
+            yield (
+                f"{name}: a call raised {type(error).__name__}: {error}; "
+                "expected a score or a SampleError that says what is needed"
+            )
+            alone.append(Score.unscored("failed", f"{type(error).__name__}: {error}"))
+        if "outside its declared range" in (alone[-1].reason or ""):
+            yield f"{name}: {alone[-1].reason}"
+    first, *rest = subject.samples
+    named = [replace(sample, id=name) for name, sample in odd.items()]
+    without = dict(_both_ways(subject.metric, [first, *rest]))
+    for how, found in _both_ways(subject.metric, [first, *named, *rest]):
+        others, among = [found[0], *found[1 + len(named) :]], found[1 : 1 + len(named)]
+        for difference in subject.differences(without[how], others):
+            yield f"beside {', '.join(odd)}, {how}: {difference} without them"
+        for name, score, by_itself in zip(odd, among, alone, strict=True):
+            if score.ok != by_itself.ok:
+                yield f"{name}, among others, {how}: {score}; {by_itself} alone"
+
+
+def _both_ways(metric: Metric, samples: list[Sample]) -> Iterator[tuple[str, list[Score]]]:
+    """The scores by `Metric.score` and by a run."""
+    yield "Metric.score", metric.score(samples)
+    yield "editmetrics.score", score_all(samples, metric, workers=1)[metric.label]
+
+
+def _instances_by_required_fields(subject: Subject) -> Iterator[Metric]:
+    """The metric, and an instance for each set of fields that another value of an option makes it require."""
+    yield subject.metric
+    seen = {subject.metric.required()}
+    for changed in subject.variants():
+        metric = subject.make(**changed)
+        if metric.required() not in seen:
+            seen.add(metric.required())
+            yield metric
+
+
+def _on_disk(sample: Sample, names: list[str], folder: Path) -> Sample:
+    """The sample with the images `names` as PNG files, and no others."""
+    from PIL import Image
+
+    paths: dict[str, Any] = dict.fromkeys(IMAGE_FIELDS)
+    for name in names:
+        path = folder / f"{sample.id}-{name}.png"
+        Image.fromarray(getattr(sample, name)).save(path, compress_level=1)
+        paths[name] = str(path)
+    return replace(sample, **paths)

@@ -1,0 +1,182 @@
+"""Checks that a score depends on its sample alone: not on the batch, the call, the thread or undeclared fields."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from ..sample import FIELDS
+from ..scoring import score as score_all
+from . import toys
+from .subject import Subject, undisturbed
+
+
+def batch_invariance(subject: Subject) -> Iterator[str]:
+    """A sample scores the same alone, in a batch, in another order, with other neighbours and with larger ones."""
+    alone, samples, score = subject.scores, subject.samples, subject.metric.score
+    other, larger = toys.samples(2, first=10), toys.samples(2, toys.HEIGHT + 64, toys.WIDTH + 32, first=20)
+    found = {
+        "in one batch": score(samples),
+        "in batches of two": score(samples, batch_size=2),
+        "in reverse order": score(samples[::-1])[::-1],
+        "after other samples": score([*other, *samples])[len(other) :],
+        "among larger images": score([larger[0], *samples, larger[1]])[1:-1],
+    }
+    for how, scores in found.items():
+        for difference in subject.differences(alone, scores):
+            yield f"{how}: {difference} alone; nothing may be averaged, normalised or padded over a batch"
+
+
+def engine_invariance(subject: Subject) -> Iterator[str]:
+    """A run of `editmetrics.score` gives the same scores as single calls, in small batches and in large ones."""
+    alone = subject.scores
+    larger = toys.sample(20, toys.HEIGHT + 64, toys.WIDTH + 32)
+    for batch_pixels in (1, 10**9):
+        results = score_all([larger, *subject.samples], subject.metric, batch_pixels=batch_pixels, workers=1)
+        for difference in subject.differences(alone, results[subject.label][1:]):
+            yield f"scored with batch_pixels={batch_pixels}: {difference} alone"
+
+
+def determinism(subject: Subject) -> Iterator[str]:
+    """A second call, a second load() and a second instance give the same scores."""
+    first = subject.alone(subject.samples)
+    for difference in subject.differences(first, subject.alone(subject.samples)):
+        yield (
+            f"at the second call: {difference}; "
+            "draw no random numbers, or from a generator that starts anew for each sample"
+        )
+        return
+    metric = subject.make()
+    metric.load()
+    metric.load()
+    for difference in subject.differences(first, subject.alone(subject.samples, metric)):
+        yield f"from another instance with the same options, loaded twice: {difference}"
+
+
+def undeclared_fields(subject: Subject) -> Iterator[str]:
+    """Fields that it neither requires nor declares in `uses`, and the id and meta of a sample, change nothing."""
+    first = subject.scores
+    declared = subject.metric.required() | subject.cls.uses
+    other = toys.sample(30)
+    named: dict[str, Any] = {"id": "another", "meta": {"system": "another", "size": 3}}
+    for name, value in {**named, **{name: getattr(other, name) for name in FIELDS if name not in declared}}.items():
+        changed = [replace(sample, **{name: value}) for sample in subject.samples]
+        for difference in subject.differences(first, subject.alone(changed)):
+            yield (
+                f"with another {name}: {difference}; "
+                "a score may depend on declared fields alone, or a resumed run reuses a wrong one"
+            )
+
+
+def inputs_unmodified(subject: Subject) -> Iterator[str]:
+    """Arrays and tensors that it is given are as they were afterwards, and read-only arrays will do."""
+    import torch
+
+    subject.require_scores()
+    sample = toys.sample(0)
+    images = [name for name in ("source", "edited", "reference", "mask") if sample.has(name)]
+    arrays = {name: getattr(sample, name).copy() for name in images}
+    subject.metric.score([replace(sample, **arrays)])
+    if changed := [name for name in images if (arrays[name] != getattr(sample, name)).any()]:
+        yield f"it writes into the array of {', '.join(changed)}; work on a copy"
+    planes = {name: getattr(sample, name).transpose(2, 0, 1) for name in images if name != "mask"}
+    tensors: dict[str, Any] = {name: torch.from_numpy(plane.copy()) for name, plane in planes.items()}
+    subject.metric.score([replace(sample, **tensors)])
+    if changed := [name for name in tensors if (tensors[name].numpy() != planes[name]).any()]:
+        yield f"it writes into the tensor of {', '.join(changed)}; work on a copy"
+    locked = {name: getattr(sample, name).copy() for name in images}
+    for array in locked.values():
+        array.setflags(write=False)
+    for difference in subject.differences(subject.scores[:1], subject.metric.score([replace(sample, **locked)])):
+        yield f"with read-only arrays: {difference}"
+
+
+def threads(subject: Subject) -> Iterator[str]:
+    """`prepare` in four threads at once, and `score_batch` of a `concurrent` metric, give the same scores."""
+    metric, alone = subject.metric, subject.scores
+    several = [index % len(alone) for index in range(16)]
+
+    def one(index: int) -> Any:
+        prepared = metric.prepare_or_why_not(subject.samples[index])
+        return metric.score_or_why_not([prepared]) if subject.cls.concurrent else prepared
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # so that threads meet in the middle of things
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(one, several))
+    finally:
+        sys.setswitchinterval(before)
+    scores = [
+        score for item in found for score in (item if subject.cls.concurrent else metric.score_or_why_not([item]))
+    ]
+    where = "score_batch in four threads" if subject.cls.concurrent else "prepare in four threads"
+    for difference in subject.differences([alone[index] for index in several], scores):
+        yield f"{where}: {difference} alone; keep nothing of a sample on the metric itself"
+
+
+def side_effects(subject: Subject) -> Iterator[str]:
+    """Loading and scoring print nothing on standard output and leave random states and torch's settings alone."""
+    import io
+    from contextlib import redirect_stdout
+
+    with undisturbed():
+        subject.require_scores()  # what its load() changes is set back
+        metric = subject.make()
+    with undisturbed():
+        _draw()  # from here on no seed gives the states that there are
+        states, settings = _random_states(), _torch_settings()
+        with redirect_stdout(io.StringIO()) as printed:
+            metric.load()
+            metric.score(subject.samples[:1])
+        if printed.getvalue():
+            yield f"it prints {printed.getvalue()[:80]!r}; use logging, standard output belongs to results"
+        changed = [name for name, state in _random_states().items() if state != states[name]]
+        if changed:
+            yield (
+                f"it changes the random state of {', '.join(changed)}, and so the training run that it is called in; "
+                "use a generator of your own, and torch.random.fork_rng() around what draws weights"
+            )
+        for name, value in _torch_settings().items():
+            if value != settings[name]:
+                yield f"it changes {name} from {settings[name]} to {value}; set it back, or use the context manager"
+
+
+def _draw() -> None:
+    import random
+
+    import numpy as np
+    import torch
+
+    random.random(), np.random.random(), torch.rand(1)  # noqa: S311
+
+
+def _random_states() -> dict[str, Any]:
+    import random
+
+    import numpy as np
+    import torch
+
+    legacy: Any = np.random.get_state()
+    return {
+        "random": random.getstate(),
+        "numpy": [part.tobytes() if isinstance(part, np.ndarray) else part for part in legacy],
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }
+
+
+def _torch_settings() -> dict[str, Any]:
+    import torch
+
+    return {
+        "torch.get_default_dtype()": torch.get_default_dtype(),
+        "torch.get_num_threads()": torch.get_num_threads(),
+        "torch.is_grad_enabled()": torch.is_grad_enabled(),
+        "torch.get_float32_matmul_precision()": torch.get_float32_matmul_precision(),
+        "torch.are_deterministic_algorithms_enabled()": torch.are_deterministic_algorithms_enabled(),
+        "torch.backends.cudnn.benchmark": torch.backends.cudnn.benchmark,
+        "torch.backends.cudnn.allow_tf32": torch.backends.cudnn.allow_tf32,
+    }

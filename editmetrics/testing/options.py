@@ -1,0 +1,122 @@
+"""Checks of options: written as text and read back, and told apart by the identity of a number."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ..metric import Metric
+from ..registry import UnknownMetricError, checked_options, create_metric, metric_class, parse_spec
+from ..sample import EditMetricsError
+from .declarations import importable, in_another_process
+from .subject import NotApplicable, Subject
+
+_IDENTITY = """
+import contextlib, importlib, json, sys
+module, qualname, path, options, device, substitutes = json.loads(sys.argv[1])
+sys.path[:] = path
+from editmetrics import weights
+inside = contextlib.ExitStack()
+for name, folder in substitutes.items():
+    inside.enter_context(weights.substitute(name, folder))
+cls = importlib.import_module(module)
+for part in qualname.split("."):
+    cls = getattr(cls, part)
+print(json.dumps(cls(**options).to(device).identity(), sort_keys=True))
+"""
+
+
+def options(subject: Subject) -> Iterator[str]:
+    """The label of a metric, read back, gives the same options: for the defaults, every choice and other numbers."""
+    for changed in ({}, *subject.variants()):
+        metric = subject.cls(**{**subject.options, **changed})
+        label = metric.label
+        try:
+            again = _from_label(metric)
+        except EditMetricsError as error:
+            yield f"its label {label!r} cannot be read back: {error}"
+            continue
+        if again.options != metric.options:
+            yield f"its label {label!r} gives the options {again.options}; expected {metric.options}"
+
+
+def identity(subject: Subject) -> Iterator[str]:
+    """The identity is JSON, the same for equal options in any process, and another for each option that differs."""
+    identity = subject.make().identity()
+    try:
+        text = json.dumps(identity, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        yield (
+            f"identity() is no JSON: {error}; "
+            "it must hold only strings, finite numbers, booleans, None, lists and dictionaries"
+        )
+        return
+    cls = subject.cls
+    for key, value in {"metric": cls.name, "version": cls.version, "options": subject.options}.items():
+        if identity.get(key) != value:
+            yield f"identity()[{key!r}] is {identity.get(key)!r}; expected {value!r} (start from super().identity())"
+    if json.dumps(subject.make().identity(), sort_keys=True) != text:
+        yield "two instances with equal options have different identities; a resumed run would score everything again"
+    for changed in subject.variants():
+        try:
+            other = subject.make(**changed).identity()
+        except EditMetricsError:
+            continue  # weights of that option that are not on this machine
+        if other == identity:
+            yield f"with {changed} the identity is the same; a resumed run would reuse a score that another option gave"
+    if importable(cls) and subject.setup is None and _identity_elsewhere(subject) != text:
+        yield (
+            "in another process the identity is another; "
+            "nothing in it may depend on addresses, hashes, sets or the time"
+        )
+
+
+def pickling(subject: Subject) -> Iterator[str]:
+    """It survives pickling, loaded or not, with equal options and scores: that is how it reaches other processes."""
+    import copy
+    import pickle
+
+    if not importable(subject.cls):
+        raise NotApplicable("it is defined in a function or in __main__, where pickle finds no class")
+    instances = {"not loaded": subject.make(), "loaded and used": subject.metric}
+    instances |= {f"with {changed}": subject.make(**changed) for changed in subject.variants()}
+    for when, metric in instances.items():
+        try:
+            pickle.dumps(metric)
+            again = copy.deepcopy(metric)  # the way back, by the same __reduce__: no pickle is ever read
+        except Exception as error:
+            yield f"{when}, it cannot be pickled: {type(error).__name__}: {error}"
+            continue
+        if type(again) is not type(metric) or (again.options, again.device) != (metric.options, metric.device):
+            yield (
+                f"{when}, it comes back from pickling as {again!r} on {again.device}; "
+                f"expected {metric!r} on {metric.device}"
+            )
+        elif metric is subject.metric:
+            again = subject.prepared_by_setup(again)
+            for difference in subject.differences(subject.scores, subject.alone(subject.samples, again)):
+                yield f"{when} and pickled, it scores otherwise: {difference}"
+
+
+def _from_label(metric: Metric) -> Metric:
+    """The metric that its label names; by the registry, if it is registered."""
+    name, text = parse_spec(metric.label)
+    try:
+        registered = metric_class(name) is type(metric)
+    except UnknownMetricError:
+        registered = False
+    return create_metric(metric.label) if registered else type(metric)(**checked_options(type(metric), dict(text)))
+
+
+def _identity_elsewhere(subject: Subject) -> str:
+    from .. import weights
+
+    cls = subject.cls
+    names = subject.make().checkpoints()
+    substitutes = {
+        name: str(weights.folder_of(name)) for name in names if weights.folder_of(name) != weights.store() / name
+    }
+    where: list[Any] = [cls.__module__, cls.__qualname__, sys.path, subject.options, subject.device, substitutes]
+    return json.dumps(in_another_process(_IDENTITY, where, PYTHONHASHSEED="4242"), sort_keys=True)

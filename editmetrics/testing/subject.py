@@ -1,0 +1,194 @@
+"""The metric under test, with what checks need of it: fresh instances, a loaded one, toy samples and their scores."""
+
+from __future__ import annotations
+
+import math
+import unittest
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin
+
+from ..metric import Metric
+from ..registry import checked_options, create_metric
+from ..sample import Dimension, EditMetricsError, Sample, Score
+from . import toys
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
+"""Scores are equal to rounding when they differ by at most RELATIVE of themselves plus ABSOLUTE of their range (or
+of 1, if that is less): over ten times what float32 sums in another order differ by, and less than what tables print."""
+
+
+class NotApplicable(unittest.SkipTest):
+    """A check does not concern this metric, or cannot tell; the message says why. pytest shows it as skipped."""
+
+
+class Subject:
+    """A metric under test: a spec, a class or an instance, made afresh as often as a check wants.
+
+    `setup` is called with each fresh instance before it is loaded. `device` is where a spec or a class computes.
+    """
+
+    def __init__(
+        self,
+        metric: str | type[Metric] | Metric,
+        *,
+        setup: Callable[[Metric], object] | None = None,
+        device: str | None = "cpu",
+    ) -> None:
+        first = metric
+        if isinstance(first, str):
+            first = create_metric(first, device=device)
+        elif isinstance(first, type):
+            first = first().to(device)
+        self.cls, self.options, self.device = type(first), first.options, first.device
+        self.setup = setup
+        self.label = first.label
+        self._first = first if first is metric else None
+
+    def make(self, **options: Any) -> Metric:
+        """A fresh instance with the options of the one under test, but for `options`; not loaded."""
+        return self.prepared_by_setup(self.cls(**{**self.options, **options}).to(self.device))
+
+    def prepared_by_setup(self, metric: Metric) -> Metric:
+        """The same instance, after `setup`."""
+        if self.setup is not None:
+            self.setup(metric)
+        return metric
+
+    def load(self) -> Metric:
+        """A loaded instance: the one that was given, else a fresh one."""
+        metric = self._first or self.make()
+        metric.load()
+        return metric
+
+    @cached_property
+    def metric(self) -> Metric:
+        """One loaded instance, shared by the checks."""
+        try:
+            return self.load()
+        except Exception as error:
+            raise NotApplicable(f"it cannot be loaded (see the check 'scores'): {type(error).__name__}") from error
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Three samples with every field, new ones each time, so that what a metric writes into them is gone."""
+        return toys.samples(3)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """The score of each of `samples`, alone. Raises `NotApplicable` when there are none, or others each time."""
+        scores = self.alone(self.samples)
+        if len(scores) != len(self.samples) or not all(score.ok for score in scores):
+            raise NotApplicable("it does not score the toy samples (see the check 'scores')")
+        if any(self.differences(scores, self.alone(self.samples))):
+            raise NotApplicable("it scores the same sample otherwise each time (see the check 'determinism')")
+        return scores
+
+    def require_scores(self) -> None:
+        """Raise `NotApplicable` unless it scores the toy samples: checks that build on scores begin here."""
+        _ = self.scores
+
+    def alone(self, samples: Iterable[Sample], metric: Metric | None = None) -> list[Score]:
+        """The score of each sample by itself, by the shared instance or by `metric`."""
+        metric = metric or self.metric
+        return [score for sample in samples for score in metric.score([sample])]
+
+    @property
+    def required_images(self) -> list[str]:
+        """The image fields that it needs, the edited image first."""
+        return [name for name in ("edited", "source", "reference", "mask") if name in self.metric.required()]
+
+    @property
+    def compares(self) -> bool:
+        """Whether it says how close the edited image is to another: it needs a source or a reference, and no text."""
+        required = self.metric.required()
+        return bool(required & {"source", "reference"}) and not required & {"prompt", "questions"}
+
+    def require_comparison(self) -> None:
+        """Raise `NotApplicable` unless `compares`."""
+        if not self.compares:
+            raise NotApplicable("it does not say how close two images are")
+
+    def variants(self) -> Iterator[dict[str, Any]]:
+        """One option at a time with another value: every choice of a Literal, the other bool, another number."""
+        for option in self.cls.option_list():
+            for value in _values(option.hint, option.default):
+                if value != self.options[option.name] and self._accepts(option.name, value, option.hint):
+                    yield {option.name: value}
+
+    def differences(self, expected: Sequence[Score], found: Sequence[Score]) -> Iterator[str]:
+        """How the scores `found` differ from those expected, beyond rounding; one line for each sample."""
+        if len(expected) != len(found):
+            yield f"{len(found)} scores for {len(expected)} samples"
+            return
+        for index, (right, wrong) in enumerate(zip(expected, found, strict=True)):
+            if right.status != wrong.status or list(right) != list(wrong):
+                yield f"sample {index}: {wrong} instead of {right}"
+            elif off := [name for name in right if not self.close(name, right[name], wrong[name])]:
+                said = ", ".join(f"{name} {wrong[name]!r} instead of {right[name]!r}" for name in off)
+                yield f"sample {index}: {said}"
+
+    def close(self, name: str, first: float, second: float) -> bool:
+        """Whether two values of the dimension `name` are equal to rounding."""
+        dimension = next(dimension for dimension in self.metric.dimensions if dimension.name == name)
+        return first == second or abs(first - second) <= rounding(dimension, first, second)
+
+    def _accepts(self, name: str, value: Any, hint: Any) -> bool:
+        """Whether the constructor takes this value; a choice it must take, a number may be out of bounds."""
+        try:
+            checked_options(self.cls, {name: value})
+            self.cls(**{**self.options, name: value})
+        except (EditMetricsError, ValueError):
+            return value in _choices(hint)
+        return True
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Set random states and torch's settings back at the end, whatever a metric did to them.
+
+    Inside, torch computes with one thread: on small pictures several wait for one another longer than they compute.
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    settings = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        torch.set_num_threads(settings[0])
+        torch.set_default_dtype(settings[1])
+        torch.set_grad_enabled(settings[2])
+
+
+def rounding(dimension: Dimension, *values: float) -> float:
+    """How far two values of a dimension may lie apart and still be equal to rounding; 0 when one is infinite."""
+    if not all(math.isfinite(value) for value in values):
+        return 0.0
+    span = dimension.high - dimension.low
+    return RELATIVE * max(abs(value) for value in values) + ABSOLUTE * min(span, 1.0)
+
+
+def _choices(hint: Any) -> list[Any]:
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [choice for argument in get_args(hint) for choice in _choices(argument)]
+
+
+def _values(hint: Any, default: Any) -> list[Any]:
+    """Values to try for an option; none for free text, of which nobody knows which others make sense."""
+    if isinstance(default, bool):
+        return [not default]
+    if isinstance(default, int):
+        return [*_choices(hint), default + 1]
+    if isinstance(default, float):
+        return [*_choices(hint), default / 2]
+    return _choices(hint)
