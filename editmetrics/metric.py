@@ -6,6 +6,7 @@ The engine, the command line and the conformance kit know a metric through nothi
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
@@ -151,7 +152,7 @@ class Metric(ABC):
     def label(self) -> str:
         """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
         changed = {o.name: getattr(self, o.name) for o in self.option_list() if getattr(self, o.name) != o.default}
-        said = ",".join(f"{name}={value}" for name, value in changed.items())
+        said = ",".join(f"{name}={_spec_text(value)}" for name, value in changed.items())
         return f"{self.name}:{said}" if said else self.name
 
     @classmethod
@@ -170,10 +171,9 @@ class Metric(ABC):
 
     _option_list: ClassVar[tuple[Option, ...]]
 
-    @classmethod
-    def primary(cls) -> Dimension:
-        """The dimension that `float(score)` gives."""
-        return next(dimension for dimension in cls.dimensions if dimension.primary)
+    def primary(self) -> Dimension:
+        """The dimension that `float(score)` gives; its range may belong to the options, and so to the instance."""
+        return next(dimension for dimension in self.dimensions if dimension.primary)
 
     # ------------------------------------------------------------------ what the engine calls
 
@@ -313,6 +313,13 @@ def _shapes(value: Any) -> Hashable:
     if isinstance(value, (list, tuple)):
         return tuple(_shapes(item) for item in value)
     return None
+
+
+def _spec_text(value: Any) -> str:
+    """An option's value as a spec has it; in double quotes, as in JSON, when it could be misread without."""
+    text = str(value)
+    plain = text and not re.search(r'[,"=]|^\s|\s$', text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _described_options(docstring: str) -> dict[str, str]:

@@ -11,6 +11,8 @@ import difflib
 import importlib
 import importlib.metadata
 import importlib.util
+import json
+import re
 import typing
 from collections import Counter
 from dataclasses import dataclass
@@ -121,16 +123,22 @@ def broken_plugins() -> list[BrokenPlugin]:
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """The name and options of "name:option=value,option=value".
+    """The name and options of "name:option=value,option=value"; a value with a comma in it stands in double quotes.
 
     >>> parse_spec("psnr:channels=y,crop_border=4")
     ('psnr', {'channels': 'y', 'crop_border': '4'})
+    >>> parse_spec('clip_score:template="A photo, {prompt}"')
+    ('clip_score', {'template': 'A photo, {prompt}'})
     """
     name, _, text = spec.strip().partition(":")
     options: dict[str, str] = {}
-    for part in text.split(",") if text else []:
+    for part in re.findall(r'((?:"(?:[^"\\]|\\.)*"|[^,])*),', text + ",") if text else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not (key and equals and value):
+        if value.startswith('"'):
+            value = _unquoted(value)
+        elif not value:
+            equals = ""
+        if not (key and equals) or '"' in key:
             raise OptionError(
                 f"{spec!r}: {part!r} is not option=value; a metric is written name:option=value,option=value"
             )
@@ -175,18 +183,26 @@ def _checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
 
     try:
         adapter = TypeAdapter(option.hint, config=ConfigDict(arbitrary_types_allowed=True))
-        candidates = [value]
-        if isinstance(value, str):  # the text "none" is None, and "4" is the integer of a Literal[2, 4]
-            candidates += [None] if value.lower() == "none" else [_literal(value)]
-        for candidate in candidates[1:]:
+        if isinstance(value, str):  # from a spec: the text "none" is None, and "4" the integer of a Literal[2, 4]
+            if value.lower() == "none" and type(None) in typing.get_args(option.hint):
+                return None
             try:
                 return adapter.validate_python(value)
             except ValidationError:
-                value = candidate
+                return adapter.validate_python(_literal(value))
         return adapter.validate_python(value)
     except ValidationError as error:
         expected = described_type(option.hint)
         raise OptionError(f"{cls.name}: option {option.name} is {value!r}; expected {expected}") from error
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError as error:
+        raise OptionError(
+            f"{text} is no text in double quotes; a quote or backslash inside it has a \\ before it"
+        ) from error
 
 
 def _literal(text: str) -> Any:

@@ -283,3 +283,17 @@ def test_a_metric_is_a_class_that_can_be_subclassed_without_more_than_it_declare
 
     with pytest.raises(TypeError, match="abstract"):
         Incomplete()
+
+
+@pytest.mark.parametrize(
+    "template", ["{prompt}, a photo", ' "{prompt}" ', "a=b {prompt}", "\\{prompt}", "Zürich: {prompt}"]
+)
+def test_a_label_reads_back_whatever_its_text_holds(template):
+    metric = create_metric("clip_score", template=template)
+    assert create_metric(metric.label).options == metric.options
+
+
+@pytest.mark.parametrize("spec", ['a:b="c', 'a:b="c"d', 'a:"b"=c', "a:,b=c", "a:b=", "a:=c", 'a:b=""c'])
+def test_a_spec_that_cannot_be_read_is_refused(spec):
+    with pytest.raises(OptionError):
+        parse_spec(spec)
