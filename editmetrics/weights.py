@@ -1,8 +1,8 @@
 """From the name of a checkpoint to verified files on this machine.
 
 Files live in the store, `$EDITMETRICS_HOME/weights/NAME/`, beside a `record.json` of what was found in them. Only
-`pull` downloads (a metric calls it when it loads), and nothing is used before its checksum is known to be right: that of
-the registry, or, where it has none, the one that was recorded when the file was first seen. See `docs/weights.md`.
+`pull` downloads (a metric calls it when it loads), and nothing is used before its checksum is known to be right: that
+of the registry, or, where it has none, the one that was recorded when the file was first seen. See `docs/weights.md`.
 """
 
 from __future__ import annotations

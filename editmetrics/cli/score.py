@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..sample import STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..sample import Sample
 
 
 @click.command()
@@ -129,7 +134,7 @@ def _with_resize(spec: str, resize: str) -> Any:
     return create_metric(spec, resize=resize)
 
 
-def _default_metrics(samples: list[Any], resize: str) -> list[Any]:
+def _default_metrics(samples: Sequence[Sample], resize: str) -> list[Any]:
     """The built-in metrics that need no weights and whose fields are there."""
     from ..registry import BUILTIN
 

@@ -94,10 +94,6 @@ class LPIPS(FullReference):
 
     Options:
         net: The network: alex (the authors' choice for a metric), vgg (their choice for a loss) or squeeze.
-        region: Which pixels count: the whole image, or those inside or outside the sample's mask.
-        resize: When the sizes differ: none refuses, edited scales the edited image to the source's size, source the
-            other way (Pillow's antialiased bicubic).
-        crop_border: Pixels cut off each side before anything else.
 
     Source: Zhang et al., CVPR 2018, arXiv:1801.03924; code and weights, https://github.com/richzhang/PerceptualSimilarity
 
