@@ -37,7 +37,8 @@ def test_the_table_holds_every_pair_and_its_values_are_the_metrics_own(run, fold
     assert run("score", folders / "source", folders / "edited", *QUICK, "-o", output).code == 0
     psnr = create_metric("psnr")
     for row in rows(output):
-        assert float(row["psnr"]) == float(psnr(row["source"], row["edited"]))
+        # the engine adds up with one thread, a call with all: the same float32 sum in another order
+        assert float(row["psnr"]) == pytest.approx(float(psnr(row["source"], row["edited"])), rel=1e-5)
         assert row["problems"] == ""
 
 
@@ -180,7 +181,7 @@ def test_few_pairs_are_shown_one_by_one_when_nothing_is_written(run, folders):
 
 def test_ctrl_c_leaves_a_run_that_can_go_on(folders):
     """The real program, interrupted by a real signal when its record holds twelve scores."""
-    for index in range(60):
+    for index in range(20):
         for name in ("source", "edited"):
             first = sorted((folders / name).iterdir())[0]
             (folders / name / f"copy{index}{first.suffix}").write_bytes(first.read_bytes())
@@ -206,11 +207,11 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(folders):
     assert stopped.returncode == 1, stopped.stderr
     assert "goes on" in stopped.stderr
     kept = sum('"kind": "score"' in line for line in record.read_text().splitlines())
-    assert 0 < kept < 126
+    assert 0 < kept < 46
     again = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert f"{kept} scores were taken over" in again.stdout
-    assert len(rows(output)) == 63
+    assert len(rows(output)) == 23
 
 
 INTERRUPTED = """

@@ -41,8 +41,8 @@ def test_a_record_cut_at_any_byte_goes_on(run):
     run()
     whole, table = run.record.read_bytes(), run.output.read_bytes()
     first_line = whole.index(b"\n") + 1
-    # Every byte of the run's line is alike; of the scores, every third offset meets each kind of place many times over.
-    for cut in [0, 1, first_line - 1, first_line, *range(first_line + 1, len(whole), 3), len(whole)]:
+    # Every byte of the run's line is alike; of the scores, every eleventh offset meets each kind of place many times.
+    for cut in [0, 1, first_line - 1, first_line, *range(first_line + 1, len(whole), 11), len(whole)]:
         run.record.write_bytes(whole[:cut])
         rows = [json.loads(line) for line in whole[:cut].split(b"\n")[:-1]]
         done = {
@@ -196,7 +196,7 @@ STOPPING = """
 
     class Stopping({metric}):
         def score_batch(self, batch):
-            if Path({flag!r}).exists() and any(item.mean() >= 120 for item in batch):
+            if any(item.mean() == 120 for item in batch) and Path({flag!r}).exists():
                 Path({flag!r}).unlink()
                 os.kill(os.getpid(), signal.{how})
             return super().score_batch(batch)
