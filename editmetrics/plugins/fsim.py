@@ -7,19 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ..sample import Dimension, SampleError
-from .full_reference import (
-    Border,
-    FullReference,
-    Region,
-    Resize,
-    block_means,
-    check_pair,
-    item_by_item_on_cpu,
-    luma,
-    region_mean,
-    same_block_means,
-    weighted_channels,
-)
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import block_means, check_pair, item_by_item_on_cpu, luma, region_mean, same_block_means, weighted_channels
 
 if TYPE_CHECKING:
     import torch

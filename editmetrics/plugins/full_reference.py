@@ -1,4 +1,4 @@
-"""`FullReference`, the base of the metrics that compare two images, and what they share: regions, sizes, colours.
+"""`FullReference`, the base of the metrics that compare two images: it reads them and minds sizes, regions, colours.
 
 A full-reference metric compares the edited image with the source pixel by pixel. Write one by subclassing
 `FullReference` and filling in `compare`; the numbers themselves come from a plain function of tensors at the top of the
@@ -8,15 +8,14 @@ metric's file.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable
-from functools import reduce, wraps
-from operator import add
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
+from .pixels import Channels, convert_channels, to_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +23,7 @@ if TYPE_CHECKING:
 
 Region = Literal["whole", "inside", "outside"]
 Resize = Literal["none", "edited", "source"]
-Channels = Literal["rgb", "y", "y8", "y_bt601"]
 Border = Annotated[int, Ge(0)]
-
-STRIP_PIXELS = 2**18
-"""How many pixels of one channel are worked on at a time on a CPU: 1 MiB of float32."""
 
 
 class FullReference(Metric):
@@ -149,176 +144,6 @@ def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[n
         f"the source is {_size(source)} pixels, the edited image {_size(edited)}; "
         "resize=edited scales the edited image to the source's size, resize=source the other way"
     )
-
-
-def to_float(images: Tensor) -> Tensor:
-    """Images as floats in [0, 1]: uint8 divided by 255, floats as they are."""
-    return images if images.is_floating_point() else images.float().div_(255)
-
-
-def convert_channels(images: Tensor, channels: Channels) -> Tensor:
-    """RGB images (N, 3, H, W) in [0, 1] as what a metric compares: (N, 3, H, W) for "rgb", else luma (N, 1, H, W).
-
-    - `y`: 0.299 R + 0.587 G + 0.114 B, in [0, 1], not rounded (the Y of YIQ and of JPEG).
-    - `y8`: the same, rounded to 8 bits, as MATLAB's rgb2gray of an 8-bit image is.
-    - `y_bt601`: (65.481 R + 128.553 G + 24.966 B + 16) / 255, in [16/255, 235/255] (MATLAB's rgb2ycbcr, the convention
-      of super-resolution papers; not rounded).
-
-    >>> import torch
-    >>> convert_channels(torch.ones(1, 3, 2, 2), "y_bt601")[0, 0, 0, 0] * 255
-    tensor(235.)
-    """
-    if channels == "rgb":
-        return images
-    if channels == "y":
-        return weighted_channels(images, (0.299, 0.587, 0.114))
-    if channels == "y8":
-        return convert_channels(images, "y").mul(255).add(0.5).floor().div(255)  # MATLAB rounds halves up
-    if channels == "y_bt601":
-        return weighted_channels(images, (65.481 / 255, 128.553 / 255, 24.966 / 255)) + 16 / 255
-    raise ValueError(f"channels is {channels!r}; expected one of {', '.join(get_args(Channels))}")
-
-
-def weighted_channels(images: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    """The weighted sum of the three channels of (N, 3, H, W), as (N, 1, H, W)."""
-    red, green, blue = (images[:, channel : channel + 1] for channel in range(3))
-    return (red * weights[0]).add(green, alpha=weights[1]).add(blue, alpha=weights[2])
-
-
-def luma(images: Tensor) -> Tensor:
-    """The luma `y`, (N, 1, H, W), of RGB images; images of one channel are luma already. Others: `SampleError`."""
-    if images.shape[1] not in (1, 3):
-        raise SampleError(f"the images have {images.shape[1]} channels; expected 3 (RGB) or 1 (luma)")
-    return images if images.shape[1] == 1 else convert_channels(images, "y")
-
-
-def block_means(images: Tensor, factor: int) -> Tensor:
-    """Means over blocks of `factor` x `factor` pixels: (N, C, H, W) becomes (N, C, H // factor, W // factor).
-
-    >>> import torch
-    >>> block_means(torch.arange(12.0).view(1, 1, 2, 6), 2)
-    tensor([[[[3.5000, 5.5000, 7.5000]]]])
-    """
-    height, width = (side // factor * factor for side in images.shape[-2:])
-    # Adding up slices is several times faster than avg_pool2d on a CPU.
-    rows = reduce(add, (images[..., start:height:factor, :width] for start in range(factor)))
-    return reduce(add, (rows[..., start::factor] for start in range(factor))) / factor**2
-
-
-def same_block_means(images: Tensor, factor: int) -> Tensor:
-    """Means over blocks of `factor` x `factor` pixels, as MATLAB's conv2 with "same", at every `factor`-th pixel.
-
-    The first block starts (factor - 1) // 2 pixels outside the image, where it counts zeros, and so may the last end:
-    (N, C, H, W) becomes (N, C, ceil(H / factor), ceil(W / factor)).
-    """
-    import torch.nn.functional as F
-
-    before = (factor - 1) // 2
-    height, width = images.shape[-2:]
-    after_height, after_width = (-(-side // factor) * factor - side - before for side in (height, width))
-    if before or after_height or after_width:
-        images = F.pad(images, (before, after_width, before, after_height))
-    return block_means(images, factor)
-
-
-def region_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean of each item of `values` (N, C, H, W) over the region, (N,): the sum over the mask by the mask's area.
-
-    `mask` is (N, 1, H, W), bool or weights of at least 0; None is the whole image. Raises `SampleError` (`skipped`)
-    when an item's mask is empty here, as that of a region too near the border can be once a window has been cut off.
-
-    >>> import torch
-    >>> region_mean(torch.arange(4.0).view(1, 1, 2, 2), torch.tensor([[[[False, True], [False, True]]]]))
-    tensor([2.])
-    """
-    return _mean([_region_sum(values, mask)])
-
-
-def mean_of_map(
-    compare: Callable[[Tensor, Tensor], Tensor], source: Tensor, edited: Tensor, mask: Tensor | None, margin: int = 0
-) -> Tensor:
-    """The `region_mean` of the map `compare(source, edited)`, (N,), computed in small pieces on a CPU.
-
-    `compare` takes images (N, C, H, W) to a map (N, C, H - 2 margin, W - 2 margin), each value of which depends on the
-    pixels at most `margin` rows away. On a CPU large temporaries cost several times their arithmetic, since the memory
-    of each is new; so images are taken one by one, in strips of rows whose maps stay in the cache. The value is the
-    same. Raises `SampleError` for shapes that do not fit together and, as `region_mean` does, for an empty mask.
-    """
-    import torch
-
-    check_shapes(source, edited, mask)
-    height, width = source.shape[2] - 2 * margin, source.shape[3] - 2 * margin
-    mask = None if mask is None else mask[:, :, margin : margin + height, margin : margin + width]
-    on_cpu = source.device.type == "cpu"
-    rows = max(64, STRIP_PIXELS // width) if on_cpu else height
-    means = []
-    for items in [slice(item, item + 1) for item in range(len(source))] if on_cpu else [slice(None)]:
-        sums = []
-        for start in range(0, height, rows):
-            stop = min(start + rows, height)
-            pixels = slice(start, stop + 2 * margin)
-            values = compare(source[items, :, pixels], edited[items, :, pixels])
-            sums.append(_region_sum(values, None if mask is None else mask[items, :, start:stop]))
-        means.append(_mean(sums))
-    return torch.cat(means)
-
-
-def item_by_item_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let `core(source, edited, mask=None, **options)` take its pairs one by one on a CPU, where that is faster.
-
-    A pair's temporaries then stay in the cache; the values, stacked along the first axis, are the same. Raises
-    `SampleError` for shapes that do not fit together, which would otherwise be broadcast without a word.
-    """
-
-    @wraps(core)
-    def one_by_one(source: Tensor, edited: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
-        import torch
-
-        check_shapes(source, edited, mask)
-        if source.device.type != "cpu" or len(source) == 1:
-            return core(source, edited, mask, **options)
-        masks = [None] * len(source) if mask is None else list(mask.split(1))
-        return torch.cat([core(*pair, **options) for pair in zip(source.split(1), edited.split(1), masks, strict=True)])
-
-    return one_by_one
-
-
-def check_shapes(source: Tensor, edited: Tensor, mask: Tensor | None) -> None:
-    """Raise `SampleError` unless `source` and `edited` are (N, C, H, W) alike, and a mask is (N, 1, H, W)."""
-    if source.ndim != 4 or source.shape != edited.shape:
-        raise SampleError(
-            f"the source has the shape {tuple(source.shape)}, the edited image {tuple(edited.shape)}; "
-            "both must be of one shape (N, C, H, W)"
-        )
-    if mask is not None and mask.shape != (len(source), 1, *source.shape[2:]):
-        expected = (len(source), 1, *source.shape[2:])
-        raise SampleError(f"the mask has the shape {tuple(mask.shape)}; expected {expected} for these images")
-
-
-def check_pair(metric: str, source: Tensor, smallest: int, why: str) -> None:
-    """Raise `SampleError` when a side of images (N, C, H, W) is under `smallest` pixels; `why` explains the number."""
-    height, width = source.shape[-2:]
-    if min(height, width) < smallest:
-        raise SampleError(
-            f"{metric} needs images of at least {smallest} x {smallest} pixels ({why}); these are {width} x {height}"
-        )
-
-
-def _region_sum(values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | int]:
-    """The sum of each item over the region, (N,), and over how many values that is."""
-    if mask is None:
-        return values.sum((1, 2, 3)), values[0].numel()
-    weights = mask.to(values.dtype)
-    return (values * weights).sum((1, 2, 3)), weights.sum((1, 2, 3)) * values.shape[1]
-
-
-def _mean(sums: list[tuple[Tensor, Tensor | int]]) -> Tensor:
-    total, area = (reduce(add, parts) for parts in zip(*sums, strict=True))
-    if not isinstance(area, int) and not bool((area > 0).all()):
-        raise SampleError(
-            "the region holds no position that this metric looks at (it is too small or too near the border)", "skipped"
-        )
-    return total / area
 
 
 def _scaled(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

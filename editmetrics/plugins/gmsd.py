@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..sample import Dimension, SampleError
-from .full_reference import (
-    Border,
-    FullReference,
-    Region,
-    Resize,
-    check_pair,
-    item_by_item_on_cpu,
-    luma,
-    same_block_means,
-)
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import check_pair, item_by_item_on_cpu, luma, same_block_means
 
 if TYPE_CHECKING:
     from torch import Tensor

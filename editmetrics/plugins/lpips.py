@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize, check_pair, region_mean
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import check_pair, region_mean
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Gt, Le
 
 from ..sample import Dimension
-from .full_reference import (
-    Border,
-    Channels,
-    FullReference,
-    Region,
-    Resize,
-    block_means,
-    check_pair,
-    item_by_item_on_cpu,
-)
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import Channels, block_means, check_pair, item_by_item_on_cpu
 from .ssim import Padding, mean_similarity, planes
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..sample import Dimension
-from .full_reference import Border, Channels, FullReference, Region, Resize, mean_of_map
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import Channels, mean_of_map
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt, Le
 
 from ..sample import Dimension
-from .full_reference import Border, Channels, FullReference, Region, Resize
+from .full_reference import Border, FullReference, Region, Resize
 from .mse import mse
+from .pixels import Channels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Gt, Le
 
 from ..sample import Dimension
-from .full_reference import (
-    Border,
-    Channels,
-    FullReference,
-    Region,
-    Resize,
-    block_means,
-    check_pair,
-    mean_of_map,
-)
+from .full_reference import Border, FullReference, Region, Resize
+from .pixels import Channels, block_means, check_pair, mean_of_map
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,13 +10,13 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from editmetrics import Sample, SampleError, create_metric
-from editmetrics.plugins import full_reference
+from editmetrics.plugins import pixels
 from editmetrics.plugins.fsim import fsim
-from editmetrics.plugins.full_reference import convert_channels
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
 from editmetrics.plugins.mse import mse
+from editmetrics.plugins.pixels import convert_channels
 from editmetrics.plugins.psnr import psnr
 from editmetrics.plugins.ssim import ssim
 from tests.plugins.photographs import as_tensor, pairs, tensors
@@ -206,7 +206,7 @@ def test_strips_add_up_to_the_image(name, masked, monkeypatch):
     x, y = tensors("jpeg")
     mask = (torch.rand(1, 1, *x.shape[2:], generator=torch.Generator().manual_seed(0)) < 0.7) if masked else None
     at_once = FUNCTIONS[name](x, y, mask).item()
-    monkeypatch.setattr(full_reference, "STRIP_PIXELS", 1)  # the least there are: 64 rows
+    monkeypatch.setattr(pixels, "STRIP_PIXELS", 1)  # the least there are: 64 rows
     assert FUNCTIONS[name](x, y, mask).item() == pytest.approx(at_once, rel=1e-5)
 
 
