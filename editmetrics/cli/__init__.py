@@ -80,4 +80,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nobody is left to be told
         code = 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        click.echo(f"aborted: {error}", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

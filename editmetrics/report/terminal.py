@@ -42,7 +42,7 @@ def show_results(results: Results, output: Path | None = None, console: Console 
     console.print(_summary(summary))
     if infinite := sum(line.infinite for line in summary):
         console.print(f"{infinite} scores are infinite (identical images); means and spreads leave them out.")
-    for line in _problems(results):
+    for line in [*_problems(results), *_notes(results)]:
         console.print(line)
     if results.reused:
         console.print(f"{results.reused} scores were taken over from the record of an earlier run.")
@@ -175,11 +175,23 @@ def _problems(results: Results) -> Iterator[str]:
         reasons.setdefault((status, reason), {})[label] = ids
     for (status, reason), by_metric in list(reasons.items())[:MANY]:
         ids = list(dict.fromkeys(name for names in by_metric.values() for name in names))
-        shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
         metrics = "all metrics" if 1 < len(by_metric) == len(results.columns) else ", ".join(by_metric)
-        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(shown)})[/]"
+        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(_first(ids))})[/]"
     if len(reasons) > MANY:
         yield f"... and {len(reasons) - MANY} more reasons; the column 'problems' of the table has them all."
+
+
+def _notes(results: Results) -> Iterator[str]:
+    """A line for each thing that a metric noted beside its scores."""
+    notes = results.notes()
+    for (label, note), ids in list(notes.items())[:MANY]:
+        yield f"note ({escape(label)}): {escape(note)} [dim]({escape(_first(ids))})[/]"
+    if len(notes) > MANY:
+        yield f"... and {len(notes) - MANY} more notes; the record has them all."
+
+
+def _first(ids: list[str]) -> str:
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
 
 
 def _range(dimension: dict[str, Any]) -> str:

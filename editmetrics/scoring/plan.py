@@ -15,6 +15,16 @@ from ..metric import Metric
 from ..registry import create_metric
 from ..sample import FIELDS, EditMetricsError, Sample
 
+WHERE = {
+    "source": "a folder or an image of sources before the edited one, or a column source",
+    "edited": "a column edited",
+    "reference": "--references FOLDER, or a column reference",
+    "mask": "--masks FOLDER, or a column mask",
+    "prompt": "--prompts FILE, or a column prompt",
+    "questions": "a manifest with a column questions",
+}
+"""Where people put what is missing."""
+
 
 class PlanError(EditMetricsError, ValueError):
     """A run that cannot be started as it was asked for."""
@@ -77,6 +87,7 @@ def plan(
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
         if absent and samples:
             raise PlanError(
-                f"{column.label} needs {' and '.join(absent)}, which none of the {len(samples)} samples has"
+                f"{column.label} needs {' and '.join(absent)}, which none of the {len(samples)} samples has: "
+                f"give {' and '.join(WHERE[name] for name in absent)}"
             )
     return list(columns.values())

@@ -97,6 +97,15 @@ class Results:
                     )
         return found
 
+    def notes(self) -> dict[tuple[str, str], list[str]]:
+        """What metrics noted in `details["note"]`, such as a prompt cut short: from (metric, note) to the ids."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for column in self.columns:
+            for index, score in sorted(self._more[column.label].items()):
+                if note := score.details.get("note"):
+                    found.setdefault((column.label, str(note)), []).append(self.samples[index].id)
+        return found
+
     def summary(self) -> list[Summary]:
         """A line for each metric, dimension and system."""
         systems = np.array([sample.meta.get("system") for sample in self.samples], dtype=object)

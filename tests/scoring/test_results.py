@@ -8,6 +8,7 @@ import polars
 import pytest
 
 from editmetrics import Dimension, Sample, Score, score
+from editmetrics.report import terminal
 
 from .toys import Brightness, Captioned, samples_of, write_images
 
@@ -96,6 +97,19 @@ def test_summary_of_each_system():
 def test_problems_are_grouped_by_reason(tmp_path):
     results = score([Sample(str(v), b"") for v in (-1, -2, 5)], Given())
     assert results.problems() == {("brightness", "refused", "below zero"): ["-1", "-2"]}
+
+
+def test_notes_are_shown_beside_the_scores(capsys):
+    class Noting(Given):
+        def score_batch(self, batch):
+            return [
+                Score({"brightness": value}, details={"note": "cut [short]"} if value > 1 else {}) for value in batch
+            ]
+
+    results = score([Sample(str(v), b"") for v in (1, 2, 3)], Noting())
+    assert results.notes() == {("brightness", "cut [short]"): ["2", "3"]}
+    terminal.show_results(results)
+    assert "note (brightness): cut [short] (2, 3)" in capsys.readouterr().out
 
 
 def test_unknown_column_names_those_there_are(tmp_path):
