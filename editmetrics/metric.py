@@ -43,8 +43,8 @@ class Metric(ABC):
 
     `__init__` takes keywords only, stores each under its own name and does no work. Option types are read from its
     annotations (`Literal`, `int`, `Annotated[int, annotated_types.Ge(0)]`, ...), their descriptions from the `Options:`
-    section of the class docstring or of a base class's. The module that defines a metric imports no torch at its top:
-    listing stays fast.
+    section of the class docstring; `**shared`, handed to `super().__init__`, stands for the options of a base class.
+    The module that defines a metric imports no torch at its top: listing stays fast.
 
     >>> from editmetrics import create_metric
     >>> mse = create_metric("mse")
@@ -157,16 +157,24 @@ class Metric(ABC):
 
     @classmethod
     def option_list(cls) -> tuple[Option, ...]:
-        """The options, read from the keywords of `__init__` and the docstring."""
+        """The options, read from the keywords of `__init__` and the docstrings.
+
+        An `__init__` with `**shared`, which it hands to `super().__init__`, has the options of the base class, too.
+        """
         if "_option_list" not in cls.__dict__:
             described: dict[str, str] = {}
-            for base in reversed(cls.__mro__):  # an option of a base class is described once, there
+            for base in reversed(cls.__mro__):
                 described |= _described_options(inspect.cleandoc(base.__doc__ or ""))
-            hints = get_type_hints(cls.__init__, include_extras=True)
-            parameters = [p for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY]
-            cls._option_list = tuple(
-                Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, "")) for p in parameters
-            )
+            found: dict[str, Option] = {}
+            for init in (base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__):
+                hints = get_type_hints(init, include_extras=True)
+                parameters = inspect.signature(init).parameters.values()
+                for p in parameters:
+                    if p.kind is p.KEYWORD_ONLY and p.name not in found:
+                        found[p.name] = Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, ""))
+                if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                    break
+            cls._option_list = tuple(found.values())
         return cls._option_list
 
     _option_list: ClassVar[tuple[Option, ...]]

@@ -96,6 +96,13 @@ class ForgottenOption(MeanError):
         self.weight = weight
 
 
+class SwallowedOption(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def __init__(self, *, weight: float = 1.0, channel: Literal["all", "red"] = "all", **ignored: Any) -> None:
+        super().__init__(weight=weight, channel=channel)
+
+
 class UndescribedOption(MeanError):
     __doc__ = MeanError.__doc__
 
@@ -504,6 +511,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     SlowConstructor: ({"constructor"}, "leave work to load()"),
     PositionalOption: ({"constructor"}, "factor"),
     AlteredOption: ({"constructor", "identity"}, "(weight=0.5).weight is 1.0"),
+    SwallowedOption: ({"constructor"}, "takes an option that it does not have"),
     ForgottenOption: ({"constructor"}, "no attribute 'channel'"),
     UndescribedOption: ({"documentation"}, "option border is not described"),
     NoDocstring: ({"documentation"}, "the docstring of NoDocstring"),

@@ -193,6 +193,26 @@ def test_types_are_said_in_words(hint, said):
     assert described_type(hint) == said
 
 
+def test_shared_options_come_from_the_base_class():
+    class Inverted(MeanError):
+        """Inverted.
+
+        Options:
+            offset: What is added.
+        """
+
+        def __init__(self, *, offset: float = 0.0, **shared):
+            super().__init__(**shared)
+            self.offset = offset
+
+    options = {option.name: option for option in Inverted.option_list()}
+    assert list(options) == ["offset", "weight", "channel"]
+    assert options["weight"].description == "What the difference is multiplied by."
+    assert options["channel"].hint == Literal["all", "red"]
+    with pytest.raises(OptionError, match="it has offset, weight, channel"):
+        checked_options(Inverted, {"region": "inside"})
+
+
 def test_options_come_from_the_signature_with_their_descriptions():
     (weight, channel) = MeanError.option_list()
     assert (weight.name, weight.hint, weight.default) == ("weight", float, 1.0)

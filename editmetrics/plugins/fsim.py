@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, SampleError
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import block_means, check_pair, item_by_item_on_cpu, luma, region_mean, same_block_means, weighted_channels
 
 if TYPE_CHECKING:
@@ -226,11 +226,9 @@ class FSIM(FullReference):
         *,
         chromatic: bool = False,
         convention: Convention = "authors",
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.chromatic = chromatic
         self.convention = convention
 

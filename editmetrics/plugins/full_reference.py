@@ -29,9 +29,10 @@ Border = Annotated[int, Ge(0)]
 class FullReference(Metric):
     """Base of the metrics that compare the edited image with the source, pixel by pixel.
 
-    A subclass gives `name`, `version`, one `Dimension`, and `compare`. Options of its own go into its own keyword-only
-    `__init__`, which repeats the three below and hands them to `super().__init__`. Set `channels` (here "rgb") as a
-    class attribute, or make it an option, to be given luma instead (see `convert_channels`).
+    A subclass gives `name`, `version`, one `Dimension`, and `compare`. Options of its own go into its own `__init__`,
+    which hands on the three below: `def __init__(self, *, mine: int = 1, **shared)` with `super().__init__(**shared)`.
+    Set `channels` (here "rgb") as a class attribute, or make it an option, to be given luma instead (see
+    `pixels.convert_channels`).
 
     `prepare` raises `SampleError` for images of different sizes, a mask of another size, a border that leaves nothing,
     and a region that is empty (status `skipped`).

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, SampleError
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import check_pair, item_by_item_on_cpu, luma, same_block_means
 
 if TYPE_CHECKING:
@@ -96,11 +96,9 @@ class GMSD(FullReference):
         self,
         *,
         channels: Literal["y", "y8"] = "y",
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.channels = channels
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import check_pair, region_mean
 
 if TYPE_CHECKING:
@@ -113,11 +113,9 @@ class LPIPS(FullReference):
         self,
         *,
         net: Net = "alex",
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.net = net
         self._network: Any = None
 

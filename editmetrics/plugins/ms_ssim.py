@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import Channels, block_means, check_pair, item_by_item_on_cpu
 from .ssim import Padding, mean_similarity, planes
 
@@ -144,11 +144,9 @@ class MSSSIM(FullReference):
         channels: Channels = "y",
         convention: Convention = "authors",
         data_range: Annotated[float, Gt(0), Le(1)] = 1.0,
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.channels = channels
         self.convention = convention
         self.data_range = data_range

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import Channels, mean_of_map
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ class MSE(FullReference):
     paper = "a definition: the mean of the squared differences"
     licence = "Apache-2.0"
 
-    def __init__(
-        self, *, channels: Channels = "rgb", region: Region = "whole", resize: Resize = "none", crop_border: Border = 0
-    ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+    def __init__(self, *, channels: Channels = "rgb", **shared: Any) -> None:
+        super().__init__(**shared)
         self.channels = channels
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

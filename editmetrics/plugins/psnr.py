@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .mse import mse
 from .pixels import Channels
 
@@ -72,11 +72,9 @@ class PSNR(FullReference):
         channels: Channels = "rgb",
         data_range: Annotated[float, Gt(0), Le(1)] = 1.0,
         eps: Annotated[float, Ge(0)] = 0.0,
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.channels = channels
         self.data_range = data_range
         self.eps = eps

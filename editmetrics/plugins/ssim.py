@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
 from ..sample import Dimension
-from .full_reference import Border, FullReference, Region, Resize
+from .full_reference import FullReference
 from .pixels import Channels, block_means, check_pair, mean_of_map
 
 if TYPE_CHECKING:
@@ -187,11 +187,9 @@ class SSIM(FullReference):
         padding: Padding = "valid",
         downsample: Literal["none", "blocks"] = "none",
         data_range: Annotated[float, Gt(0), Le(1)] = 1.0,
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        **shared: Any,
     ) -> None:
-        super().__init__(region=region, resize=resize, crop_border=crop_border)
+        super().__init__(**shared)
         self.channels = channels
         self.window = window
         self.padding = padding

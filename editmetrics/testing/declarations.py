@@ -116,12 +116,18 @@ def constructor(subject: Subject) -> Iterator[str]:
     """`__init__` takes keywords with defaults, stores each under its own name, and does no work."""
     cls = subject.cls
     parameters = inspect.signature(cls).parameters.values()
-    if odd := [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY or p.default is p.empty]:
+    options = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+    if odd := [p.name for p in options if p.kind is not p.KEYWORD_ONLY or p.default is p.empty]:
         yield (
             f"__init__ takes {', '.join(odd)} otherwise than as a keyword with a default; "
             "write def __init__(self, *, option: type = default)"
         )
         return
+    try:
+        cls(**{"no such option": 1})
+        yield "__init__ takes an option that it does not have; hand **shared to super().__init__, which refuses it"
+    except TypeError:  # as Python has it
+        pass
     for option in cls.option_list():
         if option.hint is Any:
             yield (
