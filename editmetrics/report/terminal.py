@@ -119,13 +119,13 @@ def _summary(lines: list[Summary]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("metric", no_wrap=True)
     if systems:
-        table.add_column("system", overflow="fold")
+        table.add_column("system", no_wrap=True)
     for heading in ("mean", "median", "sd"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("best", "worst"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=6)
+    for heading in ("best", "worst"):  # these give way first when a terminal is narrow
+        table.add_column(heading, overflow="ellipsis")
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("not scored", overflow="fold")
+    table.add_column("not scored", no_wrap=True)
     leaders = _leaders(lines)
     previous = None
     for line in lines:
@@ -134,9 +134,18 @@ def _summary(lines: list[Summary]) -> Table:
         previous = line.column
         mean = f"[bold]{number(line.mean)}[/]" if systems and line in leaders else number(line.mean)
         unscored = ", ".join(f"{count} {status}" for status, count in line.unscored.items()) or "0"
-        cells = [mean, number(line.median), number(line.spread), escape(line.best or "-"), escape(line.worst or "-")]
+        cells = [
+            mean,
+            number(line.median),
+            number(line.spread),
+            *(escape(_without_system(name, line.system)) for name in (line.best, line.worst)),
+        ]
         table.add_row(name, *([escape(str(line.system))] if systems else []), *cells, str(line.n), unscored)
     return table
+
+
+def _without_system(name: str | None, system: str | None) -> str:
+    return "-" if name is None else name.removeprefix(f"{system}/")
 
 
 def _leaders(lines: list[Summary]) -> list[Summary]:
