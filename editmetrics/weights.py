@@ -30,7 +30,7 @@ from .checkpoints import (
     file_paths,
     registered,
 )
-from .downloads import DownloadError, fetch_from_hub, fetch_url
+from .downloads import DownloadError, check_online, fetch_from_hub, fetch_url
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -189,8 +189,9 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
     folder, source, url = folder_of(entry.name), entry.source, entry.source.url_of(file)
     partial = folder / ".partial"  # on the same file system, so that the last step is a rename
     downloaded, commit = partial / file.path, None
-    logger.info("downloading %s (about %g MB; licence: %s)", url, entry.megabytes, entry.licence)
     try:
+        check_online()
+        logger.info("downloading %s (about %g MB; licence: %s)", url, entry.megabytes, entry.licence)
         if source.repository is not None:  # what is there of a broken download stays: huggingface_hub may go on from it
             downloaded, commit = fetch_from_hub(
                 source.repository, source.revision, file.path, partial, progress=progress

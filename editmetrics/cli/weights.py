@@ -35,8 +35,9 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps({"checkpoints": said, "broken": store.broken_registries()}, indent=2, ensure_ascii=False))
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from ..report import terminal
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("name", "metric", "MB", "licence", "commercial use", "here"):
@@ -44,7 +45,7 @@ def list_(as_json: bool) -> None:
     for name, entry in entries.items():
         mark = "yes" if here[name] else "no"
         table.add_row(name, entry.metric, f"{entry.megabytes:g}", entry.licence, _commercial_use(entry), mark)
-    Console().print(table)
+    terminal.standard_output().print(table)
     for sentence in store.broken_registries():
         click.echo(f"unusable: {sentence}", err=True)
 

@@ -35,7 +35,7 @@ def number(value: float | None) -> str:
 
 def show_results(results: Results, output: Path | None = None, console: Console | None = None) -> None:
     """What a run found: each sample's scores if they are few and kept nowhere, the summary, and what was not scored."""
-    console = console or _console()
+    console = console or standard_output()
     if output is None and 1 < len(results) <= FEW:
         console.print(_each_sample(results), "")
     summary = results.summary()
@@ -54,7 +54,7 @@ def show_results(results: Results, output: Path | None = None, console: Console 
 
 def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = None) -> None:
     """The list of metrics: a line for each dimension."""
-    console = console or _console()
+    console = console or standard_output()
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("metric", "inputs", "dimension", "better", "range", "weights", "what it is"):
         table.add_column(heading, no_wrap=heading in ("metric", "better", "range"), overflow="fold")
@@ -76,7 +76,7 @@ def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = 
 
 def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:
     """One metric in full."""
-    console = console or _console()
+    console = console or standard_output()
     console.print(f"[bold]{metric['name']}[/] (version {metric['version']}, from {metric['package']})\n")
     console.print(escape(_without_options(metric["documentation"])), highlight=False)
     facts = Table(box=None, pad_edge=False, show_header=False)
@@ -215,7 +215,7 @@ def _without_options(documentation: str) -> str:
     return re.sub(r"^Options:\n(?:[ ]+.*\n?|\n(?=[ ]))+\n?", "", documentation, flags=re.MULTILINE).rstrip()
 
 
-def _console() -> Console:
+def standard_output() -> Console:
     """Standard output; as wide as the terminal, and no narrower than its lines need where there is none."""
     console = Console(highlight=False)
     if not console.is_terminal:
