@@ -13,6 +13,7 @@ from ..sample import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..metric import Metric
     from ..sample import Sample
 
 
@@ -83,6 +84,7 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     """
     from .. import scoring
     from ..data import find_samples
+    from ..registry import BUILTIN
     from ..report import terminal
     from ..scoring.run import BATCH_PIXELS
     from .progress import Progress
@@ -99,9 +101,8 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
         click.echo(f"note: {line}", err=True)
     if options["strict"]:
         found.require_complete()
-    chosen = [_with_resize(spec, options["resize"]) for spec in metrics] or _default_metrics(
-        found.samples, options["resize"]
-    )
+    made = [_made(spec, options["resize"], options["device"]) for spec in metrics or BUILTIN]
+    chosen = made if metrics else _without_weights(made, found.samples)
     _keep_freed_memory()
     try:
         with Progress(len(found.samples), quiet=options["quiet"]) as progress:
@@ -109,7 +110,6 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
                 found.samples,
                 chosen,
                 output=output,
-                device=options["device"],
                 workers=options["workers"],
                 batch_pixels=options["batch_pixels"] or BATCH_PIXELS,
                 overwrite=options["overwrite"],
@@ -141,22 +141,19 @@ def _keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 1 << 30)
 
 
-def _with_resize(spec: str, resize: str) -> Any:
-    """The metric of `spec`, told how to treat sizes that differ if that is a question for it."""
+def _made(spec: str, resize: str, device: str | None) -> Metric:
+    """The metric of `spec` on `device`, told how to treat sizes that differ if that is a question for it."""
     from ..registry import create_metric, metric_class, parse_spec
 
     name, options = parse_spec(spec)
     asks = any(option.name == "resize" for option in metric_class(name).option_list())
     if resize == "none" or not asks or "resize" in options:
-        return create_metric(spec)
-    return create_metric(spec, resize=resize)
+        return create_metric(spec, device=device)
+    return create_metric(spec, device=device, resize=resize)
 
 
-def _default_metrics(samples: Sequence[Sample], resize: str) -> list[Any]:
-    """The built-in metrics that need no weights and whose fields are there."""
-    from ..registry import BUILTIN
-
-    made = [_with_resize(name, resize) for name in BUILTIN]
+def _without_weights(made: list[Metric], samples: Sequence[Sample]) -> list[Metric]:
+    """Those of the metrics that need no weights and whose fields are there."""
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
     usable = [metric for metric in made if not metric.checkpoints() and metric.required() <= fields]
     if not usable:

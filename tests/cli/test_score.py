@@ -156,6 +156,16 @@ def test_called_wrongly_it_says_how_and_ends_with_2(run, folders, monkeypatch, a
     assert "Traceback" not in ran.err
 
 
+def test_device_is_where_it_computes(run, folders, monkeypatch):
+    monkeypatch.setenv("EDITMETRICS_DEVICE", "meta")  # tensors without numbers: nothing can be scored there
+    output = folders / "scores.csv"
+    command = ("score", folders / "source", folders / "edited", "-m", "psnr", "-o", output)
+    assert run(*command).code == 3
+    assert run(*command, "--device", "cpu", "--overwrite").code == 0
+    first = json.loads(output.with_suffix(".record.jsonl").read_text().splitlines()[0])
+    assert [metric["device"] for metric in first["metrics"]] == ["cpu"]
+
+
 def test_orphans_are_listed_and_strict_refuses_them(run, folders):
     lonely = folders / "edited" / "lonely.png"
     Image.new("RGB", (64, 64)).save(lonely)
