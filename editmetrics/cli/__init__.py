@@ -76,7 +76,7 @@ def main() -> None:
         code = error.exit_code
     except EditMetricsError as error:
         click.echo(f"error: {error}", err=True)
-        code = getattr(error, "exit_code", 2)
+        code = 2
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nobody is left to be told
         code = 1

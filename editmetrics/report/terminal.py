@@ -55,7 +55,7 @@ def show_results(results: Results, output: Path | None = None, console: Console 
 def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = None) -> None:
     """The list of metrics: a line for each dimension."""
     console = console or standard_output()
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = _table()
     for heading in ("metric", "inputs", "dimension", "better", "range", "weights", "what it is"):
         table.add_column(heading, no_wrap=heading in ("metric", "better", "range"), overflow="fold")
     for metric in described:
@@ -102,7 +102,7 @@ def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:
     console.print()
     console.print(facts)
     if metric["options"]:
-        options = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), title_justify="left")
+        options = _table()
         options.add_column("option", no_wrap=True)
         options.add_column("type", overflow="fold")
         options.add_column("default", overflow="fold")
@@ -116,7 +116,7 @@ def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:
 
 def _summary(lines: list[Summary]) -> Table:
     systems = any(line.system is not None for line in lines)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = _table()
     table.add_column("metric", no_wrap=True)
     if systems:
         table.add_column("system", no_wrap=True)
@@ -150,20 +150,17 @@ def _without_system(name: str | None, system: str | None) -> str:
 
 def _leaders(lines: list[Summary]) -> list[Summary]:
     """For each metric and dimension the system whose mean is best."""
-    best: dict[str, Summary] = {}
+    best: dict[str, tuple[float, Summary]] = {}
     for line in lines:
-        leader = best.get(line.column)
-        if line.mean is not None and (
-            leader is None
-            or leader.mean is None
-            or (line.mean - leader.mean) * (1 if line.dimension.higher_is_better else -1) > 0
-        ):
-            best[line.column] = line
-    return list(best.values())
+        if line.mean is not None:
+            merit = line.mean if line.dimension.higher_is_better else -line.mean
+            if line.column not in best or merit > best[line.column][0]:
+                best[line.column] = merit, line
+    return [line for _, line in best.values()]
 
 
 def _each_sample(results: Results) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = _table()
     table.add_column("id", overflow="fold")
     for column in results.columns:
         for name in column.names.values():
@@ -206,6 +203,11 @@ def _first(ids: list[str]) -> str:
 def _range(dimension: dict[str, Any]) -> str:
     low, high = (dimension[end] for end in ("low", "high"))
     return f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
+
+
+def _table() -> Table:
+    """A table without lines, its columns two blanks apart."""
+    return Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
 
 
 def _without_options(documentation: str) -> str:

@@ -19,7 +19,7 @@ Content = bytes | np.ndarray | Unreadable
 
 
 class Opened:
-    """A sample whose files have been read and hashed, and not yet decoded.
+    """A sample whose files have been read, and not yet decoded.
 
     `fingerprint` tells by content whether a score of an earlier run still holds; `decoded` is the sample as metrics
     get it. An image that cannot be read fails the metrics that look at it, and no others.
@@ -27,25 +27,25 @@ class Opened:
 
     def __init__(self, sample: Sample, fields: Iterable[str]) -> None:
         self.sample = sample
-        self._images: dict[str, Content] = {}
+        self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
         self._digests: dict[str, str] = {}
-        for name in fields:
-            if sample.has(name):
-                if name in IMAGE_FIELDS:
-                    self._images[name] = self._read(name)
-                    self._digests[name] = _digest(self._images[name])
-                else:
-                    self._digests[name] = json.dumps(getattr(sample, name), ensure_ascii=False)
 
     def fingerprint(self, fields: Iterable[str]) -> str:
         """32 hex digits that change when the content of any of `fields` does."""
-        text = json.dumps({name: self._digests[name] for name in fields if name in self._digests}, sort_keys=True)
+        text = json.dumps({name: self._digest(name) for name in fields if self.sample.has(name)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def decoded(self, fields: Iterable[str]) -> Sample:
         """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used."""
         images: dict[str, Any] = {name: self._decoded(name) for name in fields if name in self._images}
         return replace(self.sample, **images)
+
+    def _digest(self, name: str) -> str:
+        if name not in self._digests:  # several metrics look at the same images
+            image = self._images.get(name)
+            text = json.dumps(getattr(self.sample, name), ensure_ascii=False) if image is None else _digest(image)
+            self._digests[name] = text
+        return self._digests[name]
 
     def _read(self, name: str) -> Content:
         image = getattr(self.sample, name)

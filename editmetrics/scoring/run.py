@@ -40,7 +40,7 @@ class _Piece:
 
     index: int
     column: Column
-    fingerprint: str
+    fingerprint: str = ""
     score: Score | None = None
     prepared: Any = None
     reused: bool = False
@@ -175,8 +175,9 @@ class _Run:
         """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""
         sample = self.samples[index]
         opened = Opened(sample, self.fields)
-        pieces = [_Piece(index, column, opened.fingerprint(column.fields)) for column in self.columns]
-        for piece in pieces:
+        pieces = [_Piece(index, column) for column in self.columns]
+        for piece in pieces if self.record is not None else ():  # without a record nobody asks for a fingerprint
+            piece.fingerprint = opened.fingerprint(piece.column.fields)
             fingerprint, score = self.done.get((sample.id, piece.column.key), ("", None))
             if score is not None and fingerprint == piece.fingerprint:
                 piece.score, piece.reused = score, True
