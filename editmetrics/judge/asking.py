@@ -1,0 +1,207 @@
+"""The judge itself: a backend that is asked in parallel, and a cache in front of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ..sample import SampleError
+from .cache import Cache, key_of
+from .chat import Answer, Backend, JudgeError, Question
+from .endpoint import Endpoint
+from .local import Generator, Local
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What asking would take: how many questions, how many the cache answers, and what remains.
+
+    >>> print(Estimate(questions=120, cached=20, requests=100, images=200, unreadable=0))
+    120 questions: 20 answered by the cache, 100 requests with 200 images
+    """
+
+    questions: int
+    cached: int
+    requests: int
+    images: int
+    unreadable: int
+
+    def __str__(self) -> str:
+        unreadable = f", {self.unreadable} that cannot be read" if self.unreadable else ""
+        return (
+            f"{self.questions} questions: {self.cached} answered by the cache{unreadable}, "
+            f"{self.requests} requests with {self.images} images"
+        )
+
+
+def open_judge(
+    model: str | None = None,
+    *,
+    endpoint: str | None = None,
+    backbone: Generator | None = None,
+    cache: bool | str | os.PathLike[str] | Cache = True,
+    refresh: bool = False,
+    **options: Any,
+) -> Judge:
+    """A chat model that can be asked.
+
+    - `open_judge("gpt-5")`: OpenAI, with the key of OPENAI_API_KEY;
+    - `open_judge("any", endpoint="http://localhost:8000/v1")`: the model that a server of one's own serves;
+    - `open_judge(backbone=backbone)`: a loaded `editmetrics.mllm.Backbone`.
+
+    `cache`: True keeps answers in `$EDITMETRICS_HOME/judge/answers.sqlite`, a path in that file, False nowhere.
+    `refresh` asks everything again, and the new answers take the place of the old. `options` are those of `Endpoint`
+    (temperature, max_tokens, seed, extra, guided, images, timeout, retries, parallel, key_variable) or of `Local`
+    (temperature, max_tokens, seed, batch_size).
+
+    Nothing is sent before the first question. Raises `JudgeError`: a key that is not set, a package that is not
+    installed, an endpoint that is no address.
+    """
+    if (model is None) == (backbone is None) or (backbone is not None and endpoint is not None):
+        raise JudgeError("open_judge takes the name of a model (and its endpoint), or a backbone=...; one of the two")
+    wanted = ("json_repair",) if model is None else ("openai", "json_repair")
+    if missing := [name for name in wanted if importlib.util.find_spec(name) is None]:
+        raise JudgeError(f"a judge needs {' and '.join(missing)}: pip install 'editmetrics[judge]'")
+    backend: Backend = (
+        Local(backbone, **options)
+        if backbone is not None
+        else Endpoint(str(model), endpoint=endpoint, **options)  # a name, as was checked above
+    )
+    if isinstance(cache, bool):
+        return Judge(backend, Cache() if cache else None, refresh=refresh)
+    return Judge(backend, cache if isinstance(cache, Cache) else Cache(cache), refresh=refresh)
+
+
+class Judge:
+    """Asks a backend, in parallel, what the cache does not know yet. Made by `open_judge`; keeps `ChatModel`.
+
+    Without a cache every question is asked anew. A backend is anything that keeps `Backend`.
+    """
+
+    def __init__(self, backend: Backend, cache: Cache | None = None, *, refresh: bool = False) -> None:
+        self.backend, self.cache, self.refresh = backend, cache, refresh
+        self._served: set[str] = set()
+
+    def identity(self) -> dict[str, Any]:
+        """All that produces the answers, as JSON: model, endpoint, parameters, encoding of images. Never a key."""
+        return self.backend.identity()
+
+    def ask(self, question: Question | str, images: Iterable[Any] = (), **more: Any) -> Answer:
+        """The answer to one question, or to a text about `images` (`more` as in `Question.of`).
+
+        Raises `SampleError` (`failed`, `refused` or `unparseable`) where there is no answer to this question, and
+        `JudgeError` where there can be none to any.
+        """
+        asked = question if isinstance(question, Question) else Question.of(question, images, **more)
+        (answer,) = self._answers([asked], threading.Event())
+        answer.required()
+        return answer
+
+    def ask_all(
+        self,
+        questions: Iterable[Question],
+        *,
+        parallel: int | None = None,
+        progress: Callable[[Answer], object] | None = None,
+    ) -> Iterator[Answer]:
+        """The answers in the order of the questions, as they come; one that has none says why in its status.
+
+        `parallel` requests are under way at once (default: the backend's), and `progress` is called with each answer.
+        Questions are taken from their iterator as they are needed, and answers are kept as soon as they are there: the
+        same call after a crash asks only what is missing. Who stops early waits for the requests under way, no longer.
+        Raises `JudgeError` where no question can be answered.
+        """
+        parallel = self.backend.parallel if parallel is None else parallel
+        if parallel < 1:
+            raise JudgeError(f"parallel={parallel}; expected at least 1")
+        stop = threading.Event()
+        waiting: deque[Future[list[Answer]]] = deque()
+        remaining = iter(questions)
+        pool = ThreadPoolExecutor(parallel, thread_name_prefix="judge")
+        try:
+            while True:
+                while len(waiting) < 2 * parallel and (batch := list(itertools.islice(remaining, self._size))):
+                    waiting.append(pool.submit(self._answers, batch, stop))
+                if not waiting:
+                    return
+                for answer in waiting.popleft().result():
+                    if progress is not None:
+                        progress(answer)
+                    yield answer
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+    def estimate(self, questions: Iterable[Question]) -> Estimate:
+        """What `ask_all` would take, without asking; equal questions count as one request where there is a cache.
+
+        The images are decoded, since the cache knows them by their pixels.
+        """
+        total = cached = unreadable = 0
+        new: dict[Any, int] = {}
+        for total, question in enumerate(questions, 1):
+            try:
+                key = self._key(question.decoded())
+            except SampleError:
+                unreadable += 1
+                continue
+            if self._kept(key) is not None:
+                cached += 1
+            else:
+                new[key or total] = len(question.images())
+        return Estimate(total, cached, len(new), sum(new.values()), unreadable)
+
+    @property
+    def _size(self) -> int:
+        return max(1, self.backend.batch_size)
+
+    def _key(self, question: Question) -> str | None:
+        return key_of(self.identity(), question) if self.cache else None
+
+    def _kept(self, key: str | None) -> Answer | None:
+        return self.cache.get(key) if self.cache and key and not self.refresh else None
+
+    def _answers(self, batch: list[Question], stop: threading.Event) -> list[Answer]:
+        """The answers to a batch: from the cache, else from the backend and then kept."""
+        answers: dict[int, Answer] = {}
+        new: dict[int, tuple[str | None, Question]] = {}
+        for index, question in enumerate(batch):
+            try:
+                decoded = question.decoded()
+            except SampleError as error:
+                answers[index] = Answer(None, error.status, str(error))
+                continue
+            key = self._key(decoded)
+            kept = self._kept(key)
+            if kept is not None:
+                answers[index] = kept
+            else:
+                new[index] = key, decoded
+        asked = self.backend.answer([question for _, question in new.values()], stop) if new else []
+        for (index, (key, question)), answer in zip(new.items(), asked, strict=True):
+            if self.cache and key and answer.ok:
+                answer = self.cache.put(key, question, answer, replace=self.refresh)
+            answers[index] = answer
+        for answer in answers.values():
+            self._note(answer.served)
+        return [answers[index] for index in range(len(batch))]
+
+    def _note(self, served: str | None) -> None:
+        """Say so when the answers of one judge come from several models, as they do when a provider updates one."""
+        if served and served not in self._served:
+            self._served.add(served)
+            if len(self._served) > 1:
+                logger.warning(
+                    "answers come from different models: %s; refresh asks all of them again",
+                    ", ".join(sorted(self._served)),
+                )

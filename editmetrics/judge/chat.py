@@ -1,0 +1,199 @@
+"""What is asked of a chat model (`Question`) and what it answers (`Answer`), whatever runs it.
+
+`ChatModel` is all that the users of a judge know of it; `Backend` is all that a judge knows of what runs the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ..images import read_image
+from ..sample import EditMetricsError, SampleError, Status
+from .schema import json_schema
+
+Role = Literal["system", "user", "assistant"]
+
+
+class JudgeError(EditMetricsError):
+    """No question can be answered: no key, no such model, no connection, no credit, a cache that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a message: a path, bytes, a PIL image, an array or a tensor (`editmetrics.images.read_image`)."""
+
+    content: Any
+
+    def pixels(self) -> np.ndarray:
+        """The pixels (H, W, 3) uint8 that a model is shown; 16-bit images are rounded to the nearest of 256 levels."""
+        pixels = read_image(self.content)
+        return pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation: who speaks, and texts and images in their order."""
+
+    role: Role
+    parts: tuple[str | Image, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A conversation that the model is to continue.
+
+    - `messages`: its turns; the last one is the user's.
+    - `schema`: what the answer must look like, as `editmetrics.judge.read_json` takes it. It is sent along when the
+      judge was opened with `guided=True`, and reading the answer is the same with and without.
+    - `round`: 0, 1, 2, ... to ask the same thing again and keep each answer; added to the seed where there is one.
+
+    >>> Question.of("How sharp is it?", ["cat.png"], system="You judge photographs.").messages[1].parts[0]
+    Image(content='cat.png')
+    """
+
+    messages: tuple[Message, ...]
+    schema: Any = None
+    round: int = 0
+
+    @classmethod
+    def of(
+        cls, text: str, images: Iterable[Any] = (), *, system: str | None = None, schema: Any = None, round: int = 0
+    ) -> Question:
+        """The usual question: a system message if there is one, then the user's images and the text after them."""
+        said = (Message("system", (system,)),) if system else ()
+        shown = tuple(image if isinstance(image, Image) else Image(image) for image in images)
+        return cls((*said, Message("user", (*shown, text))), schema, round)
+
+    def images(self) -> list[Image]:
+        """Its images, in order."""
+        return [part for message in self.messages for part in message.parts if isinstance(part, Image)]
+
+    def decoded(self) -> Question:
+        """The same question, its images decoded to arrays (H, W, 3) uint8.
+
+        Raises `ImageError`, and `SampleError` for a text that cannot be written as UTF-8.
+        """
+        messages = tuple(Message(one.role, tuple(_decoded(part) for part in one.parts)) for one in self.messages)
+        return replace(self, messages=messages)
+
+    def content(self) -> dict[str, Any]:
+        """The question as JSON, each image as the sha256 of its pixels: what the cache knows it by."""
+        return {
+            "messages": [
+                {
+                    "role": message.role,
+                    "parts": [_digest(part) if isinstance(part, Image) else {"text": part} for part in message.parts],
+                }
+                for message in self.messages
+            ],
+            "schema": json_schema(self.schema) if self.schema is not None else None,
+            "round": self.round,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered, and all that is known of where the answer comes from.
+
+    - `text`: its words; None where there are none.
+    - `status`, `reason`: "ok", or why there is no answer: `refused`, `unparseable` (an empty answer) or `failed`.
+    - `model`: the name that was asked for. `served`: the name that the server gave, often a dated snapshot;
+      `fingerprint`: its own mark of the configuration, where it has one.
+    - `created`: the server's date of the answer; `asked`: this machine's; both UTC, ISO 8601.
+    - `finish`: why the model stopped, in the server's words ("stop", "length", ...); None where nobody says.
+    - `usage`: counts of tokens, as the server gives them.
+    - `cached`: whether it was asked in an earlier run.
+    """
+
+    text: str | None
+    status: Status = "ok"
+    reason: str | None = None
+    model: str = ""
+    served: str | None = None
+    fingerprint: str | None = None
+    created: str | None = None
+    asked: str | None = None
+    finish: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    cached: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the model was stopped in the middle, having used up its tokens."""
+        return self.finish == "length"
+
+    def required(self) -> str:
+        """The text; raises `SampleError` with the status and the reason where there is none."""
+        if not self.ok or self.text is None:
+            raise SampleError(self.reason or "the model gave no answer", self.status)
+        return self.text
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the answer comes from, as JSON, for `Score.details`: everything known but the text itself."""
+        known = {name: getattr(self, name) for name in ("model", "served", "fingerprint", "created", "asked", "finish")}
+        return {name: value for name, value in known.items() if value is not None} | {"usage": dict(self.usage)}
+
+
+class ChatModel(Protocol):
+    """A chat model that can be asked: what `open_judge` gives, and what a test may put in its place."""
+
+    def ask(self, question: Question) -> Answer:
+        """The answer to one question; `SampleError` where there is none, `JudgeError` where there can be none."""
+
+    def ask_all(
+        self,
+        questions: Iterable[Question],
+        *,
+        parallel: int | None = None,
+        progress: Callable[[Answer], object] | None = None,
+    ) -> Iterator[Answer]:
+        """The answers in the order of the questions; one without an answer has a status. Raises `JudgeError`."""
+
+    def identity(self) -> dict[str, Any]:
+        """All that produces the answers, as JSON: model, endpoint, parameters, encoding of images."""
+
+
+class Backend(Protocol):
+    """What runs a model. `parallel` calls of `answer` may be under way at once, with up to `batch_size` questions."""
+
+    parallel: int
+    batch_size: int
+
+    def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
+        """One answer a question, in order; `stop` is set when nobody waits for them any more. Raises `JudgeError`."""
+
+    def identity(self) -> dict[str, Any]:
+        """See `ChatModel.identity`."""
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _decoded(part: str | Image) -> str | Image:
+    if isinstance(part, Image):
+        return Image(part.pixels())
+    try:
+        part.encode()
+    except UnicodeEncodeError as error:
+        raise SampleError(f"the question holds half a character (a lone surrogate) at {error.start}") from error
+    return part
+
+
+def _digest(image: Image) -> dict[str, Any]:
+    pixels = image.pixels()
+    digest = hashlib.sha256(json.dumps(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return {"image": digest}

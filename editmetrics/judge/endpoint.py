@@ -1,0 +1,272 @@
+"""A judge behind an OpenAI-compatible endpoint: OpenAI itself, vLLM, SGLang, llama.cpp, Ollama, OpenRouter, Azure.
+
+The key is read from the environment when a request is made; it is in no attribute, record, log or message of this
+project.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import threading
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .address import base_url, is_private
+from .chat import Answer, Image, JudgeError, Question, now
+from .completion import read_completion
+from .encoding import Encoding
+from .failures import Failure, error_in, of_status
+from .schema import json_schema
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+OPENAI = "https://api.openai.com/v1"
+OPENAI_KEY, OTHER_KEY = "OPENAI_API_KEY", "EDITMETRICS_JUDGE_KEY"
+"""Where the key is read from: for OpenAI, and for every other endpoint, which must never see the first."""
+
+ANY = "any"
+"""The name that stands for whichever model the endpoint serves, if it serves one."""
+
+FIRST_WAIT, LONGEST_BACKOFF = 1.0, 32.0
+"""Seconds before a question is asked again, doubled each time up to the longest, less up to half of it by chance."""
+
+LONGEST_WAIT = 120.0
+"""Seconds that a server may ask for with Retry-After; when it asks for more, the question fails."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to reach the endpoint."""
+
+RESERVED = frozenset({"model", "messages", "stream", "n", "tools"})
+
+logger = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """The backend of an OpenAI-compatible endpoint.
+
+    - `model`: its name there; "any" is whichever the endpoint serves, if it serves one.
+    - `endpoint`: the base URL, such as `http://localhost:8000/v1`; None is OPENAI_BASE_URL, else OpenAI.
+    - `key_variable`: the environment variable with the key; None is OPENAI_API_KEY for OpenAI and, where it is set,
+      EDITMETRICS_JUDGE_KEY for others.
+    - `temperature`, `max_tokens`, `seed`: sent where they are not None; `extra`: more parameters, sent and recorded as
+      they are.
+    - `guided`: send the schema of a question, for servers that hold their answers to it.
+    - `images`: how images are sent.
+    - `timeout`: seconds of silence after which a question fails; it is not asked again, having been paid for.
+    - `retries`: how often a question is asked again after 408, 409, 429, 5xx or a cut connection.
+    - `parallel`: how many requests are under way at once.
+    """
+
+    batch_size = 1
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        endpoint: str | None = None,
+        key_variable: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        guided: bool = False,
+        images: Encoding | None = None,
+        timeout: float = 300.0,
+        retries: int = 6,
+        parallel: int = 8,
+    ) -> None:
+        if not model:
+            raise JudgeError(f"a judge needs the name of a model; {ANY!r} is whichever the endpoint serves")
+        if parallel < 1 or retries < 0 or timeout <= 0:
+            raise JudgeError(
+                f"parallel={parallel}, retries={retries}, timeout={timeout}: expected at least 1, 0, above 0"
+            )
+        if taken := RESERVED & (extra or {}).keys():
+            raise JudgeError(f"extra parameters {', '.join(sorted(taken))} cannot be sent; a judge sets them itself")
+        configured = endpoint or os.environ.get("OPENAI_BASE_URL") or OPENAI
+        self.url = base_url(configured)
+        self._for_openai = endpoint is None or urllib.parse.urlsplit(self.url).hostname == "api.openai.com"
+        self.key_variable = key_variable or (OPENAI_KEY if self._for_openai else OTHER_KEY)
+        if not os.environ.get(self.key_variable) and (key_variable or self._for_openai):
+            raise JudgeError(
+                f"{self.url} wants a key, and {self.key_variable} is not set: export {self.key_variable}=..., or name "
+                "an endpoint that needs none with endpoint=http://localhost:8000/v1"
+            )
+        self.model, self.temperature, self.max_tokens, self.seed = model, temperature, max_tokens, seed
+        self.extra, self.guided, self.images = dict(extra or {}), guided, images or Encoding()
+        self.timeout, self.retries, self.parallel = timeout, retries, parallel
+        self._lock = threading.Lock()
+        self._client: OpenAI | None = None
+        self._process = 0
+        self._reached = False
+        if os.environ.get(self.key_variable) and not is_private(self.url):
+            logger.warning("%s: the key and the images travel unencrypted; use https", self.url)
+
+    def identity(self) -> dict[str, Any]:
+        """The endpoint, the model and its parameters. Asks the endpoint for its model where that is "any"."""
+        return {
+            "judge": "endpoint",
+            "endpoint": self.url,
+            "model": self._model(),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "extra": self.extra,
+            "guided": self.guided,
+            "images": self.images.identity(),
+        }
+
+    def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
+        """One answer a question."""
+        return [self._answer(question, stop) for question in questions]
+
+    def _answer(self, question: Question, stop: threading.Event) -> Answer:
+        model, asked = self._model(), now()
+        body = self._body(question)
+        attempt = 0
+        while True:
+            found = self._post(body)
+            if not isinstance(found, Failure):
+                return read_completion(found, model, asked)
+            if found.concerns == "all":
+                raise JudgeError(f"{self.url}: {found.reason}")
+            wait = self._wait(found, attempt)
+            if wait is None or stop.wait(wait):
+                times = f" (asked {attempt + 1} times)" if attempt else ""
+                return Answer(None, found.status, f"{found.reason}{times}", model=model, asked=asked)
+            attempt += 1
+
+    def _wait(self, failure: Failure, attempt: int) -> float | None:
+        """Seconds until the question is asked again; None when it is not."""
+        if not failure.passing or attempt == self.retries:
+            return None
+        if failure.wait is not None:
+            return failure.wait if failure.wait <= LONGEST_WAIT else None
+        backoff = min(FIRST_WAIT * 2.0**attempt, LONGEST_BACKOFF)
+        return backoff * random.uniform(0.5, 1)  # noqa: S311 - parallel requests should not come back all at once
+
+    def _body(self, question: Question) -> dict[str, Any]:
+        messages = []
+        for message in question.messages:
+            parts = [
+                self.images.part(part.pixels()) if isinstance(part, Image) else {"type": "text", "text": part}
+                for part in message.parts
+            ]
+            only_text = (
+                len(parts) == 1 and parts[0]["type"] == "text"
+            )  # some servers take a system message as text only
+            messages.append({"role": message.role, "content": parts[0]["text"] if only_text else parts})
+        limit = "max_completion_tokens" if self._for_openai else "max_tokens"  # others often know the older name only
+        optional: dict[str, Any] = {
+            "temperature": self.temperature,
+            limit: self.max_tokens,
+            "seed": None if self.seed is None else self.seed + question.round,
+        }
+        body: dict[str, Any] = {"model": self._model(), "messages": messages}
+        body |= {name: value for name, value in optional.items() if value is not None}
+        if self.guided and question.schema is not None:
+            schema = {"name": "answer", "schema": json_schema(question.schema), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any] | Failure:
+        completions = self._open().chat.completions.with_raw_response
+        return self._call(
+            lambda: completions.create(**body, extra_headers=self._headers(), extra_body=self.extra or None)
+        )
+
+    def _model(self) -> str:
+        """The model's name; "any" is asked for once."""
+        if self.model != ANY:
+            return self.model
+        models = self._open().models.with_raw_response
+        with self._lock:
+            if self.model == ANY:
+                found = self._call(lambda: models.list(extra_headers=self._headers()))
+                if isinstance(found, Failure):
+                    raise JudgeError(f"{self.url}: {found.reason}")
+                listed = found.get("data")
+                names = [str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one] if listed else []
+                if len(names) != 1:
+                    said = f"several models: {', '.join(sorted(names)[:20])}" if names else "no model"
+                    raise JudgeError(f"{self.url} serves {said}; give the name of one instead of {ANY!r}")
+                self.model = names[0]
+        return self.model
+
+    def _call(self, request: Any) -> dict[str, Any] | Failure:
+        """The JSON that a request brings, or why it brings none."""
+        import openai
+
+        key = os.environ.get(self.key_variable, "")
+
+        def scrubbed(text: str) -> str:  # endpoints quote the key in their messages
+            return text.replace(key, "[the key]") if len(key) >= 8 else text
+
+        why = f"The key is read from {self.key_variable}, which is {'set' if key else 'not set'}"
+        try:
+            response = request().http_response
+            text, status, headers = scrubbed(response.text), response.status_code, response.headers
+        except openai.APIStatusError as error:
+            self._reached = True
+            return of_status(
+                error.status_code, scrubbed(error.response.text), error.response.headers, model=self.model, key=why
+            )
+        except openai.APIConnectionError as error:
+            kind = type(error.__cause__).__name__
+            return self._broken(kind, scrubbed(str(error.__cause__) or kind))
+        self._reached = True
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            return Failure(f"the endpoint answered {status} with what is no JSON object: {text[:200]!r}")
+        inner = error_in(found)
+        return found if inner is None else of_status(inner, text, headers, model=self.model, key=why)
+
+    def _broken(self, kind: str, said: str) -> Failure:
+        """What a connection means that failed by an exception of the HTTP library."""
+        if kind.startswith("Connect"):  # ConnectError, ConnectTimeout; passing only where something has answered before
+            advice = "is the server running, and is the address right?"
+            return Failure(
+                f"cannot be reached: {said}; {advice}", "question" if self._reached else "all", self._reached
+            )
+        if kind.endswith("Timeout"):
+            return Failure(f"no answer within {self.timeout:g} s; a larger timeout waits longer")
+        return Failure(f"the connection was cut: {said}", passing=True)
+
+    def _open(self) -> OpenAI:
+        with self._lock:
+            if self._client is None or self._process != os.getpid():  # connections shared across a fork mix up answers
+                try:
+                    import openai
+                except ImportError as error:
+                    raise JudgeError(
+                        "asking an endpoint needs the openai package: pip install 'editmetrics[judge]'"
+                    ) from error
+                self._client = openai.OpenAI(
+                    api_key=os.environ.get(self.key_variable) or "none",
+                    base_url=self.url,
+                    max_retries=0,
+                    timeout=openai.Timeout(self.timeout, connect=CONNECT_TIMEOUT),
+                    http_client=openai.DefaultHttpxClient(follow_redirects=False),
+                )
+                self._process = os.getpid()
+        return self._client
+
+    def _headers(self) -> dict[str, Any]:
+        """The key; and headers to leave out: what the openai package reads from the environment is for OpenAI only."""
+        from openai import Omit
+
+        key = os.environ.get(self.key_variable)
+        if self._for_openai:
+            return {}
+        custom = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+        left_out = {name.strip() for name, colon, _ in (line.partition(":") for line in custom) if colon}
+        left_out |= {"OpenAI-Organization", "OpenAI-Project"}  # in openai's spelling, which its older versions compare
+        return {name: Omit() for name in left_out} | {"Authorization": f"Bearer {key}" if key else Omit()}

@@ -1,0 +1,126 @@
+"""What an endpoint's refusal to answer means: for this question or for all, passing or not, and what to do next."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..sample import Status
+
+REFUSALS = frozenset(
+    {"content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"}
+)
+"""Error codes by which providers decline a question for what it contains."""
+
+NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+"""Error codes of a 429 that waiting does not cure."""
+
+PARAMETERS = {
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "seed": "seed",
+    "response_format": "guided",
+    "model": "model",
+}
+"""Parameters of a request, and the options of a judge that they come from: what is wrong with one is wrong for all."""
+
+SHOWN = 500
+"""So many characters of an endpoint's message are shown."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request brought no answer.
+
+    `concerns`: this question, or all that would be asked. `passing`: whether asking again may help, and `wait`: after
+    how many seconds, where the server says so. `status`: what the question's answer gets.
+    """
+
+    reason: str
+    concerns: Literal["question", "all"] = "question"
+    passing: bool = False
+    wait: float | None = None
+    status: Status = "failed"
+
+
+def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str, key: str) -> Failure:
+    """What an HTTP error status means. `text` is the body, `key` the words that say where the key comes from."""
+    message, codes, parameter = _said(text)
+    said = f"the endpoint answered {status}" + (f": {message}" if message else "")
+    if codes & REFUSALS or (status == 403 and codes & {"flagged_input"}):
+        return Failure(f"the endpoint declined the question: {message}", status="refused")
+    if status == 402 or codes & NO_CREDIT:
+        return Failure(f"{said}. There is no credit left for {model}; what was answered is in the cache", "all")
+    if status in (401, 403):
+        return Failure(f"{said}. {key}", "all")
+    if status == 404 or "model_not_found" in codes:
+        return Failure(
+            f"{said}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1", "all"
+        )
+    if 300 <= status < 400:
+        target = headers.get("location", "elsewhere")
+        return Failure(f"{said}: it redirects to {target}, which is not followed; give that address", "all")
+    if status in (408, 409, 429) or status >= 500:
+        return Failure(said, passing=True, wait=retry_after(headers))
+    if parameter in PARAMETERS:
+        return Failure(f"{said}. Change {PARAMETERS[parameter]}: None leaves it to the endpoint", "all")
+    if status == 413:
+        return Failure(f"{said}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller")
+    return Failure(said)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """After how many seconds a server wants to be asked again: a number, or a date.
+
+    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after-ms": "40"}), retry_after({})
+    (2.5, 0.04, None)
+    """
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            wait = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if wait >= 0:  # NaN is not
+            return wait
+    try:
+        date = email.utils.parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def error_in(body: Any) -> int | None:
+    """The status of an error that came with status 200, as routers of several providers send it; None if it is none."""
+    error = body.get("error") if isinstance(body, dict) and not body.get("choices") else None
+    if not error:
+        return None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 300 <= code < 600 else 400
+
+
+def _said(text: str) -> tuple[str, set[str], str | None]:
+    """An error body's message, its codes, and the parameter it complains of, in the forms that servers use."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return _short(text), set(), None
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return _short(str(error)), set(), None
+    inner, metadata = error.get("innererror"), error.get("metadata")
+    codes = {str(error.get(name)) for name in ("code", "type") if error.get(name)}
+    codes |= {str(inner.get("code"))} if isinstance(inner, dict) else set()
+    codes |= set(metadata) if isinstance(metadata, dict) else set()
+    message = error.get("message") or error.get("detail") or text
+    parameter = error.get("param")
+    return _short(str(message)), codes, parameter if isinstance(parameter, str) else None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

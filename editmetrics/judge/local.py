@@ -1,0 +1,102 @@
+"""A judge that runs on this machine: any loaded vision-language model that can be shown images and generate text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from ..sample import SampleError, Status
+from .chat import Answer, Image, Question, now
+
+
+class Generator(Protocol):
+    """What is needed of a model; `editmetrics.mllm.Backbone` has it. `IMAGE` stands for the next image in a chat."""
+
+    IMAGE: ClassVar[Any]
+
+    def see(self, image: np.ndarray, among: int = 1) -> Any:
+        """An image (H, W, 3) uint8 as the model takes it; `among` is the number of images in its chat."""
+
+    def prompt(self, chat: list[tuple[str, list[Any]]], pictures: Sequence[Any] = ()) -> Any:
+        """A chat, (role, texts and IMAGEs) a turn, and its pictures in order."""
+
+    def generate(
+        self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """One text for each prompt."""
+
+    def identity(self) -> dict[str, Any]:
+        """The model, its revision and all else that changes its answers, as JSON."""
+
+
+class Local:
+    """The backend of a model on this machine.
+
+    Greedy (`temperature` 0) questions are answered in batches. With a temperature each is answered alone, since what is
+    drawn would otherwise depend on its neighbours; `round` is added to the seed.
+    """
+
+    parallel = 1
+
+    def __init__(
+        self,
+        backbone: Generator,
+        *,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+        seed: int = 0,
+        batch_size: int = 8,
+    ) -> None:
+        self.backbone = backbone
+        self.temperature, self.max_tokens, self.seed = temperature, max_tokens, seed
+        self.batch_size = batch_size if temperature == 0 else 1
+        self._turn = threading.Lock()
+
+    def identity(self) -> dict[str, Any]:
+        """The backbone's identity and the parameters of generation."""
+        return {
+            "judge": "local",
+            "backbone": self.backbone.identity(),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+        }
+
+    def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
+        """One answer a question; a batch that fails is halved, down to the question that is at fault."""
+        model = str(self.backbone.identity().get("model", "local"))
+        try:
+            with self._turn:
+                texts = self._generate(questions)
+        except Exception as error:
+            if len(questions) == 1:
+                status: Status = "failed"
+                reason = f"{type(error).__name__}: {error}"
+                if isinstance(error, SampleError):
+                    status, reason = error.status, str(error)
+                return [Answer(None, status, reason, model=model, asked=now())]
+        else:
+            return [
+                Answer(text, model=model, served=model, asked=now())
+                if text.strip()
+                else Answer(None, "unparseable", "the model answered nothing", model=model, asked=now())
+                for text in texts
+            ]
+        half = len(questions) // 2
+        return self.answer(questions[:half], stop) + self.answer(questions[half:], stop)
+
+    def _generate(self, questions: Sequence[Question]) -> list[str]:
+        prompts = [self._prompt(question) for question in questions]
+        seed = self.seed + questions[0].round
+        return self.backbone.generate(prompts, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
+
+    def _prompt(self, question: Question) -> Any:
+        chat: list[tuple[str, list[Any]]] = [
+            (one.role, [self.backbone.IMAGE if isinstance(part, Image) else part for part in one.parts])
+            for one in question.messages
+        ]
+        images = question.images()
+        return self.backbone.prompt(chat, [self.backbone.see(image.pixels(), among=len(images)) for image in images])
