@@ -1,11 +1,13 @@
 """The public conformance kit: is a metric as good a citizen as a built-in one?
 
 `check_metric("my_metric")` runs every check and raises one error that lists all that is wrong; `conformance_cases`
-gives pytest one test for each check. `offline_weights` puts random weights in place of the published ones, `toys` makes
-the pictures, edits and samples that the checks use. No pytest is needed.
+gives pytest one test for each check. `offline_weights` puts random weights in place of the published ones,
+`tiny_backbone` writes a vision-language model that fits a test, `toys` makes the pictures, edits and samples that the
+checks use. No pytest is needed.
 """
 
 from . import toys
+from .backbones import tiny_backbone
 from .conformance import CHECKS, Case, ConformanceError, Report, check_metric, conformance_cases
 from .offline_weights import offline_weights
 from .subject import NotApplicable
@@ -19,5 +21,6 @@ __all__ = [
     "check_metric",
     "conformance_cases",
     "offline_weights",
+    "tiny_backbone",
     "toys",
 ]

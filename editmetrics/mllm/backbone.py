@@ -1,0 +1,372 @@
+"""A vision-language model as assessors use it: images and chats in, hidden states and logits out.
+
+>>> import tempfile
+>>> import numpy as np
+>>> from editmetrics.testing import tiny_backbone
+>>> folder = tiny_backbone("internvl", tempfile.mkdtemp())  # or "OpenGVLab/InternVL3-8B-hf", and any other hub id
+>>> backbone = Backbone.load(folder, device="cpu", image_tokens=80)
+>>> images = [np.zeros((96, 96, 3), np.uint8), np.full((96, 96, 3), 255, np.uint8)]
+>>> pictures = [backbone.see(image, among=2) for image in images]
+>>> prompt = backbone.prompt([("user", [IMAGE, IMAGE, "Is the second image better? Yes or no."])], pictures)
+>>> tuple(backbone.forward([prompt]).hidden.shape) == (1, len(prompt), backbone.hidden_size)  # differentiable
+True
+>>> reading = backbone.read([prompt])  # the images computed once, continued as often as wanted
+>>> yes, no = reading.logits[0, [backbone.token("Yes"), backbone.token("No")]].softmax(0).tolist()
+>>> 0.2 < yes < 0.8  # random weights have no opinion
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..metric import pick_device
+from ..sample import SampleError
+from .families import FAMILIES, BackboneError, Family
+from .loading import Checkpoint, load_checkpoint, shared
+from .pictures import Features, Picture
+from .prompts import IMAGE, Chat, Prompt, write_prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from .reading import Reading
+
+__all__ = ["IMAGE", "Backbone", "BackboneError", "Chat", "Features", "Output", "Picture", "Prompt"]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What `Backbone.forward` gives, on the backbone's device.
+
+    - `hidden`: (B, T, H), the hidden state at each token; what stands at padding means nothing.
+    - `lengths`: (B,), the tokens of each prompt. `ids`: (B, T), the tokens, padded on the right.
+    """
+
+    hidden: Tensor
+    lengths: Tensor
+    ids: Tensor
+
+
+class Backbone:
+    """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
+
+    The parameters are frozen: whoever trains says which are not (`requires_grad_`).
+    """
+
+    IMAGE: ClassVar[Any] = IMAGE
+    """What stands for a picture in a chat, for those who have the backbone and not this module."""
+
+    def __init__(self, checkpoint: Checkpoint, image_tokens: int | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.model, self.processor = checkpoint.model, checkpoint.processor
+        self.tokenizer = checkpoint.processor.tokenizer
+        self.family: Family = FAMILIES[self.model.config.model_type]
+        self.image_tokens = image_tokens
+        self._limits = self.family.limits(self.processor, image_tokens)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        revision: str | None = None,
+        device: str | None = None,
+        dtype: str | torch.dtype | None = None,
+        attention: str | None = None,
+        image_tokens: int | None = None,
+    ) -> Backbone:
+        """The backbone of a hub id or a folder; the same object for equal arguments while anybody holds it.
+
+        - `revision`: branch, tag or commit of a hub id; the commit that it stands for is in `identity()`.
+        - `device`: as in `editmetrics.metric.pick_device`. `dtype`: "bfloat16" on a GPU and "float32" elsewhere.
+        - `attention`: an attention implementation of transformers; "sdpa" by default.
+        - `image_tokens`: the most tokens that one image may take, where that is less than the checkpoint's own setting:
+          tiles of InternVL, pixels of Qwen; LLaVA-OneVision leaves an image uncut that would take more.
+
+        Raises `BackboneError`: no such folder or hub id, no network, a family that is not known, remote code, pickled
+        or damaged weights, too little memory, a budget too small for an image.
+
+        >>> import tempfile
+        >>> from editmetrics.testing import tiny_backbone
+        >>> folder = tiny_backbone("internvl", tempfile.mkdtemp())
+        >>> backbone = Backbone.load(folder, device="cpu")
+        >>> backbone.family.name, backbone.hidden_size, backbone.num_layers
+        ('internvl', 64, 4)
+        >>> backbone is Backbone.load(folder, device="cpu")
+        True
+        """
+        import torch
+
+        place = _device(device)
+        kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
+        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa")
+        return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def hidden_size(self) -> int:
+        return self.model.config.get_text_config().hidden_size
+
+    @property
+    def num_layers(self) -> int:
+        """The layers of the language model."""
+        return self.model.config.get_text_config().num_hidden_layers
+
+    @property
+    def context(self) -> int:
+        """The most tokens that a prompt may have."""
+        return self.model.config.get_text_config().max_position_embeddings
+
+    @property
+    def vision(self) -> nn.Module:
+        return self.model.get_submodule(self.family.vision)
+
+    @property
+    def projector(self) -> nn.Module:
+        """From the vision tower's states to image tokens; inside `vision` for Qwen."""
+        from torch import nn
+
+        return nn.ModuleList([self.model.get_submodule(path) for path in self.family.projector])
+
+    @property
+    def language(self) -> nn.Module:
+        return self.model.get_submodule(self.family.language)
+
+    def identity(self) -> dict[str, Any]:
+        """All of the backbone that bears on a number, as JSON; where it was found and on which device do not.
+
+        >>> import tempfile
+        >>> from editmetrics.testing import tiny_backbone
+        >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu", image_tokens=16)
+        >>> sorted(backbone.identity())
+        ['attention', 'dtype', 'family', 'image_tokens', 'model', 'processor', 'sha256', 'transformers']
+        """
+        import transformers
+
+        return {
+            "model": self.checkpoint.name,
+            **self.checkpoint.origin,
+            "family": self.family.name,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "attention": self.model.config._attn_implementation,
+            "image_tokens": self.image_tokens,
+            "processor": f"{type(self.processor).__name__}, {type(self.processor.image_processor).__name__}",
+            "transformers": transformers.__version__,
+        }
+
+    # ------------------------------------------------------------------ from images and text to prompts, on the CPU
+
+    def see(self, image: np.ndarray, among: int = 1) -> Picture:
+        """One image, uint8 (H, W, 3), as the family's image processor makes it.
+
+        `among` is the number of images in the chat that it is for: LLaVA-OneVision cuts an image into tiles only when
+        it is alone. Raises `SampleError` for an image that the family cannot take, or not in `image_tokens`.
+        """
+        import numpy as np
+
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise BackboneError(f"an image is {image.dtype} of shape {image.shape}; expected uint8 (H, W, 3)")
+        picture = self.family.see(self.processor, image, self._limits, among)
+        if self.image_tokens is not None and picture.tokens > self.image_tokens:  # Qwen: a side is never 0
+            height, width = picture.size
+            raise SampleError(
+                f"an image of {width}x{height} pixels takes {picture.tokens} tokens; image_tokens={self.image_tokens}"
+            )
+        return picture
+
+    def prompt(
+        self, chat: Chat, pictures: Sequence[Picture] = (), answer: str = "", max_tokens: int | None = None
+    ) -> Prompt:
+        """The tokens of a chat, by the family's own template, up to where the model answers; then `answer`, verbatim.
+
+        `pictures` take the places of `IMAGE` in the chat, in order. Raises `SampleError` when there is no text, when a
+        text holds a control token of the backbone (it could rewrite the chat), or when the prompt has more than
+        `max_tokens` (by default, the model's context); `BackboneError` when pictures and places do not match.
+
+        >>> import tempfile
+        >>> from editmetrics.testing import tiny_backbone
+        >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu")
+        >>> prompt = backbone.prompt([("user", ["Is it good?"])], answer="yes")
+        >>> backbone.tokenizer.decode(prompt.ids[prompt.answer_start :])
+        'yes'
+        """
+        limit = min(max_tokens or self.context, self.context)
+        return write_prompt(self.family, self.processor, chat, pictures, answer, limit)
+
+    def tokens(self, text: str) -> list[int]:
+        """The ids of `text`, without any that mark its beginning or end."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def token(self, text: str) -> int:
+        """The id of a text that is one token; `BackboneError` says how it splits if it is not."""
+        ids = self.tokens(text)
+        if len(ids) != 1:
+            split = " ".join(repr(self.tokenizer.decode([each])) for each in ids) or "nothing"
+            raise BackboneError(f"{text!r} is not one token of {self.checkpoint.name} but {split}")
+        return ids[0]
+
+    def digit_ids(self) -> list[int]:
+        """The ids of "0" to "9"; `BackboneError` where the tokenizer has no digit for itself ("4.38" as "4", ".38")."""
+        digits = [self.token(str(digit)) for digit in range(10)]
+        if self.tokens("4.38") != [digits[4], self.token("."), digits[3], digits[8]]:
+            split = " ".join(repr(self.tokenizer.decode([each])) for each in self.tokens("4.38"))
+            raise BackboneError(
+                f"{self.checkpoint.name} writes 4.38 as {split}; scores read from digits need a backbone with one "
+                "token for each digit, such as Qwen's and InternVL's"
+            )
+        return digits
+
+    # ------------------------------------------------------------------ from prompts to hidden states
+
+    def look(self, pictures: Sequence[Picture]) -> list[Features]:
+        """What vision tower and projector make of each picture, all in one pass; a picture given twice is seen once."""
+        distinct = {id(picture): picture for picture in pictures}
+        if not distinct:
+            return []
+        found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
+        return [found[id(picture)] for picture in pictures]
+
+    def forward(
+        self,
+        prompts: Sequence[Prompt],
+        features: Sequence[Sequence[Features]] | None = None,
+        layer: int | None = None,
+    ) -> Output:
+        """The hidden states of a batch, differentiable.
+
+        `features` are those of each prompt's pictures, from `look`; without them, `look` is part of the graph. `layer`
+        None gives the last layer after the final norm, which `logits` reads; 0 to `num_layers` the residual stream
+        after that many layers, before any norm (0: the embeddings).
+        """
+        batch = self.batch(prompts, features)
+        if layer is None:
+            hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state
+        else:
+            hidden = self._residual_stream(batch, layer)
+        return Output(hidden, batch.lengths, batch.ids)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(N, H) of the last layer, after the norm -> (N, vocabulary), in float32."""
+        return self.model.get_output_embeddings()(hidden).float()
+
+    def batch(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Batch:
+        """Prompts padded on the right, as the language model takes them."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        if not prompts:
+            raise BackboneError("a batch has no prompts; expected at least one")
+        pictures = [picture for prompt in prompts for picture in prompt.pictures]
+        if features is None:
+            shown = self.look(pictures)
+        else:
+            shown = [each.to(self.device, self.dtype) for of_prompt in features for each in of_prompt]
+        if [len(each.tokens) for each in shown] != [picture.tokens for picture in pictures]:
+            raise BackboneError("the features are not those of the prompts' pictures: their numbers of tokens differ")
+        lengths = torch.tensor([len(prompt) for prompt in prompts])
+        ids = pad_sequence([prompt.ids for prompt in prompts], batch_first=True, padding_value=self._padding)
+        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        positions, following = self.family.positions(self.model, ids, mask, pictures)
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        is_image = (ids == self.model.config.image_token_id) & mask.bool()
+        embedded = self.model.get_input_embeddings()(ids)
+        if shown:
+            embedded = embedded.masked_scatter(
+                is_image[..., None], torch.cat([each.tokens for each in shown]).to(embedded.dtype)
+            )
+        inputs = {
+            "inputs_embeds": embedded,
+            "attention_mask": mask,
+            "position_ids": positions.to(self.device),
+            **self.family.language_inputs(shown, is_image),
+        }
+        return Batch(inputs, ids, lengths.to(self.device), following.to(self.device))
+
+    @property
+    def _padding(self) -> int:
+        return self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+
+    def _residual_stream(self, batch: Batch, layer: int) -> Tensor:
+        """What enters layer `layer`, or, after the last one, the final norm."""
+        if not 0 <= layer <= self.num_layers:
+            raise BackboneError(f"layer {layer} of {self.checkpoint.name}; expected 0 to {self.num_layers}")
+        caught: list[Tensor] = []
+        language: Any = self.language
+        readers = [*language.layers, language.norm]
+        hook = readers[layer].register_forward_pre_hook(lambda module, args: caught.append(args[0]))
+        try:
+            language(**batch.inputs, use_cache=False)
+        finally:
+            hook.remove()
+        return caught[0]
+
+    # ------------------------------------------------------------------ without gradients
+
+    def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Reading:
+        """The prompts computed once, with their key-value cache, to be continued; see `Reading`."""
+        from .reading import Reading
+
+        return Reading.of(self, prompts, features)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int = 0,
+        features: Sequence[Sequence[Features]] | None = None,
+    ) -> list[str]:
+        """What the model answers to each prompt; see `editmetrics.mllm.reading.generate`."""
+        from .reading import generate
+
+        return generate(self.read(prompts, features), max_tokens, temperature, seed)
+
+    def __repr__(self) -> str:
+        return f"<backbone {self.checkpoint.name}, {self.family.name}, {self.device}, {self.dtype}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Prompts as the language model takes them: its `inputs` by name, the `ids` and `lengths`, and in `following` the
+    position of the token that comes after each prompt."""
+
+    inputs: dict[str, Any]
+    ids: Tensor
+    lengths: Tensor
+    following: Tensor
+
+
+def _device(name: str | None) -> torch.device:
+    import torch
+
+    try:
+        device = torch.device(pick_device(name))
+    except RuntimeError as error:
+        raise BackboneError(f"{name!r} is no device; expected cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BackboneError(f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch")
+    return device
+
+
+def _dtype(given: str | torch.dtype | None) -> torch.dtype | None:
+    import torch
+
+    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    dtype = names.get(given, given) if isinstance(given, str) else given
+    if dtype is not None and dtype not in names.values():
+        raise BackboneError(f"dtype is {given!r}; expected one of {', '.join(names)}")
+    return dtype  # type: ignore[return-value]

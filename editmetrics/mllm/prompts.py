@@ -1,0 +1,114 @@
+"""A chat with pictures -> the tokens that a backbone reads, as the family's own chat template writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..sample import SampleError
+from .families import BackboneError, Family, Processor
+from .pictures import Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+
+class _Image:
+    def __repr__(self) -> str:
+        return "IMAGE"
+
+
+IMAGE = _Image()
+"""Stands for "the next image" in a chat's content."""
+
+Chat = Sequence[tuple[str, Sequence[Any]]]
+"""Turns of (role, parts): the role is "system", "user" or "assistant", a part is a text or `IMAGE`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A tokenised chat with its pictures: on the CPU, picklable.
+
+    - `ids`: (T,), int64; an image token stands once for each token of its picture.
+    - `pictures`: in the order of the chat.
+    - `answer_start`: the index of the answer's first token; T without an answer.
+    """
+
+    ids: Tensor
+    pictures: tuple[Picture, ...]
+    answer_start: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def write_prompt(
+    family: Family,
+    processor: Processor,
+    chat: Chat,
+    pictures: Sequence[Picture] = (),
+    answer: str = "",
+    max_tokens: int | None = None,
+) -> Prompt:
+    """The prompt of a chat, see `Backbone.prompt`."""
+    import torch
+
+    tokenizer = processor.tokenizer
+    _check_texts(tokenizer, chat)
+    _check_pictures(chat, pictures)
+    text = processor.apply_chat_template(_turns(chat), add_generation_prompt=True, tokenize=False)
+    pieces = text.split(processor.image_token)
+    if len(pieces) != len(pictures) + 1:
+        raise BackboneError(f"the chat template has {len(pieces) - 1} places for {len(pictures)} images")
+    text = pieces[0] + "".join(
+        family.written(processor, picture) + after for picture, after in zip(pictures, pieces[1:], strict=True)
+    )
+    # as transformers does: a template that writes the token of the beginning itself shall not get a second one
+    started = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
+    asked = tokenizer(text, add_special_tokens=not started)["input_ids"]
+    answered = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    count = len(asked) + len(answered)
+    if max_tokens is not None and count > max_tokens:
+        of_images = sum(picture.tokens for picture in pictures)
+        raise SampleError(
+            f"the prompt has {count} tokens ({of_images} of {len(pictures)} images), and {max_tokens} are the most; "
+            "shorten the text or lower image_tokens"
+        )
+    return Prompt(torch.tensor(asked + answered), tuple(pictures), len(asked))
+
+
+def _turns(chat: Chat) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": role,
+            "content": [{"type": "image"} if part is IMAGE else {"type": "text", "text": part} for part in parts],
+        }
+        for role, parts in chat
+    ]
+
+
+def _check_texts(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> None:
+    """A text that holds a control token could end its turn and speak for another, or stand for an image."""
+    control = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
+    texts = ["".join("\n" if part is IMAGE else part for part in parts) for _, parts in chat]
+    if not any(text.strip() for text in texts):
+        raise SampleError("the prompt is empty; expected some text")
+    for text in texts:
+        found = [token for token in tokenizer(text, add_special_tokens=False)["input_ids"] if token in control]
+        if found:
+            token = tokenizer.convert_ids_to_tokens(found[0])
+            raise SampleError(f"the text holds {token}, a control token of the backbone, which no text may; remove it")
+
+
+def _check_pictures(chat: Chat, pictures: Sequence[Picture]) -> None:
+    places = sum(part is IMAGE for _, parts in chat for part in parts)
+    if places != len(pictures):
+        raise BackboneError(f"the chat has {places} times IMAGE, and {len(pictures)} pictures were given")
+    for picture in pictures:
+        if picture.among != len(pictures):
+            raise BackboneError(
+                f"a picture seen among {picture.among} stands in a chat with {len(pictures)}; "
+                f"make it with see(image, among={len(pictures)})"
+            )

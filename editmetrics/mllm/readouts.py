@@ -1,0 +1,146 @@
+"""From a language model's logits to a number: level words, digits, yes or no.
+
+Every read-out says, beside its number, how much of the model's probability lay on the tokens that it looked at
+(`mass`): a model that wanted to say something else altogether has a mass near 0, and its number means little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .reading import Reading
+
+LEVELS = ("bad", "poor", "fair", "good", "excellent")
+"""The five levels of ITU-R BT.500's quality scale, from 1 to 5."""
+
+
+class LevelReadout(NamedTuple):
+    """What `read_levels` returns; N items."""
+
+    probabilities: Tensor
+    """(N, 5), over the five words alone."""
+    expectation: Tensor
+    """(N,), in [1, 5]."""
+    spread: Tensor
+    """(N,), standard deviation of the level, in [0, 2]."""
+    mass: Tensor
+    """(N,), in [0, 1]: the words' share of the whole vocabulary's probability."""
+
+
+def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
+    """The level, from 1 (bad) to 5 (excellent), that a model gives where its next word is a level.
+
+    p_i = softmax over the five words' logits, expectation = sum_i i p_i, spread^2 = sum_i (i - expectation)^2 p_i.
+
+    `logits` is (N, vocabulary) at the position that predicts the word, `words` the ids of bad, poor, fair, good and
+    excellent in this order, in the form that follows in the text (" excellent" is another token than "excellent").
+    Differentiable. Source: Wu et al., Q-Align, ICML 2024, equation 2; weights 1 to 5.
+
+    >>> import torch
+    >>> logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    >>> read_levels(logits, [1, 2, 3, 4, 5]).expectation
+    tensor([3.])
+    """
+    import torch
+
+    logits = logits.float()
+    chosen = logits[:, list(words)]
+    probabilities = chosen.softmax(-1)
+    levels = torch.arange(1.0, len(words) + 1, device=logits.device)
+    expectation = probabilities @ levels
+    spread = (probabilities * (levels - expectation[:, None]) ** 2).sum(-1).sqrt()
+    return LevelReadout(probabilities, expectation, spread, _mass(chosen, logits))
+
+
+class YesNoReadout(NamedTuple):
+    """What `read_yes_no` returns; N items."""
+
+    yes: Tensor
+    """(N,), in [0, 1]: the probability of yes against no."""
+    mass: Tensor
+    """(N,), in [0, 1]: their share of the whole vocabulary's probability."""
+
+
+def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoReadout:
+    """The probability, from 0 to 1, of yes against no, where a model's next word is one of them.
+
+    P(yes) / (P(yes) + P(no)), each summed over its forms ("Yes", "yes", " Yes", ...).
+
+    `logits` is (N, vocabulary) at the position that predicts the word, `yes` and `no` the ids of the forms.
+
+    >>> import torch
+    >>> read_yes_no(torch.tensor([[0.0, 0.0, 9.0]]), [0], [1]).yes
+    tensor([0.5000])
+    """
+    import torch
+
+    logits = logits.float()
+    either = torch.stack([logits[:, list(yes)].logsumexp(-1), logits[:, list(no)].logsumexp(-1)], -1)
+    return YesNoReadout(either.softmax(-1)[:, 0], _mass(either, logits))
+
+
+@dataclass(frozen=True)
+class NumberReadout:
+    """What `read_number` returns; N items, K digit positions from the most significant one."""
+
+    value: Tensor
+    """(N,): the number that greedy decoding writes."""
+    expectation: Tensor
+    """(N,): sum over positions of 10^-t E[d_t], each given the greedy digits before it."""
+    spread: Tensor
+    """(N,): standard deviation of that sum, the positions taken as independent."""
+    probabilities: Tensor
+    """(N, K, 10), over the ten digits alone."""
+    mass: Tensor
+    """(N, K), in [0, 1]: the digits' share of the whole vocabulary's probability."""
+
+    def rows(self, chosen: slice) -> NumberReadout:
+        """The same of some of the items."""
+        return NumberReadout(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def read_number(reading: Reading, digits: Sequence[int], point: int, decimals: int = 2) -> NumberReadout:
+    """The number D.DD that a model is about to write, in [0, 10), read from its logits: one step a digit.
+
+    At each position only the ten digits compete; the likeliest one is taken, the point is put after the first, and the
+    next position is read with them in the text. That is greedy decoding of the pattern, without the sampling loop.
+
+    `reading` stands where the first digit comes next, and is extended by all digits but the last; `digits` are the ids
+    of "0" to "9", `point` that of ".". `mass` tells whether the model meant to write a number at all.
+    """
+    import torch
+
+    steps: list[Tensor] = []
+    masses: list[Tensor] = []
+    ids = torch.as_tensor(list(digits))
+    for position in range(decimals + 1):
+        logits = reading.logits.float()
+        chosen = logits[:, ids.to(logits.device)]
+        steps.append(chosen.softmax(-1))
+        masses.append(_mass(chosen, logits))
+        if position < decimals:
+            best = ids[steps[-1].argmax(-1).cpu()].tolist()
+            reading.extend([[token, point] if position == 0 else [token] for token in best])
+    probabilities = torch.stack(steps, 1).cpu().double()  # in doubles 4.38 is the 4.38 that people write
+    weights = 10.0 ** -torch.arange(decimals + 1, dtype=torch.float64)
+    digit = torch.arange(10, dtype=torch.float64)
+    mean = probabilities @ digit
+    variance = (probabilities * (digit - mean[..., None]) ** 2).sum(-1)
+    return NumberReadout(
+        value=(probabilities.argmax(-1).double() @ weights).round(decimals=decimals),
+        expectation=mean @ weights,
+        spread=(variance @ weights**2).sqrt(),
+        probabilities=probabilities,
+        mass=torch.stack(masses, 1).cpu(),
+    )
+
+
+def _mass(chosen: Tensor, logits: Tensor) -> Tensor:
+    """The share of the probability that lies on the chosen logits, which may be sums over several tokens already."""
+    mass: Tensor = (chosen.logsumexp(-1) - logits.logsumexp(-1)).exp().clamp(max=1.0)
+    return mass
