@@ -180,15 +180,11 @@ def preprocess(image: Any) -> Tensor:
     >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape
     torch.Size([3, 224, 224])
     """
-    import numpy as np
     from PIL import Image
 
-    from ..images import read_image
+    from ..images import eight_bits, read_image
 
-    pixels = read_image(image)
-    if pixels.dtype != np.uint8:
-        pixels = (pixels * 255).round().astype(np.uint8)
-    return _transform()(Image.fromarray(pixels))
+    return _transform()(Image.fromarray(eight_bits(read_image(image))))
 
 
 @cache
