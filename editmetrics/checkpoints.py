@@ -56,17 +56,21 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a checkpoint comes from: the `url` of a folder, or a hub `repository` (owner/name) at a `revision`."""
+    """Where a checkpoint comes from: the `url` of a folder, a hub `repository` (owner/name) at a `revision`, or a folder
+    of an installed package (`package`, as in "editmetrics/plugins/ds_ieqa/toy"), which nobody has to download."""
 
     url: str | None = None
     repository: str | None = None
+    package: str | None = None
     revision: str = "main"
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        if (self.url is None) == (self.repository is None):
-            raise ValueError("a source is either a url or a repository")
+        if [self.url, self.repository, self.package].count(None) != 2:
+            raise ValueError("a source is either a url, a repository or a folder of a package")
+        if self.package is not None and not re.fullmatch(r"\w+(/\w+)*", self.package):
+            raise ValueError(f"the package folder {self.package!r} is not package/folder/...")
         if self.repository is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.repository):
             raise ValueError(f"the repository {self.repository!r} is not owner/name")
 
@@ -78,6 +82,8 @@ class Source:
         """
         if self.repository is not None:
             return hub_url(self.repository, self.revision, file.path)
+        if self.package is not None:
+            return f"{self.package}/{file.path}"
         return f"{self.url}/{file.path}"
 
 
@@ -151,6 +157,16 @@ def file_paths(name: str) -> list[str]:
     return [file.path for file in checkpoint(name).files]
 
 
+def bundled_folder(name: str) -> Path | None:
+    """The folder of an installed package that holds the checkpoint `name`; None for one that is downloaded.
+
+    >>> bundled_folder("lpips-alexnet") is None
+    True
+    """
+    source = _built_in()[name]["source"].get("package") if name in _built_in() else checkpoint(name).source.package
+    return _package_folder(source) if source else None
+
+
 def registry_file() -> Path:
     """The built-in registry: inside the installed package, or at the root of a source checkout."""
     package = Path(__file__).parent
@@ -208,11 +224,17 @@ def _validated(entries: dict[str, Any], file: Path) -> dict[str, Checkpoint]:
 
 def _file_in_package(package: str) -> Path:
     """The registry in `package`, found without importing it."""
+    return _package_folder(package) / REGISTRY_FILE
+
+
+def _package_folder(path: str) -> Path:
+    """The folder of `package/folder/...`, found without importing the package."""
+    package, *folders = path.split("/")
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    if not folders:
-        raise WeightsError(f"{package} is no installed package; expected one with a {REGISTRY_FILE} in it")
-    return Path(folders[0]) / REGISTRY_FILE
+    found = list(spec.submodule_search_locations or []) if spec else []
+    if not found:
+        raise WeightsError(f"{package} is no installed package")
+    return Path(found[0], *folders)

@@ -26,6 +26,7 @@ from .checkpoints import (
     File,
     WeightsError,
     broken_registries,
+    bundled_folder,
     checkpoint,
     file_paths,
     registered,
@@ -69,7 +70,7 @@ def store() -> Path:
 
 def folder_of(name: str) -> Path:
     """Where the files of the checkpoint `name` are, or belong."""
-    return _substitutes.get(name) or store() / name
+    return _substitutes.get(name) or bundled_folder(name) or store() / name
 
 
 def find(name: str) -> Path | None:
@@ -101,7 +102,7 @@ def pull(name: str, *, progress: bool | None = None) -> Path:
     """
     entry = checkpoint(name)
     progress = sys.stderr.isatty() if progress is None else progress
-    if find(name) is None and name not in _substitutes:
+    if find(name) is None and _keeps_record(name):
         try:
             folder_of(name).mkdir(parents=True, exist_ok=True)
             with _lock(name):
@@ -213,6 +214,8 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
 
 def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str:
     target = folder_of(entry.name) / file.path
+    if not target.is_file() and entry.source.package is not None:
+        raise WeightsError(f"{target} is missing from the installed package; install it again")
     if not target.is_file():
         raise WeightsError(
             f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' (about "
@@ -224,7 +227,10 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
     else:
         found = {"origin": "put there by hand", "commit": None, **(recorded or {}), **_fingerprint(target)}
     if wrong := _mismatch(entry, file, found):
-        raise WeightsError(f"{target} is not used: {wrong}. Delete it and run 'editmetrics weights pull {entry.name}'")
+        mend = (
+            "Install its package again" if entry.source.package else f"Delete it and run 'editmetrics weights pull {entry.name}'"
+        )
+        raise WeightsError(f"{target} is not used: {wrong}. {mend}")
     if found != recorded:
         _remember(entry.name, file.path, found)
     return str(found["sha256"])
@@ -270,9 +276,14 @@ def _fingerprint(file: Path) -> dict[str, Any]:
     return {"sha256": sha256(file), **stamp}
 
 
+def _keeps_record(name: str) -> bool:
+    """Whether its files lie in the store: nothing is written into a package, or into somebody's own folder."""
+    return name not in _substitutes and bundled_folder(name) is None
+
+
 def _recorded(name: str) -> dict[str, Any]:
     file = folder_of(name) / RECORD_FILE
-    if name in _substitutes or not file.is_file():
+    if not _keeps_record(name) or not file.is_file():
         return {}
     try:
         files: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["files"]
@@ -285,7 +296,7 @@ def _recorded(name: str) -> dict[str, Any]:
 
 def _remember(name: str, file: str, facts: dict[str, Any]) -> None:
     """Record a file that is in place already; where that cannot be, this process alone remembers it."""
-    if name not in _substitutes:
+    if _keeps_record(name):
         try:
             with _lock(name):
                 _record(name, file, facts)
