@@ -1,0 +1,146 @@
+"""A table of scores or ratings as columns, whoever made it; what its cells say: a number, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ..data.tables import read_rows
+from .measure import AgreementError, Floats
+
+if TYPE_CHECKING:
+    import polars
+
+Tabular: TypeAlias = "str | Path | Mapping[str, Sequence[Any]] | polars.DataFrame | Table"
+
+LABELS = {"yes": 1.0, "true": 1.0, "1": 1.0, "1.0": 1.0, "no": 0.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
+"""The cells that are labels by themselves, in small letters."""
+
+DESCRIPTIVE = frozenset(
+    {"id", "system", "source", "edited", "reference", "mask", "prompt", "questions", "group", "problems"}
+)
+"""Columns that say what was judged and are never scores or ratings."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one length. `name` is what messages call it; `broken` are the rows of its file that cannot be read."""
+
+    name: str
+    columns: Mapping[str, Sequence[Any]]
+    broken: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def column(self, name: str) -> Sequence[Any]:
+        if name not in self.columns:
+            raise AgreementError(f"{self.name} has no column {name!r}; it has {', '.join(self.columns) or 'none'}")
+        return self.columns[name]
+
+    def texts(self, name: str) -> list[str | None]:
+        """The cells of a column as text, None for empty ones."""
+        return [None if _empty(cell) else str(cell) for cell in self.column(name)]
+
+    def numbers(self, name: str) -> tuple[Floats, np.ndarray]:
+        """The cells as floats (n,), NaN where there is none, and why (n,): "", "missing", "infinite" or "not a number".
+
+        Where every cell that is not empty is yes or no, true or false, these are 1 and 0.
+        """
+        cells = self.column(name)
+        values = np.full(len(cells), np.nan)
+        problems = np.full(len(cells), "", dtype=object)
+        words = LABELS if self.are_labels(name) else {}
+        for row, cell in enumerate(cells):
+            if _empty(cell):
+                problems[row] = "missing"
+                continue
+            number = words.get(str(cell).strip().lower(), None) if words else _number(cell)
+            if number is None or math.isnan(number):
+                problems[row] = "not a number"
+            elif math.isinf(number):
+                problems[row] = "infinite"
+            else:
+                values[row] = number
+        return values, problems
+
+    def are_labels(self, name: str) -> bool:
+        """Whether all cells that are not empty are yes or no, true or false, 1 or 0, and there is any."""
+        said = {str(cell).strip().lower() for cell in self.column(name) if not _empty(cell)}
+        return bool(said) and said <= LABELS.keys()
+
+    def _stands_beside(self, name: str) -> bool:
+        """Whether it is a statistic of another column, as `editmetrics ratings mos` writes them beside a MOS."""
+        stem, _, end = name.rpartition(".")
+        return stem in self.columns and end in ("count", "sd", "low", "high", "share")
+
+    def measured(self) -> list[str]:
+        """The columns that hold numbers or labels: at least half of the cells that are not empty."""
+        found = []
+        for name, cells in self.columns.items():
+            if name in DESCRIPTIVE or name.endswith(".explanation") or self._stands_beside(name):
+                continue
+            filled = [cell for cell in cells if not _empty(cell)]
+            usable = sum(_number(cell) is not None for cell in filled)
+            if filled and (2 * usable >= len(filled) or self.are_labels(name)):
+                found.append(name)
+        return found
+
+
+def read_table(data: Any, name: str) -> Table:
+    """A csv, jsonl or parquet file, a mapping of columns, a polars table, or anything whose `table()` gives one.
+
+    Raises `AgreementError` when it has no rows, or columns of different lengths; `DataError` for files that cannot be
+    read.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, (str, Path)):
+        table = _read_file(Path(data))
+    elif isinstance(data, Mapping):
+        table = Table(name, {str(column): list(cells) for column, cells in data.items()})
+    elif hasattr(data, "to_dict") and hasattr(data, "iter_rows"):
+        table = Table(name, data.to_dict(as_series=False))
+    elif hasattr(data, "table"):
+        return read_table(data.table(), name)
+    else:
+        raise AgreementError(
+            f"{name} is a {type(data).__name__}; expected a path, a mapping of columns, a polars table or Results"
+        )
+    lengths = {column: len(cells) for column, cells in table.columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise AgreementError(f"the columns of {name} differ in length: {lengths}")
+    if not len(table):
+        broken = f" ({'; '.join(table.broken[:3])})" if table.broken else ""
+        raise AgreementError(f"{table.name} has no rows that can be read{broken}")
+    return table
+
+
+def _read_file(path: Path) -> Table:
+    rows, broken = [], []
+    for row in read_rows(path):
+        if row.problem:
+            broken.append(f"{row.place} {row.problem}")
+        else:
+            rows.append(row.cells)
+    names = dict.fromkeys(name for cells in rows for name in cells)
+    return Table(str(path), {name: [cells.get(name) for cells in rows] for name in names}, broken)
+
+
+def _empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return None

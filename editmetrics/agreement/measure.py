@@ -1,0 +1,81 @@
+"""A measure of agreement: a number of two arrays, computed of their rows or of many resamples of them at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..sample import EditMetricsError
+
+Floats: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[np.int32]
+Formula: TypeAlias = Callable[[Floats, Floats, Counts], Floats]
+
+FEWEST = 3
+"""Agreement of fewer items than this says nothing: two points always lie on a line."""
+
+
+class AgreementError(EditMetricsError):
+    """Scores and ratings that cannot be compared, and why."""
+
+
+class UndefinedError(AgreementError):
+    """A measure that has no value on these items: constant scores, no positive label, fewer than three items."""
+
+
+class Measure:
+    """A measure: `measure(scores, ratings)` is its value, `measure.resampled(scores, ratings, counts)` many values.
+
+    It is made of one formula of scores (n,), ratings (n,) and counts (replicates, n), which gives (replicates,) values
+    with NaN where a replicate has none; the value of the items themselves is that of a single replicate that has each
+    of them once. So a number and its interval cannot drift apart.
+    """
+
+    def __init__(self, formula: Formula) -> None:
+        functools.update_wrapper(self, formula)
+        self.name = formula.__name__
+        self._formula = formula
+
+    def __call__(self, scores: ArrayLike, ratings: ArrayLike) -> float:
+        x, y = paired(scores, ratings)
+        value = float(self._formula(x, y, np.ones((1, len(x)), np.int32))[0])
+        if np.isnan(value):
+            raise UndefinedError(f"{self.name} is undefined: {_why(x, y)}")
+        return value
+
+    def resampled(self, scores: ArrayLike, ratings: ArrayLike, counts: ArrayLike) -> Floats:
+        """The value of each replicate: item i stands in replicate b `counts[b, i]` times. NaN where it is undefined."""
+        x, y = paired(scores, ratings)
+        return self._formula(x, y, np.asarray(counts, dtype=np.int32))
+
+    def __repr__(self) -> str:
+        return f"<measure {self.name}>"
+
+
+def paired(scores: ArrayLike, ratings: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as float arrays (n,). Raises `AgreementError` for other shapes, fewer than three items, NaN and infinity."""
+    x, y = (np.asarray(values, dtype=np.float64) for values in (scores, ratings))
+    if x.ndim != 1 or x.shape != y.shape:
+        raise AgreementError(
+            f"scores and ratings have shapes {x.shape} and {y.shape}; expected (n,) twice, one per item"
+        )
+    for name, values in (("scores", x), ("ratings", y)):
+        if not np.isfinite(values).all():
+            bad = np.flatnonzero(~np.isfinite(values))
+            raise AgreementError(
+                f"{len(bad)} of {len(values)} {name} are NaN or infinite (the first at {bad[0]}); leave these items out"
+            )
+    if len(x) < FEWEST:
+        raise UndefinedError(f"n = {len(x)}; agreement needs at least {FEWEST} items")
+    return x, y
+
+
+def _why(x: Floats, y: Floats) -> str:
+    for name, values in (("scores", x), ("ratings", y)):
+        if np.ptp(values) == 0:
+            return f"all {name} are {values[0]:g}"
+    return "the items do not contain what it counts"

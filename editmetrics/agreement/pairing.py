@@ -1,0 +1,125 @@
+"""Which score column meets which rating column, and the numbers of both over the rated items, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .columns import Table
+from .join import Join, some
+from .measure import AgreementError, Floats
+
+Pairs = Mapping[str, str] | Sequence[tuple[str, str]] | None
+
+
+def meeting_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str | None = None) -> list[tuple[str, str]]:
+    """(score column, rating column): those of `pairs`, else equal names, else all scores with the only rating column.
+
+    For `METRIC.DIMENSION`, the dimension alone is an equal name, too. Raises `AgreementError` when nothing meets, and
+    when it is not clear what does.
+    """
+    if pairs:
+        listed = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
+        for score, rating in listed:
+            scores.column(score)
+            ratings.column(rating)
+        return listed
+    scored = scores.measured()
+    rated = ratings.measured()
+    if positive is not None:
+        rated += [name for name in ratings.columns if name not in rated and positive in ratings.texts(name)]
+    for table, found in ((scores, scored), (ratings, rated)):
+        if not found:
+            raise AgreementError(
+                f"{table.name} has no column of numbers or labels; its columns: {', '.join(table.columns)}"
+            )
+    if len(rated) == 1 and scored != rated:
+        return [(score, rated[0]) for score in scored if score != rated[0]]
+    meeting = [(score, rating) for score in scored for rating in (score, score.partition(".")[2]) if rating in rated]
+    if not meeting:
+        raise AgreementError(
+            f"no score is named as a rating; say which meets which: --pair {scored[0]}={rated[0]} (pairs= in Python). "
+            f"Scores: {', '.join(scored)}; ratings: {', '.join(rated)}"
+        )
+    return meeting
+
+
+class RatedItems:
+    """The rows of the ratings, and what both tables say of them."""
+
+    def __init__(self, scores: Table, ratings: Table, joined: Join) -> None:
+        self.scores, self.ratings, self.joined = scores, ratings, joined
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    def has(self, column: str) -> bool:
+        return column in self.ratings or column in self.scores
+
+    def texts(self, column: str) -> np.ndarray:
+        """A descriptive column (rated,) as text, of the ratings or else of the scores; None where it is empty."""
+        if column in self.ratings:
+            return np.array(self.ratings.texts(column), dtype=object)
+        if column not in self.scores:
+            raise AgreementError(
+                f"neither {self.ratings.name} nor {self.scores.name} has a column {column!r}; they have "
+                f"{', '.join(dict.fromkeys([*self.ratings.columns, *self.scores.columns]))}"
+            )
+        cells = np.array([*self.scores.texts(column), None], dtype=object)
+        return cells[self.joined.score_row]  # -1, for no row, is the None at the end
+
+    def are_labels(self, rating: str, positive: str | None) -> bool:
+        """Whether a rating column holds labels: yes and no, 1 and 0, or words of which `positive` is one."""
+        return self._is_positive(rating, positive) or self.ratings.are_labels(rating)
+
+    def numbers(
+        self, score: str, rating: str, scale: tuple[float, float] | None, positive: str | None
+    ) -> tuple[Floats, Floats, np.ndarray]:
+        """Scores and ratings (rated,), NaN where there is none, and why an item is left out (rated,), else ""."""
+        if self._is_positive(rating, positive):
+            y, problems = self._positives(rating, positive)
+        else:
+            y, problems = self.ratings.numbers(rating)
+        reasons = np.array([_said(problem, "rating") for problem in problems], dtype=object)
+        if scale is not None:
+            outside = (reasons == "") & ~((y >= scale[0]) & (y <= scale[1]))
+            reasons[outside] = f"rating out of the scale {scale[0]:g} to {scale[1]:g}"
+        values, problems = self.scores.numbers(score)
+        row = self.joined.score_row
+        x = np.where(row >= 0, values[row], np.nan)
+        of_score = np.where(row >= 0, problems[row], "no row")
+        for place in np.flatnonzero((reasons == "") & (of_score != "")):
+            reasons[place] = _said(of_score[place], "score")
+        return x, y, reasons
+
+    def excluded(self, reasons: np.ndarray, score: str, rating: str) -> list[str]:
+        """A note for each reason why items were left out: how many, and the first of them."""
+        return [
+            f"{score} with {rating}: {int((reasons == reason).sum())} left out, {reason}: "
+            f"{some(self.joined.ids[reasons == reason])}"
+            for reason in dict.fromkeys(reasons.tolist())
+            if reason and reason != NO_ROW  # the join has said that once for all columns
+        ]
+
+    def _is_positive(self, rating: str, positive: str | None) -> bool:
+        return positive is not None and positive in self.ratings.texts(rating)
+
+    def _positives(self, rating: str, positive: str | None) -> tuple[Floats, np.ndarray]:
+        cells = self.ratings.texts(rating)
+        values = np.array([np.nan if cell is None else float(cell == positive) for cell in cells])
+        return values, np.where(np.isnan(values), "missing", "").astype(object)
+
+
+NO_ROW = "no row in the scores"
+
+
+def _said(problem: str, of: str) -> str:
+    words = {
+        "": "",
+        "no row": NO_ROW,
+        "missing": f"no {of}",
+        "infinite": f"infinite {of}",
+        "not a number": f"{of} is not a number",
+    }
+    return words[problem]

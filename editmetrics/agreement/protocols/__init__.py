@@ -1,0 +1,21 @@
+"""The papers' protocols by name: a joined table of scores and ratings in, their named figures out.
+
+>>> for protocol in PROTOCOLS.values():
+...     print(protocol.about)
+NTIRE 2026 X-AIGC track 2: 0.7 S_in + 0.3 S_out over three dimensions
+EvalMi-50K: SRCC, PLCC, KRCC of images; SRCC and RMSE of models; accuracy of yes/no answers
+HPE-Bench: detection per editing model, SRCC, KRCC and PLCC of three dimensions, ranking of models
+EPAIQA-15K: SRCC and PLCC for each type of edit and overall
+"""
+
+from __future__ import annotations
+
+from . import epaiqa, evalmi_50k, hpe_bench, ntire_x_aigc_2
+from .protocol import Protocol
+from .run import evaluate_protocol
+
+PROTOCOLS: dict[str, Protocol] = {
+    module.PROTOCOL.name: module.PROTOCOL for module in (ntire_x_aigc_2, evalmi_50k, hpe_bench, epaiqa)
+}
+
+__all__ = ["PROTOCOLS", "Protocol", "evaluate_protocol"]

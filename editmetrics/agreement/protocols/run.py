@@ -1,0 +1,87 @@
+"""A protocol on two tables: scores and ratings are joined, and each metric is run on the dimensions that it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from ..columns import Table, Tabular, read_table
+from ..join import join
+from ..measure import AgreementError
+from ..pairing import Pairs, RatedItems
+from ..result import Agreement, Line
+from .protocol import Protocol
+
+
+def evaluate_protocol(
+    protocol: Protocol,
+    scores: Tabular,
+    ratings: Tabular,
+    *,
+    pairs: Pairs = None,
+    on: Sequence[str] = (),
+    lower_is_better: Collection[str] = (),
+) -> Agreement:
+    """The figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
+
+    - scores, ratings: as for `evaluate`; joined in the same way, by `on`. The ratings' columns are called as the
+      protocol's dimensions are, and its other columns (`split`, `system`, ...) may stand in either table.
+    - pairs: which score column meets which dimension. By default a column called `DIMENSION` or `METRIC.DIMENSION`
+      meets its dimension, and all those of one METRIC are run together.
+    - lower_is_better: score columns that are negated, so that agreement is positive, as papers print it.
+
+    Raises `AgreementError` when no column meets a dimension, and for what the protocol lacks.
+
+    >>> from . import PROTOCOLS
+    >>> scores = {"id": list("abcd"), "m.harmony": [1, 2, 3, 4]}
+    >>> ratings = {"id": list("abcd"), "harmony": [2, 1, 3, 5], "edit_type": ["style"] * 4}
+    >>> evaluate_protocol(PROTOCOLS["epaiqa"], scores, ratings).value("m", "srcc")
+    0.8
+    """
+    left, right = read_table(scores, "the scores"), read_table(ratings, "the ratings")
+    items = RatedItems(left, right, join(left, right, on))
+    rated = [dimension for dimension in protocol.dimensions if dimension in right]
+    if not rated:
+        raise AgreementError(
+            f"{right.name} has no column of protocol {protocol.name}; call its ratings {', '.join(protocol.dimensions)}"
+        )
+    shared = {column: items.texts(column).tolist() for column in protocol.columns if items.has(column)}
+    lines: list[Line] = []
+    notes = items.joined.notes(left, right)
+    for metric, met in _by_metric(left, rated, pairs).items():
+        table = dict(shared)
+        turned = {column in lower_is_better for column in met.values()}
+        if len(turned) > 1:
+            raise AgreementError(
+                f"of {', '.join(met.values())} some are lower is better and some are not; run them apart"
+            )
+        for dimension, column in met.items():
+            cells = [*left.column(column), None]
+            table[f"score.{dimension}"] = [cells[row] for row in items.joined.score_row]
+            table[f"rating.{dimension}"] = list(right.column(dimension))
+        lines += protocol.run(table, metric, higher_is_better=turned != {True})
+        if turned == {True}:
+            notes.append(f"{metric} is lower is better and was negated, so that a positive correlation agrees")
+    return Agreement(lines, [], [], notes, {"protocol": protocol.name, "source": protocol.source})
+
+
+def _by_metric(scores: Table, rated: Sequence[str], pairs: Pairs) -> dict[str, dict[str, str]]:
+    """For each metric, from dimension to score column."""
+    listed = list(pairs.items() if isinstance(pairs, Mapping) else pairs or ())
+    if not listed:
+        ends = {dimension: (dimension, f".{dimension}") for dimension in rated}
+        listed = [(c, d) for c in scores.columns for d, (name, end) in ends.items() if c == name or c.endswith(end)]
+    found: dict[str, dict[str, str]] = {}
+    for column, dimension in listed:
+        scores.column(column)
+        if dimension not in rated:
+            raise AgreementError(f"{dimension!r} is no rating of this protocol; there are {', '.join(rated)}")
+        metric = column.removesuffix(dimension).rstrip(".") or "score"
+        if dimension in found.setdefault(metric, {}):
+            raise AgreementError(f"two columns of {metric} meet {dimension}; say which with pairs (--pair)")
+        found[metric][dimension] = column
+    if not found:
+        raise AgreementError(
+            f"no score column is called as a dimension ({', '.join(rated)}), alone or after 'METRIC.'; "
+            f"say which meets which: --pair {next(iter(scores.columns))}={rated[0]} (pairs= in Python)"
+        )
+    return found

@@ -1,0 +1,202 @@
+"""Raw ratings of people, one for each subject and item: the table, how it is read, and what was left out of it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..data.tables import read_rows
+from ..sample import EditMetricsError
+
+
+class RatingsError(EditMetricsError, ValueError):
+    """Raw ratings cannot be used; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Ratings that were left out: why, how many, and whose (or of what)."""
+
+    reason: str
+    ratings: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Raw ratings as three columns: `subjects[subject[k]]` gave `items[item[k]]` the rating `value[k]`.
+
+    - `subjects`, `items`: their names, in order of appearance, those without a rating left among them.
+    - `subject`, `item`: (N,) integers; `value`: (N,) floats, or texts when people chose labels.
+    - `excluded`: what was left out on the way here.
+
+    >>> ratings = Ratings.of(["ann", "bob", "ann"], ["cat", "cat", "dog"], [4, 5, 2])
+    >>> len(ratings), ratings.subjects, ratings.items
+    (3, ('ann', 'bob'), ('cat', 'dog'))
+    """
+
+    subjects: tuple[str, ...]
+    items: tuple[str, ...]
+    subject: np.ndarray
+    item: np.ndarray
+    value: np.ndarray
+    excluded: tuple[Exclusion, ...] = ()
+
+    @classmethod
+    def of(cls, subjects: Iterable[str], items: Iterable[str], values: Iterable[Any]) -> Ratings:
+        """Ratings from three columns of equal length. Raises `RatingsError` for numbers that are not finite."""
+        value = np.asarray(list(values))
+        if value.dtype.kind in "biuf":
+            value = value.astype(float)
+            if not np.isfinite(value).all():
+                raise RatingsError("a rating is NaN or infinite; leave it out, or leave its cell empty")
+        subject_names, subject = _numbered(subjects)
+        item_names, item = _numbered(items)
+        if not len(subject) == len(item) == len(value):
+            raise RatingsError(f"{len(subject)} subjects, {len(item)} items and {len(value)} values; expected as many")
+        return cls(subject_names, item_names, subject, item, value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def without(self, dropped: np.ndarray, reason: str, names: Sequence[str]) -> Ratings:
+        """These ratings without those where `dropped` (N,) is True, which are noted under `reason`."""
+        if not dropped.any():
+            return self
+        kept = ~dropped
+        note = Exclusion(reason, int(dropped.sum()), tuple(names))
+        return replace(
+            self,
+            subject=self.subject[kept],
+            item=self.item[kept],
+            value=self.value[kept],
+            excluded=(*self.excluded, note),
+        )
+
+    def kept_in(self, other: Ratings, reason: str) -> Ratings:
+        """Those of these ratings whose subject and item still have a rating in `other`.
+
+        EPAIQA (section 3.1) drops a rating of prompt completion with the overall rating that it was given beside.
+        """
+        left = {(other.subjects[s], other.items[i]) for s, i in zip(other.subject, other.item, strict=True)}
+        pairs = [(self.subjects[s], self.items[i]) for s, i in zip(self.subject, self.item, strict=True)]
+        dropped = np.array([pair not in left for pair in pairs], bool)
+        names = [" on ".join(pair) for pair, gone in zip(pairs, dropped, strict=True) if gone]
+        return self.without(dropped, reason, names)
+
+
+def read_ratings(
+    path: str | os.PathLike[str],
+    rating: str,
+    *,
+    subject: str = "subject",
+    item: str = "item",
+    scale: tuple[float, float] | None = None,
+    repeats: Literal["refuse", "mean"] = "refuse",
+    labels: bool = False,
+) -> Ratings:
+    """The ratings in the column `rating` of a csv, jsonl or parquet file that has a row for each subject and item.
+
+    - `subject`, `item`: the columns that name them; a number names as its text does.
+    - `scale`: the lowest and highest rating there can be; others are left out and noted.
+    - `repeats`: what to do when a subject rated an item twice: refuse the file, or take the mean.
+    - `labels`: ratings are labels to be voted on, and stay as they are.
+
+    Empty cells, texts that are no number, NaN and infinities are left out, each kind noted with its lines. Raises
+    `RatingsError` for a missing column, a row without subject or item, repeats, and when nothing is left.
+    """
+    path = Path(path)
+    subjects: list[str] = []
+    items: list[str] = []
+    values: list[Any] = []
+    left_out: dict[str, list[str]] = {}
+    seen_column = False
+    columns: dict[str, None] = {}
+    for row in read_rows(path):
+        if row.problem:
+            raise RatingsError(f"{path}, {row.place}: {row.problem}; mend or remove the row")
+        columns |= dict.fromkeys(row.cells)
+        seen_column = seen_column or rating in row.cells
+        who, what = row.cells.get(subject), row.cells.get(item)
+        if who is None or what is None:
+            missing = subject if who is None else item
+            if missing not in columns:
+                raise RatingsError(f"{path} has no column {missing!r}; it has {', '.join(columns)}; say which it is")
+            raise RatingsError(f"{path}, {row.place}: the column {missing!r} is empty; every rating needs one")
+        value, problem = _value(row.cells.get(rating), scale, labels)
+        if problem:
+            left_out.setdefault(problem, []).append(f"{who} on {what} ({row.place})")
+            continue
+        subjects.append(str(who))
+        items.append(str(what))
+        values.append(value)
+    if not seen_column:
+        raise RatingsError(f"{path} has no column {rating!r}; it has {', '.join(columns) or 'no rows'}")
+    if not values:
+        raise RatingsError(f"{path}: no rating is left in the column {rating!r}: {_counted(left_out)}")
+    excluded = tuple(Exclusion(reason, len(names), tuple(names)) for reason, names in left_out.items())
+    return replace(_once_each(Ratings.of(subjects, items, values), path, repeats), excluded=excluded)
+
+
+def rating_column(path: str | os.PathLike[str], subject: str = "subject", item: str = "item") -> str:
+    """The column with ratings when none is named: `value`, or the only one besides `subject` and `item`."""
+    first = next(read_rows(Path(path)), None)
+    columns = [name for name in (first.cells if first else {}) if name not in (subject, item)]
+    if "value" in columns:
+        return "value"
+    if len(columns) != 1:
+        raise RatingsError(f"{path} has the columns {', '.join(columns) or 'no others'}; say which is rated (--rating)")
+    return columns[0]
+
+
+def _numbered(names: Iterable[Hashable]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Distinct names in order of appearance, and for each name its place among them."""
+    places: dict[Hashable, int] = {}
+    numbers = [places.setdefault(name, len(places)) for name in names]
+    return tuple(str(name) for name in places), np.asarray(numbers, np.int64)
+
+
+def _value(cell: Any, scale: tuple[float, float] | None, labels: bool) -> tuple[Any, str | None]:
+    """The rating in a cell, or why there is none."""
+    if cell is None or cell == "":
+        return None, "the cell is empty"
+    if labels:
+        return str(cell), None
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None, "the cell holds no number"
+    if not math.isfinite(value):
+        return None, "the rating is NaN or infinite"
+    if scale and not scale[0] <= value <= scale[1]:
+        return None, f"the rating lies outside the scale from {scale[0]:g} to {scale[1]:g}"
+    return value, None
+
+
+def _once_each(ratings: Ratings, path: Path, repeats: str) -> Ratings:
+    """One rating for each subject and item; several are refused, or replaced by their mean."""
+    keys = ratings.subject * len(ratings.items) + ratings.item
+    distinct, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    if len(distinct) == len(keys):
+        return ratings
+    if repeats == "refuse" or ratings.value.dtype.kind != "f":
+        twice = int(np.flatnonzero(np.bincount(place) > 1)[0])
+        who, what = ratings.subjects[ratings.subject[first[twice]]], ratings.items[ratings.item[first[twice]]]
+        raise RatingsError(
+            f"{path}: {len(keys) - len(distinct)} ratings repeat a subject and item, such as {who!r} on {what!r}; "
+            "remove them, or take the mean of a subject's ratings of an item (--repeats mean; not for labels)"
+        )
+    order = np.argsort(first)
+    mean = (np.bincount(place, ratings.value) / np.bincount(place))[order]
+    rows = first[order]
+    return replace(ratings, subject=ratings.subject[rows], item=ratings.item[rows], value=mean)
+
+
+def _counted(reasons: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{len(names)} times {reason}" for reason, names in reasons.items()) or "there are no rows"

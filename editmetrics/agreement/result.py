@@ -1,0 +1,192 @@
+"""What an evaluation found: a line for each number, the joined arrays behind it, and the files that keep them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .measure import AgreementError
+
+if TYPE_CHECKING:
+    import polars
+
+    from .logistic import LogisticFit
+    from .significance import Comparison
+
+ALL = "all"
+"""The group of the lines that are about all items."""
+
+SYSTEM_LEVEL = "system level"
+"""The group of the lines that are about the means of each system."""
+
+AGREEMENT_SUFFIXES = (".json", ".csv")
+
+
+def average_over(column: str) -> str:
+    """The group of the lines that average a measure over the groups of `column`."""
+    return f"average over {column}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number: how well `score` agrees with `rating` by `measure` in `group`.
+
+    - `group`: "all", "COLUMN=VALUE", "average over COLUMN" or "system level".
+    - `value`: in the measure's unit, with the sign that the numbers give; None where it is undefined, and `note` says
+      why.
+    - `low`, `high`: the ends of the bootstrap interval; None where there is none.
+    - `n`: the rated items that it was computed of. `excluded`: those of its group that were left out. Their sum is the
+      number of rated items of the group.
+    - `groups`: how many groups an average holds, or how many systems a system level; None for the others.
+    """
+
+    score: str
+    rating: str
+    group: str
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    excluded: int
+    groups: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One score column and the rating column it meets, joined: arrays over the n items that have both.
+
+    - `scores`, `ratings`: (n,) float; labels are 1 for positive and 0 for negative.
+    - `rows`: (n,) the row of the ratings' table of each item.
+    - `ids`, `systems`, `sources`: (n,) text; the last two are None when there is no such column.
+    - `groups`: (n,) text for each grouping column.
+    - `clusters`: (n,) integers; items with the same one are resampled together.
+    - `excluded`: why rows of the ratings' table were left out, and how many.
+    - `higher_is_better`: the direction of the score; `direction_known` is False where it was taken for granted.
+    - `fit`: the logistic curve from scores to ratings; None for labels, and when there is none (`fit_problem` says
+      why).
+    - `labels`: whether the ratings are labels; `threshold` then turns scores into labels, and `threshold_given` says
+      whether it was given or chosen on these very items.
+    - `tie_threshold`: scores that differ by no more than this are tied, in pairwise accuracy.
+    """
+
+    score: str
+    rating: str
+    rows: np.ndarray
+    ids: np.ndarray
+    scores: np.ndarray
+    ratings: np.ndarray
+    systems: np.ndarray | None
+    sources: np.ndarray | None
+    groups: Mapping[str, np.ndarray]
+    clusters: np.ndarray
+    excluded: Mapping[str, int]
+    higher_is_better: bool = True
+    direction_known: bool = False
+    fit: LogisticFit | None = None
+    fit_problem: str | None = None
+    labels: bool = False
+    threshold: float | None = None
+    threshold_given: bool = False
+    tie_threshold: float | None = None
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.higher_is_better else "↓"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """All that `evaluate` found. `lines` is what is written to files; `pairs` is what pictures are drawn from.
+
+    - `comparisons`: paired tests of each score against one.
+    - `notes`: what a reader must know beside the numbers: how rows were joined, what was left out, what was assumed.
+    - `settings`: replicates, seed, level and cluster column of the intervals, and so on.
+    """
+
+    lines: Sequence[Line]
+    pairs: Sequence[Pair]
+    comparisons: Sequence[Comparison] = ()
+    notes: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def line(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> Line:
+        """The line of a score and a measure; `rating` may be left out when the score meets one only."""
+        found = [
+            line
+            for line in self.lines
+            if (line.score, line.measure, line.group) == (score, measure, group) and rating in (None, line.rating)
+        ]
+        if len(found) != 1:
+            raise AgreementError(
+                f"{len(found)} lines have score {score!r}, measure {measure!r}, group {group!r}"
+                + (f" and rating {rating!r}" if rating else "")
+                + f"; there are the groups {', '.join(dict.fromkeys(line.group for line in self.lines))}"
+            )
+        return found[0]
+
+    def value(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> float:
+        """The number of a line; `AgreementError` with the reason when it has none."""
+        line = self.line(score, measure, rating, group)
+        if line.value is None:
+            raise AgreementError(f"{measure} of {score} has no value ({group}): {line.note}")
+        return line.value
+
+    def table(self) -> polars.DataFrame:
+        """The lines, and those of the paired tests, as a polars table."""
+        import polars
+
+        types = {"str": polars.String, "int": polars.Int64, "float": polars.Float64}
+        schema = {f.name: types[str(f.type).split(" ")[0]] for f in fields(Line)}
+        return polars.DataFrame(self._rows(), schema=schema)
+
+    def write(self, path: str | Path) -> None:
+        """Write the table as .json (a flat list of objects) or .csv, in full precision. Raises `AgreementError`."""
+        path = Path(path)
+        check_output(path)
+        rows = self._rows()
+        if path.suffix.lower() == ".json":
+            path.write_text(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+            return
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, [f.name for f in fields(Line)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [asdict(line) for line in [*self.lines, *map(_test_line, self.comparisons)]]
+
+
+def _test_line(test: Comparison) -> Line:
+    return Line(
+        test.score,
+        test.rating,
+        ALL,
+        f"{test.measure} minus that of {test.against}",
+        test.difference,
+        test.low,
+        test.high,
+        test.n,
+        test.excluded,
+        note=f"p = {test.p:.4g}; differences from {test.minimum_detectable:.4g} are detectable",
+    )
+
+
+def check_output(path: Path) -> None:
+    """Raise `AgreementError` unless `path` names a format that can be written, in a folder that is there."""
+    if path.suffix.lower() not in AGREEMENT_SUFFIXES:
+        raise AgreementError(f"{path}: agreement is written as {' or '.join(AGREEMENT_SUFFIXES)}, by the suffix")
+    if not path.parent.is_dir():
+        raise AgreementError(f"{path}: the folder {path.parent} does not exist; make it first")
