@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -281,14 +282,32 @@ class LearnedMetric(Metric):
     """
 
     @abstractmethod
-    def fit(self: M, train: Any, val: Any = None, *, output_dir: str, resume: bool = True, **options: Any) -> M:
-        """Train on samples with ratings, write a checkpoint folder, return the trained metric."""
+    def fit(
+        self: M,
+        train: Any,
+        val: Any = None,
+        *,
+        targets: Mapping[str, str],
+        label_scale: tuple[float, float] = (0.0, 100.0),
+        group: str | None = "source",
+        output_dir: str | os.PathLike[str],
+        resume: bool = True,
+        progress: Any = None,
+        **settings: Any,
+    ) -> M:
+        """Train on samples with ratings, write a checkpoint folder, return the trained metric.
+
+        - `train`, `val`: a manifest, or samples with the ratings in their `meta`. Without `val`, a part is set aside.
+        - `targets`: from a dimension to the column that rates it. `label_scale`: the ends of the ratings' scale.
+        - `group`: what training and validation may not share: a column, or a field of `Sample`.
+        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there of the same training.
+        - `progress`: called with step, steps, loss, its parts, and the last validation, or None.
+        - `settings`: what this metric's training takes beside: a recipe's learning rate, epochs, seed, ...
+        """
 
 
 def pick_device(device: str | None = None) -> str:
     """`device` itself; without one, what EDITMETRICS_DEVICE says, else "cuda" where there is a GPU, else "cpu"."""
-    import os
-
     import torch
 
     device = device or os.environ.get("EDITMETRICS_DEVICE")

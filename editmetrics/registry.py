@@ -26,6 +26,7 @@ GROUP = "editmetrics.metrics"
 
 BUILTIN = {
     "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
+    "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
     "lpips": "editmetrics.plugins.lpips:LPIPS",
@@ -157,7 +158,7 @@ def checked_options(cls: type[Metric], given: dict[str, Any]) -> dict[str, Any]:
         near = difflib.get_close_matches(key, known, n=1)
         advice = f"did you mean {near[0]}? " if near else ""
         raise OptionError(f"{cls.name} has no option {key!r}; {advice}it has {', '.join(known) or 'none'}")
-    return {key: _checked_value(cls, known[key], value) for key, value in given.items()}
+    return {key: checked_value(cls, known[key], value) for key, value in given.items()}
 
 
 def described_type(hint: Any) -> str:
@@ -178,7 +179,8 @@ def described_type(hint: Any) -> str:
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
 
 
-def _checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
+def checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
+    """`value`, also from text, as the type that `option` of `cls` declares; `OptionError` for what does not fit."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     try:

@@ -1,0 +1,90 @@
+"""The card of a trained metric: what people should know of it, in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def card(said: Mapping[str, Any]) -> str:
+    """The text of `card.md` for what a checkpoint's `metric.json` says, see `editmetrics.mllm.checkpoint.Checkpoint`.
+
+    >>> said = {"metric": "ds_ieqa", "version": 1, "dimensions": ["quality"], "label_scale": [0, 100], "backbone": None,
+    ...         "validation": {"quality": {"srcc": 0.8123, "n": 40}}, "data": {"train": 360, "validation": 40}}
+    >>> print(card(said))  # doctest: +ELLIPSIS
+    # ds_ieqa, trained
+    <BLANKLINE>
+    Scores quality of edited or generated images, from 0 to 100. Trained on 360 samples and validated on 40.
+    ...
+    """
+    low, high = said["label_scale"]
+    counts = said.get("data", {})
+    lines = [
+        f"# {said['metric']}, trained",
+        "",
+        f"Scores {', '.join(said['dimensions'])} of edited or generated images, from {low:g} to {high:g}. "
+        f"Trained on {counts.get('train', '?')} samples and validated on {counts.get('validation', '?')}.",
+        "",
+        "## Use",
+        "",
+        "    from editmetrics import create_metric",
+        "",
+        f'    metric = create_metric("{said["metric"]}", weights="PATH OF THIS FOLDER")',
+        '    print(metric("source.png", "edited.png", prompt="what the edit should do"))',
+        "",
+        "## How well it agrees with the ratings of the validation samples",
+        "",
+        *_validation(said.get("validation", {})),
+        "",
+        "These samples chose the weights that were kept, so the numbers flatter; a test set tells more.",
+        "",
+        "## What it stands on",
+        "",
+        *_table("part", said.get("backbone") or {"backbone": "none"}),
+        "",
+        "Whoever passes this checkpoint on is bound by the licences of the backbone and of the training data.",
+        "",
+        "## How it was trained",
+        "",
+        *_table("setting", said.get("recipe", {})),
+        "",
+        *_left_out(counts.get("left_out", {})),
+        *_prompts(said.get("prompts", {})),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _validation(validation: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not validation:
+        return ["Not measured."]
+    measures = list(dict.fromkeys(measure for found in validation.values() for measure in found))
+    rows = [f"| dimension | {' | '.join(map(_cell, measures))} |", "|---" * (len(measures) + 1) + "|"]
+    for dimension, found in validation.items():
+        rows.append(f"| {_cell(dimension)} | {' | '.join(_cell(found.get(measure)) for measure in measures)} |")
+    return rows
+
+
+def _table(heading: str, values: Mapping[str, Any]) -> list[str]:
+    return [f"| {heading} | |", "|---|---|", *(f"| {_cell(name)} | {_cell(value)} |" for name, value in values.items())]
+
+
+def _left_out(left_out: Mapping[str, int]) -> list[str]:
+    if not left_out:
+        return []
+    return ["Left out of the training data:", "", *(f"- {count}: {_cell(why)}" for why, count in left_out.items()), ""]
+
+
+def _prompts(prompts: Mapping[str, Any]) -> list[str]:
+    lines = ["## Prompts", ""] if prompts else []
+    for name, text in prompts.items():
+        lines += [f"{_cell(name)}:", "", *(f"    {line}" for line in str(text).splitlines()), ""]
+    return lines
+
+
+def _cell(value: Any) -> str:
+    """A value as Markdown text: numbers to four digits, and nothing that would be taken for markup."""
+    if value is None:
+        return "-"
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,306 @@
+"""A trained metric as a folder: what was trained, what it stands on, how it was trained, and how good it is.
+
+    metric.json            what all else means; written last, so that a folder without it is unfinished
+    adapter_NAME/          a LoRA adapter, as peft writes it
+    heads.safetensors      regression heads
+    backbone/              a backbone of which all weights were trained, as transformers writes it
+    card.md                the same for people
+    history.jsonl          loss and validation, step by step
+
+Every file's sha256 stands in `metric.json` and is checked before the file is used. Nothing is a pickle. (The published
+weights of metrics, `editmetrics.checkpoints`, are another matter.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ..metric import Metric
+from ..sample import EditMetricsError
+from ..weights import sha256
+from .card import card
+from .training import History
+from .training_folder import differences
+
+if TYPE_CHECKING:
+    from .backbone import Backbone
+    from .heads import RegressionHead
+
+FORMAT = 1
+METRIC, HEADS, CARD, HISTORY, BACKBONE = "metric.json", "heads.safetensors", "card.md", "history.jsonl", "backbone"
+NAME = r"[A-Za-z0-9_-]+"
+
+
+class CheckpointError(EditMetricsError):
+    """A checkpoint cannot be written or used; the message names the folder or file, and says why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint's `metric.json` says; all of it is JSON.
+
+    - `folder`: where it is. `metric`, `version`, `dimensions`: of the metric that it belongs to.
+    - `label_scale`: the ends of the scale of the ratings it learned, which is that of its scores.
+    - `backbone`: `Backbone.identity()` of what it stands on; None without one. `prompts`: by dimension or stage.
+    - `settings`: what else the metric must know to score: a selected layer, say.
+    - `adapters`: names. `heads`: from a name to the settings of its `RegressionHead`.
+    - `validation`: from a dimension to measures ("srcc", "plcc", "n"). `data`: counts. `recipe`: how it was trained.
+    - `fit`: all that decided the training; the same `fit` again finds it finished.
+    - `files`: from a relative path to its sha256.
+    """
+
+    folder: Path
+    metric: str
+    version: int
+    dimensions: Sequence[str]
+    label_scale: tuple[float, float]
+    backbone: Mapping[str, Any] | None = None
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    adapters: Sequence[str] = ()
+    heads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    validation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of `metric.json`, and with it of every file: what identifies the checkpoint in a result."""
+        return sha256(self.folder / METRIC)
+
+    def adapter(self, name: str) -> Path:
+        """The peft folder of an adapter."""
+        if name not in self.adapters:
+            raise CheckpointError(f"{self.folder} has no adapter {name!r}; it has {', '.join(self.adapters) or 'none'}")
+        return self.folder / f"adapter_{name}"
+
+    @property
+    def backbone_folder(self) -> Path | None:
+        """The backbone whose weights were all trained; None when it stands on one that is found elsewhere."""
+        return self.folder / BACKBONE if any(path.startswith(f"{BACKBONE}/") for path in self.files) else None
+
+    def load_heads(self) -> dict[str, RegressionHead]:
+        """The heads by name, on the CPU, ready for scoring."""
+        from .heads import load_heads
+
+        return load_heads(self.folder / HEADS, self.heads) if self.heads else {}
+
+    def history(self) -> History:
+        """Loss and validation of every step; each record has its `stage`."""
+        return History.read(self.folder / HISTORY)
+
+
+def write_checkpoint(
+    folder: str | os.PathLike[str],
+    metric: Metric | type[Metric],
+    *,
+    label_scale: tuple[float, float],
+    backbone: Backbone | None = None,
+    adapters: Mapping[str, str] | Sequence[str] = (),
+    heads: Mapping[str, RegressionHead] | None = None,
+    with_backbone: bool = False,
+    prompts: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    validation: Mapping[str, Mapping[str, Any]] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
+    fit: Mapping[str, Any] | None = None,
+    history: Mapping[str, History] | None = None,
+) -> Checkpoint:
+    """Write the checkpoint of a trained `metric` into `folder`, over an earlier one if there is one.
+
+    - `adapters`: those on `backbone` that belong to it: their names, or a mapping from the name in the checkpoint to
+      the one on the backbone. `with_backbone`: save all weights of the backbone, too.
+    - `history`: the history of each stage of the training.
+    - the others are fields of `Checkpoint`.
+
+    A run that is killed meanwhile leaves a folder without `metric.json`, which `read_checkpoint` refuses. Raises
+    `CheckpointError` for what is no JSON, NaN included, and for names that make no file name.
+    """
+    folder = Path(folder)
+    named = dict(adapters) if isinstance(adapters, Mapping) else {name: name for name in adapters}
+    if wrong := [name for name in [*named, *(heads or {})] if not re.fullmatch(NAME, name)]:
+        raise CheckpointError(f"{wrong[0]!r} is no name of an adapter or a head; expected letters, digits, - and _")
+    if backbone is None and (named or with_backbone):
+        raise CheckpointError("adapters and backbone weights need the backbone that they belong to")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / METRIC).unlink(missing_ok=True)
+    for old in [*folder.glob("adapter_*"), folder / BACKBONE]:
+        shutil.rmtree(old, ignore_errors=True)
+    (folder / HEADS).unlink(missing_ok=True)
+    said: dict[str, Any] = {
+        "metric": metric.name,
+        "version": metric.version,
+        "dimensions": [dimension.name for dimension in metric.dimensions],
+        "label_scale": list(label_scale),
+        "backbone": None if backbone is None else backbone.identity(),
+        "prompts": prompts or {},
+        "settings": settings or {},
+        "adapters": list(named),
+        "heads": _write_heads(folder, heads),
+        "validation": validation or {},
+        "recipe": recipe or {},
+        "data": data or {},
+        "fit": fit or {},
+    }
+    if backbone is not None:
+        _write_backbone(folder, backbone, named, with_backbone)
+    _write_text(folder / HISTORY, _lines(history or {}))
+    _write_text(folder / CARD, card(said))
+    said["files"] = {str(path.relative_to(folder).as_posix()): sha256(path) for path in _own_files(folder)}
+    try:
+        text = json.dumps({"format": FORMAT, **said}, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: what describes the checkpoint is no JSON: {error}") from error
+    _write_text(folder / METRIC, text + "\n")
+    return read_checkpoint(folder)
+
+
+def read_checkpoint(folder: str | os.PathLike[str], metric: Metric | type[Metric] | None = None) -> Checkpoint:
+    """The checkpoint in `folder`, all its files verified; `metric` is the one that is to be loaded from it.
+
+    Raises `CheckpointError`: no folder, one without `metric.json`, one of another metric or of a newer version, a file
+    that is missing, was changed or lies outside.
+    """
+    folder = Path(folder)
+    said = _read_metric_json(folder)
+    if metric is not None:
+        _require_metric(folder, said, metric)
+    for path, digest in said["files"].items():
+        file = _inside(folder, path)
+        if not file.is_file():
+            raise CheckpointError(f"{folder}: {path} is missing; copy the whole checkpoint again")
+        if sha256(file) != digest:
+            raise CheckpointError(f"{folder}: {path} was changed since it was written; copy the checkpoint again")
+    needed = [f"adapter_{name}/{file}" for name in said["adapters"] for file in _ADAPTER_FILES]
+    for path in needed + ([HEADS] if said["heads"] else []):
+        if path not in said["files"]:
+            raise CheckpointError(f"{folder}: {METRIC} lists no {path}; copy the whole checkpoint again")
+    fields = {name: value for name, value in said.items() if name in Checkpoint.__dataclass_fields__}
+    return Checkpoint(**{**fields, "folder": folder, "label_scale": tuple(said["label_scale"])})
+
+
+def finished_checkpoint(
+    folder: str | os.PathLike[str], metric: Metric | type[Metric], fit: Mapping[str, Any]
+) -> Checkpoint | None:
+    """The checkpoint in `folder` if the training that `fit` describes has been finished there; None if none has.
+
+    Raises `CheckpointError` when the folder holds a checkpoint of another training.
+    """
+    folder = Path(folder)
+    if not (folder / METRIC).is_file():
+        return None
+    found = read_checkpoint(folder, metric)
+    if different := differences(found.fit, json.loads(json.dumps(fit))):
+        raise CheckpointError(
+            f"{folder} holds a checkpoint of another training ({'; '.join(different[:3])}); "
+            "name another folder, or start afresh (resume=False, '--overwrite')"
+        )
+    return found
+
+
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_TYPES: dict[str, Any] = {
+    "metric": str, "version": int, "dimensions": list, "label_scale": list, "backbone": (dict, type(None)),
+    "prompts": dict, "settings": dict, "adapters": list, "heads": dict, "validation": dict, "recipe": dict,
+    "data": dict, "fit": dict, "files": dict,
+}  # fmt: skip
+
+
+def _read_metric_json(folder: Path) -> dict[str, Any]:
+    file = folder / METRIC
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is no folder; a checkpoint is the folder that 'editmetrics fit -o' wrote")
+    if not file.is_file():
+        unfinished = " (its training was not finished)" if (folder / "training").is_dir() else ""
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {METRIC}{unfinished}")
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        version = int(said["format"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{folder} is a checkpoint of format {version}, and this version of editmetrics reads up to {FORMAT}; "
+            "pip install -U editmetrics"
+        )
+    for name, kind in _TYPES.items():
+        if not isinstance(said.get(name), kind):
+            raise CheckpointError(f"{file} is damaged: {name} is {said.get(name)!r}")
+    if wrong := [name for name in said["adapters"] if not (isinstance(name, str) and re.fullmatch(NAME, name))]:
+        raise CheckpointError(f"{file} is damaged: {wrong[0]!r} cannot be the name of an adapter")
+    return dict(said)
+
+
+def _require_metric(folder: Path, said: Mapping[str, Any], metric: Metric | type[Metric]) -> None:
+    if said["metric"] != metric.name:
+        raise CheckpointError(
+            f"{folder} is a checkpoint of the metric {said['metric']}, not of {metric.name}; "
+            f"create_metric({said['metric']!r}, weights=...) loads it"
+        )
+    if said["version"] > metric.version:
+        raise CheckpointError(
+            f"{folder} is a checkpoint of version {said['version']} of {metric.name}, and this is version "
+            f"{metric.version}; pip install -U editmetrics"
+        )
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """The file at a relative path that a checkpoint names, if it lies in the folder, wherever links lead."""
+    parts = PurePosixPath(path)
+    file = folder / parts
+    real = os.path.realpath(file)
+    if parts.is_absolute() or ".." in parts.parts or not real.startswith(os.path.realpath(folder) + os.sep):
+        raise CheckpointError(f"{folder}: {METRIC} names the file {path}, which lies outside; do not trust it")
+    return file
+
+
+def _write_heads(folder: Path, heads: Mapping[str, RegressionHead] | None) -> dict[str, Any]:
+    if not heads:
+        return {}
+    from .heads import save_heads
+
+    return save_heads(heads, folder / HEADS)
+
+
+def _write_backbone(folder: Path, backbone: Backbone, adapters: Mapping[str, str], with_backbone: bool) -> None:
+    from .lora import adapters as adapters_of
+    from .lora import save_lora
+
+    for name, on_backbone in adapters.items():
+        save_lora(backbone, on_backbone, folder / f"adapter_{name}")
+    if with_backbone:
+        if there := adapters_of(backbone):
+            raise CheckpointError(f"the backbone has adapters ({', '.join(there)}); remove them first")
+        backbone.model.save_pretrained(folder / BACKBONE)
+        backbone.processor.save_pretrained(folder / BACKBONE)
+
+
+def _own_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint in `folder`, and none that somebody else put there."""
+    trees = [*folder.glob("adapter_*"), folder / BACKBONE]
+    inside = [path for tree in trees for path in tree.rglob("*") if path.is_file()]
+    return sorted([*inside, *(folder / name for name in (HEADS, HISTORY, CARD) if (folder / name).is_file())])
+
+
+def _lines(history: Mapping[str, History]) -> str:
+    records = ({"stage": stage, **record} for stage, of_stage in history.items() for record in of_stage.records)
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def _write_text(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, file)

@@ -1,0 +1,200 @@
+"""What a frozen vision tower makes of images, computed once and kept on disk for every epoch, dimension and prompt.
+
+    store = FeatureStore("runs/features", backbone)
+    store.fill(pictures)                                       # goes on where it was stopped
+    output = backbone.forward(prompts, [store.get(prompt.pictures) for prompt in prompts])
+
+A file for each picture, named by the sha256 of its pixels, in a folder for each backbone (its weights, dtype, attention
+and, where the vision tower has one, adapter): what was computed by another tower is never taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..sample import EditMetricsError
+from .lora import adapts_vision, using
+from .pictures import Features, Picture
+
+if TYPE_CHECKING:
+    from .backbone import Backbone
+
+logger = logging.getLogger(__name__)
+
+DECISIVE = ("model", "revision", "sha256", "family", "dtype", "attention", "transformers")
+"""What of a backbone's identity bears on its features; the rest shows in the pixels."""
+
+
+class FeatureError(EditMetricsError):
+    """Features cannot be kept; the message says where and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptPicture(Picture):
+    """A picture without its pixels, whose features are in a store: a few bytes instead of megabytes."""
+
+    key: str = ""
+
+
+class FeatureStore:
+    """Features of pictures under `folder`, made by `backbone` where they are not there yet.
+
+    - `adapter`: the LoRA adapter at work in the vision tower, which is frozen by now; None for the raw tower.
+    - `memory`: bytes of features that stay in memory, the least recently used ones leave first.
+    - `batch`: pictures that go through the vision tower at a time.
+
+    Several processes may share a folder. Features are on the CPU, in the backbone's dtype, without gradients.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        backbone: Backbone,
+        *,
+        adapter: str | None = None,
+        memory: int = 1 << 30,
+        batch: int = 8,
+    ) -> None:
+        self.backbone, self.adapter, self.memory, self.batch = backbone, adapter, memory, batch
+        identity = {name: value for name, value in backbone.identity().items() if name in DECISIVE}
+        if adapts_vision(backbone, adapter):
+            identity["adapter"] = _digest_of_adapter(backbone, str(adapter))
+        text = json.dumps(identity, sort_keys=True, indent=1)
+        self.folder = Path(folder) / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "identity.json").write_text(text, encoding="utf-8")
+        self._recent: OrderedDict[str, Features] = OrderedDict()
+        self._held = 0
+
+    def get(self, pictures: Sequence[Picture]) -> list[Features]:
+        """The features of `pictures`: from memory, from disk, or, for those that are in neither, computed and kept."""
+        keys = [picture_key(picture) for picture in pictures]
+        found = self._found(dict(zip(keys, pictures, strict=True)))
+        return [found[key] for key in keys]
+
+    def fill(self, pictures: Iterable[Picture], progress: Callable[[int], None] | None = None) -> int:
+        """Compute and keep what is missing of `pictures`; returns how many that were.
+
+        `pictures` may be a generator: no more than a batch of them is held. `progress` is called with how many have
+        been looked at.
+        """
+        waiting: dict[str, Picture] = {}
+        computed = 0
+        for count, picture in enumerate(pictures, 1):
+            key = picture_key(picture)
+            if not self._file(key).is_file():
+                waiting[key] = picture
+            if len(waiting) == self.batch:
+                computed += sum(1 for _ in self._computed(waiting))
+                waiting = {}
+            if progress is not None:
+                progress(count)
+        return computed + sum(1 for _ in self._computed(waiting))
+
+    def keep(self, picture: Picture) -> KeptPicture:
+        """`picture` without its pixels, once its features are kept; prompts are made of it as of the picture itself."""
+        key = picture_key(picture)
+        self._found({key: picture})
+        small = {name: value for name, value in picture.pixels.items() if name != "pixel_values"}
+        return KeptPicture(small, picture.tokens, picture.size, picture.among, key)
+
+    def _found(self, pictures: dict[str, Picture]) -> dict[str, Features]:
+        found = {key: features for key in pictures if (features := self._known(key)) is not None}
+        return found | dict(self._computed({key: picture for key, picture in pictures.items() if key not in found}))
+
+    def _known(self, key: str) -> Features | None:
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return self._recent[key]
+        file = self._file(key)
+        if not file.is_file():
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            features = Features.from_tensors(load_file(str(file)))
+        except (OSError, SafetensorError, KeyError) as error:
+            logger.warning("%s is damaged (%s); its features are computed again", file, error)
+            file.unlink(missing_ok=True)
+            return None
+        self._remember(key, features)
+        return features
+
+    def _computed(self, pictures: dict[str, Picture]) -> Iterable[tuple[str, Features]]:
+        import torch
+
+        waiting = list(pictures.items())
+        for start in range(0, len(waiting), self.batch):
+            some = waiting[start : start + self.batch]
+            if lost := [key for key, picture in some if isinstance(picture, KeptPicture)]:
+                raise FeatureError(f"{self._file(lost[0])} is gone, and its picture's pixels with it; start again")
+            with torch.no_grad(), using(self.backbone, self.adapter):
+                made = self.backbone.look([picture for _, picture in some])
+            for (key, _), features in zip(some, made, strict=True):
+                tensors = features.detach().to("cpu").tensors()
+                kept = Features.from_tensors({name: tensor.clone() for name, tensor in tensors.items()})  # no views
+                self._write(key, kept)
+                self._remember(key, kept)
+                yield key, kept
+
+    def _write(self, key: str, features: Features) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        file = self._file(key)
+        temporary = file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(exist_ok=True)
+            save_file(dict(features.tensors()), str(temporary))
+            os.replace(temporary, file)
+        except (OSError, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            size = _bytes(features)
+            raise FeatureError(
+                f"{file} cannot be written ({error}); a picture's features take {size / 1e6:.1f} MB, so give a folder "
+                "with room for all of them"
+            ) from error
+
+    def _remember(self, key: str, features: Features) -> None:
+        self._recent[key] = features
+        self._held += _bytes(features)
+        while self._held > self.memory and self._recent:
+            _, oldest = self._recent.popitem(last=False)
+            self._held -= _bytes(oldest)
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.safetensors"
+
+
+def picture_key(picture: Picture) -> str:
+    """The sha256 of the pixels as the vision tower takes them; equal pictures have equal keys, whatever their file."""
+    if isinstance(picture, KeptPicture):
+        return picture.key
+    digest = hashlib.sha256()
+    for name, tensor in sorted(picture.pixels.items()):
+        pixels = tensor.contiguous()
+        digest.update(f"{name} {pixels.dtype} {tuple(pixels.shape)} ".encode())
+        digest.update(pixels.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _digest_of_adapter(backbone: Backbone, name: str) -> str:
+    inside = {id(parameter) for parameter in backbone.vision.parameters()}
+    digest = hashlib.sha256()
+    for key, parameter in backbone.model.named_parameters():
+        if id(parameter) in inside and f".{name}." in key:
+            digest.update(key.encode() + parameter.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _bytes(features: Features) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in features.tensors().values())

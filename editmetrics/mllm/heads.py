@@ -1,0 +1,110 @@
+"""Regression heads: small networks from a hidden state to numbers, always in float32.
+
+This module imports torch at its top, and is itself only imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..sample import EditMetricsError
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+class HeadError(EditMetricsError, ValueError):
+    """A head cannot be built or read; the message says which and why."""
+
+
+class RegressionHead(nn.Module):
+    """A multilayer perceptron: `y = W_n f(... f(W_1 x + b_1) ...) + b_n`.
+
+    - `inputs`: size of a hidden state. `hidden`: sizes of the layers between; () is linear regression.
+    - `outputs`: numbers that it gives. `activation`: gelu, relu, silu or tanh. `dropout`: before each layer but the
+      first.
+    - `seed`: of the initial weights (torch's default initialisation), drawn apart from the global random state.
+
+    Takes (N, inputs) of any floating dtype, returns (N, outputs) in float32: a rating has more digits than bfloat16,
+    so autocast is off inside.
+
+    >>> RegressionHead(8, hidden=(4,))(torch.zeros(2, 8, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        *,
+        hidden: Sequence[int] = (),
+        outputs: int = 1,
+        activation: str = "gelu",
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise HeadError(f"a head's activation is {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
+        if not all(size >= 1 for size in (inputs, *hidden, outputs)):
+            raise HeadError(f"a head's sizes are {inputs}, {list(hidden)}, {outputs}; each is at least 1")
+        if not 0 <= dropout < 1:
+            raise HeadError(f"a head's dropout is {dropout:g}; expected 0 or more and less than 1")
+        self.settings: dict[str, Any] = {
+            "inputs": inputs, "hidden": list(hidden), "outputs": outputs, "activation": activation, "dropout": dropout,
+        }  # fmt: skip
+        sizes = [inputs, *hidden, outputs]
+        layers: list[nn.Module] = []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for index, (size, following) in enumerate(pairwise(sizes)):
+                if index:
+                    layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
+                layers.append(nn.Linear(size, following, device="cpu", dtype=torch.float32))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            result: Tensor = self.layers(hidden.float())
+            return result
+
+
+def save_heads(heads: Mapping[str, RegressionHead], file: str | Path) -> dict[str, Any]:
+    """Write the weights of named heads into one safetensors file; returns their settings, which `load_heads` needs."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, head in heads.items()
+        for key, value in head.state_dict().items()
+    }
+    save_file(tensors, str(file))
+    return {name: head.settings for name, head in heads.items()}
+
+
+def load_heads(file: str | Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, RegressionHead]:
+    """The heads of a file that `save_heads` wrote, by name, ready for scoring.
+
+    Raises `HeadError` when the file is damaged or its tensors are not those of `settings`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(str(file))
+    except (OSError, SafetensorError) as error:
+        raise HeadError(f"{file} cannot be read: {error}; copy the checkpoint again") from error
+    heads = {}
+    for name, said in settings.items():
+        try:
+            head = RegressionHead(**said)
+            own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+            head.load_state_dict(own)
+        except (TypeError, RuntimeError) as error:
+            raise HeadError(f"{file} does not hold the head {name!r} of settings {dict(said)}: {error}") from error
+        heads[name] = head.eval()
+    return heads

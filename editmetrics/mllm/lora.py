@@ -1,0 +1,261 @@
+"""LoRA adapters on a backbone: put in by part, trained, saved as peft folders, swapped, several on one backbone.
+
+    W x  ->  W x + (alpha / rank) B A x        A: (rank, in), random; B: (out, rank), 0 at first
+
+Hu et al. 2022, "LoRA: Low-rank adaptation of large language models" (arXiv 2106.09685), equation 3. The matrices are
+float32 whatever the backbone's dtype, so that small updates are not rounded away. At most one adapter is at work at a
+time, inside `using`; outside of it, the backbone is the raw one, unless an adapter is being trained (`trainable`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..sample import EditMetricsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .backbone import Backbone
+
+PARTS = ("vision", "language")
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+PREFIX = "base_model.model."  # peft writes the names of weights so, as seen from its own wrapper
+
+
+class LoraError(EditMetricsError, ValueError):
+    """An adapter cannot be added, found, saved or loaded; the message says which and why."""
+
+
+def add_lora(
+    backbone: Backbone,
+    name: str,
+    *,
+    parts: Collection[str] = ("language",),
+    rank: int = 16,
+    alpha: float = 32.0,
+    dropout: float = 0.05,
+    seed: int = 0,
+) -> None:
+    """Put a new adapter `name` on all linear layers of attention and feed-forward networks of `parts`, not yet at work.
+
+    - `parts`: {"language"}, {"vision"} or both; which layers these are, the family says (`family.lora_targets`).
+    - `rank`, `alpha`, `dropout`: as in the formula above; dropout is on the adapter's input, in training.
+    - `seed`: of the matrices A, drawn apart from the global random state.
+
+    A new adapter changes nothing: B is 0. Raises `LoraError` for a name that is taken and for unknown parts.
+    """
+    if unknown := set(parts) - set(PARTS):
+        raise LoraError(f"there is no part {', '.join(sorted(unknown))} to adapt; expected some of {', '.join(PARTS)}")
+    if not parts:
+        raise LoraError(f"adapter {name!r} is to adapt no part; expected some of {', '.join(PARTS)}")
+    if rank < 1 or alpha <= 0 or not 0 <= dropout < 1:
+        raise LoraError(
+            f"rank {rank}, alpha {alpha:g}, dropout {dropout:g}: expected 1 or more, more than 0, and from 0 to below 1"
+        )
+    patterns = [f"({backbone.family.lora_targets[part]})" for part in PARTS if part in parts]
+    _put_in(backbone, name, _config(rank, alpha, dropout, "|".join(patterns)), seed)
+
+
+def remove_lora(backbone: Backbone, name: str) -> None:
+    """Take the adapter `name` off, and free its memory."""
+    layers, before = _layers_with(backbone, name), _active(backbone)
+    _set_active(backbone, None)
+    for layer in layers:
+        layer.delete_adapter(name)
+    backbone.model.peft_config.pop(name)
+    _set_active(backbone, None if before == name else before)
+
+
+def adapters(backbone: Backbone) -> list[str]:
+    """The names of the adapters on `backbone`."""
+    return list(getattr(backbone.model, "peft_config", {}))
+
+
+def adapts_vision(backbone: Backbone, name: str | None) -> bool:
+    """Whether adapter `name` changes what the vision tower says; if not, its features serve with and without it."""
+    if name is None:
+        return False
+    inside = {id(module) for module in backbone.vision.modules()}
+    return any(id(layer) in inside for layer in _layers_with(backbone, name))
+
+
+def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
+    """Let gradients flow to adapter `name` and to nothing else of the backbone; returns its parameters.
+
+    From now on it is at work outside of `using`, too, until it is removed: gradient checkpointing computes layers again
+    in the backward pass, which runs there.
+    """
+    chosen = _parameters(backbone, name)
+    for parameter in backbone.model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in chosen.values():
+        parameter.requires_grad_(True)
+    _set_active(backbone, name)
+    return list(chosen.values())
+
+
+@contextmanager
+def using(backbone: Backbone, name: str | None) -> Iterator[None]:
+    """The backbone with adapter `name` at work, inside a `with`; None is the raw backbone.
+
+    What was at work before is so again afterwards. What has gradients stays as it is.
+    """
+    if name is not None:
+        _layers_with(backbone, name)
+    before = _active(backbone)
+    _set_active(backbone, name)
+    try:
+        yield
+    finally:
+        _set_active(backbone, before)
+
+
+def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
+    """Write adapter `name` as a peft folder, which `peft.PeftModel.from_pretrained(model, folder)` reads as well."""
+    from copy import copy
+
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        _saved_name(key): value.detach().cpu().contiguous() for key, value in _parameters(backbone, name).items()
+    }
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    config = copy(backbone.model.peft_config[name])
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+
+
+def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
+    """Put the adapter of a peft folder on `backbone` as `name`, not yet at work and without gradients.
+
+    Raises `LoraError`: no such folder or a damaged one, a name that is taken, an adapter of another kind or one
+    that was made for another backbone.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    config = _read_config(folder)
+    try:
+        tensors = load_file(str(folder / WEIGHTS))
+    except (OSError, SafetensorError) as error:
+        raise LoraError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    _put_in(backbone, name, config, seed=0)
+    wanted = {_saved_name(key): value for key, value in _parameters(backbone, name).items()}
+    problem = _misfit({key: tuple(value.shape) for key, value in wanted.items()}, tensors)
+    if problem:
+        remove_lora(backbone, name)
+        raise LoraError(f"{folder} is an adapter for another backbone than {backbone.family.name}: {problem}")
+    for key, parameter in wanted.items():
+        parameter.data.copy_(tensors[key])
+
+
+def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
+    import torch
+    from peft import inject_adapter_in_model
+
+    if not name or "." in name:
+        raise LoraError(f"an adapter cannot be called {name!r}; expected a name without a dot")
+    if name in adapters(backbone):
+        raise LoraError(f"there is an adapter {name!r} on this backbone already; give another name, or remove it first")
+    before = _active(backbone)
+    gradients = {id(p): p.requires_grad for p in backbone.model.parameters()}
+    devices = [backbone.model.device] if backbone.model.device.type == "cuda" else []
+    others = vars(backbone.model).pop("peft_config", {})  # peft warns of a second adapter, which is what is wanted
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            inject_adapter_in_model(config, backbone.model, name)
+    except ValueError as error:  # peft found no layer that matches
+        backbone.model.peft_config = others
+        raise LoraError(f"adapter {name!r} fits no layer of {backbone.family.name}: {error}") from error
+    backbone.model.peft_config = {**others, name: config}
+    for layer in _layers_with(backbone, name):  # dropout works only in training
+        layer.train(backbone.model.training)
+    for parameter in _parameters(backbone, name).values():
+        parameter.data = parameter.data.float()
+    for parameter in backbone.model.parameters():  # peft freezes and thaws as it sees fit
+        parameter.requires_grad_(gradients.get(id(parameter), False))
+    _set_active(backbone, before)
+
+
+def _config(rank: int, alpha: float, dropout: float, pattern: str) -> Any:
+    from peft import LoraConfig
+
+    settings: dict[str, Any] = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": pattern}
+    return LoraConfig(**settings, bias="none")
+
+
+def _read_config(folder: Path) -> Any:
+    import json
+
+    file = folder / CONFIG
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        if said["peft_type"] != "LORA":
+            raise LoraError(f"{file} describes an adapter of type {said['peft_type']}; expected LORA")
+        shape = int(said["r"]), float(said["lora_alpha"]), float(said["lora_dropout"])
+        return _config(*shape, str(said["target_modules"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, LoraError):
+            raise
+        raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
+
+
+def _misfit(wanted: dict[str, tuple[int, ...]], tensors: dict[str, Any]) -> str | None:
+    if different := sorted(wanted.keys() ^ tensors.keys()):
+        return f"{'it lacks' if different[0] in wanted else 'it has'} {different[0]}"
+    for key, shape in wanted.items():
+        if tuple(tensors[key].shape) != shape:
+            return f"{key} is {tuple(tensors[key].shape)}, expected {shape}"
+    return None
+
+
+def _layers(backbone: Backbone) -> list[Any]:
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return [module for module in backbone.model.modules() if isinstance(module, BaseTunerLayer)]
+
+
+def _layers_with(backbone: Backbone, name: str) -> list[Any]:
+    layers = [layer for layer in _layers(backbone) if name in layer.lora_A]
+    if not layers:
+        raise LoraError(
+            f"there is no adapter {name!r} on this backbone; it has {', '.join(adapters(backbone)) or 'none'}"
+        )
+    return layers
+
+
+def _parameters(backbone: Backbone, name: str) -> dict[str, nn.Parameter]:
+    """The adapter's matrices, by their full names in the model."""
+    _layers_with(backbone, name)
+    endings = f".lora_A.{name}.weight", f".lora_B.{name}.weight"
+    return {key: parameter for key, parameter in backbone.model.named_parameters() if key.endswith(endings)}
+
+
+def _saved_name(key: str) -> str:
+    """The name of a matrix in a peft folder, which does not know what the adapter is called in memory."""
+    path, matrix, _, weight = key.rsplit(".", 3)
+    return f"{PREFIX}{path}.{matrix}.{weight}"
+
+
+def _active(backbone: Backbone) -> str | None:
+    for layer in _layers(backbone):
+        return None if layer.disable_adapters or not layer.active_adapters else str(layer.active_adapters[0])
+    return None
+
+
+def _set_active(backbone: Backbone, name: str | None) -> None:
+    """Let `name` work, or none. peft would freeze and thaw parameters on the way; they are put back."""
+    gradients = [(p, p.requires_grad) for layer in _layers(backbone) for p in layer.parameters()]
+    for layer in _layers(backbone):
+        layer.enable_adapters(name is not None)
+        layer.set_adapter([] if name is None else [name])
+    for parameter, had in gradients:
+        parameter.requires_grad_(had)

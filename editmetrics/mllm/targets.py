@@ -1,0 +1,313 @@
+"""A training manifest: samples with human ratings, checked, and split so that no source is on both sides.
+
+One row for each rated sample: the columns of `Sample`, and one column for each target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..agreement.splits import split
+from ..data import SampleSet, from_manifest
+from ..images import ImageError, read_bytes, read_image
+from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
+
+logger = logging.getLogger(__name__)
+
+LEAST = 3
+"""So many samples a validation set needs, for a correlation to mean anything."""
+
+
+class TargetError(EditMetricsError, ValueError):
+    """Training data cannot be used: which rows or columns, why, and what to do."""
+
+
+class Example(NamedTuple):
+    """One sample to learn from: the sample, and its rating by dimension, on the label scale."""
+
+    sample: Sample
+    targets: dict[str, float]
+
+    @property
+    def id(self) -> str:
+        return self.sample.id
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a metric is trained and validated on, and what was left out and why.
+
+    - `train`, `validation`: the examples.
+    - `label_scale`: the ends of the scale of all targets.
+    - `left_out`: from a reason to the ids of the rows that it cost.
+    """
+
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    label_scale: tuple[float, float]
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, Any]:
+        """How many samples are used and how many are left out for which reason, as a checkpoint records it."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "left_out": {reason: len(ids) for reason, ids in self.left_out.items()},
+        }
+
+    def problems(self, examples: int = 3) -> list[str]:
+        """A line for each reason that rows were left out: how many, and the first `examples` ids."""
+        return [
+            f"{len(ids)} left out, {reason}: {', '.join(ids[:examples])}{', ...' if len(ids) > examples else ''}"
+            for reason, ids in self.left_out.items()
+        ]
+
+    def digest(self) -> str:
+        """A checksum of ids and targets: two sets with equal digests train on the same ratings."""
+        text = "".join(f"{part} {e.id} {sorted(e.targets.items())}\n" for part, examples in self._parts()
+                       for e in examples)  # fmt: skip
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _parts(self) -> tuple[tuple[str, Sequence[Example]], ...]:
+        return ("train", self.train), ("validation", self.validation)
+
+
+def read_training_set(
+    train: str | os.PathLike[str] | Iterable[Sample],
+    val: str | os.PathLike[str] | Iterable[Sample] | None = None,
+    *,
+    targets: Mapping[str, str],
+    label_scale: tuple[float, float] = (0.0, 100.0),
+    group: str | None = "source",
+    needs: Collection[str] = ("edited",),
+    ratio: tuple[float, float] = (4, 1),
+    seed: int = 0,
+) -> TrainingSet:
+    """Samples with ratings from manifests, or from samples whose `meta` holds the ratings.
+
+    - `train`, `val`: a manifest (csv, jsonl, parquet), a `SampleSet`, or samples. Without `val`, groups of
+      `train` are set aside for validation, so that rows are as `ratio`, training to validation.
+    - `targets`: the column of the rating of each dimension, as in `{"visual_quality": "mos_v"}`.
+    - `label_scale`: the lowest and highest rating there can be. A rating outside is an error, never clamped.
+    - `group`: what training and validation may not share: a column, or a field of `Sample`. Images are compared by
+      content, so that copies of a source under other names stay together. None: samples are split one by one, and
+      nothing is checked.
+    - `needs`: the fields that the metric cannot do without.
+
+    A row without a rating, or with one that is no number, is left out and counted, and so is one whose images cannot
+    be read or that lacks what the metric needs. Raises `TargetError`: no such column, ratings outside the scale, groups
+    on both sides, no two different ratings of a dimension, nothing left; `DataError` for an unreadable manifest.
+
+    >>> samples = [Sample(str(n), np.full((8, 8, 3), n, np.uint8), meta={"mos": n}) for n in range(20)]
+    >>> found = read_training_set(samples, targets={"quality": "mos"}, group=None, ratio=(3, 1))
+    >>> len(found.train), len(found.validation), found.train[0].targets
+    (15, 5, {'quality': 0.0})
+    """
+    low, high = _checked_scale(label_scale)
+    if not targets:
+        raise TargetError("no target is given; say which column rates which dimension, as in visual_quality=mos_v")
+    left_out: dict[str, list[str]] = {}
+    parts = []
+    for samples, name in ((train, "the training data"), (val, "the validation data")):
+        if samples is not None:
+            place = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else name
+            found = _samples(samples)
+            _require_columns(found, targets, place)
+            examples = _usable(_rated(found, targets, left_out), needs, left_out)
+            _require_in_scale(examples, targets, low, high, place)
+            parts.append((examples, place))
+    training, place = parts[0]
+    if val is not None:
+        validation = parts[1][0]
+        _require_apart(training, validation, group)
+    else:
+        training, validation = _split(training, group, ratio, seed)
+    found_set = TrainingSet(training, validation, (low, high), left_out)
+    for line in found_set.problems():
+        logger.warning(line)
+    _require_something(found_set, targets, place)
+    return found_set
+
+
+def _checked_scale(label_scale: Sequence[float]) -> tuple[float, float]:
+    low, high = (float(end) for end in label_scale)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise TargetError(f"the label scale is {low:g} to {high:g}; expected the lowest rating and a higher one")
+    return low, high
+
+
+def _samples(given: str | os.PathLike[str] | Iterable[Sample]) -> list[Sample]:
+    if isinstance(given, (str, os.PathLike)):
+        given = from_manifest(given)
+    return list(given.samples if isinstance(given, SampleSet) else given)
+
+
+def _require_columns(samples: Sequence[Sample], targets: Mapping[str, str], place: str) -> None:
+    if not samples:
+        raise TargetError(f"{place} has no rows")
+    columns = dict.fromkeys(column for sample in samples for column in sample.meta)
+    for dimension, column in targets.items():
+        if column not in columns:
+            import difflib
+
+            near = difflib.get_close_matches(column, columns, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(columns) or 'none but the fields'}"
+            raise TargetError(f"{place} has no column {column!r}, which is to rate {dimension}; {advice}")
+
+
+def _rated(samples: Iterable[Sample], targets: Mapping[str, str], left_out: dict[str, list[str]]) -> list[Example]:
+    examples = []
+    for sample in samples:
+        ratings = {}
+        for dimension, column in targets.items():
+            value = sample.meta.get(column)
+            rating = _number(value)
+            if rating is None:
+                missing = value is None or (isinstance(value, str) and not value.strip())
+                said = f"no rating in {column}" if missing else f"no number in {column}"
+                left_out.setdefault(said, []).append(sample.id)
+                break
+            ratings[dimension] = rating
+        else:
+            examples.append(Example(sample, ratings))
+    return examples
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, also from the text of a csv; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, np.integer, np.floating)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str, list[str]]) -> list[Example]:
+    """The examples that have what is needed and whose images can be read; each file is read once."""
+    images = {_key(image): image for example in examples for image in _images(example.sample, needs)}
+    with ThreadPoolExecutor() as threads:
+        unreadable = {key for key, bad in zip(images, threads.map(_unreadable, images.values()), strict=True) if bad}
+    usable = []
+    for example in examples:
+        missing = sorted(name for name in needs if not example.sample.has(name))
+        if missing:
+            left_out.setdefault(f"no {', no '.join(missing)}", []).append(example.id)
+        elif any(_key(image) in unreadable for image in _images(example.sample, needs)):
+            left_out.setdefault("an image cannot be read", []).append(example.id)
+        else:
+            usable.append(example)
+    return usable
+
+
+def _images(sample: Sample, needs: Collection[str]) -> list[Any]:
+    return [getattr(sample, name) for name in IMAGE_FIELDS if name in needs and sample.has(name)]
+
+
+def _key(image: Any) -> Any:
+    return os.path.abspath(image) if isinstance(image, (str, os.PathLike)) else id(image)
+
+
+def _unreadable(image: Any) -> bool:
+    try:
+        read_image(image)
+    except ImageError as error:
+        logger.info("%s", error)
+        return True
+    return False
+
+
+def _require_in_scale(
+    examples: Sequence[Example], targets: Mapping[str, str], low: float, high: float, place: str
+) -> None:
+    for dimension, column in targets.items():
+        outside = [(e.id, e.targets[dimension]) for e in examples if not low <= e.targets[dimension] <= high]
+        if outside:
+            first = ", ".join(f"{name} ({value:g})" for name, value in outside[:3])
+            lowest, highest = (f(e.targets[dimension] for e in examples) for f in (min, max))
+            raise TargetError(
+                f"{place}: {len(outside)} of {len(examples)} ratings in {column} are outside the label scale "
+                f"{low:g} to {high:g}: {first}{', ...' if len(outside) > 3 else ''}; the column runs from {lowest:g} "
+                f"to {highest:g}. Correct the rows, or give the scale that the ratings have"
+            )
+
+
+def _groups(examples: Sequence[Example], group: str) -> list[str]:
+    """What each example shares with others of its group; an image stands for its content."""
+    values = [getattr(e.sample, group) if group in FIELDS else e.sample.meta.get(group) for e in examples]
+    without = [e.id for e, value in zip(examples, values, strict=True) if value is None or value == ""]
+    if without:
+        raise TargetError(
+            f"{len(without)} of {len(examples)} rows have no {group!r} to be grouped by, {without[0]!r} first; name "
+            "another column, or none at all if any two samples may be on different sides"
+        )
+    if group not in IMAGE_FIELDS:
+        return [str(value) for value in values]
+    digests: dict[Any, str] = {}
+    for value in values:
+        if _key(value) not in digests:
+            digests[_key(value)] = _content(value)
+    return [digests[_key(value)] for value in values]
+
+
+def _content(image: Any) -> str:
+    if isinstance(image, (str, os.PathLike)):
+        return hashlib.sha256(read_bytes(image)).hexdigest()
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return hashlib.sha256(image).hexdigest()
+    pixels = np.ascontiguousarray(read_image(image))
+    return hashlib.sha256(f"{pixels.dtype}{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+
+
+def _split(
+    examples: list[Example], group: str | None, ratio: tuple[float, float], seed: int
+) -> tuple[list[Example], list[Example]]:
+    groups = [str(index) for index in range(len(examples))] if group is None else _groups(examples, group)
+    if len(set(groups)) < 2:
+        raise TargetError(
+            f"{len(examples)} usable samples are of {len(set(groups))} {group or 'sample'}: there is nothing to set "
+            "aside for validation; give a validation set"
+        )
+    parts = split(groups, ratio, seed)
+    training, validation = ([e for e, part in zip(examples, parts, strict=True) if part == n] for n in (0, 1))
+    return training, validation
+
+
+def _require_apart(training: Sequence[Example], validation: Sequence[Example], group: str | None) -> None:
+    if group is None:
+        return
+    of_training = Counter(_groups(training, group))
+    shared = [e for e, key in zip(validation, _groups(validation, group), strict=True) if key in of_training]
+    if shared:
+        first = ", ".join(example.id for example in shared[:3])
+        raise TargetError(
+            f"{len(shared)} of {len(validation)} validation samples share their {group} with the training data, so "
+            f"that their scores would say little: {first}{', ...' if len(shared) > 3 else ''}. Take them out, or "
+            "allow it with group=None ('--group none')"
+        )
+
+
+def _require_something(found: TrainingSet, targets: Mapping[str, str], place: str) -> None:
+    for name, examples, least in (("training", found.train, 1), ("validation", found.validation, LEAST)):
+        if len(examples) < least:
+            reasons = "; ".join(found.problems()) or "there were no more rows"
+            raise TargetError(
+                f"{place}: {len(examples)} samples are left for {name}, and it takes at least {least} ({reasons})"
+            )
+        for dimension, column in targets.items():
+            if len(examples) >= LEAST and len({example.targets[dimension] for example in examples}) == 1:
+                raise TargetError(
+                    f"all {len(examples)} {name} samples have the same rating {examples[0].targets[dimension]:g} in "
+                    f"{column}; there is nothing to learn or to correlate with"
+                )
