@@ -15,6 +15,7 @@ _WHERE = {
     "list_metrics": "registry",
     "metric_class": "registry",
     "score": "scoring",
+    "evaluate": "agreement",
     "LearnedMetric": "metric",
     "Metric": "metric",
     "Dimension": "sample",
@@ -26,6 +27,7 @@ _WHERE = {
 __all__ = sorted(_WHERE)
 
 if TYPE_CHECKING:
+    from .agreement import evaluate
     from .metric import LearnedMetric, Metric
     from .registry import create_metric, list_metrics, metric_class
     from .sample import Dimension, EditMetricsError, Sample, SampleError, Score

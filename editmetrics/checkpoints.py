@@ -56,8 +56,8 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a checkpoint comes from: the `url` of a folder, a hub `repository` (owner/name) at a `revision`, or a folder
-    of an installed package (`package`, as in "editmetrics/plugins/ds_ieqa/toy"), which nobody has to download."""
+    """Where a checkpoint comes from: the `url` of a folder, a hub `repository` (owner/name) at a `revision`, or a
+    folder of an installed `package` ("editmetrics/plugins/ds_ieqa/toy"), which nobody has to download."""
 
     url: str | None = None
     repository: str | None = None

@@ -6,6 +6,7 @@ import inspect
 import math
 from typing import Any
 
+from .metric import LearnedMetric
 from .registry import described_type, metric_class
 from .sample import FIELDS
 
@@ -49,6 +50,7 @@ def metric(name: str) -> dict[str, Any]:
             }
             for option in cls.option_list()
         ],
+        "learned": issubclass(cls, LearnedMetric),
         "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in cls().checkpoints()},
         "paper": cls.paper,
         "licence": cls.licence,

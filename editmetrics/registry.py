@@ -29,6 +29,8 @@ BUILTIN = {
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
+    "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
+    "lmm4lmm": "editmetrics.plugins.lmm4lmm.metric:LMM4LMM",
     "lpips": "editmetrics.plugins.lpips:LPIPS",
     "mae": "editmetrics.plugins.mae:MAE",
     "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
@@ -175,7 +177,7 @@ def described_type(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return " | ".join(str(choice) for choice in typing.get_args(hint))
     if typing.get_args(hint):
-        return " | ".join(described_type(choice) for choice in typing.get_args(hint))
+        return " | ".join(dict.fromkeys(described_type(choice) for choice in typing.get_args(hint)))
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
 
 

@@ -228,7 +228,9 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
         found = {"origin": "put there by hand", "commit": None, **(recorded or {}), **_fingerprint(target)}
     if wrong := _mismatch(entry, file, found):
         mend = (
-            "Install its package again" if entry.source.package else f"Delete it and run 'editmetrics weights pull {entry.name}'"
+            "Install its package again"
+            if entry.source.package
+            else f"Delete it and run 'editmetrics weights pull {entry.name}'"
         )
         raise WeightsError(f"{target} is not used: {wrong}. {mend}")
     if found != recorded:

@@ -13,12 +13,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     "sample": 0, "metric": 1,
     "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
-    "plugins": 3,
-    "registry": 4, "data": 4,
-    "describe": 5,
-    "scoring": 6,
-    "report": 7, "testing": 7,
-    "cli": 8, "__main__": 9,
+    "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
+    "plugins": 7,
+    "registry": 8,
+    "describe": 9,
+    "scoring": 10,
+    "report": 11, "testing": 12,
+    "cli": 13, "__main__": 14,
 }  # fmt: skip
 """Each part of the house stands on a floor, and imports from its own floor or those below."""
 
@@ -34,6 +35,11 @@ HEAVY = {
     "polars",
     "pydantic",
     "PIL",
+    "matplotlib",
+    "openai",
+    "json_repair",
+    "safetensors",
+    "accelerate",
 }
 
 
@@ -73,7 +79,21 @@ def test_every_part_has_a_floor():
     assert {part(path) for path in FILES} - {"__init__"} == FLOORS.keys()
 
 
-LIGHT = [path for path in FILES if part(path) not in ("report", "testing")]
+INSIDE_ONLY = {
+    "mllm/heads.py",
+    "mllm/trainer.py",
+    "plugins/ds_ieqa/learner.py",
+    "plugins/hpe_lsa/contrastive.py",
+    "plugins/hpe_lsa/decoders.py",
+    "plugins/lmm4lmm/learner.py",
+}
+"""Modules whose classes derive from torch's: they import it at the top, and are imported inside functions only."""
+
+LIGHT = [
+    path
+    for path in FILES
+    if part(path) not in ("report", "testing") and path.relative_to(PACKAGE).as_posix() not in INSIDE_ONLY
+]
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -83,8 +103,10 @@ def test_no_heavy_import_at_the_top(path):
 
 
 def test_the_engine_knows_no_metric():
+    from editmetrics.agreement.measures import MEASURES  # "mae" is a metric, and a measure of agreement
     from editmetrics.registry import BUILTIN
 
+    names = BUILTIN.keys() - set(MEASURES)
     for path in [
         *(PACKAGE / "scoring").glob("*.py"),
         *(PACKAGE / "report").glob("*.py"),
@@ -96,7 +118,7 @@ def test_the_engine_knows_no_metric():
         texts = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-        assert not BUILTIN.keys() & (texts - documentation), path
+        assert not names & (texts - documentation), path
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

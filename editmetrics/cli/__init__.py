@@ -18,9 +18,14 @@ from ..sample import EditMetricsError
 
 COMMANDS = {
     "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
+    "evaluate": ("evaluate:evaluate", "Measure how well scores agree with human ratings."),
+    "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
+    "fit": ("fit:fit", "Train a learned metric on rated samples."),
+    "lsa": ("lsa:lsa", "Find the layer of a backbone that tells real from edited images."),
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),
     "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("weights:weights", "List, download and verify the weights of metrics."),
+    "judge": ("judge:judge", "Ask a chat model, and look after its cache of answers."),
 }
 """From a command to where it is defined, and what `--help` says of it without importing it."""
 
@@ -58,6 +63,7 @@ def cli() -> None:
     \b
     editmetrics score sources/ edits/                 every pair, by name
     editmetrics score sources/ a/ b/ -m ssim -o s.csv two models, one metric, a table
+    editmetrics evaluate s.csv ratings.csv            do the scores agree with people?
     editmetrics list                                  what there is
     """
 

@@ -47,10 +47,9 @@ BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "res
 )
 @click.option(
     "--group",
-    default="source",
-    show_default=True,
     metavar="COLUMN",
-    help="What training and validation may not share; images are compared by content. 'none' allows anything.",
+    help="What training and validation may not share; images are compared by content. Default: 'source' for edits, "
+    "'prompt' for generated images. 'none' allows anything.",
 )
 @click.option("--preset", metavar="NAME", help="A recipe of the metric: 'paper' is that of its paper.")
 @click.option("--backbone", metavar="MODEL", help="Hub id or folder of the backbone, in place of the metric's own.")
@@ -61,6 +60,7 @@ BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "res
     metavar="NAME=VALUE",
     help="Anything else that its training takes: learning_rate=1e-4, steps=500, seed=1, ...; as often as wanted.",
 )
+@click.option("--ablations", is_flag=True, help="Train once for each ablation of the method, and compare them.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
 @click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with what OUTPUT holds.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -78,6 +78,7 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
     The same command goes on with a run that was stopped. Several GPUs: accelerate launch -m editmetrics fit ...
     """
     from ..mllm.training import is_main_process
+    from . import ablations
     from .training_progress import TrainingProgress
 
     main = is_main_process()
@@ -86,24 +87,31 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
     learned = _made(metric, options["backbone"], options["device"])
     given = {"preset": options["preset"]} if options["preset"] else {}
     given |= _pairs("--set", options["settings"])
+    group = options["group"]
+    grouped = {} if group is None else {"group": None if group.lower() == "none" else group}
+    left_out = ablations.ablations_of(learned) if options["ablations"] else {}
+    runs = {ablations.folder_of(output, name): settings for name, settings in left_out.items()} or {output: {}}
     try:
         with TrainingProgress(quiet=options["quiet"] or not main) as progress:
-            learned.fit(
-                str(train),
-                None if options["val"] is None else str(options["val"]),
-                targets=_targets(learned, options["targets"]),
-                label_scale=options["label_scale"],
-                group=None if options["group"].lower() == "none" else options["group"],
-                output_dir=str(output),
-                resume=not options["overwrite"],
-                progress=progress,
-                **_checked(learned, given),
-            )
+            for folder, settings in runs.items():
+                learned.fit(
+                    str(train),
+                    None if options["val"] is None else str(options["val"]),
+                    targets=_targets(learned, options["targets"]),
+                    label_scale=options["label_scale"],
+                    output_dir=str(folder),
+                    resume=not options["overwrite"],
+                    progress=progress,
+                    **grouped,
+                    **{**_checked(learned, given), **settings},
+                )
     except KeyboardInterrupt:
         if main:
             click.echo("\nstopped; the same command goes on", err=True)
         sys.exit(1)
-    if main:
+    if main and left_out:
+        ablations.report(output, list(left_out))
+    elif main:
         _report(learned, output)
 
 

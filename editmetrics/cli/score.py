@@ -11,7 +11,7 @@ import click
 from ..sample import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..metric import Metric
     from ..sample import Sample
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="When sizes differ: refuse the pair, or scale this image to the size of the other.",
 )
+@click.option("--dimension", metavar="NAME", help="This dimension alone, of the metrics that can be asked for one.")
 @click.option("--strict", is_flag=True, help="Refuse to start when anything has no partner.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
 @click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
@@ -101,7 +102,8 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
         click.echo(f"note: {line}", err=True)
     if options["strict"]:
         found.require_complete()
-    made = [_made(spec, options["resize"], options["device"]) for spec in metrics or BUILTIN]
+    asked = {"resize": None if options["resize"] == "none" else options["resize"], "dimension": options["dimension"]}
+    made = [_made(spec, asked, options["device"]) for spec in metrics or BUILTIN]
     chosen = made if metrics else _without_weights(made, found.samples)
     _keep_freed_memory()
     try:
@@ -141,21 +143,23 @@ def _keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 1 << 30)
 
 
-def _made(spec: str, resize: str, device: str | None) -> Metric:
-    """The metric of `spec` on `device`, told how to treat sizes that differ if that is a question for it."""
+def _made(spec: str, asked: Mapping[str, str | None], device: str | None) -> Metric:
+    """The metric of `spec` on `device`, told what the command asks of all metrics, as far as it has these options."""
     from ..registry import create_metric, metric_class, parse_spec
 
     name, options = parse_spec(spec)
-    asks = any(option.name == "resize" for option in metric_class(name).option_list())
-    if resize == "none" or not asks or "resize" in options:
-        return create_metric(spec, device=device)
-    return create_metric(spec, device=device, resize=resize)
+    open_ = {option.name for option in metric_class(name).option_list()} - options.keys()
+    told = {option: value for option, value in asked.items() if value is not None and option in open_}
+    return create_metric(spec, device=device, **told)
 
 
 def _without_weights(made: list[Metric], samples: Sequence[Sample]) -> list[Metric]:
     """Those of the metrics that need no weights and whose fields are there."""
+    from ..metric import LearnedMetric
+
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
-    usable = [metric for metric in made if not metric.checkpoints() and metric.required() <= fields]
+    classic = [metric for metric in made if not (metric.checkpoints() or isinstance(metric, LearnedMetric))]
+    usable = [metric for metric in classic if metric.required() <= fields]
     if not usable:
         raise click.UsageError(
             "no classic metric works without source images; name a metric with -m ('editmetrics list')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -97,6 +98,28 @@ def path(name: str) -> None:
     for file in store.checkpoint(name).files:
         store.path(name, file.path)
     click.echo(store.folder_of(name))
+
+
+@weights.command("convert")
+@click.argument("metric", metavar="METRIC")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new folder.")
+@click.option("--part", required=True, help="What the weights are for; 'editmetrics info METRIC' names the parts.")
+@click.option("--processor", metavar="MODEL", help="Hub id or folder with the tokenizer in the native layout.")
+def convert(metric: str, folder: Path, output: Path, part: str, processor: str | None) -> None:
+    """Convert weights as a metric's authors published them, in FOLDER, to what this package loads.
+
+    \b
+    editmetrics weights convert lmm4lmm LMM4LMM-Perception/ -o perception --part perception
+    editmetrics score images/ --prompts prompts.csv -m lmm4lmm:weights=perception
+    """
+    from ..registry import metric_class
+
+    conversion = getattr(metric_class(metric), "convert", None)
+    if conversion is None:
+        raise click.UsageError(f"{metric} has no weights that need to be converted")
+    conversion(folder, output, part=part, processor=processor)
+    click.echo(f"wrote {output}")
 
 
 def _commercial_use(entry: Checkpoint) -> str:

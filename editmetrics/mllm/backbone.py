@@ -79,6 +79,7 @@ class Backbone:
         dtype: str | torch.dtype | None = None,
         attention: str | None = None,
         image_tokens: int | None = None,
+        layers: int | None = None,
     ) -> Backbone:
         """The backbone of a hub id or a folder; the same object for equal arguments while anybody holds it.
 
@@ -87,6 +88,8 @@ class Backbone:
         - `attention`: an attention implementation of transformers; "sdpa" by default.
         - `image_tokens`: the most tokens that one image may take, where that is less than the checkpoint's own setting:
           tiles of InternVL, pixels of Qwen; LLaVA-OneVision leaves an image uncut that would take more.
+        - `layers`: load the first so many layers of the language model alone; what `forward(layer=...)` gives is the
+          same, and what needs all of them (`read`, `forward` without a layer) is refused.
 
         Raises `BackboneError`: no such folder or hub id, no network, a family that is not known, remote code, pickled
         or damaged weights, too little memory, a budget too small for an image.
@@ -104,7 +107,7 @@ class Backbone:
 
         place = _device(device)
         kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
-        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa")
+        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa", layers)
         return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
 
     # ------------------------------------------------------------------ what it is
@@ -125,6 +128,11 @@ class Backbone:
     def num_layers(self) -> int:
         """The layers of the language model."""
         return self.model.config.get_text_config().num_hidden_layers
+
+    @property
+    def truncated(self) -> bool:
+        """Whether only the first layers were loaded, see `load`."""
+        return self.checkpoint.truncated
 
     @property
     def context(self) -> int:
@@ -254,6 +262,7 @@ class Backbone:
         """
         batch = self.batch(prompts, features)
         if layer is None:
+            self.require_all_layers()
             hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state
         else:
             hidden = self._residual_stream(batch, layer)
@@ -300,19 +309,20 @@ class Backbone:
     def _padding(self) -> int:
         return self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
 
+    def require_all_layers(self) -> None:
+        """Raise `BackboneError` where only the first layers were loaded."""
+        if self.truncated:
+            raise BackboneError(
+                f"{self.checkpoint.name} was loaded with its first {self.num_layers} layers alone, and this takes all"
+            )
+
     def _residual_stream(self, batch: Batch, layer: int) -> Tensor:
-        """What enters layer `layer`, or, after the last one, the final norm."""
-        if not 0 <= layer <= self.num_layers:
-            raise BackboneError(f"layer {layer} of {self.checkpoint.name}; expected 0 to {self.num_layers}")
-        caught: list[Tensor] = []
-        language: Any = self.language
-        readers = [*language.layers, language.norm]
-        hook = readers[layer].register_forward_pre_hook(lambda module, args: caught.append(args[0]))
-        try:
-            language(**batch.inputs, use_cache=False)
-        finally:
-            hook.remove()
-        return caught[0]
+        """What the first `layer` layers make of a batch; the others do not run."""
+        from .layers import first_layers
+
+        with first_layers(self, layer):
+            hidden: Tensor = self.language(**batch.inputs, use_cache=False).last_hidden_state
+        return hidden
 
     # ------------------------------------------------------------------ without gradients
 

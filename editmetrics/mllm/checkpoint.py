@@ -3,6 +3,7 @@
     metric.json            what all else means; written last, so that a folder without it is unfinished
     adapter_NAME/          a LoRA adapter, as peft writes it
     heads.safetensors      regression heads
+    part_NAME.safetensors  another part of the backbone that was trained: its projector
     backbone/              a backbone of which all weights were trained, as transformers writes it
     card.md                the same for people
     history.jsonl          loss and validation, step by step
@@ -24,12 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..metric import Metric
 from ..sample import EditMetricsError
-from ..weights import sha256
+from ..weights import load_state_dict, sha256
 from .card import card
 from .training import History
 from .training_folder import differences
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .backbone import Backbone
     from .heads import RegressionHead
 
@@ -50,7 +53,7 @@ class Checkpoint:
     - `label_scale`: the ends of the scale of the ratings it learned, which is that of its scores.
     - `backbone`: `Backbone.identity()` of what it stands on; None without one. `prompts`: by dimension or stage.
     - `settings`: what else the metric must know to score: a selected layer, say.
-    - `adapters`: names. `heads`: from a name to the settings of its `RegressionHead`.
+    - `adapters`: names. `heads`: from a name to the settings of its `RegressionHead`. `parts`: names of other tensors.
     - `validation`: from a dimension to measures ("srcc", "plcc", "n"). `data`: counts. `recipe`: how it was trained.
     - `fit`: all that decided the training; the same `fit` again finds it finished.
     - `files`: from a relative path to its sha256.
@@ -70,6 +73,7 @@ class Checkpoint:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -94,6 +98,12 @@ class Checkpoint:
 
         return load_heads(self.folder / HEADS, self.heads) if self.heads else {}
 
+    def load_part(self, name: str) -> dict[str, Tensor]:
+        """The tensors of a part, on the CPU."""
+        if name not in self.parts:
+            raise CheckpointError(f"{self.folder} has no part {name!r}; it has {', '.join(self.parts) or 'none'}")
+        return load_state_dict(self.folder / _part(name))
+
     def history(self) -> History:
         """Loss and validation of every step; each record has its `stage`."""
         return History.read(self.folder / HISTORY)
@@ -107,7 +117,8 @@ def write_checkpoint(
     backbone: Backbone | None = None,
     adapters: Mapping[str, str] | Sequence[str] = (),
     heads: Mapping[str, RegressionHead] | None = None,
-    with_backbone: bool = False,
+    with_backbone: bool | Path = False,
+    parts: Mapping[str, Mapping[str, Tensor]] | None = None,
     prompts: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     validation: Mapping[str, Mapping[str, Any]] | None = None,
@@ -119,7 +130,9 @@ def write_checkpoint(
     """Write the checkpoint of a trained `metric` into `folder`, over an earlier one if there is one.
 
     - `adapters`: those on `backbone` that belong to it: their names, or a mapping from the name in the checkpoint to
-      the one on the backbone. `with_backbone`: save all weights of the backbone, too.
+      the one on the backbone. `with_backbone`: save all weights of the backbone, too; or, the folder that it was
+      loaded from, which is moved into the checkpoint.
+    - `parts`: named tensors of other parts that were trained, such as `projector_tensors` of the backbone.
     - `history`: the history of each stage of the training.
     - the others are fields of `Checkpoint`.
 
@@ -128,15 +141,18 @@ def write_checkpoint(
     """
     folder = Path(folder)
     named = dict(adapters) if isinstance(adapters, Mapping) else {name: name for name in adapters}
-    if wrong := [name for name in [*named, *(heads or {})] if not re.fullmatch(NAME, name)]:
-        raise CheckpointError(f"{wrong[0]!r} is no name of an adapter or a head; expected letters, digits, - and _")
+    if wrong := [name for name in [*named, *(heads or {}), *(parts or {})] if not re.fullmatch(NAME, name)]:
+        raise CheckpointError(
+            f"{wrong[0]!r} is no name of an adapter, a head or a part; expected letters, digits, - and _"
+        )
     if backbone is None and (named or with_backbone):
         raise CheckpointError("adapters and backbone weights need the backbone that they belong to")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRIC).unlink(missing_ok=True)
     for old in [*folder.glob("adapter_*"), folder / BACKBONE]:
         shutil.rmtree(old, ignore_errors=True)
-    (folder / HEADS).unlink(missing_ok=True)
+    for old in [folder / HEADS, *folder.glob(_part("*"))]:
+        old.unlink(missing_ok=True)
     said: dict[str, Any] = {
         "metric": metric.name,
         "version": metric.version,
@@ -147,6 +163,7 @@ def write_checkpoint(
         "settings": settings or {},
         "adapters": list(named),
         "heads": _write_heads(folder, heads),
+        "parts": _write_parts(folder, parts),
         "validation": validation or {},
         "recipe": recipe or {},
         "data": data or {},
@@ -182,6 +199,7 @@ def read_checkpoint(folder: str | os.PathLike[str], metric: Metric | type[Metric
         if sha256(file) != digest:
             raise CheckpointError(f"{folder}: {path} was changed since it was written; copy the checkpoint again")
     needed = [f"adapter_{name}/{file}" for name in said["adapters"] for file in _ADAPTER_FILES]
+    needed += [_part(name) for name in said["parts"]]
     for path in needed + ([HEADS] if said["heads"] else []):
         if path not in said["files"]:
             raise CheckpointError(f"{folder}: {METRIC} lists no {path}; copy the whole checkpoint again")
@@ -212,7 +230,7 @@ _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _TYPES: dict[str, Any] = {
     "metric": str, "version": int, "dimensions": list, "label_scale": list, "backbone": (dict, type(None)),
     "prompts": dict, "settings": dict, "adapters": list, "heads": dict, "validation": dict, "recipe": dict,
-    "data": dict, "fit": dict, "files": dict,
+    "data": dict, "fit": dict, "parts": list, "files": dict,
 }  # fmt: skip
 
 
@@ -233,11 +251,14 @@ def _read_metric_json(folder: Path) -> dict[str, Any]:
             f"{folder} is a checkpoint of format {version}, and this version of editmetrics reads up to {FORMAT}; "
             "pip install -U editmetrics"
         )
+    said.setdefault("parts", [])
     for name, kind in _TYPES.items():
         if not isinstance(said.get(name), kind):
             raise CheckpointError(f"{file} is damaged: {name} is {said.get(name)!r}")
-    if wrong := [name for name in said["adapters"] if not (isinstance(name, str) and re.fullmatch(NAME, name))]:
-        raise CheckpointError(f"{file} is damaged: {wrong[0]!r} cannot be the name of an adapter")
+    if wrong := [
+        name for name in [*said["adapters"], *said["parts"]] if not (isinstance(name, str) and re.fullmatch(NAME, name))
+    ]:
+        raise CheckpointError(f"{file} is damaged: {wrong[0]!r} cannot be the name of an adapter or a part")
     return dict(said)
 
 
@@ -272,13 +293,28 @@ def _write_heads(folder: Path, heads: Mapping[str, RegressionHead] | None) -> di
     return save_heads(heads, folder / HEADS)
 
 
-def _write_backbone(folder: Path, backbone: Backbone, adapters: Mapping[str, str], with_backbone: bool) -> None:
+def _part(name: str) -> str:
+    return f"part_{name}.safetensors"
+
+
+def _write_parts(folder: Path, parts: Mapping[str, Mapping[str, Tensor]] | None) -> list[str]:
+    from safetensors.torch import save_file
+
+    for name, tensors in (parts or {}).items():
+        plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        save_file(plain, str(folder / _part(name)), metadata={"format": "pt"})
+    return list(parts or {})
+
+
+def _write_backbone(folder: Path, backbone: Backbone, adapters: Mapping[str, str], with_backbone: bool | Path) -> None:
     from .lora import adapters as adapters_of
     from .lora import save_lora
 
     for name, on_backbone in adapters.items():
         save_lora(backbone, on_backbone, folder / f"adapter_{name}")
-    if with_backbone:
+    if isinstance(with_backbone, Path):
+        os.replace(with_backbone, folder / BACKBONE)
+    elif with_backbone:
         if there := adapters_of(backbone):
             raise CheckpointError(f"the backbone has adapters ({', '.join(there)}); remove them first")
         backbone.model.save_pretrained(folder / BACKBONE)
@@ -289,6 +325,7 @@ def _own_files(folder: Path) -> list[Path]:
     """The files of a checkpoint in `folder`, and none that somebody else put there."""
     trees = [*folder.glob("adapter_*"), folder / BACKBONE]
     inside = [path for tree in trees for path in tree.rglob("*") if path.is_file()]
+    inside += folder.glob(_part("*"))
     return sorted([*inside, *(folder / name for name in (HEADS, HISTORY, CARD) if (folder / name).is_file())])
 
 

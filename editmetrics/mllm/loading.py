@@ -39,8 +39,10 @@ T = TypeVar("T")
 class Checkpoint:
     """A model and its processor in memory, frozen and in evaluation mode.
 
-    - `name`: the hub id, or the folder's name. `source`: what they were loaded by, to load them again.
+    - `name`: the hub id, the name in the weights registry, or the folder's name. `source`: what they were loaded by,
+      to load them again.
     - `origin`: {"revision": commit} of a hub id, {"sha256": digest} of a folder.
+    - `truncated`: the first layers of the language model were loaded, and not all of them.
     """
 
     model: PreTrainedModel
@@ -48,15 +50,25 @@ class Checkpoint:
     name: str
     source: str
     origin: dict[str, str]
+    truncated: bool = False
 
 
 def load_checkpoint(
-    model: str | Path, revision: str | None, device: torch.device, dtype: torch.dtype, attention: str
+    model: str | Path,
+    revision: str | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: str,
+    layers: int | None = None,
 ) -> Checkpoint:
-    """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it."""
+    """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it.
+
+    `layers`: the first so many layers of the language model alone.
+    """
     folder, commit = find_folder(str(model), revision)
     return shared(
-        (folder, str(device), dtype, attention), lambda: _load(str(model), folder, commit, device, dtype, attention)
+        (folder, str(device), dtype, attention, layers),
+        lambda: _load(str(model), folder, commit, device, dtype, attention, layers),
     )
 
 
@@ -196,8 +208,11 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]
 
 
-def count_parameters(folder: Path) -> int:
-    """How many numbers the weights hold, from the files' headers; `BackboneError` for a file that is damaged."""
+def count_parameters(folder: Path, layers: int | None = None) -> int:
+    """How many numbers the weights hold, from the files' headers; `BackboneError` for a file that is damaged.
+
+    `layers`: without those of the language model's layers from there on.
+    """
     from math import prod
 
     from safetensors import SafetensorError, safe_open
@@ -206,10 +221,17 @@ def count_parameters(folder: Path) -> int:
     for path in weight_files(folder):
         try:
             with safe_open(path, framework="numpy") as file:
-                count += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+                names = [name for name in file.keys() if not _is_beyond(name, layers)]  # noqa: SIM118
+                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
         except (SafetensorError, OSError) as error:
             raise BackboneError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from error
     return count
+
+
+def _is_beyond(name: str, layers: int | None) -> bool:
+    """Whether a weight is of a layer of the language model after the first `layers`."""
+    found = re.search(r"\blayers\.(\d+)\.", name)
+    return layers is not None and found is not None and "vision" not in name and int(found[1]) >= layers
 
 
 def check_memory(name: str, needed: int, device: torch.device, dtype: torch.dtype) -> None:
@@ -236,18 +258,25 @@ def free_memory(device: torch.device) -> int:
 
 
 def _load(
-    source: str, folder: Path, commit: str | None, device: torch.device, dtype: torch.dtype, attention: str
+    source: str,
+    folder: Path,
+    commit: str | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: str,
+    layers: int | None,
 ) -> Checkpoint:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    name = source if commit else folder.name
-    check_memory(name, count_parameters(folder) * dtype.itemsize, device, dtype)
+    name = source if commit or source in registered() else folder.name
+    check_memory(name, count_parameters(folder, layers) * dtype.itemsize, device, dtype)
     try:
         with no_progress_bars():
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder,
+                config=_config_of(name, folder, layers),
                 dtype=dtype,
                 attn_implementation=attention,
                 use_safetensors=True,
@@ -256,6 +285,8 @@ def _load(
                 device_map={"": device},  # shard by shard to where it stays, never all of it in host memory
             )
             model, report = loaded
+    except BackboneError:
+        raise
     except torch.OutOfMemoryError as error:
         raise BackboneError(f"{name} does not fit into the memory of {device}: {error}") from error
     except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
@@ -266,7 +297,24 @@ def _load(
     check_processor(name, model, processor)
     logger.info("loaded %s on %s in %s", name, device, dtype)
     origin = {"revision": commit} if commit else {"sha256": folder_digest(folder)}
-    return Checkpoint(model.eval().requires_grad_(False), processor, name, source, origin)
+    return Checkpoint(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None)
+
+
+def _config_of(name: str, folder: Path, layers: int | None) -> Any:
+    """The configuration of a checkpoint, with the first `layers` layers of its language model."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if layers is None:
+        return config
+    text = config.get_text_config()
+    if not 1 <= layers <= text.num_hidden_layers:
+        raise BackboneError(f"layers={layers} of {name}; expected 1 to {text.num_hidden_layers}")
+    kinds = getattr(text, "layer_types", None)
+    text.num_hidden_layers = layers
+    if kinds is not None:
+        text.layer_types = kinds[:layers]
+    return config
 
 
 def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> None:
@@ -301,13 +349,15 @@ def _digest(file: Path, size: int, changed: int) -> str:
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """transformers draws none inside: libraries do not print."""
+    """transformers draws none inside, nor a table of the weights that it leaves on disk: libraries do not print."""
     from transformers.utils import logging as transformers_logging
 
-    shown = transformers_logging.is_progress_bar_enabled()
+    shown, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(verbosity)
         if shown:
             transformers_logging.enable_progress_bar()

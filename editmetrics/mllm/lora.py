@@ -9,6 +9,7 @@ time, inside `using`; outside of it, the backbone is the raw one, unless an adap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,8 @@ def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
 def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     """Put the adapter of a peft folder on `backbone` as `name`, not yet at work and without gradients.
 
+    What the adapter has for layers that were not loaded (`Backbone.load(layers=...)`) is left out.
+
     Raises `LoraError`: no such folder or a damaged one, a name that is taken, an adapter of another kind or one
     that was made for another backbone.
     """
@@ -148,6 +151,7 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
         raise LoraError(f"{folder / WEIGHTS} cannot be read: {error}") from error
     _put_in(backbone, name, config, seed=0)
     wanted = {_saved_name(key): value for key, value in _parameters(backbone, name).items()}
+    tensors = {key: value for key, value in tensors.items() if not _of_unloaded_layer(backbone, key)}
     problem = _misfit({key: tuple(value.shape) for key, value in wanted.items()}, tensors)
     if problem:
         remove_lora(backbone, name)
@@ -206,6 +210,11 @@ def _read_config(folder: Path) -> Any:
         if isinstance(error, LoraError):
             raise
         raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
+
+
+def _of_unloaded_layer(backbone: Backbone, key: str) -> bool:
+    found = re.match(rf"{re.escape(PREFIX + backbone.family.language)}\.layers\.(\d+)\.", key)
+    return found is not None and backbone.truncated and int(found[1]) >= backbone.num_layers
 
 
 def _misfit(wanted: dict[str, tuple[int, ...]], tensors: dict[str, Any]) -> str | None:

@@ -62,6 +62,7 @@ class Reading:
         import torch
         from transformers import DynamicCache
 
+        backbone.require_all_layers()
         with torch.inference_mode():
             batch = backbone.batch(prompts, features)
             cache = DynamicCache()

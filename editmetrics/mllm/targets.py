@@ -246,7 +246,8 @@ def _require_in_scale(
 def _groups(examples: Sequence[Example], group: str) -> list[str]:
     """What each example shares with others of its group; an image stands for its content."""
     values = [getattr(e.sample, group) if group in FIELDS else e.sample.meta.get(group) for e in examples]
-    without = [e.id for e, value in zip(examples, values, strict=True) if value is None or value == ""]
+    missing = [value is None or (isinstance(value, str) and not value) for value in values]
+    without = [e.id for e, is_missing in zip(examples, missing, strict=True) if is_missing]
     if without:
         raise TargetError(
             f"{len(without)} of {len(examples)} rows have no {group!r} to be grouped by, {without[0]!r} first; name "

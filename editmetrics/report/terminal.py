@@ -64,7 +64,8 @@ def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = 
             name = dimension["name"] + (f" ({dimension['unit']})" if dimension["unit"] else "")
             better = "higher" if dimension["higher_is_better"] else "lower"
             columns = [name, better, _range(dimension)]
-            here = "none" if not weights else "here" if all(weights) else "to download"
+            none = "to train" if metric["learned"] else "none"
+            here = none if not weights else "here" if all(weights) else "to download"
             if first == 0:
                 inputs = ", ".join(metric["needs"])
                 table.add_row(metric["name"], inputs, *columns, here, escape(metric["summary"]))

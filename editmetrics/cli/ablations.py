@@ -1,0 +1,64 @@
+"""What each part of a metric's method is worth: a training for each of its ablations, and one table of them all."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..metric import LearnedMetric
+    from ..mllm.checkpoint import Checkpoint
+
+
+def ablations_of(metric: LearnedMetric) -> Mapping[str, Mapping[str, Any]]:
+    """By name, the settings of `fit` that leave a part out; `UsageError` for a metric that names none."""
+    found: Mapping[str, Mapping[str, Any]] | None = getattr(metric, "ABLATIONS", None)
+    if not found:
+        raise click.UsageError(f"{metric.name} names no ablations of its method")
+    return found
+
+
+def folder_of(output: Path, name: str) -> Path:
+    """The checkpoint's folder of one ablation: its name with words joined, inside `output`."""
+    return output / "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def report(output: Path, names: list[str]) -> None:
+    """Show and write (`ablations.csv`) each ablation's agreement: on test data where a training set some aside."""
+    from rich.table import Table
+
+    from ..mllm.checkpoint import read_checkpoint
+    from ..report.terminal import number, standard_output
+
+    measured = {name: _measures(read_checkpoint(folder_of(output, name))) for name in names}
+    columns = list(dict.fromkeys(column for found in measured.values() for column in found))
+    with (output / "ablations.csv").open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["ablation", *columns])
+        rows.writerows([name, *(found.get(column) for column in columns)] for name, found in measured.items())
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("ablation", no_wrap=True)
+    shown = [column for column in columns if column.split(" ")[-1] in SHOWN]
+    for column in shown:
+        table.add_column(column.replace("_", " "), justify="right")
+    for name, found in measured.items():
+        table.add_row(name, *(number(found.get(column)) for column in shown))
+    standard_output().print(table)
+    click.echo(f"wrote {output / 'ablations.csv'}")
+
+
+SHOWN = ("srcc", "plcc", "balanced_accuracy", "f1")
+"""The measures of the table; the file has all of them."""
+
+
+def _measures(checkpoint: Checkpoint) -> dict[str, float | None]:
+    """The measures of all dimensions, as "DIMENSION MEASURE"; those on test data where there are some."""
+    found: dict[str, float | None] = {}
+    for dimension, measures in checkpoint.validation.items():
+        tested = {name.removeprefix("test "): value for name, value in measures.items() if name.startswith("test ")}
+        found |= {f"{dimension} {name}": value for name, value in (tested or measures).items()}
+    return found

@@ -1,0 +1,113 @@
+"""`editmetrics lsa`: which layer of a backbone tells real from edited images best."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..plugins.hpe_lsa.lsa import LayerProfile
+
+
+@click.command()
+@click.argument("backbone")
+@click.argument("pairs", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the profile here (.csv).")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the three curves, their sum and the chosen layer (.svg, .png or .pdf).",
+)
+@click.option(
+    "--label",
+    default="authenticity",
+    show_default=True,
+    metavar="COLUMN",
+    help="1 for real, 0 for edited images. Without this column, the sources of the edits are the real images.",
+)
+@click.option("--adapter", type=click.Path(path_type=Path, exists=True), help="A LoRA adapter, as a peft folder.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["last", "image"]),
+    default="last",
+    show_default=True,
+    help="What stands for an image: the state at the prompt's last token, or the mean over the image's tokens.",
+)
+@click.option(
+    "--divergence",
+    type=click.Choice(["histogram", "gaussian"]),
+    default="histogram",
+    show_default=True,
+    help="How the divergence of real and edited images is estimated.",
+)
+@click.option("--bins", type=click.IntRange(min=2), default=32, show_default=True, help="The most bins of a histogram.")
+@click.option("--image-tokens", type=click.IntRange(min=1), help="The most tokens that one image may take.")
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Images at a time.")
+@click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **options: Any) -> None:
+    """Which layer of BACKBONE tells real from edited images, and still says much?
+
+    \b
+    BACKBONE  hub id or folder of a vision-language model
+    PAIRS     csv, jsonl or parquet with the columns edited and source
+
+    For each layer: the divergence of real and edited images (D_KL), their separability (LDR), and the entropy of the
+    activations. The layer with the largest sum, each min-max normalised over the layers, is the one to read.
+
+    \b
+    editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
+    """
+    from ..mllm.backbone import Backbone
+    from ..mllm.lora import load_lora
+    from ..plugins.hpe_lsa.analysis import analyse
+    from ..plugins.hpe_lsa.assessor import Assessor
+    from ..plugins.hpe_lsa.labels import LABEL, labelled
+    from ..plugins.hpe_lsa.profile_plot import draw
+    from ..report.agreement_plots import check_plot
+
+    if plot is not None:
+        check_plot(plot)
+    samples = labelled(pairs, options["label"])
+    real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
+    loaded = Backbone.load(backbone, device=options["device"], image_tokens=options["image_tokens"])
+    assessor = Assessor(loaded, None, None, options["pooling"])
+    if options["adapter"] is not None:
+        assessor.adapter = "lsa"
+        load_lora(loaded, assessor.adapter, options["adapter"])
+    hidden = options["quiet"] or not sys.stderr.isatty()
+    with click.progressbar(length=len(real) + len(edited), label="images", file=sys.stderr, hidden=hidden) as bar:
+        profile = analyse(
+            assessor,
+            real,
+            edited,
+            batch_size=options["batch"],
+            on_images=bar.update,
+            bins=options["bins"],
+            divergence=options["divergence"],
+        )
+    _show(profile)
+    if output is not None:
+        profile.write(output)
+        click.echo(f"wrote {output}")
+    if plot is not None:
+        click.echo(f"wrote {draw(profile, plot)}")
+
+
+def _show(profile: LayerProfile) -> None:
+    from rich.table import Table
+
+    from ..report.terminal import number, standard_output
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("layer", "D_KL", "LDR", "entropy", "sum", ""):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    for layer in range(1, len(profile.kl) + 1):
+        values = [of[layer - 1] for of in (profile.kl, profile.ldr, profile.entropy, profile.total)]
+        table.add_row(str(layer), *map(number, map(float, values)), "chosen" if layer == profile.chosen else "")
+    console = standard_output()
+    console.print(table)
+    console.print(f"[dim]{profile.real} real and {profile.edited} edited images[/]")

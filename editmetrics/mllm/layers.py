@@ -1,0 +1,94 @@
+"""The layers of a language model one by one: only the first of them computed, or what all of them say in one pass.
+
+The state after a layer is the residual stream, before any norm, so that the last layer compares with the others
+(transformers' own `hidden_states` have the last one normed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from .families import BackboneError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .backbone import Backbone
+    from .pictures import Features
+    from .prompts import Prompt
+
+Pooling = Literal["last", "image"]
+"""One vector of a prompt: the state at its last token, or the mean over its image tokens."""
+
+
+@contextmanager
+def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
+    """The language model with its first `count` layers and no norm after them, inside a `with`: the rest does not run.
+
+    >>> import tempfile
+    >>> from editmetrics.mllm.backbone import Backbone
+    >>> from editmetrics.testing import tiny_backbone
+    >>> backbone = Backbone.load(tiny_backbone("internvl", tempfile.mkdtemp()), device="cpu")
+    >>> with first_layers(backbone, 2):
+    ...     len(backbone.language.layers)
+    2
+    >>> len(backbone.language.layers)
+    4
+    """
+    from torch import nn
+
+    if not 0 <= count <= backbone.num_layers:
+        raise BackboneError(f"layer {count} of {backbone.checkpoint.name}; expected 0 to {backbone.num_layers}")
+    language: Any = backbone.language
+    layers, norm = language.layers, language.norm
+    language.layers, language.norm = nn.ModuleList(list(layers)[:count]), nn.Identity()
+    try:
+        yield
+    finally:
+        language.layers, language.norm = layers, norm
+
+
+def pooled(backbone: Backbone, hidden: Tensor, ids: Tensor, lengths: Tensor, pooling: Pooling = "last") -> Tensor:
+    """(B, H) in float32 from the states (B, T, H) of prompts of `lengths` tokens `ids`, padded on the right."""
+    import torch
+
+    if pooling == "last":
+        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1].float()
+    here = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+    is_image = ((ids == backbone.model.config.image_token_id) & here)[..., None]
+    if not is_image.any(1).all():
+        raise BackboneError("a prompt has no image whose tokens could be averaged; take pooling='last'")
+    return torch.where(is_image, hidden.float(), 0.0).sum(1) / is_image.sum(1)
+
+
+def states_of_all_layers(
+    backbone: Backbone,
+    prompts: Sequence[Prompt],
+    features: Sequence[Sequence[Features]] | None = None,
+    pooling: Pooling = "last",
+) -> Tensor:
+    """(B, num_layers, H), float32: the pooled state of each prompt after each layer, from one pass and without
+    gradients.
+
+    Each layer's states are pooled when they are there and then let go, so that memory is that of one layer.
+    """
+    import torch
+
+    found: list[Tensor] = []
+    language: Any = backbone.language
+    with torch.inference_mode():
+        batch = backbone.batch(prompts, features)
+
+        def keep(_: Any, given: tuple[Tensor, ...]) -> None:
+            found.append(pooled(backbone, given[0], batch.ids, batch.lengths, pooling))
+
+        # what enters the next layer, and not what this one gives: Qwen3-VL adds to it in between
+        hooks = [module.register_forward_pre_hook(keep) for module in (*list(language.layers)[1:], language.norm)]
+        try:
+            language(**batch.inputs, use_cache=False)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return torch.stack(found, 1)

@@ -1,0 +1,64 @@
+"""The projector of a backbone, from the vision tower's states to image tokens, trained apart and put in for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .families import BackboneError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .backbone import Backbone
+
+
+def projector_tensors(backbone: Backbone) -> dict[str, Tensor]:
+    """Copies of the projector's parameters, by name, in float32 on the CPU.
+
+    >>> import tempfile
+    >>> from editmetrics.mllm.backbone import Backbone
+    >>> from editmetrics.testing import tiny_backbone
+    >>> backbone = Backbone.load(tiny_backbone("internvl", tempfile.mkdtemp()), device="cpu")
+    >>> sorted(projector_tensors(backbone))[:2]
+    ['0.layer_norm.bias', '0.layer_norm.weight']
+    """
+    import torch
+
+    return {name: p.detach().to("cpu", torch.float32, copy=True) for name, p in backbone.projector.named_parameters()}
+
+
+@contextmanager
+def using_projector(
+    backbone: Backbone, tensors: Mapping[str, Tensor] | None, *, trained: bool = False
+) -> Iterator[None]:
+    """The backbone with other parameters in its projector, inside a `with`; None leaves its own.
+
+    `tensors` are those of `projector_tensors`, and are copied. They take the backbone's dtype; where they are to be
+    `trained` they stay float32, so that small updates are not rounded away, and have gradients. Afterwards, the
+    backbone's own are back. Raises `BackboneError` for parameters of another projector.
+    """
+    own = dict(backbone.projector.named_parameters())
+    if tensors is not None and {n: t.shape for n, t in tensors.items()} != {n: p.shape for n, p in own.items()}:
+        raise BackboneError(f"these are not the parameters of the projector of {backbone.checkpoint.name}")
+    before = {name: (parameter.data, parameter.requires_grad) for name, parameter in own.items()}
+    hooks = [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
+    try:
+        for name, parameter in own.items() if tensors is not None else ():
+            dtype = tensors[name].dtype if trained else parameter.dtype  # type: ignore[index]
+            parameter.data = tensors[name].to(parameter.device, dtype, copy=trained)  # type: ignore[index]
+            parameter.requires_grad_(trained)
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for name, parameter in own.items():
+            parameter.data, had = before[name]
+            parameter.requires_grad_(had)
+            parameter.grad = None
+
+
+def _in_float32(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What the vision tower says, in the dtype of parameters that are trained."""
+    return tuple(arg.float() for arg in args)

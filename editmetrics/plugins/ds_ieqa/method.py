@@ -1,0 +1,78 @@
+"""What DS-IEQA's method leaves open, and the named recipes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ...mllm.training import Recipe, RecipeError, adjusted
+from .tdrl import Vocabulary
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
+
+    - `optimiser`: the chat model that proposes definitions ("gpt-4o" in the paper); None leaves the start definitions.
+      `optimiser_endpoint`: the address of a server of one's own that serves it. Only definitions and their values are
+      sent, never an image. "backbone" asks the backbone itself.
+    - `trials`: definitions that are proposed. `pairs`: a fixed subset of the training data on which V_d is measured.
+    - `definition_vocabulary`: P of V_d is over "all" tokens, or renormalised over the ten "digits".
+    - `rank`, `alpha`, `dropout`, `adapted`: of LoRA, and the parts that get it.
+    - `loss`: "tdrl", or "cross_entropy" on all tokens, the paper's ablation. `vocabulary`, `cross_entropy_on_digits`:
+      see `tdrl`.
+    """
+
+    optimiser: str | None = None
+    optimiser_endpoint: str | None = None
+    trials: int = 20
+    pairs: int = 128
+    definition_vocabulary: Vocabulary = "all"
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+    adapted: Literal["language", "vision", "both"] = "language"
+    loss: Literal["tdrl", "cross_entropy"] = "tdrl"
+    vocabulary: Vocabulary = "digits"
+    cross_entropy_on_digits: bool = False
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of the backbone that LoRA adapts."""
+        return {"language", "vision"} if self.adapted == "both" else {self.adapted}
+
+
+PAPER = Recipe(
+    epochs=3, batch_size=128, micro_batch_size=4, learning_rate=1e-4, schedule="cosine", warmup_ratio=0.03,
+    gradient_checkpointing=True,
+)  # fmt: skip
+"""Section 4.2: AdamW, learning rate 1e-4, cosine, warm-up 0.03, batch 128. The paper does not say how many epochs."""
+
+PRESETS: dict[str, tuple[Method, Recipe]] = {
+    "default": (Method(), PAPER),
+    "paper": (Method(optimiser="gpt-4o"), PAPER),
+    "toy": (
+        Method(adapted="both", dropout=0.0, cross_entropy_on_digits=True),
+        Recipe(steps=1000, batch_size=32, learning_rate=2e-3, warmup_ratio=0.05, evaluate_every=50, patience=3),
+    ),
+}
+"""`default` is the paper's recipe without the search for definitions, which needs a chat model."""
+
+
+def settings_of(preset: str, settings: Mapping[str, Any]) -> tuple[Method, Recipe]:
+    """The preset with other `settings`, each a field of `Method` or of `Recipe`."""
+    if preset not in PRESETS:
+        raise RecipeError(f"ds_ieqa has no preset {preset!r}; it has {', '.join(PRESETS)}")
+    method, recipe = PRESETS[preset]
+    own = {field.name for field in fields(Method)}
+    known = [*own, *(field.name for field in fields(Recipe))]
+    for name in settings.keys() - set(known):
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(f"the training of ds_ieqa has no setting {name!r}; {advice}it has {', '.join(sorted(known))}")
+    return (
+        adjusted(method, {name: value for name, value in settings.items() if name in own}),
+        adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),
+    )

@@ -1,0 +1,82 @@
+"""`editmetrics lsa`, ablations by `editmetrics fit`, and single images in `editmetrics score`, as a user types them."""
+
+import csv
+
+import pytest
+from click.testing import CliRunner
+
+from editmetrics.cli.fit import fit
+from editmetrics.cli.lsa import lsa
+from editmetrics.cli.score import score
+from editmetrics.testing import tiny_backbone
+from editmetrics.testing.toy_edits import toy_edits
+from tests.plugins.hpe_lsa.conftest import needs_toy
+
+
+@pytest.fixture(scope="module")
+def edits(tmp_path_factory):
+    return toy_edits(tmp_path_factory.mktemp("edits"), 12, per_source=2, seed=5)
+
+
+def run(command, *arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_the_profile_of_any_backbone_is_shown_written_and_drawn(edits, tmp_path):
+    backbone = tiny_backbone("qwen3_vl", tmp_path / "backbone")
+    files = tmp_path / "profile.csv", tmp_path / "profile.svg"
+    done = run(lsa, backbone, edits, "-o", files[0], "--plot", files[1], "--device", "cpu", "-q")
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(files[0].open()))
+    assert [row["layer"] for row in rows] == ["1", "2", "3", "4"]
+    (chosen,) = (row["layer"] for row in rows if row["chosen"] == "1")
+    (line,) = (line for line in done.output.splitlines() if "chosen" in line)
+    assert line.split()[0] == chosen
+    assert "6 real and 12 edited images" in done.output
+    assert "<svg" in files[1].read_text()
+
+
+def test_a_picture_that_cannot_be_written_is_said_before_anything_is_loaded(edits, tmp_path):
+    done = run(lsa, "no/such-backbone", edits, "--plot", tmp_path / "profile.txt")
+    assert ".svg" in str(done.exception)
+
+
+def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
+    from editmetrics.plugins.hpe_lsa.metric import HPELSA
+
+    quick = ("steps=2", "batch_size=4", "decoder_steps=5")
+    done = run(
+        fit, "hpe_lsa", edits, "-o", tmp_path / "table", "--ablations", "--preset", "toy", "--backbone", "toy-internvl",
+        "--target", "perceptual_quality=visual_quality", "--target", "authenticity=authenticity", "--device", "cpu",
+        "-q", "--val", edits_apart(tmp_path), *(part for text in quick for part in ("--set", text)),
+    )  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    rows = list(csv.DictReader((tmp_path / "table" / "ablations.csv").open()))
+    assert [row["ablation"] for row in rows] == list(HPELSA.ABLATIONS)
+    assert all(row["ablation"] in done.output for row in rows)
+    assert all(0 <= float(row["authenticity auc"]) <= 1 for row in rows)
+    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 5
+
+
+def edits_apart(folder):
+    return toy_edits(folder / "apart", 8, per_source=2, seed=6)
+
+
+def test_a_metric_without_ablations_says_so(edits, tmp_path):
+    done = run(fit, "ds_ieqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
+    assert done.exit_code == 2
+    assert "names no ablations" in done.output
+
+
+@needs_toy
+def test_a_folder_of_single_images_gets_its_authenticity(edits, tmp_path):
+    table = tmp_path / "scores.csv"
+    done = run(
+        score, edits.parent / "edited", "-m", "hpe_lsa:weights=toy", "--dimension", "authenticity", "-o", table, "-q",
+        "--device", "cpu",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (column,) = [name for name in next(csv.reader(table.open())) if "authenticity" in name]
+    chances = [float(row[column]) for row in csv.DictReader(table.open())]
+    assert len(chances) == 12
+    assert all(0 <= chance <= 1 for chance in chances)
