@@ -1,0 +1,78 @@
+"""What HPE-LSA reads of one backbone: its prompts, and the state of one layer at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...images import eight_bits, read_image
+from ...mllm.layers import Pooling, pooled, states_of_all_layers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...mllm.backbone import Backbone, Prompt
+
+SINGLE = "Is this image a real photograph that nobody has edited?"
+PAIR = (
+    "With the image editing prompt [{prompt}], the source image ",
+    " is edited to generate the target image ",
+    ". Please rate the visual quality, editing correspondence and attribute preservation of the target image. "
+    "Higher score means better.",
+)
+"""The wording of LMM4Edit's prompts (arXiv:2507.16193), in one question for three scores."""
+
+BATCH = 8
+"""Prompts that go through the backbone together where nobody says how many."""
+
+
+@dataclass
+class Assessor:
+    """A backbone, the adapter where it was tuned, and where its hidden state is read.
+
+    - `layer`: after that many layers of the language model, without the norm at its end; None is all of them.
+    - `pooling`: the last token of the prompt, or the mean over its image tokens.
+    """
+
+    backbone: Backbone
+    adapter: str | None = None
+    layer: int | None = None
+    pooling: Pooling = "last"
+
+    def single(self, image: Any) -> Prompt:
+        """The prompt about one image alone: real or edited?"""
+        picture = self.backbone.see(eight_bits(read_image(image)))
+        return self.backbone.prompt([("user", [self.backbone.IMAGE, SINGLE])], [picture])
+
+    def pair(self, source: Any, edited: Any, instruction: str) -> Prompt:
+        """The prompt about an edit: how good is it?"""
+        pictures = [self.backbone.see(eight_bits(read_image(image)), among=2) for image in (source, edited)]
+        before, between, after = PAIR
+        image = self.backbone.IMAGE
+        # by parts, and no str.format of the whole: an instruction may hold braces
+        opening = before.replace("{prompt}", instruction)
+        return self.backbone.prompt([("user", [opening, image, between, image, after])], pictures)
+
+    def embed(self, prompts: Sequence[Prompt]) -> Tensor:
+        """(N, H), float32 and differentiable: the last layer's state after the norm; the adapter is not put to work."""
+        output = self.backbone.forward(prompts)
+        return pooled(self.backbone, output.hidden, output.ids, output.lengths, self.pooling)
+
+    def states(self, prompts: Sequence[Prompt]) -> Tensor:
+        """(N, H), float32, without gradients: the state after `layer` layers; those above do not run."""
+        import torch
+
+        from ...mllm.lora import using
+
+        layer = self.backbone.num_layers if self.layer is None else self.layer
+        with torch.inference_mode(), using(self.backbone, self.adapter):
+            output = self.backbone.forward(prompts, layer=layer)
+            return pooled(self.backbone, output.hidden, output.ids, output.lengths, self.pooling)
+
+    def states_of_all_layers(self, prompts: Sequence[Prompt]) -> Tensor:
+        """(N, layers, H), float32: the state after each layer, from one pass."""
+        from ...mllm.lora import using
+
+        with using(self.backbone, self.adapter):
+            return states_of_all_layers(self.backbone, prompts, pooling=self.pooling)

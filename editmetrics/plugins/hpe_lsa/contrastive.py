@@ -1,0 +1,119 @@
+"""Contrastive tuning (section III-B): real images together, edited ones away from them.
+
+This module imports torch at its top, and is itself only imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...mllm.features import picture_key
+from ...mllm.lora import trainable, using
+from ...mllm.targets import TargetError
+from ...mllm.training import predictions
+from .assessor import BATCH, Assessor
+from .labels import Part
+
+if TYPE_CHECKING:
+    from ...mllm.backbone import Prompt
+
+
+def contrastive_loss(anchor: Tensor, positive: Tensor, negative: Tensor, temperature: float = 0.07) -> Tensor:
+    """The contrastive loss of each triplet, in nats, 0 or more.
+
+    -log exp(sim(a, p) / T) / (exp(sim(a, p) / T) + exp(sim(a, n) / T)), with the cosine similarity.
+
+    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. Source: equation 1.
+
+    >>> one = torch.tensor([[1.0, 0.0]])
+    >>> contrastive_loss(one, one, one)  # no telling apart: log 2
+    tensor([0.6931])
+    """
+    near = nn.functional.cosine_similarity(anchor, positive, dim=-1)
+    far = nn.functional.cosine_similarity(anchor, negative, dim=-1)
+    return nn.functional.softplus((far - near) / temperature)
+
+
+class Triplet(NamedTuple):
+    """Prompts of a real image, of another real image and of an edited one."""
+
+    id: str
+    anchor: Prompt
+    positive: Prompt
+    negative: Prompt
+
+
+class Triplets(Sequence[Triplet]):
+    """A triplet for each edited image: its source, a real image of another source, and itself.
+
+    The positive is drawn by the seed and the edit's place alone. An edit without a source gets a drawn anchor, too.
+    """
+
+    def __init__(self, assessor: Assessor, part: Part, seed: int) -> None:
+        self.assessor, self.edited, self.real, self.seed = assessor, part.edited(), part.real(), seed
+
+    def __len__(self) -> int:
+        return len(self.edited)
+
+    def __getitem__(self, index: Any) -> Any:
+        edit = self.edited[index]
+        order = np.random.default_rng([self.seed, index]).permutation(len(self.real)).tolist()
+        anchor = self.assessor.single(edit.source if edit.source is not None else self.real[order.pop()].edited)
+        for place in order:
+            positive = self.assessor.single(self.real[place].edited)
+            if picture_key(positive.pictures[0]) != picture_key(anchor.pictures[0]):
+                return Triplet(edit.id, anchor, positive, self.assessor.single(edit.edited))
+        raise TargetError(
+            f"all {len(self.real)} real images are the source of {edit.id}; a triplet needs one of another source"
+        )
+
+
+def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
+    """Triplets as the arguments of `Contrast`: all anchors, then all positives, then all negatives."""
+    return {"prompts": [triplet[role] for role in (1, 2, 3) for triplet in triplets]}
+
+
+class Contrast(nn.Module):
+    """The backbone with its adapter at work, as the training loop takes it: prompts in, equation 1 out."""
+
+    def __init__(self, assessor: Assessor, temperature: float) -> None:
+        super().__init__()
+        self.model = assessor.backbone.model
+        self.assessor, self.temperature = assessor, temperature
+        trainable(assessor.backbone, str(assessor.adapter))
+
+    def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
+        anchor, positive, negative = self._embedded(prompts)
+        return {"loss": contrastive_loss(anchor, positive, negative, self.temperature).mean()}
+
+    def chance(self, triplets: Triplets) -> float:
+        """The mean probability in equation 1 that the positive is the real one: 0.5 knows nothing, 1 is sure."""
+        return self._mean(triplets, lambda a, p, n: (-contrastive_loss(a, p, n, self.temperature)).exp())
+
+    def margin(self, triplets: Triplets) -> float:
+        """How much nearer real images are to one another than to edited ones: the mean of sim(a, p) - sim(a, n)."""
+        similarity = nn.functional.cosine_similarity
+        return self._mean(triplets, lambda anchor, near, far: similarity(anchor, near) - similarity(anchor, far))
+
+    def _mean(self, triplets: Triplets, measure: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
+        def predict(places: Sequence[int]) -> list[float]:
+            found: list[float] = []
+            for start in range(0, len(places), BATCH):
+                found += measure(
+                    *self._embedded(**collate([triplets[k] for k in places[start : start + BATCH]]))
+                ).tolist()
+            return found
+
+        with torch.no_grad():
+            values = predictions(range(len(triplets)), predict)
+        return sum(values) / len(values)
+
+    def _embedded(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
+        with using(self.assessor.backbone, self.assessor.adapter):
+            anchor, positive, negative = self.assessor.embed(prompts).chunk(3)
+        return anchor, positive, negative

@@ -1,0 +1,177 @@
+"""The two decoders (section III-D) on the states of the chosen layer: real or edited, and three ratings.
+
+This module imports torch at its top, and is itself only imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...agreement.correlation import krcc, plcc, srcc
+from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
+from ...agreement.measure import Measure, UndefinedError
+from ...mllm.heads import RegressionHead
+from ...mllm.targets import Example
+from .assessor import BATCH, Assessor
+from .labels import AUTHENTICITY, Part
+
+
+class Lesson(NamedTuple):
+    """One image as the decoders learn from it: its label, and if it is a rated edit, its ratings in [0, 1]."""
+
+    id: str
+    single: Tensor | None
+    label: float | None
+    pair: Tensor | None
+    ratings: Tensor | None
+
+
+def lessons(
+    assessor: Assessor, part: Part, dimensions: Sequence[str], label_scale: tuple[float, float]
+) -> list[Lesson]:
+    """The states of all images of `part`, with labels and ratings, for those of `dimensions` that are learned."""
+    low, high = label_scale
+    quality = [name for name in dimensions if name != AUTHENTICITY]
+    images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
+    singles = _states(assessor, [lambda e=e: assessor.single(e.sample.edited) for e in images])
+    rated = part.rated if quality else []
+    pairs = _states(
+        assessor,
+        [lambda s=e.sample: assessor.pair(s.source, s.edited, s.prompt) for e in rated],
+    )
+    by_id = {
+        e.id: (pair, torch.tensor([(e.targets[name] - low) / (high - low) for name in quality]))
+        for e, pair in zip(rated, pairs, strict=True)
+    }
+    found = [
+        Lesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
+        for e, single in zip(images, singles, strict=True)
+    ]
+    return found + [Lesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
+
+
+def _states(assessor: Assessor, makers: Sequence[Any]) -> list[Tensor]:
+    """The state of each prompt, on the CPU; a prompt is made when its turn comes."""
+    found: list[Tensor] = []
+    for start in range(0, len(makers), BATCH):
+        states = assessor.states([make() for make in makers[start : start + BATCH]])
+        found += states.cpu().clone().unbind()
+    return found
+
+
+def collate(some: Sequence[Lesson]) -> dict[str, Any]:
+    """Lessons as the arguments of `Decoders`."""
+    singles = [lesson for lesson in some if lesson.single is not None]
+    pairs = [lesson for lesson in some if lesson.pair is not None]
+    return {
+        "single": torch.stack([x.single for x in singles]) if singles else None,  # type: ignore[misc]
+        "labels": torch.tensor([x.label for x in singles]) if singles else None,
+        "pair": torch.stack([x.pair for x in pairs]) if pairs else None,  # type: ignore[misc]
+        "ratings": torch.stack([x.ratings for x in pairs]) if pairs else None,  # type: ignore[misc]
+    }
+
+
+class Decoders(nn.Module):
+    """A head for each dimension on standardised states; the loss is L_det + L_qual.
+
+    L_det is the binary cross-entropy in which real and edited images weigh the same, however many there are of each;
+    L_qual is equation 5: squared errors of ratings in [0, 1], summed over the dimensions, the mean over the edits.
+    """
+
+    def __init__(
+        self, heads: Mapping[str, RegressionHead], learned: Sequence[Lesson], device: torch.device | str
+    ) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict(heads)
+        self.quality = [name for name in heads if name != AUTHENTICITY]
+        for kind in ("single", "pair"):
+            states = [state for lesson in learned if (state := getattr(lesson, kind)) is not None]
+            mean, deviation = _standard(torch.stack(states)) if states else (torch.zeros(1), torch.ones(1))
+            self.register_buffer(f"{kind}_mean", mean, persistent=False)
+            self.register_buffer(f"{kind}_deviation", deviation, persistent=False)
+        labels = [lesson.label for lesson in learned if lesson.label is not None]
+        real = sum(labels) / len(labels) if labels else 0.5
+        self.weights = 0.5 / max(1 - real, 1e-12), 0.5 / max(real, 1e-12)  # of an edited image, and of a real one
+        self.to(device)
+
+    def forward(
+        self, single: Tensor | None, labels: Tensor | None, pair: Tensor | None, ratings: Tensor | None
+    ) -> dict[str, Tensor]:
+        parts: dict[str, Tensor] = {}
+        if single is not None and labels is not None:
+            logits = self.heads[AUTHENTICITY](self._standardised("single", single))[:, 0]
+            labels = labels.to(logits)
+            weight = torch.where(labels == 1, self.weights[1], self.weights[0])
+            parts["detection"] = nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
+        if pair is not None and ratings is not None:
+            given = self._ratings(pair)
+            parts["quality"] = (given - ratings.to(given)).square().sum(1).mean()
+        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
+
+    def agreement(self, held_out: Sequence[Lesson]) -> dict[str, dict[str, Any]]:
+        """How well the decoders agree with labels and ratings, by dimension; None where a measure is undefined.
+
+        Of authenticity, edited is the positive class, and an image is taken for edited below a probability of 0.5.
+        """
+        batch = collate(held_out)
+        found: dict[str, dict[str, Any]] = {}
+        with torch.no_grad():
+            if batch["pair"] is not None:
+                given = self._ratings(batch["pair"]).cpu()
+                for column, name in enumerate(self.quality):
+                    pair = given[:, column].tolist(), batch["ratings"][:, column].tolist()
+                    found[name] = {m.name: _defined(m, *pair) for m in (srcc, plcc, krcc)} | {"n": len(given)}
+            if batch["single"] is not None:
+                logits = self.heads[AUTHENTICITY](self._standardised("single", batch["single"]))[:, 0].cpu()
+                edited = (1 - batch["labels"]).tolist()
+                measures: dict[str, Any] = {"auc": _defined(auc, (-logits).tolist(), edited)}
+                taken = (logits < 0).float().tolist()
+                for measure in (balanced_accuracy, recall, specificity, f1, f1_positive):
+                    measures[measure.name] = _defined(measure, taken, edited)
+                found[AUTHENTICITY] = measures | {"n": len(edited)}
+        return found
+
+    def folded(self) -> dict[str, RegressionHead]:
+        """The heads for raw states: W (x - m) / s + b is W' x + b' with W' = W / s and b' = b - W' m."""
+        found = {}
+        for name, head in self.heads.items():
+            kind = "single" if name == AUTHENTICITY else "pair"
+            mean, deviation = (getattr(self, f"{kind}_{what}").cpu().double() for what in ("mean", "deviation"))
+            raw = RegressionHead(**head.settings)  # type: ignore[arg-type]
+            raw.load_state_dict({key: value.cpu() for key, value in head.state_dict().items()})
+            first: Any = raw.layers[0]
+            weight = first.weight.data.double() / deviation
+            first.bias.data.copy_(first.bias.data.double() - weight @ mean)
+            first.weight.data.copy_(weight)
+            found[name] = raw.eval()
+        return found
+
+    def _ratings(self, pair: Tensor) -> Tensor:
+        states = self._standardised("pair", pair)
+        return torch.cat([self.heads[name](states) for name in self.quality], 1)
+
+    def _standardised(self, kind: str, states: Tensor) -> Tensor:
+        mean, deviation = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_deviation")
+        return (states.to(mean) - mean) / deviation
+
+
+def merit(agreement: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """What chooses the decoders' best weights: the mean of the dimensions' SRCC and the detection's AUC."""
+    values = [found.get("srcc", found.get("auc")) for found in agreement.values()]
+    return None if not values or None in values else sum(values) / len(values)
+
+
+def _standard(states: Tensor) -> tuple[Tensor, Tensor]:
+    deviation = states.std(0, unbiased=False)
+    return states.mean(0), torch.where(deviation > 1e-6, deviation, 1.0)
+
+
+def _defined(measure: Measure, scores: Sequence[float], wanted: Sequence[float]) -> float | None:
+    try:
+        return float(measure(scores, wanted))
+    except UndefinedError:
+        return None

@@ -1,0 +1,260 @@
+"""The training of HPE-LSA: contrastive tuning, layer-sensitivity analysis, decoders, in this order.
+
+This module imports torch through the stages at its top, and is itself only imported inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
+from ...mllm.heads import RegressionHead
+from ...mllm.lora import add_lora, remove_lora
+from ...mllm.training import (
+    History,
+    Progress,
+    Recipe,
+    RecipeError,
+    TrainingError,
+    on_main_process,
+    train,
+    training_device,
+)
+from ...sample import EditMetricsError, SampleError
+from . import contrastive, decoders
+from .analysis import analyse
+from .assessor import PAIR, SINGLE, Assessor
+from .labels import AUTHENTICITY, LabelledSet, read_labelled_set
+from .lsa import COLUMNS, LayerProfile
+from .method import Method, settings_of
+
+if TYPE_CHECKING:
+    from ...mllm.backbone import Backbone
+    from .metric import HPELSA
+
+logger = logging.getLogger(__name__)
+
+ADAPTER = "contrastive"
+"""The adapter's name in a checkpoint."""
+
+
+def fit(
+    metric: HPELSA,
+    train_data: Any,
+    val: Any,
+    *,
+    targets: Mapping[str, str],
+    label_scale: tuple[float, float],
+    group: str | None,
+    output_dir: str | os.PathLike[str],
+    resume: bool,
+    preset: str,
+    settings: Mapping[str, Any],
+    progress: Progress | None,
+) -> Checkpoint:
+    """The three steps of the method, each of which goes on where it was stopped; writes the checkpoint. See
+    `HPELSA.fit`."""
+    folder = Path(output_dir)
+    method, recipe = settings_of(preset, settings)
+    metric.device = training_device(metric.device)
+    known = [dimension.name for dimension in type(metric).dimensions]
+    if unknown := [name for name in targets if name not in known]:
+        raise EditMetricsError(f"{metric.name} has no dimension {unknown[0]!r} to train; it has {', '.join(known)}")
+    dimensions = [name for name in known if name in targets]
+    data = read_labelled_set(train_data, val, targets=targets, label_scale=label_scale, group=group, seed=recipe.seed)
+    backbone = metric.load_backbone()
+    if method.layer is not None and method.layer > backbone.num_layers:
+        raise RecipeError(f"layer={method.layer}, and {backbone.checkpoint.name} has {backbone.num_layers} layers")
+    about = {
+        "dimensions": dimensions,
+        "data": data.digest(),
+        "backbone": {k: v for k, v in backbone.identity().items() if k not in ("attention", "transformers")},
+        "label_scale": list(data.label_scale),
+        "method": asdict(method),
+        "recipe": asdict(recipe),
+    }
+    if resume and (done := finished_checkpoint(folder, type(metric), about)):
+        logger.info("%s holds the finished training already", folder)
+        return done
+    assessor = Assessor(backbone, None, None, method.pooling)
+    data = data.without(_unusable(assessor, data))
+    stages = _Stages(folder, about, resume, progress)
+    tuned: dict[str, str] = {}
+    try:
+        if method.parts:
+            assessor.adapter = tuned[ADAPTER] = f"fit_{ADAPTER}"
+        margins = stages.tune(assessor, data, method, recipe)
+        assessor.layer = stages.choose_layer(assessor, data, method)
+        heads, agreement = stages.decode(assessor, data, dimensions, method, recipe)
+        trained = type(metric)()
+        trained.dimensions = tuple(d for d in type(metric).dimensions if d.name in dimensions)  # type: ignore[misc]
+        on_main_process(
+            partial(
+                write_checkpoint,
+                folder,
+                trained,
+                label_scale=data.label_scale,
+                backbone=backbone,
+                adapters=tuned,
+                heads=heads,
+                prompts={AUTHENTICITY: SINGLE, "quality": "[image]".join(PAIR)},
+                settings={
+                    "backbone": _where(backbone),
+                    "layer": assessor.layer,
+                    "layers": backbone.num_layers,
+                    "pooling": method.pooling,
+                    "margin of real to edited": margins,
+                },
+                validation=agreement,
+                recipe={**asdict(method), **asdict(recipe)},
+                data=data.counts(),
+                fit=about,
+                history=stages.histories,
+            )
+        )
+    finally:
+        for adapter in tuned.values():
+            remove_lora(backbone, adapter)
+    return read_checkpoint(folder, type(metric))
+
+
+class _Stages:
+    """The steps of a training in `folder`, and what they leave there."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any], resume: bool, progress: Progress | None) -> None:
+        self.folder, self.about, self.resume, self.progress = folder, dict(about), resume, progress
+        self.histories: dict[str, History] = {}
+
+    def tune(self, assessor: Assessor, data: LabelledSet, method: Method, recipe: Recipe) -> dict[str, float]:
+        """Contrastive tuning; the margin between real and edited validation images before and after."""
+        if assessor.adapter is None:
+            return {}
+        add_lora(
+            assessor.backbone, assessor.adapter, parts=method.parts, rank=method.rank, alpha=method.alpha,
+            dropout=method.dropout, seed=recipe.seed,
+        )  # fmt: skip
+        contrast = contrastive.Contrast(assessor, method.temperature)
+        held_out = contrastive.Triplets(assessor, data.validation, recipe.seed)
+        before = contrast.eval().margin(held_out)
+        self.histories["contrastive"] = train(
+            contrast,
+            contrastive.Triplets(assessor, data.train, recipe.seed),
+            collate=contrastive.collate,
+            recipe=recipe,
+            output_dir=self.folder / "training" / "contrastive",
+            validate=lambda: contrast.chance(held_out),
+            resume=self.resume,
+            progress=self.progress,
+            about=self.about,
+        )
+        assessor.backbone.model.requires_grad_(False)
+        return {"before": before, "after": contrast.margin(held_out)}
+
+    def choose_layer(self, assessor: Assessor, data: LabelledSet, method: Method) -> int:
+        """The layer that is read: that of the option, or of the analysis, or the last one.
+
+        Of several processes one analyses, and the others read what it found.
+        """
+        if method.layer is not None or not method.lsa:
+            return method.layer or assessor.backbone.num_layers
+        file = self.folder / "training" / "layers.json"
+        if not (self.resume and self._known(file)):
+            on_main_process(lambda: self._analyse(assessor, data, method, file))
+        said = json.loads(file.read_text(encoding="utf-8"))["profile"]
+        kl, ldr, entropy = (np.array(said[name]) for name in COLUMNS)
+        profile = LayerProfile(kl, ldr, entropy, said["real"], said["edited"])
+        on_main_process(lambda: self._show(profile))
+        logger.info("layer %d of %d is read", profile.chosen, assessor.backbone.num_layers)
+        return profile.chosen
+
+    def decode(
+        self, assessor: Assessor, data: LabelledSet, dimensions: list[str], method: Method, recipe: Recipe
+    ) -> tuple[dict[str, RegressionHead], dict[str, dict[str, Any]]]:
+        """The decoders, for raw states, and how well they agree with validation and test data."""
+        states = {
+            name: decoders.lessons(assessor, part, dimensions, data.label_scale) for name, part in data.parts.items()
+        }
+        hidden = method.hidden if method.decoders else ()
+        heads = {
+            name: RegressionHead(assessor.backbone.hidden_size, hidden=hidden, activation="relu", seed=recipe.seed)
+            for name in dimensions
+        }
+        module = decoders.Decoders(heads, states["train"], assessor.backbone.device)
+        self.histories["decoders"] = train(
+            module,
+            states["train"],
+            collate=decoders.collate,
+            recipe=method.of_decoders(recipe),
+            output_dir=self.folder / "training" / "decoders",
+            validate=lambda: decoders.merit(module.agreement(states["validation"])),
+            resume=self.resume,
+            progress=self.progress,
+            about={**self.about, "layer": assessor.layer},
+        )
+        agreement = module.agreement(states["validation"])
+        if "test" in states:
+            for name, measures in module.agreement(states["test"]).items():
+                agreement[name] |= {f"test {measure}": value for measure, value in measures.items()}
+        return module.folded(), agreement
+
+    def _analyse(self, assessor: Assessor, data: LabelledSet, method: Method, file: Path) -> None:
+        profile = analyse(assessor, data.train.real(), data.train.edited(), **method.statistics)
+        said = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(profile).items()}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"about": self.about, "profile": said}), encoding="utf-8")
+        os.replace(temporary, file)
+
+    def _known(self, file: Path) -> bool:
+        """Whether the analysis of this very training has been done."""
+        if not file.is_file():
+            return False
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))["about"]
+        except (ValueError, KeyError) as error:
+            raise TrainingError(f"{file} is damaged ({error}); delete it, or start afresh") from error
+        return bool(before == json.loads(json.dumps(self.about)))
+
+    def _show(self, profile: LayerProfile) -> None:
+        profile.write(self.folder / "layers.csv")
+        try:
+            from .profile_plot import draw
+
+            draw(profile, self.folder / "layers.svg")
+        except ImportError:
+            logger.info("layers.svg is not drawn: pip install 'editmetrics[plot]'")
+
+
+def _where(backbone: Backbone) -> str:
+    """What a checkpoint loads its backbone by: a hub id, a name of the weights registry, or a folder's full path."""
+    source = Path(backbone.checkpoint.source)
+    return str(source.resolve()) if source.is_dir() else str(source)
+
+
+def _unusable(assessor: Assessor, data: LabelledSet) -> dict[str, str]:
+    """The samples that the backbone cannot be asked about, by id, and why."""
+    found: dict[str, str] = {}
+
+    def ask(name: str, make: Callable[[], Any]) -> None:
+        try:
+            make()
+        except SampleError as error:
+            logger.warning("%s is left out: %s", name, error)
+            found[name] = str(error)
+
+    for part in data.parts.values():
+        for example in part.images:
+            ask(example.id, partial(assessor.single, example.sample.edited))
+        for example in part.rated:
+            sample = example.sample
+            ask(example.id, partial(assessor.pair, sample.source, sample.edited, sample.prompt or ""))
+    return found

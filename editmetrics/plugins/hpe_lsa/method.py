@@ -1,0 +1,101 @@
+"""What HPE-LSA's method leaves open, and the named recipes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Lt
+
+from ...mllm.layers import Pooling
+from ...mllm.training import Recipe, RecipeError, adjusted
+from .lsa import Divergence
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the paper's method leaves open, beside the `Recipe` of the tuning; every field is an option of `fit`.
+
+    - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
+      contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
+    - `layer`: this layer is read, whatever LSA finds.
+    - `pooling`: what stands for an image or an edit: the state at the prompt's last token, or the mean over its image
+      tokens.
+    - `rank`, `alpha`, `dropout`: of LoRA. `temperature`: tau of equation 1.
+    - `bins`, `smoothing`, `divergence`, `epsilon`: see `lsa.LayerStatistics`.
+    - `hidden`: the layers of each decoder. `decoder_learning_rate`, `decoder_epochs` (or `decoder_steps`),
+      `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
+    """
+
+    vision_lora: bool = True
+    language_lora: bool = True
+    lsa: bool = True
+    decoders: bool = True
+    layer: Annotated[int, Ge(1)] | None = None
+    pooling: Pooling = "last"
+    rank: Annotated[int, Ge(1)] = 8
+    alpha: Annotated[float, Gt(0)] = 16.0
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
+    temperature: Annotated[float, Gt(0)] = 0.07
+    bins: Annotated[int, Ge(2)] = 32
+    smoothing: Annotated[float, Gt(0)] = 1e-6
+    divergence: Divergence = "histogram"
+    epsilon: Annotated[float, Gt(0)] = 1e-6
+    hidden: tuple[int, ...] = (2048, 128)
+    decoder_learning_rate: Annotated[float, Gt(0)] = 5e-5
+    decoder_epochs: Annotated[float, Gt(0)] = 30.0
+    decoder_steps: Annotated[int, Ge(1)] | None = None
+    decoder_batch_size: Annotated[int, Ge(1)] = 32
+    decoder_weight_decay: Annotated[float, Ge(0)] = 0.0
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of the backbone that LoRA tunes."""
+        return {part for part in ("vision", "language") if getattr(self, f"{part}_lora")}
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """The keywords of `LayerStatistics`."""
+        return {name: getattr(self, name) for name in ("bins", "smoothing", "divergence", "epsilon")}
+
+    def of_decoders(self, recipe: Recipe) -> Recipe:
+        """The recipe of the decoders: `recipe` but for what the decoders have of their own."""
+        return replace(
+            recipe, learning_rate=self.decoder_learning_rate, epochs=self.decoder_epochs, steps=self.decoder_steps,
+            batch_size=self.decoder_batch_size, weight_decay=self.decoder_weight_decay, micro_batch_size=None,
+            evaluate_every=None, gradient_checkpointing=False,
+        )  # fmt: skip
+
+
+PAPER = Recipe(
+    epochs=3, batch_size=16, micro_batch_size=2, learning_rate=1e-4, schedule="cosine", gradient_checkpointing=True
+)
+"""Section IV-A: AdamW, cosine annealing, 1e-4 for LoRA and 5e-5 for decoders. Epochs and batches are not stated."""
+
+PRESETS: dict[str, tuple[Method, Recipe]] = {
+    "paper": (Method(), PAPER),
+    "toy": (
+        Method(pooling="image", dropout=0.0, hidden=(64,), decoder_learning_rate=3e-3, decoder_steps=1500,
+               decoder_batch_size=64, decoder_weight_decay=0.01),
+        Recipe(steps=40, batch_size=16, learning_rate=1e-3, schedule="cosine"),
+    ),
+}  # fmt: skip
+
+
+def settings_of(preset: str, settings: Mapping[str, Any]) -> tuple[Method, Recipe]:
+    """The preset with other `settings`, each a field of `Method` or of `Recipe`."""
+    if preset not in PRESETS:
+        raise RecipeError(f"hpe_lsa has no preset {preset!r}; it has {', '.join(PRESETS)}")
+    method, recipe = PRESETS[preset]
+    own = {field.name for field in fields(Method)}
+    known = [*own, *(field.name for field in fields(Recipe))]
+    for name in settings.keys() - set(known):
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(f"the training of hpe_lsa has no setting {name!r}; {advice}it has {', '.join(sorted(known))}")
+    return (
+        adjusted(method, {name: value for name, value in settings.items() if name in own}),
+        adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),
+    )

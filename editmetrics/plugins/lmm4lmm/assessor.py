@@ -1,0 +1,180 @@
+"""One backbone that scores images: what it is asked, and what is read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ...sample import SampleError
+from .prompts import ANSWERS, QUESTIONS, answer_start, question, yes_no_question
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ...mllm.backbone import Backbone, Picture, Prompt
+    from ...mllm.readouts import LevelReadout, YesNoReadout
+
+
+class Prepared(TypedDict):
+    """What `Assessor.prepare` makes of a sample: a prompt for each dimension, and one for each question."""
+
+    scored: dict[str, Prompt]
+    asked: list[Prompt]
+
+
+@dataclass
+class Assessor:
+    """A backbone with what was trained on it.
+
+    - `side`: images are resized to a square of so many pixels, whatever their shape.
+    - `dimensions`: those that it scores. `heads`: from a hidden state to a rating, by dimension.
+    - `adapters`: the name of each task's adapter on the backbone; the tasks are dimensions and "questions".
+    - `projectors`: the parameters of each task's projector, where they are not the backbone's own.
+    """
+
+    backbone: Backbone
+    side: int
+    dimensions: Sequence[str] = ()
+    heads: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    projectors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------ from images and text to prompts
+
+    def see(self, image: np.ndarray) -> Picture:
+        """The image (H, W, 3), uint8, as the backbone takes it: resized (bicubic), then cut into tiles."""
+        import numpy as np
+        from PIL import Image
+
+        square = Image.fromarray(image).resize((self.side, self.side), Image.Resampling.BICUBIC)
+        return self.backbone.see(np.array(square))
+
+    def scored(self, picture: Picture, dimension: str, prompt: str) -> Prompt:
+        """The question for a dimension, and the answer up to the token that is scored: its last one."""
+        return self._answered(picture, question(dimension, prompt), self._words(answer_start(dimension)))
+
+    def asked(self, picture: Picture, text: str) -> Prompt:
+        """A yes/no question."""
+        if not text.strip():
+            raise SampleError("a question is empty; expected some text")
+        return self._answered(picture, yes_no_question(text), [])
+
+    def taught(self, picture: Picture, text: str, answer: str, word: str | None = None) -> Prompt:
+        """A question with its whole answer and the token that ends a turn, for language loss.
+
+        With `word` the answer begins with `answer` and is taught from there on: the one token that `word` begins with.
+        """
+        if word is None:
+            return self._answered(picture, text, [*self._words(answer), self.backbone.tokenizer.eos_token_id])
+        prompt = self._answered(picture, text, [*self._words(answer), self._next(answer, word)])
+        return replace(prompt, answer_start=len(prompt) - 1)
+
+    def prepare(self, image: np.ndarray, prompt: str, questions: Sequence[str]) -> Prepared:
+        """The prompts of all dimensions, and of the questions where it answers any; all with the same picture."""
+        picture = self.see(image)
+        return {
+            "scored": {dimension: self.scored(picture, dimension, prompt) for dimension in self.dimensions},
+            "asked": [self.asked(picture, text) for text in questions] if self.answers else [],
+        }
+
+    @property
+    def answers(self) -> bool:
+        """Whether it was trained to answer questions."""
+        return QUESTIONS in self.adapters
+
+    def _answered(self, picture: Picture, text: str, answer: list[int]) -> Prompt:
+        import torch
+
+        from ...mllm.backbone import IMAGE
+
+        room = self.backbone.context - len(answer)
+        prompt = self.backbone.prompt([("user", [IMAGE, text])], [picture], max_tokens=room)
+        return replace(prompt, ids=torch.cat([prompt.ids, torch.tensor(answer, dtype=prompt.ids.dtype)]))
+
+    def _words(self, text: str) -> list[int]:
+        """The tokens of an answer as they stand after the line break that begins a turn.
+
+        SentencePiece may put a space before a text that stands alone; in training it did not stand alone.
+        """
+        line = self.backbone.tokens("\n")
+        return self.backbone.tokens(f"\n{text}")[len(line) :]
+
+    # ------------------------------------------------------------------ from prompts to numbers
+
+    @contextmanager
+    def at_work(self, task: str, adapter: bool = True) -> Iterator[None]:
+        """The backbone with a task's projector and, unless it is not wanted, its adapter."""
+        from ...mllm.lora import using
+        from ...mllm.projector import using_projector
+
+        name = self.adapters.get(task) if adapter else None
+        with using(self.backbone, name), using_projector(self.backbone, self.projectors.get(task)):
+            yield
+
+    def hidden(self, prompts: Sequence[Prompt]) -> Tensor:
+        """(N, H): the last layer's state at each prompt's own last token, wherever padding begins. Differentiable."""
+        import torch
+
+        output = self.backbone.forward(prompts)
+        return output.hidden[torch.arange(len(prompts), device=output.hidden.device), output.lengths - 1]
+
+    def rate(self, dimension: str, prompts: Sequence[Prompt]) -> Tensor:
+        """(N,): the ratings of `scored` prompts, as far as the head goes; differentiable."""
+        return self.heads[dimension](self.hidden(prompts))[:, 0]
+
+    def levels(self, dimension: str, prompts: Sequence[Prompt]) -> LevelReadout:
+        """The level words' probabilities after `scored` prompts."""
+        from ...mllm.readouts import read_levels
+
+        return read_levels(self.backbone.logits(self.hidden(prompts)), self.level_words[dimension])
+
+    @cached_property
+    def level_words(self) -> dict[str, list[int]]:
+        """The tokens of the five level words after each dimension's answer start."""
+        from ...mllm.readouts import LEVELS
+        from .prompts import DIMENSIONS
+
+        return {d: [self._next(answer_start(d), f" {word}") for word in LEVELS] for d in DIMENSIONS}
+
+    @cached_property
+    def yes_no(self) -> tuple[list[int], list[int]]:
+        """The tokens that begin an answer of yes, and of no: with and without a capital, and a space before."""
+        yes, no = ({self._next("", form) for form in _forms(word)} for word in ANSWERS)
+        return sorted(yes - no), sorted(no - yes)  # a space that is a token of its own says neither
+
+    def answer(self, prompts: Sequence[Sequence[Prompt]]) -> list[YesNoReadout]:
+        """For each picture's questions, the probability of yes against no; the pictures are computed once.
+
+        No gradients. To be called `at_work("questions")`; nothing for a picture without questions.
+        """
+        import torch
+
+        from ...mllm.reading import after_images
+        from ...mllm.readouts import YesNoReadout, read_yes_no
+
+        asked = [row for row, questions in enumerate(prompts) if questions]
+        nothing = YesNoReadout(torch.empty(0), torch.empty(0))
+        found = [nothing for _ in prompts]
+        if not asked:
+            return found
+        parts = [[after_images(self.backbone, prompt) for prompt in prompts[row]] for row in asked]
+        counts = [len(of_picture) for of_picture in parts]
+        shared = self.backbone.read([of_picture[0][0] for of_picture in parts])
+        reading = shared.repeated([place for place, count in enumerate(counts) for _ in range(count)])
+        reading.extend([rest for of_picture in parts for _, rest in of_picture])
+        read = read_yes_no(reading.logits, *self.yes_no)
+        for row, yes, mass in zip(asked, read.yes.cpu().split(counts), read.mass.cpu().split(counts), strict=True):
+            found[row] = YesNoReadout(yes, mass)
+        return found
+
+    def _next(self, before: str, text: str) -> int:
+        """The first token of `text` after `before`, at the beginning of an answer."""
+        return self._words(before + text)[len(self._words(before))]
+
+
+def _forms(word: str) -> list[Any]:
+    return [space + form for space in ("", " ") for form in (word, word.capitalize())]

@@ -1,0 +1,336 @@
+"""The training of LMM4LMM (section 4.2): levels and questions first, then ratings, and answers.
+
+This module imports modules that import torch, and is itself only imported inside functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Any
+
+from ...images import eight_bits, read_image
+from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
+from ...mllm.heads import RegressionHead
+from ...mllm.lora import add_lora, remove_lora, trainable, using
+from ...mllm.projector import projector_tensors, using_projector
+from ...mllm.readouts import LEVELS
+from ...mllm.targets import Example, TrainingSet, read_training_set
+from ...mllm.training import History, Progress, Recipe, on_main_process, train, training_device
+from ...sample import EditMetricsError, Sample, SampleError
+from .answers import answered, require_answers
+from .assessor import Assessor
+from .learner import LanguageLearner, Lesson, Lessons, RatingLearner, collate, in_ratings
+from .levels import ends, level
+from .method import Method, settings_of
+from .prompts import DIMENSIONS, QUESTIONS, answer_start, question, sentence, yes_no_question
+from .validation import accuracy, agreement
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...mllm.backbone import Backbone, Picture
+    from .metric import LMM4LMM
+
+logger = logging.getLogger(__name__)
+
+MEMORY = 1 << 30
+"""Bytes of prepared pictures that are kept from one epoch to the next."""
+
+
+def fit(
+    metric: LMM4LMM,
+    train_data: Any,
+    val: Any,
+    *,
+    targets: Mapping[str, str],
+    label_scale: tuple[float, float],
+    group: str | None,
+    answers: str | None,
+    output_dir: str | os.PathLike[str],
+    resume: bool,
+    preset: str,
+    settings: Mapping[str, Any],
+    progress: Progress | None,
+) -> Checkpoint:
+    """Train both stages, write the checkpoint and return it; see `LMM4LMM.fit`. A run that was killed goes on."""
+    folder = Path(output_dir)
+    method, recipe = settings_of(preset, settings)
+    metric.device = training_device(metric.device)
+    if unknown := [name for name in targets if name not in DIMENSIONS]:
+        raise EditMetricsError(f"lmm4lmm has no dimension {unknown[0]!r} to train; it has {', '.join(DIMENSIONS)}")
+    dimensions = [name for name in DIMENSIONS if name in targets]
+    needs = {"edited", "prompt"} if "correspondence" in dimensions else {"edited"}
+    data = read_training_set(
+        train_data, val, targets=targets, label_scale=label_scale, group=group, needs=needs, seed=recipe.seed
+    )
+    if answers is not None:
+        require_answers((example.sample for example in data.train), answers)
+    backbone = metric.load_backbone()
+    about = {
+        "dimensions": dimensions,
+        "data": data.digest(),
+        "answers": _digest(data, answers),
+        "backbone": {k: v for k, v in backbone.identity().items() if k not in ("attention", "transformers")},
+        "label_scale": list(data.label_scale),
+        "method": asdict(method),
+        "recipe": asdict(recipe),
+    }
+    if resume and (done := finished_checkpoint(folder, type(metric), about)):
+        logger.info("%s holds the finished training already", folder)
+        return done
+    assessor = Assessor(backbone, method.side, dimensions)
+    data = _without_unusable(assessor, data, answers)
+    run = Run(assessor, method, recipe, data, answers, Pictures(assessor), folder / "training", resume, progress, about)
+    try:
+        run.first_stage()
+        for dimension in dimensions:
+            run.ratings(dimension)
+        if answers is not None:
+            run.questions()
+        trained = type(metric)()
+        trained.dimensions = tuple(d for d in type(metric).dimensions if d.name in dimensions)  # type: ignore[misc]
+        write = partial(
+            write_checkpoint,
+            folder,
+            trained,
+            label_scale=data.label_scale,
+            backbone=backbone,
+            adapters=run.adapters,
+            heads=run.heads,
+            parts=run.parts,
+            prompts={dimension: question(dimension, "...") for dimension in dimensions},
+            settings={
+                "backbone": _where(backbone),
+                "side": method.side,
+                "projectors": run.projectors,
+                "level_ends": {dimension: list(run.ends(dimension)) for dimension in dimensions},
+            },
+            validation=run.validation,
+            recipe={**asdict(method), **asdict(recipe)},
+            data=data.counts() | ({"questions": len(run.taught_answers())} if answers else {}),
+            fit=about,
+            history=run.histories,
+        )
+        on_main_process(write)
+    finally:
+        for adapter in run.adapters.values():
+            remove_lora(backbone, adapter)
+    return read_checkpoint(folder, type(metric))
+
+
+@dataclass
+class Run:
+    """One training: what it is done with, and what has come of it so far."""
+
+    assessor: Assessor
+    method: Method
+    recipe: Recipe
+    data: TrainingSet
+    answers: str | None
+    pictures: Pictures
+    folder: Path
+    resume: bool
+    progress: Progress | None
+    about: Mapping[str, Any]
+    parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    projectors: dict[str, str] = field(default_factory=dict)
+    adapters: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, RegressionHead] = field(default_factory=dict)
+    validation: dict[str, dict[str, Any]] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
+
+    def first_stage(self) -> None:
+        """Instruction tuning: projectors learn to say levels, and where one is shared, to answer questions."""
+        if not self.method.levels:
+            return
+        dimensions = list(self.assessor.dimensions)
+        if self.method.together:
+            tasks = dimensions + ([QUESTIONS] if self.answers else [])
+            self._levels("projector", dimensions, tasks)
+        else:
+            for dimension in dimensions:
+                self._levels(f"projector_{dimension}", [dimension], [dimension])
+
+    def _levels(self, part: str, dimensions: Sequence[str], tasks: Sequence[str]) -> None:
+        backbone = self.assessor.backbone
+        word = self.method.level_loss == "word"
+        lessons = [lesson for dimension in dimensions for lesson in self.taught_levels(dimension, word)]
+        if QUESTIONS in tasks:
+            lessons += self.taught_answers(word)
+        with using(backbone, None), using_projector(backbone, projector_tensors(backbone), trained=True):
+            learner = LanguageLearner(self.assessor)
+
+            def validate() -> float | None:
+                found = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
+                return None if None in found else fmean(found)
+
+            self._train(part, learner, lessons, self.method.first_stage(self.recipe), validate)
+            for dimension in dimensions:
+                level_srcc = self._agreement(dimension, self._say_levels)["srcc"]
+                self.validation.setdefault(dimension, {})["level_srcc"] = level_srcc
+            self.parts[part] = projector_tensors(backbone)
+        self.projectors |= dict.fromkeys(tasks, part)
+
+    def ratings(self, dimension: str) -> None:
+        """Quality regression: LoRA on vision tower and language model, and a head, learn ratings."""
+        ratings = [example.targets[dimension] for example in self.data.train]
+        mean, deviation = fmean(ratings), pstdev(ratings)  # a head begins near 0, so it learns ratings in these units
+        lessons = [
+            partial(self._rated, example, dimension, (example.targets[dimension] - mean) / deviation)
+            for example in self.data.train
+        ]
+        with self._adapted(dimension):
+            head = RegressionHead(
+                self.assessor.backbone.hidden_size, hidden=self.method.hidden, activation="relu", seed=self.recipe.seed
+            )
+            learner = RatingLearner(self.assessor, head)
+            self.assessor.heads = {dimension: head}
+            self._train(
+                dimension, learner, lessons, self.recipe, lambda: self._agreement(dimension, self.assessor.rate)["srcc"]
+            )
+            self.validation.setdefault(dimension, {}).update(self._agreement(dimension, self.assessor.rate))
+        self.heads[dimension] = in_ratings(head, mean, deviation)
+
+    def questions(self) -> None:
+        """Question answering: LoRA on vision tower and language model learns yes and no."""
+        with self._adapted(QUESTIONS):
+            learner = LanguageLearner(self.assessor)
+            asked = [
+                (example, text, said)
+                for example in self.data.validation
+                for text, said in answered(example.sample, str(self.answers))
+            ]
+
+            def measure() -> dict[str, Any]:
+                return accuracy(self.assessor, self.pictures, asked)
+
+            validate = (lambda: measure()["accuracy"]) if asked else None
+            self._train(QUESTIONS, learner, self.taught_answers(), self.recipe, validate)
+            self.validation[QUESTIONS] = measure()
+
+    def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:
+        """The training samples with the level of their rating as the answer, or its word alone as what is taught."""
+        low, high = self.ends(dimension)
+        lessons: list[Callable[[], Lesson]] = []
+        for example in self.data.train:
+            text = question(dimension, example.sample.prompt or "")
+            reached = level(example.targets[dimension], low, high)
+            said = (answer_start(dimension), f" {LEVELS[reached - 1]}") if word else (sentence(dimension, reached),)
+            lessons.append(partial(self._told, example, text, *said))
+        return lessons
+
+    def taught_answers(self, word: bool = False) -> list[Callable[[], Lesson]]:
+        """The questions of the training samples with their answers."""
+        return [
+            partial(self._told, example, yes_no_question(text), *parts)
+            for example in self.data.train
+            for text, said in answered(example.sample, str(self.answers))
+            for parts in [("", said.capitalize()) if word else (said.capitalize(),)]
+        ]
+
+    def ends(self, dimension: str) -> tuple[float, float]:
+        """The lowest and highest training rating."""
+        return ends([example.targets[dimension] for example in self.data.train])
+
+    def _told(self, example: Example, text: str, answer: str, word: str | None = None) -> Lesson:
+        return Lesson(example.id, self.assessor.taught(self.pictures(example.sample), text, answer, word))
+
+    def _rated(self, example: Example, dimension: str, rating: float) -> Lesson:
+        prompt = self.assessor.scored(self.pictures(example.sample), dimension, example.sample.prompt or "")
+        return Lesson(example.id, prompt, rating)
+
+    def _adapted(self, task: str) -> Any:
+        """The backbone with the task's projector and a new adapter that alone is trained."""
+        backbone, method = self.assessor.backbone, self.method
+        self.adapters[task] = adapter = f"fit_{task}"
+        add_lora(
+            backbone, adapter, parts=("vision", "language"), rank=method.rank, alpha=method.alpha,
+            dropout=method.dropout, seed=self.recipe.seed,
+        )  # fmt: skip
+        trainable(backbone, adapter)
+        return using_projector(backbone, self.parts.get(self.projectors.get(task, "")))
+
+    def _agreement(self, dimension: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:
+        return agreement(self.assessor, self.pictures, self.data.validation, dimension, read)
+
+    def _say_levels(self, dimension: str, prompts: Any) -> Tensor:
+        return self.assessor.levels(dimension, prompts).expectation
+
+    def _train(
+        self, stage: str, learner: Any, lessons: Any, recipe: Recipe, validate: Callable[[], float | None] | None
+    ) -> None:
+        self.histories[stage] = train(
+            learner,
+            Lessons(lessons),
+            collate=collate,
+            recipe=recipe,
+            output_dir=self.folder / stage,
+            validate=validate,
+            resume=self.resume,
+            progress=self.progress,
+            about={**self.about, "stage": stage},
+        )
+
+
+class Pictures:
+    """The picture of a sample; kept for the next time, up to `MEMORY` bytes of them."""
+
+    def __init__(self, assessor: Assessor) -> None:
+        self.assessor = assessor
+        self._kept: dict[int, tuple[Sample, Picture]] = {}
+        self._held = 0
+
+    def __call__(self, sample: Sample) -> Picture:
+        if id(sample) in self._kept:  # training and validation data may have equal ids
+            return self._kept[id(sample)][1]
+        picture = self.assessor.see(eight_bits(read_image(sample.edited)))
+        size = sum(tensor.nbytes for tensor in picture.pixels.values())
+        if self._held + size <= MEMORY:
+            self._held += size
+            self._kept[id(sample)] = sample, picture
+        return picture
+
+
+def _where(backbone: Backbone) -> str:
+    """What a checkpoint loads its backbone by: a hub id, a name of the weights registry, or a folder's full path."""
+    source = Path(backbone.checkpoint.source)
+    return str(source.resolve()) if source.is_dir() else str(source)
+
+
+def _digest(data: TrainingSet, answers: str | None) -> str | None:
+    if answers is None:
+        return None
+    text = repr([answered(example.sample, answers) for example in (*data.train, *data.validation)])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _without_unusable(assessor: Assessor, data: TrainingSet, answers: str | None) -> TrainingSet:
+    """The same without the examples that the backbone cannot be asked about, which are counted with the reason."""
+    import numpy as np
+
+    left_out = {reason: list(ids) for reason, ids in data.left_out.items()}
+    blank = assessor.see(np.zeros((assessor.side, assessor.side, 3), np.uint8))  # all images become as large as this
+
+    def usable(examples: Sequence[Example]) -> list[Example]:
+        kept = []
+        for example in examples:
+            try:
+                for dimension in assessor.dimensions:
+                    assessor.scored(blank, dimension, example.sample.prompt or "")
+                for text, _ in answered(example.sample, answers) if answers else ():
+                    assessor.asked(blank, text)
+            except SampleError as error:
+                left_out.setdefault(str(error), []).append(example.id)
+                logger.warning("%s is left out: %s", example.id, error)
+            else:
+                kept.append(example)
+        return kept
+
+    return replace(data, train=usable(data.train), validation=usable(data.validation), left_out=left_out)

@@ -1,0 +1,99 @@
+"""What LMM4LMM's two descriptions set differently, beside the loop's `Recipe`, and the named recipes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from ...mllm.training import Recipe, RecipeError, adjusted
+
+
+@dataclass(frozen=True)
+class Method:
+    """How the two stages are done, beside the `Recipe` of the second one; every field is an option of `fit`.
+
+    - `levels`: whether there is a first stage; without it, the paper's ablation.
+    - `together`: one projector learns the levels of all dimensions and the questions; else each dimension has a
+      projector of its own, and questions have the backbone's.
+    - `level_epochs`, `level_steps`, `level_batch_size`, `level_learning_rate`: of the first stage, in place of the
+      recipe's.
+    - `level_loss`: of the first stage: on the whole "answer", or on its one telling "word" (the level, yes or no)
+      alone, for a backbone that cannot yet write the sentence and has a projector only to learn it with.
+    - `rank`, `alpha`, `dropout`: of LoRA on vision tower and language model, in the second stage.
+    - `hidden`: the sizes of the regression head's inner layers.
+    - `side`: pixels along a side of the square that images are resized to.
+    """
+
+    levels: bool = True
+    together: bool = True
+    level_epochs: Annotated[float, Gt(0)] = 1.0
+    level_steps: Annotated[int, Ge(1)] | None = None
+    level_batch_size: Annotated[int, Ge(1)] = 8
+    level_learning_rate: Annotated[float, Gt(0)] = 1e-5
+    level_loss: Literal["answer", "word"] = "answer"
+    rank: Annotated[int, Ge(1)] = 8
+    alpha: Annotated[float, Gt(0)] = 16.0
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
+    hidden: tuple[int, ...] = (1024, 256, 64, 16)
+    side: Annotated[int, Ge(1)] = 1024
+
+    def first_stage(self, recipe: Recipe) -> Recipe:
+        """The recipe of the first stage."""
+        return replace(
+            recipe,
+            epochs=self.level_epochs,
+            steps=self.level_steps,
+            batch_size=self.level_batch_size,
+            learning_rate=self.level_learning_rate,
+        )
+
+
+PAPER = Recipe(
+    epochs=5, batch_size=8, micro_batch_size=1, learning_rate=1e-5, schedule="cosine", warmup_ratio=0.0,
+    gradient_checkpointing=True,
+)  # fmt: skip
+"""Section 5.1: Adam, betas 0.9 and 0.999, learning rate 1e-5, cosine, batch 8, 1 epoch and then 5."""
+
+REPOSITORY = Recipe(
+    epochs=50, batch_size=4, micro_batch_size=1, learning_rate=4e-5, weight_decay=0.01, schedule="cosine",
+    warmup_ratio=0.03, gradient_checkpointing=True,
+)  # fmt: skip
+"""The scripts of the authors' repository: learning rate 4e-5, weight decay 0.01, 50 epochs of each stage."""
+
+PRESETS: dict[str, tuple[Method, Recipe]] = {
+    "paper": (Method(), PAPER),
+    "repository": (Method(together=False, level_epochs=50.0, level_learning_rate=4e-5), REPOSITORY),
+    "toy": (
+        Method(
+            level_steps=300,
+            level_batch_size=32,
+            level_learning_rate=2e-3,
+            level_loss="word",
+            dropout=0.0,
+            hidden=(64,),
+            side=64,
+        ),
+        Recipe(steps=300, batch_size=32, learning_rate=2e-3, schedule="cosine", warmup_ratio=0.05),
+    ),
+}
+
+
+def settings_of(preset: str, settings: Mapping[str, Any]) -> tuple[Method, Recipe]:
+    """The preset with other `settings`, each a field of `Method` or of `Recipe`."""
+    if preset not in PRESETS:
+        raise RecipeError(f"lmm4lmm has no preset {preset!r}; it has {', '.join(PRESETS)}")
+    method, recipe = PRESETS[preset]
+    own = {field.name for field in fields(Method)}
+    known = [*own, *(field.name for field in fields(Recipe))]
+    for name in settings.keys() - set(known):
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise RecipeError(f"the training of lmm4lmm has no setting {name!r}; {advice}it has {', '.join(sorted(known))}")
+    return (
+        adjusted(method, {name: value for name, value in settings.items() if name in own}),
+        adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),
+    )

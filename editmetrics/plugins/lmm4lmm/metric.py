@@ -1,0 +1,372 @@
+"""The metric `lmm4lmm`: options, scores, and the door to its training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+
+from annotated_types import Ge
+
+from ...metric import LearnedMetric, pick_device
+from ...sample import Dimension, EditMetricsError, Sample, Score
+from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
+
+if TYPE_CHECKING:
+    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.training import Progress
+    from .assessor import Assessor, Prepared
+
+T = TypeVar("T", bound="LMM4LMM")
+
+BACKBONE = "OpenGVLab/InternVL2_5-8B-MPO-hf"
+"""The backbone that `fit` begins with: the only InternVL2.5-8B whose publishers offer it in the native layout."""
+
+IMAGE_TOKENS = 1792
+"""The most tokens for an image: 6 tiles of 256 and a thumbnail; a square of 1024 pixels takes 4 and the thumbnail."""
+
+PUBLISHED = TASKS
+"""What the authors published weights for, each a checkpoint of its own."""
+
+LEAST_MASS = 0.5
+"""A model that gives yes and no together less than this share of its probability was not about to answer."""
+
+ACCURACY = Dimension(
+    "accuracy", low=0, high=1, description="the share of the sample's questions that are answered with yes"
+)
+
+
+class LMM4LMM(LearnedMetric):
+    """LMM4LMM's scores of a generated image, 0 to 100 on the MOS scale, and its answers to yes/no questions.
+
+    `perception` is how good the image looks, `correspondence` how well it shows its prompt; `edited` is the generated
+    image, and there is no source. Each is a regression head on the hidden state of InternVL2.5-8B at the token that
+    precedes the level word of "The quality of the image is excellent."; what a head gives beyond the scale is its end
+    (`details["beyond_scale"]` has the number). `explanation` has the level sentences of the instruction-tuned model.
+
+    A sample's `questions` are answered in `details["answers"]`: for each the probability of yes against no, and the
+    answer. With `accuracy=true` the share answered with yes is a dimension of its own, which every sample then needs
+    questions for; it is the "accuracy" by which the paper compares text-to-image models.
+
+    Without `weights` the authors' are used: some 16 GB for each dimension and for the answers, downloaded and converted
+    once. `weights=toy` is a tiny model trained on photographs with a painted square, for trying out and tests.
+
+    Options:
+        weights: A folder that `fit` or `editmetrics weights convert` wrote, or "perception", "correspondence",
+            "questions" (the authors'), or "toy"; several for other dimensions are separated by ";" or in a list.
+        questions: A text file with a question a line, asked of every sample that has none of its own.
+        accuracy: Also give the share of a sample's questions that are answered with yes, as a dimension.
+        explain: Read the level sentences, which costs about as much again as the scores.
+        backbone: Hub id or folder of the backbone, where it is not found by what the weights say of it.
+        revision: Branch, tag or commit of the backbone on the hub.
+        image_tokens: The most tokens that an image may take; by default that of the weights, else 1792.
+        dtype: Of the backbone: auto is bfloat16 on a GPU and float32 elsewhere.
+        attention: The attention implementation of transformers.
+
+    Source: Wang et al., ICCV 2025, arXiv:2504.08358, section 4.
+
+    >>> metric = LMM4LMM(weights="perception")
+    >>> metric.checkpoints(), [dimension.name for dimension in metric.dimensions]
+    (('lmm4lmm.perception',), ['perception'])
+    """
+
+    name, version = "lmm4lmm", 1
+    needs = frozenset({"edited"})
+    uses = frozenset({"prompt", "questions"})
+    dimensions: ClassVar[tuple[Dimension, ...]] = (
+        Dimension("perception", low=0, high=100, primary=True, description="how good the image looks"),
+        Dimension("correspondence", low=0, high=100, description="how well the image shows its prompt"),
+    )
+    paper = (
+        "Wang et al., LMM4LMM: Benchmarking and Evaluating Large-multimodal Image Generation with LMMs, ICCV 2025, "
+        "arXiv:2504.08358"
+    )
+    licence = "this code: Apache-2.0; the authors' weights: not stated; InternVL2.5: MIT"
+
+    def __init__(
+        self,
+        *,
+        weights: str | Sequence[str] | None = None,
+        questions: str | None = None,
+        accuracy: bool = False,
+        explain: bool = True,
+        backbone: str | None = None,
+        revision: str | None = None,
+        image_tokens: Annotated[int, Ge(4)] | None = None,
+        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+    ) -> None:
+        self.weights = weights if weights is None or isinstance(weights, str) else ";".join(weights)
+        self.questions = questions
+        self.accuracy = accuracy
+        self.explain = explain
+        self.backbone = backbone
+        self.revision = revision
+        self.image_tokens = image_tokens
+        self.dtype = dtype
+        self.attention = attention
+        self._names = self.weights.split(";") if self.weights else list(PUBLISHED)
+        self._local = {name: _checkpoint(name) for name in self._names if name not in PUBLISHED}
+        self._assessors: dict[str, Assessor] = {}
+        self._asked_of_all: tuple[str, ...] | None = None
+        self.dimensions = self._dimensions()  # type: ignore[misc]
+
+    def required(self) -> frozenset[str]:
+        names = {dimension.name for dimension in self.dimensions}
+        more = {"prompt"} if "correspondence" in names else set()
+        return frozenset(self.needs | more | ({"questions"} if "accuracy" in names and not self.questions else set()))
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return tuple(_registered(name) for name in self._names if name in PUBLISHED or name == "toy")
+
+    def identity(self) -> dict[str, Any]:
+        from ... import weights
+
+        published = [_registered(name) for name in self._names if name in PUBLISHED]
+        unknown = [{"model": self.backbone, "revision": self.revision, "sha256": "unknown until loaded"}]
+        return {
+            **super().identity(),
+            "weights": [checkpoint.digest for checkpoint in self._local.values()] + [weights.checksums(published)],
+            "backbone": [assessor.backbone.identity() for assessor in self._assessors.values()] or unknown,
+            "questions": list(self._questions_of_all()),
+        }
+
+    def load(self) -> None:
+        self.device = pick_device(self.device)
+        for name in self._names:
+            if name not in self._assessors:
+                self._assessors[name] = self._assessor(self._local.get(name) or self._published(name))
+
+    def prepare(self, sample: Sample) -> tuple[tuple[str, ...], list[Prepared]]:
+        """The questions, and for each backbone the prompts of its dimensions and of the questions."""
+        from ...images import eight_bits, read_image
+
+        image = eight_bits(read_image(sample.edited))
+        questions = tuple(sample.questions or self._questions_of_all())
+        return questions, [
+            assessor.prepare(image, sample.prompt or "", questions) for assessor in self._assessors.values()
+        ]
+
+    def score_batch(self, batch: list[tuple[tuple[str, ...], list[Prepared]]]) -> list[Score]:
+        import torch
+
+        found: list[dict[str, Any]] = [{"ratings": {}, "levels": {}, "answers": []} for _ in batch]
+        with torch.inference_mode():
+            for number, assessor in enumerate(self._assessors.values()):
+                self._read(assessor, [(questions, prepared[number]) for questions, prepared in batch], found)
+        return [self._score(each) for each in found]
+
+    def batch_key(self, prepared: Any) -> None:
+        return None  # prompts of any length share a batch
+
+    def fit(
+        self: T,
+        train: Any,
+        val: Any = None,
+        *,
+        targets: Mapping[str, str],
+        label_scale: tuple[float, float] = (0.0, 100.0),
+        group: str | None = "prompt",
+        answers: str | None = None,
+        output_dir: str | os.PathLike[str],
+        resume: bool = True,
+        preset: Literal["paper", "repository", "toy"] = "paper",
+        seed: int = 0,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> T:
+        """Train both stages on rated images (section 4.2), write a checkpoint, and return the trained metric.
+
+        First the projector learns levels (equation 2) and, where there are answers, questions; then each dimension of
+        `targets` gets a LoRA adapter on vision tower and language model with a regression head (L1 loss), and the
+        questions get an adapter. Of each, the best weights on the validation data are kept: by the SRCC of levels, by
+        the SRCC of ratings, by accuracy.
+
+        - `train`, `val`: manifests or samples with ratings, as `editmetrics.mllm.targets.read_training_set` takes them;
+          without `val` a fifth of the groups is set aside.
+        - `targets`: the column of each dimension's rating, `{"perception": "mos1", ...}`; at least one dimension.
+        - `answers`: the column with an answer of yes or no for each of a sample's `questions`.
+        - `label_scale`: the ends of the ratings' scale. `group`: what training and validation may not share; images of
+          one prompt stay together.
+        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
+        - `preset`: "paper" is section 5.1, "repository" the authors' scripts; "toy" is for tiny backbones.
+        - `progress`: as for `editmetrics.mllm.training.train`.
+        - `settings`: fields of `editmetrics.plugins.lmm4lmm.method.Method` and of `editmetrics.mllm.training.Recipe`.
+
+        Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
+        what is wrong.
+        """
+        from .fit import fit
+
+        fit(
+            self, train, val, targets=targets, label_scale=label_scale, group=group, answers=answers,
+            output_dir=output_dir, resume=resume, preset=preset, settings={**settings, "seed": seed}, progress=progress,
+        )  # fmt: skip
+        kept = {**self.options, "weights": str(output_dir), "backbone": None, "revision": None}
+        kept["accuracy"] = self.accuracy and answers is not None
+        return type(self)(**kept).to(self.device)
+
+    @staticmethod
+    def fit_settings() -> tuple[type, ...]:
+        """The dataclasses whose fields are the `settings` of `fit`."""
+        from ...mllm.training import Recipe
+        from .method import Method
+
+        return Method, Recipe
+
+    @staticmethod
+    def convert(
+        folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
+    ) -> None:
+        """Convert published weights in InternVL's chat layout; see `editmetrics.plugins.lmm4lmm.convert.convert`."""
+        from .convert import convert
+
+        convert(folder, output, part=part, processor=processor)
+
+    # ------------------------------------------------------------------ loading
+
+    def load_backbone(
+        self, model: str | None = None, revision: str | None = None, image_tokens: int | None = None
+    ) -> Any:
+        """The backbone that the options name; what they leave open is as given here, or the default."""
+        from ...mllm.backbone import Backbone
+
+        return Backbone.load(
+            self.backbone or model or BACKBONE,
+            revision=self.revision or revision,
+            device=self.device,
+            dtype=None if self.dtype == "auto" else self.dtype,
+            attention=self.attention,
+            image_tokens=self.image_tokens or image_tokens or IMAGE_TOKENS,
+        )
+
+    def _assessor(self, checkpoint: Checkpoint) -> Assessor:
+        from ...mllm.trained import adapters_of, require_backbone
+        from .assessor import Assessor
+
+        said = {**checkpoint.settings, **(checkpoint.backbone or {})}
+        model = checkpoint.backbone_folder or said.get("backbone")
+        backbone = self.load_backbone(str(model), said.get("revision"), said.get("image_tokens"))
+        require_backbone(checkpoint, backbone)
+        parts = {name: checkpoint.load_part(name) for name in checkpoint.parts}
+        return Assessor(
+            backbone,
+            int(said["side"]),
+            dimensions=[name for name in DIMENSIONS if name in checkpoint.dimensions],
+            heads={name: head.to(backbone.device) for name, head in checkpoint.load_heads().items()},
+            adapters=adapters_of(checkpoint, backbone),
+            projectors={task: parts[name] for task, name in said["projectors"].items()},
+        )
+
+    def _published(self, name: str) -> Checkpoint:
+        from .published import published
+
+        return published(_registered(name), name)
+
+    def _dimensions(self) -> tuple[Dimension, ...]:
+        """The dimensions that the weights have, each on its scale; the first one is the primary one."""
+        found: dict[str, Dimension] = {}
+        answering = 0
+        declared = {dimension.name: dimension for dimension in type(self).dimensions}
+        for name in self._names:
+            checkpoint = self._local.get(name)
+            low, high = checkpoint.label_scale if checkpoint else (0.0, 100.0)
+            given = checkpoint.dimensions if checkpoint else [name]
+            answering += QUESTIONS in (checkpoint.adapters if checkpoint else [name])
+            for dimension in [each for each in given if each in declared]:
+                if dimension in found:
+                    raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} give {dimension}; name one")
+                found[dimension] = replace(declared[dimension], low=low, high=high)
+        if answering > 1:
+            raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} answer questions; name one")
+        if self.accuracy and not answering:
+            raise EditMetricsError("lmm4lmm: accuracy=true needs weights that answer questions, and these do not")
+        ordered = [found[name] for name in declared if name in found]
+        ordered += [ACCURACY] if self.accuracy or not ordered else []
+        return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(ordered))
+
+    def _questions_of_all(self) -> tuple[str, ...]:
+        if self._asked_of_all is None:
+            self._asked_of_all = _lines(self.questions) if self.questions else ()
+        return self._asked_of_all
+
+    # ------------------------------------------------------------------ scoring
+
+    def _read(
+        self, assessor: Assessor, batch: Sequence[tuple[tuple[str, ...], Prepared]], found: Sequence[dict[str, Any]]
+    ) -> None:
+        """Put what one backbone says of each sample into `found`."""
+        for dimension in assessor.dimensions:
+            prompts = [prepared["scored"][dimension] for _, prepared in batch]
+            with assessor.at_work(dimension):
+                ratings = assessor.rate(dimension, prompts).tolist()
+            for each, rating in zip(found, ratings, strict=True):
+                each["ratings"][dimension] = rating
+            if self.explain:
+                with assessor.at_work(dimension, adapter=False):
+                    levels = assessor.levels(dimension, prompts).probabilities.argmax(-1).tolist()
+                for each, level in zip(found, levels, strict=True):
+                    each["levels"][dimension] = level + 1
+        if assessor.answers:
+            with assessor.at_work(QUESTIONS):
+                answered = assessor.answer([prepared["asked"] for _, prepared in batch])
+            for each, (questions, _), read in zip(found, batch, answered, strict=True):
+                each["answers"] = [
+                    {"question": question, "answer": ANSWERS[yes <= 0.5], "yes": yes, "mass": mass}
+                    for question, yes, mass in zip(questions, read.yes.tolist(), read.mass.tolist(), strict=True)
+                ]
+
+    def _score(self, found: Mapping[str, Any]) -> Score:
+        values, beyond, problems = {}, {}, []
+        answers, details = found["answers"], {}
+        for dimension in self.dimensions:
+            name = dimension.name
+            if name == "accuracy":
+                if vague := [each for each in answers if each["mass"] < LEAST_MASS]:
+                    problems.append(
+                        f"accuracy: the model was about to say neither yes nor no to {vague[0]['question']}"
+                    )
+                else:
+                    values[name] = sum(each["answer"] == "yes" for each in answers) / len(answers)
+                continue
+            rating = found["ratings"][name]
+            values[name] = min(max(rating, dimension.low), dimension.high)
+            if values[name] != rating:
+                beyond[name] = rating
+        if answers:
+            details["answers"] = answers
+        if beyond:
+            details["beyond_scale"] = beyond
+        said = " ".join(sentence(name, level) for name, level in found["levels"].items()) or None
+        if problems:
+            return Score(values, "unparseable", "; ".join(problems), explanation=said, details=details)
+        return Score(values, explanation=said, details=details)
+
+
+def _registered(name: str) -> str:
+    return f"{LMM4LMM.name}.{name}"
+
+
+def _checkpoint(name: str) -> Checkpoint:
+    """The checkpoint of a folder, or the toy that comes with the package."""
+    from ...mllm.checkpoint import read_checkpoint
+
+    if name == "toy":
+        from ... import weights
+
+        return read_checkpoint(weights.pull(_registered(name)), metric=LMM4LMM)
+    return read_checkpoint(Path(name), metric=LMM4LMM)
+
+
+def _lines(file: str) -> tuple[str, ...]:
+    """The questions of a text file, a line each."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise EditMetricsError(f"the questions in {file} cannot be read: {error}") from error
+    questions = tuple(line.strip() for line in lines if line.strip())
+    if not questions:
+        raise EditMetricsError(f"{file} has no questions; expected one a line")
+    return questions

@@ -1,0 +1,252 @@
+"""The conversion of published weights, against the chat layout's own forward pass on a tiny configuration."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from editmetrics import create_metric
+from editmetrics.mllm.backbone import Backbone
+from editmetrics.plugins.lmm4lmm.chat_layout import ConversionError
+from editmetrics.plugins.lmm4lmm.convert import SYSTEM, convert
+from editmetrics.testing import tiny_backbone
+from editmetrics.testing.toys import picture
+from tests.plugins.lmm4lmm.chat_layout import CONFIG, ChatModel, random_model, write
+
+PROMPTS = ("a red square", "a long prompt of many more words than the first one has, so that it is padded")
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """A native backbone, whose tokenizer and image processor the conversion takes."""
+    return tiny_backbone("internvl", tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(native):
+    return len(Backbone.load(native, device="cpu").tokenizer)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, vocabulary):
+    config, tensors = random_model(vocabulary)
+    folder = tmp_path_factory.mktemp("published")
+    write(folder, config, tensors)
+    return folder, config, tensors
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory, published, native):
+    output = tmp_path_factory.mktemp("converted") / "correspondence"
+    convert(published[0], output, part="correspondence", processor=str(native))
+    return output
+
+
+def written(question, tokens, tail):
+    """The conversation as the published training wrote it, as text."""
+    image = "<img>" + "<IMG_CONTEXT>" * tokens + "</img>"
+    return (
+        f"<|im_start|>system\n{SYSTEM}<|im_end|><|im_start|>user\n{image}\n{question}<|im_end|>"
+        f"<|im_start|>assistant\n{tail}<|im_end|>"
+    )
+
+
+def test_scores_hidden_states_and_levels_are_those_of_the_chat_layout(converted, published, native):
+    """Both prompts in one batch, so that one is padded; the published code reads the 4th token from the end."""
+    _, config, tensors = published
+    metric = create_metric("lmm4lmm", weights=str(converted), device="cpu", dtype="float32")
+    metric.load()
+    (assessor,) = metric._assessors.values()
+    backbone = assessor.backbone
+    reference = ChatModel(config, tensors, backbone.processor.image_token_id)
+    prepared = [
+        assessor.prepare(picture(seed), prompt, ())["scored"]["correspondence"] for seed, prompt in enumerate(PROMPTS)
+    ]
+    with torch.no_grad(), assessor.at_work("correspondence"):
+        hidden = assessor.hidden(prepared)
+        scores = assessor.rate("correspondence", prepared)
+        logits = backbone.logits(hidden)
+    for row, (prompt, text) in enumerate(zip(prepared, PROMPTS, strict=True)):
+        question = f"How would you rate the correspondence of this image and its prompt? prompt: {text}"
+        tail = "The correspondence of the image and its prompt is excellent."
+        whole = written(question, prompt.pictures[0].tokens, tail)
+        ids = torch.tensor(backbone.tokenizer(whole, add_special_tokens=False)["input_ids"])
+        assert ids[:-3].tolist() == prompt.ids.tolist()  # without "excellent", "." and the turn's end
+        expected = reference.hidden(prompt.pictures[0].pixels["pixel_values"], ids)[-4]
+        torch.testing.assert_close(hidden[row], expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(scores[row].clamp(min=0), reference.score(expected), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(logits[row], reference.logits(expected), atol=1e-3, rtol=1e-4)
+    assert (hidden[0] - hidden[1]).abs().max() > 0.1  # the comparison could have failed
+
+
+def test_the_adapters_bear_on_the_result(converted):
+    metric = create_metric("lmm4lmm", weights=str(converted), device="cpu", dtype="float32")
+    metric.load()
+    (assessor,) = metric._assessors.values()
+    prompts = [assessor.prepare(picture(0), "red", ())["scored"]["correspondence"]]
+    with torch.no_grad():
+        with assessor.at_work("correspondence"):
+            adapted = assessor.hidden(prompts)
+        with assessor.at_work("correspondence", adapter=False):
+            plain = assessor.hidden(prompts)
+    assert (adapted - plain).abs().max() > 0.1
+
+
+def test_a_converted_checkpoint_is_a_metric(converted):
+    metric = create_metric("lmm4lmm", weights=str(converted), device="cpu", explain=False)
+    assert [dimension.name for dimension in metric.dimensions] == ["correspondence"]
+    score = metric(picture(0), prompt="a red square")
+    assert 0 <= score["correspondence"] <= 100
+    said = json.loads((converted / "metric.json").read_text())
+    assert (said["label_scale"], said["settings"]["side"]) == ([0.0, 100.0], 1024)
+    assert sorted(said["settings"]["converted_from"]) == [
+        "lora_weights.pth", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+    ]  # fmt: skip
+
+
+def test_an_image_becomes_a_square_of_at_most_six_tiles_and_a_thumbnail(converted):
+    metric = create_metric("lmm4lmm", weights=str(converted), device="cpu")
+    metric.load()
+    (assessor,) = metric._assessors.values()
+    for shape in ((40, 300), (1500, 900)):
+        seen = assessor.see(np.zeros((*shape, 3), np.uint8))
+        assert seen.size == (1024, 1024)
+        assert len(seen.pixels["pixel_values"]) == 5  # 2 x 2 and the whole: as the published tiling cuts a square
+
+
+def test_the_questions_part_has_no_head(published, native, tmp_path):
+    convert(published[0], tmp_path / "qa", part="questions", processor=str(native))
+    metric = create_metric("lmm4lmm", weights=str(tmp_path / "qa"), device="cpu")
+    assert [dimension.name for dimension in metric.dimensions] == ["accuracy"]
+    assert metric.required() == {"edited", "questions"}
+    (score,) = metric.score([_asked()])
+    assert score.status in ("ok", "unparseable")
+    assert len(score.details["answers"]) == 1
+
+
+def test_published_files_in_the_store_are_converted_once(published, native, tmp_path, monkeypatch):
+    """As after a download, or put there by hand; nothing is fetched."""
+    from editmetrics.plugins.lmm4lmm import convert as conversion
+
+    monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path))
+    monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
+    monkeypatch.setattr(conversion, "PROCESSOR", str(native))
+    shutil.copytree(published[0], tmp_path / "weights" / "lmm4lmm.correspondence")
+    values = []
+    for _ in range(2):
+        metric = create_metric("lmm4lmm:weights=correspondence,explain=false", device="cpu", dtype="float32")
+        values.append(metric(picture(0), prompt="a red square")["correspondence"])
+        monkeypatch.setattr("editmetrics.plugins.lmm4lmm.published.convert", None)
+    assert values[0] == values[1]
+    assert "unknown until downloaded" not in json.dumps(metric.identity())
+    (folder,) = (path for path in (tmp_path / "weights" / "converted").iterdir() if path.is_dir())
+    assert folder.name.startswith("lmm4lmm.correspondence-")
+
+
+def test_the_command_converts(published, native, tmp_path):
+    from click.testing import CliRunner
+
+    from editmetrics.cli.weights import weights
+
+    arguments = ["convert", "lmm4lmm", str(published[0]), "-o", str(tmp_path / "out"), "--part", "perception",
+                 "--processor", str(native)]  # fmt: skip
+    result = CliRunner().invoke(weights, arguments, catch_exceptions=False)
+    assert (result.exit_code, result.output.strip()) == (0, f"wrote {tmp_path / 'out'}")
+    assert (tmp_path / "out" / "metric.json").is_file()
+    with pytest.raises(ConversionError, match="holds something already"):
+        CliRunner().invoke(weights, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(weights, ["convert", "psnr", *arguments[2:]])
+    assert result.exit_code == 2
+    assert "psnr has no weights that need to be converted" in result.output
+
+
+def _asked():
+    from editmetrics import Sample
+
+    return Sample("a", edited=picture(0), questions=("Is it red?",))
+
+
+def test_a_plain_backbone_is_converted_too(vocabulary, native, tmp_path):
+    config, tensors = random_model(vocabulary, lora=False)
+    write(tmp_path / "plain", config, tensors)
+    convert(tmp_path / "plain", tmp_path / "native", part="backbone", processor=str(native))
+    backbone = Backbone.load(tmp_path / "native", device="cpu", dtype="float32")
+    prompt = backbone.prompt([("user", [backbone.IMAGE, "Is it red?"])], [backbone.see(picture(0))])
+    reference = ChatModel(config, tensors, backbone.processor.image_token_id)
+    expected = reference.hidden(prompt.pictures[0].pixels["pixel_values"], prompt.ids)
+    with torch.no_grad():
+        found = backbone.forward([prompt]).hidden[0]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+NAMES = sorted(random_model(600)[1])
+
+
+@pytest.mark.parametrize("name", NAMES[:: len(NAMES) // 12])
+def test_every_tensor_is_used_and_a_missing_one_is_named(name, vocabulary):
+    from editmetrics.plugins.lmm4lmm.chat_layout import UNUSED, convert_tensors, plain_name
+
+    config, tensors = random_model(vocabulary)
+    del tensors[name]
+    if plain_name(name) in UNUSED:
+        convert_tensors(tensors, config)
+        return
+    if ".lora_A." in name or name.startswith("mlpscore."):  # the partner that is left has no place
+        expected = name.replace("lora_A", "lora_B") if "lora_A" in name else "mlpscore"
+    else:
+        expected = plain_name(name)
+    with pytest.raises(ConversionError, match=expected.replace(".", r"\.")):
+        convert_tensors(tensors, config)
+
+
+def test_a_tensor_that_nothing_asks_for_is_an_error(vocabulary):
+    from editmetrics.plugins.lmm4lmm.chat_layout import convert_tensors
+
+    config, tensors = random_model(vocabulary)
+    with pytest.raises(ConversionError, match=r"1 tensors have no place in the model: mlp2\.0\.weight"):
+        convert_tensors({**tensors, "mlp2.0.weight": torch.zeros(2)}, config)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ps_version": "v1"}, "ps_version is 'v1'"),
+        ({"llm_config": {**CONFIG["llm_config"], "model_type": "qwen2"}}, "llm_config.model_type is 'qwen2'"),
+        ({"vision_config": {**CONFIG["vision_config"], "qk_normalization": True}}, "qk_normalization is True"),
+        ({"vision_config": None}, "no config.json of InternVL"),
+    ],
+)
+def test_another_model_is_refused(published, native, tmp_path, change, said):
+    _, config, tensors = published
+    write(tmp_path / "other", {**config, **change}, tensors)
+    with pytest.raises(ConversionError, match=said):
+        convert(tmp_path / "other", tmp_path / "out", part="perception", processor=str(native))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("backbone", "has adapters"), ("fidelity", "'fidelity' is nothing to convert")]
+)
+def test_the_wrong_part_is_refused(published, native, tmp_path, part, said):
+    with pytest.raises(ConversionError, match=said):
+        convert(published[0], tmp_path / "out", part=part, processor=str(native))
+
+
+def test_a_pickle_that_holds_code_is_not_run(published, native, tmp_path):
+    import pickle
+
+    from editmetrics.weights import WeightsError
+
+    _, config, tensors = published
+    write(tmp_path / "bad", config, tensors)
+
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
+    (tmp_path / "bad" / "lora_weights.pth").write_bytes(pickle.dumps({"a": Evil()}))
+    with pytest.raises(WeightsError, match="not loaded"):
+        convert(tmp_path / "bad", tmp_path / "out", part="perception", processor=str(native))
+    assert not (tmp_path / "ran").exists()
