@@ -165,7 +165,8 @@ def _each_sample(results: Results) -> Table:
     table.add_column("id", overflow="fold")
     for column in results.columns:
         for name in column.names.values():
-            table.add_column(name, justify="right", no_wrap=True)
+            heading = name.replace(f"{column.label}.", f"{column.label}.\n", 1)  # a dimension stands under its metric
+            table.add_column(escape(heading), justify="right", no_wrap=True, vertical="bottom")
     for index, sample in enumerate(results.samples):
         cells = []
         for column in results.columns:
