@@ -2,7 +2,7 @@
 
     python -m editmetrics.testing.toy_backbone FOLDER
 
-trains it from random weights on edits of photographs (`editmetrics.testing.toy_edits`) in about half an hour on one
+trains it from random weights on edits of photographs (`editmetrics.testing.toy_edits`) in about an hour on one
 processor core. The result ships with the package as `toy-internvl`: what is trained on top of it in the tests, by the
 same code as on a real backbone, learns in a minute. It knows these edits and nothing else.
 
