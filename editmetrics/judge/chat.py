@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from ..images import read_image
+from ..images import eight_bits, read_image
 from ..sample import EditMetricsError, SampleError, Status
 from .schema import json_schema
 
@@ -34,8 +34,7 @@ class Image:
 
     def pixels(self) -> np.ndarray:
         """The pixels (H, W, 3) uint8 that a model is shown; 16-bit images are rounded to the nearest of 256 levels."""
-        pixels = read_image(self.content)
-        return pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+        return eight_bits(read_image(self.content))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,28 @@
-"""A checkpoint put on its backbone: is this the backbone that it was trained on, and its adapters at hand."""
+"""A trained metric's checkpoint: found by name, put on the backbone that it was trained on, its adapters at hand."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkpoint import Checkpoint, CheckpointError
+from ..metric import Metric
+from ..weights import pull, registered
+from .checkpoint import Checkpoint, CheckpointError, read_checkpoint
 
 if TYPE_CHECKING:
     from .backbone import Backbone
 
 DECISIVE = ("family", "revision", "sha256", "image_tokens", "processor")
 """What of a backbone's identity must be as it was in training; dtype and libraries only move the rounding."""
+
+
+def named_checkpoint(metric: type[Metric], name: str) -> Checkpoint:
+    """The checkpoint of `metric` in the folder `name`, or that of the weights registry's entry `METRIC.NAME`.
+
+    Raises `CheckpointError`, or `WeightsError`, for what is none.
+    """
+    entry = f"{metric.name}.{name}"
+    return read_checkpoint(pull(entry) if entry in registered() else Path(name), metric)
 
 
 def require_backbone(checkpoint: Checkpoint, backbone: Backbone) -> None:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from ..agreement.correlation import plcc, srcc
+from ..agreement.measure import UndefinedError
 from ..sample import EditMetricsError
 
 if TYPE_CHECKING:
@@ -242,6 +244,21 @@ def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence
     for index, values in enumerate(gathered):
         together[index::processes] = values
     return together
+
+
+def agreement(scores: Sequence[float], ratings: Sequence[float]) -> dict[str, Any]:
+    """SRCC and PLCC of a validation, and of how many; None where one is undefined, as for scores that are all alike.
+
+    >>> agreement([1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 40.0, 30.0])["srcc"], agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+    (0.8, {'n': 3, 'srcc': None, 'plcc': None})
+    """
+    found: dict[str, Any] = {"n": len(ratings)}
+    for measure in (srcc, plcc):
+        try:
+            found[measure.name] = measure(scores, ratings)
+        except UndefinedError:
+            found[measure.name] = None
+    return found
 
 
 def is_main_process() -> bool:

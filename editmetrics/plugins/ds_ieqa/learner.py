@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...agreement.correlation import plcc, srcc
-from ...agreement.measure import UndefinedError
 from ...images import eight_bits, read_image
 from ...mllm.features import FeatureStore
 from ...mllm.lora import trainable, using
 from ...mllm.targets import Example
-from ...mllm.training import predictions
+from ...mllm.training import agreement, predictions
 from ...sample import Sample
 from .assessor import Assessor
 from .method import Method
@@ -75,13 +73,7 @@ class Learner(nn.Module):
 
         scores = predictions(examples, predict)
         ratings = [example.targets[self.dimension] for example in examples]
-        measures: dict[str, Any] = {"n": len(examples)}
-        for measure in (srcc, plcc):
-            try:
-                measures[measure.name] = measure(scores, ratings)
-            except UndefinedError:  # an untrained model may give every image the same number
-                measures[measure.name] = None
-        return measures
+        return agreement(scores, ratings)
 
     def _prepared(self, pairs: Pairs, example: Example) -> dict[str, Prompt]:
         sample = example.sample

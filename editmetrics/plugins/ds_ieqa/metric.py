@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge
@@ -263,15 +262,9 @@ class DSIEQA(LearnedMetric):
 
 
 def _checkpoint(name: str) -> Checkpoint:
-    """The checkpoint of a folder, or of the registry's entry `ds_ieqa.NAME`."""
-    from ...mllm.checkpoint import read_checkpoint
+    from ...mllm.trained import named_checkpoint
 
-    registered = f"{DSIEQA.name}.{name}"
-    if registered in _registered():
-        from ... import weights
-
-        return read_checkpoint(weights.pull(registered), metric=DSIEQA)
-    return read_checkpoint(Path(name), metric=DSIEQA)
+    return named_checkpoint(DSIEQA, name)
 
 
 def _registered() -> Iterable[str]:

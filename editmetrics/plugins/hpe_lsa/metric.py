@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge
@@ -287,13 +286,9 @@ class HPELSA(LearnedMetric):
 
 
 def _checkpoint(name: str) -> Checkpoint:
-    """The checkpoint of a folder, or of the registry's entry `hpe_lsa.NAME`."""
-    from ... import weights
-    from ...mllm.checkpoint import read_checkpoint
+    from ...mllm.trained import named_checkpoint
 
-    registered = f"{HPELSA.name}.{name}"
-    folder = weights.pull(registered) if registered in weights.registered() else Path(name)
-    return read_checkpoint(folder, metric=HPELSA)
+    return named_checkpoint(HPELSA, name)
 
 
 def _dimensions(checkpoint: Checkpoint | None, wanted: str) -> tuple[Dimension, ...]:

@@ -350,14 +350,9 @@ def _registered(name: str) -> str:
 
 
 def _checkpoint(name: str) -> Checkpoint:
-    """The checkpoint of a folder, or the toy that comes with the package."""
-    from ...mllm.checkpoint import read_checkpoint
+    from ...mllm.trained import named_checkpoint
 
-    if name == "toy":
-        from ... import weights
-
-        return read_checkpoint(weights.pull(_registered(name)), metric=LMM4LMM)
-    return read_checkpoint(Path(name), metric=LMM4LMM)
+    return named_checkpoint(LMM4LMM, name)
 
 
 def _lines(file: str) -> tuple[str, ...]:

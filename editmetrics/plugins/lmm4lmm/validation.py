@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...agreement.correlation import plcc, srcc
-from ...agreement.measure import UndefinedError
 from ...mllm.targets import Example
+from ...mllm.training import agreement as agreement_of
 from ...mllm.training import predictions
 
 if TYPE_CHECKING:
@@ -39,13 +38,7 @@ def agreement(
 
     said = predictions(examples, predict)
     ratings = [example.targets[dimension] for example in examples]
-    measures: dict[str, Any] = {"n": len(examples)}
-    for measure in (srcc, plcc):
-        try:
-            measures[measure.name] = measure(said, ratings)
-        except UndefinedError:  # an untrained model may give every image the same number
-            measures[measure.name] = None
-    return measures
+    return agreement_of(said, ratings)
 
 
 def accuracy(assessor: Assessor, pictures: Pictures, asked: Sequence[tuple[Example, str, str]]) -> dict[str, Any]:
