@@ -39,7 +39,8 @@ class Benchmark:
     - `ratings`: what is rated, by the name that its samples' `meta` and its protocol have for it.
     - `protocol`: the paper's evaluation, a name of `editmetrics.agreement.protocols`.
     - `read`: the samples of a folder, with ratings and other columns in `meta`; what is wrong goes to `Findings`.
-    - `size`, `what`: how many of what a complete copy has; 0 where that is not stated. `missing`: what is missing from these samples, a line each.
+    - `size`, `what`: how many of what a complete copy has; 0 where that is not stated.
+    - `missing`: what a complete copy has beside these samples, a line each.
     - `pairing`: from the dimension of a metric to the rating that it meets, where the names differ.
     - `obtain`, `terms`: where it is to be had, and on which terms. `public`: whether it can be had at all.
     - `split`: the column whose values `--split` chooses from, `evaluated` the value that is evaluated by default.

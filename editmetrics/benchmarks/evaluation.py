@@ -110,13 +110,14 @@ def meeting(
         _meet(found, metric, rating, column)
     if not pairs:
         there = DESCRIPTIVE | {name for sample in part.samples for name in sample.meta if name not in bench.ratings}
-        for column in (name for name in table.measured() if name not in there):
-            metric, named, known = _dimension(column, bench)
+        measured = table.measured()
+        for column in (name for name in table.columns if name not in there and not name.endswith(".explanation")):
+            metric, named, dimensions = _dimension(column, bench)
             if named is not None:
                 _meet(found, metric, named, column)
-            elif known:
+            elif len(dimensions) > 1:
                 notes.append(f"{column} meets no rating of {bench.title}; --pair {column}=RATING would pair it")
-            else:
+            elif dimensions or column in measured:
                 for name, about in bench.ratings.items():
                     if about.quality:
                         _meet(found, column, name, column)
@@ -128,15 +129,13 @@ def meeting(
     return found, notes
 
 
-def _dimension(column: str, bench: Benchmark) -> tuple[str, str | None, bool]:
-    """Metric and rating of a column `METRIC.DIMENSION` or `DIMENSION`; and whether it surely is one of a metric with
-    several dimensions."""
+def _dimension(column: str, bench: Benchmark) -> tuple[str, str | None, list[str]]:
+    """Metric and rating of a column `METRIC.DIMENSION` or `DIMENSION`; and the dimensions that metric is known to have."""
     metric, _, end = column.rpartition(".")
     rating = bench.pairing.get(end, end)
     if rating in bench.ratings:
-        return metric or "score", rating, True
-    names = _dimensions_of(column)
-    return metric, None, len(names) > 1 and end in names
+        return metric or "score", rating, []
+    return metric, None, _dimensions_of(column)
 
 
 def _dimensions_of(column: str) -> list[str]:
@@ -160,9 +159,12 @@ def _ratings(part: Part) -> dict[str, list[Any]]:
     """The table of ratings, with the columns that the protocol knows, called as it calls them."""
     bench = part.benchmark
     columns = {name: bench.protocol_columns.get(name, name) for name in PROTOCOLS[bench.protocol].columns}
-    table: dict[str, list[Any]] = {"id": [sample.id for sample in part.samples]}
+    samples = sorted(
+        part.samples, key=lambda sample: str(sample.meta.get(bench.split or "", ""))
+    )  # splits stand in order
+    table: dict[str, list[Any]] = {"id": [sample.id for sample in samples]}
     for name, here in [*zip(bench.ratings, bench.ratings, strict=True), *columns.items()]:
-        cells = [sample.meta.get(here) for sample in part.samples]
+        cells = [sample.meta.get(here) for sample in samples]
         if any(cell is not None for cell in cells):
             table[name] = cells
     return table

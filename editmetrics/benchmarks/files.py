@@ -1,7 +1,7 @@
 """Whether image files are there and whole, without decoding those that plainly are.
 
 A download that broke off leaves files that are missing, empty, a pointer in place of a large file, or cut short. A
-whole PNG ends with its IEND chunk and a whole JPEG with its end marker; only a file that does not is decoded to be sure.
+whole PNG ends with its IEND chunk and a whole JPEG with its end marker; only a file that does not is decoded.
 """
 
 from __future__ import annotations

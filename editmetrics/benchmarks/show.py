@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +18,9 @@ from .evaluation import Evaluation
 from .load import Copy
 from .published import Published, published
 
+LEFT = ("", "name", "ratings", "published", "to be had", "metric", "over")
+"""The headings of columns of text; all others hold numbers."""
+
 FEW = 12
 """Up to so many values of a column are listed with their counts; of more, the number and the ends."""
 
@@ -26,7 +29,6 @@ def show_benchmarks(benchmarks: Iterable[Benchmark], console: Console | None = N
     """The data sets: a line each."""
     console = console or standard_output()
     table = _table("name", "samples", "ratings", "published", "to be had")
-    table.columns[1].justify = "right"
     for bench in benchmarks:
         size = f"{bench.size:,}" if bench.size else "?"
         methods = len({row.method for row in published(bench.name)})
@@ -95,20 +97,20 @@ def show_evaluation(found: Evaluation, console: Console | None = None) -> None:
     )
     if found.said:
         console.print(f"[bold yellow]A part, not the benchmark[/]: {escape(found.said)}.")
-    else:
+    elif bench.size:
         console.print("All that the paper evaluates.")
+    else:
+        console.print("All of this copy; how many samples a complete one has is not stated.")
     ratings = dict.fromkeys([*(line.rating for line in lines), *(row.rating for row in found.published)])
     for rating in ratings:
         ours = [line for line in lines if line.rating == rating]
         if not ours:
             continue
         theirs = [row for row in found.published if row.rating == rating]
-        for group in _headlines(ours, theirs, bench):
-            console.print()
-            console.print(_headline(ours, theirs, group, found))
-        if grouped := _in_groups(ours, theirs, found):
-            console.print()
-            console.print(grouped)
+        for title, table in [*_headlines(ours, theirs, bench), *_in_groups(ours, theirs, found)]:
+            part = f" [yellow](a part: {escape(found.said)})[/]" if found.said else ""
+            console.print(f"\n[bold]{escape(title)}[/]{part}")
+            console.print(table)
     console.print()
     if found.published:
         papers = dict.fromkeys(f"{row.paper}, {row.table}" for row in found.published)
@@ -119,32 +121,26 @@ def show_evaluation(found: Evaluation, console: Console | None = None) -> None:
         console.print(escape(note))
 
 
-def _headlines(ours: Sequence[Line], theirs: Sequence[Published], bench: Benchmark) -> list[str]:
-    """The groups that are no single value of a column: of the published numbers, and those of ours beside them."""
-    groups = dict.fromkeys(row.group for row in theirs if "=" not in row.group)
-    shown = {_beside(ours, group, bench) for group in groups}
-    return [*groups, *(g for g in dict.fromkeys(line.group for line in ours) if "=" not in g and g not in shown)]
+def _headlines(ours: Sequence[Line], theirs: Sequence[Published], bench: Benchmark) -> Iterator[tuple[str, Table]]:
+    """Titles and tables of all groups that are no single value of a column, published ones beside ours."""
+    groups = list(dict.fromkeys(line.group for line in ours if "=" not in line.group))
+    printed = list(dict.fromkeys(row.group for row in theirs if "=" not in row.group))
+    beside = {
+        next((name for name in bench.headline.get(group, (group,)) if name in groups), group): group
+        for group in printed
+    }
+    for group in dict.fromkeys([*beside, *groups]):
+        lines = [line for line in ours if line.group == group]
+        rows = [row for row in theirs if row.group == beside.get(group)]
+        over = "over all items" if group == "all" else group
+        count = next((f" ({line.groups})" for line in lines if line.groups), "")
+        yield f"{ours[0].rating}, {over}{count}", _headline(lines, rows)
 
 
-def _beside(ours: Sequence[Line], group: str, bench: Benchmark) -> str:
-    """The group of ours that stands beside a published one."""
-    there = {line.group for line in ours}
-    return next((name for name in bench.headline.get(group, (group,)) if name in there), group)
-
-
-def _headline(ours: Sequence[Line], theirs: Sequence[Published], group: str, found: Evaluation) -> Table:
+def _headline(lines: Sequence[Line], rows: Sequence[Published]) -> Table:
     """Our metrics first, then the published methods, best first."""
-    own = _beside(ours, group, found.benchmark)
-    lines = [line for line in ours if line.group == own]
-    rows = [row for row in theirs if row.group == group]
     measures = list(dict.fromkeys([*(line.measure for line in lines), *(row.measure for row in rows)]))
-    groups = next((line.groups for line in lines), None)
-    over = ("over all items" if own == "all" else own) + (f" ({groups})" if groups else "")
-    rating = (lines or ours)[0].rating
-    table = _table(rating, "", *(name.replace("_", " ") for name in measures), "n", "left out")
-    table.title = _titled(f"{rating}, {over}", found)
-    for column in table.columns[2:]:
-        column.justify = "right"
+    table = _table("metric", "", *(name.replace("_", " ") for name in measures), "n", "left out")
     for score in dict.fromkeys(line.score for line in lines):
         values = {line.measure: line for line in lines if line.score == score}
         first = next(iter(values.values()))
@@ -161,39 +157,28 @@ def _headline(ours: Sequence[Line], theirs: Sequence[Published], group: str, fou
     return table
 
 
-def _in_groups(ours: Sequence[Line], theirs: Sequence[Published], found: Evaluation) -> Table | None:
-    """Each value of a column: our metrics, and the paper's own methods beside them."""
-    groups = [group for group in dict.fromkeys(line.group for line in ours) if "=" in group]
-    if not groups:
-        return None
-    own = {(line.group, line.score, line.measure): line for line in ours}
-    columns = list(dict.fromkeys((line.score, line.measure) for line in ours if "=" in line.group))
-    printed = {(r.group, r.method, r.measure): r for r in theirs if r.method in found.benchmark.methods}
-    beside = list(dict.fromkeys((method, measure) for group, method, measure in printed if group in groups))
-    several = len({score for score, _ in columns}) > 1
-    table = _table(
-        "",
-        *(
-            f"{escape(score)}\n{measure.replace('_', ' ')}" if several else measure.replace("_", " ")
-            for score, measure in columns
-        ),
-        *(f"[dim]{escape(method)},\npublished\n{measure.replace('_', ' ')}[/]" for method, measure in beside),
-        "n",
-        "left out",
-    )
-    table.title = _titled(ours[0].rating + ("" if several else f" of {columns[0][0]}"), found)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for group in groups:
-        here = {key: own[group, key[0], key[1]] for key in columns if (group, key[0], key[1]) in own}
-        cells = [number(here[key].value) if key in here else "" for key in columns]
-        cells += [
-            f"[dim]{number(printed[group, key[0], key[1]].value)}[/]" if (group, key[0], key[1]) in printed else ""
-            for key in beside
-        ]
-        first = next(iter(here.values()))
-        table.add_row(escape(group), *cells, f"{first.n:,}", f"{first.excluded:,}")
-    return table
+def _in_groups(ours: Sequence[Line], theirs: Sequence[Published], found: Evaluation) -> Iterator[tuple[str, Table]]:
+    """A title and a table for each of our metrics: a row for each value of a column, the paper's methods beside it."""
+    printed = {(row.group, row.method, row.measure): row for row in theirs if row.method in found.benchmark.methods}
+    for score in dict.fromkeys(line.score for line in ours):
+        own = {(line.group, line.measure): line for line in ours if line.score == score and "=" in line.group}
+        groups = list(dict.fromkeys(group for group, _ in own))
+        measures = list(dict.fromkeys(measure for _, measure in own))
+        beside = list(dict.fromkeys((method, measure) for group, method, measure in printed if group in groups))
+        if not groups:
+            continue
+        names = [name.replace("_", " ") for name in measures]
+        names += [f"[dim]{escape(method)},\npublished\n{measure.replace('_', ' ')}[/]" for method, measure in beside]
+        table = _table("over", *names, "n", "left out")
+        for group in groups:
+            lines = [own.get((group, measure)) for measure in measures]
+            cells = [number(line.value) if line else "" for line in lines]
+            for method, measure in beside:
+                row = printed.get((group, method, measure))
+                cells.append(f"[dim]{number(row.value)}[/]" if row else "")
+            first = next(line for line in lines if line)
+            table.add_row(escape(group), *cells, f"{first.n:,}", f"{first.excluded:,}")
+        yield f"{ours[0].rating} of {score}", table
 
 
 def _doubtful(found: Evaluation) -> list[str]:
@@ -214,10 +199,6 @@ def _undefined(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def _titled(text: str, found: Evaluation) -> str:
-    return f"[bold]{escape(text)}[/]" + (f" [yellow](a part: {escape(found.said)})[/]" if found.said else "")
-
-
 def _counted(counts: Counter[str]) -> str:
     if len(counts) <= FEW:
         return ", ".join(f"{value} {count:,}" for value, count in sorted(counts.items()))
@@ -234,9 +215,7 @@ def _facts() -> Table:
 
 
 def _table(*headings: str) -> Table:
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), title_justify="left", title_style=""
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, overflow="fold", vertical="top")
+        table.add_column(heading, overflow="fold", justify="left" if heading in LEFT else "right", vertical="bottom")
     return table

@@ -185,7 +185,8 @@ def _scored(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> Re
 
 
 def _say_what(part: Part) -> None:
-    what = "all that the paper evaluates" if part.said is None else f"a part: {part.said}"
+    whole = "all that the paper evaluates" if part.benchmark.size else "all of this copy"
+    what = whole if part.said is None else f"a part: {part.said}"
     click.echo(f"{part.benchmark.title}: {len(part.samples):,} samples, {what}", err=True)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks import agiqa_3k, ebench_18k, epaiqa_15k, evalmi_50k, hpe_bench
-from .toy_edits import TINT, Edit, edits
+from .toy_edits import COLOURS, Edit, edits
+from .toy_images import question
 
 QUALITY, FIDELITY, PRESERVATION = "visual_quality", "editing_fidelity", "content_preservation"
 YES = 50
@@ -105,18 +106,21 @@ def _evalmi_50k(folder: Path, each: int, more: dict[str, Any]) -> None:
     table: list[list[Any]] = []
     prompts: dict[int, str] = {}
     found: list[tuple[int, dict[str, dict[str, Any]]]] = []
-    for (system, number), edit in zip(names, _edits(len(names), more), strict=True):
+    by_colour: dict[str, list[Edit]] = {colour: [] for colour in COLOURS}
+    for edit in _edits(2 * len(names) + 24 * len(COLOURS), more):
+        by_colour[edit.prompt.split()[-1]].append(edit)
+    for system, number in names:
+        edit = by_colour[list(COLOURS)[number % len(COLOURS)]].pop()  # all models answer the same prompt
         image = f"{system}/{number:03}.png"
         _save(edit.edited, folder / image)
         prompt = prompts.setdefault(number, edit.prompt)
-        shown = 100 * edit.tint / TINT if edit.colour in prompt else 0.0  # all models share a prompt
-        perception, correspondence = round(edit.scores[QUALITY], 3), round(shown, 3)
+        perception, correspondence = round(edit.scores[QUALITY], 3), round(edit.scores[FIDELITY], 3)
         yes = correspondence >= YES
         table.append([image, perception, correspondence, int(yes), int(yes), None, None, None])
         asked = {
             "mos1": "How would you rate the quality of this image?",
             "mos2": f"How would you rate the correspondence of this image and its prompt? prompt: {prompt}",
-            "qa": _question(prompt),
+            "qa": question(prompt.split()[-1]),
         }
         said = {"mos1": "The quality of the image is good.", "qa": "Yes" if yes else "No"}
         said["mos2"] = "The correspondence of the image and its prompt is good."
@@ -128,7 +132,7 @@ def _evalmi_50k(folder: Path, each: int, more: dict[str, Any]) -> None:
         found.append((number % 5 + 1, line))
     heading = ["ImageName", "MOS1", "MOS2", "Y/N", "YN_1", "YN_2", "YN_3", "YN_4"]
     _write_xlsx(folder / "MOS&QA" / "AIGI2025_MOS_yn.xlsx", heading, table)
-    asked_of = [[prompt, _question(prompt), None, None, None, None] for prompt in prompts.values()]
+    asked_of = [[prompt, question(prompt.split()[-1]), None, None, None, None] for prompt in prompts.values()]
     heading = ["prompt", *(f"question_{n}" for n in range(1, 6))]
     _write_xlsx(folder / "MOS&QA" / "question.xlsx", heading, asked_of)
     tasks = [{"tag": tags[n % len(tags)], "include": [], "prompt": text} for n, text in enumerate(prompts.values())]
@@ -192,10 +196,6 @@ def _save(pixels: Any, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, quality=95)
-
-
-def _question(prompt: str) -> str:
-    return f"Does the picture show this: {prompt}?Answer yes or no."
 
 
 def _talk(asked: str, said: str) -> list[dict[str, str]]:
