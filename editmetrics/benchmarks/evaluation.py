@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -130,23 +129,27 @@ def meeting(
 
 
 def _dimension(column: str, bench: Benchmark) -> tuple[str, str | None, list[str]]:
-    """Metric and rating of a column `METRIC.DIMENSION` or `DIMENSION`; and the dimensions that metric is known to have."""
+    """Metric and rating of a column `METRIC.DIMENSION` or `DIMENSION`; and the dimensions that it has, if known."""
     metric, _, end = column.rpartition(".")
     rating = bench.pairing.get(end, end)
     if rating in bench.ratings:
         return metric or "score", rating, []
-    return metric, None, _dimensions_of(column)
+    names = _dimensions_of(column)
+    if len(names) == 1 and bench.pairing.get(names[0], names[0]) in bench.ratings:  # it was asked for that one alone
+        return column, bench.pairing.get(names[0], names[0]), names
+    return metric, None, names
 
 
 def _dimensions_of(column: str) -> list[str]:
-    """The dimensions of the metric that wrote a column, where this program knows it."""
+    """The dimensions of the metric that wrote a column, where this program knows it; that of its option `dimension`."""
     from ..registry import BrokenPluginError, MissingPackageError, UnknownMetricError, metric_class
 
+    name, _, options = column.partition(":")
     try:
-        cls = metric_class(re.split("[:.]", column, maxsplit=1)[0])
+        names = [dimension.name for dimension in metric_class(name.partition(".")[0]).dimensions]
     except (UnknownMetricError, BrokenPluginError, MissingPackageError):
         return []
-    return [dimension.name for dimension in cls.dimensions]
+    return [asked for asked in names if f"dimension={asked}" in options.split(",")] or names
 
 
 def _meet(found: dict[str, dict[str, str]], metric: str, rating: str, column: str) -> None:
@@ -159,9 +162,7 @@ def _ratings(part: Part) -> dict[str, list[Any]]:
     """The table of ratings, with the columns that the protocol knows, called as it calls them."""
     bench = part.benchmark
     columns = {name: bench.protocol_columns.get(name, name) for name in PROTOCOLS[bench.protocol].columns}
-    samples = sorted(
-        part.samples, key=lambda sample: str(sample.meta.get(bench.split or "", ""))
-    )  # splits stand in order
+    samples = sorted(part.samples, key=lambda s: str(s.meta.get(bench.split or "", "")))  # splits stand in order
     table: dict[str, list[Any]] = {"id": [sample.id for sample in samples]}
     for name, here in [*zip(bench.ratings, bench.ratings, strict=True), *columns.items()]:
         cells = [sample.meta.get(here) for sample in samples]

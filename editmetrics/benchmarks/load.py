@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..sample import IMAGE_FIELDS, Sample
 from .benchmark import Benchmark, BenchmarkError
@@ -122,6 +124,17 @@ class Part:
         """The samples without their ratings: what a metric sees, and what a table of scores tells."""
         known = {*self.benchmark.ratings}
         return [replace(s, meta={k: v for k, v in s.meta.items() if k not in known}) for s in self.samples]
+
+    def rows(self, folder: Path) -> list[dict[str, Any]]:
+        """The samples as rows of a manifest in `folder`, with their ratings: what `editmetrics fit` trains on."""
+        rows = []
+        for sample in self.samples:
+            images = {name: getattr(sample, name) for name in ("source", "edited")}
+            row = {name: os.path.relpath(os.path.realpath(path), folder) for name, path in images.items() if path}
+            row |= {"prompt": sample.prompt} if sample.prompt else {}
+            row |= {"questions": json.dumps(list(sample.questions))} if sample.questions else {}
+            rows.append({"id": sample.id, **row, **sample.meta})
+        return rows
 
 
 def load(name: str, folder: str | os.PathLike[str], images: bool = True) -> Copy:

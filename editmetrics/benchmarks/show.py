@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +21,12 @@ from .published import Published, published
 
 LEFT = ("", "name", "ratings", "published", "to be had", "metric", "over")
 """The headings of columns of text; all others hold numbers."""
+
+WIDE = 5
+"""So many measures stand side by side; of more there are several tables."""
+
+REASONS = 5
+"""So many reasons for figures without a value are told."""
 
 FEW = 12
 """Up to so many values of a column are listed with their counts; of more, the number and the ends."""
@@ -134,12 +141,13 @@ def _headlines(ours: Sequence[Line], theirs: Sequence[Published], bench: Benchma
         rows = [row for row in theirs if row.group == beside.get(group)]
         over = "over all items" if group == "all" else group
         count = next((f" ({line.groups})" for line in lines if line.groups), "")
-        yield f"{ours[0].rating}, {over}{count}", _headline(lines, rows)
+        for measures in _few_at_a_time([*(line.measure for line in lines), *(row.measure for row in rows)]):
+            some = [row for row in rows if row.measure in measures]
+            yield f"{ours[0].rating}, {over}{count}", _headline(lines, some, measures)
 
 
-def _headline(lines: Sequence[Line], rows: Sequence[Published]) -> Table:
+def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequence[str]) -> Table:
     """Our metrics first, then the published methods, best first."""
-    measures = list(dict.fromkeys([*(line.measure for line in lines), *(row.measure for row in rows)]))
     table = _table("metric", "", *(name.replace("_", " ") for name in measures), "n", "left out")
     for score in dict.fromkeys(line.score for line in lines):
         values = {line.measure: line for line in lines if line.score == score}
@@ -163,40 +171,51 @@ def _in_groups(ours: Sequence[Line], theirs: Sequence[Published], found: Evaluat
     for score in dict.fromkeys(line.score for line in ours):
         own = {(line.group, line.measure): line for line in ours if line.score == score and "=" in line.group}
         groups = list(dict.fromkeys(group for group, _ in own))
-        measures = list(dict.fromkeys(measure for _, measure in own))
         beside = list(dict.fromkeys((method, measure) for group, method, measure in printed if group in groups))
-        if not groups:
-            continue
-        names = [name.replace("_", " ") for name in measures]
-        names += [f"[dim]{escape(method)},\npublished\n{measure.replace('_', ' ')}[/]" for method, measure in beside]
-        table = _table("over", *names, "n", "left out")
-        for group in groups:
-            lines = [own.get((group, measure)) for measure in measures]
-            cells = [number(line.value) if line else "" for line in lines]
-            for method, measure in beside:
-                row = printed.get((group, method, measure))
-                cells.append(f"[dim]{number(row.value)}[/]" if row else "")
-            first = next(line for line in lines if line)
-            table.add_row(escape(group), *cells, f"{first.n:,}", f"{first.excluded:,}")
-        yield f"{ours[0].rating} of {score}", table
+        for measures in _few_at_a_time(measure for _, measure in own):
+            also = [(method, measure) for method, measure in beside if measure in measures]
+            names = [name.replace("_", " ") for name in measures]
+            names += [f"[dim]{escape(method)},\npublished\n{name.replace('_', ' ')}[/]" for method, name in also]
+            table = _table("over", *names, "n", "left out")
+            for group in groups:
+                lines = [own.get((group, measure)) for measure in measures]
+                cells = [number(line.value) if line else "" for line in lines]
+                for method, measure in also:
+                    row = printed.get((group, method, measure))
+                    cells.append(f"[dim]{number(row.value)}[/]" if row else "")
+                if first := next((line for line in lines if line), None):
+                    table.add_row(escape(group), *cells, f"{first.n:,}", f"{first.excluded:,}")
+            yield f"{ours[0].rating} of {score}", table
+
+
+def _few_at_a_time(measures: Iterable[str]) -> Iterator[list[str]]:
+    """Different measures, as many at a time as a terminal has room for."""
+    different = list(dict.fromkeys(measures))
+    for start in range(0, len(different), WIDE):
+        yield different[start : start + WIDE]
 
 
 def _doubtful(found: Evaluation) -> list[str]:
-    """What is noted of published numbers, and of how many."""
-    notes = Counter(f"{row.method}: {row.note}" for row in found.published if row.note)
-    return [f"published, {note}" + (f" ({count} numbers)" if count > 1 else "") for note, count in notes.items()]
+    """What is noted of published numbers, and of whose."""
+    notes: dict[str, list[str]] = {}
+    for row in found.published:
+        if row.note:
+            notes.setdefault(f"{row.table}, {row.note}", []).append(row.method)
+    return [f"published, {note} ({len(of)}: {', '.join(dict.fromkeys(of))})" for note, of in notes.items()]
 
 
 def _undefined(lines: Sequence[Line]) -> list[str]:
+    """Why figures have no value: the first of each reason, and how many there are."""
     reasons: dict[str, list[Line]] = {}
     for line in lines:
         if line.value is None:
             reasons.setdefault(line.note or "", []).append(line)
-    return [
-        f"{len(found)} figures have no value, such as {found[0].measure} of {found[0].score}, {found[0].rating} "
+    said = [
+        f"{len(found)} without a value, such as {found[0].measure} of {found[0].score}, {found[0].rating} "
         f"({found[0].group}): {reason}"
         for reason, found in reasons.items()
     ]
+    return said[:REASONS] + ([f"... and {len(said) - REASONS} more reasons"] if len(said) > REASONS else [])
 
 
 def _counted(counts: Counter[str]) -> str:
@@ -217,5 +236,8 @@ def _facts() -> Table:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, overflow="fold", justify="left" if heading in LEFT else "right", vertical="bottom")
+        text = heading in LEFT
+        whole = text and heading != "ratings"
+        justify: Any = "left" if text else "right"
+        table.add_column(heading, justify=justify, no_wrap=whole, min_width=6, overflow="fold", vertical="bottom")
     return table

@@ -202,17 +202,5 @@ def _write_manifest(copy: Copy, options: dict[str, Any]) -> None:
             f"{copy.folder}"
         )
     part = copy.chosen(options["split"], options["limit"], options["partial"])
-    write_rows([sample_row(sample, copy.folder) for sample in part.samples], path)
+    write_rows(part.rows(folder), path)
     click.echo(f"wrote {path}: {len(part.samples):,} samples", err=True)
-
-
-def sample_row(sample: Any, folder: Path) -> dict[str, Any]:
-    """One sample as a row of a manifest in `folder`."""
-    import json
-    import os
-
-    row = {field: getattr(sample, field) for field in ("source", "edited")}
-    images = {field: os.path.relpath(path, folder) for field, path in row.items() if path is not None}
-    questions = {"questions": json.dumps(list(sample.questions))} if sample.questions else {}
-    prompt = {"prompt": sample.prompt} if sample.prompt else {}
-    return {"id": sample.id, **images, **prompt, **questions, **sample.meta}
