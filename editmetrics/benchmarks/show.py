@@ -87,7 +87,8 @@ def show_copy(copy: Copy, console: Console | None = None) -> None:
     console.print()
     looked = "every image is there and whole" if copy.images_checked else "images were not looked at"
     if copy.complete:
-        console.print(f"[bold green]complete[/]: {looked}.")
+        unknown = "nothing is wrong, but how many samples a complete copy has is not stated"
+        console.print(f"[bold green]{'complete' if copy.benchmark.size else unknown}[/]: {looked}.")
         return
     spoiled = len({problem.row for problem in copy.problems})
     wrong = f"{len(copy.problems):,} problems in {spoiled:,} rows" if copy.problems else f"nothing is wrong, {looked}"
