@@ -68,8 +68,10 @@ def test_evalmi_averages_over_folds_and_knows_what_meets_what(copies):
     found = evaluate(part, scores)
     metric = "lmm4lmm:weights=toy"
     assert found.columns[metric] == {
-        "perception": f"{metric}.perception", "correspondence": f"{metric}.correspondence", "answer": f"{metric}.accuracy"
-    }  # fmt: skip
+        "perception": f"{metric}.perception",
+        "correspondence": f"{metric}.correspondence",
+        "answer": f"{metric}.accuracy",
+    }
     rated, folds = (np.array([s.meta[name] for s in part.samples]) for name in ("perception", "fold"))
     single = [stats.spearmanr(perception[folds == fold], rated[folds == fold]).statistic for fold in "234"]
     assert found.agreement.value(metric, "srcc", "perception", "average over fold") == pytest.approx(np.mean(single))
@@ -86,7 +88,8 @@ def test_an_answer_that_is_neither_yes_nor_no_is_left_out(copies):
 @pytest.mark.parametrize(
     ("name", "metric", "meets"),
     [
-        ("ebench-18k", "ds_ieqa:weights=toy", {"visual_quality": "visual_quality", "editing_fidelity": "editing_alignment",
+        ("ebench-18k", "ds_ieqa:weights=toy", {"editing_fidelity": "editing_alignment",
+                                               "visual_quality": "visual_quality",
                                                "content_preservation": "attribute_preservation"}),
         ("hpe-bench", "hpe_lsa:weights=toy", {"perceptual_quality": "perceptual_quality", "authenticity": "authentic",
                                               "editing_alignment": "editing_alignment"}),
