@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.sample_set import DataError
-from ..data.tables import Row, parse_json, read_text
 from ..sample import Sample
 from .benchmark import Benchmark, Rating, missing_rows
 from .findings import Findings
+from .table_layout import rows_of
 
 SYSTEMS = tuple(f"model{number:02}" for number in range(17))
 HIGH = (
@@ -92,7 +91,7 @@ def _read(folder: Path, findings: Findings) -> list[Sample]:
 
 def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], findings: Findings) -> list[str]:
     """Add the ratings of one file to `edits`, and return the names of its edits in order."""
-    rows = _json_lines(path, findings)
+    rows = rows_of(path, findings, kind=".jsonl")
     columns = dict.fromkeys(name for row in rows for name in row.cells)
     if not rows or not findings.columns(path.name, columns, KEYS, ()):
         return []
@@ -119,27 +118,6 @@ def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], fin
         edit.ratings[FILES[letter][0]] = _response(row.cells.get("response"), letter, place, name, findings)
     findings.once(places, "edit")
     return [name for name, _ in places]
-
-
-def _json_lines(path: Path, findings: Findings) -> list[Row]:
-    try:
-        text = read_text(path)
-    except DataError as error:
-        findings.add("file", path.name, str(error))
-        return []
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = parse_json(line)
-            if not isinstance(value, dict):
-                raise ValueError("it is no object {...}")
-            rows.append(Row(f"line {number}", value))
-        except ValueError as error:
-            place = f"{path.name}, line {number}"
-            findings.add("row", place, f"is not a line of JSON ({error}); is the download complete?", place)
-    return rows
 
 
 def _prompt(query: Any, letter: str, place: str, name: str, findings: Findings) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
 from .files import damaged
 from .findings import KINDS, Findings, Problem, by_kind
+
+logger = logging.getLogger(__name__)
+
+MANY = 5000
+"""More image files than this take seconds to look at, and a line says so."""
 
 SHOWN = 10
 """So many problems of a kind are listed in a message; the rest is counted."""
@@ -49,7 +55,7 @@ class Copy:
         return {name: found[name] for name in sorted(found)}
 
     def chosen(self, split: str | None = None, limit: int | None = None, partial: bool = False) -> Part:
-        """The samples to be evaluated, and what they are a part of.
+        """The rated samples that are to be evaluated, and what they are a part of.
 
         - `split`: a value of the data set's split column, or "all"; by default the one that the paper evaluates.
         - `limit`: so many of them, drawn by a hash of their ids: the same on every machine, spread over all groups.
@@ -59,7 +65,7 @@ class Copy:
         """
         self._require(partial)
         column, wanted = self.benchmark.split, split or self.benchmark.evaluated
-        samples, said = list(self.samples), []
+        samples, said = [s for s in self.samples if any(name in s.meta for name in self.benchmark.ratings)], []
         if split is not None and column is None:
             raise BenchmarkError(f"{self.benchmark.title} has no splits; leave --split away")
         if column is not None and wanted not in (None, "all"):
@@ -165,6 +171,8 @@ def _check_images(samples: Sequence[Sample], findings: Findings) -> None:
             image = getattr(sample, field)
             if isinstance(image, str):
                 rows.setdefault(image, []).append(sample.id)
+    if len(rows) > MANY:
+        logger.info("looking at %s image files in %s", f"{len(rows):,}", findings.folder)
     for path, said in damaged(rows).items():
         place = os.path.relpath(path, findings.folder)
         for row in rows[path]:

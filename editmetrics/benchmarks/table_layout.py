@@ -75,16 +75,17 @@ def find_table(folder: Path, stem: str, findings: Findings) -> Path | None:
     return None
 
 
-def rows_of(path: Path, findings: Findings) -> list[Row]:
-    """The rows of a csv, jsonl or parquet file that can be read; a problem for the others."""
+def rows_of(path: Path, findings: Findings, kind: str | None = None) -> list[Row]:
+    """The rows of a csv, jsonl or parquet file (`kind`, or by its suffix) that can be read; a problem for each other."""
     try:
-        rows = list(read_rows(path))
+        rows = list(read_rows(path, kind))
     except DataError as error:
         findings.add("file", path.name, str(error))
         return []
     for row in rows:
         if row.problem:
-            findings.add("row", f"{path.name}, {row.place}", row.problem, f"{path.name}, {row.place}")
+            place = f"{path.name}, {row.place}"
+            findings.add("row", place, f"{row.problem}; is the file complete?", place)
     return [row for row in rows if not row.problem]
 
 

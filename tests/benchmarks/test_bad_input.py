@@ -226,7 +226,7 @@ def test_half_a_download_of_ebench(copy_of):
     path.write_bytes(path.read_bytes()[:-50])
     said = [str(problem) for problem in load("ebench-18k", folder).problems]
     assert any("has no test_c.json, though others of its part are there" in line for line in said)
-    assert any(line.startswith("test_e.json, line 51: is not a line of JSON") for line in said)
+    assert any(line.startswith("test_e.json, line 51: is not JSON") for line in said)
 
 
 def test_ebench_files_that_are_swapped_or_sorted(copy_of):

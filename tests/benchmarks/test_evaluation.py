@@ -1,6 +1,7 @@
 """Scores meet ratings under the paper's protocol; expected values are scipy's."""
 
 import numpy as np
+import polars
 import pytest
 from scipy import stats
 
@@ -76,6 +77,33 @@ def test_evalmi_averages_over_folds_and_knows_what_meets_what(copies):
     single = [stats.spearmanr(perception[folds == fold], rated[folds == fold]).statistic for fold in "234"]
     assert found.agreement.value(metric, "srcc", "perception", "average over fold") == pytest.approx(np.mean(single))
     assert found.agreement.value(metric, "accuracy", "answer") == pytest.approx(1 - 1 / len(answers))
+
+
+def test_agiqa_is_measured_overall_and_for_each_model(copies):
+    part = part_of(copies, "agiqa-3k")
+    alignment, scores = np.array([s.meta["alignment"] for s in part.samples]), np.array(noisy(part, "alignment"))
+    found = evaluate(part, {"id": ids(part), "lmm4lmm.correspondence": scores}).agreement
+    for name, measure in (("srcc", stats.spearmanr), ("krcc", stats.kendalltau), ("plcc", stats.pearsonr)):
+        expected = measure(scores, alignment)
+        assert found.value("lmm4lmm", name, "alignment") == pytest.approx(expected.statistic, abs=1e-12)
+        glide = np.array([s.meta["system"] == "glide" for s in part.samples])
+        expected = measure(scores[glide], alignment[glide])
+        assert found.value("lmm4lmm", name, "alignment", "system=glide") == pytest.approx(expected.statistic, abs=1e-12)
+    assert found.line("lmm4lmm", "srcc", "alignment", "system level").groups == 6
+
+
+def test_samples_that_nobody_rated_are_not_scored(copy_of):
+    folder = copy_of("epaiqa-15k")
+    table = polars.read_csv(folder / "ratings.csv", infer_schema=False)
+    empty = polars.lit(None, polars.String)
+    rated = polars.int_range(polars.len()) % 4 > 0
+    columns = ("harmony", "naturalness", "overall_quality", "split")
+    table.with_columns(polars.when(rated).then(polars.col(name)).otherwise(empty).alias(name) for name in columns
+                       ).write_csv(folder / "ratings.csv")  # fmt: skip
+    copy = load("epaiqa-15k", folder)
+    assert copy.problems == []
+    assert (len(copy.samples), len(copy.chosen("all", partial=True).samples)) == (36, 27)
+    assert "27 of 9,132 rated edits" in copy.missing
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_left_out(copies):
