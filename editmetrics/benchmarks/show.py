@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,10 +18,10 @@ from .evaluation import Evaluation
 from .load import Copy
 from .published import Published, published
 
-LEFT = ("", "name", "ratings", "published", "to be had", "metric", "over")
-"""The headings of columns of text; all others hold numbers."""
+LABEL = 32
+"""Names of metrics and methods that are longer than this are broken."""
 
-WIDE = 5
+WIDE = 4
 """So many measures stand side by side; of more there are several tables."""
 
 REASONS = 5
@@ -35,7 +34,7 @@ FEW = 12
 def show_benchmarks(benchmarks: Iterable[Benchmark], console: Console | None = None) -> None:
     """The data sets: a line each."""
     console = console or standard_output()
-    table = _table("name", "samples", "ratings", "published", "to be had")
+    table = _table("name", "samples", "ratings", "published", "to be had", numbers=False)
     for bench in benchmarks:
         size = f"{bench.size:,}" if bench.size else "?"
         methods = len({row.method for row in published(bench.name)})
@@ -144,7 +143,9 @@ def _headlines(ours: Sequence[Line], theirs: Sequence[Published], bench: Benchma
         count = next((f" ({line.groups})" for line in lines if line.groups), "")
         for measures in _few_at_a_time([*(line.measure for line in lines), *(row.measure for row in rows)]):
             some = [row for row in rows if row.measure in measures]
-            yield f"{ours[0].rating}, {over}{count}", _headline(lines, some, measures)
+            tables = dict.fromkeys(row.table for row in some)
+            beside_them = f"; published: {', '.join(tables)}" if tables else ""
+            yield f"{ours[0].rating}, {over}{count}{beside_them}", _headline(lines, some, measures)
 
 
 def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequence[str]) -> Table:
@@ -153,7 +154,7 @@ def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequen
     for score in dict.fromkeys(line.score for line in lines):
         values = {line.measure: line for line in lines if line.score == score}
         first = next(iter(values.values()))
-        cells = [number(values[name].value) if name in values else "" for name in measures]
+        cells = [_figure(values[name].value) if name in values else "" for name in measures]
         table.add_row(f"[bold]{escape(score)}[/]", "this run", *cells, f"{first.n:,}", f"{first.excluded:,}")
     by_method: dict[tuple[str, str], dict[str, Published]] = {}
     for row in rows:
@@ -161,32 +162,51 @@ def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequen
     leading = next((name for name in measures if any(name in of for of in by_method.values())), "")
     best_first = sorted(by_method.items(), key=lambda item: -item[1][leading].value if leading in item[1] else 2.0)
     for (method, name), of in best_first:
-        cells = [number(of[measure].value) if measure in of else "" for measure in measures]
-        table.add_row(f"[dim]{escape(method)}[/]", f"[dim]published, {escape(name)}[/]", *cells, "", "")
+        cells = [_figure(of[measure].value) if measure in of else "" for measure in measures]
+        said = f"published, {name}" if len({row.table for row in rows}) > 1 else "published"  # the heading says which
+        table.add_row(f"[dim]{escape(method)}[/]", f"[dim]{escape(said)}[/]", *cells, "", "")
     return table
 
 
 def _in_groups(ours: Sequence[Line], theirs: Sequence[Published], found: Evaluation) -> Iterator[tuple[str, Table]]:
-    """A title and a table for each of our metrics: a row for each value of a column, the paper's methods beside it."""
-    printed = {(row.group, row.method, row.measure): row for row in theirs if row.method in found.benchmark.methods}
-    for score in dict.fromkeys(line.score for line in ours):
-        own = {(line.group, line.measure): line for line in ours if line.score == score and "=" in line.group}
-        groups = list(dict.fromkeys(group for group, _ in own))
-        beside = list(dict.fromkeys((method, measure) for group, method, measure in printed if group in groups))
-        for measures in _few_at_a_time(measure for _, measure in own):
-            also = [(method, measure) for method, measure in beside if measure in measures]
-            names = [name.replace("_", " ") for name in measures]
-            names += [f"[dim]{escape(method)},\npublished\n{name.replace('_', ' ')}[/]" for method, name in also]
-            table = _table("over", *names, "n", "left out")
-            for group in groups:
-                lines = [own.get((group, measure)) for measure in measures]
-                cells = [number(line.value) if line else "" for line in lines]
-                for method, measure in also:
-                    row = printed.get((group, method, measure))
-                    cells.append(f"[dim]{number(row.value)}[/]" if row else "")
-                if first := next((line for line in lines if line), None):
-                    table.add_row(escape(group), *cells, f"{first.n:,}", f"{first.excluded:,}")
-            yield f"{ours[0].rating} of {score}", table
+    """Titles and tables by column: a row for each of its values, one metric and the paper's own method in columns."""
+    own = {(line.score, line.group, line.measure): line for line in ours if "=" in line.group}
+    columns = dict.fromkeys(group.partition("=")[0] for _, group, _ in own)
+    for score in dict.fromkeys(score for score, _, _ in own):
+        for column in columns:
+            of = {(group, m): line for (s, group, m), line in own.items() if s == score and _column(group) == column}
+            rows = [r for r in theirs if _column(r.group) == column and r.method in found.benchmark.methods]
+            for measures in _few_at_a_time(measure for _, measure in of):
+                title = f"{ours[0].rating} of {score}, by {column}"
+                yield title, _by_value(column, measures, of, [r for r in rows if r.measure in measures])
+
+
+def _by_value(
+    column: str, measures: Sequence[str], of: Mapping[tuple[str, str], Line], rows: Sequence[Published]
+) -> Table:
+    printed = {(row.group, row.method, row.measure): row for row in rows}
+    beside = list(dict.fromkeys((row.method, row.measure) for row in rows))
+    names = [name.replace("_", " ") for name in measures]
+    names += [f"[dim]{escape(method)}\npublished\n{name.replace('_', ' ')}[/]" for method, name in beside]
+    table = _table(escape(column), *names, "n", "left out")
+    for group in dict.fromkeys(group for group, _ in of):
+        lines = [of.get((group, measure)) for measure in measures]
+        cells = [_figure(line.value) if line else "" for line in lines]
+        for method, measure in beside:
+            row = printed.get((group, method, measure))
+            cells.append(f"[dim]{_figure(row.value)}[/]" if row else "")
+        if first := next((line for line in lines if line), None):
+            table.add_row(escape(group.partition("=")[2]), *cells, f"{first.n:,}", f"{first.excluded:,}")
+    return table
+
+
+def _column(group: str) -> str | None:
+    return group.partition("=")[0] if "=" in group else None
+
+
+def _figure(value: float | None) -> str:
+    """A figure to four decimals, as papers print them; large ones as elsewhere."""
+    return f"{value:.4f}" if value is not None and abs(value) < 10 else number(value)
 
 
 def _few_at_a_time(measures: Iterable[str]) -> Iterator[list[str]]:
@@ -234,11 +254,16 @@ def _facts() -> Table:
     return facts
 
 
-def _table(*headings: str) -> Table:
+def _table(first: str, *headings: str, numbers: bool = True) -> Table:
+    """A table without lines: a column of text, then columns of numbers (but for one without a heading), or of text."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    if numbers:
+        table.add_column(first, overflow="fold", min_width=16, max_width=LABEL, vertical="bottom")
+    else:
+        table.add_column(first, no_wrap=True)
     for heading in headings:
-        text = heading in LEFT
-        whole = text and heading != "ratings"
-        justify: Any = "left" if text else "right"
-        table.add_column(heading, justify=justify, no_wrap=whole, min_width=6, overflow="fold", vertical="bottom")
+        if numbers and heading:
+            table.add_column(heading, justify="right", min_width=6, overflow="fold", vertical="bottom")
+        else:
+            table.add_column(heading, no_wrap=numbers, overflow="fold", vertical="bottom" if numbers else "top")
     return table

@@ -76,7 +76,7 @@ def find_table(folder: Path, stem: str, findings: Findings) -> Path | None:
 
 
 def rows_of(path: Path, findings: Findings, kind: str | None = None) -> list[Row]:
-    """The rows of a csv, jsonl or parquet file (`kind`, or by its suffix) that can be read; a problem for each other."""
+    """The rows of a csv, jsonl or parquet file (`kind`, or by its suffix) that can be read; a problem for others."""
     try:
         rows = list(read_rows(path, kind))
     except DataError as error:
