@@ -21,8 +21,8 @@ from .published import Published, published
 LABEL = 32
 """Names of metrics and methods that are longer than this are broken."""
 
-WIDE = 4
-"""So many measures stand side by side; of more there are several tables."""
+WIDE = 32
+"""So many characters of measures stand side by side; of more there are several tables, for terminals of 80 columns."""
 
 REASONS = 5
 """So many reasons for figures without a value are told."""
@@ -150,7 +150,7 @@ def _headlines(ours: Sequence[Line], theirs: Sequence[Published], bench: Benchma
 
 def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequence[str]) -> Table:
     """Our metrics first, then the published methods, best first."""
-    table = _table("metric", "", *(name.replace("_", " ") for name in measures), "n", "left out")
+    table = _table("metric", "", *map(_heading, measures), "n", "left\nout")
     for score in dict.fromkeys(line.score for line in lines):
         values = {line.measure: line for line in lines if line.score == score}
         first = next(iter(values.values()))
@@ -186,9 +186,8 @@ def _by_value(
 ) -> Table:
     printed = {(row.group, row.method, row.measure): row for row in rows}
     beside = list(dict.fromkeys((row.method, row.measure) for row in rows))
-    names = [name.replace("_", " ") for name in measures]
-    names += [f"[dim]{escape(method)}\npublished\n{name.replace('_', ' ')}[/]" for method, name in beside]
-    table = _table(escape(column), *names, "n", "left out")
+    names = [f"[dim]{escape(method)}\npublished\n{_heading(measure)}[/]" for method, measure in beside]
+    table = _table(escape(column), *map(_heading, measures), *names, "n", "left\nout")
     for group in dict.fromkeys(group for group, _ in of):
         lines = [of.get((group, measure)) for measure in measures]
         cells = [_figure(line.value) if line else "" for line in lines]
@@ -198,6 +197,11 @@ def _by_value(
         if first := next((line for line in lines if line), None):
             table.add_row(escape(group.partition("=")[2]), *cells, f"{first.n:,}", f"{first.excluded:,}")
     return table
+
+
+def _heading(measure: str) -> str:
+    """A measure's name in lines of a column's width."""
+    return "\n".join(textwrap.wrap(measure.replace("_", " "), 10, break_long_words=False))
 
 
 def _column(group: str) -> str | None:
@@ -211,9 +215,17 @@ def _figure(value: float | None) -> str:
 
 def _few_at_a_time(measures: Iterable[str]) -> Iterator[list[str]]:
     """Different measures, as many at a time as a terminal has room for."""
-    different = list(dict.fromkeys(measures))
-    for start in range(0, len(different), WIDE):
-        yield different[start : start + WIDE]
+    some: list[str] = []
+    taken = 0
+    for name in dict.fromkeys(measures):
+        width = 2 + max(6, *(len(word) for word in name.replace("_", " ").split()))
+        if some and taken + width > WIDE:
+            yield some
+            some, taken = [], 0
+        some.append(name)
+        taken += width
+    if some:
+        yield some
 
 
 def _doubtful(found: Evaluation) -> list[str]:

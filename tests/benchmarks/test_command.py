@@ -111,7 +111,7 @@ def test_lmm4lmm_on_evalmi_50k(run, copies, tmp_path):
     ran = run("benchmark", "evalmi-50k", copies["evalmi-50k"], "-m", "lmm4lmm:weights=toy,explain=false", "--partial",
               "-o", tmp_path / "s.csv", "--figures", tmp_path / "f.csv")  # fmt: skip
     assert ran.code == 0, ran.err
-    assert "perception, average over fold (3) (a part: of an incomplete copy)" in ran.out
+    assert "perception, average over fold (3); published: Table 2 (a part: of an incomplete copy)" in ran.out
     assert "correspondence, system level (24)" in ran.out
     assert "0.8863" in ran.out  # LMM4LMM's own, of Table 2
     with (tmp_path / "f.csv").open(newline="") as file:
