@@ -190,10 +190,17 @@ def _require_scores(table: Table, part: Part) -> None:
         rated = [(row_of[s.id], s.meta[rating]) for s in part.samples if rating in s.meta and s.id in row_of]
         for column in (name for name in table.columns if name == rating and len(rated) > 1):
             cells = table.column(column)
-            if all(str(cells[row]) == str(value) for row, value in rated):
+            if all(_equal(cells[row], value) for row, value in rated):
                 raise BenchmarkError(
                     f"the column {column!r} of {table.name} holds the ratings themselves, not scores; remove it"
                 )
+
+
+def _equal(cell: Any, value: Any) -> bool:
+    try:
+        return float(cell) == float(value)
+    except (TypeError, ValueError):
+        return str(cell).strip().casefold() == str(value).casefold()
 
 
 def read_scores(path: Path) -> Table:

@@ -157,10 +157,24 @@ def load(name: str, folder: str | os.PathLike[str], images: bool = True) -> Copy
     samples = found.read(folder, findings)
     if not samples and not findings.unusable:
         findings.add("file", str(folder), "has no rows")
+    _require_own_images(samples, findings)
     if images:
         _check_images(samples, findings)
     missing = [] if findings.unusable else found.missing(samples)
     return Copy(found, folder, samples, findings.problems, missing, images)
+
+
+def _require_own_images(samples: Sequence[Sample], findings: Findings) -> None:
+    """Say which samples judge the same image file: one of them was entered twice, under two names."""
+    rows: dict[str, list[str]] = {}
+    for sample in samples:
+        if isinstance(sample.edited, str):
+            rows.setdefault(os.path.normpath(sample.edited), []).append(sample.id)
+    for path, ids in rows.items():
+        if len(set(ids)) > 1:
+            said = f"is judged more than once, as {', '.join(ids[:4])}{', ...' if len(ids) > 4 else ''}"
+            for row in ids:
+                findings.add("twice", os.path.relpath(path, findings.folder), said, row)
 
 
 def _check_images(samples: Sequence[Sample], findings: Findings) -> None:

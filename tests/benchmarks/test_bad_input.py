@@ -129,6 +129,18 @@ def test_an_unknown_column_is_said_along_with_all_else(copy_of):
     assert any("AGIQA-3K/sdxl_normal_001.jpg: is not there" in line for line in said)
 
 
+def test_one_image_under_two_names(copy_of):
+    folder = copy_of("ntire-x-aigc-2")
+
+    def change(rows):
+        rows[5]["edited"] = "./edited/0004.png"
+
+    rewrite(folder / "ratings.csv", change)
+    copy = load("ntire-x-aigc-2", folder)
+    assert [(p.kind, p.row) for p in copy.problems] == [("twice", "0004"), ("twice", "0005")]
+    assert copy.report().count("edited/0004.png: is judged more than once, as 0004, 0005") == 1
+
+
 def test_a_link_out_of_the_folder_is_not_followed(copy_of, tmp_path):
     folder = copy_of("ntire-x-aigc-2")
     outside = tmp_path / "outside.png"

@@ -161,6 +161,9 @@ def test_ratings_are_no_scores(copies):
     scores = {"id": ids(part), "perception": [s.meta["perception"] for s in part.samples]}
     with pytest.raises(BenchmarkError, match="holds the ratings themselves"):
         evaluate(part, scores)
+    scores["perception"] = [f"{value!r}0" for value in scores["perception"]]
+    with pytest.raises(BenchmarkError, match="holds the ratings themselves"):
+        evaluate(part, scores)
     scores["perception"] = noisy(part, "perception")
     assert evaluate(part, scores).columns == {"score": {"perception": "perception"}}
 
