@@ -63,12 +63,12 @@ COLUMN = {"perception": "MOS1", "correspondence": "MOS2", "answer": "Y/N"}
 
 
 def task(tag: str) -> str | None:
-    """The task of a tag; None for an unknown one.
+    """The task of a tag, with details or without; a sum of tags is complex, and an unknown one has no task.
 
     >>> task("face + detail"), task("view + World Knowledge"), task("color_attr"), task("smell")
     ('Face', 'Complex', 'Complex', None)
     """
-    parts = [part.strip() for part in tag.split("+") if part.strip() != "detail"]
+    parts = [part.strip() for part in tag.split("+") if part.strip() not in ("detail", "details")]
     return COMPLEX if len(parts) > 1 else TASKS.get(parts[0] if parts else "")
 
 

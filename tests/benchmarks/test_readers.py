@@ -112,6 +112,8 @@ def test_a_whole_evalmi_lacks_nothing_and_one_image_less_is_said():
         ("time and light + detail", "Time & Light"),
         ("color_attr + detail", "Complex"),
         ("human + emotion", "Complex"),
+        ("counting + color + shapes + scene", "Complex"),
+        ("counting + color + shapes + texture + details", "Complex"),
         ("view + World Knowledge", "Complex"),
         ("detail", None),
         ("shape", None),
