@@ -167,15 +167,14 @@ def _questions(folder: Path, findings: Findings) -> dict[int, tuple[str | None, 
     asked = [f"question_{number}" for number in range(2, 6)]
     if not findings.columns(path.name, rows[0].cells, ("prompt", "question_1"), asked):
         return {}
-    texts = [(row.cells["prompt"], row.cells["question_1"]) for row in rows]
-    return {n: (_text(prompt), _text(question)) for n, (prompt, question) in enumerate(texts, 1)}
+    return {_number(row) - 1: (_text(row.cells["prompt"]), _text(row.cells["question_1"])) for row in rows}
 
 
 def _tags(folder: Path, findings: Findings) -> dict[int, tuple[str, str]]:
     """Of each prompt its task and its text."""
     path = _there(folder, "prompt_tasks.jsonl", "prompts")
     found = {}
-    for number, row in enumerate(rows_of(path, findings) if path else (), 1):
+    for row in rows_of(path, findings) if path else ():
         name = task(str(row.cells.get("tag", "")))
         if name is None or not isinstance(row.cells.get("prompt"), str):
             place = f"{path and path.name}, {row.place}"
@@ -184,8 +183,13 @@ def _tags(folder: Path, findings: Findings) -> dict[int, tuple[str, str]]:
                 "value", place, f"the tag is {row.cells.get('tag')!r}; known are {known}, and sums of them", place
             )
             continue
-        found[number] = (name, row.cells["prompt"])
+        found[_number(row)] = (name, row.cells["prompt"])
     return found
+
+
+def _number(row: Row) -> int:
+    """The number of a row's line, by which prompts are counted; broken and empty ones are counted, too."""
+    return int(row.place.split()[-1])
 
 
 def _there(folder: Path, name: str, below: str) -> Path | None:

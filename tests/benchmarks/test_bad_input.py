@@ -231,6 +231,27 @@ def test_half_a_download_of_evalmi(copy_of):
     assert any(line.startswith("test_AIGI_mos1_fold_4.jsonl, line 24: is not JSON") for line in said)
 
 
+def test_a_broken_line_of_the_prompts_moves_no_other(copy_of, copies):
+    folder = copy_of("evalmi-50k")
+    tasks = folder / "prompts" / "prompt_tasks.jsonl"
+    lines = tasks.read_text(encoding="utf-8").splitlines()
+    tasks.write_text("\n".join([lines[0], '{"tag": "OC', *lines[2:]]) + "\n", encoding="utf-8")
+    path = folder / "MOS&QA" / "question.xlsx"
+    book = openpyxl.load_workbook(path)
+    book.worksheets[0]["A3"] = book.worksheets[0]["B3"] = None  # prompt 2
+    book.save(path)
+    copy = load("evalmi-50k", folder, images=False)
+    assert [str(p)[:36] for p in copy.problems] == ["prompt_tasks.jsonl, line 2: is not J"]
+    whole = {s.id: s for s in load("evalmi-50k", copies["evalmi-50k"], images=False).samples}
+    for sample in copy.samples:
+        same = whole[sample.id]
+        known = sample.meta["prompt_id"] != "002"
+        assert (sample.questions, sample.meta.get("task")) == (
+            (same.questions, same.meta["task"]) if known else (None, None)
+        )
+        assert sample.prompt == same.prompt  # the folds say it, too
+
+
 def test_half_a_download_of_ebench(copy_of):
     folder = copy_of("ebench-18k")
     (folder / "data" / "test_c.json").unlink()
