@@ -85,12 +85,17 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
     from ..benchmarks.catalogue import MODULES
     from ..benchmarks.catalogue import benchmark as called
 
+    judging = bool(metrics or options["scores"])
+    for option in ("output", "figures", "pairs") + (() if options["manifest"] else ("split", "limit", "partial")):
+        if options[option] and not judging:
+            flag = {"output": "-o", "pairs": "--pair"}.get(option, f"--{option}")
+            raise click.UsageError(f"{flag} is about figures: name a metric with -m, or bring --scores")
     if metrics and options["scores"]:
         raise click.UsageError("-m scores the samples and --scores brings scores; give one of them")
     if name is None:
         show.show_benchmarks([called(each) for each in MODULES])
     elif path is None:
-        if metrics or options["scores"]:
+        if judging:
             raise click.UsageError(f"give the folder of the data set, too: editmetrics benchmark {name} PATH ...")
         show.show_benchmark(called(name))
     else:

@@ -171,6 +171,8 @@ def test_a_manifest_to_train_on_lies_in_the_copy(run, copy_of, tmp_path):
         (("evalmi50k",), "did you mean evalmi-50k?"),
         (("evalmi-50k", "-m", "psnr"), "give the folder of the data set, too"),
         (("agiqa-3k", "PATH", "--scores", "s.csv", "-m", "psnr"), "give one of them"),
+        (("agiqa-3k", "PATH", "--limit", "3"), "--limit is about figures: name a metric with -m"),
+        (("agiqa-3k", "PATH", "-o", "s.csv"), "-o is about figures"),
         (("agiqa-3k", "PATH", "-m", "psnr", "--partial", "--split", "test"), "has no splits"),
         (
             ("hpe-bench", "PATH", "-m", "psnr", "--partial", "--split", "dev"),
