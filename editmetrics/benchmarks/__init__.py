@@ -1,0 +1,1 @@
+"""The papers' benchmarks: their data sets and how they are scored."""
