@@ -81,7 +81,8 @@ def qbench(data: tuple[Path, ...], output: Path | None, layout: str, level: floa
         return
     if output is None or (options["model"] is None and options["endpoint"] is None):
         raise click.UsageError("name a --model (or an --endpoint) and a folder for the results, -o; or only --check")
-    model, judge = _model(options), _judge(options)
+    judge = _judge(options)  # first: a key that is missing is said before a large model is loaded
+    model = _model(options)
     _run(benchmark, model, judge, output, level, quiet, options)
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ...data.tables import read_rows
 from ...data.write import replacing, write_rows
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
 from ...report.score_table import CountTable, ScoreTable, csv_rows, latex, markdown, page, percent
@@ -78,7 +77,8 @@ def read_results(folder: Path) -> Run:
     """What a run wrote into `folder`; `BenchmarkError` where it is no folder of results, or not finished."""
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        outcomes = [Outcome.of_json(row.cells) for row in read_rows(folder / "answers.jsonl")]
+        lines = (folder / "answers.jsonl").read_text(encoding="utf-8").split("\n")
+        outcomes = [Outcome.of_json(json.loads(line)) for line in lines if line]
         return Run(model_name(about["model"]), outcomes, about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchmarkError(f"{folder} holds no finished results of editmetrics qbench: {error}") from error
@@ -118,7 +118,8 @@ def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[Cou
         return Report(scores, counts, None)
     picture, reason = _draw(folder / PICTURE, scores[0])
     tables: list[ScoreTable | CountTable] = [*scores, *counts]
-    title = f"{TITLES.get(about['format'], 'Questions on images')}: {', '.join(models)}"
+    names = ", ".join(models) if len(models) <= 2 else f"{len(models)} models"
+    title = f"{TITLES.get(about['format'], 'Questions on images')}: {names}"
     texts = {
         "tables.md": markdown(tables),
         "tables.html": page(tables, title, PICTURE if picture else None),
@@ -227,6 +228,7 @@ def _differences(runs: Sequence[Run], level: float) -> CountTable:
 
 
 def _write_lines(path: Path, outcomes: Iterable[Outcome]) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         for outcome in outcomes:
-            file.write(json.dumps(outcome.json(), ensure_ascii=False) + "\n")
+            line = json.dumps(outcome.json(), ensure_ascii=False) + "\n"
+            file.write(line.encode("utf-8", "backslashreplace"))  # half a character of a model's, as JSON escapes it

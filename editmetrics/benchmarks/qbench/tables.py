@@ -144,7 +144,7 @@ def _notes(models: Mapping[str, Sequence[Outcome]]) -> list[str]:
         without = [outcome for outcome in found if outcome.score is None]
         unjudged = sum(outcome.reason == NO_JUDGE for outcome in without)
         if unjudged:
-            notes.append(f"{name}: without {unjudged:,} open-ended questions, for want of a judge")
+            notes.append(f"without {unjudged:,} open-ended questions, for want of a judge ({name})")
         if len(without) > unjudged:
-            notes.append(f"{name}: without {len(without) - unjudged:,} questions that have no score")
+            notes.append(f"without {len(without) - unjudged:,} questions that have no score ({name})")
     return notes

@@ -102,6 +102,20 @@ def test_results_are_read_as_they_were_written(data, tmp_path, model, oracle):
         read_results(tmp_path)
 
 
+def test_any_words_of_a_model_are_kept(data, tmp_path, model, oracle):
+    """Lines within an answer, half a character, control characters: a line of the file is still a line, and is read."""
+    words = {"SC": "B\u2028\x85\nnoise", "MC": "A \ud800", "TF": "True\x00", "OE": "naïve 😀 \udfff"}
+    oracle.say = lambda item, shown: words[item.type]
+    outcomes, about = ask(read_benchmark(data), model(), tmp_path / "out", judge=model())
+    assert {outcome.raw for outcome in outcomes} == set(words.values())
+    assert {o.status for o in outcomes if o.type in ("MC", "TF")} == {"unparseable"}
+    assert {o.score for o in outcomes if o.type == "OE"} == {None}  # half a character cannot be sent to the judge
+    write_results(tmp_path / "out", outcomes, about)
+    assert read_results(tmp_path / "out").outcomes == outcomes
+    again, _ = ask(read_benchmark(data), model(), tmp_path / "out", judge=model())
+    assert again == outcomes
+
+
 def test_models_side_by_side(data, tmp_path, model, server, oracle):
     made(data, tmp_path / "a", model("good"), model())
     oracle.say = lambda item, shown: "A" if item.type in ("SC", "MC") else right(item, shown)
@@ -158,7 +172,7 @@ def test_missing_scores_are_said_beside_the_numbers(data, tmp_path, model, oracl
     outcomes, about = ask(read_benchmark(data), model(), tmp_path / "out")
     report = write_results(tmp_path / "out", outcomes, about)
     without = sum(outcome.type == "OE" for outcome in outcomes)
-    assert f"judge: without {without} open-ended questions, for want of a judge" in report.scores[0].notes
+    assert f"without {without} open-ended questions, for want of a judge (judge)" in report.scores[0].notes
     assert report.scores[0].rows["judge"][-1].n == 48 - without
     assert report.scores[0].rows["judge"][-2].mean is None
 
