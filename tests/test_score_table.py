@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from editmetrics.report.radar_plot import draw_radar, drawable
-from editmetrics.report.score_table import Column, CountTable, ScoreTable, Value, latex, markdown, page, show_scores
+from editmetrics.report.score_files import latex, markdown, page
+from editmetrics.report.score_table import Column, CountTable, ScoreTable, Value, show_scores
 
 COLUMNS = [Column("Sources", "NIs"), Column("Sources", "AIs"), Column("", "Overall")]
 ROWS = {

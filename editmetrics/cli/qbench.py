@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--device", help="Of a model on this machine: cpu, cuda, cuda:1. [default: the first GPU, else the CPU]")
 @click.option("--key-variable", help="The environment variable with the endpoint's key.")
 @click.option("--judge-key-variable", help="The same for the judge.")
+@click.option("--judge-temperature", type=float, help="Of the judge. [default: its endpoint's]")
 @click.option("--check", is_flag=True, help="Look at the data, ask nothing.")
 @click.option("--compare", is_flag=True, help="DATA are folders of results: put the models side by side.")
 @click.option("--refresh", is_flag=True, help="Ask everything again, and replace what the cache has.")
@@ -175,12 +176,13 @@ def _judge(options: dict[str, Any]) -> Judge | None:
     from ..judge import open_judge
 
     if options["judge"] is None and options["judge_endpoint"] is None:
-        _refuse(options, ("judge_key_variable",), "is for a --judge")
+        _refuse(options, ("judge_key_variable", "judge_temperature"), "is for a --judge")
         return None
     return open_judge(
         options["judge"] or "any",
         endpoint=options["judge_endpoint"],
         key_variable=options["judge_key_variable"],
+        temperature=options["judge_temperature"],
         refresh=options["refresh"],
     )
 

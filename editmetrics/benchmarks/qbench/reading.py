@@ -82,6 +82,8 @@ def read_benchmark(
     columns, missing or wrong types, options, answers and groups, doubled ids and questions, images that are missing,
     damaged, or outside of the folder, parts of unfinished downloads, numbers that are not the paper's.
     """
+    if isinstance(format, str) and format not in FORMATS:
+        raise BenchmarkError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
     layout = FORMATS[format] if isinstance(format, str) else format
     if complete and layout.name != "portrait":
         raise BenchmarkError(f"only the numbers of Q-Bench-Portrait are known, not those of {layout.name}")

@@ -107,7 +107,7 @@ def read_judgement(answer: Answer | str) -> Parsed[int]:
     text = whole_text(answer)
     if found := re.fullmatch(r"(?:Score:\s*)?([012])", text):
         return Parsed(int(found.group(1)), "strict")
-    if found := re.fullmatch(r"[*_(\[]*score[*_]*\s*[:=]\s*[*_(\[]*([012])[*_)\]]*\.?", text, re.IGNORECASE):
+    if found := re.fullmatch(r"[*_(\[]*score[*_]*\s*[:=][*_(\[\s]*([012])[*_)\]]*\.?", text, re.IGNORECASE):
         return Parsed(int(found.group(1)), "repaired")
     if found := re.fullmatch(r"[*_(\[]*([012])[*_)\]]*\.?", text):
         return Parsed(int(found.group(1)), "repaired")

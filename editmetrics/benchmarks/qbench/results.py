@@ -18,7 +18,8 @@ from typing import Any
 
 from ...data.write import replacing, write_rows
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
-from ...report.score_table import CountTable, ScoreTable, csv_rows, latex, markdown, page, percent
+from ...report.score_files import csv_rows, latex, markdown, page
+from ...report.score_table import CountTable, ScoreTable, percent
 from .intervals import paired_difference
 from .items import BenchmarkError
 from .outcomes import Outcome

@@ -94,6 +94,12 @@ def test_only_looking(run, data):
     assert "48 questions, where a complete copy has 2,765" in ran.err
 
 
+def test_the_temperatures_are_sent(go, oracle, server):
+    assert go("--temperature", "0", "--judge-temperature", "0.5").code == 0
+    sent = {len(request.body["messages"]): request.body["temperature"] for request in server.requests if request.body}
+    assert sent == {1: 0, 2: 0.5}  # the judge has a system message
+
+
 def test_open_answers_without_a_judge(go, oracle):
     ran = go(judge=False)
     assert ran.code == 3

@@ -181,6 +181,7 @@ def test_no_truth(text):
         ("Score:1", 1, "strict"),
         ("**Score: 2**", 2, "repaired"),
         ("Score: **0**", 0, "repaired"),
+        ("**Score:** 2", 2, "repaired"),
         ("score = 1.", 1, "repaired"),
     ],
 )
