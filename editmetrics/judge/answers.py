@@ -141,6 +141,9 @@ def unreadable(answer: Answer | str, problem: str) -> NoReturn:
     raise SampleError(f"the answer cannot be read: {problem}. It was: {shown}", "unparseable")
 
 
+_THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>[ \t]*\n)", re.DOTALL)
+"""The second is of chat templates that open the block themselves, so that the answer holds its end alone."""
+
 _SORRY = r"((i'm|i am) (very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)"
 _DECLINES = r"(can't|cannot|can not|won't|'m (unable|not able) to|am (unable|not able) to|must decline|decline to)"
 _REFUSAL = re.compile(rf"\s*{_SORRY}?[,.;:]?\s*(but )?\s*i ?{_DECLINES}\b", re.IGNORECASE)
@@ -153,7 +156,7 @@ class _NothingToRepair(ValueError):
 def _text(answer: Answer | str) -> str:
     """The words of an answer, without the thoughts that some models put before it."""
     text = answer if isinstance(answer, str) else answer.required()
-    text, thoughts = re.subn(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    text, thoughts = _THOUGHTS.subn("", text)
     if not thoughts and text.lstrip().startswith("<think>"):
         unreadable(answer, "the model did not come to an end of its thoughts")
     return text.strip()
