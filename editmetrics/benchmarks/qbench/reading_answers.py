@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from ...judge import Answer, Parsed
@@ -24,6 +24,15 @@ CONCLUSION = re.compile(
 )
 """The last sentence of an answer that explains itself first: "Therefore, the correct answer is B."."""
 
+REASONED = re.compile(
+    r"(?:the )?(?:final |correct |best |right )?(?:answer|option|choice) is \**\(?([A-Z])\)?\**,? "
+    r"((?:because|since|as)\b.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""An answer with its reason in one sentence: "The correct answer is B, as the face is grainy."."""
+
+BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}")
+
 AROUND = " \t\n*_`\"'“”.,;"
 
 
@@ -32,9 +41,10 @@ def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froze
 
     Strict: its letter alone, in capitals, with a full stop, a bracket or a colon after it or none. Repaired: the letter
     in emphasis, quotation marks, brackets or a small letter; the letter with the option's text after it; the text
-    alone; any of these after "Answer:", or after words of its own that end in "the answer is ..."; the letter followed
-    by an explanation that names no other option's letter. Raises `SampleError`, `unparseable` or `refused`, for
-    anything else: two letters, a letter with the text of another option, a letter that is none of the options'.
+    alone; any of these after "Answer:", in `<answer>` tags or in \\boxed{}, or at the end of words of its own ("..., so
+    the answer is B."); any of these in a first line, or the letter, with an explanation after it that names no other
+    option. Raises `SampleError`, `unparseable` or `refused`, for anything else: two letters, a letter with the text of
+    another option, a letter that is none of the options'.
 
     >>> read_choice_of("B", ["noise", "blur"]), read_choice_of("The answer is **A. noise**.", ["noise", "blur"])
     (Parsed(value=frozenset({1}), parsed='strict'), Parsed(value=frozenset({0}), parsed='repaired'))
@@ -42,20 +52,24 @@ def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froze
     text = whole_text(answer)
     if (found := re.fullmatch(r"([A-Z])[.):]?", text)) and _place(found.group(1), options) is not None:
         return Parsed(frozenset({LETTERS.index(found.group(1))}), "strict")
-    place = _concluded(text, lambda said: _one(said, options))
-    if place is None:
-        place = _explained(text, options)
-    if place is None:
+
+    def read(said: str) -> frozenset[int] | None:
+        place = _one(said, options)
+        return None if place is None else frozenset({place})
+
+    chosen = _concluded(text, read) or _explained(text, read, options)
+    if chosen is None:
         unreadable(answer, f"expected one of {', '.join(LETTERS[: len(options)])}")
-    return Parsed(frozenset({place}), "repaired")
+    return Parsed(chosen, "repaired")
 
 
 def read_choices_of(answer: Answer | str, options: Sequence[str]) -> Parsed[frozenset[int]]:
     """The set of options that a model chose, at least one.
 
     Strict: their letters in capitals, separated by commas or blanks. Repaired: joined by "and" or without a separator
-    ("ACD"), in emphasis or brackets, after "Answer:" or "the answers are"; each with its text, separated by line breaks
-    or semicolons; their texts alone, one a line. Raises `SampleError` for anything else.
+    ("ACD"), in emphasis or brackets, after "Answer:" and the like as in `read_choice_of`; each with its text, separated
+    by line breaks or semicolons; their texts alone, one a line; any of these in a first line with an explanation after
+    it that names no other option. Raises `SampleError` for anything else.
 
     >>> read_choices_of("A, C", ["noise", "blur", "haze"]), read_choices_of("A and C.", ["noise", "blur", "haze"])
     (Parsed(value=frozenset({0, 2}), parsed='strict'), Parsed(value=frozenset({0, 2}), parsed='repaired'))
@@ -65,10 +79,12 @@ def read_choices_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froz
         places = [_place(letter, options) for letter in re.findall("[A-Z]", text)]
         if None not in places and len(set(places)) == len(places):
             return Parsed(frozenset(place for place in places if place is not None), "strict")
-    found = _concluded(text, lambda said: _several(said, options))
-    if found is None:
+    chosen = _concluded(text, lambda said: _several(said, options))
+    if chosen is None:
+        chosen = _explained(text, lambda said: _several(said, options) if len(said) > 1 else None, options)
+    if chosen is None:
         unreadable(answer, f"expected letters among {', '.join(LETTERS[: len(options)])}")
-    return Parsed(found, "repaired")
+    return Parsed(chosen, "repaired")
 
 
 def read_truth(answer: Answer | str) -> Parsed[bool]:
@@ -115,11 +131,19 @@ def read_judgement(answer: Answer | str) -> Parsed[int]:
 
 
 def _concluded(text: str, read: Callable[[str], T | None]) -> T | None:
-    """What `read` makes of the whole text, else of what its last sentence says is the answer."""
-    found = read(text)
-    if found is None and (conclusion := CONCLUSION.search(text)):
-        found = read(conclusion.group("said"))
-    return found
+    """What `read` makes of the whole text, else of what it marks as the answer, else of what its last sentence says."""
+    return next((found for said in _answers_in(text) if (found := read(said)) is not None), None)
+
+
+def _answers_in(text: str) -> Iterator[str]:
+    yield text
+    marked = BOXED.findall(text)
+    if text.count("<answer>") == 1:
+        marked.append(text.partition("<answer>")[2].partition("</answer>")[0])
+    if len({normal(said) for said in marked}) == 1:
+        yield marked[0].strip()
+    elif not marked and (conclusion := CONCLUSION.search(text)):
+        yield conclusion.group("said")
 
 
 def _one(said: str, options: Sequence[str]) -> int | None:
@@ -131,22 +155,41 @@ def _one(said: str, options: Sequence[str]) -> int | None:
         place = _place(found.group(1), options)
         named = _text_of(found.group("text"), options)
         return place if place is not None and named == place else None
-    return _text_of(plain, options)
+    whole = _text_of(plain, options)
+    if found := re.match(r"([A-Z])(?:\s+-|\s*[–—])?\s+(?P<text>.+)\Z", plain, re.DOTALL):  # no mark but its own text
+        place = _place(found.group(1), options)
+        if place is not None and _text_of(found.group("text"), options) == place:
+            return place if whole in (None, place) else None
+    return whole
 
 
-def _explained(text: str, options: Sequence[str]) -> int | None:
-    """The letter in front of an explanation, which names no other option."""
-    first = re.match(r"[*_]*[(\[]?([A-Z])[)\].:]+[*_]*\s+(?P<rest>.+)|([A-Z])\s*\n+(?P<after>.+)", text, re.DOTALL)
-    if first is None:
-        return None
-    place = _place(first.group(1) or first.group(3), options)
-    rest = first.group("rest") or first.group("after")
-    line = rest.split("\n", 1)[0]
-    others = {letter for letter in LETTERS[: len(options)] if place is None or letter != LETTERS[place]}
-    named = set(re.findall(r"(?<![A-Za-z])([A-Z])(?=[.):](?:\s|\Z))", rest))
-    named |= set(re.findall(r"\b(?:option|answer|choice)\s+\(?([A-Z])\b", rest))
-    other = _text_of(line, options)
-    return None if named & others or other not in (None, place) else place
+def _explained(
+    text: str, read: Callable[[str], frozenset[int] | None], options: Sequence[str]
+) -> frozenset[int] | None:
+    """What a first line says, or a letter at the beginning, where the explanation after it names no other option."""
+    line, _, rest = text.partition("\n")
+    splits = [(line, rest)] if rest else []
+    if found := re.match(r"[*_]*[(\[]?([A-Z])[)\].:]+[*_]*\s+(.+)", text, re.DOTALL):
+        splits.append((found.group(1), found.group(2)))
+    if found := re.match(REASONED, text):
+        splits.append((found.group(1), found.group(2)))
+    for answer, rest in splits:
+        chosen = _concluded(answer.strip(), read)
+        if chosen is not None and not _names_others(rest, chosen, options):
+            return chosen
+    return None
+
+
+def _names_others(text: str, chosen: frozenset[int], options: Sequence[str]) -> bool:
+    """Whether an explanation names an option that was not chosen: its letter, or its text in a line of its own.
+
+    An A before a small letter is an article.
+    """
+    others = {letter for place, letter in enumerate(LETTERS[: len(options)]) if place not in chosen}
+    letters = set(re.findall(r"(?<![A-Za-z'’])([A-Z])(?![A-Za-z'’])", re.sub(r"\bA(?= [a-z])", "", text)))
+    letters |= set(re.findall(r"\b(?:[Oo]ption|[Aa]nswer|[Cc]hoice) \(?(A)\b", text))
+    places = {_one(line, options) for line in text.split("\n")} - {None}
+    return bool(letters & others or places - chosen)
 
 
 def _several(said: str, options: Sequence[str]) -> frozenset[int] | None:
