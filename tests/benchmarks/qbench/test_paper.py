@@ -148,6 +148,8 @@ def test_a_complete_copy_is_known(tmp_path):
     toy_questions(tmp_path, None, size=16)
     whole = read_benchmark(tmp_path, complete=True)
     assert (len(whole.items), whole.notes) == (TOTAL, ())
+    chances = [item.chance for item in whole.items if item.chance is not None]
+    assert f"{100 * sum(chances) / len(chances):.2f}" == PAPER["Random guess"]["table3"][12] == "34.78"
     lacking = incompleteness(whole.items[:-1])
     kind = whole.items[-1]
     assert lacking[0] == "2,764 questions, where a complete copy has 2,765"
