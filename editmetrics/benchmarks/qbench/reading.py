@@ -31,7 +31,7 @@ PARTIAL = (".part", ".partial", ".crdownload", ".download", ".aria2", ".incomple
 READ = {"type", "image", "question", "options", "answer", "groups"}
 """What is read of a row."""
 
-SHOWN = 20
+SHOWN = 200
 """So many problems of a kind are in the message; `ProblemsError.problems` has all."""
 
 
@@ -45,7 +45,7 @@ class ProblemsError(BenchmarkError):
         for kind, found in self.problems.items():
             lines += [f"{kind} ({len(found):,}):", *(f"  {one}" for one in found[:SHOWN])]
             if len(found) > SHOWN:
-                lines.append(f"  ... and {len(found) - SHOWN:,} more")
+                lines.append(f"  ... and {len(found) - SHOWN:,} more; with -o FOLDER all are in its problems.txt")
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -180,7 +180,7 @@ def _columns(rows: list[Row], layout: Format, problem: Callable[[str, str], None
     known = {column for choices in layout.columns.values() for choice in choices for column in choice.split("+")}
     for column in there:
         if column not in used and column not in known:
-            near = difflib.get_close_matches(column, known - set(there), n=1)
+            near = difflib.get_close_matches(column, known, n=1)
             meant = f"did you mean {near[0]!r}? " if near else ""
             problem(
                 "unknown columns",
@@ -270,8 +270,9 @@ def _images(
 
     def look(name: str) -> tuple[Path, str] | str:
         path = inside.image(name, first[name])
-        if not isinstance(path, Unreadable) and not os.path.exists(path) and (folder / "images").is_dir():
-            path = inside.image(os.path.join("images", name), first[name])
+        if not isinstance(path, Unreadable) and not os.path.exists(path):
+            below = inside.image(os.path.join("images", name), first[name])
+            path = below if not isinstance(below, Unreadable) and os.path.exists(below) else path
         if isinstance(path, Unreadable):
             return path.reason
         try:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmetrics.benchmarks.qbench import FORMATS, BenchmarkError, ProblemsError, read_benchmark
+from editmetrics.benchmarks.qbench import FORMATS, BenchmarkError, ProblemsError, read_benchmark, reading
 from editmetrics.benchmarks.qbench.fields import FieldError, answer_of, options_of, type_of
 
 
@@ -73,14 +73,14 @@ def test_all_that_is_wrong_is_listed_at_once(data, rewrite):
         "unfinished downloads", "unknown columns", "types", "groups", "answers", "options", "rows that cannot be read",
         "images that are missing or cannot be read", "doubled ids", "doubled questions",
     }  # fmt: skip
-    assert "did you mean" not in found["unknown columns"][0]  # 'dimension' itself is there
+    assert found["unknown columns"][0].startswith("'dimenson': did you mean 'dimension'?")
     assert any("'purple' is not among the options" in said for said in found["answers"])
     assert any("'E' is not among the options" in said for said in found["answers"])
     assert any("expected True or False" in said for said in found["answers"])
     assert any("has no answer" in said for said in found["answers"])
     assert found["options"][0].endswith("has the option 'Red' twice")
     images = "\n".join(found["images that are missing or cannot be read"])
-    assert "nowhere.png does not exist" in images
+    assert f"{data}/images/nowhere.png does not exist" in images
     assert "lies outside of" in images
     assert "0003.png" in images
     assert found["rows that cannot be read"][0].startswith("line 51 is not JSON")
@@ -89,14 +89,17 @@ def test_all_that_is_wrong_is_listed_at_once(data, rewrite):
     )
 
 
-def test_the_message_names_every_kind(data, rewrite):
+def test_the_message_lists_all_but_very_many(data, rewrite, monkeypatch):
     rewrite(lambda rows: [{**row, "image": f"images/{number}.bmp"} for number, row in enumerate(rows)])
-    with pytest.raises(ProblemsError) as caught:
-        read_benchmark(data)
-    said = str(caught.value)
-    assert "48 problems; nothing was asked" in said
-    assert "... and 28 more" in said
-    assert len(caught.value.problems["images that are missing or cannot be read"]) == 48
+    for shown, more in ((200, 0), (20, 28)):
+        monkeypatch.setattr(reading, "SHOWN", shown)
+        with pytest.raises(ProblemsError) as caught:
+            read_benchmark(data)
+        said = str(caught.value)
+        assert "48 problems; nothing was asked" in said
+        assert said.count(".bmp does not exist") == 48 - more
+        assert (f"... and {more} more" in said) == (more > 0)
+        assert len(caught.value.problems["images that are missing or cannot be read"]) == 48
 
 
 @pytest.mark.parametrize("column", ["question", "type", "image", "source", "scope"])
