@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.manifest import Folder
+from ..data.manifest import ImageFolder
 from ..images import Unreadable
 
 KINDS = {
@@ -44,7 +44,7 @@ class Findings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: list[Problem] = []
-        self._inside: dict[Path, Folder] = {}
+        self._inside: dict[Path, ImageFolder] = {}
 
     def add(self, kind: str, place: str, said: str, row: str | None = None) -> None:
         self.problems.append(Problem(kind, place, said, row))
@@ -109,7 +109,7 @@ class Findings:
         """The path of an image that stays inside `folder` (default: the copy's), wherever symbolic links lead."""
         root = folder or self.folder
         if root not in self._inside:
-            self._inside[root] = Folder(root)
+            self._inside[root] = ImageFolder(root)
         found = self._inside[root].image(cell, place)
         if isinstance(found, Unreadable):
             self.add("path", place, found.reason.removeprefix(f"{place}: "), row)

@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),
     "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("weights:weights", "List, download and verify the weights of metrics."),
+    "qbench": ("qbench:qbench", "Ask a model questions on images and score its answers: Q-Bench-Portrait, A-Bench."),
     "judge": ("judge:judge", "Ask a chat model, and look after its cache of answers."),
 }
 """From a command to where it is defined, and what `--help` says of it without importing it."""

@@ -15,10 +15,18 @@ EVERY = 10.0
 
 
 class Progress:
-    """Counts finished samples and those with something unscored. Use as a context manager; `row` takes each sample."""
+    """Counts finished samples and those with something unscored. Use as a context manager; `row` takes each sample.
 
-    def __init__(self, total: int, quiet: bool = False) -> None:
-        self.total, self.quiet = total, quiet
+    For other work, `step` takes each piece; `words` are what is being done, what has been, and what went wrong.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        quiet: bool = False,
+        words: tuple[str, str, str] = ("scoring", "scored", "with something unscored"),
+    ) -> None:
+        self.total, self.quiet, self.words = total, quiet, words
         self.count = self.unscored = 0
         self._bar: Any = None
         self._task: Any = None
@@ -30,7 +38,7 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                TextColumn("scoring"),
+                TextColumn(self.words[0]),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
@@ -44,18 +52,22 @@ class Progress:
 
     def row(self, sample: Sample, scores: dict[str, Score]) -> None:
         """One more sample is finished."""
+        self.step(all(score.ok for score in scores.values()))
+
+    def step(self, well: bool = True) -> None:
+        """One more piece is finished, well or not."""
         self.count += 1
-        self.unscored += not all(score.ok for score in scores.values())
+        self.unscored += not well
         now = time.monotonic()
         if self._bar is not None:
-            note = f"{self.unscored} with something unscored" if self.unscored else ""
+            note = f"{self.unscored} {self.words[2]}" if self.unscored else ""
             self._bar.update(self._task, completed=self.count, note=note)
         elif not self.quiet and (now - self._said >= EVERY or self.count == self.total):
             self._said = now
             rate = self.count / max(now - self._started, 1e-9)
             left = f", {(self.total - self.count) / rate:.0f} s left" if self.count < self.total else ""
-            unscored = f", {self.unscored} with something unscored" if self.unscored else ""
-            click.echo(f"scored {self.count} of {self.total} ({rate:.1f}/s{left}{unscored})", err=True)
+            unscored = f", {self.unscored} {self.words[2]}" if self.unscored else ""
+            click.echo(f"{self.words[1]} {self.count} of {self.total} ({rate:.1f}/s{left}{unscored})", err=True)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -60,12 +60,12 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
         value = _validated(model, found, strict=True)
     except ValueError as error:
         if isinstance(answer, Answer) and answer.cut_off:
-            _unparseable(answer, "the model was cut off; a larger max_tokens gives it room")
+            unreadable(answer, "the model was cut off; a larger max_tokens gives it room")
         parsed = "repaired"
         try:
             value = _validated(model, _repaired(text), strict=False)
         except ValueError as again:
-            _unparseable(answer, _words(error if isinstance(again, _NothingToRepair) else again))
+            unreadable(answer, _words(error if isinstance(again, _NothingToRepair) else again))
     return Parsed(value if model is schema else value.model_dump(), parsed)
 
 
@@ -78,14 +78,14 @@ def read_number(answer: Answer | str, low: float, high: float) -> Parsed[float]:
     >>> read_number("4.25", 1, 5), read_number("**Score: 4**.", 1, 5)
     (Parsed(value=4.25, parsed='strict'), Parsed(value=4.0, parsed='repaired'))
     """
-    text = _whole(answer)
+    text = whole_text(answer)
     for candidate, parsed in _bare(text):
         if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", candidate):
             value = float(candidate)
             if not low <= value <= high:
-                _unparseable(answer, f"{candidate} is not from {low:g} to {high:g}")
+                unreadable(answer, f"{candidate} is not from {low:g} to {high:g}")
             return Parsed(value, parsed)
-    _unparseable(answer, f"expected a number from {low:g} to {high:g} and nothing else")
+    unreadable(answer, f"expected a number from {low:g} to {high:g} and nothing else")
 
 
 def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
@@ -100,11 +100,11 @@ def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
     known = {choice.casefold(): choice for choice in choices}
     if len(known) < len(choices):
         raise ValueError(f"the choices {', '.join(choices)} do not differ in more than the case of their letters")
-    text = _whole(answer)
+    text = whole_text(answer)
     for candidate, parsed in _bare(text):
         if candidate.casefold() in known:
             return Parsed(known[candidate.casefold()], parsed)
-    _unparseable(answer, f"expected one of {', '.join(choices)} and nothing else")
+    unreadable(answer, f"expected one of {', '.join(choices)} and nothing else")
 
 
 def is_refusal(text: str) -> bool:
@@ -115,6 +115,34 @@ def is_refusal(text: str) -> bool:
     """
     return _REFUSAL.match(text.replace("’", "'")) is not None
 
+
+def whole_text(answer: Answer | str) -> str:
+    """The words of an answer, without the thoughts that some models put before it; for readers of other forms.
+
+    Raises `SampleError`: `unparseable` where the model was cut off or is still thinking, and the answer's own status
+    where there is none.
+
+    >>> whole_text("<think>It is dark.</think> B")
+    'B'
+    """
+    text = _text(answer)
+    if isinstance(answer, Answer) and answer.cut_off:
+        unreadable(answer, "the model was cut off; a larger max_tokens gives it room")
+    return text
+
+
+def unreadable(answer: Answer | str, problem: str) -> NoReturn:
+    """Raise `SampleError` for an answer that cannot be read: `refused` where the model declines, else `unparseable`."""
+    text = answer if isinstance(answer, str) else answer.text or ""
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= QUOTED else f"{shown[:QUOTED]}..."
+    if is_refusal(text):
+        raise SampleError(f"the model declined: {shown}", "refused")
+    raise SampleError(f"the answer cannot be read: {problem}. It was: {shown}", "unparseable")
+
+
+_THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>[ \t]*\n)", re.DOTALL)
+"""The second is of chat templates that open the block themselves, so that the answer holds its end alone."""
 
 _SORRY = r"((i'm|i am) (very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)"
 _DECLINES = r"(can't|cannot|can not|won't|'m (unable|not able) to|am (unable|not able) to|must decline|decline to)"
@@ -128,17 +156,10 @@ class _NothingToRepair(ValueError):
 def _text(answer: Answer | str) -> str:
     """The words of an answer, without the thoughts that some models put before it."""
     text = answer if isinstance(answer, str) else answer.required()
-    text, thoughts = re.subn(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    text, thoughts = _THOUGHTS.subn("", text)
     if not thoughts and text.lstrip().startswith("<think>"):
-        _unparseable(answer, "the model did not come to an end of its thoughts")
+        unreadable(answer, "the model did not come to an end of its thoughts")
     return text.strip()
-
-
-def _whole(answer: Answer | str) -> str:
-    text = _text(answer)
-    if isinstance(answer, Answer) and answer.cut_off:
-        _unparseable(answer, "the model was cut off; a larger max_tokens gives it room")
-    return text
 
 
 def _bare(text: str) -> Iterator[tuple[str, Literal["strict", "repaired"]]]:
@@ -254,12 +275,3 @@ def _words(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return "it is no JSON object"
     return str(error)
-
-
-def _unparseable(answer: Answer | str, problem: str) -> NoReturn:
-    text = answer if isinstance(answer, str) else answer.text or ""
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= QUOTED else f"{shown[:QUOTED]}..."
-    if is_refusal(text):
-        raise SampleError(f"the model declined: {shown}", "refused")
-    raise SampleError(f"the answer cannot be read: {problem}. It was: {shown}", "unparseable")

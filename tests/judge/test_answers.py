@@ -23,6 +23,7 @@ BOTH = {"score": (0, 10), "why": str}
         '```json\n{"score": 7}\n```',
         '```\n{"score": 7}```',
         '<think>{"score": 1}? No.</think>\n{"score": 7}',
+        'Perhaps {"score": 1}? No.\n</think>\n\n{"score": 7}',
         '{"score": 7, "confidence": "high"}',
     ],
 )
@@ -268,6 +269,7 @@ def test_a_number_without_bounds_is_finite_all_the_same(number):
         ("4", 4, "strict"),
         (" 4.50\n", 4.5, "strict"),
         ("<think>3 or 4</think> 4", 4, "strict"),
+        ("3 or 4\n</think>\n\n4", 4, "strict"),
         ("**4**", 4, "repaired"),
         ("Score: 4", 4, "repaired"),
         ("**Final score:** 4.25.", 4.25, "repaired"),

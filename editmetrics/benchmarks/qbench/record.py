@@ -1,0 +1,98 @@
+"""The record of a run: an append-only journal of every answer, which the same command goes on from.
+
+JSON lines: a line of kind "run" for each run, with all that produces its answers; a line of kind "answer" for each
+answer of the model or of the judge, under a key of all that produced it. A crash costs the last, unfinished line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...judge import Answer
+from .items import BenchmarkError
+
+
+def key_of(identity: dict[str, Any], text: str, system: str | None, image_sha256: str | None, decoder: str) -> str:
+    """The sha256 of all that an answer comes from: the model, the words, the file of the image and its decoder."""
+    said = {"model": identity, "system": system, "text": text, "image": image_sha256, "decoder": decoder}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+class Record:
+    """`record.jsonl` in the folder of results; one run at a time holds it. Use as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self.path = folder / "record.jsonl"
+        self._lock = FileLock(folder / ".record.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise BenchmarkError(f"{folder}: another run is writing there; wait for it, or give another -o") from None
+        self.answers: dict[str, Answer] = {}
+        self.runs: list[dict[str, Any]] = []
+        self._file: Any = None
+
+    def read(self) -> None:
+        """Take over what earlier runs wrote; an unfinished last line is cut off."""
+        if not self.path.exists():
+            return
+        end = 0
+        with self.path.open("r+b") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                end += len(line)
+                self._take(line, number)
+            file.truncate(end)
+
+    def forget(self) -> None:
+        """Start afresh: the file is put aside as `record.jsonl.old`, in place of an older one."""
+        if self.path.exists():
+            self.path.replace(self.path.with_suffix(".jsonl.old"))
+        self.answers, self.runs = {}, []
+
+    def start(self, run: dict[str, Any]) -> None:
+        """Write the line of this run."""
+        self._file = self.path.open("ab", buffering=0)
+        self.runs.append(run)
+        self._append({"kind": "run", **run})
+
+    def write(self, key: str, answer: Answer, of: str) -> None:
+        """Keep an answer. `of` names the question, for people who read the file."""
+        self.answers[key] = answer
+        self._append({"kind": "answer", "key": key, "of": of, "answer": asdict(answer)})
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+        self._lock.release()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        data = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
+        while data:  # a full disk may take a part of it; the next call then raises
+            data = data[self._file.write(data) :]
+
+    def _take(self, line: bytes, number: int) -> None:
+        try:
+            entry = json.loads(line)
+            if entry["kind"] == "answer":
+                self.answers[entry["key"]] = Answer(**entry["answer"])
+            else:
+                self.runs.append({name: value for name, value in entry.items() if name != "kind"})
+        except (ValueError, KeyError, TypeError) as error:
+            raise BenchmarkError(
+                f"{self.path}: line {number} is no line of a record ({error!r}); repair or remove it, or start afresh "
+                "with --overwrite"
+            ) from error

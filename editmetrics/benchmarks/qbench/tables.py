@@ -1,0 +1,150 @@
+"""From outcomes to tables: Tables 3 to 6 of Q-Bench-Portrait, or a table for each group of another benchmark.
+
+Every cell is the mean over all its questions, an open one with half its score, none weighted: the paper's numbers are
+these (its overall score is no mean of columns). The row of random guesses is over single choices and truth values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ...report.score_table import Column, CountTable, ScoreTable, Value
+from .intervals import wilson_interval
+from .items import TYPES
+from .outcomes import NO_JUDGE, Outcome
+from .portrait import DIMENSIONS, SCOPES, SOURCE_DIMENSIONS, SOURCES, SUBDIMENSIONS
+
+GUESS = "Random guess"
+OVERALL = Column("", "Overall")
+NOTE = "An open answer scores half of the judge's points; random guesses are of SC and TF alone"
+Cell = Mapping[str, str]
+"""Which questions a column holds: from "type" or a group to its value."""
+
+GROUPS = {
+    "source": "Image sources",
+    "dimension": "Quality dimensions",
+    "subdimension": "Sub-dimensions",
+    "scope": "Scopes",
+}
+
+
+def score_tables(
+    models: Mapping[str, Sequence[Outcome]], format: str, groups: Sequence[str], level: float = 0.95
+) -> list[ScoreTable]:
+    """The tables over the outcomes of each model, by its name; shuffled rounds are not counted."""
+    first = {name: [outcome for outcome in found if outcome.round == 0] for name, found in models.items()}
+    laid_out = _portrait() if format == "portrait" else _by_group(next(iter(first.values())), groups)
+    notes = [NOTE, *_notes(first)]
+    return [
+        ScoreTable(
+            name,
+            title,
+            list(columns),
+            {model: [_value(found, cell, level) for cell in columns.values()] for model, found in first.items()},
+            {GUESS: [_guess(next(iter(first.values())), cell) for cell in columns.values()]},
+            notes,
+            level,
+        )
+        for name, title, columns in laid_out
+    ]
+
+
+def status_table(models: Mapping[str, Sequence[Outcome]]) -> CountTable:
+    """How the answers were read: what counts as wrong without having been read, and what has no score.
+
+    Of one model by type, of several each as a whole.
+    """
+    rows = []
+    for model, found in models.items():
+        for kind in [*TYPES, ""] if len(models) == 1 else [""]:
+            of_kind = [outcome for outcome in found if outcome.round == 0 and kind in ("", outcome.type)]
+            if of_kind:
+                rows.append([model, kind or "all", *map(str, _statuses(of_kind))])
+    headings = ["model", "type", "asked", "strict", "repaired", "unparseable", "refused", "not asked", "not scored"]
+    notes = [
+        "Unparseable and refused answers count as wrong. What could not be asked, because the endpoint failed, or not "
+        "be scored, for want of a judge or of a known answer, has no score and is left out of every mean."
+    ]
+    return CountTable("status", "How the answers were read", headings, rows, notes)
+
+
+def _statuses(found: Sequence[Outcome]) -> list[int]:
+    read = [sum(outcome.status == "ok" and outcome.how == how for outcome in found) for how in ("strict", "repaired")]
+    bad = [sum(outcome.status == status for outcome in found) for status in ("unparseable", "refused")]
+    failed = sum(outcome.status in ("failed", "skipped") for outcome in found)
+    return [len(found), *read, *bad, failed, sum(outcome.status == "ok" and outcome.score is None for outcome in found)]
+
+
+def _portrait() -> list[tuple[str, str, dict[Column, Cell]]]:
+    """The columns of the paper's Tables 3 to 6, in their order."""
+    sources = {Column("Image sources", name): {"source": name} for name in SOURCES}
+    dimensions = {Column("Quality dimensions", _short(name)): {"dimension": name} for name in DIMENSIONS}
+    types = {Column("Question types", name): {"type": name} for name in TYPES}
+    subdimensions = {
+        Column(DIMENSIONS[dimension], name): {"subdimension": name}
+        for dimension, names in SUBDIMENSIONS.items()
+        for name in names
+    }
+    crossed: dict[Column, Cell] = {}
+    for source in SOURCES:
+        held = [dimension for dimension in DIMENSIONS if (source, dimension) in SOURCE_DIMENSIONS]
+        crossed |= {Column(source, _short(name)): {"source": source, "dimension": name} for name in held}
+        crossed |= {Column(source, "Overall"): {"source": source}} if len(held) > 1 else {}
+    scopes: dict[Column, Cell] = {
+        Column(kind, scope): {"type": kind, "scope": scope} for kind in TYPES for scope in SCOPES
+    }
+    return [
+        ("table3", "Q-Bench-Portrait", {**sources, **dimensions, **types, OVERALL: {}}),
+        ("table4", "Q-Bench-Portrait across fine-grained quality dimensions", dict(subdimensions)),
+        ("table5", "Q-Bench-Portrait across quality dimensions of each image source", crossed),
+        ("table6", "Q-Bench-Portrait across global and local questions of each type", scopes),
+    ]
+
+
+def _by_group(found: Sequence[Outcome], groups: Sequence[str]) -> list[tuple[str, str, dict[Column, Cell]]]:
+    """The types and the overall score, and a table for each group that any question is in."""
+    kinds = [kind for kind in TYPES if any(outcome.type == kind for outcome in found)]
+    types: dict[Column, Cell] = {Column("Question types", kind): {"type": kind} for kind in kinds}
+    laid_out = [("overall", "All questions", {**types, OVERALL: {}})]
+    for group in groups:
+        values = list(dict.fromkeys(outcome.groups[group] for outcome in found if group in outcome.groups))
+        heading = GROUPS.get(group, group)
+        if values:
+            columns: dict[Column, Cell] = {Column(heading, value): {group: value} for value in sorted(values)}
+            laid_out.append((group, f"By {heading.lower()}", columns))
+    return laid_out
+
+
+def _short(dimension: str) -> str:
+    return {"Tech": "Tech.", "Aes": "Aes."}.get(dimension, dimension)
+
+
+def in_cell(outcome: Outcome, cell: Cell) -> bool:
+    """Whether a question belongs to a column."""
+    return all((outcome.type if name == "type" else outcome.groups.get(name)) == value for name, value in cell.items())
+
+
+def _value(found: Iterable[Outcome], cell: Cell, level: float) -> Value:
+    inside = [outcome for outcome in found if in_cell(outcome, cell) and outcome.score is not None]
+    if not inside:
+        return Value(None)
+    scores = [outcome.score for outcome in inside if outcome.score is not None]
+    low, high = wilson_interval(scores, [outcome.image_sha256 for outcome in inside], level)
+    return Value(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
+
+
+def _guess(found: Iterable[Outcome], cell: Cell) -> Value:
+    chances = [outcome.chance for outcome in found if in_cell(outcome, cell) and outcome.chance is not None]
+    return Value(100 * sum(chances) / len(chances), n=len(chances)) if chances else Value(None)
+
+
+def _notes(models: Mapping[str, Sequence[Outcome]]) -> list[str]:
+    notes = []
+    for name, found in models.items():
+        without = [outcome for outcome in found if outcome.score is None]
+        unjudged = sum(outcome.reason == NO_JUDGE for outcome in without)
+        if unjudged:
+            notes.append(f"without {unjudged:,} open-ended questions, for want of a judge ({name})")
+        if len(without) > unjudged:
+            notes.append(f"without {len(without) - unjudged:,} questions that have no score ({name})")
+    return notes
