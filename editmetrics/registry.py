@@ -181,6 +181,11 @@ def broken_plugins() -> list[BrokenPlugin]:
     return taken + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
 
 
+def providers_of(name: str) -> list[str]:
+    """The installed packages that register a metric `name`, whether it may be used or not."""
+    return sorted({point.dist.name for point in _all_entry_points().get(name, ()) if point.dist})
+
+
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     """The name and options of "name:option=value,option=value"; a value with a comma in it stands in double quotes.
 
