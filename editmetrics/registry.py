@@ -166,8 +166,18 @@ def usable_bridge(library: str, name: str = "") -> Bridge:
 
 def broken_plugins() -> list[BrokenPlugin]:
     """The third-party metrics that are registered and cannot be used, with the reason; they harm nobody else."""
-    used = _entry_points()
-    taken = [
+    loaded = [_load_plugin(name) for name in plugin_names()]
+    return refused_plugins() + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
+
+
+def plugin_names() -> list[str]:
+    """The names of third-party metrics that are in use, broken ones among them; imports none of them."""
+    return sorted(_entry_points())
+
+
+def refused_plugins() -> list[BrokenPlugin]:
+    """The third-party metrics with a built-in's name that nobody has allowed; imports none of them."""
+    return [
         BrokenPlugin(
             name,
             _package_of(points),
@@ -175,10 +185,8 @@ def broken_plugins() -> list[BrokenPlugin]:
             f"'editmetrics plugin allow {name} {points[0].dist.name if points[0].dist else 'PACKAGE'}'",
         )
         for name, points in _all_entry_points().items()
-        if name in BUILTIN and name not in used
+        if name in BUILTIN and name not in _entry_points()
     ]
-    loaded = [_load_plugin(name) for name in used]
-    return taken + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
 
 
 def providers_of(name: str) -> list[str]:
@@ -329,7 +337,7 @@ def _load_plugin(name: str) -> type[Metric] | BrokenPlugin:
         )
     try:
         cls = points[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that exits must not take the program with it
         return BrokenPlugin(name, package, f"{points[0].value} cannot be imported: {type(error).__name__}: {error}")
     if not (isinstance(cls, type) and issubclass(cls, Metric)):
         return BrokenPlugin(name, package, f"{points[0].value} is no subclass of editmetrics.Metric")
