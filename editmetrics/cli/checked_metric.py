@@ -61,7 +61,7 @@ def show(
         failed, skipped = failed + (outcome == "fail"), skipped + (outcome == "skip")
         head = f"{click.style(outcome.ljust(4), fg=_COLOURS[outcome])}  {check.ljust(18)}"
         lines = said or [""]
-        click.echo(head + _hanging(lines[0], " " * 24))
+        click.echo((head + _hanging(lines[0], " " * 24)).rstrip())
         for line in lines[1:]:
             click.echo(" " * 24 + _hanging(line, " " * 24))
         if outcome == "fail":

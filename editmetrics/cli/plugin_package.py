@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import importlib.util
 import keyword
 import re
 import sys
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
 from .. import __version__
 from ..registry import BUILTIN, list_metrics
 from ..sample import EditMetricsError
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+"""A folder for each kind; `package/` in it becomes the package, and `NAME.template` the file NAME."""
 
 KINDS = {
     "classic": "a formula over the pixels of two images",
@@ -74,15 +75,14 @@ def write_plugin(name: str, kind: str, parent: Path) -> tuple[Path, dict[str, st
     folder = parent / names["distribution"]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NewPluginError(f"{folder} is there already, and nothing is overwritten; choose another name or --dir")
-    template = importlib.resources.files("editmetrics") / "templates" / kind
     try:
-        _write(template, folder, names)
+        _write(TEMPLATES / kind, folder, names)
     except OSError as error:
         raise NewPluginError(f"{folder} cannot be written: {error}") from error
     return folder, names
 
 
-def _write(template: Traversable, folder: Path, names: dict[str, str]) -> None:
+def _write(template: Path, folder: Path, names: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for item in template.iterdir():
         if item.is_dir():
