@@ -189,9 +189,9 @@ def refused_plugins() -> list[BrokenPlugin]:
     ]
 
 
-def providers_of(name: str) -> list[str]:
-    """The installed packages that register a metric `name`, whether it may be used or not."""
-    return sorted({point.dist.name for point in _all_entry_points().get(name, ()) if point.dist})
+def providers_of(name: str) -> dict[str, str]:
+    """The installed packages that register a metric `name`, whether it may be used or not, and their versions."""
+    return {point.dist.name: point.dist.version for point in _all_entry_points().get(name, ()) if point.dist}
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:

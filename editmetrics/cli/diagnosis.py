@@ -128,7 +128,7 @@ def plugins(found: Diagnosis) -> None:
 
     reasons: dict[str, str | None] = {plugin.name: plugin.reason for plugin in refused_plugins()}
     for name, reason in sorted((reasons | _imported(plugin_names())).items()):
-        package = ", ".join(f"{package} {_version(package)}" for package in providers_of(name))
+        package = ", ".join(f"{package} {version}" for package, version in providers_of(name).items())
         found.plugins.append({"name": name, "package": package, "broken": reason})
         if reason is not None:
             found.problems.append(f"the metric {name} of {package} cannot be used: {reason}")
