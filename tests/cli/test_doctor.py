@@ -83,6 +83,18 @@ def test_everything_broken_at_once_is_all_told(tmp_path):
         assert words in said
 
 
+def test_an_installation_in_ruins_is_still_looked_at(tmp_path):
+    """What doctor itself could stand on is broken: nothing but click is needed."""
+    for module in ("numpy", "rich", "platformdirs", "packaging", "pydantic", "PIL", "filelock", "annotated_types"):
+        (tmp_path / f"{module}.py").write_text(f"raise ImportError('{module} is in ruins')\n")
+    done = run("-m", "editmetrics", "doctor", "--json", path=[tmp_path])
+    assert done.returncode == 3, done.stderr
+    said = json.loads(done.stdout)
+    assert said["versions"]["python"]
+    assert any("packaging is in ruins" in problem for problem in said["problems"])
+    assert any("torch and torchvision cannot be imported" in problem for problem in said["problems"])
+
+
 def test_what_is_required_and_missing_is_told_with_the_pip_line(monkeypatch):
     required = ["torch>=2.4", "click>=999", "no-such-package>=1", "piq>=999; extra == 'test'", "gone; extra == 'plot'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: required)
