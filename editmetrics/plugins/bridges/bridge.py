@@ -134,13 +134,18 @@ class BridgedMetric(Metric):
         for name, value in {**defaults, **options}.items():
             setattr(self, name, value)
 
+    def to(self, device: str | None) -> BridgedMetric:
+        if device != self.device:
+            self._loaded = self._failure = None
+        return super().to(device)
+
     def load(self) -> None:
         """Build the library's metric. What goes wrong costs rows and not the run: `score_batch` says it of each."""
         self.device = pick_device(self.device)
         if self._loaded is not None or self._failure is not None:
             return
         try:
-            with quiet_and_allowed():
+            with quiet_and_allowed(self.device):
                 self._loaded = self.offer.load(self.options, self.device)
         except Exception as error:
             library, name = self.bridge.name, self.offer.name
@@ -182,7 +187,7 @@ class BridgedMetric(Metric):
             return Score.unscored("failed", self._failure or "not loaded")
         images = {name: _batch_of_one(item[name], self.device) for name in ("edited", "source") if name in item}
         try:
-            with quiet_and_allowed(), torch.no_grad():
+            with quiet_and_allowed(self.device), torch.no_grad():
                 value = self._loaded.compute(images["edited"], images.get("source"), item.get("prompt"))
             number = _number(value)
         except torch.OutOfMemoryError:

@@ -26,7 +26,7 @@ OTHERS = {
     "fgresq_pair": "it returns a comparison of two images of one scene, and no score of one of them",
 }
 
-WEIGHTS_LICENCES = {"LPIPS": "BSD-2-Clause", "DISTS": "MIT", "MUSIQ": "Apache-2.0", "MANIQA": "Apache-2.0"}
+WEIGHTS_LICENCES = {"LPIPS": "BSD-2-Clause", "DISTS": "MIT", "MUSIQ": "Apache-2.0"}
 """By type, as their authors' repositories state them; pyiqa states none."""
 
 WITHOUT_WEIGHTS = {

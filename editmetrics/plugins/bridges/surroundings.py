@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def quiet_and_allowed() -> Iterator[None]:
-    """Inside: what a library prints goes to the log, random states start at 0 and are set back, and where
-    EDITMETRICS_OFFLINE or HF_HUB_OFFLINE forbid the network, a connection that this thread opens raises `OSError`.
+def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
+    """Inside: what a library prints goes to the log, random states start at 0 and are set back, those of `device` too,
+    and where EDITMETRICS_OFFLINE or HF_HUB_OFFLINE forbid the network, this thread's connections raise `OSError`.
 
     >>> with quiet_and_allowed():
     ...     print("Loading pretrained model ...")
@@ -29,16 +29,20 @@ def quiet_and_allowed() -> Iterator[None]:
     import numpy as np
     import torch
 
+    gpus = [torch.device(device)] if device and torch.device(device).type == "cuda" else []
     printed = io.StringIO()
     states = random.getstate(), np.random.get_state()
     try:
         with (
             contextlib.redirect_stdout(printed),
-            torch.random.fork_rng(),
+            torch.random.fork_rng(gpus),
             _no_chatter(),
             _network_if_allowed(),
         ):
-            torch.manual_seed(0)
+            torch.random.default_generator.manual_seed(0)
+            for gpu in gpus:
+                with torch.cuda.device(gpu):
+                    torch.cuda.manual_seed(0)
             random.seed(0)
             np.random.seed(0)  # the global state is what libraries draw from
             yield

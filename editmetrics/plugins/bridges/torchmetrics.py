@@ -52,6 +52,14 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 """Arguments that say that images are in [0, 1]; `data_range=1.0` goes to every class that takes it."""
 
+WEIGHTS_LICENCES = {
+    "CLIPImageQualityAssessment": "not stated by torchmetrics",
+    "CLIPScore": "not stated by torchmetrics",
+    "DeepImageStructureAndTextureSimilarity": "MIT",
+    "LearnedPerceptualImagePatchSimilarity": "BSD-2-Clause",
+}
+"""Of those that have weights, as their authors' repositories state them."""
+
 WITHOUT = ("data_range", "reduction", "normalize", "return_full_image", "return_contrast_sensitivity")
 
 SETS = {
@@ -117,6 +125,7 @@ def _offer(name: str, cls: Any) -> Offer | None:
         options_of(cls.__init__, documentation, WITHOUT),
         summary_of(documentation),
         paper_of(documentation),
+        WEIGHTS_LICENCES.get(name, ""),
     )  # fmt: skip
 
 

@@ -327,6 +327,15 @@ def test_a_library_that_draws_at_random_and_prints_does_neither(toy, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_another_device_is_another_instance_of_the_library(toy):
+    toy.version = "1.0"
+    metric = toy.metric_class("drawn")().to("cpu")
+    metric.load()
+    loaded = metric._loaded
+    assert metric.to("cpu")._loaded is loaded
+    assert metric.to("cuda")._loaded is None
+
+
 def test_unknown_names_are_answered_with_the_nearest():
     pytest.importorskip("piq")
     with pytest.raises(UnknownMetricError, match="did you mean piq/LPIPS"):
