@@ -173,11 +173,6 @@ def test_check_says_what_fails_and_what_to_do(broken_site):
     assert ADVICE["side_effects"] in said
 
 
-def test_check_passes_a_built_in_metric_in_this_process():
-    done = CliRunner().invoke(cli, ["plugin", "check", "mse"])
-    assert (done.exit_code, "23 passed, 0 failed" in done.output) == (0, True), done.output
-
-
 @pytest.mark.parametrize(("name", "said"), [("raises", "no such device"), ("leaves", "SystemExit")])
 def test_check_of_what_cannot_be_imported_says_so(name, said, broken_site):
     done = run("-m", "editmetrics", "plugin", "check", name, path=[broken_site])

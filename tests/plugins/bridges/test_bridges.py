@@ -32,7 +32,7 @@ from editmetrics.testing import check_metric, toys
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
-PHOTOGRAPHS = ("astronaut", "cat", "coffee")
+PHOTOGRAPHS = ("astronaut", "cat")
 LIGHT_IMPORT = {"light_import": "a bridge asks its library what a metric takes, and so imports it"}
 
 
@@ -130,7 +130,7 @@ def test_torchmetrics_pairs(name):
     functional = pytest.importorskip("torchmetrics.functional.image")
     function, given = TORCHMETRICS_PAIRS[name]
     metric = create_metric(f"torchmetrics/{name}", device="cpu")
-    for photograph in PHOTOGRAPHS[:2]:  # the second tells whether the class forgot the first
+    for photograph in PHOTOGRAPHS:  # the second tells whether the class forgot the first
         source, edited = tensors(photograph)
         expected = float(getattr(functional, function)(edited, source, **given))
         (found,) = metric.score([Sample(photograph, files(photograph)[1], files(photograph)[0])])
@@ -230,7 +230,7 @@ def test_pyiqa_declares_what_is_offered():
 # ---------------------------------------------------------------------- any of them
 
 
-@pytest.mark.parametrize("name", ["piq/gmsd", "piq/total_variation", "torchmetrics/PeakSignalNoiseRatio"])
+@pytest.mark.parametrize("name", ["piq/gmsd", "torchmetrics/TotalVariation"])
 def test_a_bridged_metric_is_as_good_a_citizen_as_any(name):
     pytest.importorskip(name.partition("/")[0])
     report = check_metric(name, exceptions=LIGHT_IMPORT)
@@ -269,7 +269,7 @@ def test_weights_that_cannot_be_downloaded_cost_rows_and_not_the_run(monkeypatch
     samples = [Sample(name, files(name)[1], files(name)[0]) for name in PHOTOGRAPHS]
     results = score(samples, ["psnr", "piq/LPIPS"], output=tmp_path / "scores.csv", device="cpu")
     assert all(found.ok for found in results["psnr"])
-    assert [found.status for found in results["piq/LPIPS"]] == ["failed"] * 3
+    assert [found.status for found in results["piq/LPIPS"]] == ["failed"] * 2
     assert "EDITMETRICS_OFFLINE=1 forbids the network" in results["piq/LPIPS"][0].reason
 
 
