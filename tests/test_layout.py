@@ -18,8 +18,8 @@ FLOORS = {
     "allowed": 8, "registry": 8,
     "describe": 9,
     "scoring": 10,
-    "report": 11, "testing": 12,
-    "cli": 13, "__main__": 14,
+    "report": 11, "benchmarks": 12, "testing": 13,
+    "cli": 14, "__main__": 15,
 }  # fmt: skip
 """Each part of the house stands on a floor, and imports from its own floor or those below."""
 
@@ -38,6 +38,7 @@ HEAVY = {
     "matplotlib",
     "openai",
     "json_repair",
+    "openpyxl",
     "safetensors",
     "accelerate",
 }

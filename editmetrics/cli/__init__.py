@@ -20,6 +20,7 @@ COMMANDS = {
     "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
     "evaluate": ("evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
+    "benchmark": ("benchmark:benchmark", "Check a paper's data set, and judge metrics on it by its protocol."),
     "fit": ("fit:fit", "Train a learned metric on rated samples."),
     "lsa": ("lsa:lsa", "Find the layer of a backbone that tells real from edited images."),
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),

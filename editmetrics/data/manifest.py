@@ -38,7 +38,7 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
     columns = dict.fromkeys(column for row in rows for column in row.cells)
     if "edited" not in columns:
         raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}")
-    folder = _Folder(path.parent if root is None else Path(root))
+    folder = Folder(path.parent if root is None else Path(root))
     if not folder.folder.is_dir():
         raise DataError(f"the root {folder.folder} is no folder; it holds the images that {path} names")
     samples = [_sample(row, f"{path}, {row.place}", folder) for row in rows]
@@ -56,7 +56,7 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
     return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names})
 
 
-class _Folder:
+class Folder:
     """The folder that a manifest's paths are relative to and must not leave."""
 
     def __init__(self, folder: Path) -> None:
@@ -87,7 +87,7 @@ class _Folder:
         return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _sample(row: Row, place: str, folder: _Folder) -> Sample:
+def _sample(row: Row, place: str, folder: Folder) -> Sample:
     """The sample of one row; its id is settled when all rows are known."""
     cells = {key: value for key, value in row.cells.items() if value not in (None, "")}
     meta = {key: value for key, value in row.cells.items() if key not in FIELDS and key not in ("id", "system")}

@@ -26,16 +26,17 @@ class Row:
     problem: str | None = None
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a csv, jsonl or parquet file.
+def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
+    """The rows of a csv, jsonl or parquet file; `kind` is the suffix that it should have, where it has another.
 
     All cells of a csv are text, and empty ones are None. Raises `DataError`, with the line, when what follows cannot be
     made out either.
     """
     readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    if path.suffix.lower() not in readers:
+    suffix = kind or path.suffix.lower()
+    if suffix not in readers:
         raise DataError(f"{path} is of an unknown kind; expected {', '.join(sorted(readers))}")
-    yield from readers[path.suffix.lower()](path)
+    yield from readers[suffix](path)
 
 
 def read_text(path: Path) -> str:

@@ -6,16 +6,19 @@ NTIRE 2026 X-AIGC track 2: 0.7 S_in + 0.3 S_out over three dimensions
 EvalMi-50K: SRCC, PLCC, KRCC of images; SRCC and RMSE of models; accuracy of yes/no answers
 HPE-Bench: detection per editing model, SRCC, KRCC and PLCC of three dimensions, ranking of models
 EPAIQA-15K: SRCC and PLCC for each type of edit and overall
+EBench-18K: SRCC, KRCC, PLCC, RMSE of edits; SRCC per task; SRCC and RMSE of models; accuracy of answers
+AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE of models
 """
 
 from __future__ import annotations
 
-from . import epaiqa, evalmi_50k, hpe_bench, ntire_x_aigc_2
+from . import agiqa_3k, ebench_18k, epaiqa, evalmi_50k, hpe_bench, ntire_x_aigc_2
 from .protocol import Protocol
 from .run import evaluate_protocol
 
 PROTOCOLS: dict[str, Protocol] = {
-    module.PROTOCOL.name: module.PROTOCOL for module in (ntire_x_aigc_2, evalmi_50k, hpe_bench, epaiqa)
+    module.PROTOCOL.name: module.PROTOCOL
+    for module in (ntire_x_aigc_2, evalmi_50k, hpe_bench, epaiqa, ebench_18k, agiqa_3k)
 }
 
 __all__ = ["PROTOCOLS", "Protocol", "evaluate_protocol"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from ..correlation import krcc, plcc, srcc
-from ..labels import accuracy
 from ..result import ALL, Line, average_over
+from .answers import answer_accuracy
 from .joined import Joined, average
 from .protocol import Protocol
 from .systems import system_lines
@@ -36,21 +34,9 @@ def _figures(joined: Joined) -> Iterator[Line]:
         if joined.has("system"):
             yield from system_lines(joined, dimension)
     if joined.has_dimension(ANSWERED):
-        yield _accuracy(joined, np.ones(joined.rows, bool), ALL)
+        yield answer_accuracy(joined, ANSWERED, None, ALL)
         for task, rows in tasks.items():
-            yield _accuracy(joined, rows, f"task={task}")
-
-
-def _accuracy(joined: Joined, rows: np.ndarray, group: str) -> Line:
-    """The share of answers that are those of most people, capitals and blanks at the ends apart."""
-    given, right = joined.texts(f"score.{ANSWERED}"), joined.texts(f"rating.{ANSWERED}")
-    rated = rows & np.array([answer is not None for answer in right], bool)
-    used = rated & np.array([answer is not None for answer in given], bool)
-    correct = [g.strip().casefold() == r.strip().casefold() for g, r in zip(given[used], right[used], strict=True)]
-    left_out = int(rated.sum()) - len(correct)
-    return joined.line(
-        ANSWERED, group, accuracy.name, lambda: accuracy(correct, np.ones(len(correct))), len(correct), left_out
-    )
+            yield answer_accuracy(joined, ANSWERED, rows, f"task={task}")
 
 
 PROTOCOL = Protocol(

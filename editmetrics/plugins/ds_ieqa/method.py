@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from ...mllm.training import Recipe, RecipeError, adjusted
+from ...mllm.training import Recipe
 from .tdrl import Vocabulary
 
 
@@ -59,20 +57,3 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
     ),
 }
 """`default` is the paper's recipe without the search for definitions, which needs a chat model."""
-
-
-def settings_of(preset: str, settings: Mapping[str, Any]) -> tuple[Method, Recipe]:
-    """The preset with other `settings`, each a field of `Method` or of `Recipe`."""
-    if preset not in PRESETS:
-        raise RecipeError(f"ds_ieqa has no preset {preset!r}; it has {', '.join(PRESETS)}")
-    method, recipe = PRESETS[preset]
-    own = {field.name for field in fields(Method)}
-    known = [*own, *(field.name for field in fields(Recipe))]
-    for name in settings.keys() - set(known):
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"the training of ds_ieqa has no setting {name!r}; {advice}it has {', '.join(sorted(known))}")
-    return (
-        adjusted(method, {name: value for name, value in settings.items() if name in own}),
-        adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),
-    )

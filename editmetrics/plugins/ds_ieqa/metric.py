@@ -6,11 +6,10 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from annotated_types import Ge
-
-from ...metric import LearnedMetric, pick_device
+from ...metric import pick_device
+from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .digit_scale import DigitScale
 from .prompts import START_DEFINITIONS
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 T = TypeVar("T", bound="DSIEQA")
 
-BACKBONE = "Qwen/Qwen3-VL-8B-Instruct"
-"""The backbone without weights; the paper also uses OpenGVLab/InternVL3-8B-hf."""
-
-IMAGE_TOKENS = 1280
-"""The most tokens for an image: 4 tiles and a thumbnail of InternVL, 1.3 megapixels of Qwen3-VL."""
-
 LABEL_SCALE = (0.0, 100.0)
 """The scale without weights: that of LMM4Edit's and EvalMi-50K's MOS."""
 
@@ -36,7 +29,7 @@ LEAST_MASS = 0.5
 """A raw backbone that gives digits less than this share of its probability was not about to write a number."""
 
 
-class DSIEQA(LearnedMetric):
+class DSIEQA(BackboneMetric):
     """DS-IEQA's three scores of an edit, on the scale of the ratings it learned from (0 to 100 without training).
 
     A vision-language model sees source, edited image and instruction, reads the definition of a dimension, and answers
@@ -55,13 +48,8 @@ class DSIEQA(LearnedMetric):
     Options:
         weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged, as the
             paper's reported result averages Qwen3-VL and InternVL3.
-        backbone: Hub id or folder of the backbone; by default that of the weights, else Qwen/Qwen3-VL-8B-Instruct.
-        revision: Branch, tag or commit of the backbone on the hub.
         read: "generated" is the number that greedy decoding writes; "expected" is sum over the three positions of
             10^-t E[d_t], which is finer and differs less between nearly equal images.
-        image_tokens: The most tokens that one image may take; by default that of the weights, else 1280.
-        dtype: Of the backbone: auto is bfloat16 on a GPU and float32 elsewhere.
-        attention: The attention implementation of transformers.
 
     Source: Zhang et al., 2026, arXiv:2604.12175, sections 3.1 to 3.4.
 
@@ -84,24 +72,22 @@ class DSIEQA(LearnedMetric):
     )
     licence = "this code: Apache-2.0; a backbone: its own (Qwen3-VL: Apache-2.0)"
 
+    BACKBONE = "Qwen/Qwen3-VL-8B-Instruct"
+    """The backbone without weights; the paper also uses OpenGVLab/InternVL3-8B-hf."""
+
+    IMAGE_TOKENS = 1280
+    """4 tiles and a thumbnail of InternVL, 1.3 megapixels of Qwen3-VL."""
+
     def __init__(
         self,
         *,
         weights: str | Sequence[str] | None = None,
-        backbone: str | None = None,
-        revision: str | None = None,
         read: Literal["generated", "expected"] = "generated",
-        image_tokens: Annotated[int, Ge(4)] | None = None,
-        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
-        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+        **shared: Any,
     ) -> None:
+        super().__init__(**shared)
         self.weights = weights if weights is None or isinstance(weights, str) else ";".join(weights)
-        self.backbone = backbone
-        self.revision = revision
         self.read = read
-        self.image_tokens = image_tokens
-        self.dtype = dtype
-        self.attention = attention
         self._assessors: list[Assessor] = []
         self._trained = [_checkpoint(name) for name in self.weights.split(";")] if self.weights else []
         self.scale = _common_scale(self._trained) if self._trained else DigitScale(*LABEL_SCALE)
@@ -113,7 +99,9 @@ class DSIEQA(LearnedMetric):
         return tuple(f"{self.name}.{name}" for name in names if f"{self.name}.{name}" in _registered())
 
     def identity(self) -> dict[str, Any]:
-        unknown = [{"model": self.backbone or BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}]
+        unknown = [
+            {"model": self.backbone or self.BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}
+        ]
         return {
             **super().identity(),
             "weights": [checkpoint.digest for checkpoint in self._trained] or "none: zero-shot",
@@ -132,7 +120,7 @@ class DSIEQA(LearnedMetric):
             logger.warning(
                 "ds_ieqa without weights is zero-shot: the raw backbone %s is asked, and how far its scores agree with "
                 "people is unknown; fit it, or give weights",
-                self.backbone or BACKBONE,
+                self.backbone or self.BACKBONE,
             )
             self._assessors = [self._zero_shot_assessor()]
 
@@ -221,21 +209,6 @@ class DSIEQA(LearnedMetric):
         adapters = adapters_of(checkpoint, backbone)
         shared = [dimension.name for dimension in self.dimensions]
         return Assessor(backbone, {name: checkpoint.prompts[name] for name in shared}, self.scale, adapters)
-
-    def load_backbone(
-        self, model: str | None = None, revision: str | None = None, image_tokens: int | None = None
-    ) -> Any:
-        """The backbone that the options name; what they leave open is as given here, or the default."""
-        from ...mllm.backbone import Backbone
-
-        return Backbone.load(
-            self.backbone or model or BACKBONE,
-            revision=self.revision or revision,
-            device=self.device,
-            dtype=None if self.dtype == "auto" else self.dtype,
-            attention=self.attention,
-            image_tokens=self.image_tokens or image_tokens or IMAGE_TOKENS,
-        )
 
     def _score(self, read: Sequence[Mapping[str, Any]], row: int) -> Score:
         """What all backbones say of one sample; a dimension without a number from each of them has none."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
+from ...mllm.fitting import about_training, dimensions_to_train, place_of, settings_of, with_dimensions
 from ...mllm.heads import RegressionHead
 from ...mllm.lora import add_lora, remove_lora
 from ...mllm.training import (
@@ -29,16 +30,15 @@ from ...mllm.training import (
     train,
     training_device,
 )
-from ...sample import EditMetricsError, SampleError
+from ...sample import SampleError
 from . import contrastive, decoders
 from .analysis import analyse
 from .assessor import PAIR, SINGLE, Assessor
 from .labels import AUTHENTICITY, LabelledSet, read_labelled_set
 from .lsa import COLUMNS, LayerProfile
-from .method import Method, settings_of
+from .method import PRESETS, Method
 
 if TYPE_CHECKING:
-    from ...mllm.backbone import Backbone
     from .metric import HPELSA
 
 logger = logging.getLogger(__name__)
@@ -64,24 +64,16 @@ def fit(
     """The three steps of the method, each of which goes on where it was stopped; writes the checkpoint. See
     `HPELSA.fit`."""
     folder = Path(output_dir)
-    method, recipe = settings_of(preset, settings)
+    method, recipe = settings_of(metric.name, PRESETS, preset, settings)
     metric.device = training_device(metric.device)
-    known = [dimension.name for dimension in type(metric).dimensions]
-    if unknown := [name for name in targets if name not in known]:
-        raise EditMetricsError(f"{metric.name} has no dimension {unknown[0]!r} to train; it has {', '.join(known)}")
-    dimensions = [name for name in known if name in targets]
+    dimensions = dimensions_to_train(type(metric), targets)
     data = read_labelled_set(train_data, val, targets=targets, label_scale=label_scale, group=group, seed=recipe.seed)
     backbone = metric.load_backbone()
     if method.layer is not None and method.layer > backbone.num_layers:
         raise RecipeError(f"layer={method.layer}, and {backbone.checkpoint.name} has {backbone.num_layers} layers")
-    about = {
-        "dimensions": dimensions,
-        "data": data.digest(),
-        "backbone": {k: v for k, v in backbone.identity().items() if k not in ("attention", "transformers")},
-        "label_scale": list(data.label_scale),
-        "method": asdict(method),
-        "recipe": asdict(recipe),
-    }
+    about = about_training(
+        backbone, dimensions=dimensions, data=data.digest(), label_scale=data.label_scale, method=method, recipe=recipe
+    )  # fmt: skip
     if resume and (done := finished_checkpoint(folder, type(metric), about)):
         logger.info("%s holds the finished training already", folder)
         return done
@@ -95,20 +87,18 @@ def fit(
         margins = stages.tune(assessor, data, method, recipe)
         assessor.layer = stages.choose_layer(assessor, data, method)
         heads, agreement = stages.decode(assessor, data, dimensions, method, recipe)
-        trained = type(metric)()
-        trained.dimensions = tuple(d for d in type(metric).dimensions if d.name in dimensions)  # type: ignore[misc]
         on_main_process(
             partial(
                 write_checkpoint,
                 folder,
-                trained,
+                with_dimensions(type(metric), dimensions),
                 label_scale=data.label_scale,
                 backbone=backbone,
                 adapters=tuned,
                 heads=heads,
                 prompts={AUTHENTICITY: SINGLE, "quality": "[image]".join(PAIR)},
                 settings={
-                    "backbone": _where(backbone),
+                    "backbone": place_of(backbone),
                     "layer": assessor.layer,
                     "layers": backbone.num_layers,
                     "pooling": method.pooling,
@@ -232,12 +222,6 @@ class _Stages:
             draw(profile, self.folder / "layers.svg")
         except ImportError:
             logger.info("layers.svg is not drawn: pip install 'editmetrics[plot]'")
-
-
-def _where(backbone: Backbone) -> str:
-    """What a checkpoint loads its backbone by: a hub id, a name of the weights registry, or a folder's full path."""
-    source = Path(backbone.checkpoint.source)
-    return str(source.resolve()) if source.is_dir() else str(source)
 
 
 def _unusable(assessor: Assessor, data: LabelledSet) -> dict[str, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from annotated_types import Ge
-
-from ...metric import LearnedMetric, pick_device
+from ...metric import pick_device
+from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from .assessor import Assessor
 
 T = TypeVar("T", bound="HPELSA")
-
-BACKBONE = "OpenGVLab/InternVL3_5-8B-HF"
-"""The backbone of the paper's reported result; its ablations also use InternVL3 and Qwen3-VL."""
-
-IMAGE_TOKENS = 1280
-"""The most tokens for an image: 4 tiles and a thumbnail of InternVL."""
 
 LABEL_SCALE = (0.0, 100.0)
 """The paper's tables of human ratings are z-scores brought to 0 to 100."""
@@ -36,7 +29,7 @@ class NoWeightsError(EditMetricsError):
     """The metric was asked to score, and has not been trained."""
 
 
-class HPELSA(LearnedMetric):
+class HPELSA(BackboneMetric):
     """HPE-LSA's three scores of an edit, on the scale of the ratings it learned from, and its probability, from 0 to 1,
     that an image is authentic, which means unedited.
 
@@ -54,13 +47,8 @@ class HPELSA(LearnedMetric):
     Options:
         weights: A folder that `fit` wrote, or "toy".
         dimension: One of them alone: less is computed, and authenticity needs neither source nor instruction.
-        backbone: Hub id or folder of the backbone; by default that of the weights, else OpenGVLab/InternVL3_5-8B-HF.
-        revision: Branch, tag or commit of the backbone on the hub.
         layers: "needed" loads the layers that are read and leaves the others on disk; "all" shares one backbone in
             memory with other metrics. Scores are the same.
-        image_tokens: The most tokens that one image may take; by default that of the weights, else 1280.
-        dtype: Of the backbone: auto is bfloat16 on a GPU and float32 elsewhere.
-        attention: The attention implementation of transformers.
 
     Source: Sun et al., 2026, sections III-B to III-D.
 
@@ -80,6 +68,12 @@ class HPELSA(LearnedMetric):
     paper = "Sun et al., Fine-Grained Human Pose Editing Assessment via Layer-Selective MLLMs, 2026"
     licence = "this code: Apache-2.0; a backbone: its own (InternVL3.5: Apache-2.0)"
 
+    BACKBONE = "OpenGVLab/InternVL3_5-8B-HF"
+    """The backbone of the paper's reported result; its ablations also use InternVL3 and Qwen3-VL."""
+
+    IMAGE_TOKENS = 1280
+    """4 tiles and a thumbnail of InternVL."""
+
     ABLATIONS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "language LoRA": {"vision_lora": False, "lsa": False},
         "vision LoRA": {"language_lora": False, "lsa": False},
@@ -96,21 +90,13 @@ class HPELSA(LearnedMetric):
         dimension: Literal[
             "all", "perceptual_quality", "editing_alignment", "attribute_preservation", "authenticity"
         ] = "all",
-        backbone: str | None = None,
-        revision: str | None = None,
         layers: Literal["all", "needed"] = "all",
-        image_tokens: Annotated[int, Ge(4)] | None = None,
-        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
-        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+        **shared: Any,
     ) -> None:
+        super().__init__(**shared)
         self.weights = weights
         self.dimension = dimension
-        self.backbone = backbone
-        self.revision = revision
         self.layers = layers
-        self.image_tokens = image_tokens
-        self.dtype = dtype
-        self.attention = attention
         self._assessor: Assessor | None = None
         self._heads: dict[str, Any] = {}
         self._checkpoint = _checkpoint(weights) if weights else None
@@ -263,26 +249,6 @@ class HPELSA(LearnedMetric):
         require_backbone(checkpoint, backbone)
         adapter = next(iter(adapters_of(checkpoint, backbone).values()), None)
         return Assessor(backbone, adapter, layer, checkpoint.settings["pooling"])
-
-    def load_backbone(
-        self,
-        model: str | None = None,
-        revision: str | None = None,
-        image_tokens: int | None = None,
-        layers: int | None = None,
-    ) -> Any:
-        """The backbone that the options name; what they leave open is as given here, or the default."""
-        from ...mllm.backbone import Backbone
-
-        return Backbone.load(
-            self.backbone or model or BACKBONE,
-            revision=self.revision or revision,
-            device=self.device,
-            dtype=None if self.dtype == "auto" else self.dtype,
-            attention=self.attention,
-            image_tokens=self.image_tokens or image_tokens or IMAGE_TOKENS,
-            layers=layers,
-        )
 
 
 def _checkpoint(name: str) -> Checkpoint:

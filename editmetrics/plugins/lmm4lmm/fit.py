@@ -9,33 +9,43 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...images import eight_bits, read_image
 from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
+from ...mllm.fitting import (
+    about_training,
+    dimensions_to_train,
+    place_of,
+    settings_of,
+    with_dimensions,
+    without_unusable,
+)
 from ...mllm.heads import RegressionHead
 from ...mllm.lora import add_lora, remove_lora, trainable, using
 from ...mllm.projector import projector_tensors, using_projector
 from ...mllm.readouts import LEVELS
 from ...mllm.targets import Example, TrainingSet, read_training_set
 from ...mllm.training import History, Progress, Recipe, on_main_process, train, training_device
-from ...sample import EditMetricsError, Sample, SampleError
+from ...sample import Sample
 from .answers import answered, require_answers
 from .assessor import Assessor
 from .learner import LanguageLearner, Lesson, Lessons, RatingLearner, collate, in_ratings
 from .levels import ends, level
-from .method import Method, settings_of
-from .prompts import DIMENSIONS, QUESTIONS, answer_start, question, sentence, yes_no_question
+from .method import PRESETS, Method
+from .prompts import QUESTIONS, answer_start, question, sentence, yes_no_question
 from .validation import accuracy, agreement
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...mllm.backbone import Backbone, Picture
+    from ...mllm.backbone import Picture
     from .metric import LMM4LMM
 
 logger = logging.getLogger(__name__)
@@ -61,11 +71,9 @@ def fit(
 ) -> Checkpoint:
     """Train both stages, write the checkpoint and return it; see `LMM4LMM.fit`. A run that was killed goes on."""
     folder = Path(output_dir)
-    method, recipe = settings_of(preset, settings)
+    method, recipe = settings_of(metric.name, PRESETS, preset, settings)
     metric.device = training_device(metric.device)
-    if unknown := [name for name in targets if name not in DIMENSIONS]:
-        raise EditMetricsError(f"lmm4lmm has no dimension {unknown[0]!r} to train; it has {', '.join(DIMENSIONS)}")
-    dimensions = [name for name in DIMENSIONS if name in targets]
+    dimensions = dimensions_to_train(type(metric), targets)
     needs = {"edited", "prompt"} if "correspondence" in dimensions else {"edited"}
     data = read_training_set(
         train_data, val, targets=targets, label_scale=label_scale, group=group, needs=needs, seed=recipe.seed
@@ -73,20 +81,23 @@ def fit(
     if answers is not None:
         require_answers((example.sample for example in data.train), answers)
     backbone = metric.load_backbone()
-    about = {
-        "dimensions": dimensions,
-        "data": data.digest(),
-        "answers": _digest(data, answers),
-        "backbone": {k: v for k, v in backbone.identity().items() if k not in ("attention", "transformers")},
-        "label_scale": list(data.label_scale),
-        "method": asdict(method),
-        "recipe": asdict(recipe),
-    }
+    about = about_training(
+        backbone, dimensions=dimensions, data=data.digest(), label_scale=data.label_scale, method=method, recipe=recipe,
+        answers=_digest(data, answers),
+    )  # fmt: skip
     if resume and (done := finished_checkpoint(folder, type(metric), about)):
         logger.info("%s holds the finished training already", folder)
         return done
     assessor = Assessor(backbone, method.side, dimensions)
-    data = _without_unusable(assessor, data, answers)
+    blank = assessor.see(np.zeros((method.side, method.side, 3), np.uint8))  # all images become as large as this
+
+    def ask(example: Example) -> None:
+        for dimension in dimensions:
+            assessor.scored(blank, dimension, example.sample.prompt or "")
+        for text, _ in answered(example.sample, answers) if answers else ():
+            assessor.asked(blank, text)
+
+    data = without_unusable(data, ask)
     run = Run(assessor, method, recipe, data, answers, Pictures(assessor), folder / "training", resume, progress, about)
     try:
         run.first_stage()
@@ -94,12 +105,10 @@ def fit(
             run.ratings(dimension)
         if answers is not None:
             run.questions()
-        trained = type(metric)()
-        trained.dimensions = tuple(d for d in type(metric).dimensions if d.name in dimensions)  # type: ignore[misc]
         write = partial(
             write_checkpoint,
             folder,
-            trained,
+            with_dimensions(type(metric), dimensions),
             label_scale=data.label_scale,
             backbone=backbone,
             adapters=run.adapters,
@@ -107,7 +116,7 @@ def fit(
             parts=run.parts,
             prompts={dimension: question(dimension, "...") for dimension in dimensions},
             settings={
-                "backbone": _where(backbone),
+                "backbone": place_of(backbone),
                 "side": method.side,
                 "projectors": run.projectors,
                 "level_ends": {dimension: list(run.ends(dimension)) for dimension in dimensions},
@@ -298,39 +307,8 @@ class Pictures:
         return picture
 
 
-def _where(backbone: Backbone) -> str:
-    """What a checkpoint loads its backbone by: a hub id, a name of the weights registry, or a folder's full path."""
-    source = Path(backbone.checkpoint.source)
-    return str(source.resolve()) if source.is_dir() else str(source)
-
-
 def _digest(data: TrainingSet, answers: str | None) -> str | None:
     if answers is None:
         return None
     text = repr([answered(example.sample, answers) for example in (*data.train, *data.validation)])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _without_unusable(assessor: Assessor, data: TrainingSet, answers: str | None) -> TrainingSet:
-    """The same without the examples that the backbone cannot be asked about, which are counted with the reason."""
-    import numpy as np
-
-    left_out = {reason: list(ids) for reason, ids in data.left_out.items()}
-    blank = assessor.see(np.zeros((assessor.side, assessor.side, 3), np.uint8))  # all images become as large as this
-
-    def usable(examples: Sequence[Example]) -> list[Example]:
-        kept = []
-        for example in examples:
-            try:
-                for dimension in assessor.dimensions:
-                    assessor.scored(blank, dimension, example.sample.prompt or "")
-                for text, _ in answered(example.sample, answers) if answers else ():
-                    assessor.asked(blank, text)
-            except SampleError as error:
-                left_out.setdefault(str(error), []).append(example.id)
-                logger.warning("%s is left out: %s", example.id, error)
-            else:
-                kept.append(example)
-        return kept
-
-    return replace(data, train=usable(data.train), validation=usable(data.validation), left_out=left_out)

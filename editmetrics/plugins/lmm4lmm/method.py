@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-from ...mllm.training import Recipe, RecipeError, adjusted
+from ...mllm.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -80,20 +78,3 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
         Recipe(steps=300, batch_size=32, learning_rate=2e-3, schedule="cosine", warmup_ratio=0.05),
     ),
 }
-
-
-def settings_of(preset: str, settings: Mapping[str, Any]) -> tuple[Method, Recipe]:
-    """The preset with other `settings`, each a field of `Method` or of `Recipe`."""
-    if preset not in PRESETS:
-        raise RecipeError(f"lmm4lmm has no preset {preset!r}; it has {', '.join(PRESETS)}")
-    method, recipe = PRESETS[preset]
-    own = {field.name for field in fields(Method)}
-    known = [*own, *(field.name for field in fields(Recipe))]
-    for name in settings.keys() - set(known):
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"the training of lmm4lmm has no setting {name!r}; {advice}it has {', '.join(sorted(known))}")
-    return (
-        adjusted(method, {name: value for name, value in settings.items() if name in own}),
-        adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),
-    )

@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from annotated_types import Ge
-
-from ...metric import LearnedMetric, pick_device
+from ...metric import pick_device
+from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
     from .assessor import Assessor, Prepared
 
 T = TypeVar("T", bound="LMM4LMM")
-
-BACKBONE = "OpenGVLab/InternVL2_5-8B-MPO-hf"
-"""The backbone that `fit` begins with: the only InternVL2.5-8B whose publishers offer it in the native layout."""
-
-IMAGE_TOKENS = 1792
-"""The most tokens for an image: 6 tiles of 256 and a thumbnail; a square of 1024 pixels takes 4 and the thumbnail."""
 
 PUBLISHED = TASKS
 """What the authors published weights for, each a checkpoint of its own."""
@@ -38,7 +31,7 @@ ACCURACY = Dimension(
 )
 
 
-class LMM4LMM(LearnedMetric):
+class LMM4LMM(BackboneMetric):
     """LMM4LMM's scores of a generated image, 0 to 100 on the MOS scale, and its answers to yes/no questions.
 
     `perception` is how good the image looks, `correspondence` how well it shows its prompt; `edited` is the generated
@@ -59,11 +52,6 @@ class LMM4LMM(LearnedMetric):
         questions: A text file with a question a line, asked of every sample that has none of its own.
         accuracy: Also give the share of a sample's questions that are answered with yes, as a dimension.
         explain: Read the level sentences, which costs about as much again as the scores.
-        backbone: Hub id or folder of the backbone, where it is not found by what the weights say of it.
-        revision: Branch, tag or commit of the backbone on the hub.
-        image_tokens: The most tokens that an image may take; by default that of the weights, else 1792.
-        dtype: Of the backbone: auto is bfloat16 on a GPU and float32 elsewhere.
-        attention: The attention implementation of transformers.
 
     Source: Wang et al., ICCV 2025, arXiv:2504.08358, section 4.
 
@@ -85,6 +73,12 @@ class LMM4LMM(LearnedMetric):
     )
     licence = "this code: Apache-2.0; the authors' weights: not stated; InternVL2.5: MIT"
 
+    BACKBONE = "OpenGVLab/InternVL2_5-8B-MPO-hf"
+    """The backbone that `fit` begins with: the only InternVL2.5-8B whose publishers offer it in the native layout."""
+
+    IMAGE_TOKENS = 1792
+    """6 tiles of 256 and a thumbnail; a square of 1024 pixels takes 4 and the thumbnail."""
+
     def __init__(
         self,
         *,
@@ -92,21 +86,13 @@ class LMM4LMM(LearnedMetric):
         questions: str | None = None,
         accuracy: bool = False,
         explain: bool = True,
-        backbone: str | None = None,
-        revision: str | None = None,
-        image_tokens: Annotated[int, Ge(4)] | None = None,
-        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
-        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+        **shared: Any,
     ) -> None:
+        super().__init__(**shared)
         self.weights = weights if weights is None or isinstance(weights, str) else ";".join(weights)
         self.questions = questions
         self.accuracy = accuracy
         self.explain = explain
-        self.backbone = backbone
-        self.revision = revision
-        self.image_tokens = image_tokens
-        self.dtype = dtype
-        self.attention = attention
         self._names = self.weights.split(";") if self.weights else list(PUBLISHED)
         self._local = {name: _checkpoint(name) for name in self._names if name not in PUBLISHED}
         self._assessors: dict[str, Assessor] = {}
@@ -226,21 +212,6 @@ class LMM4LMM(LearnedMetric):
         convert(folder, output, part=part, processor=processor)
 
     # ------------------------------------------------------------------ loading
-
-    def load_backbone(
-        self, model: str | None = None, revision: str | None = None, image_tokens: int | None = None
-    ) -> Any:
-        """The backbone that the options name; what they leave open is as given here, or the default."""
-        from ...mllm.backbone import Backbone
-
-        return Backbone.load(
-            self.backbone or model or BACKBONE,
-            revision=self.revision or revision,
-            device=self.device,
-            dtype=None if self.dtype == "auto" else self.dtype,
-            attention=self.attention,
-            image_tokens=self.image_tokens or image_tokens or IMAGE_TOKENS,
-        )
 
     def _assessor(self, checkpoint: Checkpoint) -> Assessor:
         from ...mllm.trained import adapters_of, require_backbone

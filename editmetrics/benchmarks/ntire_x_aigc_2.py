@@ -1,0 +1,80 @@
+"""NTIRE 2026 X-AIGC quality assessment challenge, track 2: image editing, three ratings, in and out of distribution.
+
+Its files' layout has not been seen. Read in our layout: `ratings.csv` (or .jsonl, .parquet) with a row for each edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..sample import Sample
+from .benchmark import Benchmark, Rating
+from .findings import Findings
+from .table_layout import Column, Layout, read_layout
+
+RATINGS = {
+    "visual_quality": Rating("visual quality"),
+    "editing_fidelity": Rating("whether the edit is what was asked for"),
+    "content_preservation": Rating("whether the rest was left as it was"),
+}
+"""The scale of the published labels is not known: 0 to 100 takes 1 to 5, too, and correlations do not see it."""
+
+LAYOUT = Layout(
+    table="ratings",
+    images={"source": "source", "edited": "edited"},
+    columns={
+        "split": Column(choices=("train", "val", "test")),
+        "distribution": Column(choices=("in", "out"), filled=False),
+        "system": Column(required=False, filled=False),
+        "edit_type": Column(required=False, filled=False),
+    },
+    ratings={name: name for name in RATINGS},
+)
+
+
+def _read(folder: Path, findings: Findings) -> list[Sample]:
+    samples = read_layout(folder, LAYOUT, RATINGS, findings)
+    spoiled = findings.spoiled
+    for sample in samples:
+        if sample.id in spoiled:
+            continue
+        if sample.meta["split"] != "train":
+            findings.required(sample.id, sample.id, "distribution", sample.meta.get("distribution"))
+        for name in RATINGS:
+            findings.required(sample.id, sample.id, name, sample.meta.get(name))
+    return samples
+
+
+def _missing(samples: Sequence[Sample]) -> list[str]:
+    """How many samples there are in all is not stated; what the final score needs is known."""
+    there = {(sample.meta.get("split"), sample.meta.get("distribution")) for sample in samples}
+    return [f"every edit of the test split that is {name} distribution" for name, said in
+            (("in", "in"), ("out of", "out")) if ("test", said) not in there]  # fmt: skip
+
+
+BENCHMARK = Benchmark(
+    name="ntire-x-aigc-2",
+    title="NTIRE 2026 X-AIGC track 2",
+    paper="Liu et al., NTIRE 2026 X-AIGC Quality Assessment Challenge, CVPR Workshops 2026",
+    ratings=RATINGS,
+    protocol="ntire-x-aigc-2",
+    read=_read,
+    size=0,
+    what="edits",
+    missing=_missing,
+    pairing={
+        "perceptual_quality": "visual_quality",
+        "editing_alignment": "editing_fidelity",
+        "attribute_preservation": "content_preservation",
+    },
+    obtain="codabench competition 13031 and the data set sparkling621/IEQA on the Hugging Face hub; its ratings go "
+    "into our layout. The test labels were kept by the organisers.",
+    terms="those of the challenge and of the data set's page.",
+    public=False,
+    split="split",
+    evaluated="test",
+    shown=("split", "distribution", "system", "edit_type"),
+    protocol_columns={"split": "distribution"},
+    methods=("DS-IEQA",),
+)

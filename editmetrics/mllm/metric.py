@@ -1,0 +1,67 @@
+"""A learned metric on a vision-language model: the options that choose the model, and how it is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from annotated_types import Ge
+
+from ..metric import LearnedMetric
+
+if TYPE_CHECKING:
+    from .backbone import Backbone
+
+
+class BackboneMetric(LearnedMetric):
+    """A learned metric whose scores are read of a vision-language model.
+
+    A subclass says which one it starts from: `BACKBONE`, a hub id, and `IMAGE_TOKENS`, the most tokens of an image.
+
+    Options:
+        backbone: Hub id or folder of the backbone; by default the one that the weights were trained on.
+        revision: Branch, tag or commit of the backbone on the hub.
+        image_tokens: The most tokens that one image may take; by default as the weights were trained.
+        dtype: Of the backbone: auto is bfloat16 on a GPU and float32 elsewhere.
+        attention: The attention implementation of transformers.
+    """
+
+    BACKBONE: ClassVar[str]
+    IMAGE_TOKENS: ClassVar[int]
+
+    def __init__(
+        self,
+        *,
+        backbone: str | None = None,
+        revision: str | None = None,
+        image_tokens: Annotated[int, Ge(4)] | None = None,
+        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+    ) -> None:
+        self.backbone = backbone
+        self.revision = revision
+        self.image_tokens = image_tokens
+        self.dtype = dtype
+        self.attention = attention
+
+    def load_backbone(
+        self,
+        model: str | None = None,
+        revision: str | None = None,
+        image_tokens: int | None = None,
+        layers: int | None = None,
+    ) -> Backbone:
+        """The backbone that the options name; what they leave open is as given here, or the metric's own default.
+
+        `layers` loads so many layers of the language model and leaves the others on disk.
+        """
+        from .backbone import Backbone
+
+        return Backbone.load(
+            self.backbone or model or self.BACKBONE,
+            revision=self.revision or revision,
+            device=self.device,
+            dtype=None if self.dtype == "auto" else self.dtype,
+            attention=self.attention,
+            image_tokens=self.image_tokens or image_tokens or self.IMAGE_TOKENS,
+            layers=layers,
+        )

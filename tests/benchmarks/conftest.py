@@ -1,0 +1,49 @@
+"""Synthetic copies of every layout, made once; the command line in this process."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from editmetrics.benchmarks import ebench_18k
+from editmetrics.testing.benchmark_copies import COPIES, ebench_lines, write_copy
+from tests.cli.conftest import run  # noqa: F401
+
+LMM4EDIT = Path(__file__).parents[1] / "agreement" / "data" / "lmm4edit.csv"
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory):
+    """A folder with a copy of each data set, by name; not to be changed."""
+    root = tmp_path_factory.mktemp("copies")
+    return {name: write_copy(name, root / name, each=3) for name in COPIES}
+
+
+@pytest.fixture
+def copy_of(copies, tmp_path):
+    """A copy that a test may spoil."""
+    return lambda name: Path(shutil.copytree(copies[name], tmp_path / name))
+
+
+@pytest.fixture(scope="session")
+def real_ebench(tmp_path_factory):
+    """The whole test part of EBench-18K with the real ratings; its scenes, prompts and order of tasks are made up, and
+    there are no images."""
+    folder = tmp_path_factory.mktemp("ebench")
+    high = [f"H_{task:02}_{scene:02}" for task in range(len(ebench_18k.HIGH)) for scene in range(8)]
+    low = [f"L_{task:02}_{scene:02}" for task in range(len(ebench_18k.LOW)) for scene in range(14)]
+    with LMM4EDIT.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scene_of = dict(zip(sorted({row["source"] for row in rows}), high + low, strict=True))
+    (folder / "data").mkdir()
+    lines = {letter: [] for letter in ebench_18k.FILES}
+    for row in rows:
+        scene, system = scene_of[row["source"]], f"model{row['system'][1:]}"
+        images = [f"{kind}img_{scene[0].lower()}/{system}/{scene}.jpg" for kind in ("source", "target")]
+        ratings = [float(row[name]) for name in ("quality", "alignment", "preservation")]
+        for letter, line in zip(lines, ebench_lines(f"edit {scene}", images, ratings, row["answer"]), strict=True):
+            lines[letter].append(line)
+    for letter, found in lines.items():
+        (folder / "data" / f"test_{letter}.json").write_text("\n".join(found) + "\n", encoding="utf-8")
+    return folder
