@@ -54,6 +54,7 @@ def words(text):
     return re.sub(r"\d\.\d{4,}", lambda number: f"{float(number.group()):.3g}", re.sub(r"\s+", " ", text)).strip()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the guide's commands are for a POSIX shell")
 def test_the_guide_to_plugins(environment, tmp_path):
     for name in ("source", "edited"):
         shutil.copytree(ROOT / "docs" / "examples" / name, tmp_path / name)

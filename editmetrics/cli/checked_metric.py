@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 WIDTH = 96
 """Columns of a line."""
 
+UNLOADED = "it cannot be loaded"
+"""How the kit begins the reason why a check was skipped for want of a loaded metric."""
+
 
 @dataclass(frozen=True)
 class Stand:
@@ -57,8 +60,10 @@ def show(
 
     click.echo(f"{spec} of {metric.__module__}, {count} checks{f'; {stand.words}' if stand.words else ''}\n")
     failed = skipped = 0
+    unloaded = False
     for check, outcome, said in outcomes:
         failed, skipped = failed + (outcome == "fail"), skipped + (outcome == "skip")
+        unloaded = unloaded or any(line.startswith(UNLOADED) for line in said)
         head = f"{click.style(outcome.ljust(4), fg=_COLOURS[outcome])}  {check.ljust(18)}"
         lines = said or [""]
         click.echo((head + _hanging(lines[0], " " * 24)).rstrip())
@@ -68,6 +73,11 @@ def show(
             click.echo(" " * 24 + click.style(_hanging(f"-> {ADVICE[check]}", " " * 27), bold=True))
     passed = count - failed - skipped
     click.echo(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    if unloaded:
+        click.echo(
+            f"It could not be loaded: name its weights, as in {spec.partition(':')[0]}:weights=..., or let its package "
+            "give it a stand-in\n(docs/conformance.md, 'A metric with weights')."
+        )
     if failed:
         click.echo("docs/conformance.md says what each check demands and why.")
     return failed

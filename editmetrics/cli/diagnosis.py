@@ -191,7 +191,8 @@ def caches(found: Diagnosis) -> None:
 
 def environment(found: Diagnosis) -> None:
     """The variables that change what happens; of keys only that they are set."""
-    found.environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    values = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    found.environment = {name: "(set)" if "@" in value else value for name, value in values.items()}  # user:password@
     found.environment |= {name: "(set)" for name in SECRET if os.environ.get(name)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import unittest
 from contextlib import ExitStack
@@ -66,6 +67,7 @@ def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
     from ..testing.declared import declared_for
     from .checked_metric import Stand, show, show_broken
 
+    logging.getLogger(__name__.partition(".")[0]).setLevel(logging.ERROR)  # it is loaded again and again
     name = parse_spec(spec)[0]
     try:
         cls = metric_class(name)
@@ -76,7 +78,10 @@ def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
     given = {**Stand.exceptions_of(name), **declared.exceptions, **_exceptions(exceptions)}
     with ExitStack() as inside:
         stand = Stand.of(name, cls, declared, inside)
-        cases = conformance_cases([spec], setup=declared.setup, exceptions={spec: given}, device=device)
+        try:
+            cases = conformance_cases([spec], setup=declared.setup, exceptions={spec: given}, device=device)
+        except ValueError as error:  # what the package declares is no check, or has no reason
+            raise click.UsageError(f"{declared.where}: {error}") from error
         sys.exit(3 if show(cls, spec, stand, map(_outcome, cases), len(cases)) else 0)
 
 

@@ -35,6 +35,7 @@ def found(part):
 
 def test_a_healthy_installation(home, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setattr(diagnosis, "LITTLE", 0)
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
     (home / "weights" / "some").mkdir(parents=True)
     (home / "weights" / "some" / "model.safetensors").write_bytes(b"x" * 4096)
@@ -46,7 +47,7 @@ def test_a_healthy_installation(home, monkeypatch):
     assert said["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert said["versions"]["torch"] == importlib.metadata.version("torch")
     assert len(said["devices"]["gpus"]) == torch.cuda.device_count()
-    assert {extra["extra"] for extra in said["extras"]} == {"judge", "plot", "test"}
+    assert {extra["extra"] for extra in said["extras"]} >= {"judge", "plot", "test"}
     assert said["environment"]["EDITMETRICS_OFFLINE"] == "1"
     assert said["environment"]["OPENAI_API_KEY"] == "(set)"
     assert "sk-secret" not in done.output
@@ -103,7 +104,7 @@ def test_what_is_required_and_missing_is_told_with_the_pip_line(monkeypatch):
         "required and not installed in a version that will do: pip install 'click>=999' 'no-such-package>=1'"
     ]
     missing = {extra["extra"]: extra["missing"] for extra in diagnosed.extras}
-    assert missing == {"judge": [], "plot": ["gone"], "test": ["piq>=999"]}
+    assert (missing["judge"], missing["plot"], missing["test"]) == ([], ["gone"], ["piq>=999"])
     assert {extra["pip"] for extra in diagnosed.extras} >= {"pip install 'editmetrics[plot]'"}
 
 

@@ -16,6 +16,7 @@ from editmetrics.registry import BUILTIN
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import CHECKS
 from editmetrics.testing.advice import ADVICE
+from tests.broken_metrics import MeanError
 from tests.test_plugin import installed_by_hand
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +172,23 @@ def test_check_says_what_fails_and_what_to_do(broken_site):
     said = " ".join(done.stdout.split())
     assert ADVICE["ladders"] in said
     assert ADVICE["side_effects"] in said
+
+
+class Untrained(MeanError):
+    """Mean error, in levels, that cannot be loaded without weights."""
+
+    name = "untrained"
+
+    def load(self):
+        raise EditMetricsError("it has not been trained")
+
+
+def test_check_of_what_cannot_be_loaded_says_how_to_stand_in_for_it(monkeypatch):
+    monkeypatch.setitem(BUILTIN, "untrained", f"{__name__}:Untrained")
+    done = CliRunner().invoke(cli, ["plugin", "check", "untrained"])
+    assert done.exit_code == 3
+    assert "it has not been trained" in done.output
+    assert "untrained:weights=..., or let its package give it a stand-in" in done.output
 
 
 @pytest.mark.parametrize(("name", "said"), [("raises", "no such device"), ("leaves", "SystemExit")])
