@@ -12,6 +12,9 @@ from rich.table import Table
 
 from .terminal import BETTER, standard_output
 
+WEIGHTS = "its weights: "
+"""Before the licence of the weights, in the licence of a metric of another library."""
+
 
 def show_bridges(bridges: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
     """A line for each library that there is a bridge to: how to see its metrics, or how to install it."""
@@ -35,21 +38,26 @@ def show_library(library: Mapping[str, Any], console: Console | None = None) -> 
         f"[bold]{escape(library['package'])} {library['version']}[/], licence: {escape(library['licence'])}\n"
     )
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("metric", "inputs", "better", "range"):
-        table.add_column(heading, no_wrap=heading != "inputs")
-    weights = any("its weights" in metric["licence"] for metric in library["metrics"])
+    for heading in (f"{library['library']}/", "inputs", "better", "range"):
+        table.add_column(heading, no_wrap=heading != "inputs", overflow="fold")
+    weights = any(WEIGHTS in metric["licence"] for metric in library["metrics"])
     if weights:
-        table.add_column("licence of its weights", overflow="fold")
+        table.add_column("its weights", overflow="fold")
     for metric in library["metrics"]:
         (dimension,) = metric["dimensions"]
-        of_weights = metric["licence"].rpartition("its weights: ")
-        cells = [metric["name"], ", ".join(metric["needs"]), BETTER[dimension["higher_is_better"]], _range(dimension)]
-        table.add_row(*map(escape, cells), *([escape(of_weights[2] if of_weights[1] else "-")] if weights else []))
+        name = metric["name"].partition("/")[2]
+        cells = [name, ", ".join(metric["needs"]), BETTER[dimension["higher_is_better"]], _range(dimension)]
+        table.add_row(*map(escape, cells), *([escape(_weights(metric["licence"]))] if weights else []))
     console.print(table)
     reasons = sorted(library["not_offered"].items(), key=lambda pair: pair[1])
     for reason, names in groupby(reasons, key=lambda pair: pair[1]):
         console.print(f"\n[dim]not offered, since {escape(reason)}:[/] {escape(', '.join(name for name, _ in names))}")
     console.print(f"\n[dim]'editmetrics info {escape(library['library'])}/NAME' shows one in full.[/]")
+
+
+def _weights(licence: str) -> str:
+    """What a metric's licence says of its weights, without the name of the library; a dash where it has none."""
+    return licence.partition(WEIGHTS)[2].partition(" by ")[0] or "-"
 
 
 def _range(dimension: Mapping[str, Any]) -> str:
