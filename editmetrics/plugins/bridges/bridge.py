@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...metric import Metric, Option, pick_device
 from ...sample import Dimension, Sample, SampleError, Score
-from .surroundings import quiet_and_allowed
+from .surroundings import network_forbidden, quiet_and_allowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -150,7 +150,9 @@ class BridgedMetric(Metric):
         except Exception as error:
             library, name = self.bridge.name, self.offer.name
             missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            advice = f"; pip install {missing}" if missing else f" ({library} downloads the weights of {name} itself)"
+            downloads = f"{library} downloads the weights of {name} itself"
+            offline = f", and {reason}" if (reason := network_forbidden()) else ""
+            advice = f"; pip install {missing}" if missing else f" ({downloads}{offline})"
             self._failure = f"{library} could not load {name}: {_said(error)}{advice}"
 
     def identity(self) -> dict[str, Any]:

@@ -53,6 +53,15 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
             logger.debug(printed.getvalue().strip())
 
 
+def network_forbidden() -> str | None:
+    """Which variable forbids the network, in words; None where none does."""
+    try:
+        check_online()
+    except DownloadError as error:
+        return str(error)
+    return None
+
+
 @contextlib.contextmanager
 def _no_chatter() -> Iterator[None]:
     """Neither warnings nor the log of a library below a warning: users can do nothing about them."""
@@ -69,14 +78,10 @@ def _no_chatter() -> Iterator[None]:
 @contextlib.contextmanager
 def _network_if_allowed() -> Iterator[None]:
     """Libraries download by themselves and know nothing of our variables, so their connections are refused here."""
-    try:
-        check_online()
-    except DownloadError as error:
-        reason, thread = str(error), threading.get_ident()
-    else:
+    reason, thread, resolve = network_forbidden(), threading.get_ident(), socket.getaddrinfo
+    if reason is None:
         yield
         return
-    resolve = socket.getaddrinfo
 
     def refuse(*arguments: Any, **more: Any) -> Any:
         if threading.get_ident() == thread:
