@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from .metric import LearnedMetric
-from .registry import described_type, metric_class
+from .registry import BRIDGES, bridge, described_type, metric_class, usable_bridge
 from .sample import FIELDS
 
 
@@ -56,4 +56,32 @@ def metric(name: str) -> dict[str, Any]:
         "licence": cls.licence,
         "package": cls.__module__.partition(".")[0],
         "documentation": documentation,
+    }
+
+
+def bridges() -> list[dict[str, Any]]:
+    """Each library that there is a bridge to, and whether it is installed, as JSON. Imports none of them.
+
+    >>> [found["library"] for found in bridges()]
+    ['piq', 'pyiqa', 'torchmetrics']
+    """
+    return [
+        {"library": name, "package": found.package, "version": found.version, "licence": found.licence}
+        for name, found in ((name, bridge(name)) for name in BRIDGES)
+    ]
+
+
+def library(name: str) -> dict[str, Any]:
+    """Every metric of the library `name` that its bridge offers, and what it does not offer and why, as JSON.
+
+    Imports the library, where its bridge has to. Raises `MissingPackageError` or `BrokenPluginError`.
+    """
+    found = usable_bridge(name)
+    return {
+        "library": name,
+        "package": found.package,
+        "version": found.version,
+        "licence": found.licence,
+        "metrics": [metric(f"{name}/{offered}") for offered in found.offers],
+        "not_offered": dict(found.not_offered),
     }

@@ -1,7 +1,8 @@
-"""From a name to a metric: the built-in table, entry points of other packages, and `name:option=value`.
+"""From a name to a metric: the built-in table, entry points of other packages, bridges, and `name:option=value`.
 
-A built-in metric is a line in `BUILTIN`; a third party's is an entry point in the group `editmetrics.metrics`. Both are
-strings until somebody asks, and both come out of the same functions.
+A built-in metric is a line in `BUILTIN`; a third party's is an entry point in the group `editmetrics.metrics`; a name
+with a library before a slash is that library's own, by one of `BRIDGES`. All are strings until somebody asks, and all
+come out of the same functions.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import typing
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .metric import Metric, Option
 from .sample import EditMetricsError
+
+if TYPE_CHECKING:
+    from .plugins.bridges.bridge import Bridge
 
 GROUP = "editmetrics.metrics"
 
@@ -38,6 +42,13 @@ BUILTIN = {
     "psnr": "editmetrics.plugins.psnr:PSNR",
     "ssim": "editmetrics.plugins.ssim:SSIM",
 }
+
+BRIDGES = {
+    "piq": "editmetrics.plugins.bridges.piq:BRIDGE",
+    "pyiqa": "editmetrics.plugins.bridges.pyiqa:BRIDGE",
+    "torchmetrics": "editmetrics.plugins.bridges.torchmetrics:BRIDGE",
+}
+"""Libraries whose metrics are offered under LIBRARY/NAME where they are installed."""
 
 
 class UnknownMetricError(EditMetricsError, LookupError):
@@ -90,39 +101,97 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
 
 
 def list_metrics() -> list[str]:
-    """The names of all usable metrics, built-in and third-party, sorted.
+    """The names of all usable metrics, built-in and third-party, sorted. Those of bridges are in `bridge(NAME).offers`.
 
     >>> "psnr" in list_metrics()
     True
     """
-    broken = {plugin.name for plugin in broken_plugins()}
-    return sorted(BUILTIN.keys() | (_entry_points().keys() - broken))
+    plugins = _entry_points().keys()
+    broken = {name for name in plugins if isinstance(_load_plugin(name), BrokenPlugin)}
+    return sorted((BUILTIN.keys() | plugins) - broken)
 
 
 def metric_class(name: str) -> type[Metric]:
-    """The class of the metric `name`. Imports its module and nothing heavier."""
-    if name in BUILTIN:
+    """The class of the metric `name`. Imports its module and nothing heavier, but for the library of a bridge."""
+    points = _entry_points() if name not in BUILTIN or name in _all_entry_points() else {}
+    if name in BUILTIN and name not in points:
         return _load_builtin(name)
-    if name in _entry_points():
+    if name in points:
         found = _load_plugin(name)
         if isinstance(found, BrokenPlugin):
             raise BrokenPluginError(f"the metric {name} of the package {found.package} cannot be used: {found.reason}")
         return found
-    names = sorted(BUILTIN.keys() | _entry_points().keys())
+    library, slash, inner = name.partition("/")
+    if slash and library in BRIDGES:
+        return _bridged(library, inner)
+    names = sorted(BUILTIN.keys() | points.keys())
     near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
     advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}."
     raise UnknownMetricError(f"no metric is named {name!r}; {advice} 'editmetrics list' shows them all.")
 
 
+def bridge(library: str) -> Bridge:
+    """The bridge to `library`, one of `BRIDGES`, whether that is installed or not. Imports nothing of it.
+
+    >>> bridge("piq").package
+    'piq'
+    """
+    module, _, attribute = BRIDGES[library].partition(":")
+    found: Bridge = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def usable_bridge(library: str, name: str = "") -> Bridge:
+    """The bridge to an installed library, which has said what it offers: that may import the library.
+
+    Raises `UnknownMetricError` where there is no such bridge, `MissingPackageError` with the pip line, and
+    `BrokenPluginError` where the library is installed and cannot be used.
+    """
+    if library not in BRIDGES:
+        raise UnknownMetricError(f"there is no bridge to {library!r}; there are bridges to {', '.join(BRIDGES)}")
+    found = bridge(library)
+    if found.version is None:
+        wanted = f"{library}/{name}" if name else f"the bridge to {library}"
+        raise MissingPackageError(
+            f"{wanted} needs the package {found.package}, which is not installed: pip install {found.package}"
+        )
+    try:
+        _ = found.offers, found.not_offered
+    except Exception as error:
+        raise BrokenPluginError(
+            f"{found.package} {found.version} is installed and cannot be used: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
 def broken_plugins() -> list[BrokenPlugin]:
     """The third-party metrics that are registered and cannot be used, with the reason; they harm nobody else."""
-    taken = [
-        BrokenPlugin(name, _package_of(points), "its name is that of a built-in metric; a plugin may not replace one")
+    loaded = [_load_plugin(name) for name in plugin_names()]
+    return refused_plugins() + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
+
+
+def plugin_names() -> list[str]:
+    """The names of third-party metrics that are in use, broken ones among them; imports none of them."""
+    return sorted(_entry_points())
+
+
+def refused_plugins() -> list[BrokenPlugin]:
+    """The third-party metrics with a built-in's name that nobody has allowed; imports none of them."""
+    return [
+        BrokenPlugin(
+            name,
+            _package_of(points),
+            "its name is that of a built-in metric; a plugin may not replace one unless you say so: "
+            f"'editmetrics plugin allow {name} {points[0].dist.name if points[0].dist else 'PACKAGE'}'",
+        )
         for name, points in _all_entry_points().items()
-        if name in BUILTIN
+        if name in BUILTIN and name not in _entry_points()
     ]
-    loaded = [_load_plugin(name) for name in _entry_points()]
-    return taken + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
+
+
+def providers_of(name: str) -> dict[str, str]:
+    """The installed packages that register a metric `name`, whether it may be used or not, and their versions."""
+    return {point.dist.name: point.dist.version for point in _all_entry_points().get(name, ()) if point.dist}
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
@@ -231,7 +300,30 @@ def _all_entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
 
 
 def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
-    return {name: points for name, points in _all_entry_points().items() if name not in BUILTIN}
+    """Those in use: all but those with a built-in's name, unless their package was allowed to take it."""
+    found = {name: points for name, points in _all_entry_points().items() if name not in BUILTIN}
+    if taken := BUILTIN.keys() & _all_entry_points().keys():
+        from .allowed import allowed
+
+        permitted = allowed()
+        for name in taken:
+            own = [p for p in _all_entry_points()[name] if p.dist and p.dist.name == permitted.get(name)]
+            found |= {name: own} if own else {}
+    return found
+
+
+def _bridged(library: str, name: str) -> type[Metric]:
+    found = usable_bridge(library, name)
+    if name in found.offers:
+        return found.metric_class(name)
+    if name in found.not_offered:
+        raise UnknownMetricError(f"{library}/{name} is not offered: {found.not_offered[name]}")
+    lower = {known.lower(): known for known in found.offers}
+    near = [lower[word] for word in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
+    advice = f"did you mean {', '.join(f'{library}/{word}' for word in near)}? " if near else ""
+    raise UnknownMetricError(
+        f"{found.package} {found.version} has no metric {name!r}; {advice}'editmetrics list {library}' shows them all."
+    )
 
 
 @cache
@@ -245,7 +337,7 @@ def _load_plugin(name: str) -> type[Metric] | BrokenPlugin:
         )
     try:
         cls = points[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that exits must not take the program with it
         return BrokenPlugin(name, package, f"{points[0].value} cannot be imported: {type(error).__name__}: {error}")
     if not (isinstance(cls, type) and issubclass(cls, Metric)):
         return BrokenPlugin(name, package, f"{points[0].value} is no subclass of editmetrics.Metric")

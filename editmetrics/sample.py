@@ -81,27 +81,34 @@ class Dimension:
     """One number that a metric gives: its name, unit, range and direction.
 
     `low` and `high` are the ends of the range (infinite where there is none). A score outside it is an error.
-    `primary` marks the dimension that `float(score)` gives; a metric has exactly one, and lists it first.
+    `higher_is_better` is None where no direction is known: such a number is reported, and ranks nothing. `primary`
+    marks the dimension that `float(score)` gives; a metric has exactly one, and lists it first.
 
     >>> Dimension("psnr", unit="dB", low=0, high=math.inf, primary=True).direction
     'higher is better'
+    >>> Dimension("total_variation", low=0, higher_is_better=None).best is None
+    True
     """
 
     name: str
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     primary: bool = False
     description: str = ""
 
     @property
     def direction(self) -> str:
+        if self.higher_is_better is None:
+            return "no direction known"
         return "higher is better" if self.higher_is_better else "lower is better"
 
     @property
-    def best(self) -> float:
-        """The end of the range that is best."""
+    def best(self) -> float | None:
+        """The end of the range that is best; None where no direction is known."""
+        if self.higher_is_better is None:
+            return None
         return self.high if self.higher_is_better else self.low
 
     def contains(self, value: float) -> bool:

@@ -128,6 +128,7 @@ def test_a_sample_error_survives_pickling_with_its_status():
         (Dimension("psnr", low=0), "higher is better", math.inf),
         (Dimension("lpips", low=0, higher_is_better=False), "lower is better", 0),
         (Dimension("ssim", low=-1, high=1), "higher is better", 1),
+        (Dimension("total_variation", low=0, higher_is_better=None), "no direction known", None),
     ],
 )
 def test_the_best_of_a_dimension_is_an_end_of_its_range(dimension, direction, best):

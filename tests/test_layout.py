@@ -15,7 +15,7 @@ FLOORS = {
     "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "plugins": 7,
-    "registry": 8,
+    "allowed": 8, "registry": 8,
     "describe": 9,
     "scoring": 10,
     "report": 11, "benchmarks": 12, "testing": 13,

@@ -27,6 +27,8 @@ COMMANDS = {
     "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("weights:weights", "List, download and verify the weights of metrics."),
     "qbench": ("qbench:qbench", "Ask a model questions on images and score its answers: Q-Bench-Portrait, A-Bench."),
+    "plugin": ("plugin:plugin", "Begin a metric of your own, and check it."),
+    "doctor": ("doctor:doctor", "Show what is installed, what is broken and why, and what is missing."),
     "judge": ("judge:judge", "Ask a chat model, and look after its cache of answers."),
 }
 """From a command to where it is defined, and what `--help` says of it without importing it."""

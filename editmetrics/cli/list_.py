@@ -1,4 +1,4 @@
-"""`editmetrics list`: every metric at a glance."""
+"""`editmetrics list`: every metric at a glance, or those of another library."""
 
 from __future__ import annotations
 
@@ -8,23 +8,36 @@ import click
 
 
 @click.command("list")
+@click.argument("library", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-def list_(as_json: bool) -> None:
-    """List every metric: its inputs, dimensions, direction, range, and whether its weights are on this machine."""
+def list_(library: str | None, as_json: bool) -> None:
+    """List every metric: its inputs, dimensions, direction, range, and whether its weights are on this machine.
+
+    \b
+    editmetrics list            built-in metrics and those of plugins
+    editmetrics list piq        those of another library, by the bridge to it
+    """
     from .. import describe
     from ..registry import broken_plugins, list_metrics
 
-    described = [describe.metric(name) for name in list_metrics()]
-    broken = broken_plugins()
-    if as_json:
-        click.echo(
-            json.dumps(
-                {"metrics": described, "broken": [vars(plugin) for plugin in broken]}, indent=2, ensure_ascii=False
-            )
-        )
+    if library is not None:
+        of_library = describe.library(library)
+        if as_json:
+            click.echo(json.dumps(of_library, indent=2, ensure_ascii=False))
+            return
+        from ..report import bridge_table
+
+        bridge_table.show_library(of_library)
         return
-    from ..report import terminal
+    described = [describe.metric(name) for name in list_metrics()]
+    broken, bridges = broken_plugins(), describe.bridges()
+    if as_json:
+        said = {"metrics": described, "broken": [vars(plugin) for plugin in broken], "bridges": bridges}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    from ..report import bridge_table, terminal
 
     terminal.show_metrics(described)
+    bridge_table.show_bridges(bridges)
     for plugin in broken:
         click.echo(f"unusable: {plugin.name} of {plugin.package}: {plugin.reason}", err=True)

@@ -21,6 +21,9 @@ FEW = 12
 MANY = 10
 """So many different reasons for missing scores are shown."""
 
+BETTER = {True: "higher", False: "lower", None: ""}
+"""What is said of a dimension's direction; nothing where none is known."""
+
 
 def number(value: float | None) -> str:
     """A number to four significant digits; a dash where there is none.
@@ -62,7 +65,7 @@ def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = 
         weights = metric["weights"].values()
         for first, dimension in enumerate(metric["dimensions"]):
             name = dimension["name"] + (f" ({dimension['unit']})" if dimension["unit"] else "")
-            better = "higher" if dimension["higher_is_better"] else "lower"
+            better = BETTER[dimension["higher_is_better"]]
             columns = [name, better, _range(dimension)]
             none = "to train" if metric["learned"] else "none"
             here = none if not weights else "here" if all(weights) else "to download"
@@ -86,10 +89,10 @@ def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:
     facts.add_row("needs", ", ".join(metric["needs"]))
     facts.add_row("uses", ", ".join(metric["uses"]) or "nothing more")
     for dimension in metric["dimensions"]:
-        direction = "higher is better" if dimension["higher_is_better"] else "lower is better"
+        better = BETTER[dimension["higher_is_better"]]
         said = [
             _range(dimension) + (f" {dimension['unit']}" if dimension["unit"] else ""),
-            direction,
+            f"{better} is better" if better else "no direction known",
             dimension["description"],
         ]
         facts.add_row("dimension", escape(f"{dimension['name']}: {', '.join(filter(None, said))}"))
@@ -130,8 +133,8 @@ def _summary(lines: list[Summary]) -> Table:
     leaders = _leaders(lines)
     previous = None
     for line in lines:
-        arrow = "↑" if line.dimension.higher_is_better else "↓"
-        name = "" if line.column == previous else f"{escape(line.column)} {arrow}"
+        arrow = {True: " ↑", False: " ↓", None: ""}[line.dimension.higher_is_better]
+        name = "" if line.column == previous else f"{escape(line.column)}{arrow}"
         previous = line.column
         mean = f"[bold]{number(line.mean)}[/]" if systems and line in leaders else number(line.mean)
         unscored = ", ".join(f"{count} {status}" for status, count in line.unscored.items()) or "0"
@@ -153,7 +156,7 @@ def _leaders(lines: list[Summary]) -> list[Summary]:
     """For each metric and dimension the system whose mean is best."""
     best: dict[str, tuple[float, Summary]] = {}
     for line in lines:
-        if line.mean is not None:
+        if line.mean is not None and line.dimension.higher_is_better is not None:
             merit = line.mean if line.dimension.higher_is_better else -line.mean
             if line.column not in best or merit > best[line.column][0]:
                 best[line.column] = merit, line

@@ -131,7 +131,7 @@ class Results:
         statuses: Counter[str] = Counter(self.get(int(index), column).status for index in missing)
         ranked = scored[np.argsort(-values if dimension.higher_is_better else values, kind="stable")]
         ends: dict[str, Any] = {"best": None, "worst": None}
-        if len(ranked):
+        if len(ranked) and dimension.higher_is_better is not None:
             ends = {"best": self.samples[ranked[0]].id, "worst": self.samples[ranked[-1]].id}
         return Summary(
             column=column.names[dimension.name],

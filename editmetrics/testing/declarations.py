@@ -70,10 +70,10 @@ def light_import(subject: Subject) -> Iterator[str]:
 def declaration(subject: Subject) -> Iterator[str]:
     """Name, version, fields and dimensions are complete and agree with each other."""
     cls = subject.cls
-    if not re.fullmatch(r"([a-z0-9][a-z0-9._-]*/)?[a-z][a-z0-9_]*", cls.name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*|[a-z0-9][a-z0-9._-]*/[A-Za-z][A-Za-z0-9._+-]*", cls.name):
         yield (
             f"name is {cls.name!r}; "
-            "expected lower-case letters, digits and underscores (a package's name and / before it, if wanted)"
+            "expected lower-case letters, digits and underscores (or a package, /, and the name it has there)"
         )
     if type(cls.version) is not int or cls.version < 1:
         yield f"version is {cls.version!r}; expected an integer from 1, which rises whenever any number changes"

@@ -98,7 +98,7 @@ def flat_images(subject: Subject) -> Iterator[str]:
     }
     yield from _scored_or_refused(subject, flat)
     best = subject.metric.primary().best
-    if not subject.compares or not np.isfinite(best):
+    if not subject.compares or best is None or not np.isfinite(best):
         return
     for name in ("black and black", "white and white", "grey and grey"):
         (score,) = subject.metric.score([flat[name]])

@@ -13,7 +13,7 @@ import numpy as np
 from ..metric import Metric
 from ..sample import Sample, Score
 from . import toys
-from .subject import Subject, rounding
+from .subject import NotApplicable, Subject, rounding
 
 
 def scores(subject: Subject) -> Iterator[str]:
@@ -41,7 +41,7 @@ def ladders(subject: Subject) -> Iterator[str]:
         steps = _mean_of_steps(subject, name)
         if isinstance(steps, str):
             yield f"{name}: {steps}"
-        elif subject.compares:
+        elif subject.compares and dimension.higher_is_better is not None:
             losses = [-value if dimension.higher_is_better else value for value in steps]
             slack = rounding(dimension, *steps)
             swapped = sum(late < early - slack for early, late in combinations(losses, 2))
@@ -58,6 +58,9 @@ def optimum(subject: Subject) -> Iterator[str]:
     subject.require_scores()
     subject.require_comparison()
     dimension = subject.metric.primary()
+    best = dimension.best
+    if best is None:
+        raise NotApplicable("it declares no direction")
     for seed in (0, 1):
         picture = toys.picture(seed)
         same, *worse = (
@@ -65,12 +68,12 @@ def optimum(subject: Subject) -> Iterator[str]:
         )
         score, *others = subject.alone([same, *worse])
         if not score.ok:
-            yield f"identical images have no score: {score}; expected {dimension.best:g}"
-        elif math.isfinite(dimension.best):
-            if abs(score[dimension.name] - dimension.best) > 1e-5 * max(1.0, abs(dimension.best)):
+            yield f"identical images have no score: {score}; expected {best:g}"
+        elif math.isfinite(best):
+            if abs(score[dimension.name] - best) > 1e-5 * max(1.0, abs(best)):
                 yield (
                     f"identical images give {dimension.name} = {score[dimension.name]!r}; "
-                    f"expected {dimension.best:g}, its declared best"
+                    f"expected {best:g}, its declared best"
                 )
         elif any((float(other) > float(score)) == dimension.higher_is_better for other in others if other.ok):
             said = ", ".join(f"{float(other):.6g}" for other in others if other.ok)

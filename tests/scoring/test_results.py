@@ -77,6 +77,18 @@ def test_summary_against_numpy():
     assert (line.n, line.unscored) == (5, {"refused": 1})
 
 
+def test_a_number_without_a_direction_ranks_nothing(capsys):
+    class Undirected(Given):
+        dimensions = (Dimension("brightness", low=0, higher_is_better=None, primary=True),)
+
+    samples = [Sample(f"{i}", b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
+    results = score(samples, Undirected())
+    assert [(line.mean, line.best, line.worst) for line in results.summary()] == [(2.0, None, None), (3.0, None, None)]
+    terminal.show_results(results)
+    assert not {"↑", "↓"} & set(capsys.readouterr().out)
+    assert terminal._leaders(results.summary()) == []
+
+
 def test_infinite_scores_are_in_the_median_and_not_in_the_mean():
     (line,) = score([Sample(v, b"") for v in ("1", "2", "inf")], Given()).summary()
     assert (line.mean, line.median, line.infinite, line.n) == (1.5, 2.0, 1, 3)

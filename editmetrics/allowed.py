@@ -1,0 +1,57 @@
+"""Which packages a user has allowed to take the name of a built-in metric.
+
+They stand in one file, `$EDITMETRICS_HOME/allowed_plugins.json` (else in the platform's cache folder), written by
+`editmetrics plugin allow`: {"psnr": "my-package"}. Nothing else lets a plugin replace a built-in metric.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from .sample import EditMetricsError
+from .weights import store
+
+
+class AllowedError(EditMetricsError):
+    """The file of allowed names cannot be read or written."""
+
+
+def path() -> Path:
+    """Where it is written which package may take which name."""
+    return store().parent / "allowed_plugins.json"
+
+
+def allowed() -> dict[str, str]:
+    """From a built-in metric's name to the package that may take it; empty where nothing was allowed.
+
+    Raises `AllowedError` for a damaged file: nobody knows then which metric is meant.
+    """
+    file = path()
+    if not file.is_file():
+        return {}
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AllowedError(
+            f"{file} cannot be read ({error}); correct it, or delete it to use built-in metrics"
+        ) from error
+    if not isinstance(said, dict) or not all(isinstance(package, str) for package in said.values()):
+        raise AllowedError(f"{file} is no mapping from names to packages; correct it, or delete it")
+    return said
+
+
+def allow(name: str, package: str | None) -> None:
+    """Let `package` take the built-in metric's `name`; None takes the permission back."""
+    said = {key: value for key, value in allowed().items() if key != name}
+    if package is not None:
+        said[name] = package
+    file = path()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, file)
+    except OSError as error:
+        raise AllowedError(f"{file} cannot be written: {error}; EDITMETRICS_HOME may name another folder") from error

@@ -1,0 +1,92 @@
+"""A new plugin as files: the names that follow from its name, and the template written out."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+from .. import __version__
+from ..registry import BUILTIN, list_metrics
+from ..sample import EditMetricsError
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+"""A folder for each kind; `package/` in it becomes the package, and `NAME.template` the file NAME."""
+
+KINDS = {
+    "classic": "a formula over the pixels of two images",
+    "judge": "a question to a chat model",
+    "learned": "a head on features, trained on ratings",
+}
+"""The templates there are, and what each is for."""
+
+TAKEN = {"Dimension", "EditMetricsError", "FullReference", "LearnedMetric", "Metric", "Sample", "SampleError", "Score"}
+"""Class names that a template's file has already."""
+
+
+class NewPluginError(EditMetricsError, ValueError):
+    """A plugin cannot be written: its name, or its place, and what to choose instead."""
+
+
+def names_of(name: str) -> dict[str, str]:
+    """What the files of a new plugin are filled in with: the names that follow from `name`.
+
+    Raises `NewPluginError` for a name that is no name, or that something else has: a module that can be imported, a
+    metric, a word of Python.
+
+    >>> names = names_of("edge-loss")
+    >>> names["distribution"], names["package"], names["metric"], names["class_name"]
+    ('edge-loss', 'edge_loss', 'edge_loss', 'EdgeLoss')
+    """
+    metric = name.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", metric):
+        raise NewPluginError(
+            f"{name!r} is no name of a plugin; expected lower-case letters and digits, with - or _ between words: "
+            "edge-loss"
+        )
+    class_name = "".join(word.capitalize() for word in metric.split("_"))
+    if metric in BUILTIN:
+        raise NewPluginError(f"{metric} is a built-in metric; choose another name")
+    if metric in list_metrics():
+        raise NewPluginError(f"an installed package has a metric {metric} already; choose another name")
+    if keyword.iskeyword(metric) or class_name in TAKEN:
+        raise NewPluginError(f"{metric} is a word of Python or of editmetrics; choose another name")
+    if metric in sys.stdlib_module_names or importlib.util.find_spec(metric) is not None:
+        raise NewPluginError(f"there is a module {metric} already, which the package would hide; choose another name")
+    return {
+        "metric": metric,
+        "package": metric,
+        "distribution": metric.replace("_", "-"),
+        "class_name": class_name,
+        "title": metric.replace("_", " ").capitalize(),
+        "editmetrics": __version__,
+    }
+
+
+def write_plugin(name: str, kind: str, parent: Path) -> tuple[Path, dict[str, str]]:
+    """Write a new plugin of `kind` into a folder of its name under `parent`; returns the folder and its names.
+
+    Raises `NewPluginError` for a name that cannot be, and for a folder that is there and not empty.
+    """
+    names = names_of(name)
+    folder = parent / names["distribution"]
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NewPluginError(f"{folder} is there already, and nothing is overwritten; choose another name or --dir")
+    try:
+        _write(TEMPLATES / kind, folder, names)
+    except OSError as error:
+        raise NewPluginError(f"{folder} cannot be written: {error}") from error
+    return folder, names
+
+
+def _write(template: Path, folder: Path, names: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in template.iterdir():
+        if item.is_dir():
+            _write(item, folder / (names["package"] if item.name == "package" else item.name), names)
+        elif item.name.endswith(".template"):
+            text = Template(item.read_text(encoding="utf-8")).substitute(names)
+            (folder / item.name.removesuffix(".template")).write_text(text, encoding="utf-8")

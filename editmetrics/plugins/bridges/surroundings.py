@@ -1,0 +1,95 @@
+"""What a foreign library runs in: nothing printed, no random state moved, and no network where that is forbidden."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from ...downloads import DownloadError, check_online
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
+    """Inside: what a library prints goes to the log, random states start at 0 and are set back, those of `device` too,
+    and where EDITMETRICS_OFFLINE or HF_HUB_OFFLINE forbid the network, this thread's connections raise `OSError`.
+
+    >>> with quiet_and_allowed():
+    ...     print("Loading pretrained model ...")
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    gpus = [torch.device(device)] if device and torch.device(device).type == "cuda" else []
+    printed = io.StringIO()
+    states = random.getstate(), np.random.get_state()
+    try:
+        with (
+            contextlib.redirect_stdout(printed),
+            torch.random.fork_rng(gpus),
+            _no_chatter(),
+            _network_if_allowed(),
+        ):
+            torch.random.default_generator.manual_seed(0)
+            for gpu in gpus:
+                with torch.cuda.device(gpu):
+                    torch.cuda.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)  # the global state is what libraries draw from
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        if printed.getvalue().strip():
+            logger.debug(printed.getvalue().strip())
+
+
+def network_forbidden() -> str | None:
+    """Which variable forbids the network, in words; None where none does."""
+    try:
+        check_online()
+    except DownloadError as error:
+        return str(error)
+    return None
+
+
+@contextlib.contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Neither warnings nor the log of a library below a warning: users can do nothing about them."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _network_if_allowed() -> Iterator[None]:
+    """Libraries download by themselves and know nothing of our variables, so their connections are refused here."""
+    reason, thread, resolve = network_forbidden(), threading.get_ident(), socket.getaddrinfo
+    if reason is None:
+        yield
+        return
+
+    def refuse(*arguments: Any, **more: Any) -> Any:
+        if threading.get_ident() == thread:
+            raise OSError(reason)
+        return resolve(*arguments, **more)
+
+    socket.getaddrinfo = refuse
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = resolve
