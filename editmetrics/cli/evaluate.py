@@ -115,7 +115,7 @@ def evaluate(
     found = evaluated(
         scores,
         ratings,
-        pairs=[_pair(text) for text in options.pop("pairs")],
+        pairs=[pair(text) for text in options.pop("pairs")],
         fit={"4": 4, "5": 5}.get(options.pop("fit")),  # type: ignore[arg-type]
         known_direction=higher_is_better,
         **options,
@@ -148,7 +148,7 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
         PROTOCOLS[name],
         table,
         ratings,
-        pairs=[_pair(text) for text in options["pairs"]],
+        pairs=[pair(text) for text in options["pairs"]],
         on=options["on"],
         lower_is_better=lower - set(options["higher_is_better"]),
     )
@@ -158,7 +158,8 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     sys.exit(3 if any(line.value is None for line in found.lines) else 0)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """The two columns of SCORE=RATING."""
     score, found, rating = text.rpartition("=")
     if not found or not score or not rating:
         raise click.UsageError(f"--pair {text}: expected SCORE=RATING, such as --pair psnr=mos_quality")

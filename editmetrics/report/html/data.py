@@ -1,0 +1,227 @@
+"""What the page shows, as JSON: columns of the samples in the gallery, tables, and where each number comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from ..findings import Findings, agreement_lines
+from ..leaderboard import Board, Cell
+from ..pictures import AMPLIFIED, Pictures
+from ..scored import ScoreColumn
+from ..standing import orders
+
+FIRST = 4
+"""So many of the worst, the best and the most disputed stand above the gallery."""
+
+MOST_IDS = 200
+"""So many ids of one failure are listed."""
+
+LONGEST = 4000
+"""Characters of an explanation or a detail that are kept; the record has them all."""
+
+
+def page_data(
+    found: Findings, rows: Sequence[int], pictures: Pictures, links: Mapping[tuple[int, str], str], title: str
+) -> dict[str, Any]:
+    """The data of the page; `rows` are the samples in the gallery, and stand there under their place in it."""
+    place = {row: index for index, row in enumerate(rows)}
+    table = found.table
+    first = {
+        name: [place[row] for row in order if row in place][:FIRST] for name, order in orders(found.standing).items()
+    }
+    return {
+        "title": title,
+        "version": __version__,
+        "table": table.path.name,
+        "samples": len(table),
+        "sources": len(set(table.clusters.tolist())),
+        "clusteredBy": table.clustered_by,
+        "systems": [name for name in table.system_names if name is not None],
+        "compared": found.compared,
+        "level": found.level,
+        "replicates": found.replicates,
+        "seed": found.seed,
+        "notes": list(found.notes),
+        "columns": [_column(column, found, rows) for column in found.columns],
+        "ratings": [{"name": rating.name, "values": _numbers(rating.values, rows)} for rating in found.ratings],
+        "boards": [_board(board) for board in found.boards],
+        "histograms": [
+            None
+            if histogram is None
+            else {
+                "edges": _rounded(histogram.edges),
+                "counts": [[name, counts] for name, counts in histogram.counts.items()],
+            }
+            for histogram in found.histograms
+        ],
+        "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in found.correlations],
+        "agreement": _agreement(found),
+        "rows": {
+            "id": [table.ids[row] for row in rows],
+            "system": [table.systems[row] for row in rows],
+            "prompt": [table.prompts[row] for row in rows],
+            "merit": _numbers(found.standing.merit, rows),
+            "dispute": _numbers(found.standing.dispute, rows),
+            "disputants": [found.standing.disputants[row] for row in rows],
+            "other": {name: [texts[row] for row in rows] for name, texts in table.other.items()},
+            "explanations": _said(table.explanations, rows),
+            "details": _said(table.details, rows),
+        },
+        "disputedBy": "ratings" if found.ratings else "metrics",
+        "first": first,
+        "failures": [
+            {
+                "column": failure.column,
+                "status": failure.status,
+                "reason": failure.reason,
+                "count": len(failure.rows),
+                "samples": [[table.ids[row], place.get(row, -1)] for row in failure.rows[:MOST_IDS]],
+            }
+            for failure in found.failures
+        ],
+        "amplified": AMPLIFIED,
+        "missing": {f"{place[row]} {kind}": why for (row, kind), why in pictures.why.items()},
+        "links": {f"{place[row]} {kind}": link for (row, kind), link in links.items()},
+        "provenance": _provenance(found),
+    }
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand inside a script element, whatever it holds: `<`, `>`, `&`, U+2028 and U+2029 are escaped.
+
+    >>> script_json("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a character is no text in UTF-8
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def short_names(columns: Sequence[ScoreColumn]) -> list[str]:
+    """What a column is called where there is little room: its dimension alone, if no other is called that."""
+    dimensions = [column.name.removeprefix(f"{column.label}.") for column in columns]
+    return [d if dimensions.count(d) == 1 else column.name for d, column in zip(dimensions, columns, strict=True)]
+
+
+def _column(column: ScoreColumn, found: Findings, rows: Sequence[int]) -> dict[str, Any]:
+    short = short_names(found.columns)[list(found.columns).index(column)]
+    unscored = {
+        index: [column.statuses[row], column.reasons[row]]
+        for index, row in enumerate(rows)
+        if np.isnan(column.values[row])
+    }
+    uncertainty = {
+        index: _rounded(column.uncertainty[row]) for index, row in enumerate(rows) if column.uncertainty[row] >= 0
+    }
+    return {
+        "name": column.name,
+        "short": short,
+        "label": column.label,
+        "higher": column.higher_is_better,
+        "known": column.known,
+        "unit": column.unit,
+        "values": _numbers(column.values, rows),
+        "percentiles": _numbers(column.percentiles, rows, 3),
+        "unscored": unscored,
+        "uncertainty": uncertainty,
+        "infinite": int(np.isinf(column.values).sum()),
+    }
+
+
+def _board(board: Board) -> dict[str, Any]:
+    return {
+        "column": board.column,
+        "lines": [
+            {
+                "group": line.group,
+                "system": line.system,
+                "samples": line.samples,
+                "cells": [_cell(c) for c in line.cells],
+            }
+            for line in board.lines
+        ],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "mean": _rounded(cell.mean),
+        "low": _rounded(cell.low),
+        "high": _rounded(cell.high),
+        "n": cell.n,
+        "infinite": cell.infinite,
+        "unscored": dict(cell.unscored),
+        "best": cell.best,
+    }
+
+
+def _agreement(found: Findings) -> list[dict[str, Any]]:
+    if found.agreement is None:
+        return []
+    lines = []
+    for score, rating, measures in agreement_lines(found.agreement):
+        said = {
+            name: [
+                _rounded(line.value),
+                _rounded(line.low),
+                _rounded(line.high),
+                line.n,
+                line.excluded,
+                line.note or "",
+            ]
+            for name, line in measures.items()
+        }
+        lines.append({"score": score, "rating": rating, "measures": said})
+    return lines
+
+
+def _provenance(found: Findings) -> dict[str, Any]:
+    table = found.table
+    labels = dict.fromkeys((column.label, column.identity) for column in table.columns)
+    metrics = []
+    for label, key in labels:
+        names = [column.name for column in table.columns if column.label == label]
+        identity = table.record.identities.get(key) if table.record and key else None
+        metrics.append({"label": label, "columns": names, "key": key, "identity": identity})
+    runs = [
+        {name: run.get(name) for name in ("started", "command", "python", "platform", "versions", "samples")}
+        for run in (table.record.runs if table.record else ())
+    ]
+    return {"metrics": metrics, "runs": runs, "record": table.record.path.name if table.record else None}
+
+
+def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str]]:
+    found = {}
+    for label, said in by_label.items():
+        texts = {index: _cut(said[row]) for index, row in enumerate(rows) if said[row]}
+        if texts:
+            found[label] = texts
+    return found
+
+
+def _cut(said: Any) -> str:
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, indent=1, default=str)
+    return (
+        text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text) - LONGEST} characters more in the record)"
+    )
+
+
+def _numbers(values: np.ndarray, rows: Sequence[int], digits: int = 7) -> list[Any]:
+    return [_rounded(value, digits) for value in values[list(rows)].tolist()]
+
+
+def _rounded(value: Any, digits: int = 7) -> Any:
+    """A float with as many digits as anybody reads; infinity as text, NaN as nothing."""
+    if isinstance(value, list):
+        return [_rounded(item, digits) for item in value]
+    if value is None or math.isnan(value):
+        return None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else str(float(value))
