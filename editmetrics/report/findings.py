@@ -21,7 +21,7 @@ from .standing import Standing, standing
 
 if TYPE_CHECKING:
     from ..agreement.pairing import Pairs
-    from ..agreement.result import Agreement
+    from ..agreement.result import Agreement, Line
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ def _ratings(
     return list(found.values()), [(found[name], met[name]) for name in found], agreement, notes
 
 
-def agreement_lines(agreement: Agreement) -> list[tuple[str, str, dict[str, object]]]:
+def agreement_lines(agreement: Agreement) -> list[tuple[str, str, dict[str, Line]]]:
     """(score, rating, the line of each measure) over all items."""
-    found: dict[tuple[str, str], dict[str, object]] = {}
+    found: dict[tuple[str, str], dict[str, Line]] = {}
     for line in agreement.lines:
         if line.group == ALL:
             found.setdefault((line.score, line.rating), {})[line.measure] = line

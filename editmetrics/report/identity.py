@@ -19,7 +19,7 @@ def fields(identity: Any, prefix: str = "") -> dict[str, str]:
         items = [(str(place), value) for place, value in enumerate(identity)]
     else:
         return {prefix: identity if isinstance(identity, str) else json.dumps(identity, default=str)}
-    found = {}
+    found: dict[str, str] = {}
     for name, value in items:
         found |= fields(value, f"{prefix}.{name}" if prefix else name)
     return found

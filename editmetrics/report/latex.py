@@ -11,7 +11,7 @@ import unicodedata
 from .findings import Findings
 from .plain_tables import Cell, PlainTable, plain_tables
 
-PREAMBLE = r"""% Tables of editmetrics. Needs \usepackage{booktabs,graphicx}; any other package that it could use is left alone.
+PREAMBLE = r"""% Tables of editmetrics. Needs \usepackage{booktabs,graphicx}.
 \providecommand{\editmetricscode}[1]{\ifdefined\Umathcode\symbol{"#1}\else[U+#1]\fi}
 \providecommand{\editmetricsfit}[1]{\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}}
 """

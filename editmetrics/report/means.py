@@ -53,7 +53,7 @@ class ResampledMeans:
     def add(self, rows: np.ndarray, values: np.ndarray) -> int:
         """Add the mean of `values` (m,), finite, which stand in the rows (m,); gives its number for `estimate`."""
         codes = self.clusters[rows]
-        self._sums.append(np.bincount(codes, weights=values, minlength=self._number))
+        self._sums.append(np.bincount(codes, weights=values, minlength=self._number).astype(np.float64))
         self._sizes.append(np.bincount(codes, minlength=self._number).astype(np.float64))
         self._means = None
         return len(self._sums) - 1
@@ -72,7 +72,7 @@ class ResampledMeans:
         values = self._replicates()[index] - self._replicates()[other]
         return self._estimate(self.mean(index) - self.mean(other), values, int(size.sum()), size > 0, size > 0)
 
-    def _estimate(self, value: float, replicates: Floats, n: int, there: Floats, moved: Floats) -> Estimate:
+    def _estimate(self, value: float, replicates: Floats, n: int, there: np.ndarray, moved: np.ndarray) -> Estimate:
         """`moved`: the clusters that speak for a difference. Of k of them, even a test of all 2^k signs has a p of
         2 / 2^k at least, and resamples of few clusters may not claim more than that."""
         interval = percentile_interval(replicates, self.level) if there.sum() > 1 else None

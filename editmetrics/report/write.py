@@ -107,20 +107,8 @@ def write_report(
     )
     title = title or scores.path.stem
     if chosen == "html":
-        from ..scoring.run import available_processors
-
-        return _write_html(
-            found,
-            path,
-            title,
-            roots,
-            trusted,
-            thumbnail,
-            max_pairs,
-            larger_pairs,
-            workers or available_processors(),
-            on_pairs,
-        )
+        how = _Pictures(roots, trusted, thumbnail, max_pairs, larger_pairs, workers, on_pairs)
+        return _write_html(found, path, title, how)
     if chosen == "md":
         from .markdown import markdown as tables
     else:
@@ -128,41 +116,44 @@ def write_report(
     return Written(path, _write(path, [tables(found, title)]), 0, len(scores), found)
 
 
-def _write_html(
-    found: Findings,
-    path: Path,
-    title: str,
-    roots: Sequence[Path],
-    trusted: Collection[str],
-    thumbnail: int,
-    max_pairs: int,
-    larger_pairs: int,
-    workers: int,
-    on_pairs: Callable[[int, int], None] | None,
-) -> Written:
+@dataclass(frozen=True)
+class _Pictures:
+    """What `write_report` was told of pictures."""
+
+    roots: Sequence[Path]
+    trusted: Collection[str]
+    thumbnail: int
+    max_pairs: int
+    larger_pairs: int
+    workers: int | None
+    on_pairs: Callable[[int, int], None] | None
+
+
+def _write_html(found: Findings, path: Path, title: str, how: _Pictures) -> Written:
+    from ..scoring.run import available_processors
     from .html.page import page
     from .pictures import Places, relative_links, take_pictures
 
     table = found.table
-    rows = shown_rows(found.standing, found.unscored, max_pairs)
-    places = Places(table.path, roots, trusted)
+    rows = shown_rows(found.standing, found.unscored, how.max_pairs)
+    enlarged = shown_rows(found.standing, found.unscored, how.larger_pairs) if how.larger_pairs else []
+    places = Places(table.path, how.roots, how.trusted)
     done = 0
 
     def on_row(count: int) -> None:
         nonlocal done
         done += count
-        if on_pairs is not None:
-            on_pairs(done, len(rows))
+        if how.on_pairs is not None:
+            how.on_pairs(done, len(rows))
 
-    enlarged = set(shown_rows(found.standing, found.unscored, larger_pairs)) & set(rows) if larger_pairs else set()
     pictures = take_pictures(
         table,
         rows,
         places,
-        thumbnail=thumbnail,
+        thumbnail=how.thumbnail,
         larger=LARGER,
-        enlarged=enlarged,
-        workers=workers,
+        enlarged=set(enlarged),
+        workers=how.workers or available_processors(),
         on_row=on_row,
     )
     links = relative_links(table, rows, places, path.resolve().parent)

@@ -11,7 +11,7 @@ function drawCorrelations(page) {
   page.append(make("h2", {}, "Do the metrics agree?"),
     make("p", { class: "caption" }, "SRCC of each metric with each over the samples that both scored, turned so that better is more: 1 orders them alike, −1 the other way round."),
     make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Correlations between metrics" },
-      make("table", { class: "matrix" }, make("thead", {}, make("tr", {}, make("td"), names.map(({ short, name }) => make("th", { scope: "col", title: name }, short)))),
+      make("table", { class: "matrix" }, make("thead", {}, make("tr", {}, make("td"), names.map(({ short, name }) => make("th", { scope: "col", title: name }, breakable(short))))),
         make("tbody", {}, body))));
 }
 

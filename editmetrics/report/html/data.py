@@ -11,7 +11,8 @@ import numpy as np
 
 from ... import __version__
 from ..findings import Findings, agreement_lines
-from ..leaderboard import Board, Cell
+from ..histograms import Histogram
+from ..leaderboard import Board, Cell, Line
 from ..pictures import AMPLIFIED, Pictures
 from ..scored import ScoreColumn
 from ..standing import orders
@@ -51,15 +52,7 @@ def page_data(
         "columns": [_column(column, found, rows) for column in found.columns],
         "ratings": [{"name": rating.name, "values": _numbers(rating.values, rows)} for rating in found.ratings],
         "boards": [_board(board) for board in found.boards],
-        "histograms": [
-            None
-            if histogram is None
-            else {
-                "edges": _rounded(histogram.edges),
-                "counts": [[name, counts] for name, counts in histogram.counts.items()],
-            }
-            for histogram in found.histograms
-        ],
+        "histograms": [_histogram(histogram) for histogram in found.histograms],
         "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in found.correlations],
         "agreement": _agreement(found),
         "rows": {
@@ -111,16 +104,21 @@ def short_names(columns: Sequence[ScoreColumn]) -> list[str]:
     return [d if dimensions.count(d) == 1 else column.name for d, column in zip(dimensions, columns, strict=True)]
 
 
+def _histogram(histogram: Histogram | None) -> dict[str, Any] | None:
+    if histogram is None:
+        return None
+    return {"edges": _rounded(histogram.edges), "counts": [list(item) for item in histogram.counts.items()]}
+
+
 def _column(column: ScoreColumn, found: Findings, rows: Sequence[int]) -> dict[str, Any]:
     short = short_names(found.columns)[list(found.columns).index(column)]
+    places = dict(enumerate(rows))
     unscored = {
         index: [column.statuses[row], column.reasons[row]]
-        for index, row in enumerate(rows)
+        for index, row in places.items()
         if np.isnan(column.values[row])
     }
-    uncertainty = {
-        index: _rounded(column.uncertainty[row]) for index, row in enumerate(rows) if column.uncertainty[row] >= 0
-    }
+    known = {index: column.uncertainty[row] for index, row in places.items() if not np.isnan(column.uncertainty[row])}
     return {
         "name": column.name,
         "short": short,
@@ -131,24 +129,18 @@ def _column(column: ScoreColumn, found: Findings, rows: Sequence[int]) -> dict[s
         "values": _numbers(column.values, rows),
         "percentiles": _numbers(column.percentiles, rows, 3),
         "unscored": unscored,
-        "uncertainty": uncertainty,
+        "uncertainty": {index: _rounded(value) for index, value in known.items()},
         "infinite": int(np.isinf(column.values).sum()),
     }
 
 
 def _board(board: Board) -> dict[str, Any]:
-    return {
-        "column": board.column,
-        "lines": [
-            {
-                "group": line.group,
-                "system": line.system,
-                "samples": line.samples,
-                "cells": [_cell(c) for c in line.cells],
-            }
-            for line in board.lines
-        ],
-    }
+    return {"column": board.column, "lines": [_line(line) for line in board.lines]}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    cells = [_cell(cell) for cell in line.cells]
+    return {"group": line.group, "system": line.system, "samples": line.samples, "cells": cells}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
@@ -169,14 +161,7 @@ def _agreement(found: Findings) -> list[dict[str, Any]]:
     lines = []
     for score, rating, measures in agreement_lines(found.agreement):
         said = {
-            name: [
-                _rounded(line.value),
-                _rounded(line.low),
-                _rounded(line.high),
-                line.n,
-                line.excluded,
-                line.note or "",
-            ]
+            name: [*map(_rounded, (line.value, line.low, line.high)), line.n, line.excluded, line.note or ""]
             for name, line in measures.items()
         }
         lines.append({"score": score, "rating": rating, "measures": said})

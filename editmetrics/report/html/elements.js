@@ -15,11 +15,16 @@ function filled(element, properties, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     element.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
   return element;
+}
+
+// Text that may break after an underscore, a colon or a slash, as names of columns have them.
+function breakable(text) {
+  return text.split(/(?<=[_:/,])/).flatMap((part, place) => (place === 0 ? [part] : [make("wbr"), part]));
 }
 
 function byId(name) {

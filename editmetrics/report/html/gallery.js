@@ -66,7 +66,7 @@ function tools() {
   const labelled = (text, control) => make("label", {}, text, control);
   return make("form", { class: "tools", role: "search", "aria-label": "Sort and filter the pairs", onsubmit: (event) => event.preventDefault() },
     labelled("Sort", controls.sort), report.systems.length > 1 ? labelled("System", controls.system) : null, labelled("Status", controls.status),
-    labelled("Score", controls.metric), make("fieldset", {}, make("legend", {}, "Score between"), make("div", { class: "range" }, controls.low, "–", controls.high)),
+    labelled("Score", controls.metric), make("div", { class: "between", role: "group", "aria-label": "Score between" }, "Score between", make("div", { class: "range" }, controls.low, "–", controls.high)),
     labelled("Text", controls.text), make("button", { type: "button", id: "reset", onclick: reset }, "Show all"));
 }
 

@@ -1,6 +1,6 @@
 // How the scores are spread: for each metric a small picture, a row for each system over the same bins.
 
-const CHART = { width: 300, row: 44, bars: 30, left: 2 };
+const CHART = { width: 300, row: 54, bars: 32, left: 2 };
 
 function drawHistograms(page) {
   const charts = report.columns.map((column, place) => ({ column, found: report.histograms[place], place })).filter(({ found }) => found);

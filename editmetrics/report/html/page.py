@@ -71,10 +71,9 @@ def _pictures(rows: Sequence[int], pictures: Pictures) -> Iterator[str]:
         chunk = [carried(row, pictures.small) for row in rows[start : start + CHUNK]]
         yield _json_element(f"pictures-{start // CHUNK}", chunk)
     for row in rows:
-        if any(
-            any((owner, kind) in pictures.large for kind in KINDS) for owner in (row, pictures.shared.get(row, row))
-        ):
-            yield _json_element(f"larger-{place[row]}", carried(row, pictures.large))
+        larger = carried(row, pictures.large)
+        if any(one is not None for one in larger):
+            yield _json_element(f"larger-{place[row]}", larger)
 
 
 def _json_element(name: str, value: Any) -> str:

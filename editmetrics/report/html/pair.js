@@ -4,10 +4,13 @@ const pair = { order: [], place: 0, opener: null };
 
 function openPair(order, place, opener) {
   Object.assign(pair, { order, place, opener });
+  const focused = document.activeElement?.closest("#pair button")?.getAttribute("aria-label") ?? null;
   drawPair();
   const dialog = byId("pair");
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
+  const again = focused === null ? null : dialog.querySelector(`button[aria-label="${focused}"]:enabled`);
+  (again ?? byId("pair-title")).focus(); // a key that is pressed now is the dialog's, and not the page's
 }
 
 function step(by) {
@@ -20,7 +23,7 @@ function drawPair() {
   const index = pair.order[pair.place];
   const button = (text, label, action, off) => make("button", { type: "button", "aria-label": label, title: label, onclick: action, disabled: off }, text);
   byId("pair").replaceChildren(
-    make("div", { class: "bar" }, make("h2", { id: "pair-title" }, rows.id[index]), make("div", {},
+    make("div", { class: "bar" }, make("h2", { id: "pair-title", tabindex: "-1" }, rows.id[index]), make("div", {},
       button("←", "Previous pair", () => step(-1), pair.place === 0),
       button("→", "Next pair", () => step(1), pair.place === pair.order.length - 1),
       button("✕", "Close", () => byId("pair").close(), false))),
@@ -62,7 +65,7 @@ function scoresTable(index) {
 
 function meter(share) {
   const bar = make("i");
-  bar.style.width = percent(share);
+  bar.style.width = `${100 * share}%`;
   return [make("span", { class: "interval" }, percent(share)), make("span", { class: "meter", "aria-hidden": "true" }, bar)];
 }
 
