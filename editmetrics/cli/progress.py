@@ -62,7 +62,7 @@ class Progress:
             self._bar.stop()
 
 
-class PairProgress:
+class CountProgress:
     """Counts how many of something are done: `at(done, total)`. Use as a context manager."""
 
     def __init__(self, what: str, quiet: bool = False) -> None:
@@ -70,7 +70,7 @@ class PairProgress:
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> PairProgress:
+    def __enter__(self) -> CountProgress:
         self._said = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
             from rich.console import Console

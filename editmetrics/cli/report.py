@@ -96,9 +96,9 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], quiet: bool, **op
     """
     from ..report.write import write_report
     from .evaluate import pair
-    from .progress import PairProgress
+    from .progress import CountProgress
 
-    with PairProgress("pictures", quiet=quiet) as progress:
+    with CountProgress("pictures", quiet=quiet) as progress:
         written = write_report(scores, output, pairs=[pair(text) for text in pairs], on_pairs=progress.at, **options)
     say_written(written)
 

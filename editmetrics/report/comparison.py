@@ -173,8 +173,10 @@ def compare(
     joined = join(_table(b, on), _table(a, on), on)
     rows_a = np.flatnonzero(joined.score_row >= 0)
     rows_b = joined.score_row[rows_a]
-    means = ResampledMeans(a.clusters[rows_a], replicates=replicates, level=level, seed=seed)
+    clusters = np.unique(a.clusters[rows_a], return_inverse=True)[1]
+    means = ResampledMeans(clusters, replicates=replicates, level=level, seed=seed)
     matched = rows_a.tolist()
+    only_a = joined.ids[joined.score_row < 0].tolist()
     systems = [a.systems[row] for row in matched]
     drafts: list[tuple[Moved, int | None]] = []
     found: list[Mover] = []
@@ -198,10 +200,7 @@ def compare(
         moved=_judged(drafts, means, 1 - level),
         movers=found,
         lost=lost,
-        notes=[
-            *_notes(a, b, columns, joined.ids[joined.score_row < 0].tolist(), joined.unrated),
-            f"matched by {joined.how}",
-        ],
+        notes=[f"matched by {joined.how}", *_notes(a, b, columns, only_a, joined.unrated)],
         settings={"replicates": replicates, "level": level, "seed": seed, "clusters": a.clustered_by},
     )
 

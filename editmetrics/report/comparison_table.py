@@ -34,12 +34,12 @@ def show_comparison(found: RunComparison, output: Path | None = None, console: C
     for line in [*_identities(found), *_inputs(found)]:
         console.print(line)
     console.print("", _table(found), "")
-    level = f"{found.settings['level']:.0%}"
+    how = found.settings
     drawn = {"source": "drawn by source", "sample": "drawn by request", "row": "drawn one by one"}
     console.print(
-        f"[dim]a: {escape(str(found.a))}, b: {escape(str(found.b))}, {found.matched} samples in both. Means and b - a: "
-        f"over what both runs scored; {level} intervals, samples {drawn[found.settings['clusters']]}. p is of each test "
-        "alone; the verdict is after Holm's correction for all of them.[/]"
+        f"[dim]a: {escape(str(found.a))}, b: {escape(str(found.b))}, {found.matched} samples in both. Means and b - a "
+        f"over what both runs scored; {how['level']:.0%} intervals, samples {drawn[how['clusters']]}. p is of each "
+        "test alone; the verdict is after Holm's correction for all of them.[/]"
     )
     for line in [*_movers(found), *_lost(found)]:
         console.print(line)

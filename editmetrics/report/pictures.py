@@ -65,13 +65,13 @@ class Places:
             raise ImageError(f"{name} is no path of a file")
         found = [base / name for base in self.bases if os.path.lexists(base / name)]
         if not found:
-            raise ImageError(f"{name} does not exist")
+            raise ImageError(f"{name} is neither below the current folder nor the table's; --root FOLDER names another")
         for path in found:
             real = self._real(path)
             if name in self.trusted or any(real.is_relative_to(base) for base in self.bases):
                 return path
         self.outside.add(str(self._real(found[0]).parent))
-        raise ImageError(f"{name} lies outside of the current folder and the table's; --root FOLDER allows it")
+        raise ImageError(f"{name} lies outside of the current folder and the table's; --root FOLDER allows that one")
 
     def _real(self, path: Path) -> Path:
         parent = str(path.parent)
