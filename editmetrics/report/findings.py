@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failure:
-    """What has no score for one reason: of which column, with which status, and the rows it happened to."""
+    """What has no score for one reason: of which metrics, with which status, and the rows it happened to."""
 
-    column: str
+    metrics: str
     status: str
     reason: str
     rows: Sequence[int]
@@ -106,21 +106,29 @@ def findings(
 
 
 def _failures(table: ScoredTable) -> list[Failure]:
-    """What has no score, the most frequent reason first; dimensions of one metric that fail alike are one failure."""
-    found: dict[tuple[str, str, str], dict[int, None]] = {}
-    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    """What has no score, the most frequent first; metrics that fail alike on the same samples are one failure."""
+    rows_of: dict[tuple[str, str, str], list[int]] = {}
     for column in table.columns:
         for row in np.flatnonzero(np.isnan(column.values)).tolist():
-            key = (column.label, column.statuses[row], column.reasons[row])
-            found.setdefault(key, {})[row] = None
-            names.setdefault(key, {})[column.name] = None
-    dimensions = {label: [c.name for c in table.columns if c.label == label] for label, _, _ in found}
-    failures = []
-    for (label, status, reason), rows in found.items():
-        columns = list(names[label, status, reason])
-        said = label if columns == dimensions[label] else ", ".join(columns)
-        failures.append(Failure(said, status, reason, list(rows)))
-    return sorted(failures, key=lambda failure: -len(failure.rows))
+            rows_of.setdefault((column.statuses[row], column.reasons[row], column.name), []).append(row)
+    alike: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
+    for (status, reason, name), rows in rows_of.items():
+        alike.setdefault((status, reason, tuple(rows)), []).append(name)
+    found = [Failure(_said_of(names, table), status, reason, rows) for (status, reason, rows), names in alike.items()]
+    return sorted(found, key=lambda failure: -len(failure.rows))
+
+
+def _said_of(names: Sequence[str], table: ScoredTable) -> str:
+    """Columns in words: all of them, else by metric where all dimensions of it are among them."""
+    if 1 < len(names) == len(table.columns):
+        return "all metrics"
+    label_of = {column.name: column.label for column in table.columns}
+    said: dict[str, None] = {}
+    for name in names:
+        label = label_of[name]
+        whole = all(other in names for other in label_of if label_of[other] == label)
+        said[label if whole else name] = None
+    return ", ".join(said)
 
 
 def _ratings(

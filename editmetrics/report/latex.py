@@ -6,6 +6,7 @@ LuaTeX show and pdfTeX names.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from .findings import Findings
@@ -32,7 +33,7 @@ SPECIAL = {
     "|": r"\textbar{}",
     '"': r"{\char34}",
     "'": r"{\char39}",
-    "`": r"\textasciigrave{}",
+    "`": r"\`{}",
     "-": "{-}",
     "[": "{[}",
     "]": "{]}",
@@ -46,6 +47,9 @@ SPECIAL = {
     "ß": r"\ss{}",
 }
 """Brackets stand in braces for the sake of the row end before them, the others for that of ligatures."""
+
+LONGEST_LINE, LONGEST_WORD = 32, 12
+"""Characters of a cell from which on its column breaks lines, and that a word may have before it breaks."""
 
 ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0327": "c"}
 
@@ -87,9 +91,9 @@ def _comment(text: str) -> str:
 def _table(table: PlainTable) -> str:
     if not table.rows:
         return f"\\paragraph{{{escaped(table.title)}}} {escaped(table.note)}\n"
-    wide = any(len(cell.text) > 40 for row in table.rows for cell in row[: table.texts])
-    words = [_width(table, place, wide) for place in range(table.texts)]
-    alignment = "".join(words) + "r" * (len(table.header) - table.texts)
+    broken = [max(len(row[place].text) for row in table.rows) > LONGEST_LINE for place in range(table.texts)]
+    width = f"p{{{0.8 / max(2, sum(broken)):.2f}\\linewidth}}"
+    alignment = "".join(width if long else "l" for long in broken) + "r" * (len(table.header) - table.texts)
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize",
@@ -100,21 +104,20 @@ def _table(table: PlainTable) -> str:
         r"\midrule",
     ]
     for row in table.rows:
-        lines.append(_row([_cell(cell) for cell in row]))
-        if any(cell.small for cell in row):
-            lines.append(_row([f"{{\\scriptsize {escaped(cell.small)}}}" if cell.small else "" for cell in row]))
+        lines.append(_row([_cell(cell, place < table.texts and broken[place]) for place, cell in enumerate(row)]))
+        for place in range(max(len(cell.small) for cell in row)):
+            below = [cell.small[place] if place < len(cell.small) else "" for cell in row]
+            lines.append(_row([f"{{\\scriptsize {escaped(text)}}}" if text else "" for text in below]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
-def _width(table: PlainTable, place: int, wide: bool) -> str:
-    """`l`, or a column that breaks its lines where a cell is long."""
-    long = max(len(row[place].text) for row in table.rows)
-    return r"p{0.36\linewidth}" if wide and long > 24 else "l"
-
-
 def _row(cells: list[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    return " & ".join(cells) + r" \tabularnewline"
 
 
-def _cell(cell: Cell) -> str:
-    return f"\\textbf{{{escaped(cell.text)}}}" if cell.strong else escaped(cell.text)
+def _cell(cell: Cell, broken: bool) -> str:
+    """One cell; where its column breaks lines, long words break, too."""
+    if not broken:
+        return f"\\textbf{{{escaped(cell.text)}}}" if cell.strong else escaped(cell.text)
+    parts = re.split(f"(?<=[_./:])|(?<=[^ ]{{{LONGEST_WORD}}})", cell.text)
+    return r"\raggedright " + r"\allowbreak{}".join(map(escaped, parts))

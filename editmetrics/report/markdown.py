@@ -7,6 +7,9 @@ import re
 from .findings import Findings
 from .plain_tables import Cell, PlainTable, plain_tables
 
+UNSEEN = r"\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Characters that end a line, or turn the direction of all that follows in it."""
+
 
 def markdown(found: Findings, title: str) -> str:
     """The whole report, as GitHub-flavoured Markdown."""
@@ -22,7 +25,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("a|b <img> *c* @you http://x"))
     a\|b &lt;img&gt; \*c\* &#64;you http&#58;//x
     """
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+    text = re.sub(f"[{UNSEEN}]+", " ", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", text)
     text = re.sub(r"\bwww\.", "www&#46;", text, flags=re.IGNORECASE)
@@ -47,4 +50,4 @@ def _line(cells: list[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     text = f"**{escaped(cell.text)}**" if cell.strong else escaped(cell.text)
-    return f"{text} {escaped(cell.small)}" if cell.small else text
+    return f"{text} ({escaped('; '.join(cell.small))})" if cell.small else text

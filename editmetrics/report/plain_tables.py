@@ -13,8 +13,8 @@ from .leaderboard import Cell as Mean
 from .standing import orders
 from .terminal import number
 
-ABREAST = 6
-"""So many metrics stand beside each other; more go into another table."""
+MEANS_ABREAST, CORRELATIONS_ABREAST = 4, 8
+"""So many metrics stand beside each other on a page of paper; more go into another table."""
 
 FIRST = 5
 """So many of the worst, best and most disputed are listed."""
@@ -25,10 +25,10 @@ LONGEST_TEXT = 200
 
 @dataclass(frozen=True)
 class Cell:
-    """Text, with something small behind or below it; `strong` where it is the best."""
+    """Text, with lines of something small behind or below it; `strong` where it is the best."""
 
     text: str
-    small: str = ""
+    small: Sequence[str] = ()
     strong: bool = False
 
 
@@ -46,7 +46,7 @@ class PlainTable:
 def plain_tables(found: Findings) -> Iterator[PlainTable]:
     """Leaderboard, groups, agreement, correlations, what to look at first, failures, provenance; in parts if wide."""
     for board in found.boards:
-        yield from _parts(_board(found, board))
+        yield from _parts(_board(found, board), MEANS_ABREAST)
     if found.agreement is not None:
         yield _agreement(found)
     names = [*short_names(found.columns), *(f"{rating.name} (people)" for rating in found.ratings)]
@@ -56,7 +56,7 @@ def plain_tables(found: Findings) -> Iterator[PlainTable]:
             for name, line in zip(names, found.correlations, strict=True)
         ]
         note = "SRCC over the samples that both have scored, turned so that better is more."
-        yield from _parts(PlainTable("Correlations between metrics", ["", *names], rows, 1, note))
+        yield from _parts(PlainTable("Correlations between metrics", ["", *names], rows, 1, note), CORRELATIONS_ABREAST)
     yield from _first(found)
     yield _failures(found)
     yield from _provenance(found)
@@ -91,25 +91,25 @@ def _board(found: Findings, board: Board) -> PlainTable:
 
 
 def _mean(cell: Mean) -> Cell:
-    small = [] if cell.low is None else [f"[{number(cell.low)}, {number(cell.high)}]"]
+    small = [] if cell.low is None else [f"{number(cell.low)} to {number(cell.high)}"]
     small += [f"{cell.infinite} infinite"] if cell.infinite else []
     small += [f"{count} {status}" for status, count in cell.unscored.items()]
-    return Cell(number(cell.mean), "; ".join(small), cell.best)
+    return Cell(number(cell.mean), small, cell.best)
 
 
-def _parts(table: PlainTable) -> Iterator[PlainTable]:
-    """The table, or several of at most six columns of numbers each; the words on the left are in all of them."""
+def _parts(table: PlainTable, abreast: int) -> Iterator[PlainTable]:
+    """The table, or several of at most `abreast` columns of numbers; the words on the left are in all of them."""
     kept = table.texts + (1 if "samples" in table.header else 0)
     wide = len(table.header) - kept
-    for start in range(kept, kept + wide, ABREAST):
-        columns = [*range(kept), *range(start, min(start + ABREAST, len(table.header)))]
+    for start in range(kept, kept + wide, abreast):
+        columns = [*range(kept), *range(start, min(start + abreast, len(table.header)))]
         title = table.title if start == kept else f"{table.title}, continued"
         yield PlainTable(
             title,
             [table.header[c] for c in columns],
             [[row[c] for c in columns] for row in table.rows],
             table.texts,
-            table.note if start + ABREAST >= len(table.header) else "",
+            table.note if start + abreast >= len(table.header) else "",
         )
 
 
@@ -119,7 +119,7 @@ def _agreement(found: Findings) -> PlainTable:
     for score, rating, measures in agreement_lines(found.agreement) if found.agreement else ():
         lines = [measures[name] for name in ("srcc", "plcc")]
         values = [
-            Cell(number(line.value), "" if line.low is None else f"[{number(line.low)}, {number(line.high)}]")
+            Cell(number(line.value), [] if line.low is None else [f"{number(line.low)} to {number(line.high)}"])
             for line in lines
         ]
         rows.append(
@@ -162,7 +162,7 @@ def _failures(found: Findings) -> PlainTable:
         said = ", ".join(names[:SHOWN_IDS]) + (f" and {len(names) - SHOWN_IDS} more" if len(names) > SHOWN_IDS else "")
         rows.append(
             [
-                Cell(failure.column),
+                Cell(failure.metrics),
                 Cell(failure.status),
                 Cell(_cut(failure.reason)),
                 Cell(_cut(said)),
@@ -170,7 +170,7 @@ def _failures(found: Findings) -> PlainTable:
             ]
         )
     note = "" if rows else "Every metric has scored every sample."
-    return PlainTable("What was not scored", ["metric", "status", "reason", "pairs", "n"], rows, 4, note)
+    return PlainTable("What was not scored", ["metrics", "status", "reason", "pairs", "n"], rows, 4, note)
 
 
 def _provenance(found: Findings) -> Iterator[PlainTable]:

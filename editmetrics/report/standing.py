@@ -54,7 +54,7 @@ def standing(
     dispute = np.where(there >= 2, top.max(axis=0) - bottom.min(axis=0), np.nan)
     said = [
         f"{columns[best].name} at {_percent(top[best, row])}, {columns[worst].name} at {_percent(bottom[worst, row])}"
-        if np.isfinite(dispute[row])
+        if dispute[row] > 0
         else ""
         for row, (best, worst) in enumerate(zip(high, low, strict=True))
     ]

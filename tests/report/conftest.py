@@ -58,7 +58,7 @@ def report(run_folder):
 
 
 @pytest.fixture(scope="session")
-def _browser(tmp_path_factory):
+def browser_page(tmp_path_factory):
     where = browser.found()
     if where is None:
         pytest.skip("there is no browser: apt-get install chromium chromium-driver")
@@ -69,10 +69,10 @@ def _browser(tmp_path_factory):
 
 
 @pytest.fixture
-def page(_browser):
+def page(browser_page):
     """The browser; a test that ends with anything in its console has failed."""
-    yield _browser
-    assert _browser.console() == []
+    yield browser_page
+    assert browser_page.console() == []
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +90,8 @@ def write_many(folder: Path, pairs: int) -> Path:
     lines = ["id,system,source,edited,prompt,psnr,mse"]
     for number, system in zip(range(pairs), systems, strict=False):
         value = (number * 7919) % pairs  # each once, in no order
-        lines.append(
-            f"{system}/{number // 3},{system},{number % 20}.png,{(number + 3) % 20}.png,prompt {number},{value},{1 - value / pairs}"
-        )
+        paths = f"{number % 20}.png,{(number + 3) % 20}.png"
+        lines.append(f"{system}/{number // 3},{system},{paths},prompt {number},{value},{1 - value / pairs}")
     (folder / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_report(folder / "scores.csv", folder / "report.html", larger_pairs=10)
     return folder / "report.html"

@@ -40,14 +40,14 @@ def test_hostile_text_is_text(page, report):
     )
 
 
-def test_the_policy_stops_a_script_that_got_in(_browser, report):
-    _browser.open(report)
-    _browser.run(
+def test_the_policy_stops_a_script_that_got_in(browser_page, report):
+    browser_page.open(report)
+    browser_page.run(
         "const got = document.createElement('script'); got.textContent = 'document.documentElement.dataset.got = 1';"
         "document.head.append(got)"
     )
-    assert _browser.value("document.documentElement.dataset.got ?? null") is None
-    assert "Content Security Policy" in " ".join(_browser.console())
+    assert browser_page.value("document.documentElement.dataset.got ?? null") is None
+    assert "Content Security Policy" in " ".join(browser_page.console())
 
 
 def test_the_leaderboard_has_the_means_of_the_table(page, report, table):

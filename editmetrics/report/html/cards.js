@@ -20,7 +20,7 @@ function card(index, { badge = null, sorted = null, open }) {
 function thumbnail(index, kind, number) {
   const found = picture(index, number);
   const shownKind = kind === "difference" ? `difference × ${report.amplified}` : kind;
-  return make("figure", {}, make("div", { class: "frame" }, found === null ? make("span", { title: missingWhy(index, number) }, `no ${kind}`)
+  return make("figure", {}, make("div", { class: "frame" }, found === null ? make("span", { title: missingWhy(index, number) }, kind === "difference" ? "no difference" : `no ${kind} image`)
     : make("img", { src: found, alt: "", decoding: "async" })), make("figcaption", {}, shownKind));
 }
 

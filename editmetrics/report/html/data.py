@@ -41,7 +41,7 @@ def page_data(
         "version": __version__,
         "table": table.path.name,
         "samples": len(table),
-        "sources": len(set(table.clusters.tolist())),
+        "unscored": int(found.unscored.sum()),
         "clusteredBy": table.clustered_by,
         "systems": [name for name in table.system_names if name is not None],
         "compared": found.compared,
@@ -70,7 +70,7 @@ def page_data(
         "first": first,
         "failures": [
             {
-                "column": failure.column,
+                "metrics": failure.metrics,
                 "status": failure.status,
                 "reason": failure.reason,
                 "count": len(failure.rows),

@@ -1,9 +1,5 @@
 // What has no score: a box for each reason, and the samples it happened to.
 
-function failed() {
-  return report.failures.reduce((total, failure) => total + failure.count, 0);
-}
-
 function drawFailures(page) {
   page.append(make("h2", {}, "What was not scored"));
   if (report.failures.length === 0) {
@@ -20,7 +16,7 @@ function drawFailures(page) {
     });
     if (failure.count > failure.samples.length) items.push(make("li", {}, make("span", {}, `and ${failure.count - failure.samples.length} more`)));
     page.append(make("article", { class: "failure" },
-      make("h3", {}, `${failure.column}: `, make("span", { class: "lost-word" }, plural(failure.count, failure.status, failure.status))),
+      make("h3", {}, `${failure.metrics}: `, make("span", { class: "lost-word" }, plural(failure.count, failure.status, failure.status))),
       make("p", { class: "why" }, failure.reason), make("ul", { class: "ids" }, items)));
   }
 }

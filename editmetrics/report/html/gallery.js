@@ -46,7 +46,7 @@ function firstStrips() {
 }
 
 function badgeOf(name, index) {
-  return name === "disputed" ? `${percent(rows.dispute[index])} apart` : `at ${percent(rows.merit[index])}`;
+  return name === "disputed" ? `${percent(rows.dispute[index])} apart` : `percentile ${Math.round(100 * rows.merit[index])}`;
 }
 
 function tools() {
