@@ -246,7 +246,8 @@ def _draft(
     up = both & ~equal & (b > a)
     down = both & ~equal & (b < a)
     better, worse = (up, down) if one.higher_is_better else (down, up)
-    index = means.add(rows[finite], np.where(equal, 0.0, b - a)[finite]) if finite.any() else None
+    step = np.where(equal[finite], 0.0, b[finite] - a[finite])
+    index = means.add(rows[finite], step) if finite.any() else None
     draft = Moved(
         column=one.name,
         other=other.name,
@@ -265,7 +266,7 @@ def _draft(
         newly_failed=int((~np.isnan(a) & np.isnan(b)).sum()),
         newly_scored=int((np.isnan(a) & ~np.isnan(b)).sum()),
         neither=int((np.isnan(a) & np.isnan(b)).sum()),
-        verdict="too few",
+        verdict="equal" if equal.any() and not up.any() and not down.any() else "too few",
     )
     return draft, index
 
@@ -283,9 +284,8 @@ def _judged(drafts: Sequence[tuple[Moved, int | None]], means: ResampledMeans, a
             lines.append(draft)
             continue
         found = means.estimate(index)
-        same = draft.equal == draft.n and not draft.better and not draft.worse
-        p = found.p if found.low is not None else 1.0 if same else None
-        verdict: Verdict = "equal" if same else "too few" if found.low is None else "noise"
+        p = None if found.low is None else found.p
+        verdict: Verdict = "noise" if draft.verdict == "too few" and p is not None else draft.verdict
         lines.append(replace(draft, difference=found.value, low=found.low, high=found.high, p=p, verdict=verdict))
     tested = sorted((line.p or 0, place) for place, line in enumerate(lines) if line.verdict == "noise")
     for rank, (p, place) in enumerate(tested):

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 WORDS = {
     "better": "[bold green]better[/]",
     "worse": "[bold red]worse[/]",
-    "noise": "no more than noise",
+    "noise": "noise",
     "equal": "the same",
-    "too few": "too few to say",
+    "too few": "too few",
 }
 SHOWN_FIELDS = 12
 SHOWN_MOVERS = 3
@@ -39,7 +39,8 @@ def show_comparison(found: RunComparison, output: Path | None = None, console: C
     console.print(
         f"[dim]a: {escape(str(found.a))}, b: {escape(str(found.b))}, {found.matched} samples in both. Means and b - a "
         f"over what both runs scored; {how['level']:.0%} intervals, samples {drawn[how['clusters']]}. p is of each "
-        "test alone; the verdict is after Holm's correction for all of them.[/]"
+        "test alone. b is better or worse where p, after Holm's correction for all lines, is small enough; else it is no "
+        "more than noise. lost, new: scored in a only, in b only.[/]"
     )
     for line in [*_movers(found), *_lost(found)]:
         console.print(line)
@@ -91,27 +92,25 @@ def _value(value: str | None) -> str:
 def _table(found: RunComparison) -> Table:
     systems = any(line.system is not None for line in found.moved)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("metric, system" if systems else "metric", overflow="fold")
-    for heading in ("a", "b", "b - a\n(interval)", "p", "better\nworse", "same"):
+    table.add_column("metric\n  system" if systems else "metric", overflow="fold")
+    for heading in ("a\nb", "b - a\n(interval)", "p", "samples"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("b is", no_wrap=True)
     previous = None
     for line in found.moved:
-        name = f"{_named(line)} {line.arrow}"
+        name = escape(f"{_named(line)} {line.arrow}")
         if systems and line.column != previous:
-            table.add_row(f"[bold]{escape(name)}[/]")
+            table.add_row(f"[bold]{name}[/]")
         previous = line.column
-        shown = f"  {line.system or '(none)'}" if systems else name
-        interval = "" if line.low is None or line.verdict == "equal" else f"\n({number(line.low)}, {number(line.high)})"
+        interval = "" if line.low is None or line.verdict == "equal" else f"({number(line.low)}, {number(line.high)})"
+        sign = "+" if (line.difference or 0) > 0 else ""
         table.add_row(
-            escape(shown),
-            number(line.mean_a),
-            number(line.mean_b),
-            ("+" if (line.difference or 0) > 0 else "") + number(line.difference) + interval,
+            f"  {escape(line.system or '(none)')}" if systems else name,
+            f"{number(line.mean_a)}\n{number(line.mean_b)}",
+            f"{sign}{number(line.difference)}\n{interval}",
             "-" if line.p is None else f"{line.p:.2g}",
-            f"{line.better}\n{line.worse}",
-            str(line.equal),
-            WORDS[line.verdict] + _counts(line),
+            _counts(line),
+            WORDS[line.verdict],
         )
     return table
 
@@ -121,10 +120,13 @@ def _named(line: Moved) -> str:
 
 
 def _counts(line: Moved) -> str:
-    said = [f"[yellow]{line.newly_failed} newly failed[/]"] if line.newly_failed else []
-    said += [f"{line.newly_scored} newly scored"] if line.newly_scored else []
+    """How many samples moved which way; what is in one run only is told where there is any."""
+    said = [f"{line.better} better", f"{line.worse} worse"]
+    said += [f"{line.equal} same"] if line.equal else []
+    said += [f"[yellow]{line.newly_failed} lost[/]"] if line.newly_failed else []
+    said += [f"{line.newly_scored} new"] if line.newly_scored else []
     said += [f"{line.neither} in neither"] if line.neither else []
-    return f"\n{', '.join(said)}" if said else ""
+    return "\n".join(said)
 
 
 def _movers(found: RunComparison) -> Iterator[str]:

@@ -3,8 +3,8 @@
     python tests/speed/report.py                 # 3,000 pairs of 512x512 JPEG; some minutes on two cores
     python tests/speed/report.py --pairs 300 --keep /tmp/pairs
 
-Pairs are crops of the example photographs, edited by three made-up systems and scored by three metrics. With Chromium and
-selenium on the machine the page is opened three times, and the median told.
+Pairs are crops of the example photographs, edited by three made-up systems and scored by three metrics. With Chromium
+and selenium on the machine the page is opened three times, and the median told.
 """
 
 from __future__ import annotations
@@ -97,15 +97,18 @@ def look(report: Path) -> None:
         for _ in range(3):
             page.open(report)
             ready.append(page.value("performance.getEntriesByName('ready')[0].startTime") / 1000)
-            gallery.append(page.run(
-                "const began = performance.now(); location.hash = 'gallery';"
-                "return new Promise((done) => setTimeout(() => requestAnimationFrame(() => done(performance.now() - began))))"
-            ) / 1000)  # fmt: skip
+            gallery.append(page.run(GALLERY) / 1000)
             frames.append(page.run(SCROLL) / 1000)
         page.quit()
     for what, seconds in (("ready", ready), ("gallery", gallery), ("slowest frame of scrolling through all", frames)):
         print(f"{what}: {statistics.median(seconds):.2f} s")
 
+
+GALLERY = """
+const began = performance.now();
+location.hash = "gallery";
+return new Promise((done) => setTimeout(() => requestAnimationFrame(() => done(performance.now() - began))));
+"""
 
 SCROLL = """
 return new Promise((done) => {
