@@ -39,8 +39,8 @@ def show_comparison(found: RunComparison, output: Path | None = None, console: C
     console.print(
         f"[dim]a: {escape(str(found.a))}, b: {escape(str(found.b))}, {found.matched} samples in both. Means and b - a "
         f"over what both runs scored; {how['level']:.0%} intervals, samples {drawn[how['clusters']]}. p is of each "
-        "test alone. b is better or worse where p, after Holm's correction for all lines, is small enough; else it is no "
-        "more than noise. lost, new: scored in a only, in b only.[/]"
+        "test alone. b is better or worse where p, after Holm's correction for all lines, is small enough; else it is "
+        "no more than noise. lost, new: scored in a only, in b only.[/]"
     )
     for line in [*_movers(found), *_lost(found)]:
         console.print(line)

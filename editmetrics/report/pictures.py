@@ -169,15 +169,17 @@ def amplified_difference(source: np.ndarray, edited: np.ndarray) -> tuple[np.nda
     >>> amplified_difference(one, other)[0].tolist()
     [[12, 255]]
     """
-    why = None
-    if source.shape != edited.shape:
-        from PIL import Image
+    from PIL import Image, ImageChops
 
-        (h, w), (height, width) = edited.shape[:2], source.shape[:2]
-        edited = np.asarray(Image.fromarray(edited).resize((width, height), Image.Resampling.BICUBIC))
-        why = f"sizes differ: the edited image, {w} x {h}, was scaled to {width} x {height}"
-    largest = (np.maximum(source, edited) - np.minimum(source, edited)).max(axis=2)
-    return np.minimum(largest.astype(np.uint16) * AMPLIFIED, 255).astype(np.uint8), why
+    one, other = Image.fromarray(source), Image.fromarray(edited)
+    why = None
+    if one.size != other.size:
+        sizes = [f"{image.width} x {image.height}" for image in (other, one)]
+        why = f"sizes differ: the edited image, {sizes[0]}, was scaled to {sizes[1]}"
+        other = other.resize(one.size, Image.Resampling.BICUBIC)
+    red, green, blue = ImageChops.difference(one, other).split()
+    largest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return np.asarray(largest.point([min(AMPLIFIED * level, 255) for level in range(256)])), why
 
 
 def encoded(pixels: np.ndarray, longest: int, quality: int) -> str:
@@ -188,7 +190,7 @@ def encoded(pixels: np.ndarray, longest: int, quality: int) -> str:
     factor = longest / max(image.size)
     if factor < 1:
         size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        image = image.resize(size, Image.Resampling.HAMMING)
     data = io.BytesIO()
     image.save(data, "WEBP", quality=quality, method=SPEED)
     return base64.b64encode(data.getvalue()).decode("ascii")

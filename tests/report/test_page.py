@@ -5,12 +5,12 @@ import json
 import numpy as np
 import polars
 import pytest
-from selenium.webdriver.common.keys import Keys
 
 from editmetrics.report.terminal import number
 
 from .conftest import HOSTILE, SYSTEMS
 
+Keys = pytest.importorskip("selenium.webdriver.common.keys", reason="pip install selenium").Keys
 PAGES = ("overview", "gallery", "failures")
 
 

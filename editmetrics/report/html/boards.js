@@ -6,7 +6,7 @@ function boardTable(board) {
   const body = make("tbody");
   const headers = report.columns.map((column, place) => {
     const button = make("button", { type: "button", title: `${column.name}: ${direction(column)}. Sort by it.`, onclick: () => sort(place) },
-      `${column.short}\u00a0${arrow(column)}`, column.short === column.name && !column.unit ? null : make("span", { class: "of" },
+      breakable(`${column.short}\u00a0${arrow(column)}`), column.short === column.name && !column.unit ? null : make("span", { class: "of" },
         [column.short === column.name ? null : column.label, column.unit].filter(Boolean).join(", ")));
     return make("th", { scope: "col", "aria-sort": "none" }, button);
   });
