@@ -88,7 +88,7 @@ def compare(
 
     if output is not None:
         check_output(output)
-    tables = [_read(path, metrics, lower_is_better) for path in (a, b)]
+    tables = [_read(path, () if pairs else metrics, lower_is_better) for path in (a, b)]
     meeting = [*_pairs(pairs, *tables), *((name, name) for name in metrics if pairs)]
     found = compared(
         *tables,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ..agreement.result import Agreement, Line
 
 
+CLUSTER = "drawn together"
+"""The column that says which rows a bootstrap draws together; no table of ratings has one of that name."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """What has no score for one reason: of which metrics, with which status, and the rows it happened to."""
@@ -139,7 +143,7 @@ def _ratings(
         return [], [], None, []
     from ..agreement import evaluate
 
-    columns: dict[str, Sequence[object]] = {"id": table.ids, "cluster": [str(code) for code in table.clusters]}
+    columns: dict[str, Sequence[object]] = {"id": table.ids, CLUSTER: [str(code) for code in table.clusters]}
     for name, texts in (("system", table.systems), ("source", table.sources), ("edited", table.edits)):
         if any(texts):
             columns[name] = texts
@@ -155,7 +159,7 @@ def _ratings(
         pairs=meeting,
         measures=["srcc", "plcc"],
         known_direction=directions.get,
-        cluster="cluster" if (items.joined.score_row >= 0).all() else None,
+        cluster=CLUSTER if (items.joined.score_row >= 0).all() else None,
         replicates=replicates,
         level=level,
         seed=seed,

@@ -92,5 +92,8 @@ def _entry(said: Mapping[str, Any]) -> Entry:
 
 def _check_run(said: Mapping[str, Any]) -> None:
     for metric in said["metrics"]:
-        str(metric["label"]), str(metric["identity"]), list(metric["dimensions"])
-    dict(said["identities"])
+        texts = metric["label"], metric["identity"], *metric["dimensions"]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"a label, an identity or a dimension is no text: {texts}")
+    if not all(isinstance(identity, dict) for identity in said["identities"].values()):
+        raise TypeError("an identity is no object")

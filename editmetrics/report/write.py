@@ -158,7 +158,8 @@ def _write_html(found: Findings, path: Path, title: str, how: _Pictures) -> Writ
     )
     links = relative_links(table, rows, places, path.resolve().parent)
     size = _write(path, page(found, rows, pictures, links, title))
-    absent = [why for (row, kind), why in pictures.why.items() if kind != "difference"]
+    wanted = ("source", "edited") if any(table.sources) else ("edited",)
+    absent = [why for (row, kind), why in pictures.why.items() if kind in wanted]
     return Written(
         path, size, pictures.size, len(rows), found, len(absent), absent[0] if absent else None, sorted(places.outside)
     )

@@ -7,7 +7,9 @@ import polars
 import pytest
 
 from editmetrics.report.terminal import number
+from editmetrics.report.write import write_report
 
+from ..scoring.toys import write_images
 from .conftest import HOSTILE, SYSTEMS
 
 Keys = pytest.importorskip("selenium.webdriver.common.keys", reason="pip install selenium").Keys
@@ -218,3 +220,16 @@ def test_thousands_of_pairs_are_a_few_cards(page, many_report):
     assert page.value("document.activeElement.closest('li').getAttribute('aria-posinset')") == "3000"
     page.choose("text", "prompt 2999")
     assert page.ids() == ["c/999"]
+
+
+def test_generated_images_have_no_source_to_show(page, tmp_path):
+    write_images(tmp_path / "images", 3)
+    lines = ["id,edited,clip_score", *(f"{n},images/{n:02d}.png,{n / 10}" for n in range(3))]
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert write_report(tmp_path / "scores.csv", tmp_path / "report.html").missing == 0
+    page.open(tmp_path / "report.html", "gallery")
+    assert page.value("document.querySelectorAll('#cards img').length") == 3
+    assert page.value("document.querySelector('#cards').innerText.includes('source')") is False
+    page.open(tmp_path / "report.html")
+    assert "nothing is ranked" in page.value("document.getElementById('page-overview').innerText")
+    assert "what produced these numbers is not known" in page.value("document.body.innerText")

@@ -10,6 +10,7 @@ import pytest
 from editmetrics import Sample, score
 from editmetrics.report.run_record import read_record
 from editmetrics.report.scored import MISSING, ReportError, read_scores
+from editmetrics.report.write import write_report
 
 from ..scoring.toys import Captioned, write_images
 from .conftest import SYSTEMS
@@ -114,9 +115,14 @@ def test_a_damaged_record_is_said_to_be_so(tmp_path, run_folder):
     lines = (run_folder / "scores.record.jsonl").read_bytes().split(b"\n")
     lines[3] = b"{broken"
     lines[4] = b'{"kind": "score", "id": []}'
+    lines.insert(
+        1, b'{"kind": "run", "metrics": [{"label": "x", "identity": [], "dimensions": ["x"]}], "identities": {}}'
+    )
+    lines.insert(1, b'{"kind": "run", "metrics": [], "identities": {"x": {"version": NaN}}}')
     (tmp_path / "scores.record.jsonl").write_bytes(b"\n".join(lines))
     notes = read_scores(tmp_path / "scores.csv").notes
-    assert any("2 lines of scores.record.jsonl cannot be read" in note for note in notes)
+    assert write_report(tmp_path / "scores.csv", tmp_path / "report.html", roots=[run_folder]).missing == 1
+    assert any("3 lines of scores.record.jsonl cannot be read" in note for note in notes)
 
 
 def test_foreign_tables(tmp_path):

@@ -10,7 +10,7 @@ function card(index, { badge = null, sorted = null, open }) {
       event.preventDefault();
       open();
     } },
-  make("div", { class: "trio" }, KINDS.map((kind, number) => thumbnail(index, kind, number))),
+  make("div", { class: report.kinds.length > 1 ? "trio" : "solo" }, report.kinds.map((number) => thumbnail(index, KINDS[number], number))),
   make("p", { class: "prompt", title: rows.prompt[index] }, rows.prompt[index] ?? ""),
   make("p", { class: "who", title: rows.id[index] }, badge ? [make("span", { class: "badge" }, badge), " "] : null,
     rows.system[index] && !rows.id[index].startsWith(rows.system[index]) ? `${rows.system[index]} · ` : "", rows.id[index]),

@@ -79,6 +79,7 @@ def page_data(
             for failure in found.failures
         ],
         "amplified": AMPLIFIED,
+        "kinds": [0, 1, 2] if any(table.sources) else [1],
         "missing": {f"{place[row]} {kind}": why for (row, kind), why in pictures.why.items()},
         "links": {f"{place[row]} {kind}": link for (row, kind), link in links.items()},
         "provenance": _provenance(found),
@@ -175,12 +176,17 @@ def _provenance(found: Findings) -> dict[str, Any]:
     for label, key in labels:
         names = [column.name for column in table.columns if column.label == label]
         identity = table.record.identities.get(key) if table.record and key else None
-        metrics.append({"label": label, "columns": names, "key": key, "identity": identity})
+        metrics.append({"label": label, "columns": names, "key": key, "identity": _plain(identity)})
     runs = [
-        {name: run.get(name) for name in ("started", "command", "python", "platform", "versions", "samples")}
+        {name: _plain(run.get(name)) for name in ("started", "command", "python", "platform", "versions", "samples")}
         for run in (table.record.runs if table.record else ())
     ]
     return {"metrics": metrics, "runs": runs, "record": table.record.path.name if table.record else None}
+
+
+def _plain(said: Any) -> Any:
+    """What a record said, as JSON that any reader takes; NaN, which a broken record may hold, as text."""
+    return json.loads(json.dumps(said), parse_constant=str)
 
 
 def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str]]:

@@ -30,7 +30,7 @@ function drawPair() {
     make("div", { class: "inside" },
       make("p", { class: "soft" }, [rows.system[index], `${pair.place + 1} of ${pair.order.length}`].filter(Boolean).join(" · ")),
       make("p", { class: "asked" }, rows.prompt[index] ?? make("span", { class: "soft" }, "no prompt")),
-      make("div", { class: "large" }, KINDS.map((kind, number) => largeFigure(index, kind, number))),
+      make("div", { class: "large" }, report.kinds.map((number) => largeFigure(index, KINDS[number], number))),
       rows.disputants[index] ? make("p", { class: "caption" }, `Farthest apart: ${rows.disputants[index]} (percentile among all samples).`) : null,
       scoresTable(index), otherTable(index), explanationsOf(index)));
 }
