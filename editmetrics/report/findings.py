@@ -92,7 +92,7 @@ def findings(
 
     Raises `ReportError` for columns that are not there, and what `agreement.evaluate` raises for ratings.
     """
-    rated, meeting, agreement, said = _ratings(table, ratings, pairs, replicates, level, seed)
+    rated, meeting, agreement = _ratings(table, ratings, pairs, replicates, level, seed)
     return Findings(
         table=table,
         boards=boards(table, grouping_columns(table, group_by), replicates=replicates, level=level, seed=seed),
@@ -102,7 +102,7 @@ def findings(
         failures=_failures(table),
         ratings=rated,
         agreement=agreement,
-        notes=[*table.notes, *said],
+        notes=table.notes,
         replicates=replicates,
         level=level,
         seed=seed,
@@ -137,10 +137,10 @@ def _said_of(names: Sequence[str], table: ScoredTable) -> str:
 
 def _ratings(
     table: ScoredTable, path: str | Path | None, pairs: Pairs, replicates: int, level: float, seed: int
-) -> tuple[list[ScoreColumn], list[tuple[ScoreColumn, list[ScoreColumn]]], Agreement | None, list[str]]:
-    """Ratings as columns of the table's rows, with the metrics that each meets; how they agree; what is to be noted."""
+) -> tuple[list[ScoreColumn], list[tuple[ScoreColumn, list[ScoreColumn]]], Agreement | None]:
+    """Ratings as columns of the table's rows, with the metrics that each meets; how they agree."""
     if path is None:
-        return [], [], None, []
+        return [], [], None
     from ..agreement import evaluate
 
     columns: dict[str, Sequence[object]] = {"id": table.ids, CLUSTER: [str(code) for code in table.clusters]}
@@ -175,8 +175,12 @@ def _ratings(
         reasons, unknown = np.full(len(table), "", dtype=object), np.full(len(table), np.nan)
         found[rating] = ScoreColumn(rating, rating, values, absent, reasons, unknown)
     met = {rating: [by_name[score] for score, other in meeting if other == rating] for rating in found}
-    notes = [note for note in agreement.notes if not note.startswith("items share sources")]
-    return list(found.values()), [(found[name], met[name]) for name in found], agreement, notes
+    return list(found.values()), [(found[name], met[name]) for name in found], agreement
+
+
+def agreement_notes(agreement: Agreement) -> list[str]:
+    """How scores and ratings were joined, and what was left out; the bootstrap draws by source, whatever is advised."""
+    return [note for note in agreement.notes if not note.startswith("items share sources")]
 
 
 def agreement_lines(agreement: Agreement) -> list[tuple[str, str, dict[str, Line]]]:

@@ -10,10 +10,13 @@ from ..agreement.bootstrap import LEVEL, REPLICATES, percentile_interval, resamp
 from ..agreement.measure import Floats
 from ..agreement.significance import two_sided_p
 
+FEWEST_CLUSTERS = 5
+"""Of fewer sources there is no interval: resamples of so few span little more than the values that are there."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, or a difference of two: `low` and `high` are None where there are too few clusters for an interval.
+    """A mean, or a difference of two: `low` and `high` are None where there are fewer than five clusters.
 
     `p` is two-sided, that the true value is 0. `n` values in `clusters` clusters.
     """
@@ -77,7 +80,7 @@ class ResampledMeans:
         2 / 2^k at least, and resamples of few clusters may not claim more than that."""
         interval = percentile_interval(replicates, self.level) if there.sum() > 1 else None
         p = max(two_sided_p(replicates), 2.0 ** (1 - int(moved.sum()))) if interval else 1.0
-        low, high = interval or (None, None)
+        low, high = interval if interval and there.sum() >= FEWEST_CLUSTERS else (None, None)
         return Estimate(value, low, high, min(1.0, p), n, int(there.sum()))
 
     def _replicates(self) -> Floats:

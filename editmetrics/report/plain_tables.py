@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .findings import Findings, agreement_lines
+from .findings import Findings, agreement_lines, agreement_notes
 from .html.data import short_names
 from .identity import fields
 from .leaderboard import Board
 from .leaderboard import Cell as Mean
 from .standing import orders
 from .terminal import number
+
+if TYPE_CHECKING:
+    from ..agreement.result import Agreement
 
 MEANS_ABREAST, CORRELATIONS_ABREAST = 4, 8
 """So many metrics stand beside each other on a page of paper; more go into another table."""
@@ -48,7 +52,7 @@ def plain_tables(found: Findings) -> Iterator[PlainTable]:
     for board in found.boards:
         yield from _parts(_board(found, board), MEANS_ABREAST)
     if found.agreement is not None:
-        yield _agreement(found)
+        yield _agreement(found, found.agreement)
     names = [*short_names(found.columns), *(f"{rating.name} (people)" for rating in found.ratings)]
     if len(names) > 1:
         rows = [
@@ -113,10 +117,10 @@ def _parts(table: PlainTable, abreast: int) -> Iterator[PlainTable]:
         )
 
 
-def _agreement(found: Findings) -> PlainTable:
+def _agreement(found: Findings, agreement: Agreement) -> PlainTable:
     rows = []
     arrows = {column.name: column.arrow for column in found.columns}
-    for score, rating, measures in agreement_lines(found.agreement) if found.agreement else ():
+    for score, rating, measures in agreement_lines(agreement):
         lines = [measures[name] for name in ("srcc", "plcc")]
         values = [
             Cell(number(line.value), [] if line.low is None else [f"{number(line.low)} to {number(line.high)}"])
@@ -131,7 +135,8 @@ def _agreement(found: Findings) -> PlainTable:
                 Cell(str(lines[0].excluded)),
             ]
         )
-    note = "Correlations have the sign of the numbers: where lower is better, a negative one agrees."
+    note = "Correlations have the sign of the numbers: where lower is better, a negative one agrees. "
+    note += "; ".join(agreement_notes(agreement))
     return PlainTable("Agreement with people", ["score", "rating", "SRCC", "PLCC", "n", "left out"], rows, 2, note)
 
 

@@ -82,7 +82,7 @@ def test_what_failed_and_what_is_new_is_counted_and_in_no_mean():
     assert (line.n, line.mean_a, line.mean_b, line.difference) == (3, 2, 3, 1)
     assert (line.newly_failed, line.newly_scored, line.neither) == (1, 1, 1)
     assert found.lost == {"x": ["5"]}
-    assert line.verdict == "noise"  # three samples cannot say more
+    assert line.verdict == "too few"  # three samples cannot say more
 
 
 def test_the_largest_movers_are_named():

@@ -47,6 +47,7 @@ def test_few_clusters_claim_no_more_than_a_test_of_their_signs(clusters):
     found = estimate(np.ones(clusters))
     assert found.p == 2 / 2**clusters
     assert found.p == pytest.approx(stats.binomtest(clusters, clusters).pvalue)
+    assert (found.low is not None) == (clusters >= 5)
 
 
 def test_one_cluster_has_no_interval_and_decides_nothing():

@@ -77,11 +77,12 @@ function drawAgreement(page) {
         low === null ? null : make("span", { class: "interval" }, `${said(low)} to ${said(high)}`))), n, excluded];
     };
     const [first, n, excluded] = cell("srcc");
-    return make("tr", {}, make("th", { scope: "row" }, `${score} ${column ? arrow(column) : ""}`), make("td", { class: "name", "data-of": "rating" }, rating),
+    return make("tr", {}, make("th", { scope: "row" }, breakable(`${score}\u00a0${column ? arrow(column) : ""}`)), make("td", { class: "name", "data-of": "rating" }, rating),
       first, cell("plcc")[0], make("td", { "data-of": "n" }, n), make("td", { "data-of": "left out" }, excluded));
   });
   page.append(make("h2", {}, "Agreement with people"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Agreement with people" },
     make("table", { class: "stacked" }, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "score"), make("th", { scope: "col", class: "name" }, "rating"),
       ["SRCC", "PLCC", "n", "left out"].map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, body))),
-    make("p", { class: "caption" }, "Correlations have the sign of the numbers: where lower is better (↓), a negative one agrees. 'editmetrics evaluate' says more."));
+    make("p", { class: "caption" }, "Correlations have the sign of the numbers: where lower is better (↓), a negative one agrees. 'editmetrics evaluate' says more. ",
+      report.agreementNotes.join("; "), report.agreementNotes.length ? "." : ""));
 }

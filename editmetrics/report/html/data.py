@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..findings import Findings, agreement_lines
+from ..findings import Findings, agreement_lines, agreement_notes
 from ..histograms import Histogram
 from ..leaderboard import Board, Cell, Line
 from ..pictures import AMPLIFIED, Pictures
@@ -55,6 +55,7 @@ def page_data(
         "histograms": [_histogram(histogram) for histogram in found.histograms],
         "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in found.correlations],
         "agreement": _agreement(found),
+        "agreementNotes": agreement_notes(found.agreement) if found.agreement else [],
         "rows": {
             "id": [table.ids[row] for row in rows],
             "system": [table.systems[row] for row in rows],
