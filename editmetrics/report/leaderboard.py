@@ -74,25 +74,25 @@ def boards(
     Where two systems share no samples, their means are compared as they are.
     """
     means = ResampledMeans(table.clusters, replicates=replicates, level=level, seed=seed)
-    systems = np.array(table.systems, dtype=object)
-    drafts: list[tuple[str | None, list[_Draft]]] = []
-    for column in [None, *group_by]:
-        groups = np.full(len(table), None, dtype=object) if column is None else np.array(table.other[column], object)
-        found = []
-        for group in dict.fromkeys(groups.tolist()):
-            rows = {
-                system: np.flatnonzero(_equal(groups, group) & _equal(systems, system)) for system in table.system_names
-            }
-            rows = {system: of_system for system, of_system in rows.items() if len(of_system)}
-            found.append(_Draft(_named(group, column), rows, table, means))
-        drafts.append((column, found))
+    drafts = [
+        (column, [_Draft(_named(group, column), rows, table, means) for group, rows in _groups(table, column).items()])
+        for column in [None, *group_by]
+    ]
     return [
         Board(column, [line for draft in found for line in draft.lines(means, 1 - level)]) for column, found in drafts
     ]
 
 
-def _equal(values: np.ndarray, wanted: str | None) -> np.ndarray:
-    return np.array([value == wanted for value in values], dtype=bool)
+def _groups(table: ScoredTable, column: str | None) -> dict[str | None, dict[str | None, np.ndarray]]:
+    """The rows of each system in each group, both in order of appearance."""
+    groups = [None] * len(table) if column is None else table.other[column]
+    rows: dict[str | None, dict[str | None, list[int]]] = {}
+    for row, (group, system) in enumerate(zip(groups, table.systems, strict=True)):
+        rows.setdefault(group, {}).setdefault(system, []).append(row)
+    return {
+        group: {name: np.array(of_system[name]) for name in table.system_names if name in of_system}
+        for group, of_system in rows.items()
+    }
 
 
 def _named(group: str | None, column: str | None) -> str | None:
@@ -123,9 +123,10 @@ class _Draft:
             return
         leader = max(there, key=lambda system: sign * means.mean(self.indices[system, column.name]))
         tests: list[tuple[int, int | None]] = []
+        mine = _by_item(self.rows[leader], table, column)
         for other in there:
             if other != leader:
-                mine, theirs = (_by_item(self.rows[system], table, column) for system in (leader, other))
+                theirs = _by_item(self.rows[other], table, column)
                 shared = [item for item in mine if item in theirs]
                 if shared:
                     rows, beside = (np.array([of[item] for item in shared]) for of in (mine, theirs))

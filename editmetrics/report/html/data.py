@@ -24,7 +24,7 @@ MOST_IDS = 200
 """So many ids of one failure are listed."""
 
 LONGEST = 4000
-"""Characters of an explanation or a detail that are kept; the record has them all."""
+"""Characters of a prompt, an explanation or a detail that are kept; the table and the record have them all."""
 
 
 def page_data(
@@ -59,11 +59,11 @@ def page_data(
         "rows": {
             "id": [table.ids[row] for row in rows],
             "system": [table.systems[row] for row in rows],
-            "prompt": [table.prompts[row] for row in rows],
+            "prompt": [_cut(table.prompts[row]) for row in rows],
             "merit": _numbers(found.standing.merit, rows),
             "dispute": _numbers(found.standing.dispute, rows),
             "disputants": [found.standing.disputants[row] for row in rows],
-            "other": {name: [texts[row] for row in rows] for name, texts in table.other.items()},
+            "other": {name: [_cut(texts[row]) for row in rows] for name, texts in table.other.items()},
             "explanations": _said(table.explanations, rows),
             "details": _said(table.details, rows),
         },
@@ -190,7 +190,7 @@ def _plain(said: Any) -> Any:
     return json.loads(json.dumps(said), parse_constant=str)
 
 
-def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str]]:
+def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str | None]]:
     found = {}
     for label, said in by_label.items():
         texts = {index: _cut(said[row]) for index, row in enumerate(rows) if said[row]}
@@ -199,11 +199,11 @@ def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[st
     return found
 
 
-def _cut(said: Any) -> str:
+def _cut(said: Any) -> str | None:
+    if said is None:
+        return None
     text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, indent=1, default=str)
-    return (
-        text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text) - LONGEST} characters more in the record)"
-    )
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text) - LONGEST} characters more)"
 
 
 def _numbers(values: np.ndarray, rows: Sequence[int], digits: int = 7) -> list[Any]:
