@@ -52,7 +52,7 @@ function scoresTable(index) {
   const lines = report.columns.map((column) => {
     const lost = column.unscored[index];
     const place = column.percentiles[index];
-    return make("tr", {}, make("th", { scope: "row" }, `${column.name} ${arrow(column)}`), lost
+    return make("tr", {}, make("th", { scope: "row" }, breakable(`${column.name}\u00a0${arrow(column)}`)), lost
       ? make("td", { class: "text", colspan: "2" }, make("span", { class: "lost" }, lost[0]), lost[1])
       : [make("td", {}, make("span", { class: "mean" }, said(column.values[index])),
         index in column.uncertainty ? make("span", { class: "interval" }, `± ${said(column.uncertainty[index])}`) : null),
