@@ -82,8 +82,8 @@ def compare(
     Exit codes: 0 compared; 3 compared, but the identities differ or are not known, or a sample has lost its score;
     4 something got worse by more than noise, with --fail-on-worse; 2 called wrongly; 1 aborted.
     """
+    from ..report.compare import compare as compared
     from ..report.comparison import check_output
-    from ..report.comparison import compare as compared
     from ..report.comparison_table import show_comparison
 
     if output is not None:
@@ -109,7 +109,7 @@ def compare(
 
 
 def _read(path: Path, metrics: Sequence[str], lower_is_better: Sequence[str]) -> ScoredTable:
-    from ..report.scored import read_scores
+    from ..report.read_scores import read_scores
 
     table = read_scores(path, metrics=metrics)
     here = [name for name in lower_is_better if name in {column.name for column in table.columns}]

@@ -156,7 +156,7 @@ def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
     """The report of a run whose table is at `table`; the images may lie where this command found them."""
     from dataclasses import replace
 
-    from ..report.scored import read_scores
+    from ..report.read_scores import read_scores
     from ..report.write import write_report
     from .progress import CountProgress
     from .report import say_written

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .findings import Findings, agreement_lines, agreement_notes
-from .html.data import short_names
 from .identity import fields
 from .leaderboard import Board
 from .leaderboard import Cell as Mean
+from .scored import short_names
 from .standing import orders
 from .terminal import number
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..data.write import replacing
 from .findings import Findings, findings
-from .scored import ReportError, ScoredTable, read_scores
+from .read_scores import read_scores
+from .scored import ReportError, ScoredTable
 from .standing import shown_rows
 
 if TYPE_CHECKING:

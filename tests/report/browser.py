@@ -17,6 +17,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",
     "--hide-scrollbars",
 )
 SLOWEST = 20.0
@@ -43,6 +44,7 @@ class Page:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
+        self.driver.set_script_timeout(120)
 
     def open(self, report: Path, page: str = "overview", width: int = 1280, height: int = 900, scheme: str = "light"):
         """Open a report afresh, on one of its pages."""

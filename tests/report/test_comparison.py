@@ -11,10 +11,11 @@ import pytest
 from scipy import stats
 
 from editmetrics import Sample, score
-from editmetrics.report.comparison import compare
+from editmetrics.report.compare import compare
 from editmetrics.report.comparison_table import show_comparison
 from editmetrics.report.identity import changes
-from editmetrics.report.scored import ReportError, read_scores
+from editmetrics.report.read_scores import read_scores
+from editmetrics.report.scored import ReportError
 
 from ..scoring.toys import Brightness, write_images
 from .tables import column, table

@@ -8,8 +8,9 @@ import polars
 import pytest
 
 from editmetrics import Sample, score
+from editmetrics.report.read_scores import MISSING, read_scores
 from editmetrics.report.run_record import read_record
-from editmetrics.report.scored import MISSING, ReportError, read_scores
+from editmetrics.report.scored import ReportError
 from editmetrics.report.write import write_report
 
 from ..scoring.toys import Captioned, write_images

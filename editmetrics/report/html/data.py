@@ -14,7 +14,7 @@ from ..findings import Findings, agreement_lines, agreement_notes
 from ..histograms import Histogram
 from ..leaderboard import Board, Cell, Line
 from ..pictures import AMPLIFIED, Pictures
-from ..scored import ScoreColumn
+from ..scored import ScoreColumn, short_names
 from ..standing import orders
 
 FIRST = 4
@@ -98,12 +98,6 @@ def script_json(value: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def short_names(columns: Sequence[ScoreColumn]) -> list[str]:
-    """What a column is called where there is little room: its dimension alone, if no other is called that."""
-    dimensions = [column.name.removeprefix(f"{column.label}.") for column in columns]
-    return [d if dimensions.count(d) == 1 else column.name for d, column in zip(dimensions, columns, strict=True)]
 
 
 def _histogram(histogram: Histogram | None) -> dict[str, Any] | None:
