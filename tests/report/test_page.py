@@ -6,6 +6,9 @@ import numpy as np
 import polars
 import pytest
 
+from editmetrics.report.findings import findings
+from editmetrics.report.read_scores import read_scores
+from editmetrics.report.standing import orders
 from editmetrics.report.terminal import number
 from editmetrics.report.write import write_report
 
@@ -233,3 +236,21 @@ def test_generated_images_have_no_source_to_show(page, tmp_path):
     page.open(tmp_path / "report.html")
     assert "nothing is ranked" in page.value("document.getElementById('page-overview').innerText")
     assert "what produced these numbers is not known" in page.value("document.body.innerText")
+
+
+def test_the_worst_the_best_and_the_most_disputed_stand_first(page, report, run_folder):
+    found = findings(read_scores(run_folder / "scores.csv"))
+    page.open(report, "gallery")
+    for strip, name in enumerate(("worst", "best", "disputed")):
+        shown = page.value(
+            f"[...document.querySelectorAll('.first')[{strip}].children].map((c) => Number(c.dataset.index))"
+        )
+        assert shown == orders(found.standing)[name][:4]
+    page.run("document.querySelectorAll('.strips h3 button')[1].click()")
+    assert page.cards() == orders(found.standing)["best"]
+
+
+@pytest.mark.parametrize("address", ["toString", "__proto__", "nothing", "overview"])
+def test_an_odd_address_is_the_overview(page, report, address):
+    page.open(report, address)
+    assert page.value("document.getElementById('page-overview').hidden") is False

@@ -16,7 +16,7 @@ function drawOverview(page) {
 
 function show() {
   const wanted = location.hash.slice(1);
-  const name = wanted in PAGES ? wanted : "overview";
+  const name = Object.hasOwn(PAGES, wanted) ? wanted : "overview";
   for (const other of Object.keys(PAGES)) {
     byId(`page-${other}`).hidden = other !== name;
     const link = byId(`to-${other}`);
