@@ -43,6 +43,7 @@ SPECIAL = {
     "↓": r"$\downarrow$",
     "…": r"\dots{}",
     "×": r"$\times$",
+    "−": "$-$",
     "–": r"\textendash{}",
     "ß": r"\ss{}",
 }
@@ -107,7 +108,7 @@ def _table(table: PlainTable) -> str:
         lines.append(_row([_cell(cell, place < table.texts and broken[place]) for place, cell in enumerate(row)]))
         for place in range(max(len(cell.small) for cell in row)):
             below = [cell.small[place] if place < len(cell.small) else "" for cell in row]
-            lines.append(_row([f"{{\\scriptsize {escaped(text)}}}" if text else "" for text in below]))
+            lines.append(_row([f"{{\\scriptsize {escaped(_with_minus(text))}}}" if text else "" for text in below]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
@@ -118,6 +119,12 @@ def _row(cells: list[str]) -> str:
 def _cell(cell: Cell, broken: bool) -> str:
     """One cell; where its column breaks lines, long words break, too."""
     if not broken:
-        return f"\\textbf{{{escaped(cell.text)}}}" if cell.strong else escaped(cell.text)
+        text = escaped(_with_minus(cell.text))
+        return f"\\textbf{{{text}}}" if cell.strong else text
     parts = re.split(f"(?<=[_./:])|(?<=[^ ]{{{LONGEST_WORD}}})", cell.text)
     return r"\raggedright " + r"\allowbreak{}".join(map(escaped, parts))
+
+
+def _with_minus(text: str) -> str:
+    """The hyphens before numbers as minus signs."""
+    return re.sub(r"(?<![^\s(])-(?=\d)", "−", text)

@@ -81,6 +81,7 @@ def test_latex_is_ascii_and_balanced(texts):
 
 def test_latex_characters():
     assert latex.escaped(r"\ {}$&#_%^~") == (r"\textbackslash{} \{\}\$\&\#\_\%\textasciicircum{}\textasciitilde{}")
+    assert latex.escaped("a-b −0.5") == "a{-}b $-$0.5"
     assert latex.escaped("naïve é ç ↑ 中") == r"na\" {\i}ve \'{e} \c{c} $\uparrow$ \editmetricscode{4E2D}".replace(
         r"\" {\i}", r"\"{\i}"
     )
