@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from typing import Any
 
 from .metric import LearnedMetric
-from .registry import BRIDGES, bridge, described_type, metric_class, usable_bridge
-from .sample import FIELDS
+from .registry import (
+    BRIDGES,
+    BrokenPluginError,
+    MissingPackageError,
+    UnknownMetricError,
+    bridge,
+    described_type,
+    metric_class,
+    usable_bridge,
+)
+from .sample import FIELDS, Dimension
 
 
 def metric(name: str) -> dict[str, Any]:
@@ -85,3 +95,22 @@ def library(name: str) -> dict[str, Any]:
         "metrics": [metric(f"{name}/{offered}") for offered in found.offers],
         "not_offered": dict(found.not_offered),
     }
+
+
+def dimension_of(column: str) -> Dimension | None:
+    """The dimension behind a column that is named as `score` names it, `METRIC[:OPTIONS][.DIMENSION]`; None for others.
+
+    >>> dimension_of("psnr:region=inside").unit, dimension_of("ds_ieqa:weights=toy.visual_quality").name
+    ('dB', 'visual_quality')
+    """
+    try:
+        dimensions = metric_class(re.split("[:.]", column, maxsplit=1)[0]).dimensions
+    except (UnknownMetricError, BrokenPluginError, MissingPackageError):
+        return None
+    return next((d for d in dimensions if len(dimensions) == 1 or column.endswith(f".{d.name}")), None)
+
+
+def higher_is_better(column: str) -> bool | None:
+    """Whether higher is better, of a column that is named as `score` names it; None for others."""
+    dimension = dimension_of(column)
+    return None if dimension is None else dimension.higher_is_better

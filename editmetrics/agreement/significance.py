@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .bootstrap import LEVEL, REPLICATES, cluster_codes, percentile_interval, resample
 from .correlation import plcc, srcc
-from .measure import AgreementError, Measure, UndefinedError, paired
+from .measure import AgreementError, Floats, Measure, UndefinedError, paired
 
 POWER = 0.8
 
@@ -92,8 +92,6 @@ def paired_test(
     found = percentile_interval(values, level)
     if found is None:
         raise UndefinedError(f"{measure.name} is undefined in too many replicates to test a difference")
-    values = values[~np.isnan(values)]
-    beyond = min(int((values <= 0).sum()), int((values >= 0).sum()))
     normal = NormalDist()
     return Comparison(
         *names,
@@ -101,10 +99,23 @@ def paired_test(
         difference=difference,
         low=found.low,
         high=found.high,
-        p=min(1.0, 2 * (beyond + 1) / (len(values) + 1)),
-        minimum_detectable=float((normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)) * values.std()),
+        p=two_sided_p(values),
+        minimum_detectable=float((normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)) * np.nanstd(values)),
         n=len(y),
     )
+
+
+def two_sided_p(differences: Floats) -> float:
+    """The two-sided p, that there is no difference, of its values over the replicates (replicates,), NaN left out.
+
+    p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) / (replicates + 1), at most 1.
+
+    >>> two_sided_p(np.linspace(-1, 99, 999))
+    0.022
+    """
+    defined = differences[~np.isnan(differences)]
+    beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
 
 
 def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> tuple[float, float]:

@@ -18,6 +18,8 @@ from ..sample import EditMetricsError
 
 COMMANDS = {
     "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
+    "report": ("report:report", "Make a page of a table of scores that opens offline."),
+    "compare": ("compare:compare", "Say what moved between two runs, beyond noise."),
     "evaluate": ("evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
     "benchmark": ("benchmark:benchmark", "Check a paper's data set, and judge metrics on it by its protocol."),

@@ -129,7 +129,8 @@ def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int
     from ..benchmarks import show
     from ..benchmarks.evaluation import evaluate, read_scores
     from ..data.write import write_rows
-    from .evaluate import _direction, _pair
+    from ..describe import higher_is_better
+    from .evaluate import pair
 
     all_scored = True
     if metrics:
@@ -143,8 +144,8 @@ def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int
     found = evaluate(
         part,
         scores,
-        pairs=[_pair(text) for text in options["pairs"]],
-        direction=_direction,
+        pairs=[pair(text) for text in options["pairs"]],
+        direction=higher_is_better,
         lower_is_better=options["lower_is_better"],
     )
     show.show_evaluation(found)

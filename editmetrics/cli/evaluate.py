@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,6 +101,7 @@ def evaluate(
     """
     from ..agreement import evaluate as evaluated
     from ..agreement.result import ALL, check_output
+    from ..describe import higher_is_better
     from ..report.agreement_plots import check_plot, plot_agreement
     from ..report.agreement_table import show_agreement
 
@@ -115,9 +115,9 @@ def evaluate(
     found = evaluated(
         scores,
         ratings,
-        pairs=[_pair(text) for text in options.pop("pairs")],
+        pairs=[pair(text) for text in options.pop("pairs")],
         fit={"4": 4, "5": 5}.get(options.pop("fit")),  # type: ignore[arg-type]
-        known_direction=_direction,
+        known_direction=higher_is_better,
         **options,
     )
     if output is not None:
@@ -132,6 +132,7 @@ def evaluate(
 def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, options: dict[str, Any]) -> None:
     from ..agreement.columns import read_table
     from ..agreement.protocols import PROTOCOLS, evaluate_protocol
+    from ..describe import higher_is_better
     from ..report.protocol_table import show_figures
 
     given = click.get_current_context().get_parameter_source
@@ -142,12 +143,12 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     if name not in PROTOCOLS:
         raise click.UsageError(f"there is no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
     table = read_table(scores, "the scores")
-    lower = {column for column in table.columns if _direction(column) is False} | set(options["lower_is_better"])
+    lower = {column for column in table.columns if higher_is_better(column) is False} | set(options["lower_is_better"])
     found = evaluate_protocol(
         PROTOCOLS[name],
         table,
         ratings,
-        pairs=[_pair(text) for text in options["pairs"]],
+        pairs=[pair(text) for text in options["pairs"]],
         on=options["on"],
         lower_is_better=lower - set(options["higher_is_better"]),
     )
@@ -157,20 +158,9 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     sys.exit(3 if any(line.value is None for line in found.lines) else 0)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """The two columns of SCORE=RATING."""
     score, found, rating = text.rpartition("=")
     if not found or not score or not rating:
         raise click.UsageError(f"--pair {text}: expected SCORE=RATING, such as --pair psnr=mos_quality")
     return score, rating
-
-
-def _direction(column: str) -> bool | None:
-    """Whether higher is better, of a column that is named as a metric writes it; None for others."""
-    from ..registry import BrokenPluginError, MissingPackageError, UnknownMetricError, metric_class
-
-    try:
-        dimensions = metric_class(re.split("[:.]", column, maxsplit=1)[0]).dimensions
-    except (UnknownMetricError, BrokenPluginError, MissingPackageError):
-        return None
-    named = [d for d in dimensions if len(dimensions) == 1 or column.endswith(f".{d.name}")]
-    return named[0].higher_is_better if named else None

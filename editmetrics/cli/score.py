@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,10 @@ from ..sample import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..data import SampleSet
     from ..metric import Metric
     from ..sample import Sample
+    from ..scoring import Results
 
 
 @click.command()
@@ -69,8 +73,15 @@ if TYPE_CHECKING:
     type=click.Choice([status for status in STATUSES if status != "ok"]),
     help="Score again what has this status in the record; as often as wanted.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report at the end (.html, .md or .tex); 'editmetrics report' has more to choose.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None, **options: Any) -> None:
+def score(
+    paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None, report: Path | None, **options: Any
+) -> None:
     """Score edited images against their sources.
 
     \b
@@ -83,12 +94,10 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     \b
     Exit codes: 0 all scored; 3 finished, and some samples have no score; 2 called wrongly; 1 stopped or aborted.
     """
-    from .. import scoring
     from ..data import find_samples
     from ..registry import BUILTIN
     from ..report import terminal
-    from ..scoring.run import BATCH_PIXELS
-    from .progress import Progress
+    from ..report.write import report_format
 
     found = find_samples(
         list(paths),
@@ -106,9 +115,28 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     made = [_made(spec, asked, options["device"]) for spec in metrics or BUILTIN]
     chosen = made if metrics else _without_weights(made, found.samples)
     _keep_freed_memory()
+    if report is not None:
+        report_format(report)
+    with ExitStack() as stack:
+        kept = output
+        if report is not None and output is None:  # a report is made of a table and its record
+            kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
+        results = _scored(found, chosen, kept, options)
+        terminal.show_results(results, output)
+        if report is not None and kept is not None:
+            _report(kept, report, output is not None, options["quiet"])
+    sys.exit(0 if results.all_scored else 3)
+
+
+def _scored(found: SampleSet, chosen: list[Metric], output: Path | None, options: dict[str, Any]) -> Results:
+    """The run itself, with its progress; ends the program when it is stopped."""
+    from .. import scoring
+    from ..scoring.run import BATCH_PIXELS
+    from .progress import Progress
+
     try:
         with Progress(len(found.samples), quiet=options["quiet"]) as progress:
-            results = scoring.score(
+            return scoring.score(
                 found.samples,
                 chosen,
                 output=output,
@@ -122,8 +150,24 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     except scoring.Interrupted as stopped:
         click.echo(f"\n{stopped}", err=True)
         sys.exit(1)
-    terminal.show_results(results, output)
-    sys.exit(0 if results.all_scored else 3)
+
+
+def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
+    """The report of a run whose table is at `table`; the images may lie where this command found them."""
+    from dataclasses import replace
+
+    from ..report.read_scores import read_scores
+    from ..report.write import write_report
+    from .progress import CountProgress
+    from .report import say_written
+
+    scores = read_scores(table)
+    if not kept:
+        scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
+    images = {name for names in (scores.sources, scores.edits) for name in names if name}
+    with CountProgress("pictures", quiet=quiet) as progress:
+        written = write_report(scores, report, title=report.stem, trusted=images, on_pairs=progress.at)
+    say_written(written)
 
 
 def _keep_freed_memory() -> None:

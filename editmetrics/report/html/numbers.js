@@ -1,0 +1,25 @@
+// How numbers are written: four significant digits, as in the terminal.
+
+function said(value) {
+  if (value === null || value === undefined) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2).replace("-", "−");
+  return String(Number(value.toPrecision(4))).replace("-", "−");
+}
+
+function arrow(column) {
+  return column.higher ? "↑" : "↓";
+}
+
+function direction(column) {
+  return column.higher ? "higher is better" : "lower is better";
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
+function plural(number, one, many = `${one}s`) {
+  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+}

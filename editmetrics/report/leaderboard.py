@@ -1,0 +1,187 @@
+"""Systems by their mean scores, over all samples and in each group: intervals, what has no score, who is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .means import ResampledMeans
+from .scored import ReportError, ScoreColumn, ScoredTable
+
+GROUP_COLUMNS = ("edit_type", "task", "group")
+"""The columns that tell kinds of edits apart, where a table has them."""
+
+MOST_GROUPS = 50
+"""A column with more values than this is no grouping."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The mean of one metric over the samples of a line.
+
+    `mean`, `low`, `high`: over the finite scores; None where there is none, or too few for an interval. `n`: how many
+    have a score; `infinite`: how many of them are infinite. `unscored`: how many have none, by status. `best`: ahead of
+    every other system by more than noise.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    infinite: int = 0
+    unscored: Mapping[str, int] = field(default_factory=dict)
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    group: str | None
+    system: str | None
+    samples: int
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A line for each system (`column` None), or for each value of a column and system."""
+
+    column: str | None
+    lines: Sequence[Line]
+
+
+def grouping_columns(table: ScoredTable, asked: Sequence[str] = ()) -> list[str]:
+    """Those asked for, or the usual ones that are there and have two values at least. Raises `ReportError`."""
+    for name in asked:
+        if name not in table.other:
+            raise ReportError(
+                f"{table.path} has no column {name!r} to group by; it has {', '.join(table.other) or 'none'}"
+            )
+        if (count := len(set(table.other[name]))) > MOST_GROUPS:
+            raise ReportError(f"the column {name!r} has {count} values; group by one with at most {MOST_GROUPS}")
+    usual = [name for name in GROUP_COLUMNS if 2 <= len(set(table.other.get(name, ()))) <= MOST_GROUPS]
+    return list(asked) or usual
+
+
+def boards(
+    table: ScoredTable, group_by: Sequence[str] = (), *, replicates: int = 1000, level: float = 0.95, seed: int = 0
+) -> list[Board]:
+    """The leaderboard, and one for each grouping column.
+
+    A system is best in a metric when it is ahead of every other one in a paired bootstrap test: on the samples that
+    both have a score of, drawn by source, p < 1 - level after Bonferroni's correction for the number of other systems.
+    Where two systems share no samples, their means are compared as they are.
+    """
+    means = ResampledMeans(table.clusters, replicates=replicates, level=level, seed=seed)
+    drafts = [
+        (column, [_Draft(_named(group, column), rows, table, means) for group, rows in _groups(table, column).items()])
+        for column in [None, *group_by]
+    ]
+    return [
+        Board(column, [line for draft in found for line in draft.lines(means, 1 - level)]) for column, found in drafts
+    ]
+
+
+def _groups(table: ScoredTable, column: str | None) -> dict[str | None, dict[str | None, np.ndarray]]:
+    """The rows of each system in each group, both in order of appearance."""
+    groups = [None] * len(table) if column is None else table.other[column]
+    rows: dict[str | None, dict[str | None, list[int]]] = {}
+    for row, (group, system) in enumerate(zip(groups, table.systems, strict=True)):
+        rows.setdefault(group, {}).setdefault(system, []).append(row)
+    return {
+        group: {name: np.array(of_system[name]) for name in table.system_names if name in of_system}
+        for group, of_system in rows.items()
+    }
+
+
+def _named(group: str | None, column: str | None) -> str | None:
+    return "(none)" if group is None and column is not None else group
+
+
+class _Draft:
+    """A group of samples whose means were handed to the bootstrap and come back when it has run."""
+
+    def __init__(
+        self, group: str | None, rows: Mapping[str | None, np.ndarray], table: ScoredTable, means: ResampledMeans
+    ) -> None:
+        self.group, self.rows, self.columns = group, rows, table.columns
+        self.indices: dict[tuple[str | None, str], int] = {}
+        self.contests: dict[str, tuple[str | None, list[tuple[int, int | None]]]] = {}
+        for column in table.columns:
+            for system, of_system in rows.items():
+                finite = of_system[np.isfinite(column.values[of_system])]
+                if len(finite):
+                    self.indices[system, column.name] = means.add(finite, column.values[finite])
+            self._contest(column, table, means)
+
+    def _contest(self, column: ScoreColumn, table: ScoredTable, means: ResampledMeans) -> None:
+        """The system that leads, and differences that must be more than noise; none leads in no known direction."""
+        if not column.known:
+            return
+        sign = 1 if column.higher_is_better else -1
+        there = [system for system in self.rows if (system, column.name) in self.indices]
+        if len(there) < 2:
+            return
+        leader = max(there, key=lambda system: sign * means.mean(self.indices[system, column.name]))
+        tests: list[tuple[int, int | None]] = []
+        mine = _by_item(self.rows[leader], table, column)
+        for other in there:
+            if other != leader:
+                theirs = _by_item(self.rows[other], table, column)
+                shared = [item for item in mine if item in theirs]
+                if shared:
+                    rows, beside = (np.array([of[item] for item in shared]) for of in (mine, theirs))
+                    tests.append((means.add(rows, column.merit[rows] - column.merit[beside]), None))
+                else:
+                    tests.append((self.indices[leader, column.name], self.indices[other, column.name]))
+        self.contests[column.name] = leader, tests
+
+    def lines(self, means: ResampledMeans, alpha: float) -> list[Line]:
+        best = {
+            name: leader for name, (leader, tests) in self.contests.items() if self._ahead(name, tests, means, alpha)
+        }
+        found = []
+        for system, rows in self.rows.items():
+            cells = [self._cell(column, system, rows, means, best) for column in self.columns]
+            found.append(Line(self.group, system, len(rows), cells))
+        return found
+
+    def _ahead(self, name: str, tests: list[tuple[int, int | None]], means: ResampledMeans, alpha: float) -> bool:
+        higher = next(column.higher_is_better for column in self.columns if column.name == name)
+        for index, other in tests:
+            found = means.estimate(index) if other is None else means.difference(index, other)
+            value = found.value if other is None or higher else -found.value
+            if value <= 0 or found.p * len(tests) >= alpha:
+                return False
+        return True
+
+    def _cell(
+        self,
+        column: ScoreColumn,
+        system: str | None,
+        rows: np.ndarray,
+        means: ResampledMeans,
+        best: Mapping[str, str | None],
+    ) -> Cell:
+        values = column.values[rows]
+        index = self.indices.get((system, column.name))
+        found = None if index is None else means.estimate(index)
+        return Cell(
+            mean=None if found is None else found.value,
+            low=None if found is None else found.low,
+            high=None if found is None else found.high,
+            n=int((~np.isnan(values)).sum()),
+            infinite=int(np.isinf(values).sum()),
+            unscored=column.unscored(rows),
+            best=column.name in best and best[column.name] == system,
+        )
+
+
+def _by_item(rows: np.ndarray, table: ScoredTable, column: ScoreColumn) -> dict[object, int]:
+    """From what was asked for to its row, of the rows with a finite score."""
+    return {
+        table.items[row]: row
+        for row in rows.tolist()
+        if table.items[row] is not None and np.isfinite(column.values[row])
+    }

@@ -1,0 +1,256 @@
+"""The page in a real browser: what it shows, sorts, filters and opens, by mouse, keyboard and on a phone."""
+
+import json
+
+import numpy as np
+import polars
+import pytest
+
+from editmetrics.report.findings import findings
+from editmetrics.report.read_scores import read_scores
+from editmetrics.report.standing import orders
+from editmetrics.report.terminal import number
+from editmetrics.report.write import write_report
+
+from ..scoring.toys import write_images
+from .conftest import HOSTILE, SYSTEMS
+
+Keys = pytest.importorskip("selenium.webdriver.common.keys", reason="pip install selenium").Keys
+PAGES = ("overview", "gallery", "failures")
+
+
+@pytest.fixture(scope="session")
+def table(run_folder):
+    return polars.read_csv(run_folder / "scores.csv")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_without_a_complaint_and_calls_nobody(page, report, name):
+    page.open(report, name)
+    assert page.value(f"document.getElementById('page-{name}').innerText.length") > 50
+    assert [address.partition("#")[0] for address in page.requests()] == [report.resolve().as_uri()]
+    assert page.console() == []
+
+
+def test_hostile_text_is_text(page, report):
+    page.open(report, "gallery")
+    shown = page.value("[...document.querySelectorAll('#cards .prompt')].map((line) => line.textContent)")
+    assert set(shown) == set(HOSTILE)
+    page.open(report, "failures")
+    page.open(report)
+    assert page.value("document.documentElement.dataset.hacked ?? null") is None
+    assert page.value("document.querySelectorAll('script:not([type]), img[onerror], i:not(.meter i), b').length") == 1
+    assert set(SYSTEMS) <= set(
+        page.value("[...document.querySelectorAll('.board tbody th')].map((cell) => cell.textContent)")
+    )
+
+
+def test_the_policy_stops_a_script_that_got_in(browser_page, report):
+    browser_page.open(report)
+    browser_page.run(
+        "const got = document.createElement('script'); got.textContent = 'document.documentElement.dataset.got = 1';"
+        "document.head.append(got)"
+    )
+    assert browser_page.value("document.documentElement.dataset.got ?? null") is None
+    assert "Content Security Policy" in " ".join(browser_page.console())
+
+
+def test_the_leaderboard_has_the_means_of_the_table(page, report, table):
+    page.open(report)
+    for line, system in enumerate(SYSTEMS):
+        values = table.filter(polars.col("system") == system)["psnr"].drop_nulls()
+        mean = values.filter(values.is_finite()).mean()
+        cell = page.value(f"document.querySelectorAll('.board')[0].tBodies[0].rows[{line}].cells[2].innerText")
+        assert cell.replace("★ ", "").startswith(number(mean))
+    assert "1 failed" in page.value("document.querySelectorAll('.board')[0].tBodies[0].rows[1].cells[2].innerText")
+    page.run("document.querySelectorAll('.board thead button')[1].click()")  # mse: lower is better, the best on top
+    first = page.value("document.querySelectorAll('.board')[0].tBodies[0].rows[0].cells[0].textContent")
+    assert first == SYSTEMS[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "column"), [("worst 0", "psnr"), ("best 0", "psnr"), ("worst 1", "mse"), ("best 1", "mse")]
+)
+def test_sorting_knows_the_direction(page, report, table, how, column):
+    page.open(report, "gallery")
+    page.choose("sort", how)
+    values = table[column].to_numpy()
+    badness = -values if column == "psnr" else values
+    badness = badness if how.startswith("worst") else -badness
+    order = [place for place in np.argsort(-badness, kind="stable") if not np.isnan(values[place])]
+    order += np.flatnonzero(np.isnan(values)).tolist()  # what has no score comes last, never as a 0
+    assert page.cards() == order
+
+
+def test_filters_by_system_status_score_and_text(page, report, table):
+    page.open(report, "gallery")
+    page.choose("system", SYSTEMS[1])
+    assert set(page.ids()) == set(table.filter(polars.col("system") == SYSTEMS[1])["id"])
+    page.choose("status", "failed")
+    assert page.ids() == [f"{SYSTEMS[1]}/1"]
+    page.run("document.getElementById('reset').click()")
+    assert len(page.cards()) == len(table)
+    page.choose("status", "refused")
+    assert len(page.cards()) == 2
+    page.choose("status", "")
+    page.choose("low", "20")
+    page.choose("high", "40")
+    wanted = table.filter((polars.col("psnr") >= 20) & (polars.col("psnr") <= 40))["id"]
+    assert set(page.ids()) == set(wanted)
+    page.run("document.getElementById('reset').click()")
+    page.choose("text", "INPUT{/etc")
+    assert len(page.cards()) == 2
+    assert page.value("document.getElementById('found').textContent") == "2 of 12 pairs"
+    page.choose("text", "no such words")
+    assert page.cards() == []
+
+
+def test_a_pair_opens_by_the_keyboard_and_closes_where_it_was(page, report, table):
+    page.open(report, "gallery")
+    page.choose("sort", "table")
+    page.run("document.querySelector('#cards .card').focus()")
+    page.press(Keys.ARROW_RIGHT)
+    assert page.value("document.activeElement.dataset.index") == "1"
+    page.press(Keys.ENTER)
+    assert page.value("document.getElementById('pair').open")
+    assert page.value("document.getElementById('pair-title').textContent") == table["id"][1]
+    assert page.value("document.querySelector('.asked').textContent") == HOSTILE[0]
+    assert page.value("document.querySelectorAll('#pair img').length") == 3
+    assert page.value("document.querySelector('#pair .said').textContent") == f"read {HOSTILE[0]!r}"
+    assert "± 0.5" in page.value("document.getElementById('pair').innerText")
+    page.press(Keys.ARROW_RIGHT)
+    page.press(Keys.ARROW_RIGHT)
+    assert page.value("document.getElementById('pair-title').textContent") == table["id"][3]
+    assert page.value("document.querySelectorAll('#pair img').length") == 1  # the corrupt edit has a placeholder
+    assert "1 60.png" in page.value("document.querySelectorAll('#pair .frame')[1].textContent")  # that says why
+    page.press(Keys.ESCAPE)
+    assert not page.value("document.getElementById('pair').open")
+    assert page.value("document.activeElement.dataset.index") == "3"
+    page.press(Keys.END)
+    assert page.value("document.activeElement.dataset.index") == str(len(table) - 1)
+    page.press(Keys.HOME)
+    assert page.value("document.activeElement.dataset.index") == "0"
+
+
+def test_everything_is_reached_by_tab_and_the_focus_is_seen(page, report):
+    page.open(report, "gallery")
+    seen = []
+    for _ in range(60):
+        page.press(Keys.TAB)
+        name = page.value("document.activeElement.id || document.activeElement.className")
+        if name in ("", "card") and page.value("document.activeElement.closest('#cards') !== null"):
+            seen.append("cards")
+            break
+        seen.append(name)
+        assert page.value("getComputedStyle(document.activeElement).outlineStyle") == "solid", name
+    for wanted in (
+        "skip",
+        "to-overview",
+        "sort",
+        "system",
+        "status",
+        "metric",
+        "low",
+        "high",
+        "text",
+        "reset",
+        "cards",
+    ):
+        assert wanted in seen
+
+
+def test_failures_have_their_page(page, report):
+    page.open(report, "failures")
+    text = page.value("document.getElementById('page-failures').innerText")
+    for said in ("would rather not", "1 60.png", "2 refused", "1 failed"):
+        assert said in text
+    page.run("document.querySelector('#page-failures .ids button').click()")
+    assert page.value("document.getElementById('pair').open")
+
+
+def test_the_foot_has_the_identity_of_every_number(page, report, run_folder):
+    page.open(report, "gallery")
+    shown = page.value("[...document.querySelectorAll('#provenance details > pre')].map((text) => text.textContent)")
+    run = json.loads((run_folder / "scores.record.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    identities = [json.loads(text) for text in shown]
+    for metric in run["metrics"]:
+        assert run["identities"][metric["identity"]] in identities
+        assert metric["identity"] in page.value("document.getElementById('provenance').textContent")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_needs_no_sideways_scrolling(page, report, name):
+    page.open(report, name, width=375, height=812)
+    page.frame()
+    assert page.overflow() == 0
+    if name == "gallery":
+        page.run("document.querySelector('#cards .card').click()")
+        assert page.value("document.getElementById('pair').scrollWidth") <= 375
+        assert page.overflow() == 0
+
+
+def test_light_and_dark(page, report):
+    def colours():
+        style = "getComputedStyle(document.documentElement)"
+        return [page.value(f"{style}.{name}.match(/[0-9]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)")
+                for name in ("backgroundColor", "color")]  # fmt: skip
+
+    paper, ink = colours() if page.open(report, scheme="light") else ()
+    assert paper > 700 > 200 > ink
+    paper, ink = colours() if page.open(report, scheme="dark") else ()
+    assert paper < 200 < 600 < ink
+
+
+def test_thousands_of_pairs_are_a_few_cards(page, many_report):
+    page.open(many_report, "gallery")
+    page.choose("sort", "worst 0")
+    numbers = []
+    for part in (0, 0.5, 1):
+        page.run(
+            "const cards = document.getElementById('cards').getBoundingClientRect();"
+            "scrollTo(0, scrollY + cards.top + (cards.height - innerHeight) * arguments[0])",
+            part,
+        )
+        page.frame()
+        cards = page.cards()
+        assert 0 < len(cards) < 100
+        values = [(number * 7919) % 3000 for number in cards]
+        assert values == sorted(values)
+        numbers.append(values[0])
+    assert numbers == sorted(numbers)
+    page.run("document.querySelector('#cards .card').focus()")
+    page.press(Keys.END)
+    assert page.value("document.activeElement.closest('li').getAttribute('aria-posinset')") == "3000"
+    page.choose("text", "prompt 2999")
+    assert page.ids() == ["c/999"]
+
+
+def test_generated_images_have_no_source_to_show(page, tmp_path):
+    write_images(tmp_path / "images", 3)
+    lines = ["id,edited,clip_score", *(f"{n},images/{n:02d}.png,{n / 10}" for n in range(3))]
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert write_report(tmp_path / "scores.csv", tmp_path / "report.html").missing == 0
+    page.open(tmp_path / "report.html", "gallery")
+    assert page.value("document.querySelectorAll('#cards img').length") == 3
+    assert page.value("document.querySelector('#cards').innerText.includes('source')") is False
+    page.open(tmp_path / "report.html")
+    assert "nothing is ranked" in page.value("document.getElementById('page-overview').innerText")
+    assert "what produced these numbers is not known" in page.value("document.body.innerText")
+
+
+def test_the_worst_the_best_and_the_most_disputed_stand_first(page, report, run_folder):
+    found = findings(read_scores(run_folder / "scores.csv"))
+    page.open(report, "gallery")
+    for strip, name in enumerate(("worst", "best", "disputed")):
+        shown = page.value(
+            f"[...document.querySelectorAll('.first')[{strip}].children].map((c) => Number(c.dataset.index))"
+        )
+        assert shown == orders(found.standing)[name][:4]
+    page.run("document.querySelectorAll('.strips h3 button')[1].click()")
+    assert page.cards() == orders(found.standing)["best"]
+
+
+@pytest.mark.parametrize("address", ["toString", "__proto__", "nothing", "overview"])
+def test_an_odd_address_is_the_overview(page, report, address):
+    page.open(report, address)
+    assert page.value("document.getElementById('page-overview').hidden") is False
