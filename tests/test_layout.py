@@ -40,6 +40,11 @@ HEAVY = {
     "json_repair",
     "safetensors",
     "accelerate",
+    "ray",
+    "fastapi",
+    "uvicorn",
+    "httpx",
+    "prometheus_client",
 }
 
 

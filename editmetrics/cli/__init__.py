@@ -18,6 +18,7 @@ from ..sample import EditMetricsError
 
 COMMANDS = {
     "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
+    "merge": ("merge:merge", "Join the parts that 'score --shard' wrote."),
     "evaluate": ("evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
     "fit": ("fit:fit", "Train a learned metric on rated samples."),

@@ -56,12 +56,27 @@ if TYPE_CHECKING:
 @click.option("--dimension", metavar="NAME", help="This dimension alone, of the metrics that can be asked for one.")
 @click.option("--strict", is_flag=True, help="Refuse to start when anything has no partner.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
-@click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Decoding threads, or Ray's actors. Default: one for each processor (of Ray's: each GPU).",
+)
 @click.option(
     "--batch-pixels",
     type=click.IntRange(min=1),
     help="Pixels in a batch on an accelerator. Default: 16 images of 512x512.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="On this machine, or over a Ray cluster.",
+)
+@click.option(
+    "--ray-address", help="Of the Ray cluster's head. Default: what RAY_ADDRESS says, else one is started here."
+)
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the samples; 'editmetrics merge' joins them.")
 @click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with OUTPUT's record.")
 @click.option(
     "--retry",
@@ -88,6 +103,7 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     from ..registry import BUILTIN
     from ..report import terminal
     from ..scoring.run import BATCH_PIXELS
+    from ..scoring.shards import Shard
     from .progress import Progress
 
     found = find_samples(
@@ -105,19 +121,29 @@ def score(paths: tuple[Path, ...], metrics: tuple[str, ...], output: Path | None
     asked = {"resize": None if options["resize"] == "none" else options["resize"], "dimension": options["dimension"]}
     made = [_made(spec, asked, options["device"]) for spec in metrics or BUILTIN]
     chosen = made if metrics else _without_weights(made, found.samples)
+    samples = list(found.samples)
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": found.unmatched}
+    if options["shard"]:
+        shard = Shard.parse(options["shard"])
+        if output is None:
+            raise click.UsageError("--shard writes a part of a table: give -o")
+        about |= {"shard": [shard.index, shard.count], "total": len(samples)}
+        samples, output = shard.of(samples), shard.output(output)
     _keep_freed_memory()
     try:
-        with Progress(len(found.samples), quiet=options["quiet"]) as progress:
+        with Progress(len(samples), quiet=options["quiet"]) as progress:
             results = scoring.score(
-                found.samples,
+                samples,
                 chosen,
                 output=output,
                 workers=options["workers"],
                 batch_pixels=options["batch_pixels"] or BATCH_PIXELS,
+                engine=options["engine"],
+                ray_address=options["ray_address"],
                 overwrite=options["overwrite"],
                 retry=options["retry"],
                 on_row=progress.row,
-                about={"command": sys.argv, "unmatched": found.unmatched},
+                about=about,
             )
     except scoring.Interrupted as stopped:
         click.echo(f"\n{stopped}", err=True)
