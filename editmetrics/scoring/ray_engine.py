@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +50,13 @@ class Scored:
     fingerprint: str
     score: Score
     reused: bool
+
+
+@dataclass(frozen=True)
+class _Box:
+    """One cell of Ray Data's tables, whatever is in it: a list as such would become a column of lists."""
+
+    content: Any
 
 
 Work = Callable[[Sequence[Metric], Sequence[Task], int], list[Scored]]
@@ -126,7 +132,7 @@ class Cluster:
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         parts = [list(tasks[start : start + size]) for start in range(0, len(tasks), size)]
-        rows = [{"number": number, "part": pickle.dumps(part)} for number, part in enumerate(parts)]
+        rows = [{"number": number, "part": _Box(part)} for number, part in enumerate(parts)]
         tries = ray.remote(_Tries).options(num_cpus=0).remote()
         scored = ray.data.from_items(rows, override_num_blocks=len(parts)).map_batches(
             _Worker,
@@ -137,7 +143,7 @@ class Cluster:
             **self.resources,
         )
         for row in scored.iter_rows():
-            found = pickle.loads(row["scored"])  # noqa: S301 - our own actors' answer
+            found = row["scored"].content
             if isinstance(found, str):
                 raise EngineError(found)
             if found is None:
@@ -192,14 +198,13 @@ class _Worker:
 
     def __call__(self, batch: dict[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
         """For each part its scores; None where it has killed too many actors; or text that says why none is scored."""
-        scored = [
-            pickle.dumps(self._score(int(n), part)) for n, part in zip(batch["number"], batch["part"], strict=True)
-        ]
+        parts = zip(batch["number"], batch["part"], strict=True)
+        scored = [_Box(self._score(int(number), part.content)) for number, part in parts]
         return {"number": batch["number"], "scored": scored}
 
-    def _score(self, number: int, part: bytes) -> list[Scored] | str | None:
+    def _score(self, number: int, part: list[Task]) -> list[Scored] | str | None:
         import ray
 
         if self.refusal or ray.get(self.tries.begin.remote(number)) > TRIES:
             return self.refusal
-        return self.work(self.metrics, pickle.loads(part), self.threads)  # noqa: S301 - the driver's own tasks
+        return self.work(self.metrics, part, self.threads)
