@@ -23,6 +23,7 @@ COMMANDS = {
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
     "fit": ("fit:fit", "Train a learned metric on rated samples."),
     "lsa": ("lsa:lsa", "Find the layer of a backbone that tells real from edited images."),
+    "serve": ("serve:serve", "Score over HTTP: a reward for training, a service for others."),
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),
     "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("weights:weights", "List, download and verify the weights of metrics."),

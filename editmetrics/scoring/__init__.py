@@ -10,6 +10,6 @@ from .plan import PlanError
 from .ray_engine import EngineError
 from .record import RecordError
 from .results import Results
-from .run import Interrupted, score
+from .run import Interrupted, score, score_loaded
 
-__all__ = ["EngineError", "Interrupted", "PlanError", "RecordError", "Results", "score"]
+__all__ = ["EngineError", "Interrupted", "PlanError", "RecordError", "Results", "score", "score_loaded"]
