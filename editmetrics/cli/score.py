@@ -15,7 +15,6 @@ from ..sample import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..data import SampleSet
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
@@ -60,12 +59,27 @@ if TYPE_CHECKING:
 @click.option("--dimension", metavar="NAME", help="This dimension alone, of the metrics that can be asked for one.")
 @click.option("--strict", is_flag=True, help="Refuse to start when anything has no partner.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
-@click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Decoding threads, or Ray's actors. Default: one for each processor (of Ray's: each GPU).",
+)
 @click.option(
     "--batch-pixels",
     type=click.IntRange(min=1),
     help="Pixels in a batch on an accelerator. Default: 16 images of 512x512.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="On this machine, or over a Ray cluster.",
+)
+@click.option(
+    "--ray-address", help="Of the Ray cluster's head. Default: what RAY_ADDRESS says, else one is started here."
+)
+@click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the samples; 'editmetrics merge' joins them.")
 @click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with OUTPUT's record.")
 @click.option(
     "--retry",
@@ -98,6 +112,7 @@ def score(
     from ..registry import BUILTIN
     from ..report import terminal
     from ..report.write import report_format
+    from ..scoring.shards import Shard
 
     found = find_samples(
         list(paths),
@@ -114,6 +129,14 @@ def score(
     asked = {"resize": None if options["resize"] == "none" else options["resize"], "dimension": options["dimension"]}
     made = [_made(spec, asked, options["device"]) for spec in metrics or BUILTIN]
     chosen = made if metrics else _without_weights(made, found.samples)
+    samples = list(found.samples)
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": found.unmatched}
+    if options["shard"]:
+        shard = Shard.parse(options["shard"])
+        if output is None:
+            raise click.UsageError("--shard writes a part of a table: give -o")
+        about |= {"shard": [shard.index, shard.count], "total": len(samples)}
+        samples, output = shard.of(samples), shard.output(output)
     _keep_freed_memory()
     if report is not None:
         report_format(report)
@@ -121,31 +144,35 @@ def score(
         kept = output
         if report is not None and output is None:  # a report is made of a table and its record
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
-        results = _scored(found, chosen, kept, options)
+        results = _scored(samples, chosen, kept, about, options)
         terminal.show_results(results, output)
         if report is not None and kept is not None:
             _report(kept, report, output is not None, options["quiet"])
     sys.exit(0 if results.all_scored else 3)
 
 
-def _scored(found: SampleSet, chosen: list[Metric], output: Path | None, options: dict[str, Any]) -> Results:
+def _scored(
+    samples: Sequence[Sample], chosen: list[Metric], output: Path | None, about: dict[str, Any], options: dict[str, Any]
+) -> Results:
     """The run itself, with its progress; ends the program when it is stopped."""
     from .. import scoring
     from ..scoring.run import BATCH_PIXELS
     from .progress import Progress
 
     try:
-        with Progress(len(found.samples), quiet=options["quiet"]) as progress:
+        with Progress(len(samples), quiet=options["quiet"]) as progress:
             return scoring.score(
-                found.samples,
+                samples,
                 chosen,
                 output=output,
                 workers=options["workers"],
                 batch_pixels=options["batch_pixels"] or BATCH_PIXELS,
+                engine=options["engine"],
+                ray_address=options["ray_address"],
                 overwrite=options["overwrite"],
                 retry=options["retry"],
                 on_row=progress.row,
-                about={"command": sys.argv, "unmatched": found.unmatched},
+                about=about,
             )
     except scoring.Interrupted as stopped:
         click.echo(f"\n{stopped}", err=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,9 +32,13 @@ class PlanError(EditMetricsError, ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of a run: under its `label` in the table, under its `key` in the record."""
+    """One metric of a run: under its `label` in the table, under its `key` in the record.
+
+    `told` is the identity where another machine has loaded the metric and told it.
+    """
 
     metric: Metric
+    told: dict[str, Any] | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -49,7 +53,7 @@ class Column:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """All that produces its numbers: what the metric says of itself, and how images are read."""
-        return {**self.metric.identity(), "images": images.decoder()}
+        return self.told or {**self.metric.identity(), "images": images.decoder()}
 
     @cached_property
     def key(self) -> str:

@@ -25,6 +25,11 @@ Done = dict[tuple[str, str], tuple[str, Score]]
 """From (sample id, identity key) to (fingerprint of what was scored, score)."""
 
 
+def record_path(output: str | os.PathLike[str]) -> Path:
+    """Where the record of a result file lies: `scores.csv` -> `scores.record.jsonl`."""
+    return Path(output).with_suffix(".record.jsonl")
+
+
 class RecordError(EditMetricsError):
     """The run record cannot be used: another run writes it, or it is something else."""
 
@@ -49,7 +54,7 @@ class Record:
         dimensions = {column.key: [d.name for d in column.metric.dimensions] for column in columns}
         done: Done = {}
         partial: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for number, line in enumerate(self._complete_lines(), 1):
+        for number, line in enumerate(self.complete_lines(), 1):
             try:
                 entry = json.loads(line)
                 kind = entry["kind"]
@@ -140,7 +145,7 @@ class Record:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
-    def _complete_lines(self) -> Iterable[bytes]:
+    def complete_lines(self) -> Iterable[bytes]:
         """The lines of the file, after cutting off an unfinished last one."""
         if not self.path.exists():
             return

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
@@ -23,7 +23,8 @@ from . import table
 from .batches import Batches
 from .decode import Opened
 from .plan import Column, PlanError, plan
-from .record import Done, Record, RecordError
+from .ray_engine import Cluster, Scored, Task
+from .record import Done, Record, RecordError, record_path
 from .results import Results
 
 BATCH_PIXELS = 16 * 512 * 512
@@ -54,6 +55,8 @@ def score(
     device: str | None = None,
     workers: int | None = None,
     batch_pixels: int = BATCH_PIXELS,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     overwrite: bool = False,
     retry: Collection[str] = (),
     on_row: Callable[[Sample, dict[str, Score]], None] | None = None,
@@ -66,12 +69,13 @@ def score(
     of the sample and the identity of the metric are the same. `overwrite` starts afresh; `retry` names statuses
     ("failed", "refused", ...) that are tried again. A sample that cannot be scored costs its own row, never the run.
 
-    `workers` is the number of decoding threads (default: the processors this process may use), `batch_pixels` how many
-    pixels a batch holds, `on_row` is called with each finished sample and its scores, `about` goes into the record's
-    first line.
+    `engine` "ray" scores over a Ray cluster (`ray_address`; without one, RAY_ADDRESS names it or one is started here),
+    with equal results. `workers` is the number of decoding threads (default: the processors this process may use), or
+    of Ray's actors; `batch_pixels` how many pixels a batch holds, `on_row` is called with each finished sample and its
+    scores, `about` goes into the record's first line.
 
-    Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `Interrupted` when
-    the keyboard stops it.
+    Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `EngineError` for a
+    cluster that cannot, `Interrupted` when the keyboard stops it.
 
     >>> from editmetrics import Sample, score
     >>> folder = "docs/examples"
@@ -86,27 +90,44 @@ def score(
     results = Results(samples, columns)
     path = Path(output) if output is not None else None
     with _open_record(path, overwrite) as record:
-        for column in columns:
-            column.metric.load()
+        cluster = None
+        if engine == "ray":
+            cluster = Cluster([column.metric for column in columns], _Part(batch_pixels), ray_address, workers)
+            columns = [Column(c.metric, i) for c, i in zip(columns, cluster.identities(), strict=True)]
+            results.columns = columns
+        else:
+            for column in columns:
+                column.metric.load()
         done: Done = {}
         if record is not None:
             done = record.read(columns, forget=retry)
             record.start(columns, samples=len(samples), batch_pixels=batch_pixels, **(about or {}))
         run = _Run(samples, columns, results, record, done, batch_pixels, on_row)
-        run.go(workers or available_processors())
+        if cluster is None:
+            run.go(workers or available_processors())
+        else:
+            run.go_over(cluster)
         if path is not None:
             table.write(results, path)
     return results
 
 
+def score_loaded(
+    metrics: Sequence[Metric], samples: Sequence[Sample], *, workers: int = 1, batch_pixels: int = BATCH_PIXELS
+) -> list[dict[str, Score]]:
+    """Each sample's scores by the label of the metric: the engine without plan, record and table.
+
+    For whoever keeps loaded metrics and gets samples one handful after another. Equal to what `score` gives.
+    """
+    columns = [Column(metric) for metric in metrics]
+    results = Results(samples, columns)
+    _Run(samples, columns, results, None, {}, batch_pixels, None).go(workers)
+    return [{column.label: results.get(index, column) for column in columns} for index in range(len(samples))]
+
+
 def available_processors() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def record_path(output: str | os.PathLike[str]) -> Path:
-    """Where the record of a result file lies: `scores.csv` -> `scores.record.jsonl`."""
-    return Path(output).with_suffix(".record.jsonl")
 
 
 def _open_record(path: Path | None, overwrite: bool) -> Any:
@@ -128,13 +149,44 @@ def _open_record(path: Path | None, overwrite: bool) -> Any:
     return record
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What an actor does with the tasks that it gets: the run of this module, on them alone."""
+
+    batch_pixels: int
+
+    def __call__(self, metrics: Sequence[Metric], tasks: Sequence[Task], threads: int) -> list[Scored]:
+        columns = [Column(metric) for metric in metrics]
+        samples = [task.sample for task in tasks]
+        done = {(t.sample.id, c.key): t.done[c.label] for t in tasks for c in columns if c.label in t.done}
+        written = _Written()
+        _Run(samples, columns, Results(samples, columns), written, done, self.batch_pixels, None).go(threads)
+        return [
+            Scored(task.index, column.label, *new, reused=False)
+            if (new := written.scores.get((task.sample.id, column.key)))
+            else Scored(task.index, column.label, *task.done[column.label], reused=True)
+            for task in tasks
+            for column in columns
+        ]
+
+
+class _Written:
+    """In place of a record, for an actor: what would have been written goes to the driver, which holds the record."""
+
+    def __init__(self) -> None:
+        self.scores: Done = {}
+
+    def write(self, sample: Sample, column: Column, fingerprint: str, score: Score) -> None:
+        self.scores[sample.id, column.key] = fingerprint, score
+
+
 class _Run:
     def __init__(
         self,
         samples: Sequence[Sample],
         columns: Sequence[Column],
         results: Results,
-        record: Record | None,
+        record: Record | _Written | None,
         done: Done,
         batch_pixels: int,
         on_row: Callable[[Sample, dict[str, Score]], None] | None,
@@ -167,9 +219,22 @@ class _Run:
             for future in waiting:  # what the workers finished meanwhile is kept; what waits for a batch is not
                 if not future.cancelled() and future.exception() is None:
                     self.collect(*future.result(), batch=False)
-            raise Interrupted("stopped; the same command goes on from here" if self.record else "stopped") from None
+            raise self.interrupted() from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def go_over(self, cluster: Cluster) -> None:
+        """Have all samples scored by the cluster's actors, and keep what they send back."""
+        columns = {column.label: column for column in self.columns}
+        try:
+            for scored in cluster.score(self.samples, self.columns, self.done):
+                piece = _Piece(scored.index, columns[scored.label], scored.fingerprint, reused=scored.reused)
+                self.keep(piece, scored.score)
+        except KeyboardInterrupt:
+            raise self.interrupted() from None
+
+    def interrupted(self) -> Interrupted:
+        return Interrupted("stopped; the same command goes on from here" if self.record else "stopped")
 
     def work(self, index: int) -> tuple[list[_Piece], int]:
         """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""

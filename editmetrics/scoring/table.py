@@ -6,6 +6,8 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,19 +61,29 @@ def frame(results: Results) -> polars.DataFrame:
 
 
 def write(results: Results, path: Path) -> None:
-    """Write the table to `path`: to a temporary file beside it, then moved, so that `path` is never half a table."""
-    table = frame(results)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        suffix = path.suffix.lower()
-        if suffix == ".csv":
+    """Write the table of `results` to `path`, which is never half a table."""
+    write_frame(frame(results), path)
+
+
+def write_frame(table: polars.DataFrame, path: Path) -> None:
+    """Write `table` to `path` as csv, jsonl or parquet, by the suffix."""
+    with moved_into_place(path) as temporary:
+        if path.suffix.lower() == ".csv":
             table.write_csv(temporary)
-        elif suffix == ".parquet":
+        elif path.suffix.lower() == ".parquet":
             table.write_parquet(temporary)
         else:
             with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(_json_line(row) for row in table.iter_rows(named=True))
+
+
+@contextmanager
+def moved_into_place(path: Path) -> Iterator[str]:
+    """A temporary file beside `path` to write to, which takes its place at the end, and only if all went well."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:

@@ -242,3 +242,17 @@ def counting(self, *given):
 Record.write = counting
 main()
 """
+
+
+def test_shards_are_merged_into_what_one_command_writes(run, folders):
+    command = ("score", folders / "source", folders / "edited", *QUICK)
+    output = folders / "scores.csv"
+    for index in (1, 2):
+        assert run(*command, "-o", output, "--shard", f"{index}/2").code == 0
+    parts = [folders / f"scores.{index}-of-2.csv" for index in (1, 2)]
+    ran = run("merge", *parts, "-o", output)
+    assert (ran.code, ran.out) == (0, f"wrote {output}: 3 samples from 2 parts\n")
+    assert run(*command, "-o", folders / "whole.csv").code == 0
+    assert output.read_bytes() == (folders / "whole.csv").read_bytes()
+    refused = run(*command, "--shard", "1/2")
+    assert (refused.code, "give -o" in refused.err) == (2, True)

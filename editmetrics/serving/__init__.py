@@ -1,0 +1,9 @@
+"""Scores over HTTP: `editmetrics serve` on one side, `Client` on the other; see `docs/serving.md`.
+
+client = Client("http://127.0.0.1:8000")
+scores = client.score([Sample("cat", edited="cat.png", prompt="a cat on a roof")])
+"""
+
+from .client import Client, ServerError
+
+__all__ = ["Client", "ServerError"]

@@ -1,0 +1,129 @@
+"""What goes over the wire: samples as JSON on the way in, scores as JSON on the way out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample, Score
+
+TEXTS = (*(name for name in FIELDS if name not in IMAGE_FIELDS), "id")
+
+
+class RequestError(EditMetricsError, ValueError):
+    """A request that is not what it should be; the message says where."""
+
+
+def sample_from(said: Any, folder: Path | None) -> Sample:
+    """The sample that a JSON object describes: an image is {"base64": "..."} or, below `folder`, {"path": "..."}.
+
+    Raises `RequestError` for unknown fields, for what is no base64, and for every path where `folder` is None or that
+    leads out of it.
+    """
+    if not isinstance(said, Mapping):
+        raise RequestError(f"a sample is an object with the fields {', '.join(FIELDS)}; this one is {said!r:.80}")
+    if unknown := said.keys() - {*FIELDS, "id"}:
+        raise RequestError(f"a sample has no field {sorted(unknown)[0]!r}; it has id, {', '.join(FIELDS)}")
+    images: dict[str, Any] = {
+        name: _image(name, said[name], folder) for name in IMAGE_FIELDS if said.get(name) is not None
+    }
+    prompt, questions, id_ = (said.get(name) for name in TEXTS)
+    if not isinstance(prompt, (str, type(None))):
+        raise RequestError(f"prompt is {prompt!r:.80}; expected text")
+    if questions is not None and not (isinstance(questions, list) and all(isinstance(q, str) for q in questions)):
+        raise RequestError(f"questions is {questions!r:.80}; expected a list of texts")
+    if "edited" not in images:
+        raise RequestError("a sample needs the image edited")
+    return Sample(
+        str(id_ or ""), prompt=prompt, questions=None if questions is None else tuple(questions), **images
+    )  # fmt: skip
+
+
+def _image(name: str, said: Any, folder: Path | None) -> bytes | Path:
+    if isinstance(said, bytes):  # of a form; JSON has no bytes
+        return said
+    if isinstance(said, Mapping) and said.keys() == {"base64"}:
+        try:
+            return base64.b64decode(said["base64"], validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise RequestError(f"{name}: this is no base64 ({error})") from error
+    if isinstance(said, Mapping) and said.keys() == {"path"}:
+        return _below(name, said["path"], folder)
+    raise RequestError(
+        f'{name} is {said!r:.80}; expected {{"base64": "..."}}, or {{"path": "..."}} where that is allowed'
+    )
+
+
+def _below(name: str, path: Any, folder: Path | None) -> Path:
+    if folder is None:
+        raise RequestError(f"{name}: this server reads no files; send the image, or start it with --folder DIR")
+    if not isinstance(path, str) or "\0" in path:
+        raise RequestError(f"{name}: a path is text, relative to the server's folder")
+    found = (folder / path).resolve()
+    if not found.is_relative_to(folder.resolve()):
+        raise RequestError(f"{name}: {path!r} leads out of the server's folder")
+    return found
+
+
+def sample_said(sample: Sample) -> dict[str, Any]:
+    """The JSON object of a sample, its images as base64: files as they are, pixels as PNG."""
+    said: dict[str, Any] = {"id": sample.id}
+    for name in FIELDS:
+        value = getattr(sample, name)
+        if value is None:
+            continue
+        if name in IMAGE_FIELDS:
+            said[name] = {"base64": base64.b64encode(_bytes(name, value)).decode()}
+        else:
+            said[name] = list(value) if name == "questions" else value
+    return said
+
+
+def _bytes(name: str, image: Any) -> bytes:
+    from ..images import eight_bits, read_bytes, read_image
+
+    if isinstance(image, (str, os.PathLike)):
+        return read_bytes(image)
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(eight_bits(read_image(image, name=name))).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def score_said(score: Score) -> dict[str, Any]:
+    """The JSON object of a score; infinite numbers, which JSON has not, are the texts "inf" and "-inf"."""
+    said: dict[str, Any] = {"status": score.status, "values": {name: number(value) for name, value in score.items()}}
+    more = {
+        "reason": score.reason,
+        "explanation": score.explanation,
+        "uncertainty": {name: number(value) for name, value in (score.uncertainty or {}).items()},
+        "details": score.details,
+    }
+    return said | {name: value for name, value in more.items() if value}
+
+
+def score_from(said: Mapping[str, Any]) -> Score:
+    """The score that `score_said` described."""
+    uncertainty = said.get("uncertainty")
+    return Score(
+        {name: float(value) for name, value in said["values"].items()},
+        said["status"],
+        said.get("reason"),
+        said.get("explanation"),
+        uncertainty and {name: float(value) for name, value in uncertainty.items()},
+        said.get("details"),
+    )
+
+
+def number(value: float) -> float | str:
+    """A float as JSON has it, or "inf" or "-inf"."""
+    return value if math.isfinite(value) else str(float(value))

@@ -1,0 +1,237 @@
+"""`editmetrics serve`: the command line's numbers, limits, backpressure, and clients that behave badly."""
+
+import base64
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from editmetrics import Dimension, Metric, Sample, Score, create_metric, score
+from editmetrics.images import read_image
+from editmetrics.serving import Client, ServerError
+from editmetrics.serving.wire import sample_said, score_from, score_said
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+NAMES = ("cat", "coffee", "stars")
+
+
+def examples():
+    return [
+        Sample(name, EXAMPLES / "edited" / f"{name}.jpg", EXAMPLES / "source" / f"{name}.jpg", prompt="make it red")
+        for name in NAMES
+    ]
+
+
+def png(level, size=(6, 8)):
+    file = io.BytesIO()
+    Image.fromarray(np.full((*size, 3), level, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+class Brightness(Metric):
+    """Mean of the edited image, in grey levels. Holds each batch until `go` is set; keeps their sizes."""
+
+    name, version = "brightness", 1
+    dimensions = (Dimension("brightness", low=0, high=255, primary=True),)
+
+    def __init__(self):
+        self.go, self.begun, self.batches = threading.Event(), threading.Event(), []
+        self.go.set()
+
+    def prepare(self, sample):
+        return read_image(sample.edited)
+
+    def score_batch(self, batch):
+        self.batches.append(len(batch))
+        self.begun.set()
+        assert self.go.wait(30)
+        return [Score({"brightness": item.mean()}) for item in batch]
+
+
+def test_answers_equal_the_command_lines(serve):
+    metrics = [create_metric(name, device="cpu") for name in ("psnr", "ssim", "ds_ieqa:weights=toy")]
+    expected = score(examples(), metrics)
+    served = serve([create_metric(name, device="cpu") for name in ("psnr", "ssim", "ds_ieqa:weights=toy")])
+    found = Client(served.url, batch=2).score(examples())
+    for index, scores in enumerate(found):
+        for metric in metrics:
+            one, other = scores[metric.label], expected[metric.label][index]
+            # psnr and ssim go sample by sample, to the bit; a model's sums depend on the batch that forms, to rounding
+            assert dict(one) == pytest.approx(dict(other), rel=0 if metric.concurrent else 1e-4)
+            assert one.status == other.status
+    identities = {one["label"]: one["identity"] for one in Client(served.url).metrics()}
+    assert identities["ds_ieqa:weights=toy"]["weights"] == metrics[2].identity()["weights"]
+
+
+def test_an_upload_gives_what_json_gives(serve):
+    served = serve([create_metric("psnr", device="cpu")])
+    sample = examples()[0]
+    files = {"edited": sample.edited.read_bytes(), "source": sample.source.read_bytes()}
+    said = httpx.post(f"{served.url}/v1/score", files=files, data={"prompt": "red", "id": "a"}).json()
+    by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_said(sample)]}).json()
+    assert said["samples"][0]["scores"] == by_json["samples"][0]["scores"]
+    assert said["identities"] == by_json["identities"]
+
+
+def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(png(7))
+    (tmp_path / "secret.png").write_bytes(png(9))
+    (tmp_path / "images" / "link.png").symlink_to(tmp_path / "secret.png")
+    closed, open_ = serve([Brightness()]), serve([Brightness()], folder=tmp_path / "images")
+
+    def ask(served, path):
+        return httpx.post(f"{served.url}/v1/score", json={"samples": [{"edited": {"path": path}}]})
+
+    assert ask(closed, "a.png").status_code == 422
+    assert "reads no files" in ask(closed, "a.png").json()["error"]
+    assert ask(open_, "a.png").json()["samples"][0]["scores"]["brightness"]["values"] == {"brightness": 7.0}
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png", "a/../../secret.png", "\0", 5):
+        assert ask(open_, path).status_code == 422, path
+    missing = ask(open_, "none.png").json()["samples"][0]["scores"]["brightness"]
+    assert missing["status"] == "failed"
+    assert "none.png" in missing["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no JSON"),
+        (b"[]", 'expected {"samples"'),
+        (b'{"samples": []}', "no sample"),
+        (b'{"samples": [5]}', "a sample is an object"),
+        (b'{"samples": [{"edited": "cat.png"}]}', "expected"),
+        (b'{"samples": [{"edited": {"base64": "!"}}]}', "no base64"),
+        (b'{"samples": [{"edited": {"base64": 5}}]}', "no base64"),
+        (b'{"samples": [{"prompt": "x"}]}', "needs the image edited"),
+        (b'{"samples": [{"edit": {"base64": ""}}]}', "has no field 'edit'"),
+        (b'{"samples": [{"edited": {"base64": ""}, "questions": "x"}]}', "expected a list of texts"),
+        (b'{"samples": [{"edited": {"base64": ""}, "prompt": ["x"]}]}', "expected text"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong(serve, body, said):
+    answer = httpx.post(f"{serve([Brightness()]).url}/v1/score", content=body)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+
+
+def test_a_bad_form_is_told_what_is_wrong(serve):
+    served = serve([Brightness()])
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    broken = httpx.post(f"{served.url}/v1/score", content=b"--y\r\n nonsense", headers=headers)
+    assert broken.status_code == 422
+    assert httpx.post(f"{served.url}/v1/score", files={"source": png(1)}).status_code == 422
+
+
+def test_a_corrupt_image_fails_alone(serve):
+    served = serve([Brightness()])
+    samples = [Sample("a", png(3)), Sample("b", b"broken"), Sample("c", png(5))]
+    found = [scores["brightness"] for scores in Client(served.url).score(samples)]
+    assert [one.status for one in found] == ["ok", "failed", "ok"]
+    assert (found[0]["brightness"], found[2]["brightness"]) == (3.0, 5.0)
+
+
+def test_too_large_a_request_is_refused_however_it_is_sent(serve):
+    served = serve([Brightness()], max_bytes=1000)
+    body = json.dumps({"samples": [{"edited": {"base64": base64.b64encode(bytes(2000)).decode()}}]}).encode()
+    assert httpx.post(f"{served.url}/v1/score", content=body).status_code == 413
+    assert httpx.post(f"{served.url}/v1/score", content=iter([body[:900], body[900:]])).status_code == 413  # chunked
+
+
+def test_what_waits_is_scored_in_full_batches(serve):
+    metric = Brightness()
+    metric.go.clear()
+    served = serve([metric], batch_size=4)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(Client(served.url).score, [Sample("0", png(0))])
+        assert metric.begun.wait(30)
+        rest = [pool.submit(Client(served.url).score, [Sample(str(i), png(i))]) for i in range(1, 9)]
+        while httpx.get(f"{served.url}/ready").json()["waiting"] < 9:
+            pass
+        metric.go.set()
+        found = [one.result()[0]["brightness"]["brightness"] for one in [first, *rest]]
+    assert found == [float(i) for i in range(9)]
+    assert metric.batches == [1, 4, 4]
+
+
+def test_a_full_queue_refuses_and_patient_clients_get_through(serve):
+    metric = Brightness()
+    metric.go.clear()
+    served = serve([metric], capacity=3, batch_size=1)
+    waiting = [Sample(str(i), png(i)) for i in range(3)]
+    with ThreadPoolExecutor(2) as pool:
+        taken = pool.submit(Client(served.url, batch=3).score, waiting)
+        assert metric.begun.wait(30)
+        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_said(Sample("x", png(9)))]})
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert httpx.get(f"{served.url}/ready").status_code == 503
+        assert httpx.get(f"{served.url}/health").status_code == 200
+        with pytest.raises(ServerError, match="gave up after 0 s"):
+            Client(served.url, patience=0).score([Sample("x", png(9))])
+        patient = pool.submit(Client(served.url).score, [Sample("x", png(9))])
+        metric.go.set()
+        assert float(patient.result()[0]["brightness"]) == 9.0
+        assert [float(one["brightness"]) for one in taken.result()] == [0.0, 1.0, 2.0]
+
+
+def test_slow_and_broken_clients_harm_no_other_and_nothing_is_lost(serve):
+    served = serve([Brightness()], body_timeout=2.0)
+    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    slow = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(8)]
+    for each in slow:
+        each.sendall(head)  # and never the rest
+    for cut in (head, head[:30], b"\0\1\2\3\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", served.port)) as each:
+            each.sendall(cut)
+    samples = [Sample(str(i), png(i % 256)) for i in range(300)]
+    found = Client(served.url, batch=1, parallel=16).score(samples)
+    assert [float(one["brightness"]) for one in found] == [float(i % 256) for i in range(300)]
+    for each in slow:
+        assert each.recv(4096).startswith(b"HTTP/1.1 408")
+        each.close()
+    text = httpx.get(f"{served.url}/metrics").text
+    counted = dict(re.findall(r'editmetrics_requests_total\{code="(\d+)"\} (\S+)', text))
+    assert counted["200"] == "300.0"
+    assert 'editmetrics_scores_total{metric="brightness",status="ok"} 300.0' in text
+    assert re.search(r"editmetrics_batch_samples_sum 300.0", text)
+
+
+def test_infinite_scores_and_all_that_a_score_carries_survive_the_wire():
+    whole = Score({"a": np.inf, "b": 2.5}, uncertainty={"a": 0.5}, explanation="ü <b>", details={"x": [1]})
+    for one in (whole, Score.unscored("refused", "no"), Score({"a": 1.0}, "unparseable", "half", details={"y": 2})):
+        assert score_from(json.loads(json.dumps(score_said(one), allow_nan=False))) == one
+
+
+def test_pixels_in_memory_arrive_as_they_are(serve):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    (found,) = Client(serve([create_metric("psnr", device="cpu")]).url).score([Sample("a", pixels, pixels)])
+    assert float(found["psnr"]) == np.inf
+
+
+def test_weights_that_cannot_be_loaded_end_the_command_and_say_why(tmp_path):
+    command = [sys.executable, "-m", "editmetrics", "serve", "-m", "hpe_lsa", "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ})
+    assert ran.returncode == 2
+    assert "hpe_lsa has no published weights" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_server_that_is_not_there_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ServerError, match=f"127.0.0.1:{port} cannot be reached"):
+        Client(f"http://127.0.0.1:{port}", patience=0).score([Sample("a", png(1))])
