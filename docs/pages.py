@@ -2,7 +2,7 @@
 
 A hook of mkdocs (mkdocs.yml names it). What it says of a metric is what the metric's class declares, so it cannot be
 out of date. Where docs/metrics/NAME.md exists, the page is that text with what the class declares put after its first
-paragraph. Metrics whose weights are here are run on the example photographs, and the page shows what they said.
+paragraph and at its end. Metrics whose weights are here are run on the example photographs, and the page shows what they said.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def list_of_metrics() -> str:
 def metric_page(name: str) -> str:
     """The page of one metric."""
     said = described(name)
-    facts = "\n\n".join([at_a_glance(said), options(said), example(name, said)])
+    facts, details = at_a_glance(said), f"{options(said)}\n\n{example(name, said)}"
     written = DOCS / "metrics" / f"{name}.md"
     if written.exists():
         title, first, rest = written.read_text(encoding="utf-8").split("\n\n", 2)
-        return f"{title}\n\n{first}\n\n{facts}\n\n{rest}"
-    return f"# {name}\n\n{prose(said['summary'])}\n\n{documentation(said)}\n\n{facts}\n"
+        return f"{title}\n\n{first}\n\n{facts}\n\n{rest}\n\n{details}\n"
+    return f"# {name}\n\n{prose(said['summary'])}\n\n{documentation(said)}\n\n{facts}\n\n{details}\n"
 
 
 def documentation(said: dict[str, Any]) -> str:
