@@ -2,7 +2,8 @@
 
 A hook of mkdocs (mkdocs.yml names it). What it says of a metric is what the metric's class declares, so it cannot be
 out of date. Where docs/metrics/NAME.md exists, the page is that text with what the class declares put after its first
-paragraph and at its end. Metrics whose weights are here are run on the example photographs, and the page shows what they said.
+paragraph and at its end. Metrics whose weights are here are run on the example photographs, and the page shows what
+they said.
 """
 
 from __future__ import annotations

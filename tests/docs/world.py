@@ -66,6 +66,7 @@ def _ratings(folder: Path) -> None:
         dimensions = {name: quality + draw.gauss(0, 15) for name in ("visual_quality", "editing_fidelity")}
         dimensions["content_preservation"] = quality + draw.gauss(0, 15)
         scores.append({**said, "psnr": 20 + quality / 10 + draw.gauss(0, 2), "ssim": quality / 100, **dimensions})
+        said["split"] = "in" if id_.startswith("model_a") else "out"
         ratings.append({**said, "mos": quality, "psnr": quality, **dict.fromkeys(dimensions, quality)})
         for rater in "abcde":
             raw.append({"item": id_, "subject": rater, "value": draw.randint(1, 5)})
