@@ -92,8 +92,9 @@ INSIDE_ONLY = {
     "plugins/hpe_lsa/contrastive.py",
     "plugins/hpe_lsa/decoders.py",
     "plugins/lmm4lmm/learner.py",
+    "serving/app.py",
 }
-"""Modules whose classes derive from torch's: they import it at the top, and are imported inside functions only."""
+"""Modules whose classes derive from torch's, or FastAPI's application: they import it at the top, and are imported inside functions only."""
 
 LIGHT = [
     path

@@ -171,8 +171,6 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     shares = _shares(ratio or "4:1:1") if not folds else (1.0,) * folds
     rows, part = parts_of(manifest, options["group"], shares, options["seed"])
     folder = manifest.parent if output is None else output
-    if not folder.is_dir():
-        raise SplitError(f"the folder {folder} does not exist; make it first")
     names: dict[str, Any] = {}
     if folds:
         for fold in range(folds):
@@ -185,6 +183,7 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     there = [str(path) for path in paths.values() if path.exists()]
     if there and not options["overwrite"]:
         raise SplitError(f"{there[0]} is there already{_and_more(there)}; --overwrite replaces what is there")
+    folder.mkdir(parents=True, exist_ok=True)
     for name, path in paths.items():
         write_rows([row for row, inside in zip(rows, names[name], strict=True) if inside], path)
     groups = [str(row[options["group"]]) for row in rows]

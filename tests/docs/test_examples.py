@@ -1,0 +1,143 @@
+"""Every example of the documentation is run: Python as it stands, commands in a folder where their names exist.
+
+What cannot be run here (it needs a model of eight billion parameters, an account, a cluster) is at least parsed: its
+command and options must exist. `NOT_RUN` says why, for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+
+import click
+import pytest
+
+from editmetrics.testing import offline_weights
+
+from . import world
+
+ROOT = world.ROOT
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+NOT_RUN = {
+    r"editmetrics fit ": "trains a model",
+    r"editmetrics lsa ": "needs a backbone from the hub",
+    r"editmetrics weights pull|editmetrics weights path|lpips:net=vgg": "downloads",
+    r"editmetrics weights convert": "needs the published weights",
+    r"--endpoint|--model ": "asks a model",
+    r" -m (ds_ieqa|lmm4lmm|hpe_lsa|epaiqa)( |$)": "needs a backbone from the hub",
+}
+"""Commands that are only parsed, and why."""
+
+TRAINED = {"lmm4lmm.md": "lmm4lmm", "hpe_lsa.md": "hpe_lsa"}
+"""Whose checkpoint `runs/...` is on these pages; elsewhere ds_ieqa's."""
+
+UNFINISHED = {"judge.md": "asks a model", "serving.md": "needs a server"}
+"""Pages whose Python is only compiled, and why."""
+
+
+def commands(path: Path) -> list[str]:
+    """The command lines of a page that begin with `editmetrics`, continued ones joined, comments and prompts gone."""
+    text = re.sub(r"```(?!sh|bash|console).*?```", "", path.read_text(encoding="utf-8"), flags=re.S)
+    text = re.sub(r"\\\n\s*", "", text)
+    lines = [line.strip() for line in text.splitlines() if re.match(r"( {4,}|\$ )?editmetrics [a-z]", line)]
+    parts = (part.strip() for line in text.splitlines() if line.startswith("    pip install . && ")
+             for part in line.split("&&")[1:])  # fmt: skip
+    return [*parts, *lines]
+
+
+def python_blocks(path: Path) -> list[str]:
+    return [textwrap.dedent(block) for block in re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), flags=re.S)]
+
+
+def arguments(command: str) -> list[str]:
+    return shlex.split(command, comments=True)[1:]
+
+
+def parsed(words: list[str]) -> None:
+    """Raise `click.UsageError` for a command, an option or a choice that does not exist; files need not."""
+    from editmetrics.cli import cli
+
+    command, context = cli, click.Context(cli, info_name="editmetrics")
+    while isinstance(command, click.Group):
+        name, *words = words
+        found = command.get_command(context, name)
+        assert found is not None, f"there is no command {name}"
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    command.make_parser(context).parse_args([word for word in words if word != "..."])
+
+
+def make_way(words: list[str]) -> None:
+    """Remove the world's own table where `score -o` writes one: it has no record, and would not be replaced."""
+    if words[0] == "score" and "-o" in words:
+        output = Path(words[words.index("-o") + 1])
+        if not output.with_suffix(".record.jsonl").exists():
+            output.unlink(missing_ok=True)
+
+
+def run(words: list[str], monkeypatch) -> int:
+    from editmetrics.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["editmetrics", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return stopped.value.code
+
+
+WITH_COMMANDS = [page for page in PAGES if commands(page)]
+WITH_PYTHON = [page for page in PAGES if python_blocks(page)]
+
+
+@pytest.fixture
+def sandbox(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def inside(page):
+        monkeypatch.chdir(world.build(tmp_path / "world", TRAINED.get(page.name, "ds_ieqa")))
+        monkeypatch.setenv("EDITMETRICS_DEVICE", "cpu")
+        with offline_weights():
+            yield
+
+    return inside
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands(page, sandbox, monkeypatch, capsys):
+    with sandbox(page):
+        for command in commands(page):
+            words = arguments(command)
+            parsed(words)
+            if any(re.search(pattern, command) for pattern in NOT_RUN):
+                continue
+            make_way(words)
+            code = run(words, monkeypatch)
+            said = capsys.readouterr()
+            assert code in (0, 3), f"{command}\n{said.err}\n{said.out}"
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python(page, sandbox):
+    with sandbox(page):
+        names: dict = {"__name__": "example"}
+        for number, block in enumerate(python_blocks(page)):
+            code = compile(block, f"{page.name}, block {number + 1}", "exec")
+            if page.name not in UNFINISHED:
+                exec(code, names)
+
+
+def test_a_wrong_option_would_be_noticed():
+    with pytest.raises(click.UsageError):
+        parsed(arguments("editmetrics score a b --no-such-option"))
+    with pytest.raises(AssertionError):
+        parsed(arguments("editmetrics scroe a b"))
+
+
+def test_links_lead_somewhere():
+    """Relative links of the README and CONTRIBUTING; those of the site are checked when it is built."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert os.path.exists(page.parent / link), f"{page.name}: {link}"

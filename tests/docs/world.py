@@ -1,0 +1,87 @@
+"""A folder in which the commands of the documentation mean something: the names that they use, with small contents."""
+
+from __future__ import annotations
+
+import csv
+import random
+import shutil
+from pathlib import Path
+
+import polars
+from PIL import Image
+
+from editmetrics.weights import folder_of
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+NAMES = ("cat", "coffee", "stars")
+PROMPTS = {"cat": "make the square red", "coffee": "make the square blue", "stars": "make the square green"}
+SIDE = 180
+"""Pixels: over the 160 that MS-SSIM needs."""
+
+
+def build(folder: Path, trained: str = "ds_ieqa") -> Path:
+    """Fill `folder`; `runs/...` are copies of the toy checkpoint of the metric `trained`."""
+    (folder / "docs").mkdir(parents=True)
+    (folder / "docs" / "examples").symlink_to(EXAMPLES)
+    for name, kind in {
+        "sources": "source", "edits": "edited", "images": "edited", "real_or_fake": "edited", "model_a": "edited",
+        "model_b": "edited_b", "masks": "masks",
+    }.items():  # fmt: skip
+        (folder / name).mkdir()
+        for stem in NAMES:
+            (found,) = (
+                (EXAMPLES / kind).glob(f"{stem}.*")
+                if (EXAMPLES / kind / f"{stem}.png").exists() or kind != ("masks")
+                else (EXAMPLES / "masks" / "cat.png",)
+            )
+            Image.open(found).resize((SIDE, SIDE), Image.Resampling.NEAREST).save(folder / name / f"{stem}.png")
+    shutil.copy(folder / "sources" / "cat.png", folder / "cat.png")
+    shutil.copy(folder / "edits" / "cat.png", folder / "cat_edited.png")
+    Image.open(folder / "cat.png").save(folder / "cat.jpg")
+    _table(folder / "prompts.csv", [{"name": name, "prompt": prompt} for name, prompt in PROMPTS.items()])
+    rows = [
+        {"id": f"{system}/{name}", "source": f"sources/{name}.png", "edited": f"{system}/{name}.png",
+         "prompt": PROMPTS[name], "system": system}
+        for system in ("model_a", "model_b") for name in NAMES
+    ]  # fmt: skip
+    _table(folder / "manifest.csv", rows)
+    polars.DataFrame(rows).write_parquet(folder / "manifest.parquet")
+    for name in ("runs/mine", "runs/a", "runs/pose"):
+        shutil.copytree(folder_of(f"{trained}.toy"), folder / name)
+    _ratings(folder)
+    return folder
+
+
+def _ratings(folder: Path) -> None:
+    """Scores and ratings of images by four systems, and what five raters said of them, all random."""
+    draw = random.Random(0)
+    examples = [path.stem for path in sorted((EXAMPLES / "source").iterdir())]
+    names = [*map(str, range(24)), *examples]
+    ids = [f"{system}/{name}" for system in ("model_a", "model_b", "edited", "edited_b") for name in names]
+    scores, ratings, raw, survey = [], [], [], []
+    for id_ in ids:
+        quality = draw.uniform(0, 100)
+        said = {"id": id_, "system": id_.split("/")[0], "source": f"{id_.split('/')[1]}.png"}
+        dimensions = {name: quality + draw.gauss(0, 15) for name in ("visual_quality", "editing_fidelity")}
+        dimensions["content_preservation"] = quality + draw.gauss(0, 15)
+        scores.append({**said, "psnr": 20 + quality / 10 + draw.gauss(0, 2), "ssim": quality / 100, **dimensions})
+        said["split"] = "in" if id_.startswith("model_a") else "out"
+        ratings.append({**said, "mos": quality, "psnr": quality, **dict.fromkeys(dimensions, quality)})
+        for rater in "abcde":
+            raw.append({"item": id_, "subject": rater, "value": draw.randint(1, 5)})
+            said = {"overall": draw.randint(1, 5), "harmony": draw.randint(1, 5), "completion": draw.randint(1, 3)}
+            survey.append({"item": id_, "subject": rater, **said})
+    _table(folder / "scores.csv", scores)
+    polars.DataFrame(scores).write_parquet(folder / "scores.parquet")
+    for name in ("ratings.csv", "mos.csv", "rated.csv"):
+        _table(folder / name, ratings)
+    _table(folder / "raw.csv", raw)
+    _table(folder / "survey.csv", survey)
+
+
+def _table(path: Path, rows: list[dict]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)

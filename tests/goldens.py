@@ -1,0 +1,109 @@
+"""The scores of the example photographs that this project has approved, and the command that approves new ones.
+
+    python -m tests.goldens              # what differs from tests/goldens.json
+    python -m tests.goldens --approve    # write what the code gives now
+
+A number that has changed under an unchanged version of its metric is refused: raise the version first, and say in
+CHANGELOG.md, under Numbers, what changed and why. `--approve` also takes new metrics in, and drops those that are gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from editmetrics import Sample, create_metric, list_metrics
+from editmetrics.metric import LearnedMetric
+from editmetrics.registry import BUILTIN, metric_class
+from editmetrics.weights import registered
+
+ROOT = Path(__file__).parents[1]
+FILE = Path(__file__).with_suffix(".json")
+NAMES = ("cat", "coffee", "stars")
+PROMPT = "make the square red"
+
+TOLERANCE = {"classic": 1e-5, "learned": 2e-3}
+"""Relative: float32 sums in another order move the fifth digit; a model's products on another processor, more."""
+
+
+def specs() -> list[str]:
+    """The built-in metrics that score without a download: the classic ones, and the toy weights of the learned ones."""
+    found = []
+    for name in sorted(set(list_metrics()) & BUILTIN.keys()):
+        if f"{name}.toy" in registered():
+            read = {option.name for option in metric_class(name).option_list()} & {"read"}
+            found.append(
+                f"{name}:weights=toy" + (",read=expected" if read else "")
+            )  # written digits jump, means do not
+        elif not (issubclass(metric_class(name), LearnedMetric) or create_metric(name).checkpoints() or asks(name)):
+            found.append(name)
+    return found
+
+
+def asks(name: str) -> bool:
+    """Whether a metric asks a model that somebody must name: it has no number of its own."""
+    options = {option.name for option in metric_class(name).option_list()}
+    return bool(options & {"backbone", "endpoint", "model"})
+
+
+def measure(spec: str) -> dict[str, Any]:
+    """The version of a metric, and its scores of the examples: `{"version": 1, "scores": {"cat": {"psnr": 28.3}}}`."""
+    metric = create_metric(spec, device="cpu")
+    examples = ROOT / "docs" / "examples"
+    scores = {
+        name: dict(
+            metric(
+                Sample(name, examples / "edited" / f"{name}.jpg", examples / "source" / f"{name}.jpg", prompt=PROMPT)
+            )
+        )
+        for name in NAMES
+    }
+    return {"version": metric.version, "scores": scores}
+
+
+def approved() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def differences(spec: str, before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two measurements, in words."""
+    tolerance = TOLERANCE["learned" if ":weights" in spec else "classic"]
+    return [
+        f"{spec} of {name}: {dimension} was {was!r} and is {now['scores'][name].get(dimension)!r}"
+        for name, values in before["scores"].items()
+        for dimension, was in values.items()
+        if not math.isclose(was, now["scores"][name].get(dimension, math.nan), rel_tol=tolerance, abs_tol=1e-9)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--approve", action="store_true")
+    arguments = parser.parse_args()
+    before = approved() if FILE.exists() else {}
+    now = {spec: measure(spec) for spec in specs()}
+    refused = False
+    for spec, measured in now.items():
+        if spec not in before:
+            print(f"{spec} is new")
+            continue
+        different = differences(spec, before[spec], measured)
+        print("\n".join(different) or f"{spec} is as approved")
+        if different and before[spec]["version"] == measured["version"]:
+            print(f"  and {spec} still has version {measured['version']}: raise it")
+            refused = True
+    print("\n".join(f"{spec} is gone" for spec in before.keys() - now.keys()))
+    if refused:
+        sys.exit(1)
+    if arguments.approve:
+        FILE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        print(f"wrote {FILE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
