@@ -16,7 +16,7 @@ FLOORS = {
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "plugins": 7,
     "registry": 8,
-    "describe": 9,
+    "describe": 9, "suites": 9,
     "scoring": 10,
     "report": 11, "testing": 12,
     "cli": 13, "__main__": 14,
