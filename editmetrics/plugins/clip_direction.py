@@ -21,7 +21,7 @@ def direction_similarity(source: Tensor, edited: Tensor, before: Tensor, after: 
     cos(edited - source, after - before), of embeddings (N, D) of unit length: of the two images, and of the texts that
     describe them. Differentiable where both changed.
 
-    Source: Gal et al., StyleGAN-NADA, SIGGRAPH 2022, equation 3.
+    Source: Gal et al., StyleGAN-NADA, SIGGRAPH 2022 (as a loss).
 
     >>> import torch
     >>> x, y = torch.eye(2).split(1)
@@ -49,7 +49,7 @@ class CLIPDirection(CLIPMetric):
             square without antialiasing, and gives 0 where nothing changed.
 
     Source: Gal et al., StyleGAN-NADA, SIGGRAPH 2022, arXiv:2108.00946; as a measure of edits: Brooks, Holynski, Efros,
-    InstructPix2Pix, CVPR 2023, arXiv:2211.09800, section 4.1.
+    InstructPix2Pix, CVPR 2023, arXiv:2211.09800.
 
     >>> sorted(CLIPDirection().required())
     ['edited', 'prompt', 'source', 'source_prompt']

@@ -37,8 +37,15 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     `mask`: (N, 1, H, W), bool or weights of at least 0. Returns (N,). Raises `SampleError` for smaller images and for
     an empty mask. Differentiable.
 
-    Source: Ding et al., Image quality assessment: unifying structure and texture similarity, TPAMI 2022, equations 4 to
-    7, with the constants of the authors' code.
+    Source: Ding et al., Image quality assessment: unifying structure and texture similarity, TPAMI 2022,
+    with the constants of the authors' code.
+
+    >>> import torch
+    >>> class Pixels:  # the images alone, in the place of a network
+    ...     alpha = beta = (torch.ones(3),)
+    ...     def __call__(self, images): return [images]
+    >>> dists(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16), Pixels())  # no mean alike, no structure in either
+    tensor([0.5000])
     """
     import torch
     import torch.nn.functional as F

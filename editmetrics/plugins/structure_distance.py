@@ -31,7 +31,15 @@ def structure_distance(
     bool or weights of at least 0. `levels`: what pixels are multiplied by before they are normalised (PIE-Bench: 255).
     Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask. Differentiable.
 
-    Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, equations 2 and 4.
+    Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022 (as a loss).
+
+    >>> import torch
+    >>> from editmetrics.testing import offline_weights
+    >>> with offline_weights(["dino-vit-b-8"]):
+    ...     network = load_model("ViT-B-8")
+    >>> image = torch.rand(1, 3, 64, 64)
+    >>> structure_distance(image, image, network)
+    tensor([0.])
     """
     import torch
     import torch.nn.functional as F

@@ -38,8 +38,8 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
     least 0. Returns (N,), the mean over channels. Raises `SampleError` for smaller images, for an empty mask, and where
     the source holds no information because it is flat. Differentiable but where a variance is 0.
 
-    Source: Sheikh, Bovik, Image information and visual quality, IEEE TIP 2006, equation 25, in the pixel domain as in
-    the authors' release vifp_mscale.
+    Source: Sheikh, Bovik, Image information and visual quality, IEEE TIP 2006, in the pixel domain as in the
+    authors' release vifp_mscale.
 
     >>> import torch
     >>> images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -116,7 +116,7 @@ class VIF(FullReference):
         channels: What is compared: y (luma), y8 (luma rounded to 8 bits) or rgb (the mean over channels).
         noise: The variance of the visual system's noise, for pixels in 0 to 255.
 
-    Source: Sheikh, Bovik, IEEE TIP 2006, equation 25; the authors' release vifp_mscale.
+    Source: Sheikh, Bovik, IEEE TIP 2006; the authors' release vifp_mscale.
 
     >>> import numpy as np
     >>> image = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)

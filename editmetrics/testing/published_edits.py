@@ -37,7 +37,15 @@ def write_lmm4edit(backbone: str | Path, folder: str | Path, part: str, seed: in
 
 
 def write_edit_hf(backbone: str | Path, folder: str | Path, part: str, seed: int = 0) -> Path:
-    """Write the folder of one dimension of EditHF, for a tiny InternVL; returns it."""
+    """Write the folder of one dimension of EditHF, for a tiny InternVL; returns it.
+
+    >>> import tempfile
+    >>> from editmetrics.testing import tiny_backbone
+    >>> root = Path(tempfile.mkdtemp())
+    >>> made = write_edit_hf(tiny_backbone("internvl", root / "backbone"), root, "visual")
+    >>> sorted(file.name for file in made.iterdir())
+    ['llm_lora', 'mlp_head.pth', 'vision_lora']
+    """
     model = _model(backbone)
     made = Path(folder) / f"lora_checkpoints_{part}"
     _write_adapter(as_published(model.model.vision_tower), made / "vision_lora", r".*\.(qkv|proj|fc1|fc2)", seed)

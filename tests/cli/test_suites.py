@@ -33,7 +33,7 @@ def test_every_spec_of_a_suite_is_a_metric(name):
 
 def test_pie_bench_runs_its_seven_columns(run, folders):
     output = folders / "scores.csv"
-    with offline_weights():
+    with offline_weights(["lpips-squeezenet", "clip-vit-l-14-openai", "dino-vit-b-8"]):
         done = run(
             *("score", folders / "source", folders / "edited", "--suite", "pie-bench", "-q", "--device", "cpu"),
             *("--masks", folders / "mask", "--prompts", folders / "prompts.json", "-o", output),

@@ -19,7 +19,7 @@ OF_WHOLE_IMAGES = {"clip_image", "clip_text", "dino_image"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _random_weights():
-    with offline_weights():
+    with offline_weights(["lpips-alexnet", "lpips-vgg16", "dists", "dino-vit-b-8"]):
         yield
 
 
