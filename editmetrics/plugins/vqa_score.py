@@ -31,8 +31,8 @@ class VQAScore(BackboneMetric):
         among: What the probability is taken over: vocabulary, all tokens (the paper's), or yes_no, the two alone.
 
     Source: Lin et al., Evaluating text-to-visual generation with image-to-text generation, ECCV 2024, arXiv:2404.01291.
-    The paper's own model, CLIP-FlanT5, is none of the backbones here; the authors' package has Qwen3-VL and InternVL with
-    the same question.
+    The paper's own model, CLIP-FlanT5, is none of the backbones here; the authors' package has Qwen3-VL and InternVL
+    with the same question.
 
     >>> VQAScore().checkpoints(), VQAScore.BACKBONE
     ((), 'Qwen/Qwen3-VL-8B-Instruct')
