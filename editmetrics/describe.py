@@ -24,7 +24,8 @@ from .sample import FIELDS, Dimension
 def metric(name: str) -> dict[str, Any]:
     """Everything declared of the metric `name`, as JSON: infinite ends of a range are None.
 
-    `weights` says for each checkpoint of the default options whether it is on this machine.
+    `needs` is what the default options need, `uses` what others may. `weights` says for each checkpoint of the default
+    options whether it is on this machine.
 
     >>> metric("psnr")["needs"]
     ['source', 'edited']
@@ -32,13 +33,15 @@ def metric(name: str) -> dict[str, Any]:
     from . import weights
 
     cls = metric_class(name)
+    default = cls()
+    needs = default.required()
     documentation = inspect.cleandoc(cls.__doc__ or "")
     return {
         "name": cls.name,
         "version": cls.version,
         "summary": documentation.partition("\n\n")[0].replace("\n", " "),
-        "needs": [field for field in FIELDS if field in cls.needs],
-        "uses": [field for field in FIELDS if field in cls.uses],
+        "needs": [field for field in FIELDS if field in needs],
+        "uses": [field for field in FIELDS if field in (cls.needs | cls.uses) - needs],
         "dimensions": [
             {
                 "name": dimension.name,
@@ -61,7 +64,7 @@ def metric(name: str) -> dict[str, Any]:
             for option in cls.option_list()
         ],
         "learned": issubclass(cls, LearnedMetric),
-        "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in cls().checkpoints()},
+        "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in default.checkpoints()},
         "paper": cls.paper,
         "licence": cls.licence,
         "package": cls.__module__.partition(".")[0],

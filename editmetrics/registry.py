@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 GROUP = "editmetrics.metrics"
 
 BUILTIN = {
+    "clip_direction": "editmetrics.plugins.clip_direction:CLIPDirection",
+    "clip_image": "editmetrics.plugins.clip_image:CLIPImage",
     "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
+    "clip_text": "editmetrics.plugins.clip_text:CLIPText",
+    "dino_image": "editmetrics.plugins.dino_image:DINOImage",
+    "dists": "editmetrics.plugins.dists:DISTS",
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
+    "edit_hf": "editmetrics.plugins.edit_hf.metric:EditHF",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
+    "lmm4edit": "editmetrics.plugins.lmm4edit.metric:LMM4Edit",
     "lmm4lmm": "editmetrics.plugins.lmm4lmm.metric:LMM4LMM",
     "lpips": "editmetrics.plugins.lpips:LPIPS",
     "mae": "editmetrics.plugins.mae:MAE",
@@ -41,6 +48,10 @@ BUILTIN = {
     "mse": "editmetrics.plugins.mse:MSE",
     "psnr": "editmetrics.plugins.psnr:PSNR",
     "ssim": "editmetrics.plugins.ssim:SSIM",
+    "structure_distance": "editmetrics.plugins.structure_distance:StructureDistance",
+    "vie_score": "editmetrics.plugins.vie_score.metric:VIEScore",
+    "vif": "editmetrics.plugins.vif:VIF",
+    "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
 }
 
 BRIDGES = {

@@ -18,7 +18,7 @@ STATUSES: tuple[str, ...] = get_args(Status)
 IMAGE_FIELDS = ("source", "edited", "reference", "mask")
 """The fields of `Sample` that hold an image."""
 
-TEXT_FIELDS = ("prompt", "questions")
+TEXT_FIELDS = ("prompt", "source_prompt", "questions")
 FIELDS = IMAGE_FIELDS + TEXT_FIELDS
 
 
@@ -53,7 +53,8 @@ class Sample:
     - `source`: the image before the edit.
     - `reference`: a ground-truth target.
     - `mask`: the edited region, white on black, of the images' size.
-    - `prompt`: the instruction, or the text that an image was generated from.
+    - `prompt`: the instruction, or the text that an image was generated from, or a description of the wanted image.
+    - `source_prompt`: a description of the source, for metrics that compare what changed in text and in image.
     - `questions`: questions about the image, for metrics that ask.
     - `meta`: anything else, kept (`system` is the model that made the edit).
 
@@ -69,6 +70,7 @@ class Sample:
     prompt: str | None = None
     questions: tuple[str, ...] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    source_prompt: str | None = None
 
     def has(self, name: str) -> bool:
         """Whether the field `name` is there to be used; an empty prompt is not."""

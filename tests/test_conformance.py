@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import unittest
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from editmetrics import create_metric, list_metrics
+from editmetrics.judge import Answer, Judge
 from editmetrics.registry import OptionError, UnknownMetricError
 from editmetrics.testing import CHECKS, ConformanceError, check_metric, conformance_cases, offline_weights, toys
 from tests.broken_metrics import GALLERY, ForgottenOption, MeanError
@@ -23,13 +25,42 @@ def random_weights():
         yield
 
 
-WITH_TOY_WEIGHTS = {"ds_ieqa", "hpe_lsa", "lmm4lmm"}
-"""Learned metrics without published weights: their toy weights stand for those that somebody trained."""
+TOYS = {
+    **dict.fromkeys(("ds_ieqa", "hpe_lsa", "lmm4lmm"), "weights=toy"),  # for those that somebody trained
+    **dict.fromkeys(("edit_hf", "lmm4edit", "vqa_score"), "backbone=toy-internvl"),
+}
+"""Small weights in the place of large ones."""
 
-SPECS = [f"{name}:weights=toy" if name in WITH_TOY_WEIGHTS else name for name in list_metrics()]
+SPECS = [f"{name}:{TOYS[name]}" if name in TOYS else name for name in list_metrics() if name != "vie_score"]
 
 
-@pytest.mark.parametrize("case", conformance_cases(SPECS), ids=str)
+class Scripted:
+    """A judge that has an opinion of its own, by the pixels and the words that it is shown."""
+
+    parallel, batch_size = 2, 1
+
+    def identity(self):
+        return {"judge": "scripted"}
+
+    def answer(self, questions, stop):
+        return [Answer(json.dumps({"score": self.opinion(question), "reasoning": "so"})) for question in questions]
+
+    def opinion(self, question):
+        images = [image.pixels().astype(float) for image in question.images()]
+        return [
+            round(10 * (1 - abs(images[0].mean() - images[-1].mean()) / 255), 1),
+            round(images[-1].mean() / 25.5, 1),
+        ]
+
+
+def with_scripted_judge(metric):
+    metric.judge = Judge(Scripted())
+
+
+CASES = conformance_cases(SPECS) + conformance_cases(["vie_score"], setup=with_scripted_judge)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_registered_metric(case):
     case()
 
@@ -179,5 +210,5 @@ def test_offline_weights_are_identified_as_what_they_are():
 
 
 def test_offline_weights_say_what_they_cannot_imitate():
-    with pytest.raises(ValueError, match="lpips-alexnet"), offline_weights(["dino"]):
+    with pytest.raises(ValueError, match="lpips-alexnet"), offline_weights(["dinosaur"]):
         pass

@@ -219,7 +219,10 @@ def test_a_metric_of_one_image_takes_it_alone():
         (lambda: Sum()(1), r"sum compares two images: sum\(source, edited\)"),
         (lambda: Sum()(1, 2, 3), "takes two images in order; the others go by keyword"),
         (lambda: Sum()(1, 2, edited=3), "edited both by position and by keyword"),
-        (lambda: Sum()(1, 2, propmt="red"), "propmt; a sample has source, edited, reference, mask, prompt, questions"),
+        (
+            lambda: Sum()(1, 2, propmt="red"),
+            "propmt; a sample has source, edited, reference, mask, prompt, source_prompt, questions",
+        ),
     ],
 )
 def test_a_wrong_call_says_how_it_is_called(call, said):

@@ -16,7 +16,7 @@ FLOORS = {
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "plugins": 7,
     "allowed": 8, "registry": 8,
-    "describe": 9,
+    "describe": 9, "suites": 9,
     "scoring": 10,
     "report": 11, "serving": 11, "benchmarks": 12, "testing": 13,
     "cli": 14, "__main__": 15,
@@ -94,7 +94,8 @@ INSIDE_ONLY = {
     "plugins/lmm4lmm/learner.py",
     "serving/app.py",
 }
-"""Modules whose classes derive from torch's, or FastAPI's application: they import it at the top, and are imported inside functions only."""
+"""Modules whose classes derive from torch's, or whose types FastAPI reads: they import it at the top, and are imported
+inside functions only."""
 
 LIGHT = [
     path

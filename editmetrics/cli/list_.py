@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -11,7 +12,7 @@ import click
 @click.argument("library", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def list_(library: str | None, as_json: bool) -> None:
-    """List every metric: its inputs, dimensions, direction, range, and whether its weights are on this machine.
+    """List every metric, its inputs, dimensions, direction, range and weights, and the suites of benchmarks.
 
     \b
     editmetrics list            built-in metrics and those of plugins
@@ -19,6 +20,7 @@ def list_(library: str | None, as_json: bool) -> None:
     """
     from .. import describe
     from ..registry import broken_plugins, list_metrics
+    from ..suites import SUITES
 
     if library is not None:
         of_library = describe.library(library)
@@ -32,12 +34,18 @@ def list_(library: str | None, as_json: bool) -> None:
     described = [describe.metric(name) for name in list_metrics()]
     broken, bridges = broken_plugins(), describe.bridges()
     if as_json:
-        said = {"metrics": described, "broken": [vars(plugin) for plugin in broken], "bridges": bridges}
+        said = {
+            "metrics": described,
+            "suites": [asdict(suite) for suite in SUITES.values()],
+            "broken": [vars(plugin) for plugin in broken],
+            "bridges": bridges,
+        }
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
     from ..report import bridge_table, terminal
 
     terminal.show_metrics(described)
     bridge_table.show_bridges(bridges)
+    terminal.show_suites(SUITES.values())
     for plugin in broken:
         click.echo(f"unusable: {plugin.name} of {plugin.package}: {plugin.reason}", err=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="NAME[:opt=value,...]",
     help="A metric; as often as wanted. Default: the classic metrics that need no download.",
 )
+@click.option("--suite", metavar="NAME", help="A benchmark's set of metrics: pie-bench, magicbrush or gedit.")
 @click.option(
     "-o",
     "--output",
@@ -109,10 +110,11 @@ def score(
     Exit codes: 0 all scored; 3 finished, and some samples have no score; 2 called wrongly; 1 stopped or aborted.
     """
     from ..data import find_samples
-    from ..registry import BUILTIN
     from ..report import terminal
     from ..report.write import report_format
+    from ..scoring.plan import require_fields
     from ..scoring.shards import Shard
+    from ..suites import suite
 
     found = find_samples(
         list(paths),
@@ -127,8 +129,11 @@ def score(
     if options["strict"]:
         found.require_complete()
     asked = {"resize": None if options["resize"] == "none" else options["resize"], "dimension": options["dimension"]}
-    made = [_made(spec, asked, options["device"]) for spec in metrics or BUILTIN]
-    chosen = made if metrics else _without_weights(made, found.samples)
+    specs = [*(suite(options["suite"]).specs if options["suite"] else ()), *metrics]
+    made = [_made(spec, asked, options["device"]) for spec in specs or _classic()]
+    chosen = made if specs else _usable(made, found.samples)
+    if options["suite"]:
+        require_fields(options["suite"], chosen, found.samples)
     samples = list(found.samples)
     about: dict[str, Any] = {"command": sys.argv, "unmatched": found.unmatched}
     if options["shard"]:
@@ -224,13 +229,17 @@ def _made(spec: str, asked: Mapping[str, str | None], device: str | None) -> Met
     return create_metric(spec, device=device, **told)
 
 
-def _without_weights(made: list[Metric], samples: Sequence[Sample]) -> list[Metric]:
-    """Those of the metrics that need no weights and whose fields are there."""
-    from ..metric import LearnedMetric
+def _classic() -> list[str]:
+    """The built-in metrics that are pure functions of pixels, and need no weights."""
+    from ..registry import BUILTIN, metric_class
 
+    return [name for name in BUILTIN if metric_class(name).concurrent]
+
+
+def _usable(made: list[Metric], samples: Sequence[Sample]) -> list[Metric]:
+    """Those of the metrics whose fields are there."""
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
-    classic = [metric for metric in made if not (metric.checkpoints() or isinstance(metric, LearnedMetric))]
-    usable = [metric for metric in classic if metric.required() <= fields]
+    usable = [metric for metric in made if metric.required() <= fields]
     if not usable:
         raise click.UsageError(
             "no classic metric works without source images; name a metric with -m ('editmetrics list')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from .tables import Row, parse_json, read_rows
 def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> SampleSet:
     """A sample for each row of the manifest `path` (csv, jsonl or parquet).
 
-    Columns are named as the fields of `Sample`: `edited`, and as many of `id`, `source`, `reference`, `mask`, `prompt`
-    and `questions` as there are; all others, `system` and `group` among them, are kept in `meta`. Empty cells are no
-    values. Cells of a csv are text and stay as they are: "007" is "007". `questions` is a list of texts, or the text of
-    one; in a csv, a list stands as JSON.
+    Columns are named as the fields of `Sample`: `edited`, and as many of `id`, `source`, `reference`, `mask`, `prompt`,
+    `source_prompt` and `questions` as there are; all others, `system` and `group` among them, are kept in `meta`. Empty
+    cells are no values. Cells of a csv are text and stay as they are: "007" is "007". `questions` is a list of texts,
+    or the text of one; in a csv, a list stands as JSON.
 
     Paths are relative to the manifest's folder, or to `root`, and must stay inside it, wherever symbolic links lead. An
     image that does not keep to this fails when it is read, and with it the metrics that look at it. A row that is
@@ -98,16 +99,18 @@ def _sample(row: Row, place: str, folder: ImageFolder) -> Sample:
             raise ValueError(row.problem)
         if "edited" not in cells:
             raise ValueError("names no edited image")
-        prompt, questions = _prompt(cells.get("prompt")), _questions(cells.get("questions"))
+        prompt, source_prompt = _text_of(cells, "prompt"), _text_of(cells, "source_prompt")
+        questions = _questions(cells.get("questions"))
     except ValueError as error:
         return Sample("", edited=Unreadable(f"{place}: {error}"), meta=meta)
     images = {name: folder.image(cells[name], place) for name in IMAGE_FIELDS if name in cells}
-    return Sample("", prompt=prompt, questions=questions, meta=meta, **images)
+    return Sample("", prompt=prompt, source_prompt=source_prompt, questions=questions, meta=meta, **images)
 
 
-def _prompt(value: Any) -> str | None:
+def _text_of(cells: Mapping[str, Any], name: str) -> str | None:
+    value = cells.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"its prompt is {value!r}; expected text")
+        raise ValueError(f"its {name} is {value!r}; expected text")
     return value
 
 

@@ -28,7 +28,7 @@ from ..sample import SampleError
 from .families import FAMILIES, BackboneError, Family
 from .loading import Checkpoint, load_checkpoint, shared
 from .pictures import Features, Picture
-from .prompts import IMAGE, Chat, Prompt, write_prompt
+from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -214,6 +214,14 @@ class Backbone:
         """
         limit = min(max_tokens or self.context, self.context)
         return write_prompt(self.family, self.processor, chat, pictures, answer, limit)
+
+    def plain_prompt(self, texts: Sequence[str], pictures: Sequence[Picture] = ()) -> Prompt:
+        """The tokens of `texts` with a picture between each two, without a chat template.
+
+        For weights that were trained so. Raises `SampleError` when a text holds a control token of the backbone, or
+        when the prompt is longer than its context; `BackboneError` when texts and pictures do not match.
+        """
+        return write_plain_prompt(self.family, self.processor, texts, pictures, self.context)
 
     def tokens(self, text: str) -> list[int]:
         """The ids of `text`, without any that mark its beginning or end."""

@@ -150,12 +150,27 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     except (OSError, SafetensorError) as error:
         raise LoraError(f"{folder / WEIGHTS} cannot be read: {error}") from error
     _put_in(backbone, name, config, seed=0)
+    _fill(backbone, name, tensors, str(folder))
+
+
+def put_lora(backbone: Backbone, name: str, tensors: dict[str, Any], *, pattern: str, rank: int, origin: str) -> None:
+    """Put an adapter on `backbone` as `name`, not yet at work and without gradients, from its matrices.
+
+    `tensors` are named as in a peft folder of this project (`save_lora`), `pattern` matches the full paths of their
+    layers; the factor alpha / rank is 1. Raises `LoraError` naming `origin` for matrices that do not fit.
+    """
+    _put_in(backbone, name, _config(rank, float(rank), 0.0, pattern), seed=0)
+    _fill(backbone, name, tensors, origin)
+
+
+def _fill(backbone: Backbone, name: str, tensors: dict[str, Any], origin: str) -> None:
+    """Give the new adapter its matrices, or take it off again."""
     wanted = {_saved_name(key): value for key, value in _parameters(backbone, name).items()}
     tensors = {key: value for key, value in tensors.items() if not _of_unloaded_layer(backbone, key)}
     problem = _misfit({key: tuple(value.shape) for key, value in wanted.items()}, tensors)
     if problem:
         remove_lora(backbone, name)
-        raise LoraError(f"{folder} is an adapter for another backbone than {backbone.family.name}: {problem}")
+        raise LoraError(f"{origin} is an adapter for another backbone than {backbone.family.name}: {problem}")
     for key, parameter in wanted.items():
         parameter.data.copy_(tensors[key])
 

@@ -1,4 +1,4 @@
-"""A learned metric on a vision-language model: the options that choose the model, and how it is loaded."""
+"""A metric on a vision-language model: the options that choose the model, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
-from ..metric import LearnedMetric
+from ..metric import Metric
 
 if TYPE_CHECKING:
     from .backbone import Backbone
 
 
-class BackboneMetric(LearnedMetric):
-    """A learned metric whose scores are read of a vision-language model.
+class BackboneMetric(Metric):
+    """A metric whose scores are read of a vision-language model; one that is trained is a `LearnedMetric` as well.
 
     A subclass says which one it starts from: `BACKBONE`, a hub id, and `IMAGE_TOKENS`, the most tokens of an image.
 

@@ -79,6 +79,28 @@ def write_prompt(
     return Prompt(torch.tensor(asked + answered), tuple(pictures), len(asked))
 
 
+def write_plain_prompt(
+    family: Family,
+    processor: Processor,
+    texts: Sequence[str],
+    pictures: Sequence[Picture],
+    max_tokens: int,
+) -> Prompt:
+    """The prompt of texts with a picture between each two, see `Backbone.plain_prompt`."""
+    import torch
+
+    if len(texts) != len(pictures) + 1:
+        raise BackboneError(f"{len(texts)} texts stand around {len(pictures)} images; expected one more than images")
+    _check_texts(processor.tokenizer, [("user", [text]) for text in texts])
+    images = [family.written(processor, picture) for picture in pictures]
+    ids = processor.tokenizer("".join(part for pair in zip(texts, [*images, ""], strict=True) for part in pair))[
+        "input_ids"
+    ]
+    if len(ids) > max_tokens:
+        raise SampleError(f"the prompt has {len(ids)} tokens, and {max_tokens} are the most; shorten the text")
+    return Prompt(torch.tensor(ids), tuple(pictures), len(ids))
+
+
 def _turns(chat: Chat) -> list[dict[str, Any]]:
     return [
         {

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt
 
-from ..metric import Metric, pick_device
 from ..sample import Dimension, EditMetricsError, Sample, Score
+from .clip import CLIPMetric, Model, preprocess, tokenize
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Model = Literal["ViT-B-32", "ViT-B-16", "ViT-L-14"]
-
-CHECKPOINTS: dict[Model, str] = {
-    "ViT-B-32": "clip-vit-b-32-openai",
-    "ViT-B-16": "clip-vit-b-16-openai",
-    "ViT-L-14": "clip-vit-l-14-openai",
-}
-IMAGE_SIZE = 224
-PREPROCESSING = (
-    "8-bit RGB, shorter side to 224 (Pillow's antialiased bicubic), centre crop 224, CLIP's mean and deviation"
-)
-TOKENS = 77
-"""Tokens of a text, with the start and the end token; CLIP reads no more."""
 
 
 def clip_score(images: Tensor, tokens: Tensor, model: Any, scale: float = 2.5) -> Tensor:
@@ -53,28 +38,7 @@ def clip_score(images: Tensor, tokens: Tensor, model: Any, scale: float = 2.5) -
     return scale * cosine.clamp(min=0)
 
 
-def load_model(name: Model) -> Any:
-    """OpenAI's CLIP in open_clip's architecture, on the CPU, in float32, with weights from the weights store.
-
-    Downloads them at their first use. Raises `WeightsError` when that fails, or their file is not the right one.
-    """
-    import torch
-    from open_clip import CLIP, get_model_config
-
-    from .. import weights
-
-    weights.pull(CHECKPOINTS[name])
-    file = weights.path(CHECKPOINTS[name])
-    with torch.random.fork_rng(devices=[]):  # the random numbers that it starts with are nobody's concern
-        model = CLIP(**get_model_config(f"{name}-quickgelu"))  # OpenAI's GELU is x * sigmoid(1.702 x)
-    try:
-        model.load_state_dict(weights.load_state_dict(file), strict=True)
-    except RuntimeError as error:
-        raise weights.WeightsError(f"{file} does not fit CLIP {name}: {error}") from error
-    return model.requires_grad_(False).eval()
-
-
-class CLIPScore(Metric):
+class CLIPScore(CLIPMetric):
     """CLIPScore of the edited image and the prompt, without unit, in [0, 2.5]; higher fits better.
 
     2.5 * max(cos(E_image, E_text), 0), with the embeddings of OpenAI's CLIP and the text "A photo depicts PROMPT". The
@@ -105,8 +69,6 @@ class CLIPScore(Metric):
         Dimension("clip_score", low=0, high=2.5, primary=True, description="agreement of the image with the prompt"),
     )
     paper = "Hessel et al., CLIPScore: a reference-free evaluation metric for image captioning, EMNLP 2021"
-    licence = "MIT (OpenAI's CLIP); the terms of the weights are in 'editmetrics weights list'"
-    requires = ("open-clip-torch",)
 
     def __init__(
         self,
@@ -122,80 +84,21 @@ class CLIPScore(Metric):
         self.scale = scale
         if scale != self.dimensions[0].high:  # the range belongs to the options, and so to the instance
             self.dimensions = (replace(self.dimensions[0], high=scale),)  # type: ignore[misc]
-        self._model: Any = None
-
-    def checkpoints(self) -> tuple[str, ...]:
-        return (CHECKPOINTS[self.model],)
+        self._model_name = model
 
     def identity(self) -> dict[str, Any]:
-        from .. import weights
-
-        return {
-            **super().identity(),
-            "weights": weights.checksums(self.checkpoints()),
-            "architecture": f"open_clip {self.model}-quickgelu",
-            "prompt": self.template,
-            "preprocessing": PREPROCESSING,
-        }
+        return {**super().identity(), "prompt": self.template}
 
     def prepare(self, sample: Sample) -> dict[str, Any]:
         """The image (3, 224, 224), float32, the text's tokens (77,), int64, and a note when the text was cut."""
-        import open_clip
-
-        text = self.template.replace("{prompt}", sample.prompt or "")
-        prepared = {"image": preprocess(sample.edited), "tokens": open_clip.tokenize([text])[0]}
-        length = len(_tokenizer().encode(text)) + 2
-        if length > TOKENS:
-            prepared["note"] = (
-                f"the text has {length} tokens with start and end; CLIP reads {TOKENS}: its end was cut off"
-            )
-        return prepared
-
-    def load(self) -> None:
-        self.device = pick_device(self.device)
-        if self._model is None:
-            self._model = load_model(self.model)
-        self._model.to(self.device)
+        tokens, note = tokenize(self.template.replace("{prompt}", sample.prompt or ""))
+        return {"image": preprocess(sample.edited), "tokens": tokens, "note": note}
 
     def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
         import torch
 
-        images = torch.stack([item["image"] for item in batch]).to(self.device)
-        tokens = torch.stack([item["tokens"] for item in batch]).to(self.device)
+        images, tokens = (torch.stack([item[name] for item in batch]).to(self.device) for name in ("image", "tokens"))
         with torch.inference_mode():
-            values = clip_score(images, tokens, self._model, self.scale).tolist()
-        notes = [{"note": item["note"]} if "note" in item else {} for item in batch]
+            values = clip_score(images, tokens, self._network, self.scale).tolist()
+        notes = [{"note": item["note"]} if item["note"] else {} for item in batch]
         return [Score({"clip_score": value}, details=note) for value, note in zip(values, notes, strict=True)]
-
-    def batch_key(self, prepared: dict[str, Any]) -> None:
-        return None  # all have one size
-
-
-def preprocess(image: Any) -> Tensor:
-    """An image as CLIP takes it: (3, 224, 224), float32, normalised by CLIP's mean and standard deviation.
-
-    `image` is anything that `read_image` takes. Raises `ImageError`.
-
-    >>> import numpy as np
-    >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape
-    torch.Size([3, 224, 224])
-    """
-    from PIL import Image
-
-    from ..images import eight_bits, read_image
-
-    return _transform()(Image.fromarray(eight_bits(read_image(image))))
-
-
-@cache
-def _transform() -> Any:
-    from open_clip import image_transform
-
-    return image_transform(IMAGE_SIZE, is_train=False)
-
-
-@cache
-def _tokenizer() -> Any:
-    from open_clip import SimpleTokenizer
-
-    return SimpleTokenizer()

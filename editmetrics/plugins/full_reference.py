@@ -1,8 +1,8 @@
 """`FullReference`, the base of the metrics that compare two images: it reads them and minds sizes, regions, colours.
 
-A full-reference metric compares the edited image with the source pixel by pixel. Write one by subclassing
-`FullReference` and filling in `compare`; the numbers themselves come from a plain function of tensors at the top of the
-metric's file.
+A full-reference metric compares the edited image with the source, or with a ground truth, pixel by pixel. Write one by
+subclassing `FullReference` and filling in `compare`; the numbers themselves come from a plain function of tensors at
+the top of the metric's file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+Against = Literal["source", "reference"]
 Region = Literal["whole", "inside", "outside"]
 Resize = Literal["none", "edited", "source"]
 Border = Annotated[int, Ge(0)]
@@ -30,7 +31,7 @@ class FullReference(Metric):
     """Base of the metrics that compare the edited image with the source, pixel by pixel.
 
     A subclass gives `name`, `version`, one `Dimension`, and `compare`. Options of its own go into its own `__init__`,
-    which hands on the three below: `def __init__(self, *, mine: int = 1, **shared)` with `super().__init__(**shared)`.
+    which hands on the four below: `def __init__(self, *, mine: int = 1, **shared)` with `super().__init__(**shared)`.
     Set `channels` (here "rgb") as a class attribute, or make it an option, to be given luma instead (see
     `pixels.convert_channels`).
 
@@ -38,8 +39,9 @@ class FullReference(Metric):
     and a region that is empty (status `skipped`).
 
     Options:
+        against: What the edited image is compared with: its source, or the reference, a ground-truth target.
         region: Which pixels count: the whole image, or those inside or outside the sample's mask.
-        resize: When the sizes differ: none refuses, edited scales the edited image to the source's size, source the
+        resize: When the sizes differ: none refuses, edited scales the edited image to the other's size, source the
             other way (Pillow's antialiased bicubic; a mask of either size to the nearest pixel).
         crop_border: Pixels cut off each side before anything else.
 
@@ -55,12 +57,22 @@ class FullReference(Metric):
     1.0
     """
 
-    needs = frozenset({"source", "edited"})
-    uses = frozenset({"mask"})
+    needs = frozenset({"edited"})
+    uses = frozenset({"source", "reference", "mask"})
     concurrent: ClassVar[bool] = True
     channels: Channels = "rgb"
+    black_outside: bool = False
+    """What PIE-Bench does with a region, and a variant of that name sets: pixels outside are black and count."""
 
-    def __init__(self, *, region: Region = "whole", resize: Resize = "none", crop_border: Border = 0) -> None:
+    def __init__(
+        self,
+        *,
+        against: Against = "source",
+        region: Region = "whole",
+        resize: Resize = "none",
+        crop_border: Border = 0,
+    ) -> None:
+        self.against = against
         self.region = region
         self.resize = resize
         self.crop_border = crop_border
@@ -70,21 +82,28 @@ class FullReference(Metric):
         """One value per pair, (N,): images (N, C, H, W) are float32 in [0, 1], a mask (N, 1, H, W) is bool."""
 
     def required(self) -> frozenset[str]:
-        return frozenset(self.needs) if self.region == "whole" else frozenset({*self.needs, "mask"})
+        return frozenset({*self.needs, self.against} | ({"mask"} if self.region != "whole" else set()))
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """`source` and `edited` (3, H, W), uint8 or float32 in [0, 1], of one size; for a region, `mask` (1, H, W)."""
         from ..images import read_image, read_mask, to_tensor
 
-        given = read_image(sample.source), read_image(sample.edited)
+        given = read_image(getattr(sample, self.against)), read_image(sample.edited)
         source, edited = same_size(*given, self.resize)
         prepared = {"source": to_tensor(self._inner(source)), "edited": to_tensor(self._inner(edited))}
-        if self.region != "whole":
-            marked = read_mask(sample.mask)
-            if self.resize != "none" and marked.shape in [image.shape[:2] for image in given]:
-                marked = _scaled_mask(marked, source.shape)
-            prepared["mask"] = to_tensor(self._in_region(marked, source))
-        return prepared
+        if self.region == "whole":
+            return prepared
+        marked = read_mask(sample.mask)
+        if self.resize != "none" and marked.shape in [image.shape[:2] for image in given]:
+            marked = _scaled_mask(marked, source.shape)
+        if self.black_outside:
+            region = to_tensor(self._in_region(with_border(marked), source))
+            return {name: image * region for name, image in prepared.items()}
+        return {**prepared, "mask": to_tensor(self._in_region(marked, source))}
+
+    def compared_channels(self) -> Channels:
+        """What of the images `compare` is given; `channels`, unless a variant says otherwise."""
+        return self.channels
 
     def load(self) -> None:
         self.device = pick_device(self.device)
@@ -105,7 +124,9 @@ class FullReference(Metric):
         import torch
 
         stacked = {name: torch.stack([item[name] for item in group]).to(self.device) for name in group[0]}
-        source, edited = (convert_channels(to_float(stacked[name]), self.channels) for name in ("source", "edited"))
+        source, edited = (
+            convert_channels(to_float(stacked[name]), self.compared_channels()) for name in ("source", "edited")
+        )
         return self.compare(source, edited, stacked.get("mask"))
 
     def _inner(self, image: np.ndarray) -> np.ndarray:
@@ -145,6 +166,18 @@ def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[n
         f"the source is {_size(source)} pixels, the edited image {_size(edited)}; "
         "resize=edited scales the edited image to the source's size, resize=source the other way"
     )
+
+
+def with_border(marked: np.ndarray) -> np.ndarray:
+    """A mask (H, W) whose outermost rows and columns are marked, as those of PIE-Bench are when its script reads them.
+
+    >>> import numpy as np
+    >>> with_border(np.zeros((4, 4), bool)).sum()
+    np.int64(12)
+    """
+    import numpy as np
+
+    return np.pad(marked[1:-1, 1:-1], 1, constant_values=True) if min(marked.shape) > 2 else np.ones_like(marked)
 
 
 def _scaled(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

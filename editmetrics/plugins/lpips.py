@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..sample import Dimension
 from .full_reference import FullReference
 from .pixels import check_pair, region_mean
+from .variants import chosen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,8 @@ class LPIPS(FullReference):
 
     Options:
         net: The network: alex (the authors' choice for a metric), vgg (their choice for a loss) or squeeze.
+        variant: none, or pie-bench: PIE-Bench's script, which uses net=squeeze, paints what lies outside a region black
+            and takes the mean over all positions, so that the number depends on the mask's size.
 
     Source: Zhang et al., CVPR 2018, arXiv:1801.03924; code and weights, https://github.com/richzhang/PerceptualSimilarity
 
@@ -113,14 +116,18 @@ class LPIPS(FullReference):
         self,
         *,
         net: Net = "alex",
+        variant: Literal["none", "pie-bench"] = "none",
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
         self.net = net
+        self.variant = variant
+        self.black_outside = variant == "pie-bench"
+        self._net: Net = chosen(self, {"pie-bench": {"net": "squeeze"}})["net"]
         self._network: Any = None
 
     def checkpoints(self) -> tuple[str, ...]:
-        return (CHECKPOINTS[self.net],)
+        return (CHECKPOINTS[self._net],)
 
     def identity(self) -> dict[str, Any]:
         from .. import weights
@@ -128,13 +135,13 @@ class LPIPS(FullReference):
         return {
             **super().identity(),
             "weights": weights.checksums(self.checkpoints()),
-            "heads": {f"lpips/weights/v0.1/{self.net}.pth": weights.sha256(_heads_file(self.net))},
+            "heads": {f"lpips/weights/v0.1/{self._net}.pth": weights.sha256(_heads_file(self._net))},
         }
 
     def load(self) -> None:
         super().load()
         if self._network is None:
-            self._network = load_network(self.net)
+            self._network = load_network(self._net)
         self._network.to(self.device)
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

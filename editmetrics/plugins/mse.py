@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension
 from .full_reference import FullReference
 from .pixels import Channels, mean_of_map
+from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,6 +39,9 @@ class MSE(FullReference):
     Options:
         channels: What is compared: rgb, y (luma), y8 (luma rounded to 8 bits) or y_bt601 (studio-swing luma, as in
             super-resolution papers).
+        variant: none, or pie-bench: PIE-Bench's script, which paints what lies outside a region black and takes the
+            mean over all pixels, so that the number depends on the mask's size; it also counts the outermost pixels to
+            the edited region.
 
     >>> import numpy as np
     >>> black, grey = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 51, np.uint8)
@@ -50,9 +54,14 @@ class MSE(FullReference):
     paper = "a definition: the mean of the squared differences"
     licence = "Apache-2.0"
 
-    def __init__(self, *, channels: Channels = "rgb", **shared: Any) -> None:
+    def __init__(
+        self, *, channels: Channels = "rgb", variant: Literal["none", "pie-bench"] = "none", **shared: Any
+    ) -> None:
         super().__init__(**shared)
         self.channels = channels
+        self.variant = variant
+        chosen(self, {"pie-bench": {"channels": "rgb"}})
+        self.black_outside = variant == "pie-bench"
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         return mse(source, edited, mask)

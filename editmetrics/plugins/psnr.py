@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -12,6 +12,7 @@ from ..sample import Dimension
 from .full_reference import FullReference
 from .mse import mse
 from .pixels import Channels
+from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +49,9 @@ class PSNR(FullReference):
             super-resolution papers).
         data_range: The largest difference there can be; images are read to [0, 1].
         eps: Added to the mean squared error; 1e-8 caps identical images at 80 dB, as piq and pyiqa do.
+        variant: none, or pie-bench: PIE-Bench's script, which paints what lies outside a region black and takes the
+            mean over all pixels, so that the number depends on the mask's size; it also counts the outermost pixels to
+            the edited region.
 
     >>> import numpy as np
     >>> black, grey = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 51, np.uint8)
@@ -72,12 +76,16 @@ class PSNR(FullReference):
         channels: Channels = "rgb",
         data_range: Annotated[float, Gt(0), Le(1)] = 1.0,
         eps: Annotated[float, Ge(0)] = 0.0,
+        variant: Literal["none", "pie-bench"] = "none",
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
         self.channels = channels
         self.data_range = data_range
         self.eps = eps
+        self.variant = variant
+        chosen(self, {"pie-bench": {"channels": "rgb", "data_range": 1.0, "eps": 0.0}})
+        self.black_outside = variant == "pie-bench"
         if data_range < 1:  # black against white is then below 0 dB; the range belongs to the instance
             self.dimensions = (replace(self.dimensions[0], low=20 * math.log10(data_range)),)  # type: ignore[misc]
 

@@ -10,12 +10,16 @@ from annotated_types import Gt, Le
 from ..sample import Dimension
 from .full_reference import FullReference
 from .pixels import Channels, block_means, check_pair, mean_of_map
+from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Window = Literal["gaussian", "uniform"]
 Padding = Literal["valid", "reflect"]
+PIE_BENCH = {"channels": "rgb", "window": "gaussian", "padding": "reflect", "downsample": "none", "data_range": 1.0}
+"""What PIE-Bench's script computes: torchmetrics' SSIM."""
+
 SIZES = {"gaussian": 11, "uniform": 7}
 """The width of each window, in pixels."""
 
@@ -164,6 +168,9 @@ class SSIM(FullReference):
         padding: valid keeps the windows inside the image; reflect pads, as torchmetrics does.
         downsample: none, or blocks: means over blocks of round(shorter side / 256) pixels first, as piq's default.
         data_range: L in the formula, the largest difference there can be; images are read to [0, 1].
+        variant: none, or pie-bench: PIE-Bench's script, which paints what lies outside a region black and takes the
+            mean over all pixels, so that the number depends on the mask's size; it also counts the outermost pixels to
+            the edited region. SSIM itself is torchmetrics': rgb, padding=reflect.
 
     >>> import numpy as np
     >>> black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 51, np.uint8)
@@ -187,6 +194,7 @@ class SSIM(FullReference):
         padding: Padding = "valid",
         downsample: Literal["none", "blocks"] = "none",
         data_range: Annotated[float, Gt(0), Le(1)] = 1.0,
+        variant: Literal["none", "pie-bench"] = "none",
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
@@ -195,14 +203,14 @@ class SSIM(FullReference):
         self.padding = padding
         self.downsample = downsample
         self.data_range = data_range
+        self.variant = variant
+        self._chosen = chosen(self, {"pie-bench": PIE_BENCH})
+        self.black_outside = variant == "pie-bench"
+
+    def compared_channels(self) -> Channels:
+        channels: Channels = self._chosen["channels"]
+        return channels
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
-        return ssim(
-            source,
-            edited,
-            mask,
-            data_range=self.data_range,
-            window=self.window,
-            padding=self.padding,
-            downsample=self.downsample,
-        )
+        names = ("data_range", "window", "padding", "downsample")
+        return ssim(source, edited, mask, **{name: self._chosen[name] for name in names})

@@ -14,6 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from ..scoring import Results
     from ..scoring.results import Summary
+    from ..suites import Suite
 
 FEW = 12
 """Up to so many samples, a run that writes no file shows each one's scores."""
@@ -76,6 +77,21 @@ def show_metrics(described: Iterable[dict[str, Any]], console: Console | None = 
                 table.add_row("", "", *columns, "", escape(dimension["description"]))
     console.print(table)
     console.print("[dim]'editmetrics info NAME' shows one in full.[/]")
+
+
+def show_suites(suites: Iterable[Suite], console: Console | None = None) -> None:
+    """The suites: a line for each column of a benchmark's table, and what it is multiplied by there."""
+    console = console or standard_output()
+    table = _table()
+    for heading in ("suite", "column", "metric", "printed"):
+        table.add_column(heading, no_wrap=heading in ("suite", "printed"), overflow="fold")
+    for suite in suites:
+        for first, column in enumerate(suite.columns):
+            times = "" if column.times == 1 else f"times {column.times:g}"
+            table.add_row("" if first else suite.name, column.heading, escape(column.spec), times)
+    console.print("")
+    console.print(table)
+    console.print("[dim]'editmetrics score --suite NAME ...' runs one.[/]")
 
 
 def show_metric(metric: dict[str, Any], console: Console | None = None) -> None:

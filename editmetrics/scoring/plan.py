@@ -21,6 +21,7 @@ WHERE = {
     "reference": "--references FOLDER, or a column reference",
     "mask": "--masks FOLDER, or a column mask",
     "prompt": "--prompts FILE, or a column prompt",
+    "source_prompt": "a manifest with a column source_prompt, what the source shows",
     "questions": "a manifest with a column questions",
 }
 """Where people put what is missing."""
@@ -95,3 +96,16 @@ def plan(
                 f"give {' and '.join(WHERE[name] for name in absent)}"
             )
     return list(columns.values())
+
+
+def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:
+    """Raise `PlanError`, before anything is loaded, naming each field that a metric needs and no sample has."""
+    lacking: dict[str, list[str]] = {}
+    for name in FIELDS:
+        if any(sample.has(name) for sample in samples):
+            continue
+        if needing := [metric.label for metric in metrics if name in metric.required()]:
+            lacking[name] = needing
+    if lacking:
+        said = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
+        raise PlanError(f"the suite {suite} needs what none of the {len(samples)} samples has:\n{said}")

@@ -96,7 +96,9 @@ def _mean_of_steps(subject: Subject, degradation: str) -> list[float] | str:
 def _pair(picture: np.ndarray, edited: np.ndarray) -> Sample:
     """`edited` beside the picture that it should equal, with every other field."""
     mask = toys.edit_mask(0, *picture.shape[:2])
-    return Sample("pair", edited, picture, picture, mask, toys.PROMPTS[0], toys.QUESTIONS)
+    return Sample(
+        "pair", edited, picture, picture, mask, toys.PROMPTS[0], toys.QUESTIONS, source_prompt=toys.SOURCE_PROMPT
+    )
 
 
 def _score_problems(metric: Metric, score: Any) -> Iterator[str]:

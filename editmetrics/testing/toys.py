@@ -18,6 +18,7 @@ HEIGHT, WIDTH = 192, 208
 """The size of a toy picture: both sides over the 160 pixels that five scales of an 11-pixel window need."""
 
 PROMPTS = ("make the disc blue", "replace the sky with clouds", "remove the box", "turn the picture into a painting")
+SOURCE_PROMPT = "a disc and a box under the sky"
 QUESTIONS = ("Is the disc blue?", "Is everything else unchanged?")
 STRENGTHS = 4
 
@@ -114,6 +115,7 @@ def _sample(seed: int, height: int, width: int) -> Sample:
         reference=edit(source, seed + 1000),
         mask=edit_mask(seed, height, width),
         prompt=PROMPTS[seed % len(PROMPTS)],
+        source_prompt=SOURCE_PROMPT,
         questions=QUESTIONS,
         meta={"system": "toy"},
     )

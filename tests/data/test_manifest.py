@@ -56,12 +56,14 @@ def test_all_fields_of_a_sample(tmp_path):
         "edited": "a.png",
         "reference": "r.png",
         "mask": "m.png",
+        "source_prompt": "a dog",
         "questions": ["Is it red?", "Is it a cat?"],
         "mos": 3.5,
     }
     (sample,) = from_manifest(written(tmp_path / "m.jsonl", [row]))
     assert (Path(sample.reference).name, Path(sample.mask).name) == ("r.png", "m.png")
     assert sample.questions == ("Is it red?", "Is it a cat?")
+    assert sample.source_prompt == "a dog"
     assert sample.meta == {"mos": 3.5}
     for text, expected in {'["Is it red?", "No?"]': ("Is it red?", "No?"), "Is it red?": ("Is it red?",)}.items():
         (sample,) = from_manifest(written(tmp_path / "m.csv", [{"edited": "a.png", "questions": text}]))
@@ -139,7 +141,9 @@ def test_a_row_whose_image_cannot_be_used_is_kept(tmp_path, edited, message):
         found.require_complete()
 
 
-@pytest.mark.parametrize("cells", [{"prompt": 3}, {"questions": 3}, {"questions": [1]}, {"questions": "[1"}])
+@pytest.mark.parametrize(
+    "cells", [{"prompt": 3}, {"source_prompt": 3}, {"questions": 3}, {"questions": [1]}, {"questions": "[1"}]
+)
 def test_a_row_whose_text_is_none_is_kept(tmp_path, cells):
     (sample,) = from_manifest(written(tmp_path / "m.jsonl", [{"edited": "a.png", **cells}]))
     assert isinstance(sample.edited, Unreadable)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from ...metric import pick_device
+from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .digit_scale import DigitScale
@@ -29,7 +29,7 @@ LEAST_MASS = 0.5
 """A raw backbone that gives digits less than this share of its probability was not about to write a number."""
 
 
-class DSIEQA(BackboneMetric):
+class DSIEQA(BackboneMetric, LearnedMetric):
     """DS-IEQA's three scores of an edit, on the scale of the ratings it learned from (0 to 100 without training).
 
     A vision-language model sees source, edited image and instruction, reads the definition of a dimension, and answers

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from ...metric import pick_device
+from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 
@@ -29,7 +29,7 @@ class NoWeightsError(EditMetricsError):
     """The metric was asked to score, and has not been trained."""
 
 
-class HPELSA(BackboneMetric):
+class HPELSA(BackboneMetric, LearnedMetric):
     """HPE-LSA's three scores of an edit, on the scale of the ratings it learned from, and its probability, from 0 to 1,
     that an image is authentic, which means unedited.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from ...metric import pick_device
+from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
@@ -31,7 +31,7 @@ ACCURACY = Dimension(
 )
 
 
-class LMM4LMM(BackboneMetric):
+class LMM4LMM(BackboneMetric, LearnedMetric):
     """LMM4LMM's scores of a generated image, 0 to 100 on the MOS scale, and its answers to yes/no questions.
 
     `perception` is how good the image looks, `correspondence` how well it shows its prompt; `edited` is the generated

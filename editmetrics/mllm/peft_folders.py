@@ -1,0 +1,108 @@
+"""Adapters as others saved them: peft folders, whose layers are named as in the model that the authors wrapped.
+
+`lora.load_lora` reads what this project wrote. Here an adapter is its matrices by the path of their layer, so that
+paths can be told in our words and several adapters put on a backbone as one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .lora import CONFIG, PREFIX, WEIGHTS, LoraError, put_lora
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .backbone import Backbone
+
+__all__ = ["LowRank", "put_low_rank", "read_peft_folder", "split_fused"]
+
+UNSUPPORTED = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication")
+"""Settings of peft that would make an adapter more than two matrices a layer and one factor; expected to be off."""
+
+
+class LowRank(NamedTuple):
+    """What one layer is changed by: `up @ down` is added to its weights."""
+
+    down: Tensor
+    """(rank, inputs)."""
+    up: Tensor
+    """(outputs, rank), the factor alpha / rank included."""
+
+
+def read_peft_folder(folder: str | Path) -> dict[str, LowRank]:
+    """The matrices of a LoRA adapter that peft saved, by the path of their layer in the model that was wrapped.
+
+    Raises `LoraError`, naming the file and the tensor: a damaged file, another kind of adapter, a tensor that belongs
+    to none, a matrix without its partner, matrices that do not fit together.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    rank, alpha = _read_settings(folder / CONFIG)
+    file = folder / WEIGHTS
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise LoraError(f"{file} cannot be read: {error}") from error
+    halves: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        found = re.fullmatch(rf"{re.escape(PREFIX)}(.+)\.lora_([AB])\.weight", key)
+        if found is None:
+            raise LoraError(f"{file} has {key}, which is no matrix of a LoRA adapter")
+        halves.setdefault(found[1], {})[found[2]] = tensor.float()
+    if not halves:
+        raise LoraError(f"{file} holds no tensor")
+    matrices = {}
+    for path, half in halves.items():
+        if missing := {"A", "B"} - half.keys():
+            raise LoraError(f"{file} lacks {PREFIX}{path}.lora_{missing.pop()}.weight")
+        down, up = half["A"], half["B"]
+        if down.ndim != 2 or up.ndim != 2 or len(down) != rank or up.shape[1] != rank:
+            raise LoraError(
+                f"{file}: the matrices of {path} are {tuple(down.shape)} and {tuple(up.shape)}, and {CONFIG} says "
+                f"rank {rank}"
+            )
+        matrices[path] = LowRank(down, up * (alpha / rank))
+    return matrices
+
+
+def split_fused(matrix: LowRank, parts: int) -> list[LowRank]:
+    """The adapters of layers that stood one above the other in a fused one, such as query, key and value."""
+    return [LowRank(matrix.down, up) for up in matrix.up.chunk(parts)]
+
+
+def put_low_rank(backbone: Backbone, name: str, matrices: Mapping[str, LowRank], origin: str) -> None:
+    """Put an adapter on `backbone` as `name`, not yet at work, from the matrices of layers by their full path.
+
+    Layers may have different ranks: the smaller ones are filled up with zeros. Raises `LoraError` naming `origin` and
+    the layer when one does not exist or has another size.
+    """
+    import torch.nn.functional as F
+
+    rank = max(len(matrix.down) for matrix in matrices.values())
+    tensors = {}
+    for path, (down, up) in matrices.items():
+        tensors[f"{PREFIX}{path}.lora_A.weight"] = F.pad(down, (0, 0, 0, rank - len(down)))
+        tensors[f"{PREFIX}{path}.lora_B.weight"] = F.pad(up, (0, rank - len(down)))
+    put_lora(backbone, name, tensors, pattern="|".join(map(re.escape, matrices)), rank=rank, origin=origin)
+
+
+def _read_settings(file: Path) -> tuple[int, float]:
+    try:
+        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        kind, rank, alpha = said["peft_type"], int(said["r"]), float(said["lora_alpha"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
+    if kind != "LORA" or said.get("bias", "none") != "none" or rank < 1:
+        raise LoraError(
+            f"{file} describes an adapter of type {kind}, bias {said.get('bias')}, rank {rank}; expected LORA"
+        )
+    if odd := [name for name in UNSUPPORTED if said.get(name)]:
+        raise LoraError(f"{file} sets {', '.join(odd)}, which is not supported")
+    return rank, alpha

@@ -1,0 +1,98 @@
+"""CLIP directional similarity: whether the image changed as the text did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..sample import Dimension, Sample, Score
+from .clip import CLIPMetric, Model, Resizing, preprocess, tokenize
+from .variants import chosen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STILL = 1e-4
+"""Embeddings of unit length that differ by less are the same to float32 and preprocessing: there is no direction."""
+
+
+def direction_similarity(source: Tensor, edited: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """The cosine of the change in image and in text, (N,), in [-1, 1]; 0 where either did not change.
+
+    cos(edited - source, after - before), of embeddings (N, D) of unit length: of the two images, and of the texts that
+    describe them. Differentiable where both changed.
+
+    Source: Gal et al., StyleGAN-NADA, SIGGRAPH 2022 (as a loss).
+
+    >>> import torch
+    >>> x, y = torch.eye(2).split(1)
+    >>> direction_similarity(x, y, x, y).round(), direction_similarity(x, y, y, x).round()
+    (tensor([1.]), tensor([-1.]))
+    """
+    import torch.nn.functional as F
+
+    return F.cosine_similarity(edited - source, after - before)
+
+
+class CLIPDirection(CLIPMetric):
+    """CLIP directional similarity: the cosine of the changes in image and text, in [-1, 1]; higher follows better.
+
+    cos(E(edited) - E(source), E(prompt) - E(source_prompt)), with embeddings of unit length by OpenAI's CLIP.
+    `source_prompt` describes the source and `prompt` the wanted image, in whole sentences as alike as can be: "a photo
+    of a cat", "a photo of a dog". An instruction ("make it a dog") is not a description.
+
+    Where the images or the texts have the same embedding nothing changed, and there is no direction to compare: such a
+    sample fails with that reason. The published script gives 0.
+
+    Options:
+        model: OpenAI's CLIP, by its size: ViT-L-14 (InstructPix2Pix's), ViT-B-16 or ViT-B-32.
+        variant: none, or instruct-pix2pix: the script of that paper, which has ViT-L/14, scales the whole image to a
+            square without antialiasing, and gives 0 where nothing changed.
+
+    Source: Gal et al., StyleGAN-NADA, SIGGRAPH 2022, arXiv:2108.00946; as a measure of edits: Brooks, Holynski, Efros,
+    InstructPix2Pix, CVPR 2023, arXiv:2211.09800.
+
+    >>> sorted(CLIPDirection().required())
+    ['edited', 'prompt', 'source', 'source_prompt']
+    """
+
+    name, version = "clip_direction", 1
+    needs = frozenset({"source", "edited", "prompt", "source_prompt"})
+    dimensions = (
+        Dimension("clip_direction", low=-1, high=1, primary=True, description="whether the image changed as the text"),
+    )
+    paper = "Brooks, Holynski, Efros, InstructPix2Pix: learning to follow image editing instructions, CVPR 2023"
+
+    def __init__(self, *, model: Model = "ViT-L-14", variant: Literal["none", "instruct-pix2pix"] = "none") -> None:
+        self.model = model
+        self.variant = variant
+        self._model_name = chosen(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
+        self._resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
+
+    def prepare(self, sample: Sample) -> dict[str, Any]:
+        """Both images (3, 224, 224), float32, both texts' tokens (77,), int64, and notes on texts that were cut."""
+        texts = {name: tokenize(getattr(sample, name) or "") for name in ("source_prompt", "prompt")}
+        return {
+            **{name: preprocess(getattr(sample, name), self._resizing) for name in ("source", "edited")},
+            **{name: tokens for name, (tokens, _) in texts.items()},
+            "note": "; ".join(f"{name}: {note}" for name, (_, note) in texts.items() if note),
+        }
+
+    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        import torch
+
+        with torch.inference_mode():
+            images = self._images([item[name] for name in ("source", "edited") for item in batch]).split(len(batch))
+            texts = self._texts([item[name] for name in ("source_prompt", "prompt") for item in batch]).split(
+                len(batch)
+            )
+            moved = {"images": (images[1] - images[0]).norm(dim=-1), "texts": (texts[1] - texts[0]).norm(dim=-1)}
+            values = direction_similarity(*images, *texts).tolist()
+        scores = []
+        for row, (item, value) in enumerate(zip(batch, values, strict=True)):
+            still = [name for name, distance in moved.items() if distance[row] < STILL]
+            if still and self.variant == "none":
+                why = f"the two {' and the two '.join(still)} have the same embedding: there is no direction to compare"
+                scores.append(Score.unscored("failed", why))
+            else:
+                scores.append(Score({"clip_direction": value}, details={"note": item["note"]} if item["note"] else {}))
+        return scores

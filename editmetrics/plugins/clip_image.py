@@ -1,0 +1,90 @@
+"""CLIP image similarity (CLIP-I): how alike two images are in what they show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..sample import Dimension, Sample, Score
+from .clip import MEAN, CLIPMetric, Model, Resizing, preprocess
+from .embeddings import seen_region
+from .full_reference import Against, Region
+from .variants import Variants, chosen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VARIANTS: Variants = {
+    "magicbrush": {"model": "ViT-B-32", "against": "reference"},
+    "instruct-pix2pix": {"model": "ViT-L-14", "against": "source"},
+}
+
+
+class CLIPImage(CLIPMetric):
+    """Cosine of the CLIP embeddings of the edited image and its source (CLIP-I), in [-1, 1]; 1 is the same.
+
+    cos(E(source), E(edited)), with OpenAI's CLIP and its own preprocessing: the shorter side to 224 pixels, the central
+    square. What lies outside that square is not seen. It tells whether the two images show the same things, and hardly
+    whether they look the same.
+
+    With a region, what lies outside of it is painted in CLIP's mean colour in both images before anything else. That is
+    not normalised by the area of the mask, which an embedding cannot be: compare regions of like size only.
+
+    Options:
+        model: OpenAI's CLIP, by its size: ViT-B-32 (the usual one), ViT-B-16 or ViT-L-14.
+        against: What the edited image is compared with: its source, or the reference, a ground-truth target.
+        region: What is seen: the whole image, or what lies inside or outside the sample's mask.
+        variant: none; magicbrush: MagicBrush's script, which compares with the reference by ViT-B/32; instruct-pix2pix:
+            the script of that paper, which has ViT-L/14 and scales the whole image to a square without antialiasing.
+
+    Source: Radford et al., ICML 2021, arXiv:2103.00020; as a measure of edits: Zhang et al., MagicBrush, NeurIPS 2023,
+    arXiv:2306.10012; Brooks et al., InstructPix2Pix, CVPR 2023, arXiv:2211.09800.
+
+    >>> CLIPImage(variant="magicbrush").required() == {"edited", "reference"}
+    True
+    """
+
+    name, version = "clip_image", 1
+    needs = frozenset({"edited"})
+    uses = frozenset({"source", "reference", "mask"})
+    dimensions = (Dimension("clip_image", low=-1, high=1, primary=True, description="likeness of content"),)
+    paper = "Radford et al., Learning transferable visual models from natural language supervision, ICML 2021"
+
+    def __init__(
+        self,
+        *,
+        model: Model = "ViT-B-32",
+        against: Against = "source",
+        region: Region = "whole",
+        variant: Literal["none", "magicbrush", "instruct-pix2pix"] = "none",
+    ) -> None:
+        self.model = model
+        self.against = against
+        self.region = region
+        self.variant = variant
+        options = chosen(self, VARIANTS)
+        self._model_name, self._against = options["model"], options["against"]
+        self._resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
+
+    def required(self) -> frozenset[str]:
+        return frozenset({"edited", self._against} | ({"mask"} if self.region != "whole" else set()))
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Both images (3, 224, 224), float32."""
+        return {
+            "edited": self._seen(sample.edited, sample),
+            "other": self._seen(getattr(sample, self._against), sample),
+        }
+
+    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        import torch
+
+        with torch.inference_mode():
+            found = self._images([item[name] for name in ("edited", "other") for item in batch])
+            values = (found[: len(batch)] * found[len(batch) :]).sum(-1).tolist()
+        return [Score({"clip_image": value}) for value in values]
+
+    def _seen(self, image: Any, sample: Sample) -> Tensor:
+        from ..images import eight_bits, read_image
+
+        pixels = eight_bits(read_image(image))
+        return preprocess(seen_region(pixels, sample.mask, self.region, MEAN, 1.0), self._resizing)

@@ -1,0 +1,126 @@
+"""DINO image similarity: how alike two images are in what they show, of which kind and how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..sample import Dimension, Sample, Score
+from .dino import CHECKPOINTS, IMAGE_SIZE, MEAN, Model, load_model, normalized
+from .embeddings import EmbeddingMetric, each_once, seen_region
+from .full_reference import Against, Region
+from .variants import chosen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RESIZED = 256
+PREPROCESSING = (
+    "8-bit RGB, shorter side to 256 (Pillow's antialiased bicubic), centre crop 224, ImageNet's normalisation"
+)
+
+
+class DINOImage(EmbeddingMetric):
+    """Cosine of the DINO embeddings of the edited image and its source, in [-1, 1]; 1 is the same.
+
+    cos(E(source), E(edited)), where E is the class token after DINO's last layer. Images are seen as in DINO's own
+    evaluation: the shorter side to 256 pixels, of that the central square of 224. DINO was trained to tell images from
+    one another, not to name them, so that it heeds looks more than CLIP does.
+
+    With a region, what lies outside of it is painted in ImageNet's mean colour in both images before anything else.
+    That is not normalised by the area of the mask, which an embedding cannot be: compare regions of like size only.
+
+    Options:
+        model: DINO's transformer: ViT-S-16 (the usual one), ViT-S-8, ViT-B-16 or ViT-B-8.
+        against: What the edited image is compared with: its source, or the reference, a ground-truth target.
+        region: What is seen: the whole image, or what lies inside or outside the sample's mask.
+        variant: none, or magicbrush: MagicBrush's script, which compares with the reference by ViT-S/16.
+
+    Source: Caron et al., ICCV 2021, arXiv:2104.14294; as a measure of edits: Zhang et al., MagicBrush, NeurIPS 2023,
+    arXiv:2306.10012.
+
+    >>> DINOImage(variant="magicbrush").required() == {"edited", "reference"}
+    True
+    """
+
+    name, version = "dino_image", 1
+    needs = frozenset({"edited"})
+    uses = frozenset({"source", "reference", "mask"})
+    dimensions = (Dimension("dino_image", low=-1, high=1, primary=True, description="likeness of content and looks"),)
+    paper = "Caron et al., Emerging properties in self-supervised vision transformers, ICCV 2021, arXiv:2104.14294"
+    licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"
+    requires = ("timm",)
+
+    def __init__(
+        self,
+        *,
+        model: Model = "ViT-S-16",
+        against: Against = "source",
+        region: Region = "whole",
+        variant: Literal["none", "magicbrush"] = "none",
+    ) -> None:
+        self.model = model
+        self.against = against
+        self.region = region
+        self.variant = variant
+        options = chosen(self, {"magicbrush": {"model": "ViT-S-16", "against": "reference"}})
+        self._model_name: Model = options["model"]
+        self._against: Against = options["against"]
+
+    def required(self) -> frozenset[str]:
+        return frozenset({"edited", self._against} | ({"mask"} if self.region != "whole" else set()))
+
+    def identity(self) -> dict[str, Any]:
+        from .. import weights
+
+        return {
+            **super().identity(),
+            "weights": weights.checksums(self.checkpoints()),
+            "preprocessing": PREPROCESSING,
+        }
+
+    def _architecture(self) -> tuple[str, Callable[[], Any]]:
+        return CHECKPOINTS[self._model_name], lambda: load_model(self._model_name)
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Both images (3, 224, 224), float32."""
+        return {
+            "edited": self._seen(sample.edited, sample),
+            "other": self._seen(getattr(sample, self._against), sample),
+        }
+
+    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        import torch
+        import torch.nn.functional as F
+
+        with torch.inference_mode():
+            images = [item[name] for name in ("edited", "other") for item in batch]
+            found = each_once(self._network, images, self.device)
+            values = F.cosine_similarity(found[: len(batch)], found[len(batch) :]).tolist()
+        return [Score({"dino_image": value}) for value in values]
+
+    def _seen(self, image: Any, sample: Sample) -> Tensor:
+        from ..images import eight_bits, read_image
+
+        pixels = eight_bits(read_image(image))
+        return preprocess(seen_region(pixels, sample.mask, self.region, MEAN, IMAGE_SIZE / RESIZED))
+
+
+def preprocess(pixels: Any) -> Tensor:
+    """An image (H, W, 3), uint8, as DINO's evaluation sees it: (3, 224, 224), float32, normalised.
+
+    >>> import numpy as np
+    >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape
+    torch.Size([3, 224, 224])
+    """
+    from PIL import Image
+
+    return normalized(_transform()(Image.fromarray(pixels))[None])[0]
+
+
+@cache
+def _transform() -> Any:
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize, ToTensor
+
+    return Compose([Resize(RESIZED, InterpolationMode.BICUBIC), CenterCrop(IMAGE_SIZE), ToTensor()])

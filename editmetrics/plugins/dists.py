@@ -1,0 +1,214 @@
+"""DISTS: the distance between two images in structure and texture, which a grass may regrow without being far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..sample import Dimension
+from .dino import DEVIATION, MEAN
+from .full_reference import FullReference
+from .pixels import check_pair, check_shapes, region_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Scale = Literal["256", "none", "piq"]
+
+BACKBONE, WEIGHTS = "lpips-vgg16", "dists"
+STAGES = (4, 9, 16, 23, 30)
+"""Where each stage of VGG-16 ends among torchvision's `features`: the last ReLU before a pooling, and that pooling."""
+
+CHANNELS = (3, 64, 128, 256, 512, 512)
+C1 = C2 = 1e-6
+
+
+def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = None) -> Tensor:
+    """Deep image structure and texture similarity, a distance without unit in [0, 1]; lower is closer, 0 is identical.
+
+    d = 1 - sum over stages i and channels j of alpha_ij l(x_ij, y_ij) + beta_ij s(x_ij, y_ij)
+
+        l = (2 μx μy + c1) / (μx² + μy² + c1)        s = (2 σxy + c2) / (σx² + σy² + c2)
+
+    where x_ij, y_ij are the channels of the images themselves (i = 0) and of five stages of VGG-16 with L2 pooling, and
+    means, variances and covariance are over all positions. With a mask they are weighted by the share of each
+    position's cell that the mask covers. A position sees some way beyond its cell.
+
+    `source`, `edited`: (N, 3, H, W), RGB in [0, 1], of at least 16 x 16 pixels. `network`: as `load_network` gives it.
+    `mask`: (N, 1, H, W), bool or weights of at least 0. Returns (N,). Raises `SampleError` for smaller images and for
+    an empty mask. Differentiable.
+
+    Source: Ding et al., Image quality assessment: unifying structure and texture similarity, TPAMI 2022,
+    with the constants of the authors' code.
+
+    >>> import torch
+    >>> class Pixels:  # the images alone, in the place of a network
+    ...     alpha = beta = (torch.ones(3),)
+    ...     def __call__(self, images): return [images]
+    >>> dists(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16), Pixels())  # no mean alike, no structure in either
+    tensor([0.5000])
+    """
+    import torch
+    import torch.nn.functional as F
+
+    check_pair("dists", source, 16, "its network halves the size four times")
+    check_shapes(source, edited, mask)
+    similar = source.new_zeros(len(source))
+    total = sum(weights.sum() for weights in (*network.alpha, *network.beta))
+    stages = zip(network(source), network(edited), network.alpha, network.beta, strict=True)
+    for x, y, alpha, beta in stages:
+        covered = None if mask is None else F.adaptive_avg_pool2d(mask.to(x.dtype), x.shape[-2:])
+        items = torch.cat([x, y], 1)
+        count = x.shape[1]
+        mean_x, mean_y = channel_means(items, covered)[..., None, None].split(count, 1)
+        # the authors' covariance is E[xy] - E[x] E[y]; centred first, it is the same and loses no digits
+        x, y = x - mean_x, y - mean_y
+        moments = channel_means(torch.cat([x * x, y * y, x * y], 1), covered)
+        variance_x, variance_y, covariance = moments.split(count, 1)
+        mean_x, mean_y = mean_x[..., 0, 0], mean_y[..., 0, 0]
+        luminance = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
+        structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
+        similar = similar + (luminance * alpha + structure * beta).sum(1) / total
+    return 1 - similar
+
+
+def channel_means(maps: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean of each channel of (N, C, H, W) over the positions, or weighted by (N, 1, H, W): (N, C)."""
+    items, channels = maps.shape[:2]
+    planes = maps.reshape(items * channels, 1, *maps.shape[2:])
+    repeated = None if weights is None else weights.repeat_interleave(channels, 0)
+    return region_mean(planes, repeated).view(items, channels)
+
+
+def load_network() -> Any:
+    """VGG-16 with L2 pooling, and the weights of its channels, on the CPU: a module from images to six feature maps.
+
+    Downloads both at their first use. Raises `WeightsError` when that fails, or a file is not the right one.
+    """
+    import torch
+    from torch import nn
+    from torchvision.models import vgg16
+
+    from .. import weights
+
+    for name in (BACKBONE, WEIGHTS):
+        weights.pull(name)
+    backbone, channels = weights.load_state_dict(weights.path(BACKBONE)), weights.load_state_dict(weights.path(WEIGHTS))
+    with torch.device("meta"):  # no numbers are drawn for what is loaded next
+        features = vgg16(weights=None).features
+    tensors = {name[len("features.") :]: tensor for name, tensor in backbone.items() if name.startswith("features.")}
+    try:
+        features.load_state_dict(tensors, assign=True)
+        alpha, beta = (channels[name].float().flatten().split(CHANNELS) for name in ("alpha", "beta"))
+    except (RuntimeError, KeyError) as error:
+        raise weights.WeightsError(
+            f"{weights.path(BACKBONE)} and {weights.path(WEIGHTS)} do not fit DISTS: {type(error).__name__}: {error}"
+        ) from error
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            starts = (0, *(stage + 1 for stage in STAGES[:-1]))
+            self.stages = nn.ModuleList(features[start:stop] for start, stop in zip(starts, STAGES, strict=True))
+            self.alpha, self.beta = nn.ParameterList(alpha), nn.ParameterList(beta)
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            maps = [images]
+            state = (images - images.new_tensor(MEAN)[:, None, None]) / images.new_tensor(DEVIATION)[:, None, None]
+            for number, stage in enumerate(self.stages):
+                state = stage(l2_pool(state) if number else state)
+                maps.append(state)
+            return maps
+
+    return Network().requires_grad_(False).eval()
+
+
+def l2_pool(maps: Tensor) -> Tensor:
+    """Half the size: the root of the mean of squares under a 3 x 3 Hann window, (N, C, H, W) to (N, C, ceil, ceil).
+
+    >>> import torch
+    >>> l2_pool(torch.full((1, 1, 6, 6), 3.0))[0, 0, 1, 1]
+    tensor(3.)
+    """
+    import torch
+    import torch.nn.functional as F
+
+    row = maps.new_tensor([0.25, 0.5, 0.25])  # numpy.hanning(5)[1:-1], which sums up to 2
+    window = torch.outer(row, row).expand(maps.shape[1], 1, 3, 3)
+    return (F.conv2d(maps.square(), window, stride=2, padding=1, groups=maps.shape[1]) + 1e-12).sqrt()
+
+
+def scaled(images: Tensor, scale: Scale) -> Tensor:
+    """Images (N, C, H, W) whose shorter side is 256 pixels where it was longer.
+
+    "256" is antialiased bilinear, as the authors' script has it by Pillow; "piq" bilinear without antialiasing.
+    """
+    import torch.nn.functional as F
+
+    height, width = images.shape[-2:]
+    shorter = min(height, width)
+    if scale == "none" or shorter <= 256:
+        return images
+    if scale == "piq":
+        return F.interpolate(images, scale_factor=256 / shorter, recompute_scale_factor=False, mode="bilinear")
+    size = (round(256 * height / shorter), round(256 * width / shorter))
+    return F.interpolate(images, size=size, mode="bilinear", antialias=True)
+
+
+class DISTS(FullReference):
+    """Deep image structure and texture similarity of the edited image to the source, a distance in [0, 1]; 0 is same.
+
+    1 minus a weighted sum of the similarities of means (texture) and of correlations (structure) of each channel of the
+    image and of five stages of VGG-16, over all positions: another patch of the same texture is close. Images whose
+    shorter side is over 256 pixels are scaled down to it first, as in the paper.
+
+    With a region, means and correlations are over the region, weighted by the mask pooled to each stage's size, so that
+    the size of the mask does not matter; the features near its edge have seen what lies beyond.
+
+    Options:
+        scale: 256 (the paper's: the shorter side is scaled down to 256 pixels, antialiased bilinear), none (pyiqa's and
+            torchmetrics': as they are), or piq (256, without antialiasing).
+
+    Source: Ding, Ma, Wang, Simoncelli, TPAMI 2022, arXiv:2004.07728; weights, https://github.com/dingkeyan93/DISTS
+    (MIT)
+
+    >>> DISTS().checkpoints()
+    ('lpips-vgg16', 'dists')
+    """
+
+    name, version = "dists", 1
+    dimensions = (Dimension("dists", low=0, high=1, higher_is_better=False, primary=True),)
+    paper = (
+        "Ding, Ma, Wang, Simoncelli, Image quality assessment: unifying structure and texture similarity, TPAMI 2022, "
+        "arXiv:2004.07728"
+    )
+    licence = "MIT (code and weights of the channels); VGG's terms are in 'editmetrics weights list'"
+    requires = ("torchvision",)
+    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
+
+    def __init__(self, *, scale: Scale = "256", **shared: Any) -> None:
+        super().__init__(**shared)
+        self.scale = scale
+        self._network: Any = None
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (BACKBONE, WEIGHTS)
+
+    def identity(self) -> dict[str, Any]:
+        from .. import weights
+
+        return {**super().identity(), "weights": weights.checksums(self.checkpoints())}
+
+    def load(self) -> None:
+        super().load()
+        if self._network is None:
+            self._network = load_network()
+        self._network.to(self.device)
+
+    def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
+        source, edited = scaled(source, self.scale), scaled(edited, self.scale)
+        if mask is not None:
+            import torch.nn.functional as F
+
+            height, width = source.shape[-2:]
+            mask = F.adaptive_avg_pool2d(mask.to(source.dtype), (height, width))
+        return dists(source, edited, self._network, mask)

@@ -1,0 +1,220 @@
+"""What LMM4Edit and EditHF share: for each of three dimensions an adapter on one backbone, and a head.
+
+Both are published as folders with peft adapters and a head, one for each dimension. They are loaded as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..metric import pick_device
+from ..mllm.metric import BackboneMetric
+from ..sample import Dimension, EditMetricsError, Sample, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..mllm.backbone import Backbone, Picture, Prompt
+
+Aspect = Literal["visual_quality", "editing_alignment", "attribute_preservation"]
+
+PARTS: dict[Aspect, str] = {
+    "visual_quality": "visual",
+    "editing_alignment": "alignment",
+    "attribute_preservation": "preservation",
+}
+"""What the authors call each dimension, in their folders and options."""
+
+HIGHEST = 100.0
+
+
+class PublishedWeightsError(EditMetricsError, ValueError):
+    """A folder does not hold what the authors published; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What scores one dimension: the name of its adapter on the backbone, and its head, a hidden state to 0 to 1."""
+
+    adapter: str
+    head: Callable[[Tensor], Tensor]
+    scale: float = HIGHEST
+
+
+class EditRegression(BackboneMetric):
+    """Base of the two. A subclass gives `FOLDERS` and `FILES`, what it asks (`ask`), where it reads (`BEHIND`), and how
+    one dimension's folder is loaded (`load_part`).
+
+    Options:
+        weights: A folder as the authors published it; by default theirs, downloaded at their first use.
+        dimension: One dimension alone, which needs only its part of the weights; by default all three.
+    """
+
+    needs = frozenset({"source", "edited", "prompt"})
+    dimensions: ClassVar[tuple[Dimension, ...]] = (
+        Dimension("visual_quality", low=0, high=HIGHEST, primary=True, description="how good the edited image looks"),
+        Dimension("editing_alignment", low=0, high=HIGHEST, description="how well it does what the instruction says"),
+        Dimension("attribute_preservation", low=0, high=HIGHEST, description="how well it keeps the rest"),
+    )
+
+    FOLDERS: ClassVar[str]
+    """A dimension's folder, with {part} for the authors' word for it."""
+
+    FILES: ClassVar[tuple[str, ...]]
+    """What is in it."""
+
+    BEHIND: ClassVar[int]
+    """Which hidden state is read: the so-manieth from the end of the prompt."""
+
+    def __init__(self, *, weights: str | None = None, dimension: Aspect | None = None, **shared: Any) -> None:
+        super().__init__(**shared)
+        self.weights = weights
+        self.dimension = dimension
+        self._aspects: tuple[Aspect, ...] = tuple(PARTS) if dimension is None else (dimension,)
+        kept = [each for each in type(self).dimensions if each.name in self._aspects]
+        self.dimensions = tuple(replace(each, primary=not row) for row, each in enumerate(kept))  # type: ignore[misc]
+        self._backbone: Backbone | None = None
+        self._parts: dict[Aspect, Part] = {}
+
+    # ------------------------------------------------------------------ what a subclass gives
+
+    def see(self, backbone: Backbone, image: np.ndarray) -> Picture:
+        """One of the two images (H, W, 3), uint8, as the backbone takes it."""
+        raise NotImplementedError
+
+    def ask(self, backbone: Backbone, pictures: Sequence[Picture], aspect: Aspect, instruction: str) -> Prompt:
+        """The prompt for one dimension."""
+        raise NotImplementedError
+
+    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> Part:
+        """Put the adapters in `folder` on `backbone` as `adapter`, if it is not there yet, and load the head."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ the contract
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return () if self.weights else tuple(f"{self.name}.{PARTS[aspect]}" for aspect in self._aspects)
+
+    def identity(self) -> dict[str, Any]:
+        from .. import weights
+
+        unknown = {"model": self.backbone or self.BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}
+        return {
+            **super().identity(),
+            "weights": weights.checksums(self.checkpoints()) if not self.weights else self._checksums(),
+            "backbone": self._backbone.identity() if self._backbone else unknown,
+            "prompts": {aspect: self.question(aspect, "{instruction}") for aspect in self._aspects},
+        }
+
+    def load(self) -> None:
+        self.device = pick_device(self.device)
+        if self._parts:
+            return
+        from .. import weights
+
+        for name in self.checkpoints():
+            weights.pull(name)
+        folders = {aspect: self._folder(aspect) for aspect in self._aspects}
+        for folder in folders.values():
+            if missing := [file for file in self.FILES if not (folder / file).is_file()]:
+                raise PublishedWeightsError(
+                    f"{folder} has no {', '.join(missing)}; expected {', '.join(self.FILES)}, as the authors publish "
+                    f"{self.name}"
+                )
+        backbone = self._backbone = self.load_backbone()
+        for aspect, folder in folders.items():
+            digests = "".join(weights.sha256(folder / file) for file in self.FILES if "adapter" in file)
+            adapter = f"{self.name}_{PARTS[aspect]}_{_short(digests)}"
+            self._parts[aspect] = self.load_part(backbone, aspect, folder, adapter)
+
+    def prepare(self, sample: Sample) -> dict[str, Prompt]:
+        """A prompt for each dimension; all with the same two pictures."""
+        from ..images import eight_bits, read_image
+
+        if self._backbone is None:
+            raise EditMetricsError(f"{self.name} prepares samples with its backbone: load() it first")
+        images = [eight_bits(read_image(image)) for image in (sample.source, sample.edited)]
+        pictures = [self.see(self._backbone, image) for image in images]
+        return {aspect: self.ask(self._backbone, pictures, aspect, sample.prompt or "") for aspect in self._aspects}
+
+    def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
+        found = {aspect: self._rate(aspect, [item[aspect] for item in batch]) for aspect in self._aspects}
+        scores = []
+        for row in range(len(batch)):
+            raw = {str(aspect): found[aspect][row] for aspect in self._aspects}
+            values = {name: min(max(value, 0.0), HIGHEST) for name, value in raw.items()}
+            beyond = {name: value for name, value in raw.items() if values[name] != value}
+            scores.append(Score(values, details={"beyond_scale": beyond} if beyond else {}))
+        return scores
+
+    def batch_key(self, prepared: Any) -> None:
+        return None  # prompts of any length share a batch
+
+    def question(self, aspect: Aspect, instruction: str) -> str:
+        """What is asked for one dimension, in the authors' words."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ inside
+
+    def _rate(self, aspect: Aspect, prompts: Sequence[Prompt]) -> list[float]:
+        import torch
+
+        from ..mllm.lora import using
+
+        part, backbone = self._parts[aspect], self._backbone
+        if backbone is None:
+            raise EditMetricsError(f"{self.name} is not loaded: call load() first")
+        with torch.inference_mode(), using(backbone, part.adapter):
+            output = backbone.forward(prompts)
+            rows = torch.arange(len(prompts), device=output.hidden.device)
+            hidden = output.hidden[rows, output.lengths - self.BEHIND]
+            return (part.head(hidden)[:, 0] * part.scale).tolist()
+
+    def _folder(self, aspect: Aspect) -> Path:
+        from .. import weights
+
+        part = PARTS[aspect]
+        return Path(self.weights or weights.folder_of(f"{self.name}.{part}")) / self.FOLDERS.format(part=part)
+
+    def _checksums(self) -> dict[str, str]:
+        from .. import weights
+
+        files = [self._folder(aspect) / file for aspect in self._aspects for file in self.FILES]
+        return {str(file.relative_to(str(self.weights))): weights.sha256(file) for file in files if file.is_file()}
+
+
+def load_head(
+    file: Path, layers: Mapping[str, str], *, inputs: int, hidden: tuple[int, int], activation: str
+) -> Callable[[Tensor], Tensor]:
+    """The regression head in a .pth file of the authors, ready for scoring.
+
+    `layers`: from their names of layers to those of `RegressionHead`.
+
+    Raises `PublishedWeightsError` naming the file and the tensor that is missing, too many or of another shape.
+    """
+    from .. import weights
+    from ..mllm.heads import RegressionHead
+
+    tensors = weights.load_state_dict(file)
+    head = RegressionHead(inputs, hidden=hidden, activation=activation)
+    wanted = {f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in layers.items() for kind in ("weight", "bias")}
+    if different := sorted(wanted.keys() ^ tensors.keys()):
+        raise PublishedWeightsError(f"{file} {'lacks' if different[0] in wanted else 'has'} {different[0]}")
+    own = head.state_dict()
+    for theirs, ours in wanted.items():
+        if tensors[theirs].shape != own[ours].shape:
+            raise PublishedWeightsError(
+                f"{file}: {theirs} is {tuple(tensors[theirs].shape)}, expected {tuple(own[ours].shape)}"
+            )
+    head.load_state_dict({ours: tensors[theirs].float() for theirs, ours in wanted.items()})
+    return head.requires_grad_(False).eval()
+
+
+def _short(digests: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(digests.encode()).hexdigest()[:16]

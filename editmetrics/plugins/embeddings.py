@@ -1,0 +1,106 @@
+"""What metrics of image embeddings share: which part of an image they see, and that equal images are encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..metric import Metric, pick_device
+from ..sample import SampleError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from .full_reference import Region
+
+
+class EmbeddingMetric(Metric):
+    """A metric of a network's embeddings. All that compute on one device with the same weights share the network.
+
+    A subclass gives `_architecture`, a name and a function that makes the network with its weights on the CPU.
+    """
+
+    _network: Any = None
+    _network_device: str | None = None
+
+    def _architecture(self) -> tuple[str, Callable[[], Any]]:
+        """The checkpoint of the network, and what loads it on the CPU; the checkpoint is on this machine by then."""
+        raise NotImplementedError
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (self._architecture()[0],)
+
+    def load(self) -> None:
+        self.device = pick_device(self.device)
+        if self._network_device != self.device:
+            name, make = self._architecture()
+            self._network, self._network_device = network(name, make, self.device), self.device
+
+    def batch_key(self, prepared: dict[str, Any]) -> None:
+        return None  # all have one size
+
+
+def network(checkpoint: str, make: Callable[[], Any], device: str) -> Any:
+    """The network of `checkpoint` on `device`: the same one for as long as anybody holds it. `make` loads it."""
+    import json
+
+    from .. import weights
+    from ..mllm.loading import shared
+
+    weights.pull(checkpoint)
+    digests = json.dumps(weights.checksums([checkpoint]), sort_keys=True)
+    return shared((checkpoint, digests, device), lambda: make().to(device))
+
+
+def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], device: Any) -> Tensor:
+    """(N, D): `encode` of each image (3, H, W), in one pass that takes equal ones once: a source and its many edits.
+
+    >>> import torch
+    >>> seen = []
+    >>> images = [torch.zeros(3, 2, 2), torch.ones(3, 2, 2), torch.zeros(3, 2, 2)]
+    >>> each_once(lambda batch: (seen.append(len(batch)), batch.mean((2, 3)))[1], images, "cpu")[:, 0], seen
+    (tensor([0., 1., 0.]), [2])
+    """
+    import torch
+
+    distinct: dict[bytes, int] = {}
+    rows = [distinct.setdefault(image.numpy().tobytes(), len(distinct)) for image in images]
+    chosen = [images[rows.index(row)] for row in range(len(distinct))]
+    return encode(torch.stack(chosen).to(device))[rows]
+
+
+def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[float], share: float) -> np.ndarray:
+    """An image (H, W, 3), uint8, of which a region is seen: what lies outside is painted in the colour `fill`.
+
+    An embedding is one of a whole image, so that it cannot be normalised by a region's area: colours of equal meaning
+    in both images are the next best. `fill` is in [0, 1]; the network's mean colour is 0 to it. `share`: the side of
+    the central square that the network sees, as a share of the shorter side. Raises `SampleError` for a mask of another
+    size, and (`skipped`) for a region of which the network would see nothing.
+
+    >>> import numpy as np
+    >>> mask = np.array([[True, False], [False, False]])
+    >>> seen_region(np.full((2, 2, 3), 9, np.uint8), mask, "inside", (1, 1, 1), 1)[..., 0]
+    array([[  9, 255],
+           [255, 255]], dtype=uint8)
+    """
+    import numpy as np
+
+    from ..images import read_mask
+
+    if region == "whole":
+        return image
+    marked = read_mask(mask)
+    height, width = image.shape[:2]
+    if marked.shape != (height, width):
+        raise SampleError(
+            f"the mask is {marked.shape[1]} x {marked.shape[0]} pixels, the image {width} x {height}; "
+            "a mask has the image's size"
+        )
+    inside = marked if region == "inside" else ~marked
+    side = max(1, round(min(height, width) * share))
+    top, left = (height - side) // 2, (width - side) // 2
+    if not inside[top : top + side, left : left + side].any():
+        raise SampleError(f"no pixel lies {region} the mask, in the central square that the network sees", "skipped")
+    colour = np.rint(np.array(fill) * 255).astype(np.uint8)
+    return np.where(inside[..., None], image, colour)

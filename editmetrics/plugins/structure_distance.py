@@ -1,0 +1,119 @@
+"""Structure distance: how much the layout of an image changed, whatever its colours and textures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..sample import Dimension, SampleError
+from .dino import CHECKPOINTS, IMAGE_SIZE, last_keys, load_model, normalized
+from .full_reference import FullReference
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MODEL: Literal["ViT-B-8"] = "ViT-B-8"
+PREPROCESSING = "RGB in [0, 1], to 224 x 224 (antialiased bilinear), ImageNet's normalisation"
+
+
+def structure_distance(
+    source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = None, *, levels: float = 1.0
+) -> Tensor:
+    """Mean squared difference of the self-similarities of two images' DINO keys, without unit; lower is closer.
+
+    S_ij = cos(k_i, k_j) for the keys of all tokens i, j in the last layer of DINO's ViT-B/8, and the distance is
+
+    mean over i, j of (S_ij(source) - S_ij(edited))²
+
+    With a mask, the mean is over pairs of patches, weighted by the product of the shares of the patches that the mask
+    covers; the class token, which stands for the whole image, is left out.
+
+    `source`, `edited`: (N, 3, H, W), RGB in [0, 1]. `network`: as `dino.load_model` gives it. `mask`: (N, 1, H, W),
+    bool or weights of at least 0. `levels`: what pixels are multiplied by before they are normalised (PIE-Bench: 255).
+    Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask. Differentiable.
+
+    Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022 (as a loss).
+
+    >>> import torch
+    >>> from editmetrics.testing import offline_weights
+    >>> with offline_weights(["dino-vit-b-8"]):
+    ...     network = load_model("ViT-B-8")
+    >>> image = torch.rand(1, 3, 64, 64)
+    >>> structure_distance(image, image, network)
+    tensor([0.])
+    """
+    import torch
+    import torch.nn.functional as F
+
+    def seen(images: Tensor) -> Tensor:
+        size = (IMAGE_SIZE, IMAGE_SIZE)
+        return normalized(levels * F.interpolate(images, size=size, mode="bilinear", antialias=True))
+
+    keys = F.normalize(last_keys(network, torch.cat([seen(source), seen(edited)])), dim=-1)
+    of_source, of_edited = (keys @ keys.mT).chunk(2)
+    difference = (of_source - of_edited).square()
+    if mask is None:
+        return difference.mean((1, 2))
+    side = round((keys.shape[1] - 1) ** 0.5)
+    covered = F.adaptive_avg_pool2d(mask.to(source.dtype), (side, side)).flatten(1)
+    area = covered.sum(1)
+    if not bool((area > 0).all()):
+        raise SampleError("the region is empty", "skipped")
+    pairs = covered[:, :, None] * covered[:, None, :]
+    return (difference[:, 1:, 1:] * pairs).sum((1, 2)) / area.square()
+
+
+class StructureDistance(FullReference):
+    """Structure distance of the edited image from the source, a mean square in [0, 4]; lower is closer.
+
+    mean over i, j of (S_ij(source) - S_ij(edited))², where S_ij is the cosine of the keys of tokens i and j in the last
+    layer of DINO's ViT-B/8: which parts of an image are alike, whatever their colours. 0 for identical images; papers
+    print it times 1000. Images are scaled to 224 x 224 pixels, which changes the shape of those that are not square.
+
+    With a region, the mean is over pairs of patches of 8 x 8 pixels in it, weighted by how much of them it covers, so
+    that the size of the mask does not matter; the attention that made the keys has seen the whole image.
+
+    Options:
+        variant: none, or pie-bench: PIE-Bench's script, which normalises pixels in 0 to 255 as if they were in 0 to 1,
+            and paints what lies outside a region black instead of leaving it out.
+
+    Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, arXiv:2201.00424; as a
+    measure of edits: Ju et al., PnP Inversion, ICLR 2024, arXiv:2310.01506.
+
+    >>> StructureDistance().checkpoints()
+    ('dino-vit-b-8',)
+    """
+
+    name, version = "structure_distance", 1
+    dimensions = (Dimension("structure_distance", low=0, high=4, higher_is_better=False, primary=True),)
+    paper = "Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, arXiv:2201.00424"
+    licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"
+    requires = ("timm",)
+    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
+
+    def __init__(self, *, variant: Literal["none", "pie-bench"] = "none", **shared: Any) -> None:
+        super().__init__(**shared)
+        self.variant = variant
+        self.black_outside = variant == "pie-bench"
+        self._network: Any = None
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (CHECKPOINTS[MODEL],)
+
+    def identity(self) -> dict[str, Any]:
+        from .. import weights
+
+        return {
+            **super().identity(),
+            "weights": weights.checksums(self.checkpoints()),
+            "preprocessing": PREPROCESSING,
+        }
+
+    def load(self) -> None:
+        super().load()
+        if self._network is None:
+            self._network = load_model(MODEL)
+        self._network.to(self.device)
+
+    def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
+        levels = 255.0 if self.variant == "pie-bench" else 1.0
+        return structure_distance(source, edited, self._network, mask, levels=levels)
