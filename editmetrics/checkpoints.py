@@ -95,7 +95,7 @@ class Checkpoint:
     metric: str
     source: Source
     files: tuple[File, ...]
-    megabytes: float
+    megabytes: float | None
     licence: str
     commercial_use: bool | Literal["unknown"]
     paper: str
@@ -108,6 +108,11 @@ class Checkpoint:
             raise ValueError(f"the name {self.name!r} is not lower-case letters, digits, '.', '_' and '-'")
         if not self.files:
             raise ValueError(f"{self.name} has no files")
+
+    @property
+    def size(self) -> str:
+        """About how much is downloaded, in words; "size unknown" where nobody has said."""
+        return "size unknown" if self.megabytes is None else f"about {self.megabytes:g} MB"
 
     def file(self, path: str) -> File:
         """The file at `path`."""

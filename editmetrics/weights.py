@@ -192,7 +192,7 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
     downloaded, commit = partial / file.path, None
     try:
         check_online()
-        logger.info("downloading %s (about %g MB; licence: %s)", url, entry.megabytes, entry.licence)
+        logger.info("downloading %s (%s; licence: %s)", url, entry.size, entry.licence)
         if source.repository is not None:  # what is there of a broken download stays: huggingface_hub may go on from it
             downloaded, commit = fetch_from_hub(
                 source.repository, source.revision, file.path, partial, progress=progress
@@ -218,8 +218,8 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
         raise WeightsError(f"{target} is missing from the installed package; install it again")
     if not target.is_file():
         raise WeightsError(
-            f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' (about "
-            f"{entry.megabytes:g} MB; licence: {entry.licence}). {_by_hand(entry, file)}"
+            f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' (\"
+            f\"{entry.size}; licence: {entry.licence}). {_by_hand(entry, file)}"
         )
     recorded = _recorded(entry.name).get(file.path) or _seen.get(target)
     if recorded and not rehash and all(recorded[key] == value for key, value in _stamp(target).items()):
