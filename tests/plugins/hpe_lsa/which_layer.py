@@ -80,9 +80,7 @@ class Study:
             for name, (singles, pairs) in states.items()
         }
         self.assessor.layer = layer
-        _, agreement = self.stages.learn(
-            self.assessor, self.data, of_layer, list(TARGETS), self.method, self.recipe
-        )  # fmt: skip
+        _, agreement = self.stages.learn(self.assessor, self.data, of_layer, list(TARGETS), self.method, self.recipe)
         of_test = {
             name: measures["test balanced_accuracy" if name == "authenticity" else "test srcc"]
             for name, measures in agreement.items()
@@ -99,6 +97,7 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=2400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pooling", choices=["last", "image"], default="image")
+    parser.add_argument("--feature", choices=["last", "image", "projected"], help="default: as --pooling")
     parser.add_argument("--deeper", type=int, default=0, metavar="LAYERS", help="random layers on top of the toy's")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -112,8 +111,10 @@ def run(folder: Path, seed: int, arguments: argparse.Namespace) -> None:
     manifest = toy_edits(folder / "edits", arguments.edits, seed=1000 + seed)
     path = deeper(folder / "deeper", arguments.deeper) if arguments.deeper else "toy-internvl"
     backbone = Backbone.load(path, device="cpu", image_tokens=1280)
+    feature = arguments.feature or arguments.pooling
     study = Study(
-        manifest, backbone, folder / "run", seed, pooling=arguments.pooling, feature=arguments.pooling
+        manifest, backbone, folder / "run", seed,
+        pooling=arguments.pooling, feature=feature, language_lora=feature != "projected",
     )  # fmt: skip
     for stage in ("untuned", "tuned"):
         if stage == "tuned":
@@ -125,7 +126,8 @@ def run(folder: Path, seed: int, arguments: argparse.Namespace) -> None:
         for layer, row in enumerate(rows, 1):
             said = " LSA" * (layer == profile.chosen) + " best on validation" * (layer == best)
             values = [profile.total[layer - 1], *row.values()]
-            print(f"{f'seed {seed} {stage}':28} {layer:5}  " + "  ".join(f"{v:9.3f}" for v in values) + said, flush=True)
+            shown = "  ".join(f"{value:9.3f}" for value in values)
+            print(f"{f'seed {seed} {stage}':28} {layer:5}  {shown}{said}", flush=True)
     study.done()
 
 
