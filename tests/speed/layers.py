@@ -99,24 +99,23 @@ def apart(path: str, load: int, layer: int, arguments: argparse.Namespace) -> tu
 def memory(path: str, load: int, layer: int, arguments: argparse.Namespace) -> tuple[float, float]:
     """MB of weights with `load` layers loaded; MB at the peak of loading and of scoring with `layer` of them, over the
     empty process."""
+    from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: F401 - part of the empty process
+
     cuda = arguments.device.startswith("cuda")
-    before = 0.0 if cuda else resident()
+    before = 0.0 if cuda else resident("VmRSS")
     backbone = Backbone.load(path, device=arguments.device, image_tokens=1280, layers=load)
     Assessor(backbone, layer=layer).states(prompts(backbone, arguments)).cpu()
     weights = sum(p.numel() * p.element_size() for p in backbone.model.parameters()) / 1e6
-    return weights, torch.cuda.max_memory_allocated() / 1e6 if cuda else resident(peak=True) - before
+    return weights, torch.cuda.max_memory_allocated() / 1e6 if cuda else resident("VmHWM") - before
 
 
-def resident(*, peak: bool = False) -> float:
-    """MB of memory that this process has, or at most had."""
-    import psutil
+def resident(kind: str) -> float:
+    """MB of memory that this process has ("VmRSS") or at most had ("VmHWM"); of Linux.
 
-    if not peak:
-        return float(psutil.Process().memory_info().rss) / 1e6
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 * (1 if sys.platform == "darwin" else 1024)
+    Not `resource.getrusage`, whose peak a child inherits from the process that started it.
+    """
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
+    return float(line.split()[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":
