@@ -4,8 +4,9 @@
     python -m tests.speed.layers --backbone OpenGVLab/InternVL3_5-8B-HF --device cuda --side 1024
 
 Time and memory do not depend on the values of weights, so random ones of the right shapes do. Time: a batch of edits,
-in one process and in alternation, so that whatever else the machine does weighs on all alike. Memory: of a process of
-its own, which loads the layers that are needed (`layers=needed`) or all of them, and scores a batch.
+in one process and in alternation, so that whatever else the machine does weighs on all alike; on the CPU it is the
+processor's, for the same reason. Memory: of a process of its own, which loads the layers that are needed
+(`layers=needed`) or all of them, and scores a batch.
 """
 
 from __future__ import annotations
@@ -78,12 +79,13 @@ def prompts(backbone: Backbone, arguments: argparse.Namespace) -> list[Prompt]:
 
 def times(backbone: Backbone, asked: list[Prompt], layers: list[int], rounds: int) -> dict[int, list[float]]:
     readers = {layer: Assessor(backbone, layer=layer) for layer in layers}
+    clock = time.process_time if backbone.device.type == "cpu" else time.perf_counter
     seconds: dict[int, list[float]] = {layer: [] for layer in layers}
     for _ in range(rounds + 1):
         for layer, assessor in readers.items():
-            began = time.perf_counter()
+            began = clock()
             assessor.states(asked).cpu()
-            seconds[layer].append(time.perf_counter() - began)
+            seconds[layer].append(clock() - began)
     return {layer: taken[1:] for layer, taken in seconds.items()}  # the first round warms up
 
 

@@ -124,7 +124,7 @@ def test_layers_above_the_chosen_one_do_not_run_and_the_score_is_that_of_a_full_
                 language(**assessor.backbone.batch([prompt]).inputs, use_cache=False)  # all four layers
                 state = caught.pop()[0, : len(prompt)]
             state = state[prompt.ids == assessor.backbone.model.config.image_token_id].mean(0)
-            chance = float(trained._heads["authenticity"](state[None]).sigmoid())
+            chance = float(trained._heads["authenticity"](state[None]).detach().sigmoid())
             assert score["authenticity"] == pytest.approx(chance, rel=1e-4)
         assert 4 in ran
     finally:
