@@ -15,6 +15,8 @@ from editmetrics.testing.toy_edits import toy_edits
 from .conftest import TARGETS
 from .deeper import deeper
 
+pytestmark = pytest.mark.slow  # half a minute on a quiet core
+
 UNTUNED = {"vision_lora": False, "language_lora": False}
 TOY_LAYERS, ADDED = 4, 4
 
