@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pooling", choices=["last", "image"], default="image")
     parser.add_argument("--feature", choices=["last", "image", "projected"], help="default: as --pooling")
+    parser.add_argument("--decoder-steps", type=int, default=PRESETS["toy"][0].decoder_steps)
     parser.add_argument("--deeper", type=int, default=0, metavar="LAYERS", help="random layers on top of the toy's")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -115,6 +116,7 @@ def run(folder: Path, seed: int, arguments: argparse.Namespace) -> None:
     study = Study(
         manifest, backbone, folder / "run", seed,
         pooling=arguments.pooling, feature=feature, language_lora=feature != "projected",
+        decoder_steps=arguments.decoder_steps,
     )  # fmt: skip
     for stage in ("untuned", "tuned"):
         if stage == "tuned":
