@@ -61,6 +61,13 @@ BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "res
     help="Anything else that its training takes: learning_rate=1e-4, steps=500, seed=1, ...; as often as wanted.",
 )
 @click.option("--ablations", is_flag=True, help="Train once for each ablation of the method, and compare them.")
+@click.option(
+    "--also-backbone",
+    "others",
+    multiple=True,
+    metavar="MODEL",
+    help="With --ablations: compare the whole method on this backbone, too; as often as wanted.",
+)
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
 @click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with what OUTPUT holds.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -89,12 +96,16 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
     given |= _pairs("--set", options["settings"])
     group = options["group"]
     grouped = {} if group is None else {"group": None if group.lower() == "none" else group}
+    if options["others"] and not options["ablations"]:
+        raise click.UsageError("--also-backbone is for --ablations; the backbone of one training is --backbone")
     left_out = ablations.ablations_of(learned) if options["ablations"] else {}
-    runs = {ablations.folder_of(output, name): settings for name, settings in left_out.items()} or {output: {}}
+    rows = {name: (learned, settings) for name, settings in left_out.items()}
+    rows |= {f"on {model}": (_made(metric, model, options["device"]), {}) for model in options["others"]}
+    runs = {ablations.folder_of(output, name): row for name, row in rows.items()} or {output: (learned, {})}
     try:
         with TrainingProgress(quiet=options["quiet"] or not main) as progress:
-            for folder, settings in runs.items():
-                learned.fit(
+            for folder, (of_row, settings) in runs.items():
+                of_row.fit(
                     str(train),
                     None if options["val"] is None else str(options["val"]),
                     targets=_targets(learned, options["targets"]),
@@ -109,8 +120,8 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
         if main:
             click.echo("\nstopped; the same command goes on", err=True)
         sys.exit(1)
-    if main and left_out:
-        ablations.report(output, list(left_out))
+    if main and rows:
+        ablations.report(output, list(rows))
     elif main:
         _report(learned, output)
 

@@ -11,6 +11,9 @@ import click
 if TYPE_CHECKING:
     from ..plugins.hpe_lsa.lsa import LayerProfile
 
+STATISTICS = ("bins", "entropy_bins", "smoothing", "divergence", "symmetric", "epsilon")
+"""The options that are keywords of `LayerStatistics`."""
+
 
 @click.command()
 @click.argument("backbone")
@@ -43,7 +46,25 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the divergence of real and edited images is estimated.",
 )
-@click.option("--bins", type=click.IntRange(min=2), default=32, show_default=True, help="The most bins of a histogram.")
+@click.option("--symmetric", is_flag=True, help="The mean of the divergence in both directions.")
+@click.option("--bins", type=click.IntRange(min=2), default=32, show_default=True, help="Bins of the divergence.")
+@click.option("--entropy-bins", type=click.IntRange(min=2), default=10, show_default=True, help="Bins of the entropy.")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-6,
+    show_default=True,
+    help="Added to each bin's probability before the divergence.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-6,
+    show_default=True,
+    help="Added to the variance that the separability divides by.",
+)
+@click.option("--revision", help="Branch, tag or commit of the backbone on the hub.")
+@click.option("--dtype", type=click.Choice(["bfloat16", "float16", "float32"]), help="Default: bfloat16 on a GPU.")
 @click.option("--image-tokens", type=click.IntRange(min=1), help="The most tokens that one image may take.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Images at a time.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
@@ -73,7 +94,9 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
         check_plot(plot)
     samples = labelled(pairs, options["label"])
     real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
-    loaded = Backbone.load(backbone, device=options["device"], image_tokens=options["image_tokens"])
+    loaded = Backbone.load(
+        backbone, options["revision"], options["device"], options["dtype"], image_tokens=options["image_tokens"]
+    )
     assessor = Assessor(loaded, None, None, options["pooling"])
     if options["adapter"] is not None:
         assessor.adapter = "lsa"
@@ -86,8 +109,7 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
             edited,
             batch_size=options["batch"],
             on_images=bar.update,
-            bins=options["bins"],
-            divergence=options["divergence"],
+            **{name: options[name] for name in STATISTICS},
         )
     _show(profile)
     if output is not None:

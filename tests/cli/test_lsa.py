@@ -45,17 +45,26 @@ def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
     from editmetrics.plugins.hpe_lsa.metric import HPELSA
 
     quick = ("steps=2", "batch_size=4", "decoder_steps=5")
+    other = tiny_backbone("qwen3_vl", tmp_path / "other")
     done = run(
         fit, "hpe_lsa", edits, "-o", tmp_path / "table", "--ablations", "--preset", "toy", "--backbone", "toy-internvl",
         "--target", "perceptual_quality=visual_quality", "--target", "authenticity=authenticity", "--device", "cpu",
-        "-q", "--val", edits_apart(tmp_path), *(part for text in quick for part in ("--set", text)),
+        "-q", "--val", edits_apart(tmp_path), "--also-backbone", other,
+        *(part for text in quick for part in ("--set", text)),
     )  # fmt: skip
     assert done.exit_code == 0, (done.output, done.exception)
     rows = list(csv.DictReader((tmp_path / "table" / "ablations.csv").open()))
-    assert [row["ablation"] for row in rows] == list(HPELSA.ABLATIONS)
-    assert all(row["ablation"] in done.output for row in rows)
+    assert [row["ablation"] for row in rows] == [*HPELSA.ABLATIONS, f"on {other}"]
+    assert all(name in done.output for name in HPELSA.ABLATIONS)
+    assert len(list((tmp_path / "table").glob("*/metric.json"))) == 6
     assert all(0 <= float(row["authenticity auc"]) <= 1 for row in rows)
-    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 5
+    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 6
+
+
+def test_another_backbone_is_for_ablations(edits, tmp_path):
+    done = run(fit, "hpe_lsa", edits, "-o", tmp_path / "run", "--also-backbone", "toy-internvl")
+    assert done.exit_code == 2
+    assert "is for --ablations" in done.output
 
 
 def edits_apart(folder):

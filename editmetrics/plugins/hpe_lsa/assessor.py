@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...images import eight_bits, read_image
 from ...mllm.layers import Pooling, pooled, states_of_all_layers
@@ -22,6 +22,8 @@ PAIR = (
     "Higher score means better.",
 )
 """The wording of LMM4Edit's prompts (arXiv:2507.16193), in one question for three scores."""
+
+Feature = Literal["last", "image", "projected"]
 
 BATCH = 8
 """Prompts that go through the backbone together where nobody says how many."""
@@ -54,10 +56,19 @@ class Assessor:
         opening = before.replace("{prompt}", instruction)
         return self.backbone.prompt([("user", [opening, image, between, image, after])], pictures)
 
-    def embed(self, prompts: Sequence[Prompt]) -> Tensor:
-        """(N, H), float32 and differentiable: the last layer's state after the norm; the adapter is not put to work."""
+    def embed(self, prompts: Sequence[Prompt], feature: Feature = "last") -> Tensor:
+        """(N, H), float32 and differentiable: f of equation 1; the adapter is not put to work.
+
+        The last layer's state after the norm, at the "last" token or as the mean over the "image" tokens; "projected"
+        is the mean over the image tokens that go into the language model, of which no layer runs.
+        """
+        if feature == "projected":
+            import torch
+
+            shown = self.backbone.look([picture for prompt in prompts for picture in prompt.pictures])
+            return torch.stack([each.tokens.float().mean(0) for each in shown])
         output = self.backbone.forward(prompts)
-        return pooled(self.backbone, output.hidden, output.ids, output.lengths, self.pooling)
+        return pooled(self.backbone, output.hidden, output.ids, output.lengths, feature)
 
     def states(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, H), float32, without gradients: the state after `layer` layers; those above do not run."""

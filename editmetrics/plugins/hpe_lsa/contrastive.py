@@ -12,29 +12,36 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
 from ...mllm.lora import trainable, using
-from ...mllm.targets import TargetError
 from ...mllm.training import predictions
 from .assessor import BATCH, Assessor
 from .labels import Part
+from .method import Method, Positive
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Prompt
 
 
-def contrastive_loss(anchor: Tensor, positive: Tensor, negative: Tensor, temperature: float = 0.07) -> Tensor:
+def contrastive_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, temperature: float = 0.07, *, in_batch: bool = False
+) -> Tensor:
     """The contrastive loss of each triplet, in nats, 0 or more.
 
     -log exp(sim(a, p) / T) / (exp(sim(a, p) / T) + exp(sim(a, n) / T)), with the cosine similarity.
 
-    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. Source: equation 1.
+    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. `in_batch`: the negatives of all
+    triplets stand in the denominator of each. Source: equation 1.
 
     >>> one = torch.tensor([[1.0, 0.0]])
     >>> contrastive_loss(one, one, one)  # no telling apart: log 2
     tensor([0.6931])
     """
     near = nn.functional.cosine_similarity(anchor, positive, dim=-1)
+    if in_batch:
+        others = nn.functional.cosine_similarity(anchor[:, None], negative[None], dim=-1)
+        return nn.functional.softplus((others / temperature).logsumexp(1) - near / temperature)
     far = nn.functional.cosine_similarity(anchor, negative, dim=-1)
     return nn.functional.softplus((far - near) / temperature)
 
@@ -52,25 +59,40 @@ class Triplets(Sequence[Triplet]):
     """A triplet for each edited image: its source, a real image of another source, and itself.
 
     The positive is drawn by the seed and the edit's place alone. An edit without a source gets a drawn anchor, too.
+    Where there is no other source, or with `positive="view"`, the positive is another view of the anchor.
     """
 
-    def __init__(self, assessor: Assessor, part: Part, seed: int) -> None:
+    def __init__(self, assessor: Assessor, part: Part, seed: int, positive: Positive = "other") -> None:
         self.assessor, self.edited, self.real, self.seed = assessor, part.edited(), part.real(), seed
+        self.positive = positive
 
     def __len__(self) -> int:
         return len(self.edited)
 
     def __getitem__(self, index: Any) -> Any:
         edit = self.edited[index]
-        order = np.random.default_rng([self.seed, index]).permutation(len(self.real)).tolist()
-        anchor = self.assessor.single(edit.source if edit.source is not None else self.real[order.pop()].edited)
-        for place in order:
+        random = np.random.default_rng([self.seed, index])
+        order = random.permutation(len(self.real)).tolist()
+        image = edit.source if edit.source is not None else self.real[order.pop()].edited
+        anchor, negative = self.assessor.single(image), self.assessor.single(edit.edited)
+        for place in order if self.positive == "other" else ():
             positive = self.assessor.single(self.real[place].edited)
             if picture_key(positive.pictures[0]) != picture_key(anchor.pictures[0]):
-                return Triplet(edit.id, anchor, positive, self.assessor.single(edit.edited))
-        raise TargetError(
-            f"all {len(self.real)} real images are the source of {edit.id}; a triplet needs one of another source"
-        )
+                return Triplet(edit.id, anchor, positive, negative)
+        return Triplet(edit.id, anchor, self.assessor.single(another_view(image, random)), negative)
+
+
+def another_view(image: Any, random: np.random.Generator) -> np.ndarray:
+    """A crop of 80 to 100 % of each side of an image, mirrored every other time; (h, w, 3) of uint8."""
+    pixels = eight_bits(read_image(image))
+    (top, height), (left, width) = (_part(side, random) for side in pixels.shape[:2])
+    crop = pixels[top : top + height, left : left + width]
+    return np.ascontiguousarray(crop[:, ::-1] if random.random() < 0.5 else crop)
+
+
+def _part(side: int, random: np.random.Generator) -> tuple[int, int]:
+    length = max(1, round(side * random.uniform(0.8, 1.0)))
+    return int(random.integers(0, side - length + 1)), length
 
 
 def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
@@ -81,15 +103,17 @@ def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
 class Contrast(nn.Module):
     """The backbone with its adapter at work, as the training loop takes it: prompts in, equation 1 out."""
 
-    def __init__(self, assessor: Assessor, temperature: float) -> None:
+    def __init__(self, assessor: Assessor, method: Method) -> None:
         super().__init__()
         self.model = assessor.backbone.model
-        self.assessor, self.temperature = assessor, temperature
+        self.assessor, self.temperature = assessor, method.temperature
+        self.feature, self.in_batch = method.feature, method.batch_negatives
         trainable(assessor.backbone, str(assessor.adapter))
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
         anchor, positive, negative = self._embedded(prompts)
-        return {"loss": contrastive_loss(anchor, positive, negative, self.temperature).mean()}
+        loss = contrastive_loss(anchor, positive, negative, self.temperature, in_batch=self.in_batch)
+        return {"loss": loss.mean()}
 
     def chance(self, triplets: Triplets) -> float:
         """The mean probability in equation 1 that the positive is the real one: 0.5 knows nothing, 1 is sure."""
@@ -115,5 +139,5 @@ class Contrast(nn.Module):
 
     def _embedded(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
         with using(self.assessor.backbone, self.assessor.adapter):
-            anchor, positive, negative = self.assessor.embed(prompts).chunk(3)
+            anchor, positive, negative = self.assessor.embed(prompts, self.feature).chunk(3)
         return anchor, positive, negative

@@ -18,6 +18,7 @@ from ...mllm.heads import RegressionHead
 from ...mllm.targets import Example
 from .assessor import BATCH, Assessor
 from .labels import AUTHENTICITY, Part
+from .method import Method
 
 
 class Lesson(NamedTuple):
@@ -30,37 +31,45 @@ class Lesson(NamedTuple):
     ratings: Tensor | None
 
 
+def states(assessor: Assessor, part: Part, dimensions: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
+    """What the decoders of `dimensions` read: the state of each image of `part`, and of each rated edit, on the CPU."""
+    images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
+    rated = part.rated if set(dimensions) - {AUTHENTICITY} else []
+    return (
+        _states(assessor, [lambda s=e.sample: assessor.single(s.edited) for e in images]),
+        _states(assessor, [lambda s=e.sample: assessor.pair(s.source, s.edited, s.prompt) for e in rated]),
+    )
+
+
+def _states(assessor: Assessor, makers: Sequence[Any]) -> list[Tensor]:
+    """The state of each prompt; a prompt is made when its turn comes."""
+    found: list[Tensor] = []
+    for start in range(0, len(makers), BATCH):
+        some = assessor.states([make() for make in makers[start : start + BATCH]])
+        found += some.cpu().clone().unbind()
+    return found
+
+
 def lessons(
-    assessor: Assessor, part: Part, dimensions: Sequence[str], label_scale: tuple[float, float]
+    part: Part,
+    singles: Sequence[Tensor],
+    pairs: Sequence[Tensor],
+    dimensions: Sequence[str],
+    label_scale: tuple[float, float],
 ) -> list[Lesson]:
-    """The states of all images of `part`, with labels and ratings, for those of `dimensions` that are learned."""
+    """The `states` of all images of `part`, with labels and ratings, for those of `dimensions` that are learned."""
     low, high = label_scale
     quality = [name for name in dimensions if name != AUTHENTICITY]
     images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
-    singles = _states(assessor, [lambda e=e: assessor.single(e.sample.edited) for e in images])
-    rated = part.rated if quality else []
-    pairs = _states(
-        assessor,
-        [lambda s=e.sample: assessor.pair(s.source, s.edited, s.prompt) for e in rated],
-    )
     by_id = {
         e.id: (pair, torch.tensor([(e.targets[name] - low) / (high - low) for name in quality]))
-        for e, pair in zip(rated, pairs, strict=True)
+        for e, pair in zip(part.rated if quality else [], pairs, strict=True)
     }
     found = [
         Lesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
         for e, single in zip(images, singles, strict=True)
     ]
     return found + [Lesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
-
-
-def _states(assessor: Assessor, makers: Sequence[Any]) -> list[Tensor]:
-    """The state of each prompt, on the CPU; a prompt is made when its turn comes."""
-    found: list[Tensor] = []
-    for start in range(0, len(makers), BATCH):
-        states = assessor.states([make() for make in makers[start : start + BATCH]])
-        found += states.cpu().clone().unbind()
-    return found
 
 
 def collate(some: Sequence[Lesson]) -> dict[str, Any]:
@@ -76,16 +85,22 @@ def collate(some: Sequence[Lesson]) -> dict[str, Any]:
 
 
 class Decoders(nn.Module):
-    """A head for each dimension on standardised states; the loss is L_det + L_qual.
+    """A head for each dimension on standardised states; the loss is L_det + L_qual, each by its weight of `method`.
 
-    L_det is the binary cross-entropy in which real and edited images weigh the same, however many there are of each;
-    L_qual is equation 5: squared errors of ratings in [0, 1], summed over the dimensions, the mean over the edits.
+    L_det is the binary cross-entropy, in which real and edited images weigh the same, however many there are of each,
+    unless `method` says otherwise; L_qual is equation 5: squared errors of ratings in [0, 1], summed over the
+    dimensions, the mean over the edits.
     """
 
     def __init__(
-        self, heads: Mapping[str, RegressionHead], learned: Sequence[Lesson], device: torch.device | str
+        self,
+        heads: Mapping[str, RegressionHead],
+        learned: Sequence[Lesson],
+        device: torch.device | str,
+        method: Method,
     ) -> None:
         super().__init__()
+        self.method = method
         self.heads = nn.ModuleDict(heads)
         self.quality = [name for name in heads if name != AUTHENTICITY]
         for kind in ("single", "pair"):
@@ -94,7 +109,7 @@ class Decoders(nn.Module):
             self.register_buffer(f"{kind}_mean", mean, persistent=False)
             self.register_buffer(f"{kind}_deviation", deviation, persistent=False)
         labels = [lesson.label for lesson in learned if lesson.label is not None]
-        real = sum(labels) / len(labels) if labels else 0.5
+        real = sum(labels) / len(labels) if labels and method.balanced else 0.5
         self.weights = 0.5 / max(1 - real, 1e-12), 0.5 / max(real, 1e-12)  # of an edited image, and of a real one
         self.to(device)
 
@@ -110,7 +125,8 @@ class Decoders(nn.Module):
         if pair is not None and ratings is not None:
             given = self._ratings(pair)
             parts["quality"] = (given - ratings.to(given)).square().sum(1).mean()
-        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
+        weights = {"detection": self.method.detection_weight, "quality": self.method.quality_weight}
+        return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
     def agreement(self, held_out: Sequence[Lesson]) -> dict[str, dict[str, Any]]:
         """How well the decoders agree with labels and ratings, by dimension; None where a measure is undefined.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,8 @@ from .lsa import COLUMNS, LayerProfile
 from .method import PRESETS, Method
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .metric import HPELSA
 
 logger = logging.getLogger(__name__)
@@ -74,12 +76,17 @@ def fit(
     about = about_training(
         backbone, dimensions=dimensions, data=data.digest(), label_scale=data.label_scale, method=method, recipe=recipe
     )  # fmt: skip
+    if method.feature == "projected" and method.language_lora:
+        raise RecipeError(
+            "feature=projected is what goes into the language model, of which language_lora would learn nothing; set "
+            "language_lora=false, or another feature"
+        )
     if resume and (done := finished_checkpoint(folder, type(metric), about)):
         logger.info("%s holds the finished training already", folder)
         return done
     assessor = Assessor(backbone, None, None, method.pooling)
     data = data.without(_unusable(assessor, data))
-    stages = _Stages(folder, about, resume, progress)
+    stages = Stages(folder, about, resume, progress)
     tuned: dict[str, str] = {}
     try:
         if method.parts:
@@ -117,7 +124,7 @@ def fit(
     return read_checkpoint(folder, type(metric))
 
 
-class _Stages:
+class Stages:
     """The steps of a training in `folder`, and what they leave there."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any], resume: bool, progress: Progress | None) -> None:
@@ -132,12 +139,12 @@ class _Stages:
             assessor.backbone, assessor.adapter, parts=method.parts, rank=method.rank, alpha=method.alpha,
             dropout=method.dropout, seed=recipe.seed,
         )  # fmt: skip
-        contrast = contrastive.Contrast(assessor, method.temperature)
-        held_out = contrastive.Triplets(assessor, data.validation, recipe.seed)
+        contrast = contrastive.Contrast(assessor, method)
+        held_out = contrastive.Triplets(assessor, data.validation, recipe.seed, method.positive)
         before = contrast.eval().margin(held_out)
         self.histories["contrastive"] = train(
             contrast,
-            contrastive.Triplets(assessor, data.train, recipe.seed),
+            contrastive.Triplets(assessor, data.train, recipe.seed, method.positive),
             collate=contrastive.collate,
             recipe=recipe,
             output_dir=self.folder / "training" / "contrastive",
@@ -170,34 +177,49 @@ class _Stages:
         self, assessor: Assessor, data: LabelledSet, dimensions: list[str], method: Method, recipe: Recipe
     ) -> tuple[dict[str, RegressionHead], dict[str, dict[str, Any]]]:
         """The decoders, for raw states, and how well they agree with validation and test data."""
-        states = {
-            name: decoders.lessons(assessor, part, dimensions, data.label_scale) for name, part in data.parts.items()
+        states = {name: decoders.states(assessor, part, dimensions) for name, part in data.parts.items()}
+        return self.learn(assessor, data, states, dimensions, method, recipe)
+
+    def learn(
+        self,
+        assessor: Assessor,
+        data: LabelledSet,
+        states: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]],
+        dimensions: list[str],
+        method: Method,
+        recipe: Recipe,
+    ) -> tuple[dict[str, RegressionHead], dict[str, dict[str, Any]]]:
+        """`decode` from the `states` of each part of the data."""
+        lessons = {
+            name: decoders.lessons(part, *states[name], dimensions, data.label_scale)
+            for name, part in data.parts.items()
         }
         hidden = method.hidden if method.decoders else ()
         heads = {
             name: RegressionHead(assessor.backbone.hidden_size, hidden=hidden, activation="relu", seed=recipe.seed)
             for name in dimensions
         }
-        module = decoders.Decoders(heads, states["train"], assessor.backbone.device)
+        module = decoders.Decoders(heads, lessons["train"], assessor.backbone.device, method)
         self.histories["decoders"] = train(
             module,
-            states["train"],
+            lessons["train"],
             collate=decoders.collate,
             recipe=method.of_decoders(recipe),
             output_dir=self.folder / "training" / "decoders",
-            validate=lambda: decoders.merit(module.agreement(states["validation"])),
+            validate=lambda: decoders.merit(module.agreement(lessons["validation"])),
             resume=self.resume,
             progress=self.progress,
             about={**self.about, "layer": assessor.layer},
         )
-        agreement = module.agreement(states["validation"])
-        if "test" in states:
-            for name, measures in module.agreement(states["test"]).items():
+        agreement = module.agreement(lessons["validation"])
+        if "test" in lessons:
+            for name, measures in module.agreement(lessons["test"]).items():
                 agreement[name] |= {f"test {measure}": value for measure, value in measures.items()}
         return module.folded(), agreement
 
     def _analyse(self, assessor: Assessor, data: LabelledSet, method: Method, file: Path) -> None:
-        profile = analyse(assessor, data.train.real(), data.train.edited(), **method.statistics)
+        part = data.parts[method.analysed]
+        profile = analyse(assessor, part.real(), part.edited(), **method.statistics)
         said = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(profile).items()}
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp")

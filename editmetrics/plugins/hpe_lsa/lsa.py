@@ -24,6 +24,9 @@ REAL, EDITED = 0, 1
 LEAST = 2
 """So many images of a class it takes, for a variance to be one."""
 
+FINER = 8
+"""Values are counted in bins this many times finer than those of the equations, which are then put together of them."""
+
 FINEST = -24
 """Bins are never narrower than 2 to this power: what differs by less is the same activation."""
 
@@ -86,12 +89,16 @@ COLUMNS = ("kl", "ldr", "entropy")
 class LayerStatistics:
     """Statistics of hidden states, layer by layer, of real and of edited images as they come.
 
-    - `bins`: the most bins of a dimension's histogram. Real and edited images share them. Their width is a power of
-      two, the smallest with which `bins` bins hold all values: so bins only ever merge in pairs, and a histogram that
-      grew with the data is the one that a second pass over it would give.
+    - `bins`: of the histograms of equation 2, all equally wide, from the lowest to the highest value of a dimension in
+      real and edited images. `entropy_bins`: the same of equation 4.
     - `smoothing`: added to each bin's probability before the divergence, so that an empty one is not infinitely far.
     - `divergence`: equation 2 on the "histogram"s, or in closed form on a "gaussian" with the same mean and variance.
+      `symmetric`: the mean of both directions, and not that of real from edited images alone.
     - `epsilon`: of equation 3.
+
+    Since the range is known only at the end, values are counted in bins `FINER` times finer, whose width is a power of
+    two: so they only ever merge in pairs while the range grows, and are the counts that a second pass would give. Each
+    goes to the bin of an equation that its centre lies in; an edge is off by at most 1 / FINER of a bin.
 
     >>> statistics = LayerStatistics(layers=1, size=1)
     >>> statistics.add(np.array([[[0.0]], [[1.0]], [[0.0]], [[1.0]]]), edited=False)
@@ -107,15 +114,19 @@ class LayerStatistics:
         size: int,
         *,
         bins: int = 32,
+        entropy_bins: int = 10,
         smoothing: float = 1e-6,
         divergence: Divergence = "histogram",
+        symmetric: bool = False,
         epsilon: float = 1e-6,
     ) -> None:
-        if bins < 2 or smoothing <= 0 or epsilon <= 0:
+        if min(bins, entropy_bins) < 2 or smoothing <= 0 or epsilon <= 0:
             raise LSAError(
-                f"{bins} bins, smoothing {smoothing:g}, epsilon {epsilon:g}; expected 2 or more, and above 0"
+                f"{bins} and {entropy_bins} bins, smoothing {smoothing:g}, epsilon {epsilon:g}; expected 2 or more, "
+                "and above 0"
             )
-        self.bins, self.smoothing, self.divergence, self.epsilon = bins, smoothing, divergence, epsilon
+        self.bins, self.entropy_bins, self.smoothing, self.epsilon = bins, entropy_bins, smoothing, epsilon
+        self.divergence, self.symmetric = divergence, symmetric
         self.counts = np.zeros(2, np.int64)
         self._mean = np.zeros((2, layers, size))
         self._squares = np.zeros((2, layers, size))  # sums of squared deviations from the mean
@@ -123,7 +134,8 @@ class LayerStatistics:
         self._high = np.full((layers, size), -np.inf)
         self._exponent = np.full((layers, size), FINEST)
         self._first = np.zeros((layers, size), np.int64)  # the bin that the histogram begins with, counted from 0
-        self._histogram = np.zeros((2, layers, size, bins), np.int32)
+        self._fine = FINER * max(bins, entropy_bins)  # the most fine bins of a dimension
+        self._histogram = np.zeros((2, layers, size, self._fine), np.int32)
 
     def add(self, states: ArrayLike, *, edited: bool) -> None:
         """More images of a class: their hidden states (images, layers, size)."""
@@ -139,7 +151,7 @@ class LayerStatistics:
         self._add_moments(kind, values)
         self._make_room(values)
         place = np.floor(np.ldexp(values, -self._exponent)).astype(np.int64) - self._first
-        each = np.arange(self._low.size).reshape(self._low.shape) * self.bins
+        each = np.arange(self._low.size).reshape(self._low.shape) * self._fine
         np.add.at(self._histogram[kind].reshape(-1), (each + place).reshape(-1), 1)
 
     def profile(self) -> LayerProfile:
@@ -160,34 +172,54 @@ class LayerStatistics:
                 f"layer {int(np.argmax(constant)) + 1} gives all images the same state: what is read of it does not "
                 "depend on the image; read another token (pooling), or look at the weights"
             )
-        return LayerProfile(
-            self._kl().mean(1), self._ldr().mean(1), self._entropy().mean(1), *(int(count) for count in self.counts)
+        layers = range(len(self._low))
+        kl, ldr, entropy = (
+            np.array([of(layer).mean() for layer in layers]) for of in (self._kl, self._ldr, self._entropy)
         )
+        return LayerProfile(kl, ldr, entropy, *(int(count) for count in self.counts))
 
-    # ------------------------------------------------------------------ equations 2 to 4, each (layers, size)
+    # ------------------------------------------------------------------ equations 2 to 4, each (size,) of a layer
 
-    def _kl(self) -> Floats:
+    def _kl(self, layer: int) -> Floats:
+        one = self._divergence(layer, REAL, EDITED)
+        return (one + self._divergence(layer, EDITED, REAL)) / 2 if self.symmetric else one
+
+    def _divergence(self, layer: int, of: int, other: int) -> Floats:
         if self.divergence == "gaussian":
-            (m, n), (v, w) = self._mean, self._variance() + self.epsilon
+            means, variances = self._mean[:, layer], self._variance(layer) + self.epsilon
+            m, n, v, w = means[of], means[other], variances[of], variances[other]
             gaussian: Floats = 0.5 * (np.log(w / v) + (v + (m - n) ** 2) / w - 1)
             return gaussian
-        p, q = (self._histogram[kind] / self.counts[kind] + self.smoothing for kind in (REAL, EDITED))
+        counts = self._counted(layer, self.bins)
+        p, q = (counts[kind] / self.counts[kind] + self.smoothing for kind in (of, other))
         p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
         histogram: Floats = (p * np.log(p / q)).sum(-1)
         return histogram
 
-    def _ldr(self) -> Floats:
-        between = (self._mean[REAL] - self._mean[EDITED]) ** 2
-        ratio: Floats = between / (self._variance().sum(0) + self.epsilon)
+    def _ldr(self, layer: int) -> Floats:
+        between = (self._mean[REAL, layer] - self._mean[EDITED, layer]) ** 2
+        ratio: Floats = between / (self._variance(layer).sum(0) + self.epsilon)
         return ratio
 
-    def _entropy(self) -> Floats:
-        p = self._histogram.sum(0) / self.counts.sum()
+    def _entropy(self, layer: int) -> Floats:
+        p = self._counted(layer, self.entropy_bins).sum(0) / self.counts.sum()
         entropy: Floats = -(p * np.log(np.where(p > 0, p, 1.0))).sum(-1)
         return entropy
 
-    def _variance(self) -> Floats:
-        return self._squares / self.counts[:, None, None]
+    def _variance(self, layer: int) -> Floats:
+        return self._squares[:, layer] / self.counts[:, None]
+
+    def _counted(self, layer: int, bins: int) -> Floats:
+        """(2, size, bins): the images of each class in `bins` equal bins over a dimension's range."""
+        low, high = self._low[layer][:, None], self._high[layer][:, None]
+        centre = np.ldexp(self._first[layer][:, None] + np.arange(self._fine) + 0.5, self._exponent[layer][:, None])
+        share = (centre - low) / np.where(high > low, high - low, 1.0)
+        place = np.clip(np.floor(share * bins), 0, bins - 1).astype(np.int64)
+        rows = np.arange(len(place))[:, None]
+        found = np.zeros((2, len(place), bins))
+        for kind in (REAL, EDITED):
+            np.add.at(found[kind], (rows, place), self._histogram[kind, layer])
+        return found
 
     # ------------------------------------------------------------------ streaming
 
@@ -206,25 +238,27 @@ class LayerStatistics:
         exponent = self._exponent
         while True:
             first, last = (np.floor(np.ldexp(end, -exponent)) for end in (self._low, self._high))
-            narrow = last - first >= self.bins
+            narrow = last - first >= self._fine
             if not narrow.any():
                 break
             exponent = exponent + narrow
+        first = first.astype(np.int64)
         moved = (exponent != self._exponent) | (first != self._first)
-        if moved.any() and self._histogram.any():
-            self._move(moved, exponent - self._exponent, first.astype(np.int64))
-        self._exponent, self._first = exponent, first.astype(np.int64)
+        if self._histogram.any():
+            for layer in map(int, np.flatnonzero(moved.any(1))):
+                self._move(layer, moved[layer], exponent[layer] - self._exponent[layer], first[layer])
+        self._exponent, self._first = exponent, first
 
-    def _move(self, where: NDArray[np.bool_], wider: NDArray[np.int64], first: NDArray[np.int64]) -> None:
-        """The counts of the dimensions `where` in bins 2^wider as wide, of which `first` is the first one."""
-        old = self._first[where][:, None] + np.arange(self.bins)
+    def _move(self, layer: int, where: NDArray[np.bool_], wider: NDArray[np.int64], first: NDArray[np.int64]) -> None:
+        """The counts of a layer's dimensions `where` in bins 2^wider as wide, of which `first` is the first one."""
+        old = self._first[layer, where][:, None] + np.arange(self._fine)
         place = np.right_shift(old, np.minimum(wider[where], 62)[:, None]) - first[where][:, None]
         rows = np.arange(len(place))[:, None]
         for kind in (REAL, EDITED):
-            counts = self._histogram[kind][where]
+            counts = self._histogram[kind, layer, where]
             merged = np.zeros_like(counts)
-            np.add.at(merged, (rows, np.clip(place, 0, self.bins - 1)), counts)  # outside of it there are no counts
-            self._histogram[kind][where] = merged
+            np.add.at(merged, (rows, np.clip(place, 0, self._fine - 1)), counts)  # outside of it there are no counts
+            self._histogram[kind, layer, where] = merged
 
 
 def _min_max(values: Floats) -> Floats:

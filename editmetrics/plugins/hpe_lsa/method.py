@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.layers import Pooling
 from ...mllm.training import Recipe
+from .assessor import Feature
 from .lsa import Divergence
+
+Positive = Literal["other", "view"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,17 @@ class Method:
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
     - `layer`: this layer is read, whatever LSA finds.
-    - `pooling`: what stands for an image or an edit: the state at the prompt's last token, or the mean over its image
-      tokens.
+    - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
+      last token, or the mean over its image tokens.
     - `rank`, `alpha`, `dropout`: of LoRA. `temperature`: tau of equation 1.
-    - `bins`, `smoothing`, `divergence`, `epsilon`: see `lsa.LayerStatistics`.
+    - `feature`: f of equation 1, see `assessor.Assessor.embed`. `positive`: a real image of another source, or another
+      view of the anchor. `batch_negatives`: all edits of the batch stand in the denominator.
+    - `bins`, `entropy_bins`, `smoothing`, `divergence`, `symmetric`, `epsilon`: see `lsa.LayerStatistics`. `analysed`:
+      on which part of the data.
     - `hidden`: the layers of each decoder. `decoder_learning_rate`, `decoder_epochs` (or `decoder_steps`),
       `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
+    - `balanced`: real and edited images weigh the same in the cross-entropy, however many there are of each.
+      `detection_weight`, `quality_weight`: of the two losses in their sum.
     """
 
     vision_lora: bool = True
@@ -37,16 +45,25 @@ class Method:
     alpha: Annotated[float, Gt(0)] = 16.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
     temperature: Annotated[float, Gt(0)] = 0.07
+    feature: Feature = "last"
+    positive: Positive = "other"
+    batch_negatives: bool = False
     bins: Annotated[int, Ge(2)] = 32
+    entropy_bins: Annotated[int, Ge(2)] = 10
     smoothing: Annotated[float, Gt(0)] = 1e-6
     divergence: Divergence = "histogram"
+    symmetric: bool = False
     epsilon: Annotated[float, Gt(0)] = 1e-6
+    analysed: Literal["train", "validation"] = "train"
     hidden: tuple[int, ...] = (2048, 128)
     decoder_learning_rate: Annotated[float, Gt(0)] = 5e-5
     decoder_epochs: Annotated[float, Gt(0)] = 30.0
     decoder_steps: Annotated[int, Ge(1)] | None = None
     decoder_batch_size: Annotated[int, Ge(1)] = 32
     decoder_weight_decay: Annotated[float, Ge(0)] = 0.0
+    balanced: bool = True
+    detection_weight: Annotated[float, Gt(0)] = 1.0
+    quality_weight: Annotated[float, Gt(0)] = 1.0
 
     @property
     def parts(self) -> set[str]:
@@ -56,7 +73,8 @@ class Method:
     @property
     def statistics(self) -> dict[str, Any]:
         """The keywords of `LayerStatistics`."""
-        return {name: getattr(self, name) for name in ("bins", "smoothing", "divergence", "epsilon")}
+        names = ("bins", "entropy_bins", "smoothing", "divergence", "symmetric", "epsilon")
+        return {name: getattr(self, name) for name in names}
 
     def of_decoders(self, recipe: Recipe) -> Recipe:
         """The recipe of the decoders: `recipe` but for what the decoders have of their own."""
@@ -75,8 +93,8 @@ PAPER = Recipe(
 PRESETS: dict[str, tuple[Method, Recipe]] = {
     "paper": (Method(), PAPER),
     "toy": (
-        Method(pooling="image", dropout=0.0, hidden=(64,), decoder_learning_rate=3e-3, decoder_steps=1500,
-               decoder_batch_size=64, decoder_weight_decay=0.01),
+        Method(pooling="image", feature="image", dropout=0.0, hidden=(64,), decoder_learning_rate=3e-3,
+               decoder_steps=1500, decoder_batch_size=64, decoder_weight_decay=0.01),
         Recipe(steps=40, batch_size=16, learning_rate=1e-3, schedule="cosine"),
     ),
 }  # fmt: skip

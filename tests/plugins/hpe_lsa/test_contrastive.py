@@ -7,10 +7,11 @@ import torch
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.features import picture_key
 from editmetrics.mllm.lora import add_lora, remove_lora
-from editmetrics.mllm.targets import Example, TargetError
+from editmetrics.mllm.targets import Example
 from editmetrics.plugins.hpe_lsa.assessor import Assessor
-from editmetrics.plugins.hpe_lsa.contrastive import Contrast, Triplets, collate, contrastive_loss
+from editmetrics.plugins.hpe_lsa.contrastive import Contrast, Triplets, another_view, collate, contrastive_loss
 from editmetrics.plugins.hpe_lsa.labels import AUTHENTICITY, LABEL, Part, labelled
+from editmetrics.plugins.hpe_lsa.method import Method
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
@@ -60,9 +61,55 @@ def test_a_triplet_is_the_edits_source_another_source_and_the_edit(assessor, sam
     assert picture_key(again.positive.pictures[0]) == picture_key(triplets[5].positive.pictures[0])
 
 
-def test_one_source_makes_no_triplet(assessor, samples):
-    with pytest.raises(TargetError, match="one of another source"):
-        Triplets(assessor, part_of(samples[:2]), seed=0)[0]
+def test_with_the_batchs_negatives_it_is_cross_entropy_over_positive_and_all_edits():
+    anchor, positive, negative = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(2)).double()
+    unit = [each / each.norm(dim=1, keepdim=True) for each in (anchor, positive, negative)]
+    logits = torch.cat([(unit[0] * unit[1]).sum(1, keepdim=True), unit[0] @ unit[2].T], 1) / 0.07
+    wanted = torch.nn.functional.cross_entropy(logits, torch.zeros(6, dtype=torch.long), reduction="none")
+    torch.testing.assert_close(contrastive_loss(anchor, positive, negative, in_batch=True), wanted)
+    alone = contrastive_loss(anchor[:1], positive[:1], negative[:1])
+    torch.testing.assert_close(contrastive_loss(anchor[:1], positive[:1], negative[:1], in_batch=True), alone)
+
+
+@pytest.mark.parametrize("positive", ["other", "view"])
+def test_another_view_of_the_source_stands_in_where_there_is_no_other(assessor, samples, positive):
+    """Of one source alone, or when asked for; one and the same whenever that triplet is asked for."""
+    part = part_of(samples if positive == "view" else samples[:2])
+    triplets = Triplets(assessor, part, 0, positive)
+    drawn = [triplets[n].positive.pictures[0] for n in (0, 0, 1)]
+    keys = [picture_key(picture) for picture in drawn]
+    assert keys[0] == keys[1] != keys[2]  # both edits are of one source, whose views are two
+    assert keys[0] not in {picture_key(assessor.single(sample.edited).pictures[0]) for sample in part.real()}
+
+
+def test_a_view_is_a_mirrored_or_straight_crop():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    views = [another_view(image, np.random.default_rng(n)) for n in range(20)]
+    mirrored = 0
+    for view in views:
+        height, width = view.shape[:2]
+        assert 32 <= height <= 40
+        assert 48 <= width <= 60
+        windows = np.lib.stride_tricks.sliding_window_view(image, view.shape)[:, :, 0]
+        straight, turned = ((windows == of).all((2, 3, 4)).any() for of in (view, view[:, ::-1]))
+        assert straight or turned
+        mirrored += not straight
+    assert 3 <= mirrored <= 17
+    assert another_view(image[:1, :1], np.random.default_rng(0)).shape == (1, 1, 3)
+
+
+def test_f_is_the_normed_state_at_the_last_token_or_a_mean_over_image_tokens(assessor, samples):
+    backbone = assessor.backbone
+    prompts = [assessor.single(sample.edited) for sample in samples[:2]]
+    with torch.no_grad():
+        found = {feature: assessor.embed(prompts, feature) for feature in ("last", "image", "projected")}
+        for row, prompt in enumerate(prompts):
+            alone = backbone.forward([prompt]).hidden[0]
+            is_image = prompt.ids == backbone.model.config.image_token_id
+            torch.testing.assert_close(found["last"][row], alone[-1], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(found["image"][row], alone[is_image].mean(0), rtol=1e-4, atol=1e-4)
+            (seen,) = backbone.look(prompt.pictures)
+            torch.testing.assert_close(found["projected"][row], seen.tokens.mean(0), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("parts", [{"vision"}, {"language"}, {"vision", "language"}])
@@ -70,7 +117,7 @@ def test_both_towers_learn_from_it_and_nothing_else_does(assessor, samples, part
     assessor.adapter = "try"
     add_lora(assessor.backbone, "try", parts=parts, dropout=0.0)
     try:
-        contrast = Contrast(assessor, 0.07)
+        contrast = Contrast(assessor, Method())
         for name, parameter in contrast.named_parameters():  # B is 0 at first, and stops the gradient of A
             if ".lora_B." in name:
                 parameter.data.normal_(0, 0.01, generator=torch.Generator().manual_seed(0))

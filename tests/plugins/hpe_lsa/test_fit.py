@@ -14,6 +14,7 @@ from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import adapters
 from editmetrics.mllm.training import RecipeError
 from editmetrics.plugins.hpe_lsa.decoders import Decoders, Lesson
+from editmetrics.plugins.hpe_lsa.method import Method
 from editmetrics.plugins.hpe_lsa.metric import HPELSA
 
 from .conftest import TARGETS
@@ -102,7 +103,7 @@ def test_a_finished_run_is_not_trained_again_and_another_one_is_refused(run, edi
     ("switches", "tuned", "layer", "hidden"),
     [
         ({"vision_lora": False, "lsa": False}, {"language_model"}, 4, [64]),
-        ({"language_lora": False, "layer": 2}, {"vision_tower"}, 2, [64]),
+        ({"language_lora": False, "layer": 2, "feature": "projected"}, {"vision_tower"}, 2, [64]),
         ({"vision_lora": False, "language_lora": False, "layer": 1, "decoders": False}, set(), 1, []),
     ],
 )
@@ -136,6 +137,7 @@ def test_what_is_not_rated_is_not_learned(edits, samples, tmp_path):
         ({"preset": "best"}, "no preset 'best'"),
         ({"layer": 9}, "has 4 layers"),
         ({"bins": 1}, "bins"),
+        ({"feature": "projected"}, "language_lora=false"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is(edits, tmp_path, settings, said):
@@ -158,11 +160,12 @@ def lesson(n, label):
     return Lesson(f"{n}", single, label, pair if label == 0 else None, torch.tensor([0.3, 0.6]) if label == 0 else None)
 
 
-def test_equation_5_and_cross_entropy_are_those_of_torch_with_equal_classes():
+@pytest.mark.parametrize("balanced", [True, False])
+def test_equation_5_and_cross_entropy_are_those_of_torch_with_equal_classes(balanced):
     lessons = [lesson(n, float(n < 2)) for n in range(8)]  # two real images, six edited ones
     heads = {name: RegressionHead(8, hidden=(4,), seed=n)
              for n, name in enumerate(["perceptual_quality", "editing_alignment", "authenticity"])}  # fmt: skip
-    module = Decoders(heads, lessons, "cpu")
+    module = Decoders(heads, lessons, "cpu", Method(balanced=balanced, detection_weight=2.0, quality_weight=0.5))
     from editmetrics.plugins.hpe_lsa.decoders import collate
 
     found = module(**collate(lessons))
@@ -172,12 +175,13 @@ def test_equation_5_and_cross_entropy_are_those_of_torch_with_equal_classes():
     labels = torch.tensor([x.label for x in lessons])
     of_class = [torch.nn.functional.binary_cross_entropy_with_logits(logits[labels == c], labels[labels == c])
                 for c in (0, 1)]  # fmt: skip
-    torch.testing.assert_close(found["detection"], sum(of_class) / 2)
+    every = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+    torch.testing.assert_close(found["detection"], sum(of_class) / 2 if balanced else every)
     standard = (pair - pair.mean(0)) / pair.std(0, unbiased=False)
     errors = [heads[name](standard)[:, 0] - wanted
               for name, wanted in (("perceptual_quality", 0.3), ("editing_alignment", 0.6))]  # fmt: skip
     torch.testing.assert_close(found["quality"], sum(error.square().mean() for error in errors))
-    torch.testing.assert_close(found["loss"], found["detection"] + found["quality"])
+    torch.testing.assert_close(found["loss"], 2 * found["detection"] + found["quality"] / 2)
     folded = module.folded()
     torch.testing.assert_close(folded["authenticity"](single)[:, 0], logits, rtol=1e-4, atol=1e-5)
 
@@ -189,7 +193,7 @@ def test_contrastive_tuning_moves_real_and_edited_images_apart_that_it_has_not_s
     from editmetrics.plugins.hpe_lsa.assessor import Assessor
     from editmetrics.testing.toy_edits import toy_edits
 
-    fit(str(edits), tmp_path / "run", steps=16, evaluate_every=16, layer=4, pooling="last")
+    fit(str(edits), tmp_path / "run", steps=16, evaluate_every=16, layer=4, feature="last")
     unseen = list(from_manifest(toy_edits(tmp_path / "unseen", 24, per_source=1, seed=99)))
     assessor = Assessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
     load_lora(assessor.backbone, "tuned", tmp_path / "run" / "adapter_contrastive")

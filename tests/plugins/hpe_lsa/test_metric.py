@@ -92,18 +92,57 @@ def test_authenticity_does_not_look_at_the_source(toy, held_out):
     assert [s["authenticity"] for s in toy.score(samples)] == pytest.approx([float(s) for s in alone], rel=1e-4)
 
 
-def test_with_the_needed_layers_alone_scores_are_the_same(held_out, tmp_path):
-    """On weights that read layer 2 of 4: half of the layers are not in memory, and no number changes."""
-    samples = held_out["same photographs"][:48]
+@pytest.fixture(scope="module")
+def of_layer_2(held_out, tmp_path_factory):
+    """Weights that read layer 2 of 4, and the samples that they are from."""
+    samples, folder = held_out["same photographs"][:48], tmp_path_factory.mktemp("layer") / "run"
     trained = HPELSA(backbone="toy-internvl").to("cpu").fit(
-        samples, targets=TARGETS, output_dir=tmp_path / "run", preset="toy", steps=2, batch_size=4, decoder_steps=5,
-        layer=2,
+        samples, targets=TARGETS, output_dir=folder, preset="toy", steps=2, batch_size=4, decoder_steps=5, layer=2,
     )  # fmt: skip
-    part = create_metric("hpe_lsa", weights=str(tmp_path / "run"), layers="needed", device="cpu")
+    return trained, folder, samples
+
+
+def test_layers_above_the_chosen_one_do_not_run_and_the_score_is_that_of_a_full_forward(of_layer_2):
+    import torch
+
+    from editmetrics.mllm.lora import using
+
+    trained, _, samples = of_layer_2
+    trained.load()
+    assessor, ran = trained._assessor, []
+    language = assessor.backbone.language
+    hooks = [module.register_forward_hook(lambda *_, n=n: ran.append(n)) for n, module in enumerate(language.layers, 1)]
+    hooks.append(language.norm.register_forward_hook(lambda *_: ran.append("norm")))
+    try:
+        scores = trained.score(samples[:3])
+        assert set(ran) == {1, 2}
+        caught = []
+        hooks.append(language.layers[2].register_forward_pre_hook(lambda _, given: caught.append(given[0])))
+        for sample, score in zip(samples[:3], scores, strict=True):
+            prompt = assessor.single(sample.edited)
+            with torch.inference_mode(), using(assessor.backbone, assessor.adapter):
+                language(**assessor.backbone.batch([prompt]).inputs, use_cache=False)  # all four layers
+                state = caught.pop()[0, : len(prompt)]
+            state = state[prompt.ids == assessor.backbone.model.config.image_token_id].mean(0)
+            chance = float(trained._heads["authenticity"](state[None]).detach().sigmoid())
+            assert score["authenticity"] == pytest.approx(chance, rel=1e-4)
+        assert 4 in ran
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def test_with_the_needed_layers_alone_scores_are_the_same(of_layer_2):
+    """Half of the layers are not in memory, and no number changes."""
+    trained, folder, samples = of_layer_2
+    part = create_metric("hpe_lsa", weights=str(folder), layers="needed", device="cpu")
     assert [dict(s) for s in part.score(samples[:6])] == [
         pytest.approx(dict(s), rel=1e-5) for s in trained.score(samples[:6])
     ]
     assert len(part._assessor.backbone.language.layers) == 2
+    sizes = [sum(p.numel() for p in of._assessor.backbone.language.layers.parameters() if not p.requires_grad)
+             for of in (part, trained)]  # fmt: skip
+    assert 0 < sizes[0] <= 0.51 * sizes[1]
     assert part.identity()["weights"] == trained.identity()["weights"]
 
 
