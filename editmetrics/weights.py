@@ -218,8 +218,8 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
         raise WeightsError(f"{target} is missing from the installed package; install it again")
     if not target.is_file():
         raise WeightsError(
-            f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' (\"
-            f\"{entry.size}; licence: {entry.licence}). {_by_hand(entry, file)}"
+            f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' ("
+            f"{entry.size}; licence: {entry.licence}). {_by_hand(entry, file)}"
         )
     recorded = _recorded(entry.name).get(file.path) or _seen.get(target)
     if recorded and not rehash and all(recorded[key] == value for key, value in _stamp(target).items()):

@@ -45,14 +45,8 @@ def list_(as_json: bool) -> None:
         table.add_column(column, no_wrap=column != "licence" and column != "commercial use")
     for name, entry in entries.items():
         mark = "yes" if here[name] else "no"
-        table.add_row(
-            name,
-            entry.metric,
-            "?" if entry.megabytes is None else f"{entry.megabytes:g}",
-            entry.licence,
-            _commercial_use(entry),
-            mark,
-        )
+        size = "?" if entry.megabytes is None else f"{entry.megabytes:g}"
+        table.add_row(name, entry.metric, size, entry.licence, _commercial_use(entry), mark)
     terminal.standard_output().print(table)
     for sentence in store.broken_registries():
         click.echo(f"unusable: {sentence}", err=True)
