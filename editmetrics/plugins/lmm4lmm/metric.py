@@ -195,6 +195,26 @@ class LMM4LMM(BackboneMetric):
         return type(self)(**kept).to(self.device)
 
     @staticmethod
+    def further_agreement(
+        samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The accuracy of the answers to questions whose answers are known, as a row of a cross-validation.
+
+        `settings` are those of `fit`: `answers` names the column with the known ones; without it, there is no row.
+        """
+        from .answers import answered, answered_right
+
+        column = settings.get("answers")
+        if column is None:
+            return []
+        right = [each for sample, score in zip(samples, scores, strict=True)
+                 for each in answered_right(sample, score, column)]  # fmt: skip
+        known = sum(len(answered(sample, column)) for sample in samples)
+        accuracy = sum(right) / len(right) if right else None
+        row = {"dimension": QUESTIONS, "measure": "accuracy", "value": accuracy, "n": len(right)}
+        return [row | {"excluded": known - len(right), "note": None if right else "no question was answered"}]
+
+    @staticmethod
     def fit_settings() -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
