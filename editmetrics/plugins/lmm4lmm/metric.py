@@ -96,6 +96,7 @@ class LMM4LMM(BackboneMetric):
         self._names = self.weights.split(";") if self.weights else list(PUBLISHED)
         self._local = {name: _checkpoint(name) for name in self._names if name not in PUBLISHED}
         self._assessors: dict[str, Assessor] = {}
+        self._converted_from: dict[str, Any] = {}
         self._asked_of_all: tuple[str, ...] | None = None
         self.dimensions = self._dimensions()  # type: ignore[misc]
 
@@ -114,7 +115,8 @@ class LMM4LMM(BackboneMetric):
         unknown = [{"model": self.backbone, "revision": self.revision, "sha256": "unknown until loaded"}]
         return {
             **super().identity(),
-            "weights": [checkpoint.digest for checkpoint in self._local.values()] + [weights.checksums(published)],
+            "weights": [checkpoint.digest for checkpoint in self._local.values()]
+            + [{**weights.checksums(published), **self._converted_from}],
             "backbone": [assessor.backbone.identity() for assessor in self._assessors.values()] or unknown,
             "questions": list(self._questions_of_all()),
         }
@@ -254,7 +256,9 @@ class LMM4LMM(BackboneMetric):
     def _published(self, name: str) -> Checkpoint:
         from .published import published
 
-        return published(_registered(name), name)
+        checkpoint = published(_registered(name), name)
+        self._converted_from[_registered(name)] = checkpoint.settings["converted_from"]
+        return checkpoint
 
     def _dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions that the weights have, each on its scale; the first one is the primary one."""
