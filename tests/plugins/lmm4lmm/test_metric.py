@@ -159,8 +159,45 @@ def test_questions_of_a_file_are_asked_of_samples_without_any(toy, tmp_path, hel
     assert [each["question"] for each in own.details["answers"]] == [question("green")]
     assert [each["question"] for each in none.details["answers"]] == [question("red"), question("blue")]
     assert metric.identity()["questions"] == [question("red"), question("blue")]
-    with pytest.raises(EditMetricsError, match=r"nowhere\.txt cannot be read"):
+    with pytest.raises(EditMetricsError, match=r"nowhere\.txt"):
         create_metric("lmm4lmm", weights="toy", questions="nowhere.txt").identity()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("q.csv", 'id,questions\none,"[""{red}"", ""{blue}""]"\ntwo,{green}\n'),
+        ("q.csv", "id,questions\none,{red}\none,{blue}\ntwo,{green}\n"),
+        ("q.csv", "prompt,question_1,question_2\nmake the square red,{red},{blue}\nmake the square green,{green},\n"),
+        ("q.jsonl", '{{"id": "one", "questions": ["{red}", "{blue}"]}}\n{{"id": "two", "questions": "{green}"}}\n'),
+    ],
+)
+def test_questions_of_a_table_are_asked_of_the_samples_it_names(toy, tmp_path, name, text):
+    asked = {colour: question(colour) for colour in ("red", "green", "blue")}
+    (tmp_path / name).write_text(text.format(**asked))
+    metric = create_metric("lmm4lmm", weights="toy", questions=str(tmp_path / name), accuracy=True, device="cpu")
+    image = np.zeros((64, 64, 3), np.uint8)
+    prompts = {"one": "make the square red", "two": "make the square green", "three": "a cat"}
+    scores = metric.score([Sample(id_, edited=image, prompt=prompt) for id_, prompt in prompts.items()])
+    said = [[each["question"] for each in score.details.get("answers", [])] for score in scores]
+    assert said == [[asked["red"], asked["blue"]], [asked["green"]], []]
+    assert (scores[2].status, scores[2].reason) == ("skipped", "accuracy: the sample has no questions")
+    assert sorted(scores[2]) == ["correspondence", "perception"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("q.txt", "\n", "has no questions"),
+        ("q.csv", "name,questions\na,Is it red?\n", "neither id nor prompt"),
+        ("q.csv", 'id,questions\na,"[1]"\n', "expected a list of texts"),
+        ("q.xlsx", "", "unknown kind"),
+    ],
+)
+def test_a_file_without_usable_questions_is_refused(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(EditMetricsError, match=said):
+        create_metric("lmm4lmm", weights="toy", questions=str(tmp_path / name)).identity()
 
 
 def test_a_rating_beyond_the_scale_is_its_end_and_says_so(toy, tmp_path, held_out):
