@@ -15,6 +15,7 @@ from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.training import Progress
+    from ...sample import Status
     from .assessor import Assessor, Prepared
     from .questions import Questions
 
@@ -45,6 +46,7 @@ class LMM4LMM(BackboneMetric):
 
     Without `weights` the authors' are used: some 16 GB for each dimension and for the answers, downloaded and converted
     once. `weights=toy` is a tiny model trained on photographs with a painted square, for trying out and tests.
+    `editmetrics weights convert` takes the parts perception, correspondence, questions, and backbone.
 
     Options:
         weights: A folder that `fit` or `editmetrics weights convert` wrote, or "perception", "correspondence",
@@ -317,14 +319,13 @@ class LMM4LMM(BackboneMetric):
                 ]
 
     def _score(self, found: Mapping[str, Any]) -> Score:
-        values, beyond, problems, status = {}, {}, [], "unparseable"
+        values, beyond, problems = {}, {}, []
         answers, details = found["answers"], {}
         for dimension in self.dimensions:
             name = dimension.name
             if name == "accuracy":
                 if not answers:
                     problems.append("accuracy: the sample has no questions")
-                    status = "skipped"
                 elif vague := [each for each in answers if each["mass"] < LEAST_MASS]:
                     problems.append(
                         f"accuracy: the model was about to say neither yes nor no to {vague[0]['question']}"
@@ -342,7 +343,9 @@ class LMM4LMM(BackboneMetric):
             details["beyond_scale"] = beyond
         said = " ".join(sentence(name, level) for name, level in found["levels"].items()) or None
         if problems:
-            return Score(values, status, "; ".join(problems), explanation=said, details=details)
+            return Score(
+                values, "unparseable" if answers else "skipped", "; ".join(problems), explanation=said, details=details
+            )
         return Score(values, explanation=said, details=details)
 
 

@@ -266,6 +266,19 @@ def test_a_tensor_that_nothing_asks_for_is_an_error(vocabulary):
         convert_tensors({**tensors, "mlp2.0.weight": torch.zeros(2)}, config)
 
 
+@pytest.mark.parametrize("kind", ["base_layer.weight", "lora_B.default.weight"])
+def test_a_tensor_of_another_shape_is_an_error_that_names_it(vocabulary, kind):
+    from editmetrics.plugins.lmm4lmm.chat_layout import convert_tensors
+
+    config, tensors = random_model(vocabulary)
+    name = f"language_model.base_model.model.model.layers.1.attention.wqkv.{kind}"
+    tensors[name] = tensors[name][:-1]
+    with pytest.raises(
+        ConversionError, match=r"language_model\.model\.layers\.1\.attention\.wqkv\.\w+.* has the shape"
+    ):
+        convert_tensors(tensors, config)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from editmetrics import Sample, create_metric
+from editmetrics import Sample, Score, create_metric
 from editmetrics.data import from_manifest
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
@@ -71,6 +71,32 @@ def test_questions_are_answered_far_above_chance(scores, held_out):
             right[gold].append(said["answer"] == gold)
     assert min(map(len, right.values())) > 50
     assert (np.mean(right["yes"]) + np.mean(right["no"])) / 2 > 0.85
+
+
+def test_a_cross_validation_gets_the_accuracy_of_the_answers(scores, held_out):
+    """Every question with a known answer counts, answered or not."""
+    samples, given = held_out["same photographs"][:20], scores["same photographs"][:20]
+    right = [
+        said["answer"] == gold
+        for score, sample in zip(given, samples, strict=True)
+        for said, gold in zip(score.details["answers"], json.loads(sample.meta["answers"]), strict=True)
+    ]
+    unanswered = [*given[:19], Score.unscored("failed", "no image")]
+    (row,) = LMM4LMM.further_agreement(samples, unanswered, {"answers": "answers"})
+    assert (row["value"], row["n"], row["excluded"]) == (np.mean(right[:38]), 38, 2)
+    (row,) = LMM4LMM.further_agreement(samples[19:], unanswered[19:], {"answers": "answers"})
+    assert (row["value"], row["n"], row["excluded"]) == (None, 0, 2)
+    assert LMM4LMM.further_agreement(samples, given, {}) == []
+
+
+def test_one_image_by_keywords(toy, scores, held_out):
+    """As in the documentation; the questions are the sample's own."""
+    sample = held_out["same photographs"][0]
+    score = toy(edited=sample.edited, prompt=sample.prompt, questions=list(sample.questions))
+    assert dict(score) == pytest.approx(dict(scores["same photographs"][0]), abs=1e-3)
+    said = score.details["answers"]
+    assert [each["question"] for each in said] == list(sample.questions)
+    assert all(0 <= each["yes"] <= 1 and each["answer"] in ("yes", "no") for each in said)
 
 
 def test_the_prompt_is_read(toy, held_out):
