@@ -111,3 +111,37 @@ def test_too_few_groups_are_an_error(run, tmp_path):
     few = toy_edits(tmp_path / "few", 8, per_source=4)
     ran = run(*command(few, tmp_path / "folds"))
     assert (ran.code, "2 groups cannot be split into 5 parts" in ran.err) == (2, True)
+
+
+def test_a_fold_without_a_value_has_the_mean_of_none():
+    """A mean over the other folds would be a number that nobody measured."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from editmetrics.report.folds_table import show_folds
+
+    rows = [
+        {
+            "fold": fold,
+            "dimension": "quality",
+            "measure": measure,
+            "value": value,
+            "n": 9,
+            "excluded": fold,
+            "note": why,
+        }
+        for fold, value, why in ((1, 0.5, None), (2, None, "all scores are alike"), (3, 0.7, None))
+        for measure in ("krcc", "srcc")
+    ]  # fmt: skip
+    text = StringIO()
+    show_folds(rows, ("srcc", "krcc"), 5, Console(file=text, width=90))
+    lines = [line.split() for line in text.getvalue().splitlines()]
+    assert lines[1] == ["quality", "srcc", "-", "-", "0.5", "-", "0.7"]
+    assert [line[1] for line in lines[1:3]] == ["srcc", "krcc"]
+    assert "quality: 27 measured, 6 left out" in text.getvalue()
+    assert "quality, fold 2: no srcc: all scores are alike" in text.getvalue()
+    many = [{**rows[1], "fold": fold, "value": fold / 10} for fold in range(1, 8)]
+    text = StringIO()
+    show_folds(many, ("srcc",), 5, Console(file=text, width=90))
+    assert text.getvalue().splitlines()[1].split() == ["quality", "srcc", "0.4", "0.216"]

@@ -15,7 +15,6 @@ from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.training import Progress
-    from ...sample import Status
     from .assessor import Assessor, Prepared
     from .questions import Questions
 
