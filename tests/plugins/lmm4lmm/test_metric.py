@@ -55,12 +55,6 @@ def test_the_toy_agrees_with_the_known_quality_of_unseen_images(scores, held_out
     assert min(found["other photographs"].values()) >= 0.6, found  # other textures: it was trained on five photographs
 
 
-UNCERTAIN = pytest.mark.xfail(
-    strict=True, reason="the toy answers 84 of 100 questions rightly, but is not certain enough of all its answers yet"
-)
-
-
-@UNCERTAIN
 def test_questions_are_answered_far_above_chance(scores, held_out):
     """Always "no" would be right for 73 of 100; so yes and no count half each."""
     samples = held_out["same photographs"]
@@ -139,7 +133,6 @@ def test_the_scored_token_is_the_one_before_the_level_word(family, tmp_path):
     assert backbone.tokenizer.decode(prompts[0].ids[-1:]) == " is"
 
 
-@UNCERTAIN
 def test_levels_and_answers_are_what_generation_begins_with(toy, held_out):
     """The likeliest of the read words, against the word that greedy decoding writes."""
     toy.load()
@@ -165,7 +158,6 @@ def test_the_explanation_has_the_level_sentences(toy, held_out):
     assert (dict(other), other.explanation) == (dict(score), None)
 
 
-@UNCERTAIN
 def test_accuracy_is_the_share_of_yes_and_needs_questions(toy, held_out):
     metric = create_metric("lmm4lmm:weights=toy,accuracy=true", device="cpu")
     assert metric.required() == {"edited", "prompt", "questions"}
