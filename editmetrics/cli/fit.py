@@ -68,6 +68,12 @@ BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "res
     metavar="MODEL",
     help="With --ablations: compare the whole method on this backbone, too; as often as wanted.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Cross-validation: K trainings, each tested on the part of TRAIN that it has not seen, and their mean.",
+)
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
 @click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with what OUTPUT holds.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -81,11 +87,13 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
     \b
     editmetrics fit ds_ieqa train.csv --val val.csv -o runs/a --target visual_quality=mos_v
     editmetrics score sources/ edits/ -m ds_ieqa:weights=runs/a
+    editmetrics fit ds_ieqa rated.csv --folds 5 -o runs/folds
 
     The same command goes on with a run that was stopped. Several GPUs: accelerate launch -m editmetrics fit ...
     """
     from ..mllm.training import is_main_process
-    from . import ablations
+    from ..scoring import Interrupted
+    from . import ablations, folds
     from .training_progress import TrainingProgress
 
     main = is_main_process()
@@ -94,35 +102,49 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
     learned = _made(metric, options["backbone"], options["device"])
     given = {"preset": options["preset"]} if options["preset"] else {}
     given |= _pairs("--set", options["settings"])
-    group = options["group"]
-    grouped = {} if group is None else {"group": None if group.lower() == "none" else group}
+    settings, targets = _checked(learned, given), _targets(learned, options["targets"])
+    if options["group"] is not None:
+        settings["group"] = None if options["group"].lower() == "none" else options["group"]
+    if options["folds"] and (options["ablations"] or options["val"]):
+        raise click.UsageError("--folds makes its own parts of TRAIN: leave --val and --ablations out")
     if options["others"] and not options["ablations"]:
         raise click.UsageError("--also-backbone is for --ablations; the backbone of one training is --backbone")
     left_out = ablations.ablations_of(learned) if options["ablations"] else {}
-    rows = {name: (learned, settings) for name, settings in left_out.items()}
-    rows |= {f"on {model}": (_made(metric, model, options["device"]), {}) for model in options["others"]}
-    runs = {ablations.folder_of(output, name): row for name, row in rows.items()} or {output: (learned, {})}
+    rows = {name: (learned, str(train), dict(more)) for name, more in left_out.items()}
+    rows |= {f"on {model}": (_made(metric, model, options["device"]), str(train), {}) for model in options["others"]}
+    parts = folds.folds_of(learned, train, options["folds"], settings) if options["folds"] else []
+    runs: dict[Path, tuple[Any, Any, dict[str, Any]]] = {output: (learned, str(train), {})}
+    if rows:
+        runs = {ablations.folder_of(output, name): row for name, row in rows.items()}
+    elif parts:
+        runs = {folds.folder_of(output, number): (learned, part.train, {}) for number, part in enumerate(parts, 1)}
+    trained = []
     try:
         with TrainingProgress(quiet=options["quiet"] or not main) as progress:
-            for folder, (of_row, settings) in runs.items():
-                of_row.fit(
-                    str(train),
+            for folder, (of_run, samples, more) in runs.items():
+                one = of_run.fit(
+                    samples,
                     None if options["val"] is None else str(options["val"]),
-                    targets=_targets(learned, options["targets"]),
+                    targets=targets,
                     label_scale=options["label_scale"],
                     output_dir=str(folder),
                     resume=not options["overwrite"],
                     progress=progress,
-                    **grouped,
-                    **{**_checked(learned, given), **settings},
+                    **{**settings, **more},
                 )
-    except KeyboardInterrupt:
+                trained.append(one)
+        if main and parts:
+            folds.report(
+                output, trained, parts, targets=targets, settings=settings, overwrite=options["overwrite"],
+                quiet=options["quiet"],
+            )  # fmt: skip
+    except (KeyboardInterrupt, Interrupted):
         if main:
             click.echo("\nstopped; the same command goes on", err=True)
         sys.exit(1)
     if main and rows:
         ablations.report(output, list(rows))
-    elif main:
+    elif main and not parts:
         _report(learned, output)
 
 

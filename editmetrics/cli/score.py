@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-m",
     "--metric",
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the table here (.csv, .jsonl or .parquet) and a record beside it; the same command resumes.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True),
+    help="Generated images, which have no sources: a folder or one image, in place of PATHS.",
 )
 @click.option(
     "--prompts",
@@ -116,8 +121,11 @@ def score(
     from ..scoring.shards import Shard
     from ..suites import suite
 
+    images = options["images"]
+    if bool(paths) == (images is not None):
+        raise click.UsageError("name PATHS, or generated images by --images, and not both")
     found = find_samples(
-        list(paths),
+        [*paths] if images is None else [images],
         prompts=options["prompts"],
         prompt=options["prompt"],
         masks=options["masks"],

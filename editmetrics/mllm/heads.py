@@ -27,7 +27,7 @@ class RegressionHead(nn.Module):
 
     - `inputs`: size of a hidden state. `hidden`: sizes of the layers between; () is linear regression.
     - `outputs`: numbers that it gives. `activation`: gelu, relu, silu or tanh. `dropout`: before each layer but the
-      first.
+      first. `last_activation`: whether y, too, goes through f.
     - `seed`: of the initial weights (torch's default initialisation), drawn apart from the global random state.
 
     Takes (N, inputs) of any floating dtype, returns (N, outputs) in float32: a rating has more digits than bfloat16,
@@ -45,6 +45,7 @@ class RegressionHead(nn.Module):
         outputs: int = 1,
         activation: str = "gelu",
         dropout: float = 0.0,
+        last_activation: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class RegressionHead(nn.Module):
             raise HeadError(f"a head's dropout is {dropout:g}; expected 0 or more and less than 1")
         self.settings: dict[str, Any] = {
             "inputs": inputs, "hidden": list(hidden), "outputs": outputs, "activation": activation, "dropout": dropout,
+            "last_activation": last_activation,
         }  # fmt: skip
         sizes = [inputs, *hidden, outputs]
         layers: list[nn.Module] = []
@@ -65,6 +67,8 @@ class RegressionHead(nn.Module):
                 if index:
                     layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
                 layers.append(nn.Linear(size, following, device="cpu", dtype=torch.float32))
+        if last_activation:
+            layers.append(ACTIVATIONS[activation]())
         self.layers = nn.Sequential(*layers)
 
     def forward(self, hidden: Tensor) -> Tensor:

@@ -243,14 +243,22 @@ def _require_in_scale(
             )
 
 
-def _groups(examples: Sequence[Example], group: str) -> list[str]:
-    """What each example shares with others of its group; an image stands for its content."""
-    values = [getattr(e.sample, group) if group in FIELDS else e.sample.meta.get(group) for e in examples]
+def groups_of(samples: Sequence[Sample], group: str | None) -> list[str]:
+    """What each sample shares with others of its group; an image stands for its content. None: each is its own group.
+
+    - `group`: a field of `Sample`, or a column. Raises `TargetError` for samples that have none.
+
+    >>> groups_of([Sample("a", b"", prompt="red"), Sample("b", b"", prompt="blue")], "prompt")
+    ['red', 'blue']
+    """
+    if group is None:
+        return [str(index) for index in range(len(samples))]
+    values = [getattr(sample, group) if group in FIELDS else sample.meta.get(group) for sample in samples]
     missing = [value is None or (isinstance(value, str) and not value) for value in values]
-    without = [e.id for e, is_missing in zip(examples, missing, strict=True) if is_missing]
+    without = [sample.id for sample, is_missing in zip(samples, missing, strict=True) if is_missing]
     if without:
         raise TargetError(
-            f"{len(without)} of {len(examples)} rows have no {group!r} to be grouped by, {without[0]!r} first; name "
+            f"{len(without)} of {len(samples)} rows have no {group!r} to be grouped by, {without[0]!r} first; name "
             "another column, or none at all if any two samples may be on different sides"
         )
     if group not in IMAGE_FIELDS:
@@ -271,10 +279,14 @@ def _content(image: Any) -> str:
     return hashlib.sha256(f"{pixels.dtype}{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
 
 
+def _groups(examples: Sequence[Example], group: str | None) -> list[str]:
+    return groups_of([example.sample for example in examples], group)
+
+
 def _split(
     examples: list[Example], group: str | None, ratio: tuple[float, float], seed: int
 ) -> tuple[list[Example], list[Example]]:
-    groups = [str(index) for index in range(len(examples))] if group is None else _groups(examples, group)
+    groups = _groups(examples, group)
     if len(set(groups)) < 2:
         raise TargetError(
             f"{len(examples)} usable samples are of {len(set(groups))} {group or 'sample'}: there is nothing to set "

@@ -42,7 +42,7 @@ def missing_fields(subject: Subject) -> Iterator[str]:
                         f"without {name}, {how} gives {found[0]}; "
                         "expected status 'skipped' and a reason that names the field"
                     )
-                for difference in subject.differences(present, found[1:]):
+                for difference in subject.differences(present, found[1:], metric):
                     yield f"beside a sample without {name}, {how}: {difference}"
 
 

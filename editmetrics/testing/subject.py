@@ -117,21 +117,26 @@ class Subject:
                 if value != self.options[option.name] and self._accepts(option.name, value, option.hint):
                     yield {option.name: value}
 
-    def differences(self, expected: Sequence[Score], found: Sequence[Score]) -> Iterator[str]:
-        """How the scores `found` differ from those expected, beyond rounding; one line for each sample."""
+    def differences(
+        self, expected: Sequence[Score], found: Sequence[Score], metric: Metric | None = None
+    ) -> Iterator[str]:
+        """How the scores `found` differ from those expected, beyond rounding; one line for each sample.
+
+        `metric` is the one that gave them, where its options add dimensions to those of the subject's own.
+        """
         if len(expected) != len(found):
             yield f"{len(found)} scores for {len(expected)} samples"
             return
         for index, (right, wrong) in enumerate(zip(expected, found, strict=True)):
             if right.status != wrong.status or list(right) != list(wrong):
                 yield f"sample {index}: {wrong} instead of {right}"
-            elif off := [name for name in right if not self.close(name, right[name], wrong[name])]:
+            elif off := [name for name in right if not self.close(name, right[name], wrong[name], metric)]:
                 said = ", ".join(f"{name} {wrong[name]!r} instead of {right[name]!r}" for name in off)
                 yield f"sample {index}: {said}"
 
-    def close(self, name: str, first: float, second: float) -> bool:
+    def close(self, name: str, first: float, second: float, metric: Metric | None = None) -> bool:
         """Whether two values of the dimension `name` are equal to rounding."""
-        dimension = next(dimension for dimension in self.metric.dimensions if dimension.name == name)
+        dimension = next(d for d in (metric or self.metric).dimensions if d.name == name)
         return first == second or abs(first - second) <= rounding(dimension, first, second)
 
     def _accepts(self, name: str, value: Any, hint: Any) -> bool:

@@ -254,3 +254,16 @@ def test_shards_are_merged_into_what_one_command_writes(run, folders):
     assert output.read_bytes() == (folders / "whole.csv").read_bytes()
     refused = run(*command, "--shard", "1/2")
     assert (refused.code, "give -o" in refused.err) == (2, True)
+
+
+def test_generated_images_are_named_by_images(run, tmp_path, folders):
+    """Without sources: the same as the folder alone."""
+    command = ("-m", "lmm4lmm:weights=toy", "--prompt", "make the square red", "--device", "cpu")
+    plain = run("score", folders / "edited", *command, "-o", tmp_path / "plain.csv")
+    named = run("score", "--images", folders / "edited", *command, "-o", tmp_path / "named.csv")
+    assert (plain.code, named.code) == (0, 0), named.err
+    assert rows(tmp_path / "plain.csv") == rows(tmp_path / "named.csv")
+    assert len(rows(tmp_path / "named.csv")) == 3
+    for paths in ((), (folders / "edited", "--images", folders / "edited")):
+        ran = run("score", *paths, *command)
+        assert (ran.code, "PATHS, or generated images by --images" in ran.err) == (2, True)

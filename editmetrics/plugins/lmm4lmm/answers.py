@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...mllm.targets import TargetError
-from ...sample import Sample
+from ...sample import Sample, Score
 from .prompts import ANSWERS
 
 
@@ -38,6 +38,16 @@ def require_answers(samples: Iterable[Sample], column: str) -> None:
             f"no training sample has questions with answers in {column!r}; expected a column 'questions' with a list "
             "of texts, and one with as many answers of yes or no"
         )
+
+
+def answered_right(sample: Sample, score: Score, column: str) -> list[bool]:
+    """For each of a sample's questions with a known answer in `column`, whether the score has it; else nothing.
+
+    Without a score, as of an image that cannot be read, nothing was answered.
+    """
+    known = answered(sample, column)
+    said = score.details.get("answers", [])
+    return [each["answer"] == answer for each, (_, answer) in zip(said, known, strict=True)] if said and known else []
 
 
 def _listed(given: Any) -> list[Any]:

@@ -62,12 +62,12 @@ def convert_tensors(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) ->
         for kind in ("weight", "bias") if layer.bias else ("weight",):
             whole = source.take(f"{layer.source}.{kind}")
             for path, rows in layer.parts:
-                backbone[f"{path}.{kind}"] = rows(whole).contiguous()
+                backbone[f"{path}.{kind}"] = _taken(rows, whole, f"{layer.source}.{kind}")
         if source.has(f"{layer.source}.lora_A.weight"):
             down, up = (source.take(f"{layer.source}.lora_{matrix}.weight") for matrix in "AB")
             for path, rows in layer.parts:
                 adapter[f"{path}.lora_A.weight"] = down.clone()
-                adapter[f"{path}.lora_B.weight"] = rows(up).contiguous()
+                adapter[f"{path}.lora_B.weight"] = _taken(rows, up, f"{layer.source}.lora_B.weight")
     head = _head(source)
     source.require_empty()
     ranks = {len(tensor) for name, tensor in adapter.items() if ".lora_A." in name}
@@ -189,6 +189,15 @@ def _head(source: _Source) -> list[tuple[Tensor, Tensor]]:
         if source.has(name):
             source.take(name)
     return layers
+
+
+def _taken(rows: Rows, tensor: Tensor, name: str) -> Tensor:
+    try:
+        return rows(tensor).contiguous()
+    except RuntimeError as error:
+        raise ConversionError(
+            f"the tensor {name} has the shape {tuple(tensor.shape)}, which is not what config.json says: {error}"
+        ) from error
 
 
 def _all(tensor: Tensor) -> Tensor:

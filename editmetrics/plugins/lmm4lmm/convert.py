@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 PROCESSOR = "OpenGVLab/InternVL2_5-8B-MPO-hf"
 """Whose tokenizer and image processor a conversion takes: the same as LMM4LMM's, in the native layout."""
 
-LORA_FILE = "lora_weights.pth"
+CONFIG, LORA_FILE = "config.json", "lora_weights.pth"
 SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
 """The system message of the template "internlm2-chat", with which LMM4LMM was trained."""
 
@@ -54,27 +56,43 @@ def convert(
       `weights=output`. "backbone" converts an InternVL2.5 without adapter and head, for `backbone=output`.
     - `processor`: hub id or folder with tokenizer and image processor of the same model in the native layout.
 
-    Takes about as much memory as the weights. Raises `ConversionError`: files or settings that are not those of such a
-    model, a tensor that is missing or too many, an output folder that holds something.
+    Takes about as much memory as the weights. `output` appears when all of it is done: what a killed conversion left
+    is in a hidden folder beside it, which the next one removes. Raises `ConversionError`: files or settings that are
+    not those of such a model, a tensor that is missing or too many, an output folder that holds something.
     """
     folder, output = Path(folder), Path(output)
     if part not in (*TASKS, "backbone"):
         raise ConversionError(f"{part!r} is nothing to convert; expected one of {', '.join(TASKS)}, backbone")
     if output.is_dir() and any(output.iterdir()):
         raise ConversionError(f"{output} holds something already; name a new folder")
-    config = _read_config(folder / "config.json")
+    config = _read_config(folder / CONFIG)
     files = _weight_files(folder)
     converted = convert_tensors(_read(files, with_head=part != QUESTIONS), config)
     _require(converted, part)
-    output.mkdir(parents=True, exist_ok=True)
-    work = output / ".converting"
-    _write_backbone(converted, config, processor or PROCESSOR, work)
-    if part == "backbone":
-        for file in work.iterdir():
-            os.replace(file, output / file.name)
-        work.rmdir()
-        return output
-    return _write_checkpoint(converted, part, work, output, side, files)
+    with _appearing(output) as partial:
+        if part == "backbone":
+            _write_backbone(converted, config, processor or PROCESSOR, partial)
+            return output
+        work = partial / "backbone-of-the-source"
+        _write_backbone(converted, config, processor or PROCESSOR, work)
+        source = {file.name: sha256(file) for file in (folder / CONFIG, *files)}
+        checkpoint = _write_checkpoint(converted, part, work, partial, side, source)
+    return replace(checkpoint, folder=output)
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, which becomes `folder` at the end, and is removed if anything goes wrong."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.is_dir():
+            folder.rmdir()  # it is empty
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 # ---------------------------------------------------------------------- the source
@@ -247,7 +265,7 @@ def _small_files(model: str) -> Path:
 
 
 def _write_checkpoint(
-    converted: Converted, part: str, work: Path, output: Path, side: int, files: list[Path]
+    converted: Converted, part: str, work: Path, output: Path, side: int, source: Mapping[str, str]
 ) -> Checkpoint:
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora, remove_lora
@@ -271,7 +289,7 @@ def _write_checkpoint(
             adapters={part: name},
             heads={part: _head(converted)} if converted.head else {},
             with_backbone=work,
-            settings={"side": side, "projectors": {}, "converted_from": {file.name: sha256(file) for file in files}},
+            settings={"side": side, "projectors": {}, "converted_from": dict(source)},
         )
     finally:
         remove_lora(backbone, name)
@@ -291,13 +309,14 @@ def _write_adapter(converted: Converted, targets: Mapping[str, str], folder: Pat
 
 
 def _head(converted: Converted) -> RegressionHead:
-    """The score head. Its last ReLU is left to the scale, which begins at 0: beyond it, a score is its end."""
+    """The score head: a ReLU after each layer, the last one too."""
     import torch
 
     from ...mllm.heads import RegressionHead
 
     sizes = [len(weight) for weight, _ in converted.head]
-    head = RegressionHead(converted.head[0][0].shape[1], hidden=sizes[:-1], outputs=sizes[-1], activation="relu")
+    head = RegressionHead(converted.head[0][0].shape[1], hidden=sizes[:-1], outputs=sizes[-1], activation="relu",
+                          last_activation=True)  # fmt: skip
     linear = [layer for layer in head.layers if isinstance(layer, torch.nn.Linear)]
     with torch.no_grad():
         for layer, (weight, bias) in zip(linear, converted.head, strict=True):

@@ -39,7 +39,7 @@ from .assessor import Assessor
 from .learner import LanguageLearner, Lesson, Lessons, RatingLearner, collate, in_ratings
 from .levels import ends, level
 from .method import PRESETS, Method
-from .prompts import QUESTIONS, answer_start, question, sentence, yes_no_question
+from .prompts import ANSWERS, QUESTIONS, answer_start, question, sentence, yes_no_question
 from .validation import accuracy, agreement
 
 if TYPE_CHECKING:
@@ -237,11 +237,11 @@ class Run:
 
     def taught_answers(self, word: bool = False) -> list[Callable[[], Lesson]]:
         """The questions of the training samples with their answers."""
+        words = dict(zip(ANSWERS, self.method.answer_words, strict=True))
         return [
-            partial(self._told, example, yes_no_question(text), *parts)
+            partial(self._told, example, yes_no_question(text), *(("", words[said]) if word else (words[said],)))
             for example in self.data.train
             for text, said in answered(example.sample, str(self.answers))
-            for parts in [("", said.capitalize()) if word else (said.capitalize(),)]
         ]
 
     def ends(self, dimension: str) -> tuple[float, float]:

@@ -21,6 +21,7 @@ class Method:
       recipe's.
     - `level_loss`: of the first stage: on the whole "answer", or on its one telling "word" (the level, yes or no)
       alone, for a backbone that cannot yet write the sentence and has a projector only to learn it with.
+    - `answer_words`: how yes and no are written in training; reading takes any spelling. A tiny backbone knows few.
     - `rank`, `alpha`, `dropout`: of LoRA on vision tower and language model, in the second stage.
     - `hidden`: the sizes of the regression head's inner layers.
     - `side`: pixels along a side of the square that images are resized to.
@@ -33,6 +34,7 @@ class Method:
     level_batch_size: Annotated[int, Ge(1)] = 8
     level_learning_rate: Annotated[float, Gt(0)] = 1e-5
     level_loss: Literal["answer", "word"] = "answer"
+    answer_words: tuple[str, str] = ("Yes", "No")
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
@@ -71,6 +73,7 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
             level_batch_size=32,
             level_learning_rate=2e-3,
             level_loss="word",
+            answer_words=(" yes", " no"),
             dropout=0.0,
             hidden=(64,),
             side=64,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ...metric import LearnedMetric, pick_device
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.training import Progress
     from .assessor import Assessor, Prepared
+    from .questions import Questions
 
 T = TypeVar("T", bound="LMM4LMM")
 
@@ -45,11 +45,13 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
 
     Without `weights` the authors' are used: some 16 GB for each dimension and for the answers, downloaded and converted
     once. `weights=toy` is a tiny model trained on photographs with a painted square, for trying out and tests.
+    `editmetrics weights convert` takes the parts perception, correspondence, questions, and backbone.
 
     Options:
         weights: A folder that `fit` or `editmetrics weights convert` wrote, or "perception", "correspondence",
             "questions" (the authors'), or "toy"; several for other dimensions are separated by ";" or in a list.
-        questions: A text file with a question a line, asked of every sample that has none of its own.
+        questions: A file for the samples that have no questions of their own: a text file with a question a line, asked
+            of all of them, or a table (csv, jsonl or parquet) with columns id or prompt, and questions.
         accuracy: Also give the share of a sample's questions that are answered with yes, as a dimension.
         explain: Read the level sentences, which costs about as much again as the scores.
 
@@ -96,7 +98,8 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         self._names = self.weights.split(";") if self.weights else list(PUBLISHED)
         self._local = {name: _checkpoint(name) for name in self._names if name not in PUBLISHED}
         self._assessors: dict[str, Assessor] = {}
-        self._asked_of_all: tuple[str, ...] | None = None
+        self._converted_from: dict[str, Any] = {}
+        self._from_file: Questions | None = None
         self.dimensions = self._dimensions()  # type: ignore[misc]
 
     def required(self) -> frozenset[str]:
@@ -114,9 +117,10 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         unknown = [{"model": self.backbone, "revision": self.revision, "sha256": "unknown until loaded"}]
         return {
             **super().identity(),
-            "weights": [checkpoint.digest for checkpoint in self._local.values()] + [weights.checksums(published)],
+            "weights": [checkpoint.digest for checkpoint in self._local.values()]
+            + [{**weights.checksums(published), **self._converted_from}],
             "backbone": [assessor.backbone.identity() for assessor in self._assessors.values()] or unknown,
-            "questions": list(self._questions_of_all()),
+            "questions": self._asked().identity(),
         }
 
     def load(self) -> None:
@@ -130,7 +134,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         from ...images import eight_bits, read_image
 
         image = eight_bits(read_image(sample.edited))
-        questions = tuple(sample.questions or self._questions_of_all())
+        questions = self._asked().of(sample)
         return questions, [
             assessor.prepare(image, sample.prompt or "", questions) for assessor in self._assessors.values()
         ]
@@ -195,6 +199,26 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         return type(self)(**kept).to(self.device)
 
     @staticmethod
+    def further_agreement(
+        samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The accuracy of the answers to questions whose answers are known, as a row of a cross-validation.
+
+        `settings` are those of `fit`: `answers` names the column with the known ones; without it, there is no row.
+        """
+        from .answers import answered, answered_right
+
+        column = settings.get("answers")
+        if column is None:
+            return []
+        right = [each for sample, score in zip(samples, scores, strict=True)
+                 for each in answered_right(sample, score, column)]  # fmt: skip
+        known = sum(len(answered(sample, column)) for sample in samples)
+        accuracy = sum(right) / len(right) if right else None
+        row = {"dimension": QUESTIONS, "measure": "accuracy", "value": accuracy, "n": len(right)}
+        return [row | {"excluded": known - len(right), "note": None if right else "no question was answered"}]
+
+    @staticmethod
     def fit_settings() -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
@@ -234,7 +258,9 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     def _published(self, name: str) -> Checkpoint:
         from .published import published
 
-        return published(_registered(name), name)
+        checkpoint = published(_registered(name), name)
+        self._converted_from[_registered(name)] = checkpoint.settings["converted_from"]
+        return checkpoint
 
     def _dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions that the weights have, each on its scale; the first one is the primary one."""
@@ -258,10 +284,12 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         ordered += [ACCURACY] if self.accuracy or not ordered else []
         return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(ordered))
 
-    def _questions_of_all(self) -> tuple[str, ...]:
-        if self._asked_of_all is None:
-            self._asked_of_all = _lines(self.questions) if self.questions else ()
-        return self._asked_of_all
+    def _asked(self) -> Questions:
+        from .questions import Questions, read_questions
+
+        if self._from_file is None:
+            self._from_file = read_questions(self.questions) if self.questions else Questions()
+        return self._from_file
 
     # ------------------------------------------------------------------ scoring
 
@@ -295,7 +323,9 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         for dimension in self.dimensions:
             name = dimension.name
             if name == "accuracy":
-                if vague := [each for each in answers if each["mass"] < LEAST_MASS]:
+                if not answers:
+                    problems.append("accuracy: the sample has no questions")
+                elif vague := [each for each in answers if each["mass"] < LEAST_MASS]:
                     problems.append(
                         f"accuracy: the model was about to say neither yes nor no to {vague[0]['question']}"
                     )
@@ -312,7 +342,9 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
             details["beyond_scale"] = beyond
         said = " ".join(sentence(name, level) for name, level in found["levels"].items()) or None
         if problems:
-            return Score(values, "unparseable", "; ".join(problems), explanation=said, details=details)
+            return Score(
+                values, "unparseable" if answers else "skipped", "; ".join(problems), explanation=said, details=details
+            )
         return Score(values, explanation=said, details=details)
 
 
@@ -324,15 +356,3 @@ def _checkpoint(name: str) -> Checkpoint:
     from ...mllm.trained import named_checkpoint
 
     return named_checkpoint(LMM4LMM, name)
-
-
-def _lines(file: str) -> tuple[str, ...]:
-    """The questions of a text file, a line each."""
-    try:
-        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise EditMetricsError(f"the questions in {file} cannot be read: {error}") from error
-    questions = tuple(line.strip() for line in lines if line.strip())
-    if not questions:
-        raise EditMetricsError(f"{file} has no questions; expected one a line")
-    return questions

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .chat_layout import ConversionError
-from .convert import convert
+from .convert import LORA_FILE, convert
+from .prompts import QUESTIONS
 
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
@@ -32,18 +33,23 @@ def published(entry: str, part: str) -> Checkpoint:
 
     folder = weights.pull(entry)
     digest = "".join(weights.checksums([entry])[entry].values())
-    converted = weights.store() / "converted" / f"{entry}-{_short(digest)}"
+    converted = weights.store() / "converted" / f"{entry}-{_short(f'{digest} {LMM4LMM.version}')}"
     converted.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{converted}.lock"):  # of two processes one converts, and the other waits
         if not (converted / METRIC).is_file():
-            _fetch_weights(entry, folder)
+            _fetch_weights(entry, folder, lora_too=part == QUESTIONS)
             logger.info("converting %s into %s, once; it takes some minutes and 20 GB of memory", entry, converted)
             convert(folder, converted, part=part)
     return read_checkpoint(converted, metric=LMM4LMM)
 
 
-def _fetch_weights(entry: str, folder: Path) -> None:
-    """Download the files that the repository's own index lists, where they are not there."""
+def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
+    """Download the files that the repository's own index lists, where they are not there.
+
+    `lora_too`: and that of the adapters, if the repository has it; the authors' code takes it where it is there.
+    """
+    from huggingface_hub.errors import EntryNotFoundError
+
     from ... import weights
     from ...downloads import DownloadError, fetch_from_hub
 
@@ -62,6 +68,12 @@ def _fetch_weights(entry: str, folder: Path) -> None:
         for file in files:
             logger.info("downloading %s of %s", file, entry)
             fetch(file)
+        if lora_too:
+            try:
+                fetch(LORA_FILE)
+            except DownloadError as error:
+                if not isinstance(error.__cause__, EntryNotFoundError):
+                    raise
     except DownloadError as error:
         raise weights.WeightsError(
             f"{entry} was not downloaded: {error}. To fetch it by hand, save all files of "

@@ -9,10 +9,12 @@ import torch
 
 from editmetrics import create_metric
 from editmetrics.mllm.backbone import Backbone
+from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.plugins.lmm4lmm.chat_layout import ConversionError
 from editmetrics.plugins.lmm4lmm.convert import SYSTEM, convert
 from editmetrics.testing import tiny_backbone
 from editmetrics.testing.toys import picture
+from editmetrics.weights import sha256
 from tests.plugins.lmm4lmm.chat_layout import CONFIG, ChatModel, random_model, write
 
 PROMPTS = ("a red square", "a long prompt of many more words than the first one has, so that it is padded")
@@ -76,7 +78,7 @@ def test_scores_hidden_states_and_levels_are_those_of_the_chat_layout(converted,
         assert ids[:-3].tolist() == prompt.ids.tolist()  # without "excellent", "." and the turn's end
         expected = reference.hidden(prompt.pictures[0].pixels["pixel_values"], ids)[-4]
         torch.testing.assert_close(hidden[row], expected, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(scores[row].clamp(min=0), reference.score(expected), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(scores[row], reference.score(expected), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(logits[row], reference.logits(expected), atol=1e-3, rtol=1e-4)
     assert (hidden[0] - hidden[1]).abs().max() > 0.1  # the comparison could have failed
 
@@ -102,7 +104,7 @@ def test_a_converted_checkpoint_is_a_metric(converted):
     said = json.loads((converted / "metric.json").read_text())
     assert (said["label_scale"], said["settings"]["side"]) == ([0.0, 100.0], 1024)
     assert sorted(said["settings"]["converted_from"]) == [
-        "lora_weights.pth", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+        "config.json", "lora_weights.pth", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
     ]  # fmt: skip
 
 
@@ -140,9 +142,64 @@ def test_published_files_in_the_store_are_converted_once(published, native, tmp_
         values.append(metric(picture(0), prompt="a red square")["correspondence"])
         monkeypatch.setattr("editmetrics.plugins.lmm4lmm.published.convert", None)
     assert values[0] == values[1]
-    assert "unknown until downloaded" not in json.dumps(metric.identity())
+    files = metric.identity()["weights"][-1]["lmm4lmm.correspondence"]
+    assert files == {path.name: sha256(path) for path in published[0].iterdir() if "index" not in path.name}
     (folder,) = (path for path in (tmp_path / "weights" / "converted").iterdir() if path.is_dir())
     assert folder.name.startswith("lmm4lmm.correspondence-")
+
+
+def test_a_conversion_that_was_stopped_is_done_again(published, native, tmp_path, monkeypatch):
+    """Whatever it left: nothing after an error, a half-written folder after a kill."""
+    from editmetrics.plugins.lmm4lmm import convert as conversion
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "write_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            convert(published[0], output, part="perception", processor=str(native))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "model.safetensors").write_bytes(b"half of it")
+    output.mkdir()  # an empty folder is new enough
+    checkpoint = convert(published[0], output, part="perception", processor=str(native))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert checkpoint == read_checkpoint(output)
+    assert sorted(path.name for path in output.iterdir()) == [
+        "adapter_perception", "backbone", "card.md", "heads.safetensors", "history.jsonl", "metric.json",
+    ]  # fmt: skip
+
+
+def test_the_adapters_own_file_is_fetched_for_questions_where_there_is_one(tmp_path, monkeypatch):
+    """The authors' code takes it for scores always, and for answers where it is there."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    from editmetrics import downloads
+    from editmetrics.plugins.lmm4lmm.published import INDEX, _fetch_weights
+    from editmetrics.weights import WeightsError
+
+    asked = []
+
+    def fetch(repository, revision, file, folder, *, progress):
+        asked.append(file)
+        if file == INDEX:
+            (folder / file).write_text(json.dumps({"weight_map": {"a": "one.safetensors"}}))
+        elif file == missing:
+            try:
+                raise EntryNotFoundError("404")
+            except EntryNotFoundError as error:
+                raise downloads.DownloadError(f"no {file}") from error
+        return folder / file, None
+
+    monkeypatch.setattr(downloads, "fetch_from_hub", fetch)
+    missing = "lora_weights.pth"
+    _fetch_weights("lmm4lmm.questions", tmp_path, lora_too=True)
+    assert asked == [INDEX, "one.safetensors", "lora_weights.pth"]
+    missing = "one.safetensors"
+    with pytest.raises(WeightsError, match=r"no one\.safetensors.*IntMeGroup/LMM4LMM-QA"):
+        _fetch_weights("lmm4lmm.questions", tmp_path, lora_too=True)
 
 
 def test_the_command_converts(published, native, tmp_path):
@@ -207,6 +264,19 @@ def test_a_tensor_that_nothing_asks_for_is_an_error(vocabulary):
     config, tensors = random_model(vocabulary)
     with pytest.raises(ConversionError, match=r"1 tensors have no place in the model: mlp2\.0\.weight"):
         convert_tensors({**tensors, "mlp2.0.weight": torch.zeros(2)}, config)
+
+
+@pytest.mark.parametrize("kind", ["base_layer.weight", "lora_B.default.weight"])
+def test_a_tensor_of_another_shape_is_an_error_that_names_it(vocabulary, kind):
+    from editmetrics.plugins.lmm4lmm.chat_layout import convert_tensors
+
+    config, tensors = random_model(vocabulary)
+    name = f"language_model.base_model.model.model.layers.1.attention.wqkv.{kind}"
+    tensors[name] = tensors[name][:-1]
+    with pytest.raises(
+        ConversionError, match=r"language_model\.model\.layers\.1\.attention\.wqkv\.\w+.* has the shape"
+    ):
+        convert_tensors(tensors, config)
 
 
 @pytest.mark.parametrize(

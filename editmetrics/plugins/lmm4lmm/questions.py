@@ -1,0 +1,90 @@
+"""Questions from a file: the same ones for every sample, or a table of them by image or by prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...data.tables import parse_json, read_rows, read_text
+from ...sample import EditMetricsError, Sample
+
+_COLUMN = re.compile(r"questions?(_\d+)?")
+
+
+class QuestionsError(EditMetricsError, ValueError):
+    """A file of questions cannot be used; the message names it and says what was expected."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What samples are asked that have no questions of their own.
+
+    - `of_all`: of every sample. `by_id`, `by_prompt`: of the sample with this id, or with this prompt.
+    """
+
+    of_all: tuple[str, ...] = ()
+    by_id: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_prompt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, sample: Sample) -> tuple[str, ...]:
+        """The questions of a sample: its own, else those of the file; none where neither has any.
+
+        >>> asked = Questions(by_prompt={"a red cat": ("Is the cat red?",)})
+        >>> asked.of(Sample("x", b"", prompt="a red cat")), asked.of(Sample("x", b"", questions=("Is it day?",)))
+        (('Is the cat red?',), ('Is it day?',))
+        """
+        if sample.questions:
+            return tuple(sample.questions)
+        return self.of_all or self.by_id.get(sample.id) or self.by_prompt.get(sample.prompt or "") or ()
+
+    def identity(self) -> Any:
+        """All of it, as JSON."""
+        return list(self.of_all) if self.of_all else {name: said for name, said in asdict(self).items() if said}
+
+
+def read_questions(file: str) -> Questions:
+    """The questions of a file.
+
+    A .txt file has a question a line, asked of every sample. A table (csv, jsonl or parquet) says by `id` or by
+    `prompt` whose they are, and has them in a column `questions` (a list, in a csv as JSON, or one text) or in columns
+    `question_1`, `question_2`, ...; several rows of one sample add up. Raises `QuestionsError` or `DataError`.
+    """
+    path = Path(file)
+    if path.suffix.lower() == ".txt":
+        found = Questions(of_all=tuple(line.strip() for line in read_text(path).splitlines() if line.strip()))
+    else:
+        found = _of_table(path)
+    if not (found.of_all or found.by_id or found.by_prompt):
+        raise QuestionsError(f"{file} has no questions; expected one a line, or a table with columns id and questions")
+    return found
+
+
+def _of_table(path: Path) -> Questions:
+    by: dict[str, dict[str, tuple[str, ...]]] = {"id": {}, "prompt": {}}
+    for row in read_rows(path):
+        if row.problem:
+            raise QuestionsError(f"{path}, {row.place}: {row.problem}; mend or remove the row")
+        key = next((name for name in by if row.cells.get(name) is not None), None)
+        if key is None:
+            raise QuestionsError(f"{path}, {row.place}: neither id nor prompt says whose questions these are")
+        asked = by[key].get(str(row.cells[key]), ())
+        for name, value in row.cells.items():
+            if _COLUMN.fullmatch(name) and value is not None:
+                asked += _texts(value, f"{path}, {row.place}")
+        if asked:
+            by[key][str(row.cells[key])] = asked
+    return Questions(by_id=by["id"], by_prompt=by["prompt"])
+
+
+def _texts(value: Any, place: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        try:
+            value = parse_json(value) if value.lstrip().startswith("[") else [value]
+        except ValueError as error:
+            raise QuestionsError(f"{place}: {error}") from error
+    if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
+        raise QuestionsError(f"{place}: {value!r} are no questions; expected a list of texts")
+    return tuple(text.strip() for text in value)

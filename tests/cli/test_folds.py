@@ -1,0 +1,147 @@
+"""`editmetrics fit --folds`: each sample is tested once, by a training that has not seen its group."""
+
+from __future__ import annotations
+
+import csv
+import json
+from statistics import fmean
+
+import pytest
+from scipy.stats import kendalltau, pearsonr, spearmanr
+
+from editmetrics.mllm import trainer
+from editmetrics.mllm.checkpoint import read_checkpoint
+from editmetrics.registry import BUILTIN
+from editmetrics.testing.toy_edits import toy_edits
+
+DIMENSIONS = ("visual_quality", "content_preservation")
+QUICK = ("--set", "steps=20", "--set", "learning_rate=0.01")
+
+
+@pytest.fixture(scope="session")
+def ratings(tmp_path_factory):
+    """A manifest of 120 rated edits of 30 sources."""
+    return toy_edits(tmp_path_factory.mktemp("toy"), 120, per_source=4)
+
+
+@pytest.fixture(autouse=True)
+def learned(monkeypatch):
+    """A small learned metric, registered."""
+    monkeypatch.setitem(BUILTIN, "image_statistics", "tests.mllm.image_statistics:ImageStatistics")
+
+
+def rows(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def command(ratings, output, *more):
+    return ("fit", "image_statistics", ratings, "--folds", "5", "-o", output, *QUICK, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole") / "folds"
+
+
+def test_each_sample_is_tested_once_and_the_table_is_what_the_scores_give(run, ratings, whole):
+    ran = run(*command(ratings, whole))
+    assert ran.code == 0, ran.err
+    rated = {row["id"]: row for row in rows(ratings)}
+    tested = [rows(whole / f"fold_{fold}.csv") for fold in range(1, 6)]
+    assert sorted(row["id"] for fold in tested for row in fold) == sorted(rated)
+    sources = [{rated[row["id"]]["source"] for row in fold} for fold in tested]
+    assert [len(each) for each in sources] == [6] * 5  # no source is in two of them: they are 30 in all
+    assert len(set.union(*sources)) == 30
+    written = {(r["fold"], r["dimension"], r["measure"]): r for r in rows(whole / "folds.csv")}
+    for dimension in DIMENSIONS:
+        for measure, expected in (("srcc", spearmanr), ("plcc", pearsonr), ("krcc", kendalltau)):
+            values = []
+            for fold, scores in enumerate(tested, 1):
+                (column,) = [name for name in scores[0] if name.endswith(f".{dimension}")]
+                pairs = [(float(row[column]), float(rated[row["id"]][dimension])) for row in scores]
+                values.append(expected(*zip(*pairs, strict=True))[0])
+                line = written[str(fold), dimension, measure]
+                assert float(line["value"]) == pytest.approx(values[-1], abs=1e-9)
+                assert (line["n"], line["excluded"]) == ("24", "0")
+            (shown,) = [line.split() for line in ran.out.splitlines() if line.split()[:2] == [dimension, measure]]
+            assert shown[2] == f"{fmean(values):.4g}"
+            assert shown[4:] == [f"{value:.4g}" for value in values]
+    for fold in range(1, 6):  # what a training saw is all the rest, a fifth of it for validation
+        data = read_checkpoint(whole / f"fold_{fold}").data
+        assert data["train"] + data["validation"] == 96
+
+
+def test_the_same_command_goes_on_where_it_was_stopped(run, ratings, whole, tmp_path, monkeypatch):
+    plain, calls = trainer.run, []
+
+    def stopped(*args, **more):
+        calls.append(more["folder"])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return plain(*args, **more)
+
+    monkeypatch.setattr(trainer, "run", stopped)
+    ran = run(*command(ratings, tmp_path / "folds"))
+    assert (ran.code, "the same command goes on" in ran.err) == (1, True)
+    assert not (tmp_path / "folds" / "folds.csv").exists()
+    calls.clear()
+    monkeypatch.setattr(trainer, "run", lambda *args, **more: calls.append(more["folder"]) or plain(*args, **more))
+    assert run(*command(ratings, tmp_path / "folds")).code == 0
+    assert [folder.parent.name for folder in calls] == ["fold_3", "fold_4", "fold_5"]
+    assert (tmp_path / "folds" / "folds.csv").read_text() == (whole / "folds.csv").read_text()
+    record = [json.loads(line) for line in (tmp_path / "folds" / "fold_1.record.jsonl").read_text().splitlines()]
+    before = len(record)
+    calls.clear()
+    assert run(*command(ratings, tmp_path / "folds")).code == 0  # nothing is left to do
+    assert calls == []
+    again = (tmp_path / "folds" / "fold_1.record.jsonl").read_text().splitlines()
+    assert sum("value" in json.loads(line) for line in again) == sum("value" in line for line in record)
+    assert len(again) - before <= 1  # a line that says that it was run
+
+
+@pytest.mark.parametrize("more", [("--val", "VAL"), ("--ablations",)])
+def test_folds_are_not_mixed_with_other_parts(run, ratings, tmp_path, more):
+    more = tuple(str(ratings) if each == "VAL" else each for each in more)
+    ran = run(*command(ratings, tmp_path / "folds", *more))
+    assert (ran.code, "--folds makes its own parts" in ran.err) == (2, True)
+
+
+def test_too_few_groups_are_an_error(run, tmp_path):
+    few = toy_edits(tmp_path / "few", 8, per_source=4)
+    ran = run(*command(few, tmp_path / "folds"))
+    assert (ran.code, "2 groups cannot be split into 5 parts" in ran.err) == (2, True)
+
+
+def test_a_fold_without_a_value_has_the_mean_of_none():
+    """A mean over the other folds would be a number that nobody measured."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from editmetrics.report.folds_table import show_folds
+
+    rows = [
+        {
+            "fold": fold,
+            "dimension": "quality",
+            "measure": measure,
+            "value": value,
+            "n": 9,
+            "excluded": fold,
+            "note": why,
+        }
+        for fold, value, why in ((1, 0.5, None), (2, None, "all scores are alike"), (3, 0.7, None))
+        for measure in ("krcc", "srcc")
+    ]  # fmt: skip
+    text = StringIO()
+    show_folds(rows, ("srcc", "krcc"), 5, Console(file=text, width=90))
+    lines = [line.split() for line in text.getvalue().splitlines()]
+    assert lines[1] == ["quality", "srcc", "-", "-", "0.5", "-", "0.7"]
+    assert [line[1] for line in lines[1:3]] == ["srcc", "krcc"]
+    assert "quality: 27 measured, 6 left out" in text.getvalue()
+    assert "quality, fold 2: no srcc: all scores are alike" in text.getvalue()
+    many = [{**rows[1], "fold": fold, "value": fold / 10} for fold in range(1, 8)]
+    text = StringIO()
+    show_folds(many, ("srcc",), 5, Console(file=text, width=90))
+    assert text.getvalue().splitlines()[1].split() == ["quality", "srcc", "0.4", "0.216"]
