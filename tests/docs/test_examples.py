@@ -27,17 +27,27 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 NOT_RUN = {
     r"editmetrics fit ": "trains a model",
     r"editmetrics lsa ": "needs a backbone from the hub",
+    r"editmetrics serve ": "serves until it is stopped; tests/serving does",
+    r"editmetrics score .*--engine ray": "needs a cluster; tests/scoring/test_ray.py has one",
     r"editmetrics weights pull|editmetrics weights path|lpips:net=vgg": "downloads",
     r"editmetrics weights convert": "needs the published weights",
     r"--endpoint|--model ": "asks a model",
-    r" -m (ds_ieqa|lmm4lmm|hpe_lsa|epaiqa)( |$)": "needs a backbone from the hub",
+    r"editmetrics qbench --compare": "needs the results of two models",
+    r"editmetrics plugin |edge_loss": "needs a package of one's own; tests/test_guide.py makes and runs all of it",
+    r"editmetrics merge ": "needs the parts of a run; tests/cli/test_score.py makes some",
+    r"pyiqa/": "needs pyiqa",
+    r"editmetrics benchmark .*(-m|--scores|--manifest) ": "needs a whole data set; tests/benchmarks has parts of them",
+    r" -m (ds_ieqa|lmm4lmm|hpe_lsa|epaiqa|vqa_score|vie_score|lmm4edit|edit_hf)( |$)": "needs a backbone from the hub",
+    r"--suite gedit|runs/fold_1": "asks a model; is trained on another page",
 }
 """Commands that are only parsed, and why."""
 
-TRAINED = {"lmm4lmm.md": "lmm4lmm", "hpe_lsa.md": "hpe_lsa"}
+TRAINED = {
+    "lmm4lmm.md": "lmm4lmm", "hpe_lsa.md": "hpe_lsa", "hpe-bench.md": "hpe_lsa", "epaiqa.md": "epaiqa",
+}  # fmt: skip
 """Whose checkpoint `runs/...` is on these pages; elsewhere ds_ieqa's."""
 
-UNFINISHED = {"judge.md": "asks a model", "serving.md": "needs a server"}
+UNFINISHED = {"judge.md": "asks a model", "qbench.md": "asks a model", "serving.md": "needs a server"}
 """Pages whose Python is only compiled, and why."""
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import polars
 from PIL import Image
 
+from editmetrics.testing.benchmark_copies import write_copy
+from editmetrics.testing.toy_questions import toy_questions
 from editmetrics.weights import folder_of
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +22,17 @@ SIDE = 180
 """Pixels: over the 160 that MS-SSIM needs."""
 
 
+COPIES = {"evalmi-50k": "EvalMi-50K", "ebench-18k": "EBench-18K", "hpe-bench": "HPE-Bench"}
+"""The data sets that pages name, and where they are there."""
+
+
 def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     """Fill `folder`; `runs/...` are copies of the toy checkpoint of the metric `trained`."""
     (folder / "docs").mkdir(parents=True)
     (folder / "docs" / "examples").symlink_to(EXAMPLES)
     for name, kind in {
-        "sources": "source", "edits": "edited", "images": "edited", "real_or_fake": "edited", "model_a": "edited",
-        "model_b": "edited_b", "masks": "masks",
+        "sources": "source", "edits": "edited", "images": "edited", "generated": "edited", "real_or_fake": "edited",
+        "model_a": "edited", "model_b": "edited_b", "masks": "masks",
     }.items():  # fmt: skip
         (folder / name).mkdir()
         for stem in NAMES:
@@ -42,13 +48,16 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     _table(folder / "prompts.csv", [{"name": name, "prompt": prompt} for name, prompt in PROMPTS.items()])
     rows = [
         {"id": f"{system}/{name}", "source": f"sources/{name}.png", "edited": f"{system}/{name}.png",
-         "prompt": PROMPTS[name], "system": system}
+         "prompt": PROMPTS[name], "system": system, "edit_type": "colour"}
         for system in ("model_a", "model_b") for name in NAMES
     ]  # fmt: skip
     _table(folder / "manifest.csv", rows)
     polars.DataFrame(rows).write_parquet(folder / "manifest.parquet")
     for name in ("runs/mine", "runs/a", "runs/pose"):
         shutil.copytree(folder_of(f"{trained}.toy"), folder / name)
+    for name, where in COPIES.items():
+        write_copy(name, folder / where, each=1)
+    toy_questions(folder / "data")
     _ratings(folder)
     return folder
 
@@ -65,7 +74,15 @@ def _ratings(folder: Path) -> None:
         said = {"id": id_, "system": id_.split("/")[0], "source": f"{id_.split('/')[1]}.png"}
         dimensions = {name: quality + draw.gauss(0, 15) for name in ("visual_quality", "editing_fidelity")}
         dimensions["content_preservation"] = quality + draw.gauss(0, 15)
-        scores.append({**said, "psnr": 20 + quality / 10 + draw.gauss(0, 2), "ssim": quality / 100, **dimensions})
+        scores.append(
+            {
+                **said,
+                "edit_type": draw.choice(("add", "remove")),
+                "psnr": 20 + quality / 10 + draw.gauss(0, 2),
+                "ssim": quality / 100,
+                **dimensions,
+            }
+        )
         said["split"] = "in" if id_.startswith("model_a") else "out"
         ratings.append({**said, "mos": quality, "psnr": quality, **dict.fromkeys(dimensions, quality)})
         for rater in "abcde":
@@ -73,7 +90,8 @@ def _ratings(folder: Path) -> None:
             said = {"overall": draw.randint(1, 5), "harmony": draw.randint(1, 5), "completion": draw.randint(1, 3)}
             survey.append({"item": id_, "subject": rater, **said})
     _table(folder / "scores.csv", scores)
-    polars.DataFrame(scores).write_parquet(folder / "scores.parquet")
+    for name in ("scores", "before", "after"):
+        polars.DataFrame(scores).write_parquet(folder / f"{name}.parquet")
     for name in ("ratings.csv", "mos.csv", "rated.csv"):
         _table(folder / name, ratings)
     _table(folder / "raw.csv", raw)
