@@ -27,6 +27,7 @@ GROUP = "editmetrics.metrics"
 BUILTIN = {
     "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
+    "epaiqa": "editmetrics.plugins.epaiqa.metric:EPAIQA",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
