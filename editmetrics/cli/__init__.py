@@ -21,6 +21,8 @@ COMMANDS = {
     "evaluate": ("evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
     "fit": ("fit:fit", "Train a learned metric on rated samples."),
+    "annotate": ("annotate:annotate", "Have chat models write and check explanations to train on."),
+    "explanations": ("explanations:explanations", "Have a chat model compare explanations with reference answers."),
     "lsa": ("lsa:lsa", "Find the layer of a backbone that tells real from edited images."),
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),
     "info": ("info:info", "Show one metric in full: formula, paper, options, licence."),

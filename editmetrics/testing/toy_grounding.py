@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..mllm.backbone import IMAGE, Backbone
 from ..mllm.readouts import LEVELS
@@ -28,7 +29,7 @@ from ..mllm.training import Recipe, train
 from ..plugins.epaiqa.answers import Pieces, explained_answer
 from ..plugins.epaiqa.box import Box
 from ..plugins.epaiqa.levels import level_of
-from ..plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
+from ..plugins.epaiqa.prompts import BOX_START, HARMONY_LEVEL, NATURALNESS_LEVEL, QUESTIONS, grounding_chat
 from .backbones import tiny_backbone
 from .toy_backbone import Learner, Lesson
 from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
@@ -40,8 +41,8 @@ SIDE = 64
 TENTHS, HUNDREDTHS = 1.0, 0.2
 """The weight of each digit of a fraction in the loss; the digit before the point says nothing."""
 
-RECIPE = Recipe(
-    steps=3000, batch_size=32, learning_rate=1e-3, weight_decay=0.01, warmup_ratio=0.03, evaluate_every=250
+RECIPE = Recipe(steps=750, batch_size=32, learning_rate=1e-3, weight_decay=0.01, schedule="constant", warmup_ratio=0.03,
+    evaluate_every=250,
 )
 
 
@@ -81,7 +82,7 @@ def pretrain(folder: str | Path, recipe: Recipe = RECIPE, count: int = 8000) -> 
         validate=lambda: learner.mean_iou(shapes(64, seed=1)),
         progress=_progress,
     )
-    backbone.model.save_pretrained(folder / "toy-llava")
+    backbone.model.to(torch.bfloat16).save_pretrained(folder / "toy-llava")  # half the bytes
     backbone.processor.save_pretrained(folder / "toy-llava")
     return folder / "toy-llava"
 
@@ -103,7 +104,7 @@ class Shapes(Learner):
         if kind == 1:
             return self.lesson((IMAGE, IMAGE, "Describe the shape."), both, said)
         ((_, parts),) = grounding_chat(IMAGE)
-        return self.lesson(tuple(parts), both, f"{BOX_START}{shape.box.written()}.")
+        return self.lesson(tuple(parts), both, f"{BOX_START} {shape.box.written()}.")
 
     def mean_iou(self, held_out: Sequence[Shape]) -> float:
         """The mean intersection over union of the boxes that are answered with the true ones; 0 for none."""
@@ -174,7 +175,12 @@ def _corpus() -> str:
     nothing = {"blank": np.random.default_rng(0).integers(0, 256, (256, 256, 3)).astype(np.uint8)}
     made = [edit.explanation for edit in region_edits(60, photographs=nothing)]
     asked = [f"make the region {colour}. The partial editing prompt is:" for colour in COLOURS]
-    short = ["Describe the shape.", "How large is the shape? It is", BOX_START, "Harmony level is: Naturalness level is:"]
+    short = [
+        "Describe the shape.",
+        "How large is the shape? It is",
+        BOX_START,
+        "Harmony level is: Naturalness level is:",
+    ]
     said = ["The original image is: , the image after partial editing is: The editing area of image after partial "]
     return " ".join([*QUESTIONS.values(), *answers, *made, *asked, *short, *said])
 

@@ -91,7 +91,9 @@ class Assessor:
 
         first = [self.backbone.tokens(f" {word}")[0] for word in COMPLETIONS]
         if len(set(first)) < len(first):
-            raise BackboneError(f"{self.backbone.checkpoint.name} begins two of {', '.join(COMPLETIONS)} with one token")
+            raise BackboneError(
+                f"{self.backbone.checkpoint.name} begins two of {', '.join(COMPLETIONS)} with one token"
+            )
         return first
 
     # ------------------------------------------------------------------ prompts, on the CPU
@@ -131,7 +133,7 @@ class Assessor:
         """The question where the edit is, and the answer."""
         from ...mllm.backbone import IMAGE
 
-        answer = f"{BOX_START}{region.written()}."
+        answer = f"{BOX_START} {region.written()}."
         return self._taught(grounding_chat(IMAGE), self.pair(source, edited), answer, True)
 
     def explained(self, source: np.ndarray, edited: np.ndarray, instruction: str, answer: str) -> Prompt:
@@ -166,9 +168,7 @@ class Assessor:
             flat = self.backbone.look(pictures)
         return [flat[start : start + 2] for start in range(0, len(flat), 2)]
 
-    def ground(
-        self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None
-    ) -> Regions:
+    def ground(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Regions:
         """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason."""
         boxes: list[Box | None] = []
         problems: list[SampleError | None] = []

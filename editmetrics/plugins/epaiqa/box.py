@@ -149,14 +149,12 @@ def given_box(region: Any) -> Box:
     _no_region(region)
 
 
-def mask_box(mask: np.ndarray) -> Box:
-    """The bounding box of the white of a mask (H, W) or (H, W, C), uint8 or bool. `SampleError` where nothing is white.
+def mask_box(white: np.ndarray) -> Box:
+    """The bounding box of a mask (H, W) of bool. Raises `SampleError` where nothing of it is true.
 
     >>> mask_box(np.pad(np.ones((2, 4), bool), ((1, 1), (2, 2))))
     Box(x=0.5, y=0.5, w=0.5, h=0.5)
     """
-    white = mask if mask.dtype == bool else mask > 127
-    white = white if white.ndim == 2 else white.any(-1)
     rows, columns = np.flatnonzero(white.any(1)), np.flatnonzero(white.any(0))
     if not len(rows):
         raise SampleError("the mask has no white in it, so that it marks no region")

@@ -20,7 +20,7 @@ from ...mllm.training import History, Progress, Recipe, on_main_process, train, 
 from ...sample import EditMetricsError
 from .assessor import Assessor
 from .learner import Learner, Lessons, collate, level_agreement, mean_iou, overall_agreement
-from .lessons import Materials, read_materials
+from .lessons import OF_STAGE, Materials, read_materials
 from .method import PRESETS, STAGES, Method, Stage
 from .prompts import QUESTIONS
 
@@ -73,18 +73,21 @@ def fit(
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
     materials = materials.without_unusable(assessor)
     try:
-        histories = {
+        histories: dict[str, History] = {
             stage: _train(stage, assessor, materials, method, recipe, folder, about, resume, progress)
             for stage in method.stages
         }
         if adapter is None:
-            _convert(backbone, method)
+            _round(backbone, method)
+        validation = _validation(assessor, materials, method)
         known = [] if before is None else list(before.settings["stages"])
         stages = [stage for stage in STAGES if stage in {*known, *method.stages}]
         dimensions = [
             d.name for d in type(metric).dimensions
             if d.name in materials.dimensions or (before is not None and d.name in before.dimensions)
         ]  # fmt: skip
+        if adapter is None:
+            _convert(backbone, method)
         write = partial(
             write_checkpoint,
             folder,
@@ -100,7 +103,7 @@ def fit(
                 "rated_on": list(label_scale),
                 "explains": method.cot is not None if "explained" in method.stages else _explained(before),
             },
-            validation=_validation(assessor, materials, method),
+            validation=validation,
             recipe={**asdict(method), **asdict(recipe)},
             data=materials.counts(),
             fit=about,
@@ -146,21 +149,21 @@ def _measure(stage: Stage, assessor: Assessor, materials: Materials, method: Met
         if stage == "grounding":
             return float(found["region"]["mean_iou"])
         if stage == "explained":
-            return found["overall_quality"]["srcc"]  # type: ignore[no-any-return]
+            return found["overall_quality"]["srcc"]
         values = [measures["srcc"] for measures in found.values()]
         return None if None in values else sum(values) / len(values)
 
     return measure
 
 
-def _validated(
-    stage: Stage, assessor: Assessor, materials: Materials, method: Method
-) -> dict[str, dict[str, Any]]:
+def _validated(stage: Stage, assessor: Assessor, materials: Materials, method: Method) -> dict[str, dict[str, Any]]:
     tasks = materials.validation[stage]
     if stage == "grounding":
         return {"region": mean_iou(assessor, tasks)}
     if stage == "explained":
-        ratings = [[materials.rating(task, name) for task in tasks] for name in ("overall_quality", "prompt_completion")]
+        ratings = [
+            [materials.rating(task, name) for task in tasks] for name in ("overall_quality", "prompt_completion")
+        ]
         return overall_agreement(assessor, tasks, *ratings, explain=method.cot is not None)
     found = {}
     for kind in dict.fromkeys(task.kind for task in tasks):
@@ -172,9 +175,7 @@ def _validated(
 def _validation(assessor: Assessor, materials: Materials, method: Method) -> dict[str, dict[str, Any]]:
     """All stages' measures, taken at the end: a later stage may undo what an earlier one taught."""
     return {
-        name: found
-        for stage in method.stages
-        for name, found in _validated(stage, assessor, materials, method).items()
+        name: found for stage in method.stages for name, found in _validated(stage, assessor, materials, method).items()
     }
 
 
@@ -203,11 +204,17 @@ def _adapter(backbone: Backbone, method: Method, recipe: Recipe, before: Checkpo
     return name
 
 
+def _round(backbone: Backbone, method: Method) -> None:
+    """Round the trained weights as they will be saved, so that what is validated is what is saved."""
+    dtype = backbone.dtype
+    _convert(backbone, method)
+    backbone.model.to(dtype=dtype)
+
+
 def _convert(backbone: Backbone, method: Method) -> None:
-    """Bring the trained backbone to the dtype in which it is saved, so that what is validated is what is saved."""
     import torch
 
-    backbone.model.to(torch.bfloat16 if method.saved == "bfloat16" else torch.float32)
+    backbone.model.to(dtype=torch.bfloat16 if method.saved == "bfloat16" else torch.float32)
 
 
 def _explained(before: Checkpoint | None) -> bool:

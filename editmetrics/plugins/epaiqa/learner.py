@@ -137,8 +137,7 @@ def mean_iou(assessor: Assessor, tasks: Sequence[Task]) -> dict[str, Any]:
             prompts = [_prepared(assessor, task).grounding for task in batch]
             boxes = assessor.ground(prompts).boxes
             found += [
-                -1.0 if box is None else box.iou(_required(task.region))
-                for box, task in zip(boxes, batch, strict=True)
+                -1.0 if box is None else box.iou(_required(task.region)) for box, task in zip(boxes, batch, strict=True)
             ]
         return found
 

@@ -65,8 +65,8 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
     "paper": (Method(), PAPER),
     "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
     "toy": (
-        Method(grounding_steps=500, quantitative_steps=700, explained_steps=700, max_tokens=64, saved="float32"),
-        Recipe(batch_size=32, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01),
+        Method(grounding_steps=300, quantitative_steps=400, explained_steps=500, max_tokens=64),
+        Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=100),
     ),
 }
 """`default` is the paper's training, as far as it is told; `lora` is for one GPU, `toy` for tiny backbones."""

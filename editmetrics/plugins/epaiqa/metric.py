@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.readouts import LevelReadout
     from ...mllm.training import Progress
+    from .annotate import Annotator
     from .assessor import Assessor, Explanation, Prepared
+    from .explanations import ExplanationJudge
 
 T = TypeVar("T", bound="EPAIQA")
 
@@ -162,9 +164,9 @@ class EPAIQA(BackboneMetric):
         Raises `SampleError` for a malformed one, and for one outside the image.
         """
         if self.region == "mask":
-            from ...images import read_image
+            from ...images import read_mask
 
-            return mask_box(read_image(sample.mask)), "mask"
+            return mask_box(read_mask(sample.mask)), "mask"
         given = sample.meta.get("region")
         if self.region == "given" and given is not None and str(given).strip():
             return given_box(given), "given"
@@ -315,6 +317,20 @@ class EPAIQA(BackboneMetric):
         from .method import Method
 
         return Method, Recipe
+
+    @staticmethod
+    def annotator(judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Annotator:
+        """Chat models that write and check the chains of thought of stage 3; see `.annotate.Annotator`."""
+        from .annotate import Annotator
+
+        return Annotator(judges, samples, **options)
+
+    @staticmethod
+    def explanation_judge(judge: Any) -> ExplanationJudge:
+        """A chat model that compares explanations with reference answers; see `.explanations`."""
+        from .explanations import ExplanationJudge
+
+        return ExplanationJudge(judge)
 
 
 def _rows(readout: LevelReadout) -> list[LevelReadout]:

@@ -9,7 +9,7 @@ from typing import Any
 
 Chat = list[tuple[str, list[Any]]]
 
-BOX_START = "The four coefficients representing the editing area are: "
+BOX_START = "The four coefficients representing the editing area are:"
 HARMONY_LEVEL, NATURALNESS_LEVEL = "Harmony level is:", "Naturalness level is:"
 
 GROUNDING = (
