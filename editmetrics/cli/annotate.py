@@ -47,8 +47,8 @@ def annotate(
     editmetrics annotate epaiqa ratings.csv --models gpt-5 gemini@https://x.example/v1 local:runs/backbone
     editmetrics fit epaiqa ratings_annotated.csv -o runs/a --label-scale 1 5
 
-    RATINGS is a manifest with the human ratings. For each row one model is drawn to write, and all the others must agree
-    with each piece. Their answers are kept: the same command goes on after a stop, and asks what failed again.
+    RATINGS is a manifest with the human ratings. For each row one model is drawn to write, and all the others must
+    agree with each piece. Answers are kept: the same command goes on after a stop, and asks again what failed.
     """
     from ..data import from_manifest
     from ..data.tables import mended, read_rows
@@ -122,7 +122,8 @@ class _Answers:
     """Says how many answers have come: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, quiet: bool) -> None:
-        self.quiet, self._bar, self._said = quiet, None, time.monotonic()  # type: ignore[var-annotated]
+        self.quiet, self._said = quiet, time.monotonic()
+        self._bar: Any = None
 
     def __enter__(self) -> _Answers:
         return self

@@ -41,11 +41,13 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
     comparing = _annotating(metric).explanation_judge(judge)
     said = _texts(answers, options["column"])
     expected = _texts(references, options["reference_column"])
-    click.echo(comparing.estimate(said, expected), err=True)
+    estimate = comparing.estimate(said, expected)
+    click.echo(estimate, err=True)
     if options["estimate"]:
         return
     hidden = options["quiet"] or not sys.stderr.isatty()
-    with click.progressbar(length=None, label="answers", file=sys.stderr, hidden=hidden) as bar:
+    bar: Any = click.progressbar(length=estimate.questions, label="answers", file=sys.stderr, hidden=hidden)
+    with bar:
         found = comparing.compare(said, expected, lambda _: bar.update(1))
     standard_output().print(_table(found))
     if missing := [name for name in expected if name not in said]:

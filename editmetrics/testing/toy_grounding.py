@@ -29,7 +29,7 @@ from ..mllm.training import Recipe, train
 from ..plugins.epaiqa.answers import Pieces, explained_answer
 from ..plugins.epaiqa.box import Box
 from ..plugins.epaiqa.levels import level_of
-from ..plugins.epaiqa.prompts import BOX_START, HARMONY_LEVEL, NATURALNESS_LEVEL, QUESTIONS, grounding_chat
+from ..plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
 from .backbones import tiny_backbone
 from .toy_backbone import Learner, Lesson
 from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
@@ -41,7 +41,13 @@ SIDE = 64
 TENTHS, HUNDREDTHS = 1.0, 0.2
 """The weight of each digit of a fraction in the loss; the digit before the point says nothing."""
 
-RECIPE = Recipe(steps=750, batch_size=32, learning_rate=1e-3, weight_decay=0.01, schedule="constant", warmup_ratio=0.03,
+RECIPE = Recipe(
+    steps=750,
+    batch_size=32,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    schedule="constant",
+    warmup_ratio=0.03,
     evaluate_every=250,
 )
 
@@ -82,7 +88,8 @@ def pretrain(folder: str | Path, recipe: Recipe = RECIPE, count: int = 8000) -> 
         validate=lambda: learner.mean_iou(shapes(64, seed=1)),
         progress=_progress,
     )
-    backbone.model.to(torch.bfloat16).save_pretrained(folder / "toy-llava")  # half the bytes
+    backbone.model.to(dtype=torch.bfloat16)  # type: ignore[call-arg] # half the bytes
+    backbone.model.save_pretrained(folder / "toy-llava")
     backbone.processor.save_pretrained(folder / "toy-llava")
     return folder / "toy-llava"
 
@@ -148,8 +155,11 @@ class Lessons(Sequence[Lesson]):
     def __len__(self) -> int:
         return len(self.shown)
 
-    @cache  # noqa: B019 - as many as there are shapes
     def __getitem__(self, index: Any) -> Any:
+        return self._lesson(int(index))
+
+    @cache  # noqa: B019 - as many as there are shapes
+    def _lesson(self, index: int) -> Lesson:
         return self.learner.ask(self.shown[index], index % 4)
 
 

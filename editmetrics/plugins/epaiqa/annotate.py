@@ -166,7 +166,7 @@ class Annotator:
     # ------------------------------------------------------------------ inside
 
     def _levels(self, sample: Sample) -> dict[str, Any]:
-        """The human levels that the pieces are written from. Raises `EditMetricsError` for a row that cannot be used."""
+        """The human levels that the pieces are written from; `EditMetricsError` for a row that cannot be used."""
         if missing := [name for name in ("source", "edited", "prompt") if not sample.has(name)]:
             raise AnnotationError(f"the row has no {', no '.join(missing)}")
         completion = completion_of(self._rating(sample, "prompt_completion"))

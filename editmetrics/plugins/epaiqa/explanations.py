@@ -20,9 +20,9 @@ from .answers import read_explained
 ROUNDS = 5
 
 CRITERIA = {
-    "PA": "If the judgment in the model response regarding whether the instructions are followed is consistent with the "
-    "standard answer, and the analysis meaning is also consistent, assign 2 points. If the judgment is consistent, but "
-    "there is a discrepancy in the analysis, assign 1 point. If the judgment differs, assign 0 points.",
+    "PA": "If the judgment in the model response regarding whether the instructions are followed is consistent with "
+    "the standard answer, and the analysis meaning is also consistent, assign 2 points. If the judgment is consistent, "
+    "but there is a discrepancy in the analysis, assign 1 point. If the judgment differs, assign 0 points.",
     "LNA": "If the analysis regarding naturalness in the model response is basically consistent with the standard "
     "answer, or if both the answer and the standard answer do not include an analysis of naturalness, assign 2 points. "
     "If there is some difference, but the overall judgment is consistent, assign 1 point. If there is a complete "
@@ -35,8 +35,8 @@ CRITERIA = {
     "points.",
     "Overall": "If the overall editing quality level in the answer is essentially consistent with the standard answer "
     "(for example, 'good' and 'excellent,' or 'bad' and 'poor,' which are similar in meaning), and the overall "
-    "summarization process is consistent, assign 2 points. If the overall editing effect level in the model response is "
-    "essentially consistent with the standard answer, but there are differences in the process of summarizing the "
+    "summarization process is consistent, assign 2 points. If the overall editing effect level in the model response "
+    "is essentially consistent with the standard answer, but there are differences in the process of summarizing the "
     "reasons for the editing effect level, assign 1 point. If the overall editing effect grade in the answer is "
     "inconsistent with the standard answer, assign 0 points.",
 }
@@ -94,10 +94,11 @@ def questions(explanation: str, reference: str) -> dict[str, Question]:
     wanted = [concern for concern in CRITERIA if completion == 3 or concern not in NOT_OF_TYPE_1]
     return {
         concern: Question.of(
-            f"Compare a model response with a standard answer about the quality of an image edit. {CRITERIA[concern]}\n\n"
+            "Compare a model response with a standard answer about the quality of an image edit. "
+            f"{CRITERIA[concern]}\n\n"
             f"Standard answer: {reference}\n\nModel response: {explanation}\n\n"
             'Answer with JSON: {"points": 0, 1 or 2}',
-            schema={"points": range(0, 3)},
+            schema={"points": range(3)},
         )
         for concern in wanted
     }

@@ -71,10 +71,10 @@ def fit(
     adapter = _adapter(backbone, method, recipe, before)
     assessor = Assessor(backbone, adapter, method.max_tokens)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
-    materials = materials.without_unusable(assessor)
+    materials, lessons = materials.lessons(assessor)
     try:
         histories: dict[str, History] = {
-            stage: _train(stage, assessor, materials, method, recipe, folder, about, resume, progress)
+            stage: _train(stage, assessor, materials, lessons[stage], method, recipe, folder, about, resume, progress)
             for stage in method.stages
         }
         if adapter is None:
@@ -120,6 +120,7 @@ def _train(
     stage: Stage,
     assessor: Assessor,
     materials: Materials,
+    lessons: Lessons,
     method: Method,
     recipe: Recipe,
     folder: Path,
@@ -127,10 +128,10 @@ def _train(
     resume: bool,
     progress: Progress | None,
 ) -> History:
-    logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(materials.train[stage]))
+    logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(lessons))
     return train(
         Learner(assessor, stage),
-        Lessons(assessor, materials.train[stage]),
+        lessons,
         collate=collate,
         recipe=method.recipe_of(stage, recipe),
         output_dir=folder / "training" / stage,
@@ -161,10 +162,8 @@ def _validated(stage: Stage, assessor: Assessor, materials: Materials, method: M
     if stage == "grounding":
         return {"region": mean_iou(assessor, tasks)}
     if stage == "explained":
-        ratings = [
-            [materials.rating(task, name) for task in tasks] for name in ("overall_quality", "prompt_completion")
-        ]
-        return overall_agreement(assessor, tasks, *ratings, explain=method.cot is not None)
+        overall, completions = ([materials.rating(task, name) for task in tasks] for name in OF_STAGE["explained"])
+        return overall_agreement(assessor, tasks, overall, completions, explain=method.cot is not None)
     found = {}
     for kind in dict.fromkeys(task.kind for task in tasks):
         asked = [task for task in tasks if task.kind == kind]
@@ -206,15 +205,16 @@ def _adapter(backbone: Backbone, method: Method, recipe: Recipe, before: Checkpo
 
 def _round(backbone: Backbone, method: Method) -> None:
     """Round the trained weights as they will be saved, so that what is validated is what is saved."""
-    dtype = backbone.dtype
+    dtype, model = backbone.dtype, backbone.model
     _convert(backbone, method)
-    backbone.model.to(dtype=dtype)
+    model.to(dtype=dtype)  # type: ignore[call-arg]
 
 
 def _convert(backbone: Backbone, method: Method) -> None:
     import torch
 
-    backbone.model.to(dtype=torch.bfloat16 if method.saved == "bfloat16" else torch.float32)
+    model = backbone.model
+    model.to(dtype=torch.bfloat16 if method.saved == "bfloat16" else torch.float32)  # type: ignore[call-arg]
 
 
 def _explained(before: Checkpoint | None) -> bool:

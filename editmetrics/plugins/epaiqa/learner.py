@@ -105,6 +105,13 @@ class Lessons(Sequence[Lesson]):
         self._kept: dict[int, Lesson] = {}
         self._room = KEPT
 
+    def some(self, indices: Sequence[int]) -> Lessons:
+        """Those of `indices`, with what is kept of them."""
+        chosen = Lessons(self.assessor, [self.tasks[index] for index in indices])
+        chosen._kept = {new: self._kept[old] for new, old in enumerate(indices) if old in self._kept}
+        chosen._room = self._room
+        return chosen
+
     def __len__(self) -> int:
         return len(self.tasks)
 

@@ -1,4 +1,4 @@
-"""The rated edits of a training as the tasks of its stages: which rows each stage learns from, and the truth of each."""
+"""Rated edits as the tasks of the stages: which rows each stage learns from, and the truth of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .method import Stage
 
 if TYPE_CHECKING:
     from .assessor import Assessor
-    from .learner import Task
+    from .learner import Lessons, Task
     from .metric import EPAIQA
 
 logger = logging.getLogger(__name__)
@@ -58,25 +58,30 @@ class Materials:
         counted["left_out"] = {reason: len(ids) for reason, ids in self.left_out.items()}
         return counted
 
-    def without_unusable(self, assessor: Assessor) -> Materials:
-        """The same without what the backbone cannot be asked: a prompt that is too long, a control token in it."""
+    def lessons(self, assessor: Assessor) -> tuple[Materials, dict[Stage, Lessons]]:
+        """The lessons of each stage; and the same materials without what the backbone cannot be asked, such as a prompt
+        that is too long or an image that cannot be read."""
+        from .learner import Lessons
+
         left_out = {reason: list(ids) for reason, ids in self.left_out.items()}
 
-        def usable(tasks: Sequence[Task]) -> list[Task]:
+        def usable(tasks: Sequence[Task]) -> Lessons:
+            every = Lessons(assessor, tasks)
             kept = []
-            for task in tasks:
+            for index, task in enumerate(tasks):
                 try:
-                    task.lesson(assessor)
+                    _ = every[index]
                 except SampleError as error:
                     left_out.setdefault(str(error), []).append(task.sample.id)
                     logger.warning("%s is left out: %s", task.sample.id, error)
                 else:
-                    kept.append(task)
-            return kept
+                    kept.append(index)
+            return every.some(kept)
 
-        train = {stage: usable(tasks) for stage, tasks in self.train.items()}
-        validation = {stage: usable(tasks) for stage, tasks in self.validation.items()}
-        return replace(self, train=train, validation=validation, left_out=left_out)
+        lessons = {stage: usable(tasks) for stage, tasks in self.train.items()}
+        train = {stage: of_stage.tasks for stage, of_stage in lessons.items()}
+        validation = {stage: usable(tasks).tasks for stage, tasks in self.validation.items()}
+        return replace(self, train=train, validation=validation, left_out=left_out), lessons
 
 
 def read_materials(

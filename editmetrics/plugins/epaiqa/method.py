@@ -65,7 +65,7 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
     "paper": (Method(), PAPER),
     "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
     "toy": (
-        Method(grounding_steps=300, quantitative_steps=400, explained_steps=500, max_tokens=64),
+        Method(grounding_steps=200, quantitative_steps=300, explained_steps=300, max_tokens=64),
         Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=100),
     ),
 }

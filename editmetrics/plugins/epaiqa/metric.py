@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from annotated_types import Ge
 
@@ -33,9 +33,9 @@ LEAST_MASS = 0.5
 class EPAIQA(BackboneMetric):
     """EPAIQA's four scores of a local edit, where it was made, and why it is as good as it is.
 
-    A vision-language model sees source, edited image and instruction, writes a chain of thought, and ends with the level
-    of the whole edit; harmony it judges of the whole edited image, local naturalness of the edited region alone. Each
-    score is read of the logits of the level words, as in Q-Align:
+    A vision-language model sees source, edited image and instruction, writes a chain of thought, and ends with the
+    level of the whole edit; harmony it judges of the whole edited image, local naturalness of the edited region alone.
+    Each score is read of the logits of the level words, as in Q-Align:
 
         score = sum_i i p_i,   p = softmax over the words' logits (bad to excellent: 1 to 5;
                                Non-, Partial, Full Completion: 1 to 3)
@@ -47,10 +47,10 @@ class EPAIQA(BackboneMetric):
     one costs its row, one of the model's the local naturalness. `details["level_phrase"]` is "generated" where the
     answer came to its level by itself, "appended" where the words that lead to it were put after it.
 
-    The paper's authors published no weights. Without `weights` the raw backbone is asked: a zero-shot score, which every
-    score says of itself (`details["zero_shot"]`) and whose agreement with people nobody has measured. `fit` trains it
-    on your ratings; `weights=toy` is a tiny model that was trained on photographs with synthetic edits, for trying out
-    and tests, not for results.
+    The paper's authors published no weights. Without `weights` the raw backbone is asked: a zero-shot score, which
+    every score says of itself (`details["zero_shot"]`) and whose agreement with people nobody has measured. `fit`
+    trains it on your ratings; `weights=toy` is a tiny model that was trained on photographs with synthetic edits, for
+    trying out and tests, not for results.
 
     Options:
         weights: A folder that `fit` wrote, or "toy".
@@ -60,7 +60,8 @@ class EPAIQA(BackboneMetric):
             is read at once after the prompt completion, another number than with it.
         max_tokens: The longest chain of thought, in tokens.
 
-    Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, supplement E.
+    Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
+    section E of the supplement.
 
     >>> metric = EPAIQA(weights="toy").to("cpu")
     >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the region red")
@@ -210,8 +211,7 @@ class EPAIQA(BackboneMetric):
 
     def _ready(self) -> Assessor:
         self.load()
-        assert self._assessor is not None  # noqa: S101 - what `load` has just made
-        return self._assessor
+        return cast("Assessor", self._assessor)
 
     def _regions(
         self, samples: Sequence[Prepared], features: Sequence[Any]
@@ -249,9 +249,8 @@ class EPAIQA(BackboneMetric):
             if level is None:
                 problems.append(f"{dimension.name}: no region: {problem}")
             elif self.zero_shot and float(level.mass) < LEAST_MASS:
-                problems.append(
-                    f"{dimension.name}: the backbone was not about to name a level (probability {float(level.mass):.3f})"
-                )
+                share = f"probability {float(level.mass):.3f}"
+                problems.append(f"{dimension.name}: the backbone was not about to name a level ({share})")
             else:
                 values[dimension.name], spreads[dimension.name] = float(level.expectation), float(level.spread)
         text = None if explained is None else explained.text
