@@ -66,14 +66,12 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
 def _table(found: Any) -> Any:
     from rich.table import Table
 
-    from ..report.terminal import number
-
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("concern", "mean (0 to 1)", "n", "without a vote"):
         table.add_column(heading, justify="left" if heading == "concern" else "right", no_wrap=True)
     for concern, votes in found.votes.items():
         mean = found.mean(concern)
-        shown = "-" if mean is None else number(mean)
+        shown = "-" if mean is None else f"{mean:.3f}"
         table.add_row(concern, shown, str(len(votes)), str(len(found.left_out.get(concern, ()))))
     return table
 
