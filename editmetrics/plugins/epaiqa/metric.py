@@ -72,6 +72,7 @@ class EPAIQA(BackboneMetric):
     name, version = "epaiqa", 1
     needs = frozenset({"source", "edited", "prompt"})
     uses = frozenset({"mask"})
+    columns = frozenset({"region"})
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("overall_quality", low=1, high=5, primary=True, description="how good the edit is, all in all"),
         Dimension("harmony", low=1, high=5, description="how well the edited region goes with the rest"),
