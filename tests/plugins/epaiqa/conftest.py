@@ -29,8 +29,10 @@ def samples(edits):
 
 @pytest.fixture(scope="session")
 def random_backbone(tmp_path_factory):
-    """A random tiny LLaVA-OneVision."""
-    return tiny_backbone("llava_onevision", tmp_path_factory.mktemp("backbone"), layers=2)
+    """A random tiny LLaVA-OneVision that spells the words of the answers in few tokens."""
+    folder = tmp_path_factory.mktemp("backbone")
+    words = " Non-Completion. Partial Completion. Full Completion. " * 20
+    return tiny_backbone("llava_onevision", folder, layers=2, corpus=words, vocabulary=900)
 
 
 @pytest.fixture
