@@ -23,7 +23,7 @@ def random_weights():
         yield
 
 
-WITH_TOY_WEIGHTS = {"ds_ieqa", "hpe_lsa", "lmm4lmm"}
+WITH_TOY_WEIGHTS = {"ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"}
 """Learned metrics without published weights: their toy weights stand for those that somebody trained."""
 
 SPECS = [f"{name}:weights=toy" if name in WITH_TOY_WEIGHTS else name for name in list_metrics()]

@@ -4,8 +4,8 @@
 
 trains it from random weights on ellipses and diamonds that are painted on photographs. The result ships with the
 package as `toy-llava`: the toy of `epaiqa` starts from it, as the paper's model starts from a LLaVA-OneVision that
-knows boxes. It knows such shapes and boxes, their colours and sizes, and nothing else: no edited rectangle, no noise
-and no quality.
+knows boxes. It knows such shapes, where they are, their colours and sizes, how strong the colour and how coarse their
+grain is, and nothing else: no edited rectangle, and none of the questions about quality.
 
 This module imports torch at its top.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from ..plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
 from .backbones import tiny_backbone
 from .toy_backbone import Learner, Lesson
 from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
-from .toy_regions import SIDES, fractions, random_box, region_edits
+from .toy_regions import SIDES, coarse_noise, fractions, random_box, region_edits
 
 logger = logging.getLogger(__name__)
 
@@ -41,36 +41,49 @@ SIDE = 64
 TENTHS, HUNDREDTHS = 1.0, 0.2
 """The weight of each digit of a fraction in the loss; the digit before the point says nothing."""
 
-RECIPE = Recipe(
-    steps=750,
-    batch_size=32,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    schedule="constant",
-    warmup_ratio=0.03,
-    evaluate_every=250,
+_RECIPE = Recipe(steps=750, batch_size=32, learning_rate=1e-3, weight_decay=0.01, warmup_ratio=0.03, evaluate_every=250)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training: on so many shapes of this seed, without noise in them or with it."""
+
+    name: str
+    count: int
+    seed: int
+    noisy: bool
+    recipe: Recipe
+
+
+PHASES = (
+    Phase("places", 8000, 0, False, replace(_RECIPE, schedule="constant")),
+    Phase("looks", 8000, 2, True, replace(_RECIPE, steps=500)),
 )
+"""First where a shape is, of what colour and how large; then also how strong its colour is, and how noisy it is."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A shape on a photograph: the image without and with it, its box, colour and size from 1 (least) to 5."""
+    """A shape on a photograph: the image without and with it, its box and colour; size, strength of the colour and
+    noise from 1 (least) to 5, the noise None where it is no question."""
 
     source: np.ndarray
     image: np.ndarray
     box: Box
     colour: str
     size: float
+    strength: float
+    noise: float | None
 
 
-def shapes(count: int, seed: int = 0, photographs: tuple[str, ...] = TRAINING) -> list[Shape]:
-    """`count` ellipses and diamonds of random place, size, colour and strength on crops of photographs."""
-    pictures, random = photographs_of(photographs), np.random.default_rng(seed)
+def shapes(count: int, seed: int = 0, noisy: bool = False) -> list[Shape]:
+    """`count` ellipses and diamonds of random place, size, colour, strength and noise on crops of photographs."""
+    pictures, random = photographs_of(TRAINING), np.random.default_rng(seed)
     crops = [crop_of(pictures, random, SIDE) for _ in range(max(count // 4, 1))]
-    return [_shape(crops[int(random.integers(len(crops)))], random) for _ in range(count)]
+    return [_shape(crops[int(random.integers(len(crops)))], random, noisy) for _ in range(count)]
 
 
-def pretrain(folder: str | Path, recipe: Recipe = RECIPE, count: int = 8000) -> Path:
+def pretrain(folder: str | Path, phases: Sequence[Phase] = PHASES) -> Path:
     """Write the backbone into `folder/toy-llava`, and return that; the same call goes on with a stopped training."""
     folder = Path(folder)
     start = tiny_backbone(
@@ -79,15 +92,16 @@ def pretrain(folder: str | Path, recipe: Recipe = RECIPE, count: int = 8000) -> 
     )  # fmt: skip
     backbone = Backbone.load(start, device="cpu")
     learner = Shapes(backbone)
-    train(
-        learner,
-        Lessons(learner, shapes(count)),
-        collate=lambda lessons: {"lessons": list(lessons)},
-        recipe=recipe,
-        output_dir=folder / "training",
-        validate=lambda: learner.mean_iou(shapes(64, seed=1)),
-        progress=_progress,
-    )
+    for phase in phases:
+        train(
+            learner,
+            Lessons(learner, shapes(phase.count, phase.seed, phase.noisy)),
+            collate=_collate,
+            recipe=phase.recipe,
+            output_dir=folder / phase.name,
+            validate=lambda: learner.mean_iou(shapes(64, seed=1)),
+            progress=_progress,
+        )
     backbone.model.to(dtype=torch.bfloat16)  # type: ignore[call-arg] # half the bytes
     backbone.model.save_pretrained(folder / "toy-llava")
     backbone.processor.save_pretrained(folder / "toy-llava")
@@ -97,19 +111,16 @@ def pretrain(folder: str | Path, recipe: Recipe = RECIPE, count: int = 8000) -> 
 class Shapes(Learner):
     """All of a backbone's weights, trained to answer questions about shapes."""
 
-    def ask(self, shape: Shape, kind: int) -> Lesson:
-        """One of four questions, and the answer: short ones about all, or the method's own about a box."""
-        said, see = f"{shape.colour} {level_of(shape.size)} {shape.box.written()}", self.backbone.see
+    def ask(self, shape: Shape, number: int) -> Lesson:
+        """One of four questions, and the answer: short ones about all or one thing, or the method's own about a box."""
+        kind, see = number % 4, self.backbone.see
         if kind in (0, 3):
-            question, said = (
-                ("Describe the shape.", said)
-                if kind == 0
-                else ("How large is the shape?", f"It is {level_of(shape.size)}.")
-            )
+            question, said = describe(shape) if kind == 0 else ask_one(shape, number // 4)
             return self.lesson((IMAGE, question), [see(shape.image)], said)
         both = [see(shape.source, among=2), see(shape.image, among=2)]
         if kind == 1:
-            return self.lesson((IMAGE, IMAGE, "Describe the shape."), both, said)
+            question, said = describe(shape)
+            return self.lesson((IMAGE, IMAGE, question), both, said)
         ((_, parts),) = grounding_chat(IMAGE)
         return self.lesson(tuple(parts), both, f"{BOX_START} {shape.box.written()}.")
 
@@ -160,10 +171,26 @@ class Lessons(Sequence[Lesson]):
 
     @cache  # noqa: B019 - as many as there are shapes
     def _lesson(self, index: int) -> Lesson:
-        return self.learner.ask(self.shown[index], index % 4)
+        return self.learner.ask(self.shown[index], index)
 
 
-def _shape(source: np.ndarray, random: np.random.Generator) -> Shape:
+def describe(shape: Shape) -> tuple[str, str]:
+    """A question about everything, and the answer."""
+    levels = [level_of(value) for value in (shape.size, shape.strength, shape.noise) if value is not None]
+    levels = levels[:1] if shape.noise is None else levels
+    return "Describe the shape.", f"{shape.colour} {' '.join(levels)} {shape.box.written()}"
+
+
+def ask_one(shape: Shape, draw: int) -> tuple[str, str]:
+    """A question about one of a shape's looks, and the answer."""
+    asked = {"How large is the shape?": shape.size}
+    if shape.noise is not None:
+        asked |= {"How strong is the colour?": shape.strength, "How noisy is the shape?": shape.noise}
+    question, value = list(asked.items())[draw % len(asked)]
+    return question, f"It is {level_of(value)}."
+
+
+def _shape(source: np.ndarray, random: np.random.Generator, noisy: bool) -> Shape:
     box = left, top, width, height = random_box(random, SIDE)
     rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
     across, down = (columns - left) / width * 2 - 1, (rows - top) / height * 2 - 1
@@ -172,11 +199,16 @@ def _shape(source: np.ndarray, random: np.random.Generator) -> Shape:
     colour = str(random.choice(list(COLOURS)))
     share = random.uniform(0.3, 1.0)
     painted = source * (1 - share) + np.array(COLOURS[colour], np.float64) * share
+    noise = float(random.uniform(1, 5)) if noisy else None
+    if noise is not None:
+        painted = painted + coarse_noise(random, SIDE, SIDE) * (noise - 1) / 4
     image = np.where(inside[..., None], painted, source)
     least, most = SIDES
     size = 1 + 4 * ((width + height) / 2 / SIDE - least) / (most - least)
     where = Box(*fractions(box, SIDE))
-    return Shape(source, np.rint(image).astype(np.uint8), where, colour, float(np.clip(size, 1, 5)))
+    strength = 1 + 4 * (share - 0.3) / 0.7
+    pixels = np.rint(image).clip(0, 255).astype(np.uint8)
+    return Shape(source, pixels, where, colour, float(np.clip(size, 1, 5)), float(np.clip(strength, 1, 5)), noise)
 
 
 def _corpus() -> str:
@@ -193,6 +225,10 @@ def _corpus() -> str:
     ]
     said = ["The original image is: , the image after partial editing is: The editing area of image after partial "]
     return " ".join([*QUESTIONS.values(), *answers, *made, *asked, *short, *said])
+
+
+def _collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
+    return {"lessons": list(lessons)}
 
 
 def _progress(step: int, total: int, loss: float, parts: Any, validation: float | None) -> None:

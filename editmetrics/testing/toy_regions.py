@@ -4,7 +4,8 @@ Each edit paints a rectangle of a photograph ("make the region red") and errs in
 
 - `harmony`, 1 to 5: how much of the region's colour is paint; 5 for a quarter, 1 for nine tenths: the more, the less
   the region goes with what surrounds it.
-- `local_naturalness`, 1 to 5: white noise inside the region; 5 for none, 1 for a standard deviation of 70 levels.
+- `local_naturalness`, 1 to 5: coarse noise inside the region, in blocks of 4 x 4 pixels; 5 for none, 1 for a standard
+  deviation of 60 levels.
 - `prompt_completion`, 1 to 3: 3 for the colour that was asked for, 1 for another, 2 where the lower half has another.
 
 `overall_quality` follows the paper's rule: bad where the instruction is not followed, poor where it is followed in
@@ -26,9 +27,9 @@ from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 
-LEAST_PAINT, MOST_PAINT, NOISE = 0.25, 0.9, 70.0
+LEAST_PAINT, MOST_PAINT, NOISE, BLOCK = 0.25, 0.9, 60.0, 4
 """Paint's share of the region's colour at a harmony of 5 and 1; the noise's deviation, in levels, at a naturalness of
-1."""
+1, and the side of its blocks, in pixels."""
 
 SIDES = (0.25, 0.65)
 """The least and the greatest side of a region, of the image's."""
@@ -113,6 +114,12 @@ def random_box(random: np.random.Generator, side: int) -> tuple[int, int, int, i
     return left, top, width, height
 
 
+def coarse_noise(random: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Noise (height, width, 1) in blocks, grey, of the deviation `NOISE`."""
+    blocks = random.normal(0, NOISE, (-(-height // BLOCK), -(-width // BLOCK)))
+    return blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width, None]
+
+
 def fractions(box: tuple[int, int, int, int], side: int) -> Region:
     """A rectangle of pixels as its centre and size in fractions of the image."""
     left, top, width, height = box
@@ -130,7 +137,7 @@ def _edit(source: np.ndarray, random: np.random.Generator) -> RegionEdit:
     if completion == 2:
         paint[height // 2 :] = COLOURS[another]
     share = MOST_PAINT + (LEAST_PAINT - MOST_PAINT) * (harmony - 1) / 4
-    noise = random.normal(0, 1, (height, width, 1)) * NOISE * (5 - naturalness) / 4
+    noise = coarse_noise(random, height, width) * (5 - naturalness) / 4
     edited = source.astype(np.float64)
     inside = edited[top : top + height, left : left + width]
     edited[top : top + height, left : left + width] = inside * (1 - share) + paint * share + noise

@@ -1,4 +1,4 @@
-"""Figure 9 with scripted chat models behind a server: honest ones, one that lies, one that refuses, one that is silent."""
+"""Figure 9 with scripted chat models behind a server: honest ones, a liar, one that refuses, one that is silent."""
 
 from __future__ import annotations
 

@@ -40,11 +40,13 @@ def test_every_form_of_a_box(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no box"), ("somewhere", "no box"), ("(0.5, 0.25, 0.4)", "no box"), ("(0.5, 0.25, 0.4, 0.3, 0.1)", "no box"),
+        ("", "no box"), ("somewhere", "no box"), ("(0.5, 0.25, 0.4)", "no box"),
+        ("(0.5, 0.25, 0.4, 0.3, 0.1)", "no box"),
         ("(a, b, c, d)", "no box"), ("(nan, inf, 0.4, 0.3)", "no box"), ("(0.5 0.25 0.4 0.3)", "no box"),
         ("(0.5, 0.25, 0.4, 0.3", "no box"), ("(0.5, 0.25, 0.4, 0.3]", "no box"),
         ("(0.5, 0.5, 0.2, 0.2) or (0.4, 0.4, 0.2, 0.2)", "2 different boxes"),
-        ("(0.5, 25%, 0.4, 0.3)", "some numbers"), ("(320, 160, 64, 64)", "from 0 to 1"), ("(-0.5, 0.5, 0.1, 0.1)", "from 0"),
+        ("(0.5, 25%, 0.4, 0.3)", "some numbers"), ("(320, 160, 64, 64)", "from 0 to 1"),
+        ("(-0.5, 0.5, 0.1, 0.1)", "from 0"),
         ("(0.5, 0.5, 0.0, 0.2)", "no area"), ("(0.95, 0.5, 0.3, 0.2)", "outside the image"),
         ("(0.5, 0.02, 0.3, 0.2)", "outside the image"), ("(150%, 50%, 10%, 10%)", "from 0 to 1"),
     ],
@@ -69,7 +71,7 @@ def test_garbage_is_a_box_inside_the_image_or_refused(text):
     try:
         box = read_box(text)
     except SampleError as error:
-        assert error.status == "unparseable"
+        assert error.status == "unparseable"  # noqa: PT017 - either outcome is right
         return
     assert box.left >= -ROUNDING - 1e-6
     assert box.right <= 1 + ROUNDING + 1e-6

@@ -62,15 +62,13 @@ def test_stages_2_and_3_train_everything(edits, tmp_path):
 
 
 def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits, samples, tmp_path):
-    trained = fit(edits, tmp_path / "run")
+    fit(edits, tmp_path / "run")
     said = json.loads((tmp_path / "run" / "metric.json").read_text())
     assert said["dimensions"] == list(DIMENSIONS)
     assert said["settings"]["stages"] == ["grounding", "quantitative", "explained"]
     assert set(said["validation"]) == {"region", *DIMENSIONS}
     loaded = create_metric("epaiqa", weights=str(tmp_path / "run"), device="cpu", max_tokens=8)
-    trained.max_tokens = 8
     scores = loaded.score(samples)
-    assert [dict(s) for s in scores] == [dict(s) for s in trained.to("cpu").score(samples)] or True
     held_out = said["validation"]["harmony"]["n"]
     materials = read_materials(
         fresh(), edits, None, stages=["quantitative"], targets={"harmony": "harmony"}, label_scale=(1, 5),
@@ -81,7 +79,7 @@ def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits,
     by_id = {sample.id: score["harmony"] for sample, score in zip(samples, scores, strict=True)}
     ratings = {sample.id: float(sample.meta["harmony"]) for sample in samples}
     found = srcc([by_id[name] for name in ids], [ratings[name] for name in ids])
-    assert found == pytest.approx(said["validation"]["harmony"]["srcc"], abs=0.2)  # ties of a near-constant model
+    assert found == said["validation"]["harmony"]["srcc"]
     assert not any(score.details.get("zero_shot") for score in scores)
 
 
@@ -154,7 +152,9 @@ def test_an_adapter_leaves_the_backbone_alone_and_comes_back(edits, samples, tmp
     assert [dict(s) for s in loaded.score(samples[:3])] == [dict(s) for s in more.score(samples[:3])]
     after = raw.model.state_dict()
     for name, tensor in before.items():
-        kept = after[name] if name in after else after[f"{name.rpartition('.')[0]}.base_layer.{name.rpartition('.')[2]}"]
+        kept = (
+            after[name] if name in after else after[f"{name.rpartition('.')[0]}.base_layer.{name.rpartition('.')[2]}"]
+        )
         assert torch.equal(tensor, kept)
     with pytest.raises(EditMetricsError, match="go on with tuning=lora"):
         fit(edits, tmp_path / "full", "explained", metric=more)
@@ -189,7 +189,7 @@ def test_the_rows_of_each_stage_are_those_that_have_what_it_learns_from(samples)
         return sum(kind in (None, task.kind) for task in tasks)
 
     assert count(every, "grounding") - count(fewer, "grounding") == 2
-    assert count(every, "quantitative", "harmony") - count(fewer, "quantitative", "harmony") == 2  # a bad box costs its row
+    assert count(every, "quantitative", "harmony") - count(fewer, "quantitative", "harmony") == 1  # it needs no region
     assert count(every, "quantitative", "local_naturalness") - count(fewer, "quantitative", "local_naturalness") == 2
     lost = count(every, "explained") - count(fewer, "explained")
     assert 1 <= lost <= 3  # those in the validation part need no chain of thought
@@ -200,10 +200,15 @@ def test_the_rows_of_each_stage_are_those_that_have_what_it_learns_from(samples)
 
 
 def test_a_chain_of_thought_that_contradicts_the_ratings_is_left_out(samples):
-    changed = [replace(sample, meta={**sample.meta, "prompt_completion": "1"}) for sample in samples[:12]]
-    changed += [replace(sample, meta={**sample.meta, "prompt_completion": "3"}) for sample in samples[12:]]
-    made = materials(changed, "explained")
-    assert any("another completion or level" in reason for reason in made.left_out)
+    other = {"1.000": "3", "2.000": "1", "3.000": "2"}
+    changed = [
+        replace(sample, meta={**sample.meta, "prompt_completion": other[sample.meta["prompt_completion"]]})
+        for sample in samples[:10]
+    ]
+    made = materials([*changed, *samples[10:]], "explained")
+    (reason,) = made.left_out
+    assert reason == "explanation says another completion or level than the ratings"
+    assert set(made.left_out[reason]) <= {sample.id for sample in changed}
 
 
 def test_without_chains_of_thought_the_level_alone_is_learned(samples):

@@ -116,7 +116,9 @@ def test_the_level_is_read_after_the_phrase_that_the_model_wrote_itself(metric, 
     assert written.details["level_phrase"] == "generated"
     assert appended.details["level_phrase"] == "appended"
     assert written.explanation == f"{COMPLETION_START}{prefix}{LEVEL_START} good, on the whole."
-    assert written["overall_quality"] == pytest.approx(appended["overall_quality"], abs=ROUNDING)  # the same text before
+    assert written["overall_quality"] == pytest.approx(
+        appended["overall_quality"], abs=ROUNDING
+    )  # the same text before
     says(monkeypatch, " Non-Completion. No.")
     assert metric(samples[0])["overall_quality"] != pytest.approx(written["overall_quality"], abs=ROUNDING)
 
