@@ -33,11 +33,13 @@ from ..plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
 from .backbones import tiny_backbone
 from .toy_backbone import Learner, Lesson
 from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
-from .toy_regions import SIDES, coarse_noise, fractions, random_box, region_edits
+from .toy_regions import SIDES, fractions, random_box, region_edits
 
 logger = logging.getLogger(__name__)
 
-SIDE = 64
+SIDE, NOISE, BLOCK = 64, 60.0, 4
+"""Of an image, in pixels; the strongest noise's deviation, in levels, and the side of its blocks."""
+
 TENTHS, HUNDREDTHS = 1.0, 0.2
 """The weight of each digit of a fraction in the loss; the digit before the point says nothing."""
 
@@ -201,7 +203,7 @@ def _shape(source: np.ndarray, random: np.random.Generator, noisy: bool) -> Shap
     painted = source * (1 - share) + np.array(COLOURS[colour], np.float64) * share
     noise = float(random.uniform(1, 5)) if noisy else None
     if noise is not None:
-        painted = painted + coarse_noise(random, SIDE, SIDE) * (noise - 1) / 4
+        painted = painted + _noise(random) * (noise - 1) / 4
     image = np.where(inside[..., None], painted, source)
     least, most = SIDES
     size = 1 + 4 * ((width + height) / 2 / SIDE - least) / (most - least)
@@ -209,6 +211,12 @@ def _shape(source: np.ndarray, random: np.random.Generator, noisy: bool) -> Shap
     strength = 1 + 4 * (share - 0.3) / 0.7
     pixels = np.rint(image).clip(0, 255).astype(np.uint8)
     return Shape(source, pixels, where, colour, float(np.clip(size, 1, 5)), float(np.clip(strength, 1, 5)), noise)
+
+
+def _noise(random: np.random.Generator) -> np.ndarray:
+    """Coarse grey noise (SIDE, SIDE, 1)."""
+    blocks = random.normal(0, NOISE, (SIDE // BLOCK, SIDE // BLOCK))
+    return blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)[..., None]
 
 
 def _corpus() -> str:

@@ -4,8 +4,7 @@ Each edit paints a rectangle of a photograph ("make the region red") and errs in
 
 - `harmony`, 1 to 5: how much of the region's colour is paint; 5 for a quarter, 1 for nine tenths: the more, the less
   the region goes with what surrounds it.
-- `local_naturalness`, 1 to 5: coarse noise inside the region, in blocks of 4 x 4 pixels; 5 for none, 1 for a standard
-  deviation of 60 levels.
+- `local_naturalness`, 1 to 5: white specks of 2 x 2 pixels inside the region; 5 for none, 1 where they cover 40 % of it.
 - `prompt_completion`, 1 to 3: 3 for the colour that was asked for, 1 for another, 2 where the lower half has another.
 
 `overall_quality` follows the paper's rule: bad where the instruction is not followed, poor where it is followed in
@@ -27,9 +26,9 @@ from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 
-LEAST_PAINT, MOST_PAINT, NOISE, BLOCK = 0.25, 0.9, 60.0, 4
-"""Paint's share of the region's colour at a harmony of 5 and 1; the noise's deviation, in levels, at a naturalness of
-1, and the side of its blocks, in pixels."""
+LEAST_PAINT, MOST_PAINT, MOST_SPECKS, SPECK = 0.25, 0.9, 0.4, 2
+"""Paint's share of the region's colour at a harmony of 5 and 1; the specks' share of the region at a naturalness of 1,
+and the side of a speck, in pixels."""
 
 SIDES = (0.25, 0.65)
 """The least and the greatest side of a region, of the image's."""
@@ -114,12 +113,6 @@ def random_box(random: np.random.Generator, side: int) -> tuple[int, int, int, i
     return left, top, width, height
 
 
-def coarse_noise(random: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Noise (height, width, 1) in blocks, grey, of the deviation `NOISE`."""
-    blocks = random.normal(0, NOISE, (-(-height // BLOCK), -(-width // BLOCK)))
-    return blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width, None]
-
-
 def fractions(box: tuple[int, int, int, int], side: int) -> Region:
     """A rectangle of pixels as its centre and size in fractions of the image."""
     left, top, width, height = box
@@ -137,10 +130,10 @@ def _edit(source: np.ndarray, random: np.random.Generator) -> RegionEdit:
     if completion == 2:
         paint[height // 2 :] = COLOURS[another]
     share = MOST_PAINT + (LEAST_PAINT - MOST_PAINT) * (harmony - 1) / 4
-    noise = coarse_noise(random, height, width) * (5 - naturalness) / 4
+    specks = _specks(random, height, width, MOST_SPECKS * (5 - naturalness) / 4)
     edited = source.astype(np.float64)
     inside = edited[top : top + height, left : left + width]
-    edited[top : top + height, left : left + width] = inside * (1 - share) + paint * share + noise
+    edited[top : top + height, left : left + width] = np.where(specks, 255.0, inside * (1 - share) + paint * share)
     scores = {
         "overall_quality": overall(harmony, naturalness, completion),
         "harmony": harmony,
@@ -155,6 +148,14 @@ def _edit(source: np.ndarray, random: np.random.Generator) -> RegionEdit:
         scores,
         _explanation(scores, asked),
     )
+
+
+def _specks(random: np.random.Generator, height: int, width: int, share: float) -> np.ndarray:
+    """Where the specks are, (height, width, 1) of bool: as many blocks as make up `share` of the region."""
+    rows, columns = -(-height // SPECK), -(-width // SPECK)
+    blocks = np.zeros(rows * columns, bool)
+    blocks[random.permutation(len(blocks))[: round(share * len(blocks))]] = True
+    return blocks.reshape(rows, columns).repeat(SPECK, 0).repeat(SPECK, 1)[:height, :width, None]
 
 
 def overall(harmony: float, naturalness: float, completion: int) -> float:
@@ -176,9 +177,11 @@ def _explanation(scores: Mapping[str, float], asked: str) -> str:
     completion = int(scores["prompt_completion"])
     followed = {1: f"No part is {asked}.", 2: f"One half is {asked}.", 3: f"The region is {asked}."}[completion]
     harmony, naturalness = (level_of(scores[name], 1, 5) for name in ("harmony", "local_naturalness"))
-    pieces = Pieces(followed, f"The colours go together {_GRADES[harmony]}.", f"The noise is {_NOISES[naturalness]}.")
+    pieces = Pieces(
+        followed, f"The colours go together {_GRADES[harmony]}.", f"The specks are {_AMOUNTS[naturalness]}."
+    )
     return explained_answer(completion, pieces, level_of(scores["overall_quality"], 1, 5))
 
 
 _GRADES = {"bad": "not at all", "poor": "hardly", "fair": "somewhat", "good": "well", "excellent": "very well"}
-_NOISES = {"bad": "very strong", "poor": "strong", "fair": "visible", "good": "weak", "excellent": "hardly there"}
+_AMOUNTS = {"bad": "everywhere", "poor": "many", "fair": "some", "good": "few", "excellent": "hardly there"}
