@@ -4,7 +4,7 @@ Each edit paints a rectangle of a photograph ("make the region red") and errs in
 
 - `harmony`, 1 to 5: how much of the region's colour is paint; 5 for a quarter, 1 for nine tenths: the more, the less
   the region goes with what surrounds it.
-- `local_naturalness`, 1 to 5: white specks of 2 x 2 pixels inside the region; 5 for none, 1 where they cover 40 % of it.
+- `local_naturalness`, 1 to 5: white specks of 2 x 2 pixels in the region; 5 for none, 1 where they cover 40 % of it.
 - `prompt_completion`, 1 to 3: 3 for the colour that was asked for, 1 for another, 2 where the lower half has another.
 
 `overall_quality` follows the paper's rule: bad where the instruction is not followed, poor where it is followed in

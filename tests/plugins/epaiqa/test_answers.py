@@ -18,8 +18,8 @@ from editmetrics.plugins.epaiqa.answers import (
 
 PAPER = (
     "The prompt completion is Full Completion. The lynx was changed to a tiger. The harmony: The lighting does not "
-    "match the surroundings. The local naturalness: The tiger lacks texture. Therefore, the overall editing quality level of "
-    "the image is poor"
+    "match the surroundings. The local naturalness: The tiger lacks texture. Therefore, the overall editing quality "
+    "level of the image is poor"
 )
 """The form of section E.3 of the supplement, put together by hand."""
 
