@@ -211,7 +211,7 @@ class Annotator:
         considered = self._considered(piece.row, piece.about).partition(", based on")[0]
         return self._question(
             self.samples[piece.row],
-            f"{considered}, say the people who rated it. Another annotator explains this so: {text!r} Is the "
+            f'{considered}, say the people who rated it. Another annotator explains this so: "{text}" Is the '
             "explanation reasonable, true of the images and in agreement with that rating? Answer with yes or no.",
         )
 

@@ -85,8 +85,8 @@ class EPAIQA(BackboneMetric):
     BACKBONE = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
     """The native form of the paper's lmms-lab/llava-onevision-qwen2-7b-ov."""
 
-    IMAGE_TOKENS = 7290
-    """The most that LLaVA-OneVision takes of one image: nine tiles and the whole, of 729 tokens each."""
+    IMAGE_TOKENS = 9000
+    """More than LLaVA-OneVision takes of any image (some 8,700 tokens of a long one), so that none is left uncut."""
 
     def __init__(
         self,

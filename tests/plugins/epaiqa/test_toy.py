@@ -1,4 +1,4 @@
-"""What the method learns, on edits of known quality that nobody has trained on: the shipped toy, and stage 1's worth."""
+"""What the method learns, on edits of known quality that no training has seen: the shipped toy, and stage 1's worth."""
 
 from __future__ import annotations
 
