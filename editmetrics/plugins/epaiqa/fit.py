@@ -19,12 +19,14 @@ from ...mllm.lora import add_lora, load_lora, remove_lora
 from ...mllm.training import History, Progress, Recipe, on_main_process, train, training_device
 from ...sample import EditMetricsError
 from .assessor import Assessor
-from .learner import Learner, Lessons, collate, level_agreement, mean_iou, overall_agreement
+from .learner import Learner, Mixed, collate, level_agreement, mean_iou, overall_agreement
 from .lessons import OF_STAGE, Materials, read_materials
 from .method import PRESETS, STAGES, Method, Stage
 from .prompts import QUESTIONS
 
 if TYPE_CHECKING:
+    import torch
+
     from ...mllm.backbone import Backbone
     from .metric import EPAIQA
 
@@ -72,9 +74,13 @@ def fit(
     assessor = Assessor(backbone, adapter, method.max_tokens)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
     materials, lessons = materials.lessons(assessor)
+    mixed = {
+        stage: Mixed(lessons[stage], [lessons[one] for one in method.stages[:number]], method.rehearsal, recipe.seed)
+        for number, stage in enumerate(method.stages)
+    }
     try:
         histories: dict[str, History] = {
-            stage: _train(stage, assessor, materials, lessons[stage], method, recipe, folder, about, resume, progress)
+            stage: _train(stage, assessor, materials, mixed[stage], method, recipe, folder, about, resume, progress)
             for stage in method.stages
         }
         if adapter is None:
@@ -120,7 +126,7 @@ def _train(
     stage: Stage,
     assessor: Assessor,
     materials: Materials,
-    lessons: Lessons,
+    lessons: Mixed,
     method: Method,
     recipe: Recipe,
     folder: Path,
@@ -204,17 +210,25 @@ def _adapter(backbone: Backbone, method: Method, recipe: Recipe, before: Checkpo
 
 
 def _round(backbone: Backbone, method: Method) -> None:
-    """Round the trained weights as they will be saved, so that what is validated is what is saved."""
-    dtype, model = backbone.dtype, backbone.model
-    _convert(backbone, method)
-    model.to(dtype=dtype)  # type: ignore[call-arg]
+    """Round the trained weights as they will be saved, so that what is validated is what is saved.
+
+    The parameters alone: what a model computes for itself when it is loaded, such as the frequencies of its positions,
+    is not saved and not rounded.
+    """
+    for parameter in backbone.model.parameters():
+        parameter.data = parameter.data.to(_saved(method)).to(parameter.dtype)
 
 
 def _convert(backbone: Backbone, method: Method) -> None:
+    """Bring the backbone to the dtype that it is saved in, the last thing that is done with it."""
+    model = backbone.model
+    model.to(dtype=_saved(method))  # type: ignore[call-arg]
+
+
+def _saved(method: Method) -> torch.dtype:
     import torch
 
-    model = backbone.model
-    model.to(dtype=torch.bfloat16 if method.saved == "bfloat16" else torch.float32)  # type: ignore[call-arg]
+    return torch.bfloat16 if method.saved == "bfloat16" else torch.float32
 
 
 def _explained(before: Checkpoint | None) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.lora import trainable, using
-from ...mllm.training import agreement, predictions
+from ...mllm.training import agreement, predictions, shuffled
 from ...sample import Sample
 from .assessor import Assessor, Prepared
 from .box import Box
@@ -124,6 +124,23 @@ class Lessons(Sequence[Lesson]):
             self._room -= size
             self._kept[index] = lesson
         return lesson
+
+
+class Mixed(Sequence[Lesson]):
+    """The lessons of a stage, and so many of earlier ones that they are the share `rehearsal` of all."""
+
+    def __init__(self, lessons: Lessons, earlier: Sequence[Lessons], rehearsal: float, seed: int) -> None:
+        before = [(each, index) for each in earlier for index in range(len(each))]
+        count = round(len(lessons) * rehearsal / (1 - rehearsal)) if before else 0
+        drawn = shuffled(len(before), count, seed).tolist() if count else []
+        self._places = [*((lessons, index) for index in range(len(lessons))), *(before[index] for index in drawn)]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        lessons, place = self._places[index]
+        return lessons[place]
 
 
 def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from ...mllm.training import Recipe
 
@@ -27,6 +27,8 @@ class Method:
     - `rank`, `alpha`, `dropout`: of LoRA.
     - `grounding_steps`, `quantitative_steps`, `explained_steps`: updates of a stage, in place of the recipe's.
     - `grounding_learning_rate`: in stage 1, in place of the recipe's.
+    - `rehearsal`: the share of a stage's questions that are repeated from the stages before it, lest it forgets them.
+      The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
     - `max_tokens`: the longest answer that is generated in validation.
     - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.
     """
@@ -41,6 +43,7 @@ class Method:
     quantitative_steps: Annotated[int, Ge(1)] | None = None
     explained_steps: Annotated[int, Ge(1)] | None = None
     grounding_learning_rate: Annotated[float, Gt(0)] | None = None
+    rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.0
     max_tokens: Annotated[int, Ge(1)] = 256
     saved: Literal["bfloat16", "float32"] = "bfloat16"
 
@@ -65,8 +68,8 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
     "paper": (Method(), PAPER),
     "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
     "toy": (
-        Method(grounding_steps=150, quantitative_steps=350, explained_steps=250, max_tokens=64),
-        Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=100),
+        Method(grounding_steps=200, quantitative_steps=800, explained_steps=1200, rehearsal=0.4, max_tokens=64),
+        Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=250),
     ),
 }
 """`default` is the paper's training, as far as it is told; `lora` is for one GPU, `toy` for tiny backbones."""

@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from editmetrics import create_metric
-from editmetrics.agreement.correlation import srcc
+from editmetrics.agreement.correlation import plcc, srcc
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.mllm.targets import TargetError
 from editmetrics.mllm.training import RecipeError
+from editmetrics.plugins.epaiqa.learner import Mixed
 from editmetrics.plugins.epaiqa.lessons import read_materials
 from editmetrics.plugins.epaiqa.metric import EPAIQA
 from editmetrics.sample import EditMetricsError
@@ -78,9 +79,22 @@ def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits,
     assert len(ids) == held_out
     by_id = {sample.id: score["harmony"] for sample, score in zip(samples, scores, strict=True)}
     ratings = {sample.id: float(sample.meta["harmony"]) for sample in samples}
-    found = srcc([by_id[name] for name in ids], [ratings[name] for name in ids])
-    assert found == said["validation"]["harmony"]["srcc"]
+    both = [by_id[name] for name in ids], [ratings[name] for name in ids]
+    assert srcc(*both) == said["validation"]["harmony"]["srcc"]
+    assert plcc(*both) == pytest.approx(
+        said["validation"]["harmony"]["plcc"], abs=1e-4
+    )  # it was validated as it is saved
     assert not any(score.details.get("zero_shot") for score in scores)
+
+
+@pytest.mark.parametrize(("rehearsal", "repeated"), [(0.0, 0), (0.5, 6), (0.25, 2)])
+def test_a_stage_rehearses_what_came_before(rehearsal, repeated):
+    stage, earlier = list("abcdef"), [list("12345"), list("6789")]
+    mixed = [Mixed(stage, earlier, rehearsal, seed=1)[index] for index in range(6 + repeated)]
+    assert mixed[:6] == stage
+    assert len(set(mixed[6:])) == repeated  # none twice, as long as there are enough
+    assert set(mixed[6:]) <= set("123456789")
+    assert len(Mixed(stage, [], rehearsal, seed=1)) == 6
 
 
 class Killed(Exception):
