@@ -50,13 +50,16 @@ class Learner(nn.Module):
             parameter.requires_grad_(not (stage == "grounding" and id(parameter) in language))
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
-        """The language loss: the mean cross-entropy of the answers' tokens."""
+        """The language loss: each answer's mean cross-entropy over its tokens, and the mean over the answers, so that
+        a level word in a short answer weighs no less beside long ones."""
         backbone = self.assessor.backbone
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
         states = torch.cat([row[p.answer_start - 1 : len(p) - 1] for row, p in zip(hidden, prompts, strict=True)])
         said = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
-        return {"loss": nn.functional.cross_entropy(backbone.logits(states), said)}
+        losses = nn.functional.cross_entropy(backbone.logits(states), said, reduction="none")
+        answers = losses.split([len(prompt) - prompt.answer_start for prompt in prompts])
+        return {"loss": torch.stack([answer.mean() for answer in answers]).mean()}
 
 
 def _language(assessor: Assessor) -> list[nn.Module]:
