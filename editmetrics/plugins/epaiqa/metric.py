@@ -119,6 +119,8 @@ class EPAIQA(BackboneMetric):
         return frozenset(self.needs | ({"mask"} if self.region == "mask" else set()))
 
     def checkpoints(self) -> tuple[str, ...]:
+        if self.weights is None:
+            return ()
         from ... import weights
 
         return (f"{self.name}.{self.weights}",) if f"{self.name}.{self.weights}" in weights.registered() else ()
