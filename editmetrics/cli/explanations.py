@@ -83,7 +83,8 @@ def _texts(file: Path, column: str | None) -> dict[str, str]:
     rows = [row.cells for row in read_rows(file)]
     columns = list(dict.fromkeys(name for cells in rows for name in cells))
     if column is None:
-        found = [name for name in columns if name == "explanation" or name.endswith(".explanation")]
+        found = [name for name in columns if name.endswith(".explanation")]  # a metric's, beside which may stand
+        found = found or [name for name in columns if name == "explanation"]  # that of the manifest
         if len(found) != 1:
             raise click.UsageError(
                 f"{file} has {len(found)} columns of explanations; say which: --column, one of {', '.join(columns)}"
