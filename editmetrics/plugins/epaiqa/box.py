@@ -177,6 +177,9 @@ def _no_region(region: Any) -> NoReturn:
 
 
 def _whole(low: float, high: float, side: int) -> tuple[int, int]:
-    """Whole pixels that hold the edges, rounded to the nearest, at least one of them, inside the image."""
-    first = min(max(round(low * side), 0), side - 1)
-    return first, max(min(round(high * side), side), first + 1)
+    """The edges rounded to whole pixels inside the image; where nothing is left between them, the pixel they lie in."""
+    first, last = max(round(low * side), 0), min(round(high * side), side)
+    if first < last:
+        return first, last
+    middle = min(max(math.floor((low + high) / 2 * side), 0), side - 1)
+    return middle, middle + 1
