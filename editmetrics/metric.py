@@ -36,6 +36,7 @@ class Metric(ABC):
 
     - `name`, `version`: the name it is created by; the version rises whenever any number changes.
     - `needs`: fields of `Sample` it cannot do without. `uses`: fields it honours when an option asks for them.
+    - `columns`: other columns of a manifest (keys of `Sample.meta`) that its numbers depend on where they are there.
     - `dimensions`: the numbers it gives, exactly one of them primary, and that one first.
     - `paper`, `licence`: where the method comes from; under what terms its code and weights may be used.
     - `requires`: packages beyond the core that it imports, as pip names, for the advice in the error message.
@@ -57,6 +58,7 @@ class Metric(ABC):
     version: ClassVar[int]
     needs: ClassVar[frozenset[str]] = frozenset({"edited"})
     uses: ClassVar[frozenset[str]] = frozenset()
+    columns: ClassVar[frozenset[str]] = frozenset()
     dimensions: ClassVar[tuple[Dimension, ...]]
     paper: ClassVar[str] = ""
     licence: ClassVar[str] = ""

@@ -37,6 +37,7 @@ BUILTIN = {
     "dists": "editmetrics.plugins.dists:DISTS",
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
     "edit_hf": "editmetrics.plugins.edit_hf.metric:EditHF",
+    "epaiqa": "editmetrics.plugins.epaiqa.metric:EPAIQA",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",

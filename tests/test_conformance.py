@@ -26,7 +26,7 @@ def random_weights():
 
 
 TOYS = {
-    **dict.fromkeys(("ds_ieqa", "hpe_lsa", "lmm4lmm"), "weights=toy"),  # for those that somebody trained
+    **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "weights=toy"),  # for those that somebody trained
     **dict.fromkeys(("edit_hf", "lmm4edit", "vqa_score"), "backbone=toy-internvl"),
 }
 """Small weights in the place of large ones."""

@@ -89,6 +89,7 @@ INSIDE_ONLY = {
     "mllm/heads.py",
     "mllm/trainer.py",
     "plugins/ds_ieqa/learner.py",
+    "plugins/epaiqa/learner.py",
     "plugins/hpe_lsa/contrastive.py",
     "plugins/hpe_lsa/decoders.py",
     "plugins/lmm4lmm/learner.py",

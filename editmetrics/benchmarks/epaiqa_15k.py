@@ -5,7 +5,6 @@ Not public. Read in our layout: `ratings.csv` (or .jsonl, .parquet) with a row f
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ BOX = ("box_x", "box_y", "box_width", "box_height")
 
 RATINGS = {
     "harmony": Rating("global harmony of the edited region with the rest", 1, 5),
-    "naturalness": Rating("local naturalness of the edited region", 1, 5),
+    "local_naturalness": Rating("local naturalness of the edited region", 1, 5),
     "overall_quality": Rating("overall editing quality", 1, 5),
 }
 
@@ -70,7 +69,7 @@ def _read(folder: Path, findings: Findings) -> list[Sample]:
 def _region(meta: dict[str, Any]) -> dict[str, Any]:
     """The region as the paper writes it: centre, width and height, as shares of the image."""
     box = [meta.get(name) for name in BOX]
-    return {} if None in box else {"box": json.dumps(box)}
+    return {} if None in box else {"region": ",".join(f"{part:g}" for part in box)}
 
 
 def _missing(samples: Sequence[Sample]) -> list[str]:
@@ -95,7 +94,7 @@ BENCHMARK = Benchmark(
     missing=_missing,
     pairing={
         "harmony": "harmony",
-        "naturalness": "naturalness",
+        "local_naturalness": "local_naturalness",
         "overall": "overall_quality",
         "overall_quality": "overall_quality",
     },

@@ -25,6 +25,8 @@ COMMANDS = {
     "ratings": ("ratings:ratings", "Turn people's raw ratings into MOS; split rated data by source."),
     "benchmark": ("benchmark:benchmark", "Check a paper's data set, and judge metrics on it by its protocol."),
     "fit": ("fit:fit", "Train a learned metric on rated samples."),
+    "annotate": ("annotate:annotate", "Have chat models write and check explanations to train on."),
+    "explanations": ("explanations:explanations", "Have a chat model compare explanations with reference answers."),
     "lsa": ("lsa:lsa", "Find the layer of a backbone that tells real from edited images."),
     "serve": ("serve:serve", "Score over HTTP: a reward for training, a service for others."),
     "list": ("list_:list_", "List every metric, its inputs, dimensions and range."),

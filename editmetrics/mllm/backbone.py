@@ -80,6 +80,7 @@ class Backbone:
         attention: str | None = None,
         image_tokens: int | None = None,
         layers: int | None = None,
+        own: bool = False,
     ) -> Backbone:
         """The backbone of a hub id or a folder; the same object for equal arguments while anybody holds it.
 
@@ -90,6 +91,7 @@ class Backbone:
           tiles of InternVL, pixels of Qwen; LLaVA-OneVision leaves an image uncut that would take more.
         - `layers`: load the first so many layers of the language model alone; what `forward(layer=...)` gives is the
           same, and what needs all of them (`read`, `forward` without a layer) is refused.
+        - `own`: one that nobody else is given: whoever trains its weights must not change those of others.
 
         Raises `BackboneError`: no such folder or hub id, no network, a family that is not known, remote code, pickled
         or damaged weights, too little memory, a budget too small for an image.
@@ -107,7 +109,7 @@ class Backbone:
 
         place = _device(device)
         kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
-        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa", layers)
+        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa", layers, own)
         return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
 
     # ------------------------------------------------------------------ what it is

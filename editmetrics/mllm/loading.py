@@ -60,16 +60,18 @@ def load_checkpoint(
     dtype: torch.dtype,
     attention: str,
     layers: int | None = None,
+    own: bool = False,
 ) -> Checkpoint:
     """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it.
 
-    `layers`: the first so many layers of the language model alone.
+    `layers`: the first so many layers of the language model alone. `own`: one that nobody else is given.
     """
     folder, commit = find_folder(str(model), revision)
-    return shared(
-        (folder, str(device), dtype, attention, layers),
-        lambda: _load(str(model), folder, commit, device, dtype, attention, layers),
-    )
+
+    def load() -> Checkpoint:
+        return _load(str(model), folder, commit, device, dtype, attention, layers)
+
+    return load() if own else shared((folder, str(device), dtype, attention, layers), load)
 
 
 _in_memory: WeakValueDictionary[Any, Any] = WeakValueDictionary()

@@ -49,10 +49,13 @@ class BackboneMetric(Metric):
         revision: str | None = None,
         image_tokens: int | None = None,
         layers: int | None = None,
+        dtype: str | None = None,
+        own: bool = False,
     ) -> Backbone:
         """The backbone that the options name; what they leave open is as given here, or the metric's own default.
 
-        `layers` loads so many layers of the language model and leaves the others on disk.
+        `layers` loads so many layers of the language model and leaves the others on disk. `dtype` goes before the
+        option, and with `own` nobody else is given the same backbone: both are for those who train all of its weights.
         """
         from .backbone import Backbone
 
@@ -60,8 +63,9 @@ class BackboneMetric(Metric):
             self.backbone or model or self.BACKBONE,
             revision=self.revision or revision,
             device=self.device,
-            dtype=None if self.dtype == "auto" else self.dtype,
+            dtype=dtype or (None if self.dtype == "auto" else self.dtype),
             attention=self.attention,
             image_tokens=self.image_tokens or image_tokens or self.IMAGE_TOKENS,
             layers=layers,
+            own=own,
         )

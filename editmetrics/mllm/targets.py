@@ -139,6 +139,32 @@ def read_training_set(
     return found_set
 
 
+def set_aside(
+    samples: str | os.PathLike[str] | Iterable[Sample],
+    *,
+    group: str | None = "source",
+    needs: Collection[str] = ("edited",),
+    ratio: tuple[float, float] = (4, 1),
+    seed: int = 0,
+) -> tuple[list[Sample], list[Sample]]:
+    """Samples to train on, and others to validate on: for several trainings, each on the rows that are rated for it.
+
+    As `read_training_set` sets them aside, with or without ratings; a row that lacks what is needed, or whose images
+    cannot be read, stays with the training samples, where `read_training_set` counts it.
+
+    >>> samples = [Sample(str(n), np.full((8, 8, 3), n, np.uint8)) for n in range(10)]
+    >>> [len(part) for part in set_aside(samples, group=None)]
+    [8, 2]
+    """
+    everything = _samples(samples)
+    usable = _usable([Example(sample, {}) for sample in everything], needs, {})
+    if not usable:
+        return everything, []
+    _, validation = _split(usable, group, ratio, seed)
+    chosen = {id(example.sample) for example in validation}
+    return [s for s in everything if id(s) not in chosen], [example.sample for example in validation]
+
+
 def _checked_scale(label_scale: Sequence[float]) -> tuple[float, float]:
     low, high = (float(end) for end in label_scale)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):

@@ -30,9 +30,12 @@ class Opened:
         self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
         self._digests: dict[str, str] = {}
 
-    def fingerprint(self, fields: Iterable[str]) -> str:
-        """32 hex digits that change when the content of any of `fields` does."""
-        text = json.dumps({name: self._digest(name) for name in fields if self.sample.has(name)}, sort_keys=True)
+    def fingerprint(self, fields: Iterable[str], columns: Iterable[str] = ()) -> str:
+        """32 hex digits that change when the content of any of `fields` does, or a value of `columns` in `meta`."""
+        meta = self.sample.meta
+        said = {name: self._digest(name) for name in fields if self.sample.has(name)}
+        said |= {f"meta.{name}": str(meta[name]) for name in columns if meta.get(name) is not None}
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def decoded(self, fields: Iterable[str]) -> Sample:

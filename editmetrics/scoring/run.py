@@ -242,7 +242,7 @@ class _Run:
         opened = Opened(sample, self.fields)
         pieces = [_Piece(index, column) for column in self.columns]
         for piece in pieces if self.record is not None else ():  # without a record nobody asks for a fingerprint
-            piece.fingerprint = opened.fingerprint(piece.column.fields)
+            piece.fingerprint = opened.fingerprint(piece.column.fields, piece.column.metric.columns)
             fingerprint, score = self.done.get((sample.id, piece.column.key), ("", None))
             if score is not None and fingerprint == piece.fingerprint:
                 piece.score, piece.reused = score, True

@@ -95,7 +95,7 @@ def _epaiqa_15k(folder: Path, each: int, more: dict[str, Any]) -> None:
             0.5, 0.5, 0.5, 0.5, harmony, naturalness, overall,
         ])  # fmt: skip
     heading = ["id", "source", "edited", "prompt", "system", "edit_type", "split", "prompt_completion",
-               *epaiqa_15k.BOX, "harmony", "naturalness", "overall_quality"]  # fmt: skip
+               *epaiqa_15k.BOX, "harmony", "local_naturalness", "overall_quality"]  # fmt: skip
     _write_csv(folder / "ratings.csv", heading, rows)
 
 

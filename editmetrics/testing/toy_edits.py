@@ -67,12 +67,12 @@ def edits(
     >>> one.source is two.source, one.edited.shape, sorted(one.scores)
     (True, (64, 64, 3), ['content_preservation', 'editing_fidelity', 'visual_quality'])
     """
-    pictures = photographs if isinstance(photographs, Mapping) else _photographs(photographs)
+    pictures = photographs if isinstance(photographs, Mapping) else photographs_of(photographs)
     random = np.random.default_rng(seed)
     for number in range(count):
         if number % per_source == 0:
-            source = _crop(pictures, random, side)
-        yield _edit(source, _crop(pictures, random, side), random)
+            source = crop_of(pictures, random, side)
+        yield _edit(source, crop_of(pictures, random, side), random)
 
 
 def toy_edits(folder: str | os.PathLike[str], count: int = 400, *, per_source: int = 4, **more: Any) -> Path:
@@ -119,7 +119,7 @@ def _edit(source: np.ndarray, other: np.ndarray, random: np.random.Generator) ->
     return Edit(source, np.rint(edited).clip(0, 255).astype(np.uint8), f"make the square {asked}", scores, colour, tint)
 
 
-def _crop(pictures: Mapping[str, np.ndarray], random: np.random.Generator, side: int) -> np.ndarray:
+def crop_of(pictures: Mapping[str, np.ndarray], random: np.random.Generator, side: int) -> np.ndarray:
     """A square piece of a photograph, made smaller to `side` pixels, so that it is sharp; never a flat one."""
     from PIL import Image
 
@@ -136,7 +136,7 @@ def _crop(pictures: Mapping[str, np.ndarray], random: np.random.Generator, side:
             return crop
 
 
-def _photographs(names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def photographs_of(names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         import skimage.data
     except ImportError as error:

@@ -97,7 +97,7 @@ def test_samples_that_nobody_rated_are_not_scored(copy_of):
     table = polars.read_csv(folder / "ratings.csv", infer_schema=False)
     empty = polars.lit(None, polars.String)
     rated = polars.int_range(polars.len()) % 4 > 0
-    columns = ("harmony", "naturalness", "overall_quality", "split")
+    columns = ("harmony", "local_naturalness", "overall_quality", "split")
     table.with_columns(polars.when(rated).then(polars.col(name)).otherwise(empty).alias(name) for name in columns
                        ).write_csv(folder / "ratings.csv")  # fmt: skip
     copy = load("epaiqa-15k", folder)

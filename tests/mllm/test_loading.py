@@ -176,6 +176,18 @@ def test_one_backbone_in_memory_serves_all_who_ask_for_it(folder):
     assert Backbone.load(folder, device="cpu").num_layers == 4
 
 
+def test_a_backbone_of_ones_own_is_nobody_elses(folder):
+    shared = Backbone.load(folder, device="cpu")
+    own = Backbone.load(folder, device="cpu", own=True)
+    assert own is not shared
+    assert own.identity() == shared.identity()
+    with torch.no_grad():
+        for parameter in own.model.parameters():
+            parameter.zero_()
+    assert any(parameter.any() for parameter in shared.model.parameters())
+    assert Backbone.load(folder, device="cpu") is shared
+
+
 def test_threads_that_ask_at_once_get_one(folder):
     loads, start = [], threading.Barrier(4)
 

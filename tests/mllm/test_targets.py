@@ -11,7 +11,7 @@ from PIL import Image
 
 from editmetrics import Sample
 from editmetrics.data import from_manifest
-from editmetrics.mllm.targets import TargetError, read_training_set
+from editmetrics.mllm.targets import TargetError, read_training_set, set_aside
 
 TARGETS = {"quality": "mos"}
 
@@ -218,3 +218,17 @@ def test_the_digest_changes_with_a_rating_and_with_a_side(manifest):
     rows = rated(20)
     rows[0]["mos"] = "10.5"
     assert read_training_set(manifest(rows), targets=TARGETS).digest() != first
+
+
+def test_samples_set_aside_once_serve_several_targets():
+    """Rows of one source stay together, rated or not, and rows without a readable image are left to the training."""
+    samples = [
+        Sample(str(n), np.full((4, 4, 3), n, np.uint8), source=np.full((4, 4, 3), n // 3, np.uint8)) for n in range(30)
+    ]
+    samples.append(Sample("lost", "nowhere.png", source="nowhere.png"))
+    train, val = set_aside(samples, needs=("edited", "source"), seed=3)
+    assert {s.id for s in train} | {s.id for s in val} == {s.id for s in samples}
+    assert not {int(s.id) // 3 for s in train if s.id != "lost"} & {int(s.id) // 3 for s in val}
+    assert len(val) == 6
+    assert "lost" in {s.id for s in train}
+    assert [s.id for s in set_aside(samples, needs=("edited", "source"), seed=3)[1]] == [s.id for s in val]

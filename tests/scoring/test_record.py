@@ -57,6 +57,18 @@ def test_a_record_cut_at_any_byte_goes_on(run):
         assert len(scored) - len(set(scored)) <= 1, cut  # a row cut between its two dimensions is written again
 
 
+def test_a_column_that_a_metric_reads_is_part_of_what_was_scored(run):
+    class Placed(Brightness):
+        name = "placed"
+        columns = frozenset({"region"})
+
+    def placed(region):
+        samples = [Sample("a", run.samples[0].edited, meta={"region": region, "note": region})]
+        return score(samples, [Placed(), Brightness()], output=run.output).reused
+
+    assert [placed(region) for region in ("left", "left", "right")] == [0, 2, 1]
+
+
 def test_everything_a_score_carries_survives(run):
     first = run()
     again = run()

@@ -32,7 +32,7 @@ PROTOCOL = Protocol(
     source="EPAIQA, section 5.1, Tables 1, 2 and 3",
     dimensions={
         "harmony": "global harmony of the edited region with the rest",
-        "naturalness": "local naturalness of the edited region",
+        "local_naturalness": "naturalness of the edited region by itself",
         "overall_quality": "overall editing quality",
     },
     columns={

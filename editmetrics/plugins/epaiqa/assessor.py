@@ -1,0 +1,225 @@
+"""One backbone that judges edits: the prompts it is given, and what is read of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...mllm.readouts import LEVELS, LevelReadout, read_levels
+from ...sample import SampleError
+from .answers import COMPLETION_START, LEVEL_START, up_to_level
+from .box import Box, read_box
+from .levels import COMPLETIONS
+from .prompts import (
+    BOX_START,
+    HARMONY_LEVEL,
+    NATURALNESS_LEVEL,
+    explained_chat,
+    grounding_chat,
+    harmony_chat,
+    naturalness_chat,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...mllm.backbone import Backbone, Features, Picture, Prompt
+    from ...mllm.reading import Reading
+
+BOX_TOKENS = 48
+"""The longest answer that can be a box: four numbers of up to eight tokens each, commas and brackets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One sample as the assessor takes it; its pictures of source and edited image are the same objects in each prompt.
+
+    - `edited`: (H, W, 3), uint8, to be cut where the region is not known yet. `region`: None where it is not.
+    """
+
+    edited: np.ndarray
+    region: Box | None
+    grounding: Prompt
+    harmony: Prompt
+    naturalness: Prompt | None
+    explained: Prompt
+
+
+class Regions(NamedTuple):
+    """The box of each sample, or why there is none."""
+
+    boxes: list[Box | None]
+    problems: list[SampleError | None]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was read of an explained answer: completion (1 to 3), overall level (1 to 5), and the text.
+
+    `phrase` is True where the answer came to its level word by itself, False where the phrase was put after it, None
+    where nothing was generated.
+    """
+
+    completion: LevelReadout
+    overall: LevelReadout
+    text: str | None
+    phrase: bool | None
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """A backbone with the adapter at work on it, if it has one; `max_tokens` is the longest chain of thought."""
+
+    backbone: Backbone
+    adapter: str | None = None
+    max_tokens: int = 256
+
+    # ------------------------------------------------------------------ the words that are looked at
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """The tokens of " bad" to " excellent", as they follow "is:" and "is". `BackboneError` where one is several."""
+        return [self.backbone.token(f" {word}") for word in LEVELS]
+
+    @cached_property
+    def completions(self) -> list[int]:
+        """The first tokens of the three completions, as they follow "is"."""
+        from ...mllm.backbone import BackboneError
+
+        first = [self.backbone.tokens(f" {word}")[0] for word in COMPLETIONS]
+        if len(set(first)) < len(first):
+            raise BackboneError(
+                f"{self.backbone.checkpoint.name} begins two of {', '.join(COMPLETIONS)} with one token"
+            )
+        return first
+
+    # ------------------------------------------------------------------ prompts, on the CPU
+
+    def prepare(self, source: np.ndarray, edited: np.ndarray, instruction: str, region: Box | None) -> Prepared:
+        """All prompts of a sample, images (H, W, 3) of uint8; each up to where its answer tells something."""
+        from ...mllm.backbone import IMAGE
+
+        pair = self.pair(source, edited)
+        return Prepared(
+            edited,
+            region,
+            self.backbone.prompt(grounding_chat(IMAGE), pair, answer=BOX_START),
+            self.harmony(edited),
+            None if region is None else self.naturalness(edited, region),
+            self.backbone.prompt(explained_chat(IMAGE, instruction), pair, answer=COMPLETION_START),
+        )
+
+    def pair(self, source: np.ndarray, edited: np.ndarray) -> tuple[Picture, Picture]:
+        return self.backbone.see(source, among=2), self.backbone.see(edited, among=2)
+
+    def harmony(self, edited: np.ndarray, word: str = "") -> Prompt:
+        """The whole image and the question for its harmony; with `word`, the answer that says it."""
+        from ...mllm.backbone import IMAGE
+
+        answer = f"{HARMONY_LEVEL} {word}." if word else HARMONY_LEVEL
+        return self._taught(harmony_chat(IMAGE), [self.backbone.see(edited)], answer, bool(word))
+
+    def naturalness(self, edited: np.ndarray, region: Box, word: str = "") -> Prompt:
+        """The region alone and the question for its naturalness; with `word`, the answer that says it."""
+        from ...mllm.backbone import IMAGE
+
+        answer = f"{NATURALNESS_LEVEL} {word}." if word else NATURALNESS_LEVEL
+        return self._taught(naturalness_chat(IMAGE), [self.backbone.see(region.cut(edited))], answer, bool(word))
+
+    def grounded(self, source: np.ndarray, edited: np.ndarray, region: Box) -> Prompt:
+        """The question where the edit is, and the answer."""
+        from ...mllm.backbone import IMAGE
+
+        answer = f"{BOX_START} {region.written()}."
+        return self._taught(grounding_chat(IMAGE), self.pair(source, edited), answer, True)
+
+    def explained(self, source: np.ndarray, edited: np.ndarray, instruction: str, answer: str) -> Prompt:
+        """The question what was done and how well, and the whole answer."""
+        from ...mllm.backbone import IMAGE
+
+        return self._taught(explained_chat(IMAGE, instruction), self.pair(source, edited), answer, True)
+
+    def _taught(self, chat: Any, pictures: Sequence[Picture], answer: str, ended: bool) -> Prompt:
+        """A prompt with an answer; one that is to be learned ends with the token that ends a turn."""
+        import torch
+
+        prompt = self.backbone.prompt(chat, pictures, answer=answer)
+        if not ended:
+            return prompt
+        return replace(prompt, ids=torch.cat([prompt.ids, torch.tensor([self.backbone.tokenizer.eos_token_id])]))
+
+    # ------------------------------------------------------------------ what is read
+
+    def at_work(self) -> Any:
+        """A context in which the adapter is at work."""
+        from ...mllm.lora import using
+
+        return nullcontext() if self.adapter is None else using(self.backbone, self.adapter)
+
+    def look(self, batch: Sequence[Prepared]) -> list[Sequence[Features]]:
+        """The features of each sample's source and edited image, for its grounding and its explanation."""
+        import torch
+
+        pictures = [picture for prepared in batch for picture in prepared.explained.pictures]
+        with torch.inference_mode():
+            flat = self.backbone.look(pictures)
+        return [flat[start : start + 2] for start in range(0, len(flat), 2)]
+
+    def ground(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Regions:
+        """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason."""
+        boxes: list[Box | None] = []
+        problems: list[SampleError | None] = []
+        for answer in self.backbone.generate(prompts, max_tokens=BOX_TOKENS, features=features):
+            try:
+                boxes.append(read_box(answer))
+                problems.append(None)
+            except SampleError as error:
+                boxes.append(None)
+                problems.append(error)
+        return Regions(boxes, problems)
+
+    def read_level(self, prompts: Sequence[Prompt]) -> LevelReadout:
+        """The level that comes next in each prompt."""
+        return read_levels(self.backbone.read(prompts).logits, self.levels)
+
+    def explain(
+        self,
+        prompts: Sequence[Prompt],
+        features: Sequence[Sequence[Features]] | None = None,
+        generate: bool = True,
+    ) -> list[Explanation]:
+        """Completion and overall level of prompts that stand where the completion comes next.
+
+        With `generate`, the model writes its chain of thought, greedily, and its level is read after the phrase that
+        leads to it; without, the phrase follows the likeliest completion at once.
+        """
+        from ...mllm.reading import generate as write
+
+        reading = self.backbone.read(prompts, features)
+        completion = read_levels(reading.logits, self.completions)
+        texts: list[str | None]
+        if generate:
+            start = reading.repeated(range(len(reading)))
+            texts = [COMPLETION_START + text for text in write(reading, self.max_tokens)]
+            before, phrases = zip(*(up_to_level(str(text)) for text in texts), strict=True)
+        else:
+            start, texts = reading, [None] * len(prompts)
+            likeliest = completion.probabilities.argmax(-1).tolist()
+            before = tuple(f"{COMPLETION_START} {COMPLETIONS[index]}. {LEVEL_START}" for index in likeliest)
+            phrases = (None,) * len(prompts)
+        overall = self._level_after(start, before)
+        return [
+            Explanation(_row(completion, row), _row(overall, row), texts[row], phrases[row])
+            for row in range(len(prompts))
+        ]
+
+    def _level_after(self, start: Reading, texts: Sequence[str]) -> LevelReadout:
+        start.extend([self.backbone.tokens(text.removeprefix(COMPLETION_START)) for text in texts])
+        return read_levels(start.logits, self.levels)
+
+
+def _row(readout: LevelReadout, row: int) -> LevelReadout:
+    return LevelReadout(*(part[row : row + 1] for part in readout))

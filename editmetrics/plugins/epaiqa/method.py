@@ -1,0 +1,75 @@
+"""What EPAIQA's method leaves open, and the named recipes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from ...mllm.training import Recipe
+
+Stage = Literal["grounding", "quantitative", "explained"]
+STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")
+"""Sections 4.1, 4.2 and 4.3, in their order."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
+
+    - `stages`: those to train, in their order: `[quantitative,explained]` leaves out the grounding, as in Tables 6 and
+      7. A training that starts from other weights goes on from what they have learned.
+    - `cot`: the column of the chains of thought that stage 3 learns to write; None trains on the overall level alone,
+      as in Table 5.
+    - `tuning`: "full" trains all weights in stages 2 and 3, as the paper does; "lora" an adapter on vision tower and
+      language model, which fits one GPU. Stage 1 leaves the language model as it is either way.
+    - `rank`, `alpha`, `dropout`: of LoRA.
+    - `grounding_steps`, `quantitative_steps`, `explained_steps`: updates of a stage, in place of the recipe's.
+    - `grounding_learning_rate`: in stage 1, in place of the recipe's.
+    - `rehearsal`: the share of a stage's questions that are repeated from the stages before it, lest it forgets them.
+      The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
+    - `max_tokens`: the longest answer that is generated in validation.
+    - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    cot: str | None = "explanation"
+    tuning: Literal["full", "lora"] = "full"
+    rank: Annotated[int, Ge(1)] = 64
+    alpha: Annotated[float, Gt(0)] = 128.0
+    dropout: Annotated[float, Ge(0)] = 0.05
+    grounding_steps: Annotated[int, Ge(1)] | None = None
+    quantitative_steps: Annotated[int, Ge(1)] | None = None
+    explained_steps: Annotated[int, Ge(1)] | None = None
+    grounding_learning_rate: Annotated[float, Gt(0)] | None = None
+    rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.0
+    max_tokens: Annotated[int, Ge(1)] = 256
+    saved: Literal["bfloat16", "float32"] = "bfloat16"
+
+    def recipe_of(self, stage: Stage, recipe: Recipe) -> Recipe:
+        """The recipe of one stage."""
+        rate = self.grounding_learning_rate if stage == "grounding" else None
+        return replace(
+            recipe,
+            steps=getattr(self, f"{stage}_steps") or recipe.steps,
+            learning_rate=rate or recipe.learning_rate,
+        )
+
+
+PAPER = Recipe(
+    epochs=1, batch_size=128, micro_batch_size=1, learning_rate=1e-5, schedule="cosine", warmup_ratio=0.03,
+    gradient_checkpointing=True,
+)  # fmt: skip
+"""The paper gives no hyper-parameters: these are LLaVA-OneVision's own for its last stage (arXiv:2408.03326)."""
+
+PRESETS: dict[str, tuple[Method, Recipe]] = {
+    "default": (Method(), PAPER),
+    "paper": (Method(), PAPER),
+    "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
+    "toy": (
+        Method(grounding_steps=150, quantitative_steps=1000, explained_steps=1000, rehearsal=0.3, max_tokens=64),
+        Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=250),
+    ),
+}
+"""`default` is the paper's training, as far as it is told; `lora` is for one GPU, `toy` for tiny backbones."""

@@ -1,0 +1,339 @@
+"""The metric `epaiqa`: options, scores, and the door to its training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
+
+from annotated_types import Ge
+
+from ...metric import LearnedMetric, pick_device
+from ...mllm.metric import BackboneMetric
+from ...sample import Dimension, Sample, SampleError, Score
+from .box import Box, given_box, mask_box
+from .prompts import QUESTIONS
+
+if TYPE_CHECKING:
+    from ...mllm.backbone import Backbone
+    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.readouts import LevelReadout
+    from ...mllm.training import Progress
+    from .annotate import Annotator
+    from .assessor import Assessor, Explanation, Prepared
+    from .explanations import ExplanationJudge
+
+T = TypeVar("T", bound="EPAIQA")
+
+LEAST_MASS = 0.5
+"""A raw backbone that gives the level words less than this share of its probability was not about to name a level."""
+
+
+class EPAIQA(BackboneMetric, LearnedMetric):
+    """EPAIQA's four scores of a local edit, where it was made, and why it is as good as it is.
+
+    A vision-language model sees source, edited image and instruction, writes a chain of thought, and ends with the
+    level of the whole edit; harmony it judges of the whole edited image, local naturalness of the edited region alone.
+    Each score is read of the logits of the level words, as in Q-Align:
+
+        score = sum_i i p_i,   p = softmax over the words' logits (bad to excellent: 1 to 5;
+                               Non-, Partial, Full Completion: 1 to 3)
+
+    and its uncertainty is that distribution's standard deviation. `explanation` is the chain of thought as it was
+    written. `details["region"]` is the edited region (centre x, y, width, height, fractions of the image), and
+    `details["region_from"]` says where it comes from: "given" in the manifest's column `region` ("x,y,w,h"), "mask", or
+    "model", which names it itself. A region that is malformed or outside the image is refused, never clamped: a given
+    one costs its row, one of the model's the local naturalness. `details["level_phrase"]` is "generated" where the
+    answer came to its level by itself, "appended" where the words that lead to it were put after it.
+
+    The paper's authors published no weights. Without `weights` the raw backbone is asked: a zero-shot score, which
+    every score says of itself (`details["zero_shot"]`) and whose agreement with people nobody has measured. `fit`
+    trains it on your ratings; `weights=toy` is a tiny model that was trained on photographs with synthetic edits, for
+    trying out and tests, not for results.
+
+    Options:
+        weights: A folder that `fit` wrote, or "toy".
+        region: Where the region comes from: "given" takes the column `region`, and asks the model for a sample without
+            it; "mask" takes the box around the mask's white; "model" always asks the model.
+        explain: Let the model write its chain of thought, a few hundred tokens a sample; without it the overall level
+            is read at once after the prompt completion, another number than with it.
+        max_tokens: The longest chain of thought, in tokens.
+
+    Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
+    section E of the supplement.
+
+    >>> metric = EPAIQA(weights="toy").to("cpu")
+    >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the region red")
+    >>> list(score)
+    ['overall_quality', 'harmony', 'local_naturalness', 'prompt_completion']
+    """
+
+    name, version = "epaiqa", 1
+    needs = frozenset({"source", "edited", "prompt"})
+    uses = frozenset({"mask"})
+    columns = frozenset({"region"})
+    dimensions: ClassVar[tuple[Dimension, ...]] = (
+        Dimension("overall_quality", low=1, high=5, primary=True, description="how good the edit is, all in all"),
+        Dimension("harmony", low=1, high=5, description="how well the edited region goes with the rest"),
+        Dimension("local_naturalness", low=1, high=5, description="how natural the edited region looks by itself"),
+        Dimension("prompt_completion", low=1, high=3, description="how far the instruction was followed"),
+    )
+    paper = "Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), 2025"
+    licence = "this code: Apache-2.0; the backbone: its own (LLaVA-OneVision with Qwen2-7B: Apache-2.0)"
+
+    BACKBONE = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
+    """The native form of the paper's lmms-lab/llava-onevision-qwen2-7b-ov."""
+
+    IMAGE_TOKENS = 9000
+    """More than LLaVA-OneVision takes of any image (some 8,700 tokens of a long one), so that none is left uncut."""
+
+    def __init__(
+        self,
+        *,
+        weights: str | None = None,
+        region: Literal["given", "mask", "model"] = "given",
+        explain: bool = True,
+        max_tokens: Annotated[int, Ge(1)] = 256,
+        **shared: Any,
+    ) -> None:
+        super().__init__(**shared)
+        self.weights, self.region, self.explain, self.max_tokens = weights, region, explain, max_tokens
+        self._assessor: Assessor | None = None
+        self.trained: Checkpoint | None = None
+        if weights is not None:
+            from ...mllm.trained import named_checkpoint
+
+            self.trained = named_checkpoint(type(self), weights)
+            if trained := [d for d in type(self).dimensions if d.name in self.trained.dimensions]:
+                self.dimensions = tuple(  # type: ignore[misc] # what is scored belongs to the weights
+                    replace(dimension, primary=index == 0) for index, dimension in enumerate(trained)
+                )
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether no stage has taught the levels: no weights, or those of the grounding alone."""
+        return self.trained is None or not self.trained.dimensions
+
+    def required(self) -> frozenset[str]:
+        return frozenset(self.needs | ({"mask"} if self.region == "mask" else set()))
+
+    def checkpoints(self) -> tuple[str, ...]:
+        if self.weights is None:
+            return ()
+        from ... import weights
+
+        return (f"{self.name}.{self.weights}",) if f"{self.name}.{self.weights}" in weights.registered() else ()
+
+    def identity(self) -> dict[str, Any]:
+        unknown = {"model": self.backbone or self.BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}
+        return {
+            **super().identity(),
+            "weights": self.trained.digest if self.trained else "none: zero-shot",
+            "backbone": unknown if self._assessor is None else self._assessor.backbone.identity(),
+            "prompts": QUESTIONS,
+        }
+
+    # ------------------------------------------------------------------ loading
+
+    def load(self) -> None:
+        if self._assessor is None or self._assessor.backbone.device.type != pick_device(self.device).split(":")[0]:
+            from ...mllm.trained import adapters_of
+            from .assessor import Assessor
+
+            backbone = self.load_trained_backbone()
+            adapters = adapters_of(self.trained, backbone) if self.trained else {}
+            self._assessor = Assessor(backbone, next(iter(adapters.values()), None), self.max_tokens)
+
+    def load_trained_backbone(self, *, own: bool = False, dtype: str | None = None) -> Backbone:
+        """The backbone of the weights, or the raw one; `own` and `dtype` as in `load_backbone`."""
+        from ...mllm.trained import require_backbone
+
+        if self.trained is None:
+            return self.load_backbone(own=own, dtype=dtype)
+        said = {**self.trained.settings, **(self.trained.backbone or {})}
+        if (inside := self.trained.backbone_folder) is not None:
+            return self.load_backbone(str(inside), None, said.get("image_tokens"), own=own, dtype=dtype)
+        backbone = self.load_backbone(
+            said["backbone"], said.get("revision"), said.get("image_tokens"), own=own, dtype=dtype
+        )
+        require_backbone(self.trained, backbone)
+        return backbone
+
+    # ------------------------------------------------------------------ scoring
+
+    def region_of(self, sample: Sample) -> tuple[Box | None, str]:
+        """The region that a sample brings, and where it comes from; None where the model is to be asked.
+
+        Raises `SampleError` for a malformed one, and for one outside the image.
+        """
+        if self.region == "mask":
+            from ...images import read_mask
+
+            return mask_box(read_mask(sample.mask)), "mask"
+        given = sample.meta.get("region")
+        if self.region == "given" and given is not None and str(given).strip():
+            return given_box(given), "given"
+        return None, "model"
+
+    def prepare(self, sample: Sample) -> tuple[Prepared, str]:
+        from ...images import eight_bits, read_image
+
+        region, origin = self.region_of(sample)
+        source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
+        return self._ready().prepare(source, edited, sample.prompt or "", region), origin
+
+    def batch_key(self, prepared: Any) -> None:
+        return None  # prompts of any length share a batch
+
+    def score_batch(self, batch: list[tuple[Prepared, str]]) -> list[Score]:
+        assessor, wanted = self._ready(), {dimension.name for dimension in self.dimensions}
+        samples = [prepared for prepared, _ in batch]
+        with assessor.at_work():
+            features = assessor.look(samples)
+            regions, problems = self._regions(samples, features)
+            levels: list[dict[str, LevelReadout]] = [{} for _ in batch]
+            if "harmony" in wanted:
+                for read, level in zip(levels, _rows(assessor.read_level([s.harmony for s in samples])), strict=True):
+                    read["harmony"] = level
+            cut = [row for row, region in enumerate(regions) if region is not None and "local_naturalness" in wanted]
+            if cut:
+                prompts = [
+                    samples[row].naturalness or assessor.naturalness(samples[row].edited, regions[row])  # type: ignore[arg-type]
+                    for row in cut
+                ]
+                for row, level in zip(cut, _rows(assessor.read_level(prompts)), strict=True):
+                    levels[row]["local_naturalness"] = level
+            explained: list[Explanation | None] = [None] * len(batch)
+            if wanted & {"overall_quality", "prompt_completion"}:
+                explained = list(assessor.explain([s.explained for s in samples], features, self.explain))
+        return [
+            self._score(levels[row], regions[row], batch[row][1], problems[row], explained[row])
+            for row in range(len(batch))
+        ]
+
+    def _ready(self) -> Assessor:
+        self.load()
+        return cast("Assessor", self._assessor)
+
+    def _regions(
+        self, samples: Sequence[Prepared], features: Sequence[Any]
+    ) -> tuple[list[Box | None], list[SampleError | None]]:
+        """The region of each sample, its own or the model's, and why there is none."""
+        regions = [sample.region for sample in samples]
+        problems: list[SampleError | None] = [None] * len(samples)
+        asked = [row for row, region in enumerate(regions) if region is None]
+        if asked:
+            found = self._ready().ground([samples[row].grounding for row in asked], [features[row] for row in asked])
+            for row, box, problem in zip(asked, *found, strict=True):
+                regions[row], problems[row] = box, problem
+        return regions, problems
+
+    def _score(
+        self,
+        levels: dict[str, LevelReadout],
+        region: Box | None,
+        origin: str,
+        problem: SampleError | None,
+        explained: Explanation | None,
+    ) -> Score:
+        """What was read of one sample as a score; a dimension that could not be read has none."""
+        details: dict[str, Any] = {"region_from": origin} | ({"zero_shot": True} if self.zero_shot else {})
+        if region is not None:
+            details["region"] = [region.x, region.y, region.w, region.h]
+        if explained is not None:
+            levels = {**levels, "overall_quality": explained.overall, "prompt_completion": explained.completion}
+            said = {True: "generated", False: "appended", None: "not generated"}
+            details["level_phrase"] = said[explained.phrase]
+        values, spreads, problems = {}, {}, []
+        details["level_mass"] = {name: float(level.mass) for name, level in levels.items()}
+        for dimension in self.dimensions:
+            level = levels.get(dimension.name)
+            if level is None:
+                problems.append(f"{dimension.name}: no region: {problem}")
+            elif self.zero_shot and float(level.mass) < LEAST_MASS:
+                share = f"probability {float(level.mass):.3f}"
+                problems.append(f"{dimension.name}: the backbone was not about to name a level ({share})")
+            else:
+                values[dimension.name], spreads[dimension.name] = float(level.expectation), float(level.spread)
+        text = None if explained is None else explained.text
+        if problems:
+            reason = "; ".join(problems)
+            return Score(values, "unparseable", reason, explanation=text, uncertainty=spreads, details=details)
+        return Score(values, explanation=text, uncertainty=spreads, details=details)
+
+    # ------------------------------------------------------------------ training
+
+    def fit(
+        self: T,
+        train: Any,
+        val: Any = None,
+        *,
+        targets: Mapping[str, str],
+        label_scale: tuple[float, float] = (1.0, 5.0),
+        group: str | None = "source",
+        output_dir: str | os.PathLike[str],
+        resume: bool = True,
+        preset: Literal["default", "paper", "lora", "toy"] = "default",
+        seed: int = 0,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> T:
+        """Train in three stages on rated edits (section 4), write a checkpoint, and return the trained metric.
+
+        1. `grounding`, on the rows with a region (the column `region`, or a mask with `region=mask`): source and edited
+           image to the box; the language model stays as it is. The weights with the best mean IoU are kept.
+        2. `quantitative`, on the rows that rate harmony or local naturalness, mixed: image or region to the level word.
+        3. `explained`, on the rows with overall quality, prompt completion and a chain of thought (the column
+           `explanation`, as `editmetrics annotate epaiqa` writes it): the whole answer.
+
+        A metric that has weights already goes on from them.
+
+        - `train`, `val`: manifests or samples with ratings; without `val` a fifth of the groups is set aside, the same
+          for all stages.
+        - `targets`: the column of each dimension's rating; those of the stages that are trained.
+        - `label_scale`: of the ratings of harmony, local naturalness and overall quality, whose scores are from 1 to 5
+          whatever it is; prompt completion is rated 1, 2 or 3. `group`: what training and validation may not share.
+        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there, in the stage it was in.
+        - `preset`: "paper" and "default" tune all weights, "lora" an adapter; "toy" is for tiny backbones.
+        - `progress`: as for `editmetrics.mllm.training.train`.
+        - `settings`: fields of `editmetrics.plugins.epaiqa.method.Method` and `editmetrics.mllm.training.Recipe`:
+          `stages=("quantitative", "explained"), cot=None, tuning="lora", learning_rate=1e-5`.
+
+        Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
+        what is wrong.
+        """
+        from .fit import fit
+
+        fit(
+            self, train, val, targets=targets, label_scale=label_scale, group=group, output_dir=output_dir,
+            resume=resume, preset=preset, settings={**settings, "seed": seed}, progress=progress,
+        )  # fmt: skip
+        kept = {name: value for name, value in self.options.items() if name not in ("weights", "backbone", "revision")}
+        return type(self)(**{**kept, "weights": str(output_dir)}).to(self.device)
+
+    @staticmethod
+    def fit_settings() -> tuple[type, ...]:
+        """The dataclasses whose fields are the `settings` of `fit`."""
+        from ...mllm.training import Recipe
+        from .method import Method
+
+        return Method, Recipe
+
+    @staticmethod
+    def annotator(judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Annotator:
+        """Chat models that write and check the chains of thought of stage 3; see `.annotate.Annotator`."""
+        from .annotate import Annotator
+
+        return Annotator(judges, samples, **options)
+
+    @staticmethod
+    def explanation_judge(judge: Any) -> ExplanationJudge:
+        """A chat model that compares explanations with reference answers; see `.explanations`."""
+        from .explanations import ExplanationJudge
+
+        return ExplanationJudge(judge)
+
+
+def _rows(readout: LevelReadout) -> list[LevelReadout]:
+    return [type(readout)(*(part[row : row + 1] for part in readout)) for row in range(len(readout.expectation))]

@@ -1,0 +1,106 @@
+"""What the method learns, on edits of known quality that no training has seen: the shipped toy, and stage 1's worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from editmetrics import create_metric
+from editmetrics.agreement.correlation import srcc
+from editmetrics.data import from_manifest
+from editmetrics.plugins.epaiqa.answers import read_explained
+from editmetrics.plugins.epaiqa.box import Box, given_box
+from editmetrics.testing.toy_edits import HELD_OUT
+from editmetrics.testing.toy_regions import DIMENSIONS, toy_region_edits
+
+HELD_OUT_SEED = 77
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory):
+    """160 edits of crops that no training has seen."""
+    return list(from_manifest(toy_region_edits(tmp_path_factory.mktemp("held_out"), 160, seed=HELD_OUT_SEED)))
+
+
+@pytest.fixture(scope="module")
+def scores(held_out):
+    """The shipped toy's scores, with its own regions."""
+    return create_metric("epaiqa", weights="toy", region="model", max_tokens=64, device="cpu").score(held_out)
+
+
+def rank_correlation(scores, samples, dimension):
+    both = [(score[dimension], float(sample.meta[dimension])) for score, sample in zip(scores, samples, strict=True)
+            if dimension in score]  # fmt: skip
+    assert len(both) >= 0.9 * len(samples)
+    return srcc(*zip(*both, strict=True))
+
+
+def test_the_region_is_found_far_better_than_by_the_mean_box(scores, held_out):
+    truth = [given_box(sample.meta["region"]) for sample in held_out]
+    mean = Box(*(float(np.mean([getattr(box, part) for box in truth])) for part in "xywh"))
+    by_the_mean = np.mean([mean.iou(box) for box in truth])
+    found = [Box(*score.details["region"]) if "region" in score.details else None for score in scores]
+    overlaps = [0.0 if box is None else box.iou(true) for box, true in zip(found, truth, strict=True)]
+    assert np.mean(overlaps) > by_the_mean + 0.2
+
+
+@pytest.mark.parametrize(("dimension", "least"), [("harmony", 0.7), ("local_naturalness", 0.8)])
+def test_harmony_and_naturalness_rank_as_they_were_made(held_out, dimension, least):
+    """Harmony was 0.798 on these 160 edits, naturalness 0.89; both are held to less, for rounding on other machines."""
+    given = create_metric("epaiqa", weights="toy", explain=False, device="cpu").score(held_out)
+    assert rank_correlation(given, held_out, dimension) >= least
+
+
+def test_overall_quality_agrees_where_the_instruction_is_followed(scores, held_out):
+    """Section 5.1 compares overall quality at full completion alone. Completion itself the toy has not learned."""
+    rows = [row for row, sample in enumerate(held_out) if float(sample.meta["prompt_completion"]) == 3]
+    assert rank_correlation([scores[r] for r in rows], [held_out[r] for r in rows], "overall_quality") > 0.3
+
+
+def test_the_explanations_have_the_form_and_lead_to_the_level(scores):
+    read = [read_explained(score.explanation) for score in scores]
+    whole = [said for said in read if said.completion and said.level]
+    assert len(whole) >= 0.9 * len(read)
+    assert all((said.pieces.harmony is not None) == (said.completion == 3) for said in whole)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(reason="not confirmed: SRCC 0.58 with stage 1 and 0.63 without, one seed", strict=False)
+def test_overall_quality_is_better_with_stage_1_than_without(tmp_path, held_out):
+    """Tables 6 and 7 on toy edits: the same data and the same updates of stages 2 and 3, after stage 1 and without."""
+    train = toy_region_edits(tmp_path / "train", 1200, seed=0)
+    validate = toy_region_edits(tmp_path / "validate", 96, seed=1)
+    found = {}
+    for name, stages in {
+        "with": ("grounding", "quantitative", "explained"),
+        "without": ("quantitative", "explained"),
+    }.items():
+        metric = create_metric("epaiqa", backbone="toy-llava", device="cpu").fit(
+            train, validate, targets={dimension: dimension for dimension in DIMENSIONS}, label_scale=(1, 5),
+            output_dir=tmp_path / name, preset="toy", stages=stages,
+        )  # fmt: skip
+        followed = [sample for sample in held_out if float(sample.meta["prompt_completion"]) == 3]
+        found[name] = rank_correlation(metric.score(followed), followed, "overall_quality")
+    assert found["with"] > found["without"], found
+
+
+def test_photographs_that_no_training_has_seen(tmp_path):
+    """Other photographs altogether; that they are harder is expected, and not hidden."""
+    samples = list(from_manifest(toy_region_edits(tmp_path, 40, seed=5, photographs=HELD_OUT)))
+    scores = create_metric("epaiqa", weights="toy", explain=False, device="cpu").score(samples)
+    assert rank_correlation(scores, samples, "harmony") > 0.4
+
+
+@pytest.mark.slow
+def test_after_stage_2_harmony_and_naturalness_are_at_0_8(tmp_path, held_out):
+    """The paper scores both with the model as it was after stage 2. About five minutes of one core."""
+    train = toy_region_edits(tmp_path / "train", 3000, seed=10)
+    validate = toy_region_edits(tmp_path / "validate", 96, seed=1)
+    metric = create_metric("epaiqa", backbone="toy-llava", device="cpu").fit(
+        train, validate, targets={"harmony": "harmony", "local_naturalness": "local_naturalness"}, label_scale=(1, 5),
+        output_dir=tmp_path / "run", preset="toy", stages=("grounding", "quantitative"), quantitative_steps=1600,
+        evaluate_every=200, rehearsal=0.1,
+    )  # fmt: skip
+    scores = metric.score(held_out)
+    for dimension in ("harmony", "local_naturalness"):
+        assert rank_correlation(scores, held_out, dimension) >= 0.8
