@@ -8,14 +8,16 @@ they said.
 
 from __future__ import annotations
 
+import inspect
 import re
+import typing
 from pathlib import Path
 from typing import Any
 
 from editmetrics import Sample, create_metric
 from editmetrics.cli import COMMANDS
 from editmetrics.describe import metric as described
-from editmetrics.registry import BUILTIN
+from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
 
 DOCS = Path(__file__).parent
@@ -95,6 +97,10 @@ def at_a_glance(said: dict[str, Any]) -> str:
     lines.append(f"| paper | {prose(said['paper'])} |")
     lines.append(f"| licence | {prose(said['licence'])} |")
     lines.append(f"| weights | {weights(said)} |")
+    if recipes := presets(said["name"]):
+        lines.append(
+            f"| recipes of `fit` | {', '.join(f'`{name}`' for name in recipes)} ([training](../training.md)) |"
+        )
     lines.append(f"| version of its numbers | {said['version']} |")
     return "\n".join(lines)
 
@@ -106,6 +112,14 @@ def weights(said: dict[str, Any]) -> str:
     if said["learned"]:
         return "those that `fit` writes ([training](../training.md)); `weights=toy` is for trying out"
     return "none"
+
+
+def presets(name: str) -> tuple[str, ...]:
+    """The named recipes of a metric's `fit`; none where it is not trained."""
+    fit = getattr(metric_class(name), "fit", None)
+    if fit is None or "preset" not in inspect.signature(fit).parameters:
+        return ()
+    return typing.get_args(typing.get_type_hints(fit, vars(inspect.getmodule(fit)), {"Progress": Any})["preset"])
 
 
 def options(said: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ def cli() -> None:
     \b
     editmetrics score sources/ edits/                 every pair, by name
     editmetrics score sources/ a/ b/ -m ssim -o s.csv two models, one metric, a table
+    editmetrics report s.csv -o report.html           look at what the numbers hide
     editmetrics evaluate s.csv ratings.csv            do the scores agree with people?
     editmetrics list                                  what there is
     """
