@@ -3,8 +3,9 @@
     python -m tests.goldens              # what differs from tests/goldens.json
     python -m tests.goldens --approve    # write what the code gives now
 
-A number that has changed under an unchanged version of its metric is refused: raise the version first, and say in
-CHANGELOG.md, under Numbers, what changed and why. `--approve` also takes new metrics in, and drops those that are gone.
+A number that has changed under an unchanged version of its metric and unchanged weights is refused: raise the version
+first, and say in CHANGELOG.md, under Numbers, what changed and why. `--approve` also takes new metrics in, and drops
+those that are gone.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def asks(name: str) -> bool:
 
 
 def measure(spec: str) -> dict[str, Any]:
-    """The version of a metric, and its scores of the examples: `{"version": 1, "scores": {"cat": {"psnr": 28.3}}}`."""
+    """What a metric's numbers come from, and its scores of the examples: `{"version": 1, "weights": null, "scores":
+    {"cat": {"psnr": 28.3}}}`."""
     metric = create_metric(spec, device="cpu")
     examples = ROOT / "docs" / "examples"
     scores = {
@@ -62,7 +64,12 @@ def measure(spec: str) -> dict[str, Any]:
         )
         for name in NAMES
     }
-    return {"version": metric.version, "scores": scores}
+    return {"version": metric.version, "weights": metric.identity().get("weights"), "scores": scores}
+
+
+def origin(measured: dict[str, Any]) -> tuple[Any, ...]:
+    """What may change a number: the version of the formula, and the checksum of the weights."""
+    return measured["version"], measured["weights"]
 
 
 def approved() -> dict[str, Any]:
@@ -94,8 +101,8 @@ def main() -> None:
             continue
         different = differences(spec, before[spec], measured)
         print("\n".join(different) or f"{spec} is as approved")
-        if different and before[spec]["version"] == measured["version"]:
-            print(f"  and {spec} still has version {measured['version']}: raise it")
+        if different and origin(before[spec]) == origin(measured):
+            print(f"  and {spec} still has version {measured['version']} and the same weights: raise the version")
             refused = True
     print("\n".join(f"{spec} is gone" for spec in before.keys() - now.keys()))
     if refused:

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample, Score
-
-TEXTS = (*(name for name in FIELDS if name not in IMAGE_FIELDS), "id")
+from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score
 
 
 class RequestError(EditMetricsError, ValueError):
@@ -33,16 +31,17 @@ def sample_from(said: Any, folder: Path | None) -> Sample:
     images: dict[str, Any] = {
         name: _image(name, said[name], folder) for name in IMAGE_FIELDS if said.get(name) is not None
     }
-    prompt, questions, id_ = (said.get(name) for name in TEXTS)
-    if not isinstance(prompt, (str, type(None))):
-        raise RequestError(f"prompt is {prompt!r:.80}; expected text")
+    texts: dict[str, Any] = {name: said.get(name) for name in TEXT_FIELDS if name != "questions"}
+    for name, text in texts.items():
+        if not isinstance(text, (str, type(None))):
+            raise RequestError(f"{name} is {text!r:.80}; expected text")
+    questions = said.get("questions")
     if questions is not None and not (isinstance(questions, list) and all(isinstance(q, str) for q in questions)):
         raise RequestError(f"questions is {questions!r:.80}; expected a list of texts")
     if "edited" not in images:
         raise RequestError("a sample needs the image edited")
-    return Sample(
-        str(id_ or ""), prompt=prompt, questions=None if questions is None else tuple(questions), **images
-    )  # fmt: skip
+    asked = None if questions is None else tuple(questions)
+    return Sample(str(said.get("id") or ""), questions=asked, **texts, **images)
 
 
 def _image(name: str, said: Any, folder: Path | None) -> bytes | Path:

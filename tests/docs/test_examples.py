@@ -26,6 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 NOT_RUN = {
     r"editmetrics fit ": "trains a model",
+    r"editmetrics annotate |editmetrics explanations ": "asks models; tests/plugins/epaiqa has scripted ones",
     r"editmetrics lsa ": "needs a backbone from the hub",
     r"editmetrics serve ": "serves until it is stopped; tests/serving does",
     r"editmetrics score .*--engine ray": "needs a cluster; tests/scoring/test_ray.py has one",

@@ -52,6 +52,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
         for system in ("model_a", "model_b") for name in NAMES
     ]  # fmt: skip
     _table(folder / "manifest.csv", rows)
+    _table(folder / "test.csv", rows)
     polars.DataFrame(rows).write_parquet(folder / "manifest.parquet")
     for name in ("runs/mine", "runs/a", "runs/pose"):
         shutil.copytree(folder_of(f"{trained}.toy"), folder / name)

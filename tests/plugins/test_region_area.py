@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,10 @@ def _random_weights():
 
 def normalised():
     with_region = [
-        name for name in list_metrics() if "region" in {option.name for option in metric_class(name).option_list()}
+        name
+        for name in list_metrics()
+        for option in metric_class(name).option_list()
+        if option.name == "region" and "inside" in get_args(option.hint)
     ]
     return [name for name in with_region if name not in OF_WHOLE_IMAGES]
 

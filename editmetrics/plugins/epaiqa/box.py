@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...sample import SampleError, Status
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROUNDING = 0.0075
 """By so much may two decimals move an edge of a box: 0.005 for the centre, and 0.005 / 2 for the side."""
@@ -70,7 +71,7 @@ class Box:
     def cut(self, image: np.ndarray) -> np.ndarray:
         """The region of an image (H, W, 3)."""
         left, top, right, bottom = self.pixels(*image.shape[:2])
-        return np.ascontiguousarray(image[top:bottom, left:right])
+        return image[top:bottom, left:right].copy()
 
     def iou(self, other: Box) -> float:
         """Intersection over union with another box, from 0 to 1.
@@ -141,7 +142,7 @@ def given_box(region: Any) -> Box:
             return read_box(region)
         except SampleError as error:
             raise SampleError(f"the region {region!r} cannot be used, expected x,y,w,h as fractions: {error}") from None
-    if isinstance(region, (Sequence, np.ndarray)) and len(region) == 4:
+    if (isinstance(region, Sequence) or hasattr(region, "__array__")) and len(region) == 4:
         try:
             return _made([float(part) for part in region], "failed")
         except (TypeError, ValueError):
@@ -152,10 +153,11 @@ def given_box(region: Any) -> Box:
 def mask_box(white: np.ndarray) -> Box:
     """The bounding box of a mask (H, W) of bool. Raises `SampleError` where nothing of it is true.
 
+    >>> import numpy as np
     >>> mask_box(np.pad(np.ones((2, 4), bool), ((1, 1), (2, 2))))
     Box(x=0.5, y=0.5, w=0.5, h=0.5)
     """
-    rows, columns = np.flatnonzero(white.any(1)), np.flatnonzero(white.any(0))
+    rows, columns = white.any(1).nonzero()[0], white.any(0).nonzero()[0]
     if not len(rows):
         raise SampleError("the mask has no white in it, so that it marks no region")
     height, width = white.shape
