@@ -19,8 +19,6 @@ from ..sample import EditMetricsError, Sample, Score
 from .plan import Column
 from .record import Done
 
-logger = logging.getLogger(__name__)
-
 PART = 32
 """The most samples that an actor gets at a time: what a part of the output holds, and what a dead actor costs."""
 

@@ -102,7 +102,7 @@ class Record:
             scored = dimension.name in score
             more: dict[str, Any] = {} if scored else {"reason": score.reason}
             if score.uncertainty and dimension.name in score.uncertainty:
-                more["uncertainty"] = _number(score.uncertainty[dimension.name])
+                more["uncertainty"] = number(score.uncertainty[dimension.name])
             if dimension.primary:  # said once for all dimensions
                 more |= {name: said for name in ("explanation", "details") if (said := getattr(score, name))}
             lines.append(
@@ -113,7 +113,7 @@ class Record:
                     "metric": column.label,
                     "dimension": dimension.name,
                     "status": "ok" if scored else score.status,
-                    "value": _number(score[dimension.name]) if scored else None,
+                    "value": number(score[dimension.name]) if scored else None,
                     **more,
                     "inputs": fingerprint,
                     "identity": column.key,
@@ -172,7 +172,7 @@ def _score_of(lines: list[dict[str, Any]]) -> Score:
     )
 
 
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
     """A float as JSON has it; the infinite ones, which JSON has not, as "inf" and "-inf"."""
     return value if math.isfinite(value) else str(float(value))
 

@@ -25,8 +25,9 @@ from .. import __version__
 from ..metric import Metric
 from ..sample import Sample
 from ..scoring.plan import Column
+from ..scoring.record import number
 from .batcher import Batcher, FullError, Scores
-from .wire import RequestError, number, sample_from, score_said
+from .wire import RequestError, sample_from, score_said
 
 BODY_TIMEOUT = 60.0
 """Seconds in which a request's body must have arrived."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score
+from ..scoring.record import number
 
 
 class RequestError(EditMetricsError, ValueError):
@@ -121,8 +121,3 @@ def score_from(said: Mapping[str, Any]) -> Score:
         uncertainty and {name: float(value) for name, value in uncertainty.items()},
         said.get("details"),
     )
-
-
-def number(value: float) -> float | str:
-    """A float as JSON has it, or "inf" or "-inf"."""
-    return value if math.isfinite(value) else str(float(value))
