@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..metric import pick_device
 from ..mllm.metric import BackboneMetric
+from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ class EditRegression(BackboneMetric):
             scores.append(Score(values, details={"beyond_scale": beyond} if beyond else {}))
         return scores
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: dict[str, Prompt]) -> int:
+        return length_class(prepared.values())
 
     def question(self, aspect: Aspect, instruction: str) -> str:
         """What is asked for one dimension, in the authors' words."""
@@ -169,9 +170,7 @@ class EditRegression(BackboneMetric):
         if backbone is None:
             raise EditMetricsError(f"{self.name} is not loaded: call load() first")
         with torch.inference_mode(), using(backbone, part.adapter):
-            output = backbone.forward(prompts)
-            rows = torch.arange(len(prompts), device=output.hidden.device)
-            hidden = output.hidden[rows, output.lengths - self.BEHIND]
+            hidden = backbone.forward(prompts).at(-self.BEHIND)
             return (part.head(hidden)[:, 0] * part.scale).tolist()
 
     def _folder(self, aspect: Aspect) -> Path:

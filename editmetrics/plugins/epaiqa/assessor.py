@@ -47,6 +47,11 @@ class Prepared:
     naturalness: Prompt | None
     explained: Prompt
 
+    def prompts(self) -> list[Prompt]:
+        """All that are known by now."""
+        known = self.grounding, self.harmony, self.naturalness, self.explained
+        return [prompt for prompt in known if prompt is not None]
+
 
 class Regions(NamedTuple):
     """The box of each sample, or why there is none."""
@@ -183,7 +188,7 @@ class Assessor:
 
     def read_level(self, prompts: Sequence[Prompt]) -> LevelReadout:
         """The level that comes next in each prompt."""
-        return read_levels(self.backbone.read(prompts).logits, self.levels)
+        return read_levels(self.backbone.next_logits(prompts), self.levels)
 
     def explain(
         self,

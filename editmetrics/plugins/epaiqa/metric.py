@@ -11,6 +11,7 @@ from annotated_types import Ge
 
 from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
+from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score
 from .box import Box, given_box, mask_box
 from .prompts import QUESTIONS
@@ -183,8 +184,8 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
         return self._ready().prepare(source, edited, sample.prompt or "", region), origin
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: tuple[Prepared, str]) -> int:
+        return length_class(prepared[0].prompts())
 
     def score_batch(self, batch: list[tuple[Prepared, str]]) -> list[Score]:
         assessor, wanted = self._ready(), {dimension.name for dimension in self.dimensions}
