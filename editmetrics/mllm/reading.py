@@ -7,6 +7,7 @@ have in common, the images above all, is paid for once. Everything here runs und
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ class Reading:
         with torch.inference_mode():
             batch = backbone.batch(prompts, features)
             cache = DynamicCache()
-            hidden = backbone.language(**batch.inputs, past_key_values=cache, use_cache=True).last_hidden_state
+            hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
             last = hidden[torch.arange(len(prompts), device=hidden.device), batch.lengths - 1]
             return cls(backbone, cache, batch.inputs["attention_mask"], batch.following, backbone.logits(last))
 
@@ -142,8 +143,7 @@ class Reading:
             inputs_embeds=self.backbone.model.get_input_embeddings()(ids),
             attention_mask=mask,
             position_ids=positions,  # of text: the same on each axis that the family has
-            past_key_values=cache,
-            use_cache=True,
+            **_kept_in(cache, self.backbone),
         ).last_hidden_state
         return hidden, cache, mask
 
@@ -174,6 +174,12 @@ class Reading:
     def _expect_rows(self, given: Sequence[Any]) -> None:
         if len(given) != len(self):
             raise BackboneError(f"a reading of {len(self)} prompts was given {len(given)} rows; expected one each")
+
+
+def _kept_in(cache: DynamicCache, backbone: Backbone) -> dict[str, Any]:
+    """The arguments that give a language model its cache; what the first is called depends on the version."""
+    known = inspect.signature(backbone.language.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache, "use_cache": True}
 
 
 def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]:
