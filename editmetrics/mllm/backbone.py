@@ -264,6 +264,11 @@ class Backbone:
         found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
         return [found[id(picture)] for picture in pictures]
 
+    def look_at(self, prompts: Sequence[Prompt]) -> list[Sequence[Features]]:
+        """The features of each prompt's pictures, as `forward` and `read` take them; all in one pass."""
+        flat = iter(self.look([picture for prompt in prompts for picture in prompt.pictures]))
+        return [[next(flat) for _ in prompt.pictures] for prompt in prompts]
+
     def forward(
         self,
         prompts: Sequence[Prompt],

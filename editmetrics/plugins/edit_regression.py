@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ..mllm.backbone import Backbone, Picture, Prompt
+    from ..mllm.backbone import Backbone, Features, Picture, Prompt
 
 Aspect = Literal["visual_quality", "editing_alignment", "attribute_preservation"]
 
@@ -143,7 +143,8 @@ class EditRegression(BackboneMetric):
         return {aspect: self.ask(self._backbone, pictures, aspect, sample.prompt or "") for aspect in self._aspects}
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
-        found = {aspect: self._rate(aspect, [item[aspect] for item in batch]) for aspect in self._aspects}
+        seen: dict[str | None, list[Sequence[Features]]] = {}
+        found = {aspect: self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects}
         scores = []
         for row in range(len(batch)):
             raw = {str(aspect): found[aspect][row] for aspect in self._aspects}
@@ -161,16 +162,22 @@ class EditRegression(BackboneMetric):
 
     # ------------------------------------------------------------------ inside
 
-    def _rate(self, aspect: Aspect, prompts: Sequence[Prompt]) -> list[float]:
+    def _rate(
+        self, aspect: Aspect, prompts: Sequence[Prompt], seen: dict[str | None, list[Sequence[Features]]]
+    ) -> list[float]:
+        """The scores of one dimension; what a vision tower made of the images is in `seen`, or comes there."""
         import torch
 
-        from ..mllm.lora import using
+        from ..mllm.lora import adapts_vision, using
 
         part, backbone = self._parts[aspect], self._backbone
         if backbone is None:
             raise EditMetricsError(f"{self.name} is not loaded: call load() first")
         with torch.inference_mode(), using(backbone, part.adapter):
-            hidden = backbone.forward(prompts).at(-self.BEHIND)
+            tower = part.adapter if adapts_vision(backbone, part.adapter) else None
+            if tower not in seen:
+                seen[tower] = backbone.look_at(prompts)
+            hidden = backbone.forward(prompts, seen[tower]).at(-self.BEHIND)
             return (part.head(hidden)[:, 0] * part.scale).tolist()
 
     def _folder(self, aspect: Aspect) -> Path:
