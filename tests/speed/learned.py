@@ -163,22 +163,22 @@ def tasks(backbone: Backbone, pairs: Sequence[Any]) -> Case:
     return Case("lmm4lmm", ours, plain, [*scored, *asked])
 
 
-def explained(backbone: Backbone, pairs: Sequence[Any], grounds: bool = False) -> Case:
+def explained(backbone: Backbone, images: Sequence[Any], grounds: bool = False) -> Case:
     """epaiqa, region given or asked for: levels from logits, a chain of thought of 64 tokens. Plain: `generate` of a
     level's words twice, of the chain of thought, and of the region."""
     assessor = Explainer(backbone, max_tokens=EXPLANATION)
     region = Box(0.5, 0.5, 0.5, 0.5)
-    batch = [assessor.prepare(*pair, INSTRUCTION, region) for pair in pairs]
+    batch = [assessor.prepare(*pair, INSTRUCTION, region) for pair in images]
     harmony, cut, chain = ([getattr(each, kind) for each in batch] for kind in ("harmony", "naturalness", "explained"))
     grounding = [each.grounding for each in batch]
 
     def ours() -> None:
-        together = assessor.read_pairs(batch)
-        if grounds:
-            assessor.ground(grounding, together.repeated(range(len(batch))))
+        pairs = assessor.read_pairs(batch) if grounds else None
+        if pairs is not None:
+            assessor.ground(grounding, pairs.repeated(range(len(batch))))
         assessor.read_level(harmony)
         assessor.read_level(cut)
-        assessor.explain(chain, together)
+        assessor.explain(chain, pairs)
 
     questions = [_generating(backbone, [harmony, cut], 6), _generating(backbone, [chain], EXPLANATION)]
     if grounds:

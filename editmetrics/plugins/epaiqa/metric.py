@@ -192,9 +192,8 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         assessor, wanted = self._ready(), {dimension.name for dimension in self.dimensions}
         samples = [prepared for prepared, _ in batch]
         with assessor.at_work():
-            explains = bool(wanted & {"overall_quality", "prompt_completion"})
             grounds = any(sample.region is None for sample in samples)
-            pairs = assessor.read_pairs(samples) if explains or grounds else None
+            pairs = assessor.read_pairs(samples) if grounds else None
             regions, problems = self._regions(samples, pairs)
             levels: list[dict[str, LevelReadout]] = [{} for _ in batch]
             if "harmony" in wanted:
@@ -209,7 +208,7 @@ class EPAIQA(BackboneMetric, LearnedMetric):
                 for row, level in zip(cut, _rows(assessor.read_level(prompts)), strict=True):
                     levels[row]["local_naturalness"] = level
             explained: list[Explanation | None] = [None] * len(batch)
-            if explains:
+            if wanted & {"overall_quality", "prompt_completion"}:
                 explained = list(assessor.explain([s.explained for s in samples], pairs, self.explain))
         return [
             self._score(levels[row], regions[row], batch[row][1], problems[row], explained[row])
