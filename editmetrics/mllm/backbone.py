@@ -52,6 +52,12 @@ class Output:
     lengths: Tensor
     ids: Tensor
 
+    def at(self, place: int) -> Tensor:
+        """(B, H): the state at one token of each prompt, counted from its end: -1 is the last."""
+        import torch
+
+        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.lengths + place]
+
 
 class Backbone:
     """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
@@ -258,6 +264,11 @@ class Backbone:
         found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
         return [found[id(picture)] for picture in pictures]
 
+    def look_at(self, prompts: Sequence[Prompt]) -> list[Sequence[Features]]:
+        """The features of each prompt's pictures, as `forward` and `read` take them; all in one pass."""
+        flat = iter(self.look([picture for prompt in prompts for picture in prompt.pictures]))
+        return [[next(flat) for _ in prompt.pictures] for prompt in prompts]
+
     def forward(
         self,
         prompts: Sequence[Prompt],
@@ -335,6 +346,16 @@ class Backbone:
         return hidden
 
     # ------------------------------------------------------------------ without gradients
+
+    def next_logits(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Tensor:
+        """(B, vocabulary), float32: of the token after each prompt.
+
+        What `read` gives, for those who look at one token and go no further: no key-value cache is kept.
+        """
+        import torch
+
+        with torch.inference_mode():
+            return self.logits(self.forward(prompts, features).at(-1))
 
     def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Reading:
         """The prompts computed once, with their key-value cache, to be continued; see `Reading`."""

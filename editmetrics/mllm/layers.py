@@ -15,7 +15,7 @@ from .families import BackboneError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .backbone import Backbone
+    from .backbone import Backbone, Output
     from .pictures import Features
     from .prompts import Prompt
 
@@ -50,17 +50,18 @@ def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
         language.layers, language.norm = layers, norm
 
 
-def pooled(backbone: Backbone, hidden: Tensor, ids: Tensor, lengths: Tensor, pooling: Pooling = "last") -> Tensor:
-    """(B, H) in float32 from the states (B, T, H) of prompts of `lengths` tokens `ids`, padded on the right."""
+def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Tensor:
+    """(B, H) in float32 from the states (B, T, H) of prompts."""
     import torch
 
     if pooling == "last":
-        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1].float()
-    here = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+        return output.at(-1).float()
+    ids = output.ids
+    here = torch.arange(ids.shape[1], device=ids.device) < output.lengths[:, None]
     is_image = ((ids == backbone.model.config.image_token_id) & here)[..., None]
     if not is_image.any(1).all():
         raise BackboneError("a prompt has no image whose tokens could be averaged; take pooling='last'")
-    return torch.where(is_image, hidden.float(), 0.0).sum(1) / is_image.sum(1)
+    return torch.where(is_image, output.hidden.float(), 0.0).sum(1) / is_image.sum(1)
 
 
 def states_of_all_layers(
@@ -76,13 +77,15 @@ def states_of_all_layers(
     """
     import torch
 
+    from .backbone import Output
+
     found: list[Tensor] = []
     language: Any = backbone.language
     with torch.inference_mode():
         batch = backbone.batch(prompts, features)
 
         def keep(_: Any, given: tuple[Tensor, ...]) -> None:
-            found.append(pooled(backbone, given[0], batch.ids, batch.lengths, pooling))
+            found.append(pooled(backbone, Output(given[0], batch.lengths, batch.ids), pooling))
 
         # what enters the next layer, and not what this one gives: Qwen3-VL adds to it in between
         hooks = [module.register_forward_pre_hook(keep) for module in (*list(language.layers)[1:], language.norm)]

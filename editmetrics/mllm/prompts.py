@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,15 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def length_class(prompts: Iterable[Prompt]) -> int:
+    """What samples have in common that may share a batch: the longest prompt's length, to within a factor of 1.25.
+
+    A batch is padded to its longest prompt, and padding is computed like text. So a fifth of it is padding at most;
+    where images of all sizes share batches it is often half.
+    """
+    return int(math.log(max(len(prompt) for prompt in prompts), 1.25))
 
 
 def write_prompt(

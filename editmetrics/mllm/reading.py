@@ -6,7 +6,7 @@ have in common, the images above all, is paid for once. Everything here runs und
 
 from __future__ import annotations
 
-import copy
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from .families import BackboneError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-    from transformers import DynamicCache
+    from transformers import Cache
 
     from .backbone import Backbone
     from .pictures import Features
@@ -45,9 +45,7 @@ class Reading:
     (1, 4)
     """
 
-    def __init__(
-        self, backbone: Backbone, cache: DynamicCache, mask: Tensor, following: Tensor, logits: Tensor
-    ) -> None:
+    def __init__(self, backbone: Backbone, cache: Cache, mask: Tensor, following: Tensor, logits: Tensor) -> None:
         self.backbone = backbone
         self.logits = logits
         self._cache = cache
@@ -60,13 +58,14 @@ class Reading:
     ) -> Reading:
         """The reading of `prompts`; see `Backbone.read`."""
         import torch
-        from transformers import DynamicCache
+
+        from .cache import new_cache
 
         backbone.require_all_layers()
         with torch.inference_mode():
             batch = backbone.batch(prompts, features)
-            cache = DynamicCache()
-            hidden = backbone.language(**batch.inputs, past_key_values=cache, use_cache=True).last_hidden_state
+            cache = new_cache()
+            hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
             last = hidden[torch.arange(len(prompts), device=hidden.device), batch.lengths - 1]
             return cls(backbone, cache, batch.inputs["attention_mask"], batch.following, backbone.logits(last))
 
@@ -85,7 +84,8 @@ class Reading:
         found: list[Tensor] = []
         with torch.inference_mode():
             for some in self._together(rows):
-                hidden = self._after([row for row, _ in some], [text[:-1] for _, text in some])[0]
+                several = [row for row, _ in some]
+                hidden, _ = self._after(several, [text[:-1] for _, text in some], self._copy(several))
                 for states, (row, text) in zip(hidden, some, strict=True):
                     rest = self.backbone.logits(states[: len(text) - 1])
                     found.append(torch.cat([self.logits[row : row + 1], rest]))
@@ -102,7 +102,7 @@ class Reading:
             return
         with torch.inference_mode():
             everyone = list(range(len(tokens)))
-            hidden, self._cache, self._mask = self._after(everyone, tokens)
+            hidden, self._mask = self._after(everyone, tokens, self._cache)
             self._following = self._following + torch.tensor(lengths, device=self._following.device)
             grown = [row for row in everyone if lengths[row]]
             self.logits = self.logits.clone()
@@ -124,28 +124,27 @@ class Reading:
                 self.backbone, self._copy(chosen), self._mask[chosen], self._following[chosen], self.logits[chosen]
             )
 
-    def _after(self, rows: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[Tensor, DynamicCache, Tensor]:
-        """The hidden states (N, L, H) of texts that follow the prompts `rows`; the cache and mask that then are."""
+    def _after(self, rows: Sequence[int], texts: Sequence[Sequence[int]], cache: Cache) -> tuple[Tensor, Tensor]:
+        """The hidden states (N, L, H) of texts that follow the prompts `rows`, and the mask that then is; `cache`, of
+        these prompts, grows by the texts."""
         import torch
 
         device = self._mask.device
         length = max(len(text) for text in texts)
         if not length:
             nothing = torch.empty(len(texts), 0, self.backbone.hidden_size, dtype=self.backbone.dtype, device=device)
-            return nothing, self._cache, self._mask
+            return nothing, self._mask
         ids = torch.tensor([[*text, *[0] * (length - len(text))] for text in texts], device=device)
         here = torch.tensor([[1] * len(text) + [0] * (length - len(text)) for text in texts], device=device)
         mask = torch.cat([self._mask[rows], here], dim=1)
         positions = self._following[rows][:, None] + torch.arange(length, device=device)
-        cache = self._copy(rows)
         hidden = self.backbone.language(
             inputs_embeds=self.backbone.model.get_input_embeddings()(ids),
             attention_mask=mask,
             position_ids=positions,  # of text: the same on each axis that the family has
-            past_key_values=cache,
-            use_cache=True,
+            **_kept_in(cache, self.backbone),
         ).last_hidden_state
-        return hidden, cache, mask
+        return hidden, mask
 
     def _together(self, rows: Sequence[tuple[int, list[int]]]) -> Iterator[Sequence[tuple[int, list[int]]]]:
         """The rows in groups whose copied cache has at most `COPIED_BYTES`."""
@@ -158,15 +157,11 @@ class Reading:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
-    def _copy(self, rows: Sequence[int]) -> DynamicCache:
-        """The cache of `rows`. Where that is all of them it shares the tensors: a layer that grows makes new ones."""
-        cache = copy.copy(self._cache)
-        layers: list[Any] = [copy.copy(layer) for layer in self._cache.layers]
-        if not self._is_whole(rows):
-            for layer in layers:
-                layer.keys, layer.values = layer.keys[rows], layer.values[rows]
-        cache.layers = layers
-        return cache
+    def _copy(self, rows: Sequence[int]) -> Cache:
+        """The cache of `rows`, to grow by itself; where that is all of them, it copies nothing yet."""
+        from .cache import copied
+
+        return copied(self._cache, None if self._is_whole(rows) else rows)
 
     def _is_whole(self, rows: Sequence[int]) -> bool:
         return list(rows) == list(range(len(self)))
@@ -174,6 +169,12 @@ class Reading:
     def _expect_rows(self, given: Sequence[Any]) -> None:
         if len(given) != len(self):
             raise BackboneError(f"a reading of {len(self)} prompts was given {len(given)} rows; expected one each")
+
+
+def _kept_in(cache: Cache, backbone: Backbone) -> dict[str, Any]:
+    """The arguments that give a language model its cache; what the first is called depends on the version."""
+    known = inspect.signature(backbone.language.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache, "use_cache": True}
 
 
 def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]:

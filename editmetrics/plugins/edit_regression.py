@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..metric import pick_device
 from ..mllm.metric import BackboneMetric
+from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ..mllm.backbone import Backbone, Picture, Prompt
+    from ..mllm.backbone import Backbone, Features, Picture, Prompt
 
 Aspect = Literal["visual_quality", "editing_alignment", "attribute_preservation"]
 
@@ -142,7 +143,8 @@ class EditRegression(BackboneMetric):
         return {aspect: self.ask(self._backbone, pictures, aspect, sample.prompt or "") for aspect in self._aspects}
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
-        found = {aspect: self._rate(aspect, [item[aspect] for item in batch]) for aspect in self._aspects}
+        seen: dict[str | None, list[Sequence[Features]]] = {}
+        found = {aspect: self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects}
         scores = []
         for row in range(len(batch)):
             raw = {str(aspect): found[aspect][row] for aspect in self._aspects}
@@ -151,8 +153,8 @@ class EditRegression(BackboneMetric):
             scores.append(Score(values, details={"beyond_scale": beyond} if beyond else {}))
         return scores
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: dict[str, Prompt]) -> int:
+        return length_class(prepared.values())
 
     def question(self, aspect: Aspect, instruction: str) -> str:
         """What is asked for one dimension, in the authors' words."""
@@ -160,18 +162,22 @@ class EditRegression(BackboneMetric):
 
     # ------------------------------------------------------------------ inside
 
-    def _rate(self, aspect: Aspect, prompts: Sequence[Prompt]) -> list[float]:
+    def _rate(
+        self, aspect: Aspect, prompts: Sequence[Prompt], seen: dict[str | None, list[Sequence[Features]]]
+    ) -> list[float]:
+        """The scores of one dimension; what a vision tower made of the images is in `seen`, or comes there."""
         import torch
 
-        from ..mllm.lora import using
+        from ..mllm.lora import adapts_vision, using
 
         part, backbone = self._parts[aspect], self._backbone
         if backbone is None:
             raise EditMetricsError(f"{self.name} is not loaded: call load() first")
         with torch.inference_mode(), using(backbone, part.adapter):
-            output = backbone.forward(prompts)
-            rows = torch.arange(len(prompts), device=output.hidden.device)
-            hidden = output.hidden[rows, output.lengths - self.BEHIND]
+            tower = part.adapter if adapts_vision(backbone, part.adapter) else None
+            if tower not in seen:
+                seen[tower] = backbone.look_at(prompts)
+            hidden = backbone.forward(prompts, seen[tower]).at(-self.BEHIND)
             return (part.head(hidden)[:, 0] * part.scale).tolist()
 
     def _folder(self, aspect: Aspect) -> Path:

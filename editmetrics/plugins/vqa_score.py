@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..metric import pick_device
 from ..mllm.backbone import IMAGE
 from ..mllm.metric import BackboneMetric
+from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
@@ -82,19 +83,14 @@ class VQAScore(BackboneMetric):
         return backbone.prompt([("user", [IMAGE, question])], [picture])
 
     def score_batch(self, batch: list[Prompt]) -> list[Score]:
-        import torch
-
         from ..mllm.readouts import read_yes_no
 
         backbone = self._loaded()
-        with torch.inference_mode():
-            output = backbone.forward(batch)
-            last = output.hidden[torch.arange(len(batch), device=output.hidden.device), output.lengths - 1]
-            read = read_yes_no(backbone.logits(last), [backbone.token("Yes")], [backbone.token("No")])
+        read = read_yes_no(backbone.next_logits(batch), [backbone.token("Yes")], [backbone.token("No")])
         return [self._score(yes, mass) for yes, mass in zip(read.yes.tolist(), read.mass.tolist(), strict=True)]
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: Prompt) -> int:
+        return length_class([prepared])
 
     def _score(self, yes: float, mass: float) -> Score:
         details = {"mass": mass}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from editmetrics.mllm.backbone import IMAGE, Backbone, BackboneError
+from editmetrics.mllm.prompts import Prompt, length_class
 from editmetrics.sample import SampleError
 from editmetrics.testing import tiny_backbone
 
@@ -30,6 +31,28 @@ def test_a_batch_of_unequal_prompts_gives_the_native_logits_of_each(backbone):
         assert torch.equal(output.ids[row, :length], prompts[row].ids)
         logits = backbone.logits(output.hidden[row, :length])
         torch.testing.assert_close(logits, native_logits(backbone, *case), rtol=0, atol=ROUNDING)
+
+
+def test_a_state_is_at_its_place_in_each_prompt_and_the_next_token_follows_the_last(backbone):
+    prompts = all_prompts(backbone)
+    output, logits = backbone.forward(prompts), backbone.next_logits(prompts)
+    for row, case in enumerate(CASES.values()):
+        wanted = native_logits(backbone, *case)
+        torch.testing.assert_close(logits[row], wanted[-1], rtol=0, atol=ROUNDING)
+        torch.testing.assert_close(backbone.logits(output.at(-3))[row], wanted[-3], rtol=0, atol=ROUNDING)
+    assert not logits.requires_grad
+
+
+def test_prompts_of_one_length_class_are_padded_by_less_than_a_quarter():
+    def prompt(length):
+        return Prompt(torch.zeros(length, dtype=torch.int64), (), length)
+
+    classes = {length: length_class([prompt(length), prompt(2)]) for length in range(2, 4000)}
+    for found in set(classes.values()):
+        lengths = [length for length, its in classes.items() if its == found]
+        assert lengths == list(range(lengths[0], lengths[-1] + 1))
+        assert lengths[-1] < 1.25 * lengths[0] + 1
+    assert len({classes[length] for length in range(300, 3000)}) <= 12  # few enough that batches fill
 
 
 def test_pictures_matter_and_so_does_their_order(backbone):

@@ -117,4 +117,4 @@ def test_pooling_over_images_needs_one(folders):
     backbone = Backbone.load(folders["internvl"], device="cpu")
     output = backbone.forward([backbone.prompt([("user", ["Is it good?"])])], layer=1)
     with pytest.raises(BackboneError, match="no image"):
-        pooled(backbone, output.hidden, output.ids, output.lengths, "image")
+        pooled(backbone, output, "image")

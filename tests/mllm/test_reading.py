@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from editmetrics.mllm import cache
 from editmetrics.mllm import reading as module
 from editmetrics.mllm.backbone import BackboneError
 from editmetrics.mllm.reading import after_images
@@ -91,6 +92,26 @@ def test_a_prompt_cut_after_its_images_and_continued_is_the_whole_prompt(backbon
 def test_a_prompt_without_images_is_not_cut(backbone):
     with pytest.raises(BackboneError, match="has no image"):
         after_images(backbone, ours(backbone, *CASES["no image"]))
+
+
+def test_readings_of_one_prompt_grow_apart(backbone):
+    """They share what they have read, and none writes where another one reads."""
+    (name, (images, text)), *_ = CASES.items()
+    reading = backbone.read([ours(backbone, images, text)])
+    reading.extend([backbone.tokens("4")])  # now there is room behind the keys
+    other = reading.repeated([0])
+    for one, said in ((reading, " and"), (other, " excellent"), (reading, " no"), (other, " of it")):
+        one.extend([backbone.tokens(said)])
+    for one, said in ((reading, ("4", " and", " no")), (other, ("4", " excellent", " of it"))):
+        ids = [token for part in said for token in backbone.tokens(part)]
+        wanted = native_logits(backbone, images, text, ids)[-1]
+        torch.testing.assert_close(one.logits[0], wanted, rtol=0, atol=ROUNDING, msg=f"{name}: {said}")
+
+
+def test_a_long_answer_outgrows_the_room_it_has(backbone, monkeypatch):
+    monkeypatch.setattr(cache, "ROOM", 3)
+    case = CASES["one image"]
+    assert backbone.generate([ours(backbone, *case)], max_tokens=12) == [native_answer(backbone, *case, 12)]
 
 
 def test_nothing_appended_changes_nothing(backbone):

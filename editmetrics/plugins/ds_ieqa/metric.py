@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
+from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .digit_scale import DigitScale
 from .prompts import START_DEFINITIONS
 
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
+    from ...mllm.prompts import Prompt
     from ...mllm.training import Progress
     from .assessor import Assessor
 
@@ -137,8 +139,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
         ]
         return [self._score(read, row) for row in range(len(batch))]
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: list[dict[str, Prompt]]) -> int:
+        return length_class(prompt for of_backbone in prepared for prompt in of_backbone.values())
 
     def fit(
         self: T,

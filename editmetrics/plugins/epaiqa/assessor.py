@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...mllm import reading
+from ...mllm.reading import after_images
 from ...mllm.readouts import LEVELS, LevelReadout, read_levels
 from ...sample import SampleError
 from .answers import COMPLETION_START, LEVEL_START, up_to_level
@@ -26,7 +28,7 @@ from .prompts import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from ...mllm.backbone import Backbone, Features, Picture, Prompt
+    from ...mllm.backbone import Backbone, Picture, Prompt
     from ...mllm.reading import Reading
 
 BOX_TOKENS = 48
@@ -46,6 +48,11 @@ class Prepared:
     harmony: Prompt
     naturalness: Prompt | None
     explained: Prompt
+
+    def prompts(self) -> list[Prompt]:
+        """All that are known by now."""
+        known = self.grounding, self.harmony, self.naturalness, self.explained
+        return [prompt for prompt in known if prompt is not None]
 
 
 class Regions(NamedTuple):
@@ -159,20 +166,18 @@ class Assessor:
 
         return nullcontext() if self.adapter is None else using(self.backbone, self.adapter)
 
-    def look(self, batch: Sequence[Prepared]) -> list[Sequence[Features]]:
-        """The features of each sample's source and edited image, for its grounding and its explanation."""
-        import torch
+    def read_pairs(self, batch: Sequence[Prepared]) -> Reading:
+        """Each sample's source and edited image, computed once for its grounding and its explanation."""
+        return self.backbone.read([after_images(self.backbone, prepared.explained)[0] for prepared in batch])
 
-        pictures = [picture for prepared in batch for picture in prepared.explained.pictures]
-        with torch.inference_mode():
-            flat = self.backbone.look(pictures)
-        return [flat[start : start + 2] for start in range(0, len(flat), 2)]
+    def ground(self, prompts: Sequence[Prompt], pairs: Reading | None = None) -> Regions:
+        """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason.
 
-    def ground(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Regions:
-        """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason."""
+        `pairs`, of the same samples, is what `read_pairs` gave, or a copy of it; it is read on from there, and used up.
+        """
         boxes: list[Box | None] = []
         problems: list[SampleError | None] = []
-        for answer in self.backbone.generate(prompts, max_tokens=BOX_TOKENS, features=features):
+        for answer in reading.generate(self._read_on(prompts, pairs), BOX_TOKENS):
             try:
                 boxes.append(read_box(answer))
                 problems.append(None)
@@ -183,30 +188,25 @@ class Assessor:
 
     def read_level(self, prompts: Sequence[Prompt]) -> LevelReadout:
         """The level that comes next in each prompt."""
-        return read_levels(self.backbone.read(prompts).logits, self.levels)
+        return read_levels(self.backbone.next_logits(prompts), self.levels)
 
     def explain(
-        self,
-        prompts: Sequence[Prompt],
-        features: Sequence[Sequence[Features]] | None = None,
-        generate: bool = True,
+        self, prompts: Sequence[Prompt], pairs: Reading | None = None, generate: bool = True
     ) -> list[Explanation]:
         """Completion and overall level of prompts that stand where the completion comes next.
 
         With `generate`, the model writes its chain of thought, greedily, and its level is read after the phrase that
-        leads to it; without, the phrase follows the likeliest completion at once.
+        leads to it; without, the phrase follows the likeliest completion at once. `pairs` is as in `ground`.
         """
-        from ...mllm.reading import generate as write
-
-        reading = self.backbone.read(prompts, features)
-        completion = read_levels(reading.logits, self.completions)
+        start = self._read_on(prompts, pairs)
+        completion = read_levels(start.logits, self.completions)
         texts: list[str | None]
         if generate:
-            start = reading.repeated(range(len(reading)))
-            texts = [COMPLETION_START + text for text in write(reading, self.max_tokens)]
+            written = reading.generate(start.repeated(range(len(start))), self.max_tokens)
+            texts = [COMPLETION_START + text for text in written]
             before, phrases = zip(*(up_to_level(str(text)) for text in texts), strict=True)
         else:
-            start, texts = reading, [None] * len(prompts)
+            texts = [None] * len(prompts)
             likeliest = completion.probabilities.argmax(-1).tolist()
             before = tuple(f"{COMPLETION_START} {COMPLETIONS[index]}. {LEVEL_START}" for index in likeliest)
             phrases = (None,) * len(prompts)
@@ -215,6 +215,12 @@ class Assessor:
             Explanation(_row(completion, row), _row(overall, row), texts[row], phrases[row])
             for row in range(len(prompts))
         ]
+
+    def _read_on(self, prompts: Sequence[Prompt], pairs: Reading | None) -> Reading:
+        if pairs is None:
+            return self.backbone.read(prompts)
+        pairs.extend([after_images(self.backbone, prompt)[1] for prompt in prompts])
+        return pairs
 
     def _level_after(self, start: Reading, texts: Sequence[str]) -> LevelReadout:
         start.extend([self.backbone.tokens(text.removeprefix(COMPLETION_START)) for text in texts])

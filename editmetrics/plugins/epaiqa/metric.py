@@ -11,6 +11,7 @@ from annotated_types import Ge
 
 from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
+from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score
 from .box import Box, given_box, mask_box
 from .prompts import QUESTIONS
@@ -18,6 +19,7 @@ from .prompts import QUESTIONS
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
     from ...mllm.checkpoint import Checkpoint
+    from ...mllm.reading import Reading
     from ...mllm.readouts import LevelReadout
     from ...mllm.training import Progress
     from .annotate import Annotator
@@ -183,15 +185,16 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
         return self._ready().prepare(source, edited, sample.prompt or "", region), origin
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: tuple[Prepared, str]) -> int:
+        return length_class(prepared[0].prompts())
 
     def score_batch(self, batch: list[tuple[Prepared, str]]) -> list[Score]:
         assessor, wanted = self._ready(), {dimension.name for dimension in self.dimensions}
         samples = [prepared for prepared, _ in batch]
         with assessor.at_work():
-            features = assessor.look(samples)
-            regions, problems = self._regions(samples, features)
+            grounds = any(sample.region is None for sample in samples)
+            pairs = assessor.read_pairs(samples) if grounds else None
+            regions, problems = self._regions(samples, pairs)
             levels: list[dict[str, LevelReadout]] = [{} for _ in batch]
             if "harmony" in wanted:
                 for read, level in zip(levels, _rows(assessor.read_level([s.harmony for s in samples])), strict=True):
@@ -206,7 +209,7 @@ class EPAIQA(BackboneMetric, LearnedMetric):
                     levels[row]["local_naturalness"] = level
             explained: list[Explanation | None] = [None] * len(batch)
             if wanted & {"overall_quality", "prompt_completion"}:
-                explained = list(assessor.explain([s.explained for s in samples], features, self.explain))
+                explained = list(assessor.explain([s.explained for s in samples], pairs, self.explain))
         return [
             self._score(levels[row], regions[row], batch[row][1], problems[row], explained[row])
             for row in range(len(batch))
@@ -217,14 +220,14 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         return cast("Assessor", self._assessor)
 
     def _regions(
-        self, samples: Sequence[Prepared], features: Sequence[Any]
+        self, samples: Sequence[Prepared], pairs: Reading | None
     ) -> tuple[list[Box | None], list[SampleError | None]]:
         """The region of each sample, its own or the model's, and why there is none."""
         regions = [sample.region for sample in samples]
         problems: list[SampleError | None] = [None] * len(samples)
         asked = [row for row, region in enumerate(regions) if region is None]
-        if asked:
-            found = self._ready().ground([samples[row].grounding for row in asked], [features[row] for row in asked])
+        if asked and pairs is not None:
+            found = self._ready().ground([samples[row].grounding for row in asked], pairs.repeated(asked))
             for row, box, problem in zip(asked, *found, strict=True):
                 regions[row], problems[row] = box, problem
         return regions, problems

@@ -67,8 +67,7 @@ class Assessor:
 
             shown = self.backbone.look([picture for prompt in prompts for picture in prompt.pictures])
             return torch.stack([each.tokens.float().mean(0) for each in shown])
-        output = self.backbone.forward(prompts)
-        return pooled(self.backbone, output.hidden, output.ids, output.lengths, feature)
+        return pooled(self.backbone, self.backbone.forward(prompts), feature)
 
     def states(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, H), float32, without gradients: the state after `layer` layers; those above do not run."""
@@ -78,8 +77,7 @@ class Assessor:
 
         layer = self.backbone.num_layers if self.layer is None else self.layer
         with torch.inference_mode(), using(self.backbone, self.adapter):
-            output = self.backbone.forward(prompts, layer=layer)
-            return pooled(self.backbone, output.hidden, output.ids, output.lengths, self.pooling)
+            return pooled(self.backbone, self.backbone.forward(prompts, layer=layer), self.pooling)
 
     def states_of_all_layers(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, layers, H), float32: the state after each layer, from one pass."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
+from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
@@ -166,8 +167,8 @@ class HPELSA(BackboneMetric, LearnedMetric):
                 columns[name] = found.tolist()
         return [Score({name: values[row] for name, values in columns.items()}) for row in range(len(batch))]
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: dict[str, Prompt]) -> int:
+        return length_class(prepared.values())
 
     def fit(
         self: T,

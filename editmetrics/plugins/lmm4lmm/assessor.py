@@ -117,10 +117,7 @@ class Assessor:
 
     def hidden(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, H): the last layer's state at each prompt's own last token, wherever padding begins. Differentiable."""
-        import torch
-
-        output = self.backbone.forward(prompts)
-        return output.hidden[torch.arange(len(prompts), device=output.hidden.device), output.lengths - 1]
+        return self.backbone.forward(prompts).at(-1)
 
     def rate(self, dimension: str, prompts: Sequence[Prompt]) -> Tensor:
         """(N,): the ratings of `scored` prompts, as far as the head goes; differentiable."""

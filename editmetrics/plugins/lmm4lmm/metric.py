@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ...metric import LearnedMetric, pick_device
 from ...mllm.metric import BackboneMetric
+from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
@@ -148,8 +149,8 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
                 self._read(assessor, [(questions, prepared[number]) for questions, prepared in batch], found)
         return [self._score(each) for each in found]
 
-    def batch_key(self, prepared: Any) -> None:
-        return None  # prompts of any length share a batch
+    def batch_key(self, prepared: tuple[tuple[str, ...], list[Prepared]]) -> int:
+        return length_class(prompt for each in prepared[1] for prompt in (*each["scored"].values(), *each["asked"]))
 
     def fit(
         self: T,

@@ -174,7 +174,6 @@ def test_without_a_region_the_model_is_asked(metric, samples, monkeypatch):
     answers = " (0.50, 0.50, 0.40, 0.20).", " Full Completion."
     bare = replace(samples[0], meta={})
     says(monkeypatch, *answers)
-    monkeypatch.setattr(type(metric._ready().backbone), "generate", lambda self, prompts, **_: [answers[0]])
     found = metric(bare)
     assert found.details["region_from"] == "model"
     assert found.details["region"] == [0.5, 0.5, 0.4, 0.2]
@@ -183,10 +182,18 @@ def test_without_a_region_the_model_is_asked(metric, samples, monkeypatch):
     assert found["local_naturalness"] == pytest.approx(given["local_naturalness"], abs=ROUNDING)
 
 
+def test_source_and_edited_image_are_read_once_for_region_and_explanation(metric, samples, monkeypatch):
+    backbone = metric._ready().backbone
+    looked, look = [], backbone.look
+    monkeypatch.setattr(backbone, "look", lambda pictures: looked.extend(pictures) or look(pictures))
+    says(monkeypatch, " (0.50, 0.50, 0.40, 0.20).", " Full Completion.")
+    metric(replace(samples[0], meta={}))
+    assert sorted(picture.among for picture in looked) == [1, 1, 2, 2]  # the pair, the edited image alone, its region
+
+
 def test_a_box_of_the_models_that_is_none_costs_the_naturalness_alone(metric, samples, monkeypatch):
-    backbone = type(metric._ready().backbone)
     for said, why in ((" (0.9, 0.5, 0.4, 0.2)", "outside the image"), (" in the middle", "no box")):
-        monkeypatch.setattr(backbone, "generate", lambda self, prompts, said=said, **_: [said] * len(prompts))
+        says(monkeypatch, said, " Full Completion.")
         (score,) = metric.score([replace(samples[0], meta={})])
         assert score.status == "unparseable"
         assert why in score.reason

@@ -1,0 +1,72 @@
+"""The key-value cache of a text that goes on: a token more is written into its place, and the rest is not copied.
+
+transformers' own growing cache makes a new tensor of all keys for every token, which for a batch of long prompts costs
+as much as reading the model's weights. This module imports transformers at its top.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer
+
+ROOM = 64
+"""Tokens for which there is room when keys have to be copied."""
+
+
+class RoomyLayer(DynamicLayer):
+    """One layer's keys and values (B, heads, T, D), as views of tensors with room for more tokens behind them."""
+
+    keys: Any
+    values: Any
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._room: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Append what new tokens have; returns the keys and values of all."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = key_states, value_states
+            return key_states, value_states
+        start = self.keys.shape[-2]
+        end = start + key_states.shape[-2]
+        if self._room is None or self._room[0].shape[-2] < end:
+            self._room = _with_room(self.keys, end), _with_room(self.values, end)
+        keys, values = self._room
+        keys[:, :, start:end], values[:, :, start:end] = key_states, value_states
+        self.keys, self.values = keys[:, :, :end], values[:, :, :end]
+        return self.keys, self.values
+
+    def rows(self, chosen: Sequence[int] | None) -> RoomyLayer:
+        """The same of some rows, which grows by itself; of all of them (None) it shares what is there by now."""
+        other = copy.copy(self)
+        other._room = None
+        if chosen is not None:
+            other.keys, other.values = self.keys[chosen], self.values[chosen]
+        return other
+
+
+def new_cache() -> Cache:
+    """A cache that is empty yet."""
+    return Cache(layer_class_to_replicate=RoomyLayer)
+
+
+def copied(cache: Cache, rows: Sequence[int] | None) -> Cache:
+    """Another cache of some of the rows, each as often as it is named, or of all (None)."""
+    other = copy.copy(cache)
+    layers: list[Any] = cache.layers
+    other.layers = [layer.rows(rows) for layer in layers]
+    return other
+
+
+def _with_room(tensor: Tensor, length: int) -> Tensor:
+    batch, heads, here, size = tensor.shape
+    roomy = torch.empty(batch, heads, length + ROOM, size, dtype=tensor.dtype, device=tensor.device)
+    roomy[:, :, :here] = tensor
+    return roomy
