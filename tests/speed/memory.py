@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import warnings
 import weakref
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.speed.shapes import SHAPES, random_backbone
+from tests.speed.shapes import random_backbone
 
 GB = 1e9
 
@@ -129,9 +128,7 @@ def chosen(backbone: Any, need: Need) -> list[torch.nn.Parameter]:
     from editmetrics.mllm.lora import add_lora, trainable
 
     if need.rank:
-        add_lora(
-            backbone, "a", parts=need.parts, rank=need.rank, alpha=2.0 * need.rank, dropout=need.dropout
-        )
+        add_lora(backbone, "a", parts=need.parts, rank=need.rank, alpha=2.0 * need.rank, dropout=need.dropout)
         return trainable(backbone, "a")
     part = backbone.model if need.parts == ("everything",) else backbone.projector
     for parameter in part.parameters():
@@ -176,6 +173,7 @@ def main() -> None:
         for checkpointing in (True, False):
             for micro in sorted({need.micro, 1}):
                 from dataclasses import replace
+
                 found = peak(replace(need, micro=micro), checkpointing=checkpointing)
                 line = f"{name:24} micro-batch {micro}, checkpointing {checkpointing!s:5} "
                 print(line + ", ".join(f"{key} {value:.1f}" for key, value in found.items()), flush=True)

@@ -75,7 +75,26 @@ class Stage:
 def edits(count: int, side: int) -> list[Sample]:
     """Random pictures of `side` pixels, and instructions and explanations of varied length."""
     random = np.random.default_rng(0)
-    words = np.array("the sky is red and its edge looks natural where the hill begins but grain differs".split())
+    words = np.array(
+        [
+            "the",
+            "sky",
+            "is",
+            "red",
+            "and",
+            "its",
+            "edge",
+            "looks",
+            "natural",
+            "where",
+            "the",
+            "hill",
+            "begins",
+            "but",
+            "grain",
+            "differs",
+        ]
+    )
 
     def picture() -> np.ndarray:
         return random.integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -100,9 +119,7 @@ def ds_ieqa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout
     store = FeatureStore(folder / "features", backbone)
     dimension = "visual_quality"
     definitions = {dimension: START_DEFINITIONS[dimension]}
-    assessor = ds_assessor.Assessor(
-        backbone, definitions, DigitScale(1, 5), {dimension: ADAPTER}, store.get
-    )
+    assessor = ds_assessor.Assessor(backbone, definitions, DigitScale(1, 5), {dimension: ADAPTER}, store.get)
     lora = _add(backbone, method, tuple(method.parts))
     learner = ds_learner.Learner(assessor, dimension, method, store)
     plain = ds_assessor.Assessor(backbone, definitions, DigitScale(1, 5))
@@ -211,9 +228,7 @@ def epaiqa(stage: epaiqa_method.Stage) -> Callable[..., Any]:
             "quantitative": lambda s, row: (("harmony", "local_naturalness")[row % 2], s, box, "good"),
             "explained": lambda s, row: ("explained", s, None, "", s.meta["explanation"]),
         }
-        lessons = [
-            epaiqa_learner.Task(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)
-        ]
+        lessons = [epaiqa_learner.Task(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
         learner = epaiqa_learner.Learner(assessor, stage)
         yield Stage(
             learner, lessons, epaiqa_learner.collate, _tokens, _prompt, None,
@@ -240,9 +255,7 @@ def _with(method: Any, dropout: float | None) -> Any:
 
 
 def _add(backbone: Backbone, method: Any, parts: tuple[str, ...]) -> dict[str, Any]:
-    add_lora(
-        backbone, ADAPTER, parts=parts, rank=method.rank, alpha=method.alpha, dropout=method.dropout
-    )
+    add_lora(backbone, ADAPTER, parts=parts, rank=method.rank, alpha=method.alpha, dropout=method.dropout)
     return {"r": method.rank, "lora_alpha": method.alpha, "lora_dropout": method.dropout}
 
 

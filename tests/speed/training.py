@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import statistics
 import subprocess
 import sys
@@ -55,8 +56,12 @@ def main(given: Sequence[str] | None = None) -> None:
     if arguments.apart:
         print(memory(arguments.only[0], arguments.apart, arguments))
         return
-    print(f"{arguments.size} backbones on {arguments.device}, {torch.get_num_threads()} threads, {arguments.side} pixels")
-    print(f"batch {arguments.batch} in micro-batches of {arguments.micro}, checkpointing {not arguments.no_checkpointing}")
+    print(
+        f"{arguments.size} backbones on {arguments.device}, {torch.get_num_threads()} threads, {arguments.side} pixels"
+    )
+    print(
+        f"batch {arguments.batch} in micro-batches of {arguments.micro}, checkpointing {not arguments.no_checkpointing}"
+    )
     for name in arguments.only:
         if arguments.grouping:
             grouping(name, arguments)
@@ -167,7 +172,7 @@ def ours(name: str, arguments: argparse.Namespace, grouped: bool = True) -> Iter
                     output_dir=folder, length=stage.length if grouped else None,
                     progress=lambda *_: ends.append(clock(arguments)),
                 )  # fmt: skip
-            return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+            return [after - before for before, after in itertools.pairwise(ends)]
 
         yield stage, run
 
@@ -219,7 +224,7 @@ def plain(name: str, arguments: argparse.Namespace) -> Iterator[Run]:
                 trainer.remove_callback(PrinterCallback)
                 trainer.model_accepts_loss_kwargs = False  # a mean over each micro-batch, as ours
                 trainer.train()
-            return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+            return [after - before for before, after in itertools.pairwise(ends)]
 
         yield run
 
