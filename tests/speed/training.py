@@ -152,7 +152,8 @@ def fresh(backbone: Any, arguments: argparse.Namespace) -> Any:
 def recipe(arguments: argparse.Namespace) -> Recipe:
     return Recipe(
         steps=arguments.updates + 1, batch_size=arguments.batch, micro_batch_size=arguments.micro,
-        gradient_checkpointing=not arguments.no_checkpointing, schedule="constant", evaluate_every=arguments.updates + 1,
+        gradient_checkpointing=not arguments.no_checkpointing, schedule="constant",
+        evaluate_every=arguments.updates + 1,  # no checkpoint is written before the last update
     )  # fmt: skip
 
 
