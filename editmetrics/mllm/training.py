@@ -196,8 +196,8 @@ def train(
       of some of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each
       epoch, in an order that depends on `recipe.seed` alone, not on the number of processes.
     - `length`: the tokens of an example. Where an update takes several micro-batches, a process puts its examples of
-      like length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss of an
-      example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
+      like length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss of
+      an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
     - `validate`: a correlation (higher is better; None or NaN where it is undefined) every `recipe.evaluate_every`
       steps; called in every process, without gradients, in eval mode. The weights of the best one are kept; without
       `validate`, the last ones. `predictions` shares its work among processes.

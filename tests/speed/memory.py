@@ -5,7 +5,8 @@
 One micro-batch goes forward and backward through transformers' own classes of the real shapes, on tensors that have a
 shape and no numbers (`FakeTensorMode`), under mixed precision with bfloat16, and every storage is counted while it
 lives. The peak is that, with the weights (bfloat16; float32 for full fine-tuning), and gradients and AdamW's two
-moments of what is trained (float32). What a GPU needs besides (the CUDA context, workspaces of kernels, fragmentation: some 2
+moments of what is trained (float32).
+What a GPU needs besides (the CUDA context, workspaces of kernels, fragmentation: 2
 to 5 GB) is not in it.
 """
 
