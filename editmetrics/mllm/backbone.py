@@ -282,6 +282,10 @@ class Backbone:
         after that many layers, before any norm (0: the embeddings).
         """
         batch = self.batch(prompts, features)
+        # Padding stands on the right, where no causal attention looks: without a mask it is computed faster
+        batch.inputs["attention_mask"] = None
+        if batch.inputs["position_ids"].ndim == 2:  # the same count for each row, which it makes itself without a mask
+            batch.inputs["position_ids"] = None
         if layer is None:
             self.require_all_layers()
             hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state

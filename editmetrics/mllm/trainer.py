@@ -28,7 +28,7 @@ from torch.utils.data import Dataset, Sampler, SequentialSampler
 from transformers.trainer_callback import PrinterCallback, TrainerCallback
 
 from . import training_folder
-from .training import History, Progress, Recipe, TrainingError, is_main_process, on_main_process, shuffled
+from .training import History, Progress, Recipe, TrainingError, by_length, is_main_process, on_main_process, shuffled
 from .training_folder import HISTORY, TRAINED
 
 VALIDATION = "eval_validation"
@@ -41,6 +41,7 @@ def run(
     collate: Callable[[list[Any]], Mapping[str, Any]],
     recipe: Recipe,
     folder: Path,
+    length: Callable[[Any], int] | None,
     validate: Callable[[], float | None] | None,
     resume: bool,
     progress: Progress | None,
@@ -66,7 +67,7 @@ def run(
         start = training_folder.last_checkpoint(folder)
         every = recipe.steps_between_validations(len(examples))
         on_main_process(lambda: training_folder.cut_history(folder / HISTORY, start))
-        trainer = _Trainer(module, arguments, recipe, examples, collate, validate, progress)
+        trainer = _Trainer(module, arguments, recipe, examples, collate, length, validate, progress)
         if start is None or not _out_of_patience(training_folder.state(start), recipe, every):
             with _gradient_checkpointing(module, recipe.gradient_checkpointing):
                 try:
@@ -147,14 +148,18 @@ class _Trainer(transformers.Trainer):
         recipe: Recipe,
         examples: Sequence[Any],
         collate: Callable[[list[Any]], Mapping[str, Any]],
+        length: Callable[[Any], int] | None,
         validate: Callable[[], float | None] | None,
         progress: Progress | None,
     ) -> None:
+        self.collate = _Collate(collate)
+        # one micro-batch is the whole update: there is nothing to regroup
+        self.length = length if arguments.gradient_accumulation_steps > 1 else None
         self.stream = _Stream(examples, shuffled(len(examples), arguments.max_steps * recipe.batch_size, recipe.seed))
         super().__init__(
             model=module,
             args=arguments,
-            data_collator=_Collate(collate),
+            data_collator=self.collate if self.length is None else list,
             train_dataset=self.stream,
             eval_dataset=[] if validate else None,  # validation is the caller's; the trainer insists on a data set
             callbacks=[_SeedEachStep()],
@@ -170,6 +175,15 @@ class _Trainer(transformers.Trainer):
 
     def _get_train_sampler(self, *_: Any) -> Sampler[int]:
         return SequentialSampler(self.stream)  # it is in its order already
+
+    def get_batch_samples(self, *given: Any) -> tuple[list[Any], Any]:
+        """The micro-batches of this process's next update."""
+        batches, count = super().get_batch_samples(*given)
+        if self.length is not None:
+            named, length = [pair for batch in batches for pair in batch], self.length
+            groups = by_length(named, lambda pair: length(pair[1]), self.args.per_device_train_batch_size)
+            batches = [self.collate(group) for group in groups]
+        return batches, count
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> torch.Tensor:
         given = model(**inputs["batch"])

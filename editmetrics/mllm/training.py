@@ -182,6 +182,7 @@ def train(
     collate: Callable[[list[Any]], Mapping[str, Any]],
     recipe: Recipe,
     output_dir: str | os.PathLike[str],
+    length: Callable[[Any], int] | None = None,
     validate: Callable[[], float | None] | None = None,
     resume: bool = True,
     progress: Progress | None = None,
@@ -194,6 +195,9 @@ def train(
     - `examples`: anything that can be indexed; those with an `id` are called by it in messages. `collate` makes a batch
       of some of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each
       epoch, in an order that depends on `recipe.seed` alone, not on the number of processes.
+    - `length`: the tokens of an example. Where an update takes several micro-batches, a process puts its examples of
+      like length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss of
+      an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
     - `validate`: a correlation (higher is better; None or NaN where it is undefined) every `recipe.evaluate_every`
       steps; called in every process, without gradients, in eval mode. The weights of the best one are kept; without
       `validate`, the last ones. `predictions` shares its work among processes.
@@ -217,6 +221,7 @@ def train(
         collate=collate,
         recipe=recipe,
         folder=Path(output_dir),
+        length=length,
         validate=validate,
         resume=resume,
         progress=progress,
@@ -298,6 +303,17 @@ def shuffled(examples: int, length: int, seed: int) -> np.ndarray:
     """
     epochs = [np.random.default_rng([seed, epoch]).permutation(examples) for epoch in range(-(-length // examples))]
     return np.concatenate(epochs)[:length]
+
+
+def by_length(examples: Sequence[T], length: Callable[[T], int], size: int) -> list[list[T]]:
+    """`examples` in groups of `size`, the longest ones first, so that a group that is padded to its longest is padded
+    little, and memory that does not suffice is noticed at once; of equal ones the first comes first.
+
+    >>> by_length(["four", "a", "seven..", "be"], len, 2)
+    [['seven..', 'four'], ['be', 'a']]
+    """
+    order = sorted(examples, key=length, reverse=True)  # stable, also when it is reversed
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def _rank_and_processes() -> tuple[int, int]:

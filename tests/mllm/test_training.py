@@ -318,6 +318,83 @@ def test_an_adapter_that_rests_in_the_backward_pass_is_noticed(folders, tmp_path
         fit_words(folders, tmp_path, "a", unset=True, gradient_checkpointing=True)
 
 
+# ---------------------------------------------------------------------- micro-batches of like length
+
+
+class Answers(Words):
+    """The same, with the mean over prompts of each one's mean cross-entropy."""
+
+    def forward(self, prompts):
+        with using(self.backbone, "a"):
+            hidden = self.backbone.forward(prompts).hidden
+        losses = [
+            nn.functional.cross_entropy(self.backbone.logits(states[: len(prompt) - 1]), prompt.ids[1:])
+            for states, prompt in zip(hidden, prompts, strict=True)
+        ]
+        return {"loss": torch.stack(losses).mean()}
+
+
+@pytest.fixture
+def answers(folders, tmp_path, monkeypatch):
+    """Trains `Answers` on texts of 1 to 40 words; gives its history, the gradients of its updates, how much was padded,
+    and the lengths of each micro-batch."""
+
+    def go(name, grouped, folder=None, **more):
+        folder = folder or tmp_path / name
+        module = Answers(shutil.copytree(folders["qwen3_vl"], tmp_path / f"backbone_{name}"))
+        random = np.random.default_rng(0)
+        words = np.array(["good", "bad", "poor", "fair"])
+        texts = [" ".join(words[random.integers(0, 4, count)]) for count in random.integers(1, 41, 24)]
+        prompts = [module.backbone.prompt([("user", [text])]) for text in texts]
+        gradients, lengths = [], []
+
+        def spied(optimizer, *given, **named):
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            gradients.append(torch.cat([p.grad.flatten() for p in parameters]))
+            return step(optimizer, *given, **named)
+
+        def collate(some):
+            lengths.append([len(prompt) for prompt in some])
+            return {"prompts": list(some)}
+
+        step = torch.optim.AdamW.step
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.optim.AdamW, "step", spied)
+            history = train(
+                module, prompts, collate=collate, recipe=Recipe(steps=5, batch_size=8, micro_batch_size=2, clip=0),
+                output_dir=folder, length=len if grouped else None, **more,
+            )  # fmt: skip
+        return history, torch.stack(gradients), sum(max(some) * len(some) - sum(some) for some in lengths), lengths
+
+    return go
+
+
+def test_micro_batches_of_like_length_pad_less_and_give_the_same_gradient(answers):
+    plain, expected, much, _ = answers("plain", grouped=False)
+    grouped, found, little, lengths = answers("grouped", grouped=True)
+    assert little < much / 2
+    for update in range(5):
+        of_update = [one for micro in lengths[4 * update : 4 * update + 4] for one in micro]
+        assert of_update == sorted(of_update, reverse=True)
+    # the same sums in another order, in float32: 1e-5 of the largest entry
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    np.testing.assert_allclose(grouped.losses, plain.losses, rtol=1e-5)
+
+
+def test_micro_batches_of_like_length_are_the_same_ones_after_a_kill(answers, tmp_path):
+    whole, _, _, lengths = answers("whole", grouped=True)
+
+    def kill(now, *_):
+        if now == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        answers("killed", grouped=True, progress=kill)
+    again, _, _, rest = answers("again", grouped=True, folder=tmp_path / "killed")
+    assert rest == lengths[-len(rest) :]
+    assert again.losses == whole.losses
+
+
 # ---------------------------------------------------------------------- killed and resumed
 
 

@@ -103,6 +103,7 @@ def fit(
                 collate=collate,
                 recipe=recipe,
                 output_dir=folder / "training" / dimension,
+                length=lambda lesson: len(lesson.prompt),
                 validate=lambda: learner.agreement(pairs, data.validation, metric.read)["srcc"],  # noqa: B023
                 resume=resume,
                 progress=progress,

@@ -141,6 +141,7 @@ def _train(
         collate=collate,
         recipe=method.recipe_of(stage, recipe),
         output_dir=folder / "training" / stage,
+        length=lambda lesson: len(lesson.prompt),
         validate=_measure(stage, assessor, materials, method),
         resume=resume,
         progress=progress,

@@ -95,6 +95,11 @@ def _part(side: int, random: np.random.Generator) -> tuple[int, int]:
     return int(random.integers(0, side - length + 1)), length
 
 
+def longest(triplet: Triplet) -> int:
+    """The tokens of its longest prompt, to which the others are padded."""
+    return max(len(prompt) for prompt in triplet[1:])
+
+
 def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
     """Triplets as the arguments of `Contrast`: all anchors, then all positives, then all negatives."""
     return {"prompts": [triplet[role] for role in (1, 2, 3) for triplet in triplets]}

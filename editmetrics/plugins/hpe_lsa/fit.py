@@ -148,6 +148,7 @@ class Stages:
             collate=contrastive.collate,
             recipe=recipe,
             output_dir=self.folder / "training" / "contrastive",
+            length=None if method.batch_negatives else contrastive.longest,
             validate=lambda: contrast.chance(held_out),
             resume=self.resume,
             progress=self.progress,

@@ -281,6 +281,7 @@ class Run:
             collate=collate,
             recipe=recipe,
             output_dir=self.folder / stage,
+            length=lambda lesson: len(lesson.prompt),
             validate=validate,
             resume=self.resume,
             progress=self.progress,
