@@ -155,11 +155,12 @@ class _Trainer(transformers.Trainer):
         self.collate = _Collate(collate)
         # one micro-batch is the whole update: there is nothing to regroup
         self.length = length if arguments.gradient_accumulation_steps > 1 else None
+        as_they_are: Any = list  # they are collated when all micro-batches of an update are there
         self.stream = _Stream(examples, shuffled(len(examples), arguments.max_steps * recipe.batch_size, recipe.seed))
         super().__init__(
             model=module,
             args=arguments,
-            data_collator=self.collate if self.length is None else list,
+            data_collator=as_they_are if self.length else self.collate,
             train_dataset=self.stream,
             eval_dataset=[] if validate else None,  # validation is the caller's; the trainer insists on a data set
             callbacks=[_SeedEachStep()],
