@@ -126,20 +126,23 @@ def mean_of_map(
     height, width = source.shape[2] - 2 * margin, source.shape[3] - 2 * margin
     mask = None if mask is None else mask[:, :, margin : margin + height, margin : margin + width]
     together = len(source) if source.device.type != "cpu" else items_together(height * width)
-    if min(together, len(source)) > 2 or source.device.type != "cpu":
+    small = height * width <= STRIP_PIXELS and (not margin or min(together, len(source)) > 2)
+    if small or source.device.type != "cpu":
         masks = itertools.repeat(None) if mask is None else mask.split(together)
         groups = zip(source.split(together), edited.split(together), masks, strict=False)
         return torch.cat([region_mean(compare(x, y), weights) for x, y, weights in groups])
-    return torch.stack([
-        _mean_by_strips(compare, source[item], edited[item], None if mask is None else mask[item], margin)
-        for item in range(len(source))
-    ])
+    return torch.stack(
+        [
+            _mean_by_strips(compare, source[item], edited[item], None if mask is None else mask[item], margin)
+            for item in range(len(source))
+        ]
+    )
 
 
 def _mean_by_strips(
     compare: Callable[[Tensor, Tensor], Tensor], source: Tensor, edited: Tensor, mask: Tensor | None, margin: int
 ) -> Tensor:
-    """`mean_of_map` of one pair (C, H, W), in blocks of rows, each of which `compare` gets as a few strips side by side.
+    """`mean_of_map` of one pair (C, H, W), in blocks of rows; `compare` gets a block as a few strips.
 
     Filtering windows wants some images at once (see `ssim.window_means`), and strips are as good.
     """
@@ -173,7 +176,8 @@ def items_together(pixels: int) -> int:
 def few_at_a_time_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let `core(source, edited, mask=None, **options)` take a batch in small groups on a CPU, where that is faster.
 
-    Large images are taken one by one. The temporaries then stay in the cache; the values, stacked along the first axis, are the same. Raises
+    Large images are taken one by one. The temporaries then stay in the cache; the values, stacked along the first axis,
+    are the same. Raises
     `SampleError` for shapes that do not fit together, which would otherwise be broadcast without a word.
     """
 

@@ -89,7 +89,9 @@ def mean_similarity(
     def similarity(x: Tensor, y: Tensor) -> Tensor:
         means, variances = window_moments(x, y, window)
         structure = _similarity(*variances, 0.03 * data_range)
-        return structure * _similarity(*(mean.square() for mean in means), 0.01 * data_range) if luminance else structure
+        return (
+            structure * _similarity(*(mean.square() for mean in means), 0.01 * data_range) if luminance else structure
+        )
 
     margin = SIZES[window] // 2
     if padding == "reflect":

@@ -108,8 +108,9 @@ def too_slow(metric: str, cells: list[Cell], size: int, batch: int, threads: int
     for cell in cells:
         if (cell["metric"], cell["threads"]) == (metric, threads) and cell["size"] <= size:
             for name, took in cell["milliseconds"].items():
-                factor = (size / cell["size"]) ** 2 * batch / 1e3
-                if took == "left out" or (isinstance(took, float) and took * factor > longest):
+                known = took in ("left out", "differs") and cell["batch"] <= batch
+                seconds = took * (size / cell["size"]) ** 2 * batch / 1e3 if isinstance(took, float) else 0
+                if known or seconds > longest:
                     slow.add(name)
     return slow - {OURS}
 

@@ -100,8 +100,11 @@ def torchmetrics_metrics(device: str) -> dict[str, Call]:
         return metric(edited.flatten(1).T.contiguous(), source.flatten(1).T.contiguous())
 
     def alexnet() -> Call:
-        distance = partial(image.learned_perceptual_image_patch_similarity, net_type="alex", normalize=True)
-        return lambda source, edited: torch.stack([distance(*pair) for pair in zip(source[:, None], edited[:, None])])
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+        # The functional form reads its network anew at each call, which is not the time of the metric.
+        network = LearnedPerceptualImagePatchSimilarity(net_type="alex").to(device).net
+        return lambda source, edited: network(source, edited, normalize=True)
 
     def vgg() -> Call:
         from torchmetrics.functional.image.dists import DISTSNetwork
