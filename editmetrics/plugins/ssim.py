@@ -90,7 +90,7 @@ def mean_similarity(
         means, variances = window_moments(x, y, window)
         structure = _similarity(*variances, 0.03 * data_range)
         return (
-            structure * _similarity(*(mean.square() for mean in means), 0.01 * data_range) if luminance else structure
+            structure * _similarity(means[0].square(), means[1].square(), 0.01 * data_range) if luminance else structure
         )
 
     margin = SIZES[window] // 2
@@ -112,7 +112,7 @@ def similarity_maps(
 
     """
     means, variances = window_moments(source, edited, window)
-    luminance = _similarity(*(mean.square() for mean in means), 0.01 * data_range)
+    luminance = _similarity(means[0].square(), means[1].square(), 0.01 * data_range)
     return luminance, _similarity(*variances, 0.03 * data_range)
 
 
