@@ -161,12 +161,12 @@ def _scored(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> Re
     """Score through the ordinary engine; None when it was stopped."""
     from .. import scoring
     from ..registry import create_metric
+    from .memory import keep_freed_memory
     from .progress import Progress
-    from .score import _keep_freed_memory
 
     made = [create_metric(spec, device=options["device"]) for spec in metrics]
     samples = part.unrated()
-    _keep_freed_memory()
+    keep_freed_memory()
     try:
         with Progress(len(samples), quiet=options["quiet"]) as progress:
             results = scoring.score(

@@ -120,6 +120,7 @@ def score(
     from ..scoring.plan import require_fields
     from ..scoring.shards import Shard
     from ..suites import suite
+    from .memory import keep_freed_memory
 
     images = options["images"]
     if bool(paths) == (images is not None):
@@ -150,7 +151,7 @@ def score(
             raise click.UsageError("--shard writes a part of a table: give -o")
         about |= {"shard": [shard.index, shard.count], "total": len(samples)}
         samples, output = shard.of(samples), shard.output(output)
-    _keep_freed_memory()
+    keep_freed_memory()
     if report is not None:
         report_format(report)
     with ExitStack() as stack:
@@ -208,23 +209,6 @@ def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
     with CountProgress("pictures", quiet=quiet) as progress:
         written = write_report(scores, report, title=report.stem, trusted=images, on_pairs=progress.at)
     say_written(written)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what one image frees for the next one, instead of handing it back to the system.
-
-    Otherwise every image's temporaries are mapped and zeroed anew, and two threads wait for each other in the kernel:
-    a third of the time of psnr, ssim and ms_ssim on two cores. It is a setting of the whole process, so the program
-    makes it and the library does not.
-    """
-    import ctypes
-    import platform
-
-    if platform.libc_ver()[0] == "glibc":
-        mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
-        libc = ctypes.CDLL(None)
-        libc.mallopt(mmap_threshold, 32 << 20)  # the most that glibc takes
-        libc.mallopt(trim_threshold, 1 << 30)
 
 
 def _made(spec: str, asked: Mapping[str, str | None], device: str | None) -> Metric:

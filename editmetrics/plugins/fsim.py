@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, SampleError
 from .full_reference import FullReference
-from .pixels import block_means, check_pair, item_by_item_on_cpu, luma, region_mean, same_block_means, weighted_channels
+from .pixels import (
+    block_means,
+    check_pair,
+    few_at_a_time_on_cpu,
+    luma,
+    region_mean,
+    same_block_means,
+    weighted_channels,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +39,7 @@ ANGULAR_SIGMA = math.pi / ORIENTATIONS / 1.2
 NOISE_DEVIATIONS, NOISE_REDUCTION = 2.0, 1.7
 
 
-@item_by_item_on_cpu
+@few_at_a_time_on_cpu
 def fsim(
     source: Tensor,
     edited: Tensor,

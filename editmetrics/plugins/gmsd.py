@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, SampleError
 from .full_reference import FullReference
-from .pixels import check_pair, item_by_item_on_cpu, luma, same_block_means
+from .pixels import check_pair, few_at_a_time_on_cpu, luma, same_block_means
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +15,7 @@ T = 170 / 255**2
 """The constant of the similarity, 170 for luma in [0, 255]."""
 
 
-@item_by_item_on_cpu
+@few_at_a_time_on_cpu
 def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     """Gradient magnitude similarity deviation; lower is closer, 0 for identical images.
 

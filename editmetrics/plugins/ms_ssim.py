@@ -8,7 +8,7 @@ from annotated_types import Gt, Le
 
 from ..sample import Dimension
 from .full_reference import FullReference
-from .pixels import Channels, block_means, check_pair, item_by_item_on_cpu
+from .pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu
 from .ssim import Padding, mean_similarity, planes
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def ms_ssim(
     return _product(scales).mean(1)
 
 
-@item_by_item_on_cpu
+@few_at_a_time_on_cpu
 def _similarity_at_each_scale(
     source: Tensor, edited: Tensor, mask: Tensor | None, *, data_range: float, convention: Convention
 ) -> Tensor:

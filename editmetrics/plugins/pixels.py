@@ -5,6 +5,8 @@ What the numeric cores of the full-reference metrics share. All is differentiabl
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from functools import reduce, wraps
 from operator import add
@@ -19,6 +21,9 @@ Channels = Literal["rgb", "y", "y8", "y_bt601"]
 
 STRIP_PIXELS = 2**18
 """How many pixels of one channel are worked on at a time on a CPU: 1 MiB of float32."""
+
+STRIPS = 4
+"""Into how many strips a large image is cut, which are then items of a batch."""
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -111,46 +116,84 @@ def mean_of_map(
 
     `compare` takes images (N, C, H, W) to a map (N, C, H - 2 margin, W - 2 margin), each value of which depends on the
     pixels at most `margin` rows away. On a CPU large temporaries cost several times their arithmetic, since the memory
-    of each is new; so images are taken one by one, in strips of rows whose maps stay in the cache. The value is the
-    same. Raises `SampleError` for shapes that do not fit together and, as `region_mean` does, for an empty mask.
+    of each is new; so images are taken in pieces whose maps stay in the cache: small ones together, large ones in
+    blocks of rows. The value is the same. Raises `SampleError` for shapes that do not fit together and, as
+    `region_mean` does, for an empty mask.
     """
     import torch
 
     check_shapes(source, edited, mask)
     height, width = source.shape[2] - 2 * margin, source.shape[3] - 2 * margin
     mask = None if mask is None else mask[:, :, margin : margin + height, margin : margin + width]
-    on_cpu = source.device.type == "cpu"
-    rows = max(64, STRIP_PIXELS // width) if on_cpu else height
-    means = []
-    for items in [slice(item, item + 1) for item in range(len(source))] if on_cpu else [slice(None)]:
-        sums = []
-        for start in range(0, height, rows):
-            stop = min(start + rows, height)
-            pixels = slice(start, stop + 2 * margin)
-            values = compare(source[items, :, pixels], edited[items, :, pixels])
-            sums.append(_region_sum(values, None if mask is None else mask[items, :, start:stop]))
-        means.append(_mean(sums))
-    return torch.cat(means)
+    together = len(source) if source.device.type != "cpu" else items_together(height * width)
+    small = height * width <= STRIP_PIXELS and (not margin or min(together, len(source)) > 2)
+    if small or source.device.type != "cpu":
+        masks = itertools.repeat(None) if mask is None else mask.split(together)
+        groups = zip(source.split(together), edited.split(together), masks, strict=False)
+        return torch.cat([region_mean(compare(x, y), weights) for x, y, weights in groups])
+    return torch.stack(
+        [
+            _mean_by_strips(compare, source[item], edited[item], None if mask is None else mask[item], margin)
+            for item in range(len(source))
+        ]
+    )
 
 
-def item_by_item_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let `core(source, edited, mask=None, **options)` take its pairs one by one on a CPU, where that is faster.
+def _mean_by_strips(
+    compare: Callable[[Tensor, Tensor], Tensor], source: Tensor, edited: Tensor, mask: Tensor | None, margin: int
+) -> Tensor:
+    """`mean_of_map` of one pair (C, H, W), in blocks of rows; `compare` gets a block as a few strips.
 
-    A pair's temporaries then stay in the cache; the values, stacked along the first axis, are the same. Raises
+    Filtering windows wants some images at once (see `ssim.window_means`), and strips are as good.
+    """
+    height, width = source.shape[1] - 2 * margin, source.shape[2] - 2 * margin
+    blocks = max(1, min(math.ceil(height * width / STRIP_PIXELS), height // (16 * STRIPS)))
+    strips = STRIPS if margin and height >= 16 * STRIPS else 1
+    edges = [height * block // blocks for block in range(blocks + 1)]
+    sums = []
+    for start, stop in itertools.pairwise(edges):
+        step, overlap = divmod(stop - start, strips)
+        rows = slice(start, stop + 2 * margin)
+        values = compare(*(_strips(images[:, rows], step, overlap + 2 * margin) for images in (source, edited)))
+        weights = None if mask is None else _strips(mask[:, start:stop], step, overlap)
+        # Each strip but the first begins with `overlap` rows of the one before, which count once.
+        for part in (slice(1),), (slice(1, None), slice(None), slice(overlap, None)):
+            sums.append(_region_sum(values[part], None if weights is None else weights[part], over_items=True))
+    return _mean(sums)
+
+
+def _strips(images: Tensor, step: int, more: int) -> Tensor:
+    """Views (strips, C, step + more, W) of (C, H, W): a strip starts at each `step`-th row, and all fit in."""
+    return images.unfold(1, step + more, step).permute(1, 0, 3, 2)
+
+
+def items_together(pixels: int) -> int:
+    """How many images of so many pixels are taken together on a CPU: at least 1; from 4 on, multiples of 4."""
+    count = max(1, STRIP_PIXELS // pixels)
+    return count - count % 4 if count > 4 else count
+
+
+def few_at_a_time_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let `core(source, edited, mask=None, **options)` take a batch in small groups on a CPU, where that is faster.
+
+    Large images are taken one by one. The temporaries then stay in the cache; the values, stacked along the first axis,
+    are the same. Raises
     `SampleError` for shapes that do not fit together, which would otherwise be broadcast without a word.
     """
 
     @wraps(core)
-    def one_by_one(source: Tensor, edited: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
+    def in_groups(source: Tensor, edited: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
         import torch
 
         check_shapes(source, edited, mask)
-        if source.device.type != "cpu" or len(source) == 1:
+        together = items_together(source[0].numel())
+        if source.device.type != "cpu" or len(source) <= together:
             return core(source, edited, mask, **options)
-        masks = [None] * len(source) if mask is None else list(mask.split(1))
-        return torch.cat([core(*pair, **options) for pair in zip(source.split(1), edited.split(1), masks, strict=True)])
+        masks = itertools.repeat(None) if mask is None else mask.split(together)
+        pairs = zip(source.split(together), edited.split(together), masks, strict=False)
+        return torch.cat([core(*pair, **options) for pair in pairs])
 
-    return one_by_one
+    return in_groups
 
 
 def check_shapes(source: Tensor, edited: Tensor, mask: Tensor | None) -> None:
@@ -174,12 +217,13 @@ def check_pair(metric: str, source: Tensor, smallest: int, why: str) -> None:
         )
 
 
-def _region_sum(values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | int]:
-    """The sum of each item over the region, (N,), and over how many values that is."""
+def _region_sum(values: Tensor, mask: Tensor | None, *, over_items: bool = False) -> tuple[Tensor, Tensor | int]:
+    """The sum of each item over the region, (N,), or of all of them, and over how many values that is."""
+    axes = (0, 1, 2, 3) if over_items else (1, 2, 3)
     if mask is None:
-        return values.sum((1, 2, 3)), values[0].numel()
+        return values.sum(axes), values.numel() if over_items else values[0].numel()
     weights = mask.to(values.dtype)
-    return (values * weights).sum((1, 2, 3)), weights.sum((1, 2, 3)) * values.shape[1]
+    return (values * weights).sum(axes), weights.sum(axes) * values.shape[1]
 
 
 def _mean(sums: list[tuple[Tensor, Tensor | int]]) -> Tensor:

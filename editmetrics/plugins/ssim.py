@@ -87,8 +87,11 @@ def mean_similarity(
     import torch.nn.functional as F
 
     def similarity(x: Tensor, y: Tensor) -> Tensor:
-        luminance_map, structure_map = similarity_maps(x, y, data_range=data_range, window=window)
-        return luminance_map * structure_map if luminance else structure_map
+        means, variances = window_moments(x, y, window)
+        structure = _similarity(*variances, 0.03 * data_range)
+        return (
+            structure * _similarity(means[0].square(), means[1].square(), 0.01 * data_range) if luminance else structure
+        )
 
     margin = SIZES[window] // 2
     if padding == "reflect":
@@ -107,15 +110,25 @@ def similarity_maps(
     `window`: "gaussian" is the paper's, 11 x 11 with standard deviation 1.5; "uniform" is 7 x 7 with sample covariance,
     as scikit-image's default.
 
-    Computed from the sum s = x + y and the difference d = x - y, for which σs² + σd² = 2 (σx² + σy²) and
-    σs² - σd² = 4 σxy: the second factor is 1 - 2 σd² / (σs² + σd² + 2 C2). That needs four filtered maps instead of
-    five, is exactly 1 for identical images, and loses no digits where the images are nearly equal.
+    """
+    means, variances = window_moments(source, edited, window)
+    luminance = _similarity(means[0].square(), means[1].square(), 0.01 * data_range)
+    return luminance, _similarity(*variances, 0.03 * data_range)
+
+
+def window_moments(source: Tensor, edited: Tensor, window: Window) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The means, and the variances, of the sum and the difference of planes (N, 1, H, W) at each window.
+
+    Sum s = x + y and difference d = x - y tell all that SSIM needs, since 2 (μx² + μy²) = μs² + μd² and
+    4 μx μy = μs² - μd², and the same with variances and the covariance. That needs four filtered maps instead of five,
+    gives exactly 1 for identical images, and loses no digits where the images are nearly equal.
     """
     import torch
 
-    # Centred before squaring: the variance of a bright, nearly flat image is a small difference of large numbers.
+    # Centred before squaring: the variance of a bright, nearly flat image is a small difference of large numbers. Any
+    # number near the mean does.
     total, difference = source + edited, source - edited
-    total_mean, difference_mean = total.mean((2, 3), keepdim=True), difference.mean((2, 3), keepdim=True)
+    total_mean, difference_mean = (maps[..., ::8, :].mean((2, 3), keepdim=True) for maps in (total, difference))
     total, difference = total - total_mean, difference - difference_mean
     maps = window_means(torch.cat([total, difference, total.square(), difference.square()], 1), window)
     local_total, local_difference, total_squared, difference_squared = maps.split(1, 1)
@@ -124,11 +137,12 @@ def similarity_maps(
     if window == "uniform":
         sample = SIZES[window] ** 2 / (SIZES[window] ** 2 - 1)
         total_variance, difference_variance = total_variance * sample, difference_variance * sample
-    total_energy, difference_energy = (local_total + total_mean).square(), (local_difference + difference_mean).square()
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    luminance = 1 - 2 * difference_energy / (total_energy + difference_energy + 2 * c1)
-    structure = 1 - 2 * difference_variance / (total_variance + difference_variance + 2 * c2)
-    return luminance, structure
+    return (local_total + total_mean, local_difference + difference_mean), (total_variance, difference_variance)
+
+
+def _similarity(of_sum: Tensor, of_difference: Tensor, root: float) -> Tensor:
+    """A factor of SSIM, with the constant root²: 1 - 2 d / (s + d + 2 root²)."""
+    return (of_difference / (of_sum + of_difference).add_(2 * root**2)).mul_(-2).add_(1)
 
 
 def window_means(maps: Tensor, window: Window) -> Tensor:
@@ -136,13 +150,18 @@ def window_means(maps: Tensor, window: Window) -> Tensor:
     import torch
     import torch.nn.functional as F
 
-    size, channels = SIZES[window], maps.shape[1]
+    size, shape = SIZES[window], maps.shape[:2]
+    if maps.device.type == "cpu":
+        # A depthwise convolution computes 16 channels at once here, so items are made channels. Other numbers of them
+        # are several times faster when they lie next to one another in memory.
+        maps = maps.reshape(1, -1, *maps.shape[2:])
+        maps = maps if maps.shape[1] % 16 == 0 else maps.contiguous(memory_format=torch.channels_last)
+    channels = maps.shape[1]
     weights = [math.exp(-((i - size // 2) ** 2) / (2 * 1.5**2)) if window == "gaussian" else 1.0 for i in range(size)]
     row = torch.tensor(weights, dtype=maps.dtype, device=maps.device) / sum(weights)
     row = row.expand(channels, 1, 1, size)
-    if maps.device.type == "cpu":  # where this layout makes a depthwise convolution several times faster
-        maps = maps.contiguous(memory_format=torch.channels_last)
-    return F.conv2d(F.conv2d(maps, row, groups=channels), row.transpose(2, 3), groups=channels)
+    maps = F.conv2d(F.conv2d(maps, row, groups=channels), row.transpose(2, 3), groups=channels)
+    return maps.reshape(*shape, *maps.shape[2:])
 
 
 def planes(images: Tensor) -> Tensor:

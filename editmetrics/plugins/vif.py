@@ -9,7 +9,7 @@ from annotated_types import Gt
 
 from ..sample import Dimension, SampleError
 from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, item_by_item_on_cpu
+from .pixels import check_pair, check_shapes, few_at_a_time_on_cpu
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,7 @@ NOISE = 2.0
 EPS = 1e-8
 
 
-@item_by_item_on_cpu
+@few_at_a_time_on_cpu
 def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: float = NOISE) -> Tensor:
     """Visual information fidelity in the pixel domain, at least 0; 1 for identical images, more for enhanced contrast.
 
