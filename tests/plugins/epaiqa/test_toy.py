@@ -104,7 +104,7 @@ def test_overall_quality_is_better_with_stage_1_than_without(tmp_path, seed):
     """Tables 6 and 7 on toy edits: 1,300 updates of stage 3, after 300 of stage 1 and without.
 
     The projector is drawn anew, as nothing else of the toy backbone is: its own was trained on where shapes are, and
-    leaves stage 1 little to teach. About five minutes of one core for each seed.
+    leaves stage 1 little to teach. Some nine minutes of one core for each seed.
     """
     train = toy_region_edits(tmp_path / "train", 2500, seed=5000 + seed)
     validate = toy_region_edits(tmp_path / "validate", 96, seed=6000)
