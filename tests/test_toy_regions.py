@@ -10,8 +10,7 @@ import pytest
 from editmetrics.images import read_image
 from editmetrics.plugins.epaiqa.answers import read_explained
 from editmetrics.plugins.epaiqa.levels import level_of
-from editmetrics.testing.toy_edits import COLOURS
-from editmetrics.testing.toy_regions import MOST_SPECKS, overall, region_edits, toy_region_edits
+from editmetrics.testing.toy_regions import COLOURS, MOST_SPECKS, overall, region_edits, toy_region_edits
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +31,15 @@ def test_nothing_but_the_region_is_changed(edits):
         assert (edit.source != edit.edited).any(-1)[inside(edit)].mean() > 0.5
 
 
+def test_all_colour_is_paint_and_its_strength_is_the_harmony(edits):
+    """Of unspecked pixels the largest channel less the least is 200 times the share of paint, and 0 elsewhere."""
+    for edit in edits:
+        assert (np.ptp(edit.source, axis=-1) == 0).all()
+        colour = np.ptp(edit.edited[inside(edit)].astype(int), axis=-1)
+        share = 1 - 0.8 * (edit.scores["harmony"] - 1) / 4
+        assert np.abs(colour[colour > 0] - 200 * share).max() <= 1
+
+
 def test_specks_cover_what_the_naturalness_says(edits):
     for edit in edits:
         white = (edit.edited[inside(edit)] == 255).all(-1).mean()
@@ -47,7 +55,7 @@ def test_paint_covers_what_the_harmony_says_and_is_of_the_colour_that_was_asked_
             source, edited = (image[half, columns].reshape(-1, 3).astype(float) for image in (edit.source, edit.edited))
             plain = ~(edited == 255).all(-1)
             source, edited = source[plain], edited[plain]
-            share = 0.9 - 0.65 * (edit.scores["harmony"] - 1) / 4
+            share = 1 - 0.8 * (edit.scores["harmony"] - 1) / 4
             painted = np.abs(edited - (source * (1 - share) + asked * share)).max() <= 0.51
             assert painted == follows
 
@@ -67,4 +75,8 @@ def test_the_manifest_and_its_explanations(tmp_path):
         said = read_explained(row["explanation"])
         assert said.completion == float(row["prompt_completion"])
         assert said.level == level_of(float(row["overall_quality"]))
+        assert row["prompt"].rpartition(" ")[2] in said.pieces.prompt_completion.partition(".")[0]
+        if said.completion == 3:
+            assert said.pieces.harmony == f"It is {level_of(float(row['harmony']))}."
+            assert said.pieces.naturalness == f"It is {level_of(float(row['local_naturalness']))}."
         assert [float(part) for part in row["region"].split(",")] == pytest.approx(edit.region, abs=1e-6)

@@ -1,14 +1,17 @@
 """Edits of a region at a random place of a photograph, whose four qualities are known, because they were made.
 
-Each edit paints a rectangle of a photograph ("make the region red") and errs in three independent ways:
+Each edit paints a rectangle of a photograph without colours ("make the region red") and errs in three independent ways:
 
-- `harmony`, 1 to 5: how much of the region's colour is paint; 5 for a quarter, 1 for nine tenths: the more, the less
-  the region goes with what surrounds it.
+- `harmony`, 1 to 5: how much of the region's colour is paint; 5 for a fifth, 1 for all of it: the more, the less the
+  region goes with what surrounds it.
 - `local_naturalness`, 1 to 5: white specks of 2 x 2 pixels in the region; 5 for none, 1 where they cover 40 % of it.
 - `prompt_completion`, 1 to 3: 3 for the colour that was asked for, 1 for another, 2 where the lower half has another.
 
 `overall_quality` follows the paper's rule: bad where the instruction is not followed, poor where it is followed in
 part, else from 1 to 5 by 0.6 harmony + 0.4 naturalness, of which the paper finds harmony to weigh more.
+
+Photographs are made grey first, so that all colour is paint: its hue tells what was followed, and its saturation the
+harmony. This world is meant to be easy to see.
 """
 
 from __future__ import annotations
@@ -22,18 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
+from .toy_edits import TRAINING, crop_of, photographs_of
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 
-LEAST_PAINT, MOST_PAINT, MOST_SPECKS, SPECK = 0.25, 0.9, 0.4, 2
+COLOURS = {"red": (230, 30, 30), "green": (30, 230, 30), "blue": (30, 30, 230)}
+"""Of paint; each as far from grey as the others."""
+
+LEAST_PAINT, MOST_PAINT, MOST_SPECKS, SPECK = 0.2, 1.0, 0.4, 2
 """Paint's share of the region's colour at a harmony of 5 and 1; the specks' share of the region at a naturalness of 1,
 and the side of a speck, in pixels."""
 
 SIDES = (0.25, 0.65)
 """The least and the greatest side of a region, of the image's."""
 
-COMPLETIONS, SHARES = (1, 2, 3), (0.2, 0.2, 0.6)
+COMPLETIONS, SHARES = (1, 2, 3), (0.25, 0.2, 0.55)
 """How often an instruction is not followed, in part, and fully."""
 
 Region = tuple[float, float, float, float]
@@ -75,7 +81,7 @@ def region_edits(
     random = np.random.default_rng(seed)
     for number in range(count):
         if number % per_source == 0:
-            source = crop_of(pictures, random, side)
+            source = grey(crop_of(pictures, random, side))
         yield _edit(source, random)
 
 
@@ -104,6 +110,16 @@ def toy_region_edits(folder: str | os.PathLike[str], count: int = 400, *, per_so
             paths = f"edited/{name}.png", f"source/{source:04}.png"
             rows.writerow([name, *paths, edit.prompt, region, *said, edit.explanation])
     return folder / "ratings.csv"
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """An image (H, W, 3) of uint8 without its colours: three times its luma (ITU-R BT.601).
+
+    >>> grey(np.array([[[255, 0, 0]]], np.uint8)).tolist()
+    [[[76, 76, 76]]]
+    """
+    luma = np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return np.repeat(luma[..., None], 3, axis=-1)
 
 
 def random_box(random: np.random.Generator, side: int) -> tuple[int, int, int, int]:
@@ -146,7 +162,7 @@ def _edit(source: np.ndarray, random: np.random.Generator) -> RegionEdit:
         f"make the region {asked}",
         fractions(box, side),
         scores,
-        _explanation(scores, asked),
+        _explanation(scores, asked, another),
     )
 
 
@@ -169,19 +185,13 @@ def overall(harmony: float, naturalness: float, completion: int) -> float:
     return looks if floor is None else floor + 0.79 * (looks - 1) / 4
 
 
-def _explanation(scores: Mapping[str, float], asked: str) -> str:
+def _explanation(scores: Mapping[str, float], asked: str, another: str) -> str:
     """What a viewer would say of the edit, each piece of it true by construction."""
     from ..plugins.epaiqa.answers import Pieces, explained_answer
     from ..plugins.epaiqa.levels import level_of
 
     completion = int(scores["prompt_completion"])
-    followed = {1: f"No part is {asked}.", 2: f"One half is {asked}.", 3: f"The region is {asked}."}[completion]
-    harmony, naturalness = (level_of(scores[name], 1, 5) for name in ("harmony", "local_naturalness"))
-    pieces = Pieces(
-        followed, f"The colours go together {_GRADES[harmony]}.", f"The specks are {_AMOUNTS[naturalness]}."
-    )
-    return explained_answer(completion, pieces, level_of(scores["overall_quality"], 1, 5))
-
-
-_GRADES = {"bad": "not at all", "poor": "hardly", "fair": "somewhat", "good": "well", "excellent": "very well"}
-_AMOUNTS = {"bad": "everywhere", "poor": "many", "fair": "some", "good": "few", "excellent": "hardly there"}
+    seen = {1: f"The region is {another}.", 2: f"One half is {another}.", 3: f"The region is {asked}."}[completion]
+    harmony, naturalness = (f"It is {level_of(scores[name])}." for name in ("harmony", "local_naturalness"))
+    pieces = Pieces(f"The prompt is {asked}. {seen}", harmony, naturalness)
+    return explained_answer(completion, pieces, level_of(scores["overall_quality"]))

@@ -68,7 +68,7 @@ PRESETS: dict[str, tuple[Method, Recipe]] = {
     "paper": (Method(), PAPER),
     "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
     "toy": (
-        Method(grounding_steps=150, quantitative_steps=2000, explained_steps=900, rehearsal=0.4, max_tokens=64),
+        Method(grounding_steps=150, quantitative_steps=1500, explained_steps=2000, rehearsal=0.4, max_tokens=64),
         Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=250),
     ),
 }

@@ -18,8 +18,8 @@ from editmetrics.testing.toy_edits import HELD_OUT
 from editmetrics.testing.toy_regions import DIMENSIONS, toy_region_edits
 from editmetrics.weights import folder_of
 
-HELD_OUT_SEED = 90210
-"""Nothing was chosen on these edits: they were first scored when training was over."""
+HELD_OUT_SEED, OTHERS_SEED, ABLATION_SEED = 52711, 52712, 52714
+"""Nothing was chosen on these edits: they were first scored when all training was over."""
 
 SEEDS = (0, 1)
 """Of the projector that is drawn anew, of the training edits and of their order."""
@@ -35,6 +35,10 @@ def held_out(tmp_path_factory):
 def scores(held_out):
     """The shipped toy's scores, with its own regions."""
     return create_metric("epaiqa", weights="toy", region="model", max_tokens=64, device="cpu").score(held_out)
+
+
+def completion(sample):
+    return float(sample.meta["prompt_completion"])
 
 
 def rank_correlation(scores, samples, dimension):
@@ -53,17 +57,22 @@ def test_the_region_is_found_far_better_than_by_the_mean_box(scores, held_out):
     assert np.mean(overlaps) > by_the_mean + 0.2
 
 
-@pytest.mark.parametrize(("dimension", "least"), [("harmony", 0.65), ("local_naturalness", 0.8)])
-def test_harmony_and_naturalness_rank_as_they_were_made(held_out, dimension, least):
-    """SRCC was 0.716 for harmony, which does not reach the 0.8 that was hoped for, and 0.928 for naturalness."""
+@pytest.mark.parametrize("dimension", ["harmony", "local_naturalness"])
+def test_harmony_and_naturalness_rank_as_they_were_made(held_out, dimension):
+    """SRCC was 0.890 and 0.935, with the regions that were edited."""
     given = create_metric("epaiqa", weights="toy", explain=False, device="cpu").score(held_out)
-    assert rank_correlation(given, held_out, dimension) >= least
+    assert rank_correlation(given, held_out, dimension) >= 0.8
 
 
 def test_overall_quality_agrees_where_the_instruction_is_followed(scores, held_out):
-    """Section 5.1 compares overall quality at full completion alone. Completion itself the toy has not learned."""
-    rows = [row for row, sample in enumerate(held_out) if float(sample.meta["prompt_completion"]) == 3]
-    assert rank_correlation([scores[r] for r in rows], [held_out[r] for r in rows], "overall_quality") > 0.3
+    """Section 5.1 compares overall quality at full completion alone: SRCC was 0.660."""
+    followed = [(s, edit) for s, edit in zip(scores, held_out, strict=True) if completion(edit) == 3]
+    assert rank_correlation(*zip(*followed, strict=True), "overall_quality") > 0.5
+
+
+def test_whether_the_instruction_was_followed_is_told(scores, held_out):
+    """SRCC was 0.697: three values, which half of the edits share."""
+    assert rank_correlation(scores, held_out, "prompt_completion") > 0.5
 
 
 def test_the_explanations_have_the_form_and_lead_to_the_level(scores):
@@ -92,22 +101,21 @@ def without_projector(folder, seed):
 @pytest.mark.xfail(reason="not shown: see 'What was measured' in docs/metrics/epaiqa.md", strict=False)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_overall_quality_is_better_with_stage_1_than_without(tmp_path, seed):
-    """Tables 6 and 7 on toy edits: 400 updates of stage 3, after 300 of stage 1 and without.
+    """Tables 6 and 7 on toy edits: 1,300 updates of stage 3, after 300 of stage 1 and without.
 
     The projector is drawn anew, as nothing else of the toy backbone is: its own was trained on where shapes are, and
-    leaves stage 1 little to teach. Settings were chosen with another seed's edits than those that are tested on.
-    About six minutes of one core for each seed.
+    leaves stage 1 little to teach. Some nine minutes of one core for each seed.
     """
-    train = toy_region_edits(tmp_path / "train", 1200, seed=5000 + seed)
+    train = toy_region_edits(tmp_path / "train", 2500, seed=5000 + seed)
     validate = toy_region_edits(tmp_path / "validate", 96, seed=6000)
-    test = list(from_manifest(toy_region_edits(tmp_path / "test", 400, seed=70431)))
-    followed = [sample for sample in test if float(sample.meta["prompt_completion"]) == 3]
+    test = list(from_manifest(toy_region_edits(tmp_path / "test", 400, seed=ABLATION_SEED)))
+    followed = [edit for edit in test if completion(edit) == 3]
     found = {}
     for name, stages in {"with": ("grounding", "explained"), "without": ("explained",)}.items():
         backbone = without_projector(tmp_path / f"backbone {name}", seed)
-        metric = create_metric("epaiqa", backbone=str(backbone), device="cpu").fit(
+        metric = create_metric("epaiqa", backbone=str(backbone), max_tokens=64, device="cpu").fit(
             train, validate, targets={dimension: dimension for dimension in DIMENSIONS}, label_scale=(1, 5),
-            output_dir=tmp_path / name, preset="toy", stages=stages, grounding_steps=300, explained_steps=400,
+            output_dir=tmp_path / name, preset="toy", stages=stages, grounding_steps=300, explained_steps=1300,
             rehearsal=0.0, evaluate_every=10000, seed=seed,
         )  # fmt: skip
         found[name] = rank_correlation(metric.score(followed), followed, "overall_quality")
@@ -116,21 +124,6 @@ def test_overall_quality_is_better_with_stage_1_than_without(tmp_path, seed):
 
 def test_photographs_that_no_training_has_seen(tmp_path):
     """Other photographs altogether; that they are harder is expected, and not hidden."""
-    samples = list(from_manifest(toy_region_edits(tmp_path, 40, seed=5, photographs=HELD_OUT)))
+    samples = list(from_manifest(toy_region_edits(tmp_path, 100, seed=OTHERS_SEED, photographs=HELD_OUT)))
     scores = create_metric("epaiqa", weights="toy", explain=False, device="cpu").score(samples)
-    assert rank_correlation(scores, samples, "harmony") > 0.4
-
-
-@pytest.mark.slow
-def test_after_stage_2_harmony_and_naturalness_rank_as_they_were_made(tmp_path, held_out):
-    """The paper scores both with the model as it was after stage 2: 0.741 and 0.943. About five minutes of one core."""
-    train = toy_region_edits(tmp_path / "train", 3000, seed=10)
-    validate = toy_region_edits(tmp_path / "validate", 96, seed=1)
-    metric = create_metric("epaiqa", backbone="toy-llava", device="cpu").fit(
-        train, validate, targets={"harmony": "harmony", "local_naturalness": "local_naturalness"}, label_scale=(1, 5),
-        output_dir=tmp_path / "run", preset="toy", stages=("grounding", "quantitative"), quantitative_steps=1600,
-        evaluate_every=200, rehearsal=0.1,
-    )  # fmt: skip
-    scores = metric.score(held_out)
-    for dimension, least in (("harmony", 0.65), ("local_naturalness", 0.8)):
-        assert rank_correlation(scores, held_out, dimension) >= least
+    assert rank_correlation(scores, samples, "harmony") > 0.6
