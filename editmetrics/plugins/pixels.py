@@ -177,8 +177,8 @@ def few_at_a_time_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let `core(source, edited, mask=None, **options)` take a batch in small groups on a CPU, where that is faster.
 
     Large images are taken one by one. The temporaries then stay in the cache; the values, stacked along the first axis,
-    are the same. Raises
-    `SampleError` for shapes that do not fit together, which would otherwise be broadcast without a word.
+    are the same. Raises `SampleError` for shapes that do not fit together, which would otherwise be broadcast without a
+    word.
     """
 
     @wraps(core)

@@ -109,7 +109,6 @@ def similarity_maps(
 
     `window`: "gaussian" is the paper's, 11 x 11 with standard deviation 1.5; "uniform" is 7 x 7 with sample covariance,
     as scikit-image's default.
-
     """
     means, variances = window_moments(source, edited, window)
     luminance = _similarity(means[0].square(), means[1].square(), 0.01 * data_range)
