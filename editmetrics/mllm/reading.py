@@ -65,7 +65,9 @@ class Reading:
         with torch.inference_mode():
             batch = backbone.batch(prompts, features)
             cache = new_cache()
-            hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
+            # padding stands on the right, where no token looks; only what follows has to be told where it is
+            inputs = batch.inputs | {"attention_mask": None}
+            hidden = backbone.language(**inputs, **_kept_in(cache, backbone)).last_hidden_state
             last = hidden[torch.arange(len(prompts), device=hidden.device), batch.lengths - 1]
             return cls(backbone, cache, batch.inputs["attention_mask"], batch.following, backbone.logits(last))
 
