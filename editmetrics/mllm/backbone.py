@@ -18,7 +18,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -264,9 +264,12 @@ class Backbone:
         found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
         return [found[id(picture)] for picture in pictures]
 
-    def look_at(self, prompts: Sequence[Prompt]) -> list[Sequence[Features]]:
-        """The features of each prompt's pictures, as `forward` and `read` take them; all in one pass."""
-        flat = iter(self.look([picture for prompt in prompts for picture in prompt.pictures]))
+    def look_at(
+        self, prompts: Sequence[Prompt], look: Callable[[Sequence[Picture]], list[Features]] | None = None
+    ) -> list[Sequence[Features]]:
+        """The features of each prompt's pictures, as `forward` and `read` take them; all in one pass of `look`, if they
+        come from elsewhere than the vision tower: a store of them."""
+        flat = iter((look or self.look)([picture for prompt in prompts for picture in prompt.pictures]))
         return [[next(flat) for _ in prompt.pictures] for prompt in prompts]
 
     def forward(
@@ -282,10 +285,6 @@ class Backbone:
         after that many layers, before any norm (0: the embeddings).
         """
         batch = self.batch(prompts, features)
-        # Padding stands on the right, where no causal attention looks: without a mask it is computed faster
-        batch.inputs["attention_mask"] = None
-        if batch.inputs["position_ids"].ndim == 2:  # the same count for each row, which it makes itself without a mask
-            batch.inputs["position_ids"] = None
         if layer is None:
             self.require_all_layers()
             hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state
@@ -298,7 +297,10 @@ class Backbone:
         return self.model.get_output_embeddings()(hidden).float()
 
     def batch(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Batch:
-        """Prompts padded on the right, as the language model takes them."""
+        """Prompts padded on the right, as the language model takes them.
+
+        Padding is not masked: it stands where no token of a causal model looks, and attention is faster without a mask.
+        """
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -324,11 +326,11 @@ class Backbone:
             )
         inputs = {
             "inputs_embeds": embedded,
-            "attention_mask": mask,
-            "position_ids": positions.to(self.device),
+            "attention_mask": None,
+            "position_ids": None if positions is None else positions.to(self.device),
             **self.family.language_inputs(shown, is_image),
         }
-        return Batch(inputs, ids, lengths.to(self.device), following.to(self.device))
+        return Batch(inputs, ids, mask, lengths.to(self.device), following.to(self.device))
 
     @property
     def _padding(self) -> int:
@@ -386,11 +388,12 @@ class Backbone:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Prompts as the language model takes them: its `inputs` by name, the `ids` and `lengths`, and in `following` the
-    position of the token that comes after each prompt."""
+    """Prompts as the language model takes them: its `inputs` by name, the `ids`, in `mask` 1 where they are no padding,
+    the `lengths`, and in `following` the position of the token that comes after each prompt."""
 
     inputs: dict[str, Any]
     ids: Tensor
+    mask: Tensor
     lengths: Tensor
     following: Tensor
 

@@ -72,9 +72,10 @@ class Family:
 
     def positions(
         self, model: PreTrainedModel, ids: Tensor, mask: Tensor, pictures: Sequence[Picture]
-    ) -> tuple[Tensor, Tensor]:
-        """The position ids of a right-padded batch, and the position (B,) of the token that follows each row."""
-        return (mask.cumsum(1) - 1).clamp(min=0), mask.sum(1)
+    ) -> tuple[Tensor | None, Tensor]:
+        """The position ids of a right-padded batch, None where the model's own count from 0 serves, and the position
+        (B,) of the token that follows each row."""
+        return None, mask.sum(1)
 
 
 class InternVL(Family):
@@ -200,7 +201,7 @@ class Qwen25VL(Family):
 
     def positions(
         self, model: PreTrainedModel, ids: Tensor, mask: Tensor, pictures: Sequence[Picture]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor | None, Tensor]:
         import torch
 
         grids = [picture.pixels["image_grid_thw"] for picture in pictures]

@@ -6,6 +6,7 @@ have in common, the images above all, is paid for once. Everything here runs und
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -65,11 +66,9 @@ class Reading:
         with torch.inference_mode():
             batch = backbone.batch(prompts, features)
             cache = new_cache()
-            # padding stands on the right, where no token looks; only what follows has to be told where it is
-            inputs = batch.inputs | {"attention_mask": None}
-            hidden = backbone.language(**inputs, **_kept_in(cache, backbone)).last_hidden_state
+            hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
             last = hidden[torch.arange(len(prompts), device=hidden.device), batch.lengths - 1]
-            return cls(backbone, cache, batch.inputs["attention_mask"], batch.following, backbone.logits(last))
+            return cls(backbone, cache, batch.mask, batch.following, backbone.logits(last))
 
     def continued(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[list[Tensor]]:
         """For each prompt, and each of its texts (token ids): the logits (len(text), vocabulary) that predict the text.
@@ -175,8 +174,13 @@ class Reading:
 
 def _kept_in(cache: Cache, backbone: Backbone) -> dict[str, Any]:
     """The arguments that give a language model its cache; what the first is called depends on the version."""
-    known = inspect.signature(backbone.language.forward).parameters
-    return {"cache" if "cache" in known else "past_key_values": cache, "use_cache": True}
+    kind: Any = type(backbone.language)
+    return {_cache_argument(kind): cache, "use_cache": True}
+
+
+@functools.cache
+def _cache_argument(model: type[Any]) -> str:
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]:

@@ -97,10 +97,8 @@ class Assessor:
         """The features of each sample's two pictures, in one pass."""
         import torch
 
-        pictures = [picture for prepared in batch for picture in next(iter(prepared.values())).pictures]
         with torch.inference_mode():
-            flat = (self.features or self.backbone.look)(pictures)
-        return [flat[start : start + 2] for start in range(0, len(flat), 2)]
+            return self.backbone.look_at([next(iter(prepared.values())) for prepared in batch], self.features)
 
     def _read_together(self, batch: Sequence[Mapping[str, Prompt]]) -> dict[str, NumberReadout]:
         from ...mllm.reading import after_images
