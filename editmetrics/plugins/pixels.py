@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce, wraps
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -128,8 +128,7 @@ def mean_of_map(
     together = len(source) if source.device.type != "cpu" else items_together(height * width)
     small = height * width <= STRIP_PIXELS and (not margin or min(together, len(source)) > 2)
     if small or source.device.type != "cpu":
-        masks = itertools.repeat(None) if mask is None else mask.split(together)
-        groups = zip(source.split(together), edited.split(together), masks, strict=False)
+        groups = _groups(source, edited, mask, together)
         return torch.cat([region_mean(compare(x, y), weights) for x, y, weights in groups])
     return torch.stack(
         [
@@ -167,6 +166,14 @@ def _strips(images: Tensor, step: int, more: int) -> Tensor:
     return images.unfold(1, step + more, step).permute(1, 0, 3, 2)
 
 
+def _groups(
+    source: Tensor, edited: Tensor, mask: Tensor | None, size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """A batch in groups of `size` items."""
+    masks = itertools.repeat(None) if mask is None else mask.split(size)
+    return zip(source.split(size), edited.split(size), masks, strict=False)
+
+
 def items_together(pixels: int) -> int:
     """How many images of so many pixels are taken together on a CPU: at least 1; from 4 on, multiples of 4."""
     count = max(1, STRIP_PIXELS // pixels)
@@ -189,9 +196,7 @@ def few_at_a_time_on_cpu(core: Callable[..., Tensor]) -> Callable[..., Tensor]:
         together = items_together(source[0].numel())
         if source.device.type != "cpu" or len(source) <= together:
             return core(source, edited, mask, **options)
-        masks = itertools.repeat(None) if mask is None else mask.split(together)
-        pairs = zip(source.split(together), edited.split(together), masks, strict=False)
-        return torch.cat([core(*pair, **options) for pair in pairs])
+        return torch.cat([core(*group, **options) for group in _groups(source, edited, mask, together)])
 
     return in_groups
 

@@ -88,10 +88,8 @@ def mean_similarity(
 
     def similarity(x: Tensor, y: Tensor) -> Tensor:
         means, variances = window_moments(x, y, window)
-        structure = _similarity(*variances, 0.03 * data_range)
-        return (
-            structure * _similarity(means[0].square(), means[1].square(), 0.01 * data_range) if luminance else structure
-        )
+        structure = _structure(variances, data_range)
+        return structure * _luminance(means, data_range) if luminance else structure
 
     margin = SIZES[window] // 2
     if padding == "reflect":
@@ -111,8 +109,7 @@ def similarity_maps(
     as scikit-image's default.
     """
     means, variances = window_moments(source, edited, window)
-    luminance = _similarity(means[0].square(), means[1].square(), 0.01 * data_range)
-    return luminance, _similarity(*variances, 0.03 * data_range)
+    return _luminance(means, data_range), _structure(variances, data_range)
 
 
 def window_moments(source: Tensor, edited: Tensor, window: Window) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -137,6 +134,14 @@ def window_moments(source: Tensor, edited: Tensor, window: Window) -> tuple[tupl
         sample = SIZES[window] ** 2 / (SIZES[window] ** 2 - 1)
         total_variance, difference_variance = total_variance * sample, difference_variance * sample
     return (local_total + total_mean, local_difference + difference_mean), (total_variance, difference_variance)
+
+
+def _luminance(means: tuple[Tensor, Tensor], data_range: float) -> Tensor:
+    return _similarity(means[0].square(), means[1].square(), 0.01 * data_range)
+
+
+def _structure(variances: tuple[Tensor, Tensor], data_range: float) -> Tensor:
+    return _similarity(*variances, 0.03 * data_range)
 
 
 def _similarity(of_sum: Tensor, of_difference: Tensor, root: float) -> Tensor:
