@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from editmetrics import create_metric
 from editmetrics.agreement.correlation import srcc
@@ -16,7 +12,7 @@ from editmetrics.plugins.epaiqa.answers import read_explained
 from editmetrics.plugins.epaiqa.box import Box, given_box
 from editmetrics.testing.toy_edits import HELD_OUT
 from editmetrics.testing.toy_regions import DIMENSIONS, toy_region_edits
-from editmetrics.weights import folder_of
+from tests.plugins.projectors import without_projector
 
 HELD_OUT_SEED, OTHERS_SEED, ABLATION_SEED = 52711, 52712, 52714
 """Nothing was chosen on these edits: they were first scored when all training was over."""
@@ -82,21 +78,6 @@ def test_the_explanations_have_the_form_and_lead_to_the_level(scores):
     assert all((said.pieces.harmony is not None) == (said.completion == 3) for said in whole)
 
 
-def without_projector(folder, seed):
-    """The toy backbone with the projector's linear layers drawn as torch draws new ones."""
-    shutil.copytree(folder_of("toy-llava"), folder)
-    tensors = load_file(folder / "model.safetensors")
-    random = torch.Generator().manual_seed(seed)
-    drawn = [name for name in tensors if "multi_modal_projector.linear_" in name]
-    for name in drawn:
-        bound = tensors[f"{name.rpartition('.')[0]}.weight"].shape[1] ** -0.5
-        new = torch.empty(tensors[name].shape).uniform_(-bound, bound, generator=random)
-        tensors[name] = new.to(tensors[name].dtype)
-    assert len(drawn) == 4
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.xfail(reason="it is not, for any seed: see 'What was measured' in docs/metrics/epaiqa.md", strict=True)
 @pytest.mark.parametrize("seed", SEEDS)
@@ -112,7 +93,7 @@ def test_overall_quality_is_better_with_stage_1_than_without(tmp_path, seed):
     followed = [edit for edit in test if completion(edit) == 3]
     found = {}
     for name, stages in {"with": ("grounding", "explained"), "without": ("explained",)}.items():
-        backbone = without_projector(tmp_path / f"backbone {name}", seed)
+        backbone = without_projector("toy-llava", tmp_path / f"backbone {name}", seed)
         metric = create_metric("epaiqa", backbone=str(backbone), max_tokens=64, device="cpu").fit(
             train, validate, targets={dimension: dimension for dimension in DIMENSIONS}, label_scale=(1, 5),
             output_dir=tmp_path / name, preset="toy", stages=stages, grounding_steps=300, explained_steps=1300,

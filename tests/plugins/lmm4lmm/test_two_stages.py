@@ -9,31 +9,13 @@ The sizes and steps were chosen on other images (`toy_images` with seed 4) than 
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 from scipy.stats import spearmanr
 
 from editmetrics.data import from_manifest
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from editmetrics.testing.toy_images import toy_images
-from editmetrics.weights import folder_of
-
-
-def without_projector(folder, seed):
-    """The toy backbone with the projector's linear layers drawn as torch draws new ones."""
-    shutil.copytree(folder_of("toy-internvl"), folder)
-    tensors = load_file(folder / "model.safetensors")
-    random = torch.Generator().manual_seed(seed)
-    drawn = [name for name in tensors if "multi_modal_projector.linear_" in name]
-    for name in drawn:
-        bound = tensors[f"{name.rpartition('.')[0]}.weight"].shape[1] ** -0.5
-        tensors[name] = torch.empty_like(tensors[name]).uniform_(-bound, bound, generator=random)
-    assert len(drawn) == 4
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
+from tests.plugins.projectors import without_projector
 
 
 def srcc(backbone, train, val, test, output, **settings):
@@ -46,7 +28,7 @@ def srcc(backbone, train, val, test, output, **settings):
 
 
 def test_two_stages_beat_one_where_the_projector_is_new(tmp_path):
-    backbone = without_projector(tmp_path / "backbone", seed=3)
+    backbone = without_projector("toy-internvl", tmp_path / "backbone", seed=3)
     train, val = toy_images(tmp_path / "train", 300, seed=31), toy_images(tmp_path / "val", 48, seed=32)
     test = list(from_manifest(toy_images(tmp_path / "test", 160, seed=33)))
     two = srcc(backbone, train, val, test, tmp_path / "two", level_steps=100, steps=30)
@@ -66,7 +48,7 @@ def test_two_stages_beat_one_for_every_seed(tmp_path, record_property):
     found = {}
     for seed in range(3):
         folder = tmp_path / str(seed)
-        backbone = without_projector(folder / "backbone", seed)
+        backbone = without_projector("toy-internvl", folder / "backbone", seed)
         train = toy_images(folder / "train", 400, seed=1000 + seed)
         given = backbone, train, val, test
         found[seed] = {
