@@ -36,6 +36,7 @@ from editmetrics.plugins.epaiqa.box import Box
 from editmetrics.plugins.hpe_lsa.assessor import Assessor as Layer
 from editmetrics.plugins.lmm4lmm.assessor import Assessor as Tasks
 from editmetrics.testing import tiny_backbone
+from tests.speed.stages import native_pictures
 
 MIDDLE = {
     "hidden": 512, "layers": 12, "heads": 8, "key_value_heads": 2, "vision_hidden": 192, "vision_layers": 4,
@@ -215,19 +216,8 @@ def _generating(backbone: Backbone, asked: Sequence[Sequence[Prompt]], tokens: i
 def native_inputs(backbone: Backbone, prompts: Sequence[Prompt]) -> dict[str, torch.Tensor]:
     """Prompts as transformers' own processor hands them to the model: padded on the left, pixels side by side."""
     ids = pad_sequence([prompt.ids.flip(0) for prompt in prompts], batch_first=True, padding_value=-1).flip(1)
-    mask = (ids >= 0).long()
-    inputs = {"input_ids": ids.clamp(min=0), "attention_mask": mask}
-    inputs["mm_token_type_ids"] = (ids == backbone.model.config.image_token_id).int()
-    pictures = [picture for prompt in prompts for picture in prompt.pictures]
-    for name in {"pixel_values", "image_grid_thw"} & pictures[0].pixels.keys():
-        tensors = [picture.pixels[name] for picture in pictures]
-        whole = name == "pixel_values" and backbone.family.name == "llava_onevision"
-        inputs[name] = pad_sequence(tensors, batch_first=True) if whole else torch.cat(tensors)
-    if backbone.family.name == "llava_onevision":
-        inputs["image_sizes"] = torch.stack([picture.pixels["image_sizes"].flatten() for picture in pictures])
-        inputs["batch_num_images"] = torch.tensor([len(prompt.pictures) for prompt in prompts])
-    if "image_grid_thw" not in inputs:
-        del inputs["mm_token_type_ids"]
+    inputs = {"input_ids": ids.clamp(min=0), "attention_mask": (ids >= 0).long()}
+    inputs |= native_pictures(backbone, prompts, ids)
     return {name: tensor.to(backbone.device) for name, tensor in inputs.items()}
 
 

@@ -1,13 +1,12 @@
 """What each paper's recipe needs of a GPU's memory, computed from shapes: nothing here is measured.
 
-    python -m tests.speed.memory                        # --micro, --no-checkpointing, --only
+    python -m tests.speed.memory                        # --only RECIPE ...
 
 One micro-batch goes forward and backward through transformers' own classes of the real shapes, on tensors that have a
 shape and no numbers (`FakeTensorMode`), under mixed precision with bfloat16, and every storage is counted while it
 lives. The peak is that, with the weights (bfloat16; float32 for full fine-tuning), and gradients and AdamW's two
-moments of what is trained (float32).
-What a GPU needs besides (the CUDA context, workspaces of kernels, fragmentation: 2
-to 5 GB) is not in it.
+moments of what is trained (float32). What a GPU needs besides (the CUDA context, workspaces of kernels, fragmentation:
+2 to 5 GB) is not in it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import argparse
 import warnings
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -90,8 +89,8 @@ class Live(TorchDispatchMode):
         self.bytes -= size
 
 
-def peak(need: Need, *, checkpointing: bool = True, plain: bool = False) -> dict[str, float]:
-    """GB of weights, of gradients and moments, and at the peak of an update. `plain`: logits of all positions."""
+def peak(need: Need, *, checkpointing: bool = True) -> dict[str, float]:
+    """GB of weights, of gradients and moments, and at the peak of an update."""
     from editmetrics.mllm.trainer import _gradient_checkpointing
 
     full = need.parts == ("everything",)
@@ -116,7 +115,7 @@ def peak(need: Need, *, checkpointing: bool = True, plain: bool = False) -> dict
         model.train()
         with live, _gradient_checkpointing(model, checkpointing):
             with torch.autocast("cpu", torch.bfloat16):
-                loss = forward(backbone, need, plain)
+                loss = forward(backbone, need)
             loss.backward()
     return {
         "parameters": model.num_parameters() / 1e9, "trained": count / 1e6, "weights": weights / GB,
@@ -138,7 +137,7 @@ def chosen(backbone: Any, need: Need) -> list[torch.nn.Parameter]:
     return list(part.parameters())
 
 
-def forward(backbone: Any, need: Need, plain: bool) -> torch.Tensor:
+def forward(backbone: Any, need: Need) -> torch.Tensor:
     """A loss that reads what the recipe's loss reads."""
     rows, model = need.micro * need.prompts, backbone.model
     hidden_size, kind = backbone.hidden_size, torch.bfloat16
@@ -158,7 +157,7 @@ def forward(backbone: Any, need: Need, plain: bool) -> torch.Tensor:
     ).last_hidden_state
     if not need.answer:
         return hidden[:, -1].float().square().mean()
-    states = (hidden if plain else hidden[:, -need.answer - 1 : -1]).flatten(0, 1)
+    states = hidden[:, -need.answer - 1 : -1].flatten(0, 1)
     logits = backbone.logits(states)
     return torch.nn.functional.cross_entropy(logits, torch.zeros(len(states), dtype=torch.long))
 
@@ -173,8 +172,6 @@ def main() -> None:
         need = NEEDS[name]
         for checkpointing in (True, False):
             for micro in sorted({need.micro, 1}):
-                from dataclasses import replace
-
                 found = peak(replace(need, micro=micro), checkpointing=checkpointing)
                 line = f"{name:24} micro-batch {micro}, checkpointing {checkpointing!s:5} "
                 print(line + ", ".join(f"{key} {value:.1f}" for key, value in found.items()), flush=True)

@@ -76,25 +76,9 @@ def edits(count: int, side: int) -> list[Sample]:
     """Random pictures of `side` pixels, and instructions and explanations of varied length."""
     random = np.random.default_rng(0)
     words = np.array(
-        [
-            "the",
-            "sky",
-            "is",
-            "red",
-            "and",
-            "its",
-            "edge",
-            "looks",
-            "natural",
-            "where",
-            "the",
-            "hill",
-            "begins",
-            "but",
-            "grain",
-            "differs",
-        ]
-    )
+        ["the", "sky", "is", "red", "and", "its", "edge", "looks", "natural", "where", "the", "hill", "begins", "but",
+         "grain", "differs"]
+    )  # fmt: skip
 
     def picture() -> np.ndarray:
         return random.integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -153,8 +137,7 @@ def hpe_lsa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout
     ]
 
     def loss(output: Any, prompts: list[Prompt], _: list[Any]) -> Tensor:
-        last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=output.last_hidden_state.device)
-        states = output.last_hidden_state[torch.arange(len(prompts), device=last.device), last].float()
+        states = _last_states(output, prompts).float()
         return contrastive.contrastive_loss(*states.chunk(3), method.temperature).mean()
 
     yield Stage(
@@ -204,8 +187,7 @@ def lmm4lmm_ratings(
     ]
 
     def loss(output: Any, prompts: list[Prompt], lessons: list[Any]) -> Tensor:
-        last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=output.last_hidden_state.device)
-        rated = plain(output.last_hidden_state[torch.arange(len(prompts), device=last.device), last])[:, 0]
+        rated = plain(_last_states(output, prompts))[:, 0]
         return nn.functional.l1_loss(rated, rated.new_tensor([lesson.rating for lesson in lessons]))
 
     yield Stage(
@@ -267,6 +249,11 @@ def _prompt(lesson: Any) -> list[Prompt]:
     return [lesson.prompt]
 
 
+def _last_states(output: Any, prompts: Sequence[Prompt]) -> Tensor:
+    """(B, H): the state at each prompt's last token."""
+    return torch.stack([row[len(prompt) - 1] for row, prompt in zip(output.last_hidden_state, prompts, strict=True)])
+
+
 def _pixels(sample: Sample) -> np.ndarray:
     return eight_bits(read_image(sample.edited))
 
@@ -283,15 +270,20 @@ def native_inputs(backbone: Backbone, prompts: Sequence[Prompt]) -> dict[str, Te
     places = torch.arange(length)
     labels = torch.where((places >= starts) & (places < lengths), ids, -100)
     inputs = {"input_ids": ids, "attention_mask": (places < lengths).long(), "labels": labels}
+    return inputs | native_pictures(backbone, prompts, ids)
+
+
+def native_pictures(backbone: Backbone, prompts: Sequence[Prompt], ids: Tensor) -> dict[str, Tensor]:
+    """What transformers' own model takes of the prompts' pictures, beside the padded `ids`."""
     pictures = [picture.pixels for prompt in prompts for picture in prompt.pictures]
-    family = backbone.family.name
-    if family == "llava_onevision":
-        inputs["pixel_values"] = pad_sequence([each["pixel_values"] for each in pictures], batch_first=True)
-        inputs["image_sizes"] = torch.stack([torch.as_tensor(each["image_sizes"]) for each in pictures])
-        inputs["batch_num_images"] = torch.tensor([len(prompt.pictures) for prompt in prompts])
-        return inputs
-    inputs["pixel_values"] = torch.cat([each["pixel_values"] for each in pictures])
-    if family.startswith("qwen"):
+    if backbone.family.name == "llava_onevision":
+        return {
+            "pixel_values": pad_sequence([each["pixel_values"] for each in pictures], batch_first=True),
+            "image_sizes": torch.stack([torch.as_tensor(each["image_sizes"]) for each in pictures]),
+            "batch_num_images": torch.tensor([len(prompt.pictures) for prompt in prompts]),
+        }
+    inputs = {"pixel_values": torch.cat([each["pixel_values"] for each in pictures])}
+    if backbone.family.name.startswith("qwen"):
         inputs["image_grid_thw"] = torch.cat([each["image_grid_thw"] for each in pictures])
         inputs["mm_token_type_ids"] = (ids == backbone.model.config.image_token_id).int()
     return inputs
