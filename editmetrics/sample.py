@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Status = Literal["ok", "refused", "unparseable", "failed", "skipped"]
+Status = Literal["ok", "refused", "unparseable", "failed", "skipped", "unavailable"]
 """`ok`: scored. `refused`: the model declined. `unparseable`: it answered, but not with a score. `failed`: an error.
-`skipped`: the sample lacks what the metric needs."""
+`skipped`: the sample lacks what the metric needs. `unavailable`: this machine could not (no GPU, no network, no
+package, endpoint down): it says nothing of the sample, and the same command tries again."""
 
 STATUSES: tuple[str, ...] = get_args(Status)
 IMAGE_FIELDS = ("source", "edited", "reference", "mask")
@@ -35,6 +36,14 @@ class SampleError(EditMetricsError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.args[0], self.status)
+
+
+class UnavailableError(EditMetricsError):
+    """This machine cannot compute a metric: no GPU, no network, a package missing, an endpoint down.
+
+    Raised by `load`, `prepare` or `score_batch`. It says nothing about a sample: the engine stops that metric, gives
+    the samples that are left the status `unavailable`, and the same command tries them again.
+    """
 
 
 class NotScoredError(EditMetricsError, ValueError):
