@@ -34,7 +34,7 @@ class ImageError(SampleError):
     """An image cannot be read, or is none; the message names it and says what was expected."""
 
 
-def decoder() -> str:
+def decoder(profile: str = "ignore") -> str:
     """The decoder and the conventions by which files become pixels: a part of every number's identity.
 
     >>> decoder().startswith("Pillow")

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from .sample import FIELDS, Dimension, Sample, SampleError, Score
+from .clean_room import in_clean_room
+from .machine import check_device_name, machine_fault, require_device
+from .machine import pick_device as pick_device
+from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError
 
 M = TypeVar("M", bound="Metric")
+
+LONGEST_REASON = 2000
+"""How many characters of an error's message become a reason; some hold the arguments of a whole call."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Metric(ABC):
     - `dimensions`: the numbers it gives, exactly one of them primary, and that one first.
     - `paper`, `licence`: where the method comes from; under what terms its code and weights may be used.
     - `requires`: packages beyond the core that it imports, as pip names, for the advice in the error message.
+    - `runtime_options`: options that change no number (how many requests run at once, a cache, the name of a variable
+      that holds a key). They stand in neither the identity nor the label.
     - `concurrent`: on a CPU, `score_batch` may run in several threads at once, each with its own single sample. True
       for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
 
@@ -47,6 +57,9 @@ class Metric(ABC):
     annotations (`Literal`, `int`, `Annotated[int, annotated_types.Ge(0)]`, ...), their descriptions from the `Options:`
     section of the class docstring; `**shared`, handed to `super().__init__`, stands for the options of a base class.
     The module that defines a metric imports no torch at its top: listing stays fast.
+
+    `load`, `prepare` and `score_batch` run in a clean room (`editmetrics.clean_room`): autocast, torch's default dtype
+    and device, TF32 and Pillow's leniency are as they should be, whatever the caller has set.
 
     >>> from editmetrics import create_metric
     >>> mse = create_metric("mse")
@@ -63,10 +76,18 @@ class Metric(ABC):
     paper: ClassVar[str] = ""
     licence: ClassVar[str] = ""
     requires: ClassVar[tuple[str, ...]] = ()
+    runtime_options: ClassVar[frozenset[str]] = frozenset()
     concurrent: ClassVar[bool] = False
 
     device: str | None = None
     """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in ("load", "prepare", "score_batch"):
+            if name in cls.__dict__:
+                method = cls.__dict__[name]
+                setattr(cls, name, in_clean_room(_on_a_device_that_is_here(method) if name == "load" else method))
 
     # ------------------------------------------------------------------ what a metric author writes
 
@@ -75,7 +96,7 @@ class Metric(ABC):
         """One sample as `score_batch` wants it: decoded, cropped, tokenised, on the CPU; pure.
 
         The only preprocessing there is, also in training. Raises `SampleError` (or any other error) for a sample that
-        cannot be scored; that costs this sample alone.
+        cannot be scored; that costs this sample alone. `UnavailableError` says that this machine cannot.
         """
 
     @abstractmethod
@@ -89,20 +110,32 @@ class Metric(ABC):
         """The fields that this instance needs: `needs`, and what its options add (a mask, say)."""
         return frozenset(self.needs)
 
+    def fields(self) -> frozenset[str]:
+        """The fields of a sample that this instance's numbers depend on, where they are there.
+
+        A score of an earlier run is used again while their content is the same.
+        """
+        return frozenset(self.required() | self.uses)
+
     def checkpoints(self) -> tuple[str, ...]:
-        """The entries of the weights registry that this instance loads; empty for a metric without weights."""
+        """The entries of the weights registry that this instance loads; empty for a metric without weights.
+
+        Their checksums stand in the identity of every number; the engine adds them.
+        """
         return ()
 
     def identity(self) -> dict[str, Any]:
         """All that produces this metric's numbers, as JSON: two metrics with equal identities give equal scores.
 
-        Learned metrics add the checksum of their weights, backbone and revision, prompts and preprocessing.
+        Learned metrics add what they were trained to, their backbone and revision, prompts and preprocessing. The engine
+        adds what no author should have to remember: the checksums of `checkpoints()`, the version of a plugin's
+        package, and how images are read.
         """
         return {
             "metric": self.name,
             "version": self.version,
             "package": type(self).__module__.partition(".")[0],
-            "options": self.options,
+            "options": {name: value for name, value in self.options.items() if name not in self.runtime_options},
         }
 
     def batch_key(self, prepared: Any) -> Hashable:
@@ -129,11 +162,11 @@ class Metric(ABC):
         scores: list[Score | None] = []
         groups: dict[Hashable, list[tuple[int, Any]]] = {}
         for index, sample in enumerate(samples):
-            prepared = self.prepare_or_why_not(sample)
+            prepared, key = self.prepare_or_why_not(sample)
             scores.append(prepared if isinstance(prepared, Score) else None)
             if isinstance(prepared, Score):
                 continue
-            group = groups.setdefault(self.batch_key(prepared), [])
+            group = groups.setdefault(key, [])
             group.append((index, prepared))
             if len(group) == batch_size:
                 self._fill(scores, group)
@@ -142,7 +175,11 @@ class Metric(ABC):
         return [score for score in scores if score is not None]
 
     def to(self: M, device: str | None) -> M:
-        """Compute on `device`; None picks the first GPU, else the CPU (EDITMETRICS_DEVICE overrides it)."""
+        """Compute on `device`; None picks the first GPU, else the CPU (EDITMETRICS_DEVICE overrides it).
+
+        Raises `DeviceError` for a name that torch does not know; whether the device is here is seen in `load`.
+        """
+        check_device_name(device)
         self.device = device
         return self
 
@@ -154,7 +191,8 @@ class Metric(ABC):
     @property
     def label(self) -> str:
         """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
-        changed = {o.name: getattr(self, o.name) for o in self.option_list() if getattr(self, o.name) != o.default}
+        numbered = [option for option in self.option_list() if option.name not in self.runtime_options]
+        changed = {o.name: getattr(self, o.name) for o in numbered if getattr(self, o.name) != o.default}
         said = ",".join(f"{name}={_spec_text(value)}" for name, value in changed.items())
         return f"{self.name}:{said}" if said else self.name
 
@@ -194,39 +232,49 @@ class Metric(ABC):
         if missing:
             raise SampleError(f"{self.label} needs {' and '.join(missing)}, which this sample has not", "skipped")
 
-    def prepare_or_why_not(self, sample: Sample) -> Any:
-        """`prepare(sample)`, or the unscored `Score` that says why it cannot be prepared."""
+    def prepare_or_why_not(self, sample: Sample) -> tuple[Any, Hashable]:
+        """`prepare(sample)` with its `batch_key`; or the unscored `Score` that says why it cannot be prepared, and None."""
         try:
             self.check_fields(sample)
-            return self.prepare(sample)
-        except Exception as error:
-            return _why_not(error)
+            prepared = self.prepare(sample)
+            key = self.batch_key(prepared)
+            hash(key)
+            return prepared, key
+        except (Exception, SystemExit) as error:
+            return why_not(error), None
 
     def score_or_why_not(self, batch: Sequence[Any]) -> list[Score]:
         """`score_batch(batch)`; when it fails, each half again, down to the sample that is at fault or does not fit."""
         batch = list(batch)
         try:
             return self.checked(self.score_batch(batch), len(batch))
-        except Exception as error:
-            why = error
+        except (Exception, SystemExit) as error:
+            why: BaseException = error
         _free_device_memory()  # outside the except block: its traceback keeps the failed batch's tensors alive
-        if len(batch) == 1:
-            return [_why_not(why)]
+        if len(batch) == 1 or isinstance(why, UnavailableError):
+            return [why_not(why) for _ in batch]
         del why
         half = len(batch) // 2
         return self.score_or_why_not(batch[:half]) + self.score_or_why_not(batch[half:])
 
-    def checked(self, scores: list[Score], count: int) -> list[Score]:
-        """The same scores, if they keep the contract: one each, every dimension, inside its range; else failed ones."""
-        if len(scores) != count:
-            raise RuntimeError(f"{self.name}.score_batch returned {len(scores)} scores for {count} samples")
-        for index, score in enumerate(scores):
-            problem = self._problem(score)
-            if problem:
-                scores[index] = Score.unscored("failed", problem)
-        return scores
+    def checked(self, scores: Iterable[Score], count: int) -> list[Score]:
+        """The same scores, if they keep the contract, else failed ones in their place.
 
-    def _problem(self, score: Score) -> str | None:
+        A score keeps it with every declared dimension inside its range, an uncertainty that is finite, an explanation
+        that is text, and details that JSON can hold.
+        """
+        checked = list(scores)
+        if len(checked) != count:
+            raise RuntimeError(f"{self.name}.score_batch returned {len(checked)} scores for {count} samples")
+        for index, score in enumerate(checked):
+            if problem := self.problem_of(score):
+                checked[index] = Score.unscored("failed", problem)
+        return checked
+
+    def problem_of(self, score: Score) -> str | None:
+        """How `score` breaks the contract, in words; None where it keeps it."""
+        if not isinstance(score, Score):
+            return f"{self.name} returned {type(score).__name__} instead of a Score"
         declared = {dimension.name: dimension for dimension in self.dimensions}
         if unknown := [name for name in score if name not in declared]:
             return f"{self.name} returned {', '.join(unknown)}, which is no dimension that it declares"
@@ -238,6 +286,23 @@ class Metric(ABC):
             if not declared[name].contains(value):
                 low, high = declared[name].low, declared[name].high
                 return f"{self.name} returned {name} = {value:.6g}, outside its declared range {low:g} to {high:g}"
+        return self._problem_beside(score, declared)
+
+    def _problem_beside(self, score: Score, declared: Mapping[str, Dimension]) -> str | None:
+        """What is unfit of all that travels beside the numbers."""
+        for name, value in (score.uncertainty or {}).items():
+            if name not in declared or not math.isfinite(value):
+                return (
+                    f"{self.name} returned the uncertainty {value} of {name}; expected a finite number of a dimension"
+                )
+        if not isinstance(score.explanation, (str, type(None))):
+            return f"{self.name} returned an explanation of type {type(score.explanation).__name__}; expected text"
+        if score.explanation and not _encodable(score.explanation):
+            return f"{self.name} returned an explanation with half a character (a lone surrogate); expected text"
+        try:
+            json.dumps(score.details, allow_nan=False, default=plain)
+        except (TypeError, ValueError, RecursionError) as error:
+            return f"{self.name} returned details that JSON cannot hold ({error}); expected finite numbers and text"
         return None
 
     # ------------------------------------------------------------------ inside
@@ -308,22 +373,53 @@ class LearnedMetric(Metric):
         """
 
 
-def pick_device(device: str | None = None) -> str:
-    """`device` itself; without one, what EDITMETRICS_DEVICE says, else "cuda" where there is a GPU, else "cpu"."""
-    import torch
-
-    device = device or os.environ.get("EDITMETRICS_DEVICE")
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:
     return cls(**options).to(device)
 
 
-def _why_not(error: Exception) -> Score:
+def plain(value: Any) -> Any:
+    """`value` as JSON has it: numpy's and torch's numbers and arrays as numbers and lists, anything else as text.
+
+    >>> import numpy as np
+    >>> json.dumps({"region": np.array([1, 2]), "share": np.float32(0.5)}, default=plain)
+    '{"region": [1, 2], "share": 0.5}'
+    """
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def why_not(error: BaseException) -> Score:
+    """The unscored `Score` of a sample that `error` has cost: `unavailable` where this machine is at fault."""
+    if reason := machine_fault(error):
+        return Score.unscored("unavailable", _shortened(reason))
     if isinstance(error, SampleError):
-        return Score.unscored(error.status, str(error))
-    return Score.unscored("failed", f"{type(error).__name__}: {error}")
+        return Score.unscored(error.status, _shortened(str(error)) or "no reason was given")
+    if isinstance(error, SystemExit):
+        return Score.unscored("failed", f"the metric tried to end the program (sys.exit({error.code!r}))")
+    return Score.unscored("failed", _shortened(f"{type(error).__name__}: {error}"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _on_a_device_that_is_here(load: Any) -> Any:
+    """`load`, after a look whether the device that was asked for is there."""
+
+    @wraps(load)
+    def checked(self: Metric) -> Any:
+        if self.device is not None:
+            require_device(self.device)
+        return load(self)
+
+    return checked
 
 
 def _free_device_memory() -> None:

@@ -293,7 +293,7 @@ def _unquoted(text: str) -> str:
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two for text that is nested deep
         return text
 
 

@@ -174,6 +174,16 @@ class Score(Mapping[str, float]):
         """A score without a number: `status` of `refused`, `unparseable`, `failed` or `skipped`, and why."""
         return cls({}, status, reason, **more)
 
+    def with_note(self, note: str) -> Score:
+        """The same score with one more sentence in `details["note"]`, which readers are shown.
+
+        >>> Score({"psnr": 31.5}).with_note("the colour profiles differ").details
+        {'note': 'the colour profiles differ'}
+        """
+        note = f"{earlier}; {note}" if (earlier := self.details.get("note")) else note
+        details = {**self.details, "note": note}
+        return type(self)(self._values, self.status, self.reason, self.explanation, self.uncertainty, details)
+
     @property
     def ok(self) -> bool:
         return self.status == "ok"

@@ -286,7 +286,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved_until_it_does(most):
     assert [float(score) for score in metric.score_or_why_not(list(range(8)))] == list(range(8))
 
 
-def test_an_item_that_does_not_fit_alone_fails_alone():
+def test_an_item_that_does_not_fit_alone_is_unavailable_alone():
     class Greedy(Sum):
         def score_batch(self, batch):
             if max(batch) > 100:
@@ -294,8 +294,8 @@ def test_an_item_that_does_not_fit_alone_fails_alone():
             return super().score_batch(batch)
 
     scores = Greedy().score_or_why_not([1, 201, 3])
-    assert [score.status for score in scores] == ["ok", "failed", "ok"]
-    assert scores[1].reason == "MemoryError: 201 GB"
+    assert [score.status for score in scores] == ["ok", "unavailable", "ok"]
+    assert scores[1].reason == "out of memory: 201 GB"
 
 
 def test_an_interruption_is_no_failure_of_a_sample():

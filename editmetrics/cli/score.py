@@ -62,6 +62,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="When sizes differ: refuse the pair, or scale this image to the size of the other.",
 )
+@click.option(
+    "--profile",
+    type=click.Choice(["ignore", "convert"]),
+    default="ignore",
+    show_default=True,
+    help="Colour profiles of images: ignore them, or convert the colours to sRGB.",
+)
 @click.option("--dimension", metavar="NAME", help="This dimension alone, of the metrics that can be asked for one.")
 @click.option("--strict", is_flag=True, help="Refuse to start when anything has no partner.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
@@ -112,13 +119,14 @@ def score(
       MANIFEST                   a csv, jsonl or parquet file with a row for each sample
 
     \b
-    Exit codes: 0 all scored; 3 finished, and some samples have no score; 2 called wrongly; 1 stopped or aborted.
+    Exit codes: 0 all scored; 1 stopped or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
+    not compute a metric (no GPU, no network, an endpoint down): the same command tries again.
     """
     from ..data import find_samples
     from ..report import terminal
     from ..report.write import report_format
     from ..scoring.plan import require_fields
-    from ..scoring.shards import Shard
+    from ..scoring.shards import Shard, samples_digest
     from ..suites import suite
     from .memory import keep_freed_memory
 
@@ -149,7 +157,8 @@ def score(
         shard = Shard.parse(options["shard"])
         if output is None:
             raise click.UsageError("--shard writes a part of a table: give -o")
-        about |= {"shard": [shard.index, shard.count], "total": len(samples)}
+        digest = samples_digest(sample.id for sample in samples)
+        about |= {"shard": [shard.index, shard.count], "total": len(samples), "samples_digest": digest}
         samples, output = shard.of(samples), shard.output(output)
     keep_freed_memory()
     if report is not None:
@@ -162,7 +171,17 @@ def score(
         terminal.show_results(results, output)
         if report is not None and kept is not None:
             _report(kept, report, output is not None, options["quiet"])
-    sys.exit(0 if results.all_scored else 3)
+    _say_what_to_do(results)
+    sys.exit(4 if results.unavailable else 0 if results.all_scored else 3)
+
+
+def _say_what_to_do(results: Results) -> None:
+    """Tell how scores that are missing can be had, where this command will not try them by itself."""
+    if results.unavailable:
+        click.echo("note: this machine could not compute all metrics; the same command tries them again", err=True)
+    if results.reused_failures:
+        count = "1 failure was" if results.reused_failures == 1 else f"{results.reused_failures} failures were"
+        click.echo(f"note: {count} taken over from the record; --retry failed scores again", err=True)
 
 
 def _scored(
@@ -181,6 +200,7 @@ def _scored(
                 output=output,
                 workers=options["workers"],
                 batch_pixels=options["batch_pixels"] or BATCH_PIXELS,
+                profile=options["profile"],
                 engine=options["engine"],
                 ray_address=options["ray_address"],
                 overwrite=options["overwrite"],

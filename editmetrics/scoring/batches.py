@@ -30,9 +30,11 @@ class Batches:
         self._groups: dict[tuple[int, Hashable], _Group] = {}
         self._waiting = 0
 
-    def add(self, metric: Metric, ticket: Any, prepared: Any, pixels: int) -> Iterator[tuple[Any, Score]]:
+    def add(
+        self, metric: Metric, ticket: Any, prepared: Any, batch_key: Hashable, pixels: int
+    ) -> Iterator[tuple[Any, Score]]:
         """Put one sample in its group; yields (ticket, score) of every batch that this fills."""
-        group = self._groups.setdefault((id(metric), metric.batch_key(prepared)), _Group(metric))
+        group = self._groups.setdefault((id(metric), batch_key), _Group(metric))
         group.tickets.append(ticket)
         group.prepared.append(prepared)
         group.pixels += pixels

@@ -25,7 +25,7 @@ class Opened:
     get it. An image that cannot be read fails the metrics that look at it, and no others.
     """
 
-    def __init__(self, sample: Sample, fields: Iterable[str]) -> None:
+    def __init__(self, sample: Sample, fields: Iterable[str], profile: str = "ignore") -> None:
         self.sample = sample
         self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
         self._digests: dict[str, str] = {}
@@ -42,6 +42,9 @@ class Opened:
         """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used."""
         images: dict[str, Any] = {name: self._decoded(name) for name in fields if name in self._images}
         return replace(self.sample, **images)
+
+    def note(self, fields: Iterable[str]) -> str | None:
+        return None
 
     def _digest(self, name: str) -> str:
         if name not in self._digests:  # several metrics look at the same images

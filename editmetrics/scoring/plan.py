@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from importlib import metadata
+from typing import Any, Literal
 
-from .. import images
-from ..metric import Metric
-from ..registry import create_metric
+from .. import images, weights
+from ..metric import Metric, plain
+from ..registry import create_metric, providers_of
 from ..sample import FIELDS, EditMetricsError, Sample
 
 WHERE = {
@@ -40,6 +41,8 @@ class Column:
 
     metric: Metric
     told: dict[str, Any] | None = field(default=None, compare=False)
+    profile: Literal["ignore", "convert"] = "ignore"
+    """What is done with the colour profiles of images."""
 
     @property
     def label(self) -> str:
@@ -48,18 +51,29 @@ class Column:
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of a sample that its score may depend on."""
-        wanted = self.metric.required() | self.metric.uses
+        wanted = self.metric.fields()
         return tuple(name for name in FIELDS if name in wanted)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """All that produces its numbers: what the metric says of itself, and how images are read."""
-        return self.told or {**self.metric.identity(), "images": images.decoder()}
+        """All that produces its numbers: what the metric says of itself, and what no author has to remember: the
+        checksums of its weights, the version of a plugin's package, how images are read."""
+        if self.told is not None:
+            return self.told
+        return {
+            **self.metric.identity(),
+            "checkpoints": weights.checksums(self.metric.checkpoints()),
+            "packages": packages_of(self.metric),
+            "images": images.decoder(self.profile),
+        }
 
     @cached_property
     def key(self) -> str:
         """The first 16 hex digits of the SHA-256 of `identity`, as canonical JSON."""
-        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, default=str)
+        try:
+            text = json.dumps(self.identity, sort_keys=True, default=plain, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PlanError(f"the identity of {self.label} is not JSON ({error}); its author must mend it") from error
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
@@ -69,8 +83,27 @@ class Column:
         return {d.name: self.label if len(dimensions) == 1 else f"{self.label}.{d.name}" for d in dimensions}
 
 
+def packages_of(metric: Metric) -> dict[str, str]:
+    """The installed package that a third party's metric comes from, and its version; empty for our own.
+
+    >>> packages_of(create_metric("psnr"))
+    {}
+    """
+    package = type(metric).__module__.partition(".")[0]
+    return {} if package == "editmetrics" else providers_of(metric.name) or _distributions_of(package)
+
+
+@cache
+def _distributions_of(package: str) -> dict[str, str]:
+    names = metadata.packages_distributions().get(package, [])
+    return {name: metadata.version(name) for name in sorted(set(names))}
+
+
 def plan(
-    samples: Sequence[Sample], metrics: str | Metric | Iterable[str | Metric], device: str | None = None
+    samples: Sequence[Sample],
+    metrics: str | Metric | Iterable[str | Metric],
+    device: str | None = None,
+    profile: Literal["ignore", "convert"] = "ignore",
 ) -> list[Column]:
     """A column for each metric, in order; a metric named twice is computed once.
 
@@ -80,7 +113,8 @@ def plan(
         metrics = [metrics]
     columns: dict[str, Column] = {}
     for given in metrics:
-        column = Column(given if isinstance(given, Metric) else create_metric(given, device=device))
+        metric = given if isinstance(given, Metric) else create_metric(given, device=device)
+        column = Column(metric, profile=profile)
         if column.label in columns and column.metric.options != columns[column.label].metric.options:
             raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
         columns.setdefault(column.label, column)

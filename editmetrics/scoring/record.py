@@ -18,11 +18,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..metric import Metric, plain
 from ..sample import EditMetricsError, Sample, Score
 from .plan import Column
 
 Done = dict[tuple[str, str], tuple[str, Score]]
 """From (sample id, identity key) to (fingerprint of what was scored, score)."""
+
+
+BEGINNING = b'{"kind":'
+"""How every record begins; a file that begins otherwise is somebody else's, and is not touched."""
 
 
 def record_path(output: str | os.PathLike[str]) -> Path:
@@ -51,7 +56,8 @@ class Record:
 
     def read(self, columns: Iterable[Column], forget: Collection[str] = ()) -> Done:
         """What earlier runs scored under the identities of `columns`, less the scores whose status is in `forget`."""
-        dimensions = {column.key: [d.name for d in column.metric.dimensions] for column in columns}
+        metrics = {column.key: column.metric for column in columns}
+        dimensions = {key: [d.name for d in metric.dimensions] for key, metric in metrics.items()}
         done: Done = {}
         partial: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for number, line in enumerate(self.complete_lines(), 1):
@@ -66,8 +72,8 @@ class Record:
                         done.pop(row, None)
                     lines.append(entry)
                     if [said["dimension"] for said in lines] == dimensions[row[1]]:
-                        done[row] = (entry["inputs"], _score_of(partial.pop(row)))
-            except (ValueError, KeyError, TypeError) as error:
+                        done[row] = (entry["inputs"], _score_of(partial.pop(row), metrics[row[1]]))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise RecordError(
                     f"{self.path}: line {number} is no line of a run record ({error!r}); "
                     "repair or remove that line, or start afresh with --overwrite"
@@ -127,8 +133,7 @@ class Record:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
-        Path(self._lock.lock_file).unlink(missing_ok=True)
-        self._lock.release()
+        self._lock.release()  # its file stays: removing it would let two runs hold it, each a file of its own
 
     def __enter__(self) -> Record:
         return self
@@ -137,7 +142,9 @@ class Record:
         self.close()
 
     def _append(self, *entries: dict[str, Any]) -> None:
-        text = "".join(json.dumps(entry, ensure_ascii=False, default=str, allow_nan=False) + "\n" for entry in entries)
+        text = "".join(
+            json.dumps(entry, ensure_ascii=False, default=plain, allow_nan=False) + "\n" for entry in entries
+        )
         data = text.encode("utf-8", errors="backslashreplace")  # what is no text in a file name, as JSON escapes it
         while data:  # a full disk may take a part of it; the next call then raises
             data = data[self._file.write(data) :]
@@ -146,11 +153,14 @@ class Record:
             self._synced = time.monotonic()
 
     def complete_lines(self) -> Iterable[bytes]:
-        """The lines of the file, after cutting off an unfinished last one."""
+        """The lines of the file, after cutting off an unfinished last one. Raises `RecordError` for another file."""
         if not self.path.exists():
             return
         end = 0
         with self.path.open("r+b") as file:
+            if not file.read(len(BEGINNING)).startswith(BEGINNING[: self.path.stat().st_size]):
+                raise RecordError(f"{self.path} is no run record; move it away, or give another -o")
+            file.seek(0)
             for line in file:
                 if not line.endswith(b"\n"):
                     break
@@ -159,7 +169,18 @@ class Record:
             file.truncate(end)
 
 
-def _score_of(lines: list[dict[str, Any]]) -> Score:
+def _score_of(lines: list[dict[str, Any]], metric: Metric) -> Score:
+    """The score that `lines` hold, one for each dimension. Raises `ValueError` for one that `metric` could not give."""
+    for line in lines:
+        if isinstance(line["value"], bool) or not isinstance(line["inputs"], str):
+            raise ValueError(f"the value is {line['value']!r}, the inputs are {line['inputs']!r}")
+    score = _joined(lines)
+    if problem := metric.problem_of(score):
+        raise ValueError(problem)
+    return score
+
+
+def _joined(lines: list[dict[str, Any]]) -> Score:
     first = lines[0]
     unscored = next((line for line in lines if line["status"] != "ok"), None)
     return Score(

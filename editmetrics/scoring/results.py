@@ -45,6 +45,8 @@ class Results:
         self.samples, self.columns = list(samples), list(columns)
         self.reused = 0
         """How many scores were taken over from an earlier run."""
+        self.reused_failures = 0
+        """How many of them are failures, which are not tried again unless they are asked for."""
         self._values = {c.label: np.full((len(samples), len(c.metric.dimensions)), np.nan) for c in columns}
         self._more: dict[str, dict[int, Score]] = {c.label: {} for c in columns}
 
@@ -80,6 +82,11 @@ class Results:
     @property
     def all_scored(self) -> bool:
         return all(score.ok for unscored in self._more.values() for score in unscored.values())
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether this machine could not compute some of the scores."""
+        return any(score.status == "unavailable" for more in self._more.values() for score in more.values())
 
     def values(self, column: Column, dimension: str) -> np.ndarray:
         """The numbers of one dimension, one a sample, NaN where there is none."""

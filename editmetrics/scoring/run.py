@@ -10,22 +10,28 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..clean_room import clean_room
+from ..machine import machine_fault
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
 from . import table
+from .availability import Availability
 from .batches import Batches
 from .decode import Opened
 from .plan import Column, PlanError, plan
 from .ray_engine import Cluster, Scored, Task
 from .record import Done, Record, RecordError, record_path
 from .results import Results
+from .under_way import UnderWay
+
+Profile = Literal["ignore", "convert"]
 
 BATCH_PIXELS = 16 * 512 * 512
 """How many pixels a batch holds, all images of its samples counted."""
@@ -44,6 +50,8 @@ class _Piece:
     fingerprint: str = ""
     score: Score | None = None
     prepared: Any = None
+    batch_key: Hashable = None
+    note: str | None = None
     reused: bool = False
 
 
@@ -55,6 +63,7 @@ def score(
     device: str | None = None,
     workers: int | None = None,
     batch_pixels: int = BATCH_PIXELS,
+    profile: Profile = "ignore",
     engine: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
     overwrite: bool = False,
@@ -68,11 +77,13 @@ def score(
     the table is written at the end. The same call again goes on where it stopped: a score is reused when the content
     of the sample and the identity of the metric are the same. `overwrite` starts afresh; `retry` names statuses
     ("failed", "refused", ...) that are tried again. A sample that cannot be scored costs its own row, never the run.
+    What this machine cannot do (no GPU, no network, an endpoint that is down) stops that metric alone: its scores are
+    `unavailable`, and the same call tries them again.
 
     `engine` "ray" scores over a Ray cluster (`ray_address`; without one, RAY_ADDRESS names it or one is started here),
     with equal results. `workers` is the number of decoding threads (default: the processors this process may use), or
     of Ray's actors; `batch_pixels` how many pixels a batch holds, `on_row` is called with each finished sample and its
-    scores, `about` goes into the record's first line.
+    scores, `about` goes into the record's first line. `profile` "convert" converts images with a colour profile to sRGB.
 
     Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `EngineError` for a
     cluster that cannot, `Interrupted` when the keyboard stops it.
@@ -86,23 +97,24 @@ def score(
     samples = list(samples)
     if unknown := set(retry) - set(STATUSES):
         raise PlanError(f"retry: {', '.join(sorted(unknown))} is no status; there are {', '.join(STATUSES)}")
-    columns = plan(samples, metrics, device)
+    columns = plan(samples, metrics, device, profile)
     results = Results(samples, columns)
     path = Path(output) if output is not None else None
     with _open_record(path, overwrite) as record:
-        cluster = None
+        cluster, unavailable = None, {}
         if engine == "ray":
-            cluster = Cluster([column.metric for column in columns], _Part(batch_pixels), ray_address, workers)
-            columns = [Column(c.metric, i) for c, i in zip(columns, cluster.identities(), strict=True)]
+            cluster = Cluster([column.metric for column in columns], _Part(batch_pixels, profile), ray_address, workers)
+            columns = [Column(c.metric, i, profile) for c, i in zip(columns, cluster.identities(), strict=True)]
             results.columns = columns
         else:
-            for column in columns:
-                column.metric.load()
+            columns, unavailable = _loaded(columns)
+            results.columns = columns
         done: Done = {}
         if record is not None:
-            done = record.read(columns, forget=retry)
+            done = record.read(columns, forget={*retry, "unavailable"})
             record.start(columns, samples=len(samples), batch_pixels=batch_pixels, **(about or {}))
         run = _Run(samples, columns, results, record, done, batch_pixels, on_row)
+        run.availability.stopped |= unavailable
         if cluster is None:
             run.go(workers or available_processors())
         else:
@@ -112,6 +124,35 @@ def score(
     return results
 
 
+def _loaded(columns: Sequence[Column]) -> tuple[list[Column], dict[str, str]]:
+    """The columns with their metrics loaded, and from the label of each that this machine cannot load to the reason."""
+    ready, unavailable = [], {}
+    for column in columns:
+        try:
+            column.metric.load()
+            _ = column.key
+        except Exception as error:
+            reason = machine_fault(error)
+            if reason is None:
+                raise
+            unavailable[column.label] = reason
+            column = _identified(column)
+        ready.append(column)
+    return ready, unavailable
+
+
+def _identified(column: Column) -> Column:
+    """The column of a metric that is not loaded: with its identity, if that can be told, so that scores are reused."""
+    try:
+        _ = column.key
+        return column
+    except Exception as error:
+        reason = machine_fault(error)
+        if reason is None:
+            raise
+        return Column(column.metric, {"metric": column.label, "unavailable": reason}, column.profile)
+
+
 def score_loaded(
     metrics: Sequence[Metric], samples: Sequence[Sample], *, workers: int = 1, batch_pixels: int = BATCH_PIXELS
 ) -> list[dict[str, Score]]:
@@ -119,7 +160,7 @@ def score_loaded(
 
     For whoever keeps loaded metrics and gets samples one handful after another. Equal to what `score` gives.
     """
-    columns = [Column(metric) for metric in metrics]
+    columns = [Column(metric, {"metric": metric.label}) for metric in metrics]  # without a record nobody asks for more
     results = Results(samples, columns)
     _Run(samples, columns, results, None, {}, batch_pixels, None).go(workers)
     return [{column.label: results.get(index, column) for column in columns} for index in range(len(samples))]
@@ -154,9 +195,10 @@ class _Part:
     """What an actor does with the tasks that it gets: the run of this module, on them alone."""
 
     batch_pixels: int
+    profile: Profile
 
     def __call__(self, metrics: Sequence[Metric], tasks: Sequence[Task], threads: int) -> list[Scored]:
-        columns = [Column(metric) for metric in metrics]
+        columns = [Column(metric, None, self.profile) for metric in metrics]
         samples = [task.sample for task in tasks]
         done = {(t.sample.id, c.key): t.done[c.label] for t in tasks for c in columns if c.label in t.done}
         written = _Written()
@@ -195,25 +237,33 @@ class _Run:
         self.record, self.done, self.on_row = record, done, on_row
         self.batches = Batches(batch_pixels)
         self.fields = tuple(dict.fromkeys(name for column in columns for name in column.fields))
+        self.profile = columns[0].profile if columns else "ignore"
         self.inline = {id(c) for c in columns if c.metric.concurrent and c.metric.device in (None, "cpu")}
         self.rows: dict[int, dict[str, Score]] = {}
         """The samples of which some scores are known and others not yet."""
+        self.availability = Availability()
+        self.under_way = UnderWay(record.path) if isinstance(record, Record) else None
 
     def go(self, workers: int) -> None:
         """Score all samples. A bounded number is under way at a time, so memory does not grow with the run."""
         waiting: deque[Future[tuple[list[_Piece], int]]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="editmetrics")
         ahead = workers * (2 if len(self.inline) == len(self.columns) else 8)
+        suspects = self.suspects()
         try:
             with _one_thread_each(bool(self.inline)):
-                for index in range(len(self.samples)):
-                    waiting.append(pool.submit(self.work, index))
+                for index, sample in enumerate(self.samples):
+                    if sample.id not in suspects:
+                        self.begin(sample)
+                        waiting.append(pool.submit(self.work, index))
                     while len(waiting) >= ahead:
                         self.take(waiting)
-                while waiting:
-                    self.take(waiting)
-                for piece, score in self.batches.flush():
-                    self.keep(piece, score)
+                self.drain(waiting)
+                for index, sample in enumerate(self.samples):
+                    if sample.id in suspects:
+                        self.begin(sample, alone=True)
+                        waiting.append(pool.submit(self.work, index))
+                        self.drain(waiting)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             for future in waiting:  # what the workers finished meanwhile is kept; what waits for a batch is not
@@ -222,6 +272,26 @@ class _Run:
             raise self.interrupted() from None
         finally:
             pool.shutdown(cancel_futures=True)
+            if self.under_way is not None:
+                self.under_way.end()
+
+    def suspects(self) -> set[str]:
+        """The samples that were under way when an earlier run was killed: one of them may have killed it."""
+        if self.under_way is None or not self.under_way.begun:
+            return set()
+        keys = [column.key for column in self.columns]
+        return self.under_way.suspects(s.id for s in self.samples if not all((s.id, key) in self.done for key in keys))
+
+    def begin(self, sample: Sample, alone: bool = False) -> None:
+        if self.under_way is not None and self.under_way.given_up(sample.id) is None:
+            self.under_way.begin(sample.id, alone)
+
+    def drain(self, waiting: deque[Future[tuple[list[_Piece], int]]]) -> None:
+        """Finish all that was begun, also what waits for a batch."""
+        while waiting:
+            self.take(waiting)
+        for piece, score in self.batches.flush():
+            self.keep(piece, score)
 
     def go_over(self, cluster: Cluster) -> None:
         """Have all samples scored by the cluster's actors, and keep what they send back."""
@@ -238,22 +308,33 @@ class _Run:
 
     def work(self, index: int) -> tuple[list[_Piece], int]:
         """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""
-        sample = self.samples[index]
-        opened = Opened(sample, self.fields)
+        with clean_room():
+            return self._work(index, self.samples[index])
+
+    def _work(self, index: int, sample: Sample) -> tuple[list[_Piece], int]:
+        opened = Opened(sample, self.fields, self.profile)
         pieces = [_Piece(index, column) for column in self.columns]
         for piece in pieces if self.record is not None else ():  # without a record nobody asks for a fingerprint
             piece.fingerprint = opened.fingerprint(piece.column.fields, piece.column.metric.columns)
             fingerprint, score = self.done.get((sample.id, piece.column.key), ("", None))
             if score is not None and fingerprint == piece.fingerprint:
                 piece.score, piece.reused = score, True
+        given_up = self.under_way.given_up(sample.id) if self.under_way is not None else None
+        for piece in pieces:
+            if piece.score is None and given_up is not None:
+                piece.score = Score.unscored("failed", given_up)
+            elif piece.score is None:
+                piece.score = self.availability.score(piece.column.label)
         todo = [piece for piece in pieces if piece.score is None]
         decoded = opened.decoded({name for piece in todo for name in piece.column.fields})
         for piece in todo:
-            prepared = piece.column.metric.prepare_or_why_not(decoded)
+            metric = piece.column.metric
+            piece.note = opened.note(piece.column.fields)
+            prepared, piece.batch_key = metric.prepare_or_why_not(decoded)
             if isinstance(prepared, Score):
                 piece.score = prepared
             elif id(piece.column) in self.inline:
-                (piece.score,) = piece.column.metric.score_or_why_not([prepared])
+                (piece.score,) = metric.score_or_why_not([prepared])
             else:
                 piece.prepared = prepared
         shapes = [getattr(getattr(decoded, name), "shape", (0, 0)) for name in IMAGE_FIELDS]
@@ -268,19 +349,25 @@ class _Run:
     def collect(self, pieces: list[_Piece], pixels: int, batch: bool = True) -> None:
         """Keep what a worker scored, and put what it prepared into batches."""
         for piece in pieces:
-            if piece.score is not None:
-                self.keep(piece, piece.score)
+            score = piece.score or self.availability.score(piece.column.label)
+            if score is not None:
+                self.keep(piece, score)
             elif batch:
-                for ready, score in self.batches.add(piece.column.metric, piece, piece.prepared, pixels):
-                    self.keep(ready, score)
+                waiting = self.batches.add(piece.column.metric, piece, piece.prepared, piece.batch_key, pixels)
+                for ready, ready_score in waiting:
+                    self.keep(ready, ready_score)
 
     def keep(self, piece: _Piece, score: Score) -> None:
         """A score is known: into the record at once, unless it came from there."""
         sample = self.samples[piece.index]
         if piece.reused:
             self.results.reused += 1
-        elif self.record is not None:
-            self.record.write(sample, piece.column, piece.fingerprint, score)
+            self.results.reused_failures += score.status == "failed"
+        else:
+            score = score.with_note(piece.note) if piece.note else score
+            self.availability.watch(piece.column.label, score)
+            if self.record is not None:
+                self.record.write(sample, piece.column, piece.fingerprint, score)
         self.results.put(piece.index, piece.column, score)
         row = self.rows.setdefault(piece.index, {})
         row[piece.column.label] = score

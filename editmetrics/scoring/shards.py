@@ -6,6 +6,7 @@ other run; it is resumed by its own command.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -57,6 +58,11 @@ class Shard:
         return len(range(self.index - 1, total, self.count))
 
 
+def samples_digest(ids: Iterable[str]) -> str:
+    """What tells two sets of samples apart: 32 hex digits of all ids in their order."""
+    return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True)
 class Merged:
     """What `merge` wrote: how many parts, samples, and samples of which something has no score."""
@@ -93,6 +99,10 @@ def merge(tables: Sequence[Path], output: Path, *, overwrite: bool = False) -> M
         for part, frame in zip(parts, frames, strict=True):
             _require_finished(part, frame)
         table = _interleaved(frames)
+        if (doubled := table.filter(table["id"].is_duplicated())).height:
+            raise PlanError(
+                f"{doubled['id'][0]} is in two parts: their samples changed between the runs; score both again"
+            )
         with moved_into_place(record_path(output)) as temporary, open(temporary, "wb") as file:
             file.writelines(line for part in parts for line in part.lines)
         if output.suffix.lower() == ".jsonl":
@@ -128,6 +138,12 @@ def _require_one_run(parts: Sequence[_Part]) -> None:
         for name, said in (("shards", part.shard.count), ("samples", part.run["total"])):
             if said != (expected := first.shard.count if name == "shards" else first.run["total"]):
                 raise PlanError(f"{part.path} is of a run of {said} {name}, {first.path} of one of {expected}")
+        digests = part.run.get("samples_digest"), first.run.get("samples_digest")
+        if None not in digests and digests[0] != digests[1]:
+            raise PlanError(
+                f"{part.path} and {first.path} are parts of other sets of samples: some were added, removed or renamed "
+                "between the runs. Run the commands of all shards again; only what changed is scored"
+            )
         if (here := _identities(part)) != (there := _identities(first)):
             other = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
             raise PlanError(
@@ -154,10 +170,13 @@ def _require_finished(part: _Part, frame: polars.DataFrame) -> None:
         for metric in part.run["metrics"]
         for dimension in metric["dimensions"]
     }
+    missing: set[tuple[str, str, str]] = set(wanted)
     for line in part.lines:
         entry = json.loads(line)
         if entry["kind"] == "score":
-            wanted.discard((entry["id"], entry["identity"], entry["dimension"]))
+            key = (entry["id"], entry["identity"], entry["dimension"])
+            (missing.add if entry["status"] == "unavailable" else missing.discard)(key)
+    wanted &= missing
     if frame.height != expected or wanted:
         shard = f"{part.shard.index}/{part.shard.count}"
         raise PlanError(f"{part.path} is not finished; run its command (--shard {shard}) again, it goes on")
@@ -173,7 +192,8 @@ def _read(path: Path, suffix: str) -> polars.DataFrame:
         return polars.read_csv(path, infer_schema=False)
     if suffix.lower() == ".parquet":
         return polars.read_parquet(path)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: a prompt may hold other line separators
+    lines = [f"{line}\n" for line in lines if line]
     rows = [json.loads(line) for line in lines]
     return polars.DataFrame({name: [row.get(name) for row in rows] for name in ("id", "problems")} | {LINE: lines})
 

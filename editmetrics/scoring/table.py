@@ -36,11 +36,9 @@ def frame(results: Results) -> polars.DataFrame:
     """The table of `results`; a column is left out when no sample has anything to put there (problems excepted)."""
     import polars
 
-    columns: list[polars.Series] = [polars.Series("id", [sample.id for sample in results.samples], polars.String)]
+    columns = [_series("id", [sample.id for sample in results.samples])]
     text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "prompt": _prompt}
-    names = {key: None for sample in results.samples for key in sample.meta if key != "system"}
-    taken = {"id", *text, "problems", *(name for column in results.columns for name in column.names.values())}
-    text |= {key: _meta(key) for key in names if key not in taken}
+    text |= _other_columns(results, {"id", *text, "problems"})
     for name, get in text.items():
         said = [get(sample) for sample in results.samples]
         if any(value is not None for value in said):
@@ -52,12 +50,25 @@ def frame(results: Results) -> polars.DataFrame:
     for column in results.columns:
         scores = [results.get(index, column) for index in range(len(results))]
         if any(score.explanation for score in scores):
-            columns.append(polars.Series(f"{column.label}.explanation", [s.explanation for s in scores], polars.String))
+            columns.append(_series(f"{column.label}.explanation", [score.explanation for score in scores]))
         for row, score in zip(problems, scores, strict=True):
             if not score.ok:
                 row.append(f"{column.label}: {score.status}: {score.reason}")
-    columns.append(polars.Series("problems", ["; ".join(row) for row in problems], polars.String))
+    columns.append(_series("problems", ["; ".join(row) for row in problems]))
     return polars.DataFrame(columns)
+
+
+def _other_columns(results: Results, taken: set[str]) -> dict[str, Any]:
+    """The columns of a manifest that are kept; one with a name that the table has itself is `manifest.NAME` there."""
+    taken |= {name for column in results.columns for name in column.names.values()}
+    taken |= {f"{column.label}.explanation" for column in results.columns}
+    columns: dict[str, Any] = {}
+    for key in dict.fromkeys(key for sample in results.samples for key in sample.meta if key != "system"):
+        name = str(key)
+        while name in taken | columns.keys():
+            name = f"manifest.{name}"
+        columns[name] = _meta(key)
+    return columns
 
 
 def write(results: Results, path: Path) -> None:
@@ -112,7 +123,7 @@ def _path(field: str) -> Any:
         image = getattr(sample, field)
         if not isinstance(image, (str, os.PathLike)):
             return None
-        return os.fsdecode(image).encode("utf-8", errors="backslashreplace").decode()  # names need not be text
+        return os.fsdecode(image)
 
     return get
 
@@ -132,4 +143,13 @@ def _series(name: str, values: list[Any]) -> polars.Series:
     if all(value is None or type(value) in (int, float) for value in values):
         return polars.Series(name, values, strict=False)
     text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for v in values]
-    return polars.Series(name, text, polars.String)
+    return polars.Series(name, [None if v is None else printable(v) for v in text], polars.String)
+
+
+def printable(text: str) -> str:
+    """`text` with what no text file can hold, the bytes of a file name that is no UTF-8, written as escapes.
+
+    >>> printable("bad\\udcff.png")
+    'bad\\\\udcff.png'
+    """
+    return text.encode("utf-8", errors="backslashreplace").decode()

@@ -195,7 +195,12 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(run, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         run(overwrite=True)
     assert run.output.read_bytes() == before
-    assert {p.name for p in run.output.parent.iterdir()} == {"images", "scores.csv", "scores.record.jsonl"}
+    assert {p.name for p in run.output.parent.iterdir()} == {
+        "images",
+        "scores.csv",
+        "scores.record.jsonl",
+        ".scores.record.jsonl.lock",
+    }
 
 
 STOPPING = """
@@ -266,3 +271,50 @@ def test_inline_metrics_resume_too(tmp_path):
     score(samples, InlineBrightness(), output=output)
     assert score(samples, InlineBrightness(), output=output).reused == 5
     assert InlineBrightness.batches == [1] * 5
+
+
+@pytest.mark.parametrize("content", ["notes of mine", '{"name": "mine"}\n', "a,b\n1,2\n", "x", "\n", '{"kinds": 1}\n'])
+def test_a_file_of_somebody_else_is_not_touched(run, content):
+    run.record.write_text(content)
+    with pytest.raises(RecordError, match="is no run record"):
+        run()
+    assert run.record.read_text() == content
+
+
+@pytest.mark.parametrize("content", ['{"ki', '{"kind": "run", "sta', ""])
+def test_a_first_line_that_was_cut_is_begun_anew(run, content):
+    run.record.write_text(content)
+    assert run().reused == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("value", -5), ("value", 256.5), ("value", "inf"), ("value", True), ("value", [1]), ("value", {}),
+        ("explanation", 5), ("details", [1]), ("uncertainty", "nan"), ("inputs", 5), ("inputs", None),
+    ],
+)  # fmt: skip
+def test_a_recorded_score_that_the_metric_could_not_give_is_told_with_its_line(run, name, value):
+    run()
+    lines = run.record.read_text().splitlines()
+    number = next(index for index, line in enumerate(lines) if '"status": "ok"' in line)
+    lines[number] = json.dumps({**json.loads(lines[number]), name: value})
+    run.record.write_text("\n".join(lines) + "\n")
+    with pytest.raises(RecordError, match=f"line {number + 1} is no line of a run record"):
+        run()
+
+
+def test_a_line_that_is_nested_deep_is_told(run):
+    run()
+    with run.record.open("a") as file:
+        file.write('{"kind": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with pytest.raises(RecordError, match="is no line of a run record"):
+        run()
+
+
+def test_a_run_that_ends_leaves_its_lock_so_that_two_runs_never_hold_it(run):
+    run()
+    lock = run.record.with_name(f".{run.record.name}.lock")
+    before = lock.stat().st_ino
+    run()
+    assert lock.stat().st_ino == before

@@ -1,0 +1,120 @@
+"""What this machine cannot do, told apart from what a sample lacks: devices, memory, network, packages, disk.
+
+An error that says something of the machine gives a score of status `unavailable`, which the same command tries again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+
+from .sample import EditMetricsError, UnavailableError
+
+OUT_OF_MEMORY = "out of memory"
+"""How the reason of a score begins for which this machine's memory did not suffice."""
+
+_EXHAUSTED = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EROFS", "ENOMEM") if hasattr(errno, name)
+)
+_NETWORK = (
+    "ConnectionError",
+    "URLError",
+    "gaierror",
+    "TransportError",
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+)
+_NO_MEMORY = re.compile(r"not enough memory|out of memory|unable to allocate", re.IGNORECASE)
+_NO_DEVICE = re.compile(
+    r"no NVIDIA driver|not compiled with CUDA|no CUDA GPUs|CUDA driver version|invalid device ordinal"
+)
+
+
+class DeviceError(EditMetricsError, ValueError):
+    """A device is named as torch names none."""
+
+
+def machine_fault(error: BaseException) -> str | None:
+    """Why this machine is to blame for `error`, in words; None where the sample or the code is.
+
+    >>> machine_fault(MemoryError())
+    'out of memory'
+    >>> machine_fault(ValueError("no such label")) is None
+    True
+    """
+    for each in _chain(error):
+        if isinstance(each, UnavailableError):
+            return str(each)
+        if isinstance(each, MemoryError) or (isinstance(each, RuntimeError) and _NO_MEMORY.search(str(each))):
+            return f"{OUT_OF_MEMORY}: {each}" if str(each) else OUT_OF_MEMORY
+        if isinstance(each, ModuleNotFoundError) and each.name:
+            package = each.name.partition(".")[0]
+            return f"the package {package} is not installed here; pip install {package}"
+        exhausted = isinstance(each, OSError) and each.errno in _EXHAUSTED
+        unreachable = any(name in _NETWORK for name in (cls.__name__ for cls in type(each).__mro__))
+        no_device = isinstance(each, (RuntimeError, AssertionError)) and _NO_DEVICE.search(str(each))
+        if exhausted or unreachable or no_device:
+            return f"{type(each).__name__}: {each}"
+    return None
+
+
+def check_device_name(device: str | None) -> None:
+    """Raise `DeviceError` where `device` is no name of a device; says nothing of whether it is here.
+
+    >>> check_device_name("gpu")
+    Traceback (most recent call last):
+    editmetrics.machine.DeviceError: device is 'gpu'; expected cpu, cuda, cuda:1, mps or another device that torch knows
+    """
+    if device is None or re.fullmatch(r"cpu|(cuda|mps|xpu)(:\d+)?", device):
+        return
+    import torch
+
+    try:
+        torch.device(device)
+    except RuntimeError:
+        expected = "cpu, cuda, cuda:1, mps or another device that torch knows"
+        raise DeviceError(f"device is {device!r}; expected {expected}") from None
+
+
+def require_device(device: str) -> None:
+    """Raise `UnavailableError` where this machine has no such device, naming those that it has."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu" or ("torch" not in sys.modules and kind != "cuda"):
+        return
+    import torch
+
+    module = getattr(torch, kind, None)
+    if module is None or not hasattr(module, "is_available"):
+        return  # torch itself says what is wrong
+    count = module.device_count() if module.is_available() and hasattr(module, "device_count") else 0
+    if not module.is_available() or (index and count and int(index) >= count):
+        here = ", ".join(["cpu", *(f"{kind}:{number}" for number in range(count))])
+        raise UnavailableError(f"this machine has no device {device} that torch can use; it has {here}")
+
+
+def pick_device(device: str | None = None) -> str:
+    """`device` itself; without one, what EDITMETRICS_DEVICE says, else "cuda" where there is a GPU, else "cpu".
+
+    Raises `DeviceError` for a name that is none, `UnavailableError` for a device that is not here.
+    """
+    import torch
+
+    device = device or os.environ.get("EDITMETRICS_DEVICE")
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device_name(device)
+    require_device(device)
+    return device
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__
