@@ -16,9 +16,8 @@ from .sample import EditMetricsError, UnavailableError
 OUT_OF_MEMORY = "out of memory"
 """How the reason of a score begins for which this machine's memory did not suffice."""
 
-_EXHAUSTED = frozenset(
-    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EROFS", "ENOMEM") if hasattr(errno, name)
-)
+_EXHAUSTION = ("ENOSPC", "EDQUOT", "EFBIG", "EMFILE", "ENFILE", "EROFS", "ENOMEM")
+_EXHAUSTED = frozenset(getattr(errno, name) for name in _EXHAUSTION if hasattr(errno, name))
 _NETWORK = (
     "ConnectionError",
     "URLError",

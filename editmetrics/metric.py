@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import os
 import re
 from abc import ABC, abstractmethod
@@ -17,14 +16,12 @@ from functools import wraps
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from .clean_room import in_clean_room
-from .machine import check_device_name, machine_fault, require_device
+from .machine import check_device_name, require_device
 from .machine import pick_device as pick_device
+from .outcomes import problem_of, why_not
 from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError
 
 M = TypeVar("M", bound="Metric")
-
-LONGEST_REASON = 2000
-"""How many characters of an error's message become a reason; some hold the arguments of a whole call."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +124,9 @@ class Metric(ABC):
     def identity(self) -> dict[str, Any]:
         """All that produces this metric's numbers, as JSON: two metrics with equal identities give equal scores.
 
-        Learned metrics add what they were trained to, their backbone and revision, prompts and preprocessing. The engine
-        adds what no author should have to remember: the checksums of `checkpoints()`, the version of a plugin's
-        package, and how images are read.
+        Learned metrics add what they were trained to, their backbone and revision, prompts and preprocessing. The
+        engine adds what no author should have to remember: the checksums of `checkpoints()`, the version of a
+        plugin's package, and how images are read.
         """
         return {
             "metric": self.name,
@@ -233,7 +230,7 @@ class Metric(ABC):
             raise SampleError(f"{self.label} needs {' and '.join(missing)}, which this sample has not", "skipped")
 
     def prepare_or_why_not(self, sample: Sample) -> tuple[Any, Hashable]:
-        """`prepare(sample)` with its `batch_key`; or the unscored `Score` that says why it cannot be prepared, and None."""
+        """`prepare(sample)` with its `batch_key`; or the unscored `Score` that says why there is none, and None."""
         try:
             self.check_fields(sample)
             prepared = self.prepare(sample)
@@ -271,39 +268,9 @@ class Metric(ABC):
                 checked[index] = Score.unscored("failed", problem)
         return checked
 
-    def problem_of(self, score: Score) -> str | None:
+    def problem_of(self, score: Any) -> str | None:
         """How `score` breaks the contract, in words; None where it keeps it."""
-        if not isinstance(score, Score):
-            return f"{self.name} returned {type(score).__name__} instead of a Score"
-        declared = {dimension.name: dimension for dimension in self.dimensions}
-        if unknown := [name for name in score if name not in declared]:
-            return f"{self.name} returned {', '.join(unknown)}, which is no dimension that it declares"
-        if score.ok and (missing := [name for name in declared if name not in score]):
-            return f"{self.name} returned no {', '.join(missing)}"
-        if score.ok and next(iter(score)) != self.primary().name:
-            return f"{self.name} returned {next(iter(score))} first, where the primary {self.primary().name} belongs"
-        for name, value in score.items():
-            if not declared[name].contains(value):
-                low, high = declared[name].low, declared[name].high
-                return f"{self.name} returned {name} = {value:.6g}, outside its declared range {low:g} to {high:g}"
-        return self._problem_beside(score, declared)
-
-    def _problem_beside(self, score: Score, declared: Mapping[str, Dimension]) -> str | None:
-        """What is unfit of all that travels beside the numbers."""
-        for name, value in (score.uncertainty or {}).items():
-            if name not in declared or not math.isfinite(value):
-                return (
-                    f"{self.name} returned the uncertainty {value} of {name}; expected a finite number of a dimension"
-                )
-        if not isinstance(score.explanation, (str, type(None))):
-            return f"{self.name} returned an explanation of type {type(score.explanation).__name__}; expected text"
-        if score.explanation and not _encodable(score.explanation):
-            return f"{self.name} returned an explanation with half a character (a lone surrogate); expected text"
-        try:
-            json.dumps(score.details, allow_nan=False, default=plain)
-        except (TypeError, ValueError, RecursionError) as error:
-            return f"{self.name} returned details that JSON cannot hold ({error}); expected finite numbers and text"
-        return None
+        return problem_of(score, self.name, self.dimensions)
 
     # ------------------------------------------------------------------ inside
 
@@ -375,39 +342,6 @@ class LearnedMetric(Metric):
 
 def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:
     return cls(**options).to(device)
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON has it: numpy's and torch's numbers and arrays as numbers and lists, anything else as text.
-
-    >>> import numpy as np
-    >>> json.dumps({"region": np.array([1, 2]), "share": np.float32(0.5)}, default=plain)
-    '{"region": [1, 2], "share": 0.5}'
-    """
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def why_not(error: BaseException) -> Score:
-    """The unscored `Score` of a sample that `error` has cost: `unavailable` where this machine is at fault."""
-    if reason := machine_fault(error):
-        return Score.unscored("unavailable", _shortened(reason))
-    if isinstance(error, SampleError):
-        return Score.unscored(error.status, _shortened(str(error)) or "no reason was given")
-    if isinstance(error, SystemExit):
-        return Score.unscored("failed", f"the metric tried to end the program (sys.exit({error.code!r}))")
-    return Score.unscored("failed", _shortened(f"{type(error).__name__}: {error}"))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _on_a_device_that_is_here(load: Any) -> Any:

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "editmetrics"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "sample": 0, "clean_room": 0, "machine": 0, "metric": 1,
+    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "metric": 1,
     "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "plugins": 7,

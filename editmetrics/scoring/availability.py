@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from ..machine import OUT_OF_MEMORY
+from ..machine import OUT_OF_MEMORY, machine_fault
 from ..sample import Score
+from .plan import Column
 
 STOP_AFTER = 3
 """After how many scores in a row that this machine could not compute a metric is stopped."""
@@ -40,3 +42,33 @@ class Availability:
         """What every sample gets from a metric that was stopped; None where the metric still runs."""
         reason = self.stopped.get(label)
         return None if reason is None else Score.unscored("unavailable", reason)
+
+
+def loaded(columns: Sequence[Column]) -> tuple[list[Column], dict[str, str]]:
+    """The columns with their metrics loaded, and from the label of each that this machine cannot load to the reason."""
+    ready: list[Column] = []
+    unavailable: dict[str, str] = {}
+    for column in columns:
+        try:
+            column.metric.load()
+            _ = column.key
+        except Exception as error:
+            reason = machine_fault(error)
+            if reason is None:
+                raise
+            unavailable[column.label] = reason
+            column = _identified(column)
+        ready.append(column)
+    return ready, unavailable
+
+
+def _identified(column: Column) -> Column:
+    """The column of a metric that is not loaded: with its identity, if that can be told, so that scores are reused."""
+    try:
+        _ = column.key
+        return column
+    except Exception as error:
+        reason = machine_fault(error)
+        if reason is None:
+            raise
+        return Column(column.metric, {"metric": column.label, "unavailable": reason}, column.profile)

@@ -12,7 +12,8 @@ from importlib import metadata
 from typing import Any, Literal
 
 from .. import images, weights
-from ..metric import Metric, plain
+from ..metric import Metric
+from ..outcomes import plain
 from ..registry import create_metric, providers_of
 from ..sample import FIELDS, EditMetricsError, Sample
 

@@ -18,7 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..metric import Metric, plain
+from ..metric import Metric
+from ..outcomes import plain
 from ..sample import EditMetricsError, Sample, Score
 from .plan import Column
 

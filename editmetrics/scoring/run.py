@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..clean_room import clean_room
-from ..machine import machine_fault
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
 from . import table
-from .availability import Availability
+from .availability import Availability, loaded
 from .batches import Batches
 from .decode import Opened
 from .plan import Column, PlanError, plan
@@ -83,7 +82,7 @@ def score(
     `engine` "ray" scores over a Ray cluster (`ray_address`; without one, RAY_ADDRESS names it or one is started here),
     with equal results. `workers` is the number of decoding threads (default: the processors this process may use), or
     of Ray's actors; `batch_pixels` how many pixels a batch holds, `on_row` is called with each finished sample and its
-    scores, `about` goes into the record's first line. `profile` "convert" converts images with a colour profile to sRGB.
+    scores, `about` goes into the record's first line. `profile` "convert" converts what has a colour profile to sRGB.
 
     Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `EngineError` for a
     cluster that cannot, `Interrupted` when the keyboard stops it.
@@ -101,13 +100,14 @@ def score(
     results = Results(samples, columns)
     path = Path(output) if output is not None else None
     with _open_record(path, overwrite) as record:
-        cluster, unavailable = None, {}
+        cluster = None
+        unavailable: dict[str, str] = {}
         if engine == "ray":
             cluster = Cluster([column.metric for column in columns], _Part(batch_pixels, profile), ray_address, workers)
             columns = [Column(c.metric, i, profile) for c, i in zip(columns, cluster.identities(), strict=True)]
             results.columns = columns
         else:
-            columns, unavailable = _loaded(columns)
+            columns, unavailable = loaded(columns)
             results.columns = columns
         done: Done = {}
         if record is not None:
@@ -122,35 +122,6 @@ def score(
         if path is not None:
             table.write(results, path)
     return results
-
-
-def _loaded(columns: Sequence[Column]) -> tuple[list[Column], dict[str, str]]:
-    """The columns with their metrics loaded, and from the label of each that this machine cannot load to the reason."""
-    ready, unavailable = [], {}
-    for column in columns:
-        try:
-            column.metric.load()
-            _ = column.key
-        except Exception as error:
-            reason = machine_fault(error)
-            if reason is None:
-                raise
-            unavailable[column.label] = reason
-            column = _identified(column)
-        ready.append(column)
-    return ready, unavailable
-
-
-def _identified(column: Column) -> Column:
-    """The column of a metric that is not loaded: with its identity, if that can be told, so that scores are reused."""
-    try:
-        _ = column.key
-        return column
-    except Exception as error:
-        reason = machine_fault(error)
-        if reason is None:
-            raise
-        return Column(column.metric, {"metric": column.label, "unavailable": reason}, column.profile)
 
 
 def score_loaded(

@@ -56,6 +56,6 @@ class UnderWay:
         if self.alone[id_] < TRIES_ALONE:
             return None
         return (
-            f"the process was killed {self.alone[id_]} times while it scored this sample alone (out of memory, or a crash "
-            "inside a library); '--retry failed' tries it again"
+            f"the process was killed {self.alone[id_]} times while it scored this sample alone (out of memory, or a "
+            "crash inside a library); '--retry failed' tries it again"
         )
