@@ -132,7 +132,7 @@ class Metric(ABC):
             "metric": self.name,
             "version": self.version,
             "package": type(self).__module__.partition(".")[0],
-            "options": {name: value for name, value in self.options.items() if name not in self.runtime_options},
+            "options": self.number_options,
         }
 
     def batch_key(self, prepared: Any) -> Hashable:
@@ -186,10 +186,15 @@ class Metric(ABC):
         return {option.name: getattr(self, option.name) for option in self.option_list()}
 
     @property
+    def number_options(self) -> dict[str, Any]:
+        """The value of each option that a number depends on: all but `runtime_options`."""
+        return {name: value for name, value in self.options.items() if name not in self.runtime_options}
+
+    @property
     def label(self) -> str:
         """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
-        numbered = [option for option in self.option_list() if option.name not in self.runtime_options]
-        changed = {o.name: getattr(self, o.name) for o in numbered if getattr(self, o.name) != o.default}
+        defaults = {option.name: option.default for option in self.option_list()}
+        changed = {name: value for name, value in self.number_options.items() if value != defaults[name]}
         said = ",".join(f"{name}={_spec_text(value)}" for name, value in changed.items())
         return f"{self.name}:{said}" if said else self.name
 

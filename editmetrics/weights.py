@@ -89,6 +89,7 @@ def path(name: str, file: str | None = None) -> Path:
     if file is None and len(entry.files) > 1:
         raise WeightsError(f"{name} has several files: say which of {', '.join(one.path for one in entry.files)}")
     wanted = entry.files[0] if file is None else entry.file(file)
+    _watched(name)
     _verified_digest(entry, wanted)
     return folder_of(name) / wanted.path
 
@@ -101,6 +102,7 @@ def pull(name: str, *, progress: bool | None = None) -> Path:
     cannot be downloaded or is not what the registry or the record says.
     """
     entry = checkpoint(name)
+    _watched(name)
     progress = sys.stderr.isatty() if progress is None else progress
     if find(name) is None and _keeps_record(name):
         try:
@@ -146,6 +148,17 @@ def substitute(name: str, folder: str | os.PathLike[str]) -> Iterator[None]:
         _substitutes.update(before)
 
 
+@contextmanager
+def used() -> Iterator[set[str]]:
+    """Collect, inside a `with` block, the names of the checkpoints whose files are asked for by `path` and `pull`."""
+    names: set[str] = set()
+    _watchers.append(names)
+    try:
+        yield names
+    finally:
+        _watchers.remove(names)
+
+
 def sha256(file: Path) -> str:
     """The SHA-256 digest of a file, in hexadecimal."""
     digest = hashlib.sha256()
@@ -182,8 +195,14 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
 # ---------------------------------------------------------------------- one file: download, verify, record
 
 _substitutes: dict[str, Path] = {}
+_watchers: list[set[str]] = []
 _seen: dict[Path, dict[str, Any]] = {}
 """What this process has verified and could not record: a substitute, or a file in a store that it cannot write."""
+
+
+def _watched(name: str) -> None:
+    for names in _watchers:
+        names.add(name)
 
 
 def _download(entry: Checkpoint, file: File, progress: bool) -> None:

@@ -192,6 +192,23 @@ class IdentityIsNoJson(MeanError):
         return {**super().identity(), "fields": self.needs}
 
 
+class ForgetsItsWeights(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def load(self) -> None:
+        from editmetrics import weights
+
+        self.size = weights.path("lpips-alexnet").stat().st_size
+
+
+class CallsACountRuntime(MeanError):
+    __doc__ = MeanError.__doc__
+    runtime_options = frozenset({"weight"})
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "options": {"channel": self.channel}, "scale": self.weight}
+
+
 class NotPicklable(MeanError):
     __doc__ = MeanError.__doc__
 
@@ -251,6 +268,29 @@ class DetailsAreNoJson(MeanError):
         return [Score(dict(score), details={"image": batch[0]["edited"]}) for score in super().score_batch(batch)]
 
 
+class NaNInDetails(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        return [Score(dict(score), details={"mass": float("nan")}) for score in super().score_batch(batch)]
+
+
+class NaNInUncertainty(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        scores = super().score_batch(batch)
+        return [Score(dict(score), uncertainty={"mean_error": float("nan")}) for score in scores]
+
+
+class ExplainsInNumbers(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        numbers: Any = 5
+        return [Score(dict(score), explanation=numbers) for score in super().score_batch(batch)]
+
+
 class WrongDirection(MeanError):
     __doc__ = MeanError.__doc__
     dimensions = (Dimension("mean_error", unit="levels", low=0, high=255, primary=True),)
@@ -287,6 +327,14 @@ class BatchMean(MeanError):
     def score_batch(self, batch: list[Any]) -> list[Score]:
         values = [self.value(item) for item in batch]
         return [Score({"mean_error": 0.9 * value + 0.1 * sum(values) / len(values)}) for value in values]
+
+
+class DriftsFromCallToCall(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def value(self, item: Any) -> float:
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().value(item) * 0.999**self.calls
 
 
 class WrongOrder(MeanError):
@@ -390,6 +438,16 @@ class SeedsTorch(MeanError):
         import torch
 
         torch.manual_seed(0)
+
+
+class SeedsNumpy(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def value(self, item: Any) -> float:
+        import numpy as np
+
+        np.random.seed(0)
+        return super().value(item)
 
 
 class Prints(MeanError):
@@ -527,6 +585,8 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     ForgetfulIdentity: ({"identity"}, "['options']"),
     UnstableIdentity: ({"identity"}, "in another process"),
     IdentityIsNoJson: ({"identity"}, "no JSON"),
+    ForgetsItsWeights: ({"identity"}, "lpips-alexnet, which checkpoints() does not name"),
+    CallsACountRuntime: ({"identity"}, "runtime_options declares that it changes no number"),
     NotPicklable: ({"pickling"}, "cannot be pickled"),
     LosesOptions: ({"pickling"}, "comes back from pickling"),
     NotANumber: ({"scores"}, "NaN"),
@@ -535,6 +595,9 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     LosesScores: ({"scores"}, "2 scores for 3 samples"),
     ReturnsFloats: ({"scores"}, "float in its list"),
     DetailsAreNoJson: ({"scores"}, "details is no JSON"),
+    NaNInDetails: ({"scores"}, "details is no JSON"),
+    NaNInUncertainty: ({"scores"}, "the uncertainty nan of mean_error"),
+    ExplainsInNumbers: ({"scores"}, "an explanation of type int"),
     WrongDirection: ({"ladders", "optimum", "flat_images"}, "higher is better is declared"),
     Insensitive: ({"ladders"}, "expected it to get worse"),
     NeverPerfect: ({"optimum", "flat_images"}, "its declared best"),
@@ -544,12 +607,14 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     PadsToTheLargest: ({"batch_invariance", "engine_invariance", "sizes"}, "among larger images"),
     AnotherEachTime: ({"determinism"}, "at the second call"),
     AnotherEachLoad: ({"determinism", "pickling"}, "from another instance"),
+    DriftsFromCallToCall: ({"determinism"}, "at the second call"),
     ReadsUndeclared: ({"undeclared_fields"}, "with another prompt"),
     WritesIntoItsInput: ({"inputs_unmodified"}, "it writes into the array of"),
     NeedsWriteableArrays: ({"inputs_unmodified"}, "read-only"),
     KeepsTheSample: ({"threads"}, "keep nothing of a sample"),
     DrawsFromTheGlobalGenerator: ({"side_effects"}, "random state of random"),
     SeedsTorch: ({"side_effects"}, "random state of torch"),
+    SeedsNumpy: ({"side_effects"}, "random state of numpy"),
     Prints: ({"side_effects"}, "Setting up MeanError"),
     ChangesThreads: ({"side_effects"}, "torch.get_num_threads()"),
     DisablesGradients: ({"side_effects"}, "torch.is_grad_enabled()"),

@@ -100,7 +100,7 @@ def threads(subject: Subject) -> Iterator[str]:
     several = [index % len(alone) for index in range(16)]
 
     def one(index: int) -> Any:
-        prepared = metric.prepare_or_why_not(subject.samples[index])
+        prepared, _ = metric.prepare_or_why_not(subject.samples[index])
         return metric.score_or_why_not([prepared]) if subject.cls.concurrent else prepared
 
     before = sys.getswitchinterval()

@@ -102,25 +102,18 @@ def _pair(picture: np.ndarray, edited: np.ndarray) -> Sample:
 
 
 def _score_problems(metric: Metric, score: Any) -> Iterator[str]:
-    declared = [dimension.name for dimension in metric.dimensions]
     if not isinstance(score, Score):
         yield f"score_batch returned a {type(score).__name__} in its list; expected Score"
         return
     if not score.ok:
         yield f"a toy sample has no score: {score.status}: {score.reason}"
-    elif list(score) != declared:
+    elif list(score) != (declared := [dimension.name for dimension in metric.dimensions]):
         yield (
             f"a score holds {', '.join(score)}; "
             f"expected exactly the declared dimensions in their order: {', '.join(declared)}"
         )
-    for dimension in metric.dimensions:
-        if dimension.name in score and not dimension.contains(score[dimension.name]):
-            yield (
-                f"{dimension.name} = {score[dimension.name]!r} lies outside its declared range {dimension.low:g} to "
-                f"{dimension.high:g}"
-            )
-    if unknown := sorted((score.uncertainty or {}).keys() - set(declared)):
-        yield f"uncertainty names {', '.join(unknown)}; it has {', '.join(declared)}"
+    elif problem := metric.problem_of(score):
+        yield problem
     try:
         json.dumps(score.details, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ..metric import Metric
 from ..registry import UnknownMetricError, checked_options, create_metric, metric_class, parse_spec
 from ..sample import EditMetricsError
+from ..scoring.plan import Column
 from .declarations import importable, in_another_process
 from .subject import NotApplicable, Subject
 
@@ -38,12 +41,13 @@ def options(subject: Subject) -> Iterator[str]:
         except EditMetricsError as error:
             yield f"its label {label!r} cannot be read back: {error}"
             continue
-        if again.options != metric.options:
-            yield f"its label {label!r} gives the options {again.options}; expected {metric.options}"
+        if again.number_options != metric.number_options:
+            yield f"its label {label!r} gives the options {again.number_options}; expected {metric.number_options}"
 
 
 def identity(subject: Subject) -> Iterator[str]:
-    """The identity is JSON, the same for equal options in any process, and another for each option that differs."""
+    """The identity is JSON, the same for equal options in any process, another for each option that differs, and for
+    other weights; and every weights file that is read stands in `checkpoints()`."""
     identity = subject.make().identity()
     try:
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
@@ -54,23 +58,61 @@ def identity(subject: Subject) -> Iterator[str]:
         )
         return
     cls = subject.cls
-    for key, value in {"metric": cls.name, "version": cls.version, "options": subject.options}.items():
+    options = subject.make().number_options
+    for key, value in {"metric": cls.name, "version": cls.version, "options": options}.items():
         if identity.get(key) != value:
             yield f"identity()[{key!r}] is {identity.get(key)!r}; expected {value!r} (start from super().identity())"
     if json.dumps(subject.make().identity(), sort_keys=True) != text:
         yield "two instances with equal options have different identities; a resumed run would score everything again"
-    for changed in subject.variants():
-        try:
-            other = subject.make(**changed).identity()
-        except EditMetricsError:
-            continue  # weights of that option that are not on this machine
-        if other == identity:
-            yield f"with {changed} the identity is the same; a resumed run would reuse a score that another option gave"
+    yield from _variants_told_apart(subject, identity)
+    yield from _weights_told_apart(subject)
     if importable(cls) and subject.setup is None and _identity_elsewhere(subject) != text:
         yield (
             "in another process the identity is another; "
             "nothing in it may depend on addresses, hashes, sets or the time"
         )
+
+
+def _variants_told_apart(subject: Subject, identity: dict[str, Any]) -> Iterator[str]:
+    """Each option that counts changes the identity, and one that is declared to change no number does not."""
+    for changed in subject.variants():
+        try:
+            other = subject.make(**changed).identity()
+        except EditMetricsError:
+            continue  # weights of that option that are not on this machine
+        runtime = changed.keys() <= subject.cls.runtime_options
+        if other == identity and not runtime:
+            yield f"with {changed} the identity is the same; a resumed run would reuse a score that another option gave"
+        if other != identity and runtime:
+            yield f"with {changed} the identity is another, though runtime_options declares that it changes no number"
+
+
+def _weights_told_apart(subject: Subject) -> Iterator[str]:
+    """Other files under the names of `checkpoints()` give the engine another key, and no other files are read."""
+    from .. import weights
+
+    with weights.used() as used:
+        loaded = subject.make()
+        try:
+            loaded.load()
+        except Exception:
+            return  # see the check 'scores'
+    declared = set(loaded.checkpoints())
+    if undeclared := sorted(used - declared):
+        yield (
+            f"it reads the weights {', '.join(undeclared)}, which checkpoints() does not name; "
+            "other weights would have the same identity, and a resumed run would reuse their scores"
+        )
+    key = Column(subject.make()).key
+    for name in sorted(declared):
+        with tempfile.TemporaryDirectory() as folder:
+            for file in weights.checkpoint(name).files:
+                other = Path(folder, file.path)
+                other.parent.mkdir(parents=True, exist_ok=True)
+                other.write_bytes(b"other weights")
+            with weights.substitute(name, folder):
+                if Column(subject.make()).key == key:
+                    yield f"with other files for {name} the identity is the same; a resumed run would reuse old scores"
 
 
 def pickling(subject: Subject) -> Iterator[str]:
