@@ -109,7 +109,10 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
             raise MissingPackageError(
                 f"{name} needs the package {package}, which is not installed: pip install {package}"
             )
-    return cls(**checked_options(cls, {**from_spec, **options})).to(device)
+    try:
+        return cls(**checked_options(cls, {**from_spec, **options})).to(device)
+    except OSError as error:  # an option that names a file may be no name of one
+        raise OptionError(f"{name} cannot be created with these options: {error}") from error
 
 
 def list_metrics() -> list[str]:
@@ -277,8 +280,9 @@ def checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
                 return adapter.validate_python(_literal(value))
         return adapter.validate_python(value)
     except ValidationError as error:
-        expected = described_type(option.hint)
-        raise OptionError(f"{cls.name}: option {option.name} is {value!r}; expected {expected}") from error
+        expected, shown = described_type(option.hint), repr(value)
+        shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
+        raise OptionError(f"{cls.name}: option {option.name} is {shown}; expected {expected}") from error
 
 
 def _unquoted(text: str) -> str:

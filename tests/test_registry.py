@@ -317,3 +317,21 @@ def test_a_label_reads_back_whatever_its_text_holds(template):
 def test_a_spec_that_cannot_be_read_is_refused(spec):
     with pytest.raises(OptionError):
         parse_spec(spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "psnr:crop_border=" + "-" * 5000 + "1",
+        "psnr:crop_border=" + "(" * 5000,
+        "psnr:crop_border=" + "[" * 100_000,
+        "ds_ieqa:weights=" + "x" * 5000,
+        "lmm4lmm:weights=" + "x/" * 3000,
+        "hpe_lsa:weights=a\0b",
+    ],
+    ids=["signs", "parentheses", "brackets", "long name", "long path", "NUL"],
+)
+def test_values_of_any_length_and_depth_are_refused_in_words(spec):
+    with pytest.raises(EditMetricsError) as refused:
+        create_metric(spec)
+    assert len(str(refused.value)) < 20_000

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ...machine import machine_fault
 from ...metric import Metric, Option, pick_device
-from ...sample import Dimension, Sample, SampleError, Score
+from ...sample import Dimension, Sample, SampleError, Score, UnavailableError
 from .surroundings import network_forbidden, quiet_and_allowed
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class BridgedMetric(Metric):
         return super().to(device)
 
     def load(self) -> None:
-        """Build the library's metric. What goes wrong costs rows and not the run: `score_batch` says it of each."""
+        """Build the library's metric. What goes wrong is kept and said by `score_batch`: it is no fault of a sample."""
         self.device = pick_device(self.device)
         if self._loaded is not None or self._failure is not None:
             return
@@ -186,15 +187,15 @@ class BridgedMetric(Metric):
         import torch
 
         if self._loaded is None:
-            return Score.unscored("failed", self._failure or "not loaded")
+            raise UnavailableError(self._failure or f"{self.name} is not loaded")
         images = {name: _batch_of_one(item[name], self.device) for name in ("edited", "source") if name in item}
         try:
             with quiet_and_allowed(self.device), torch.no_grad():
                 value = self._loaded.compute(images["edited"], images.get("source"), item.get("prompt"))
             number = _number(value)
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
+            if machine_fault(error):
+                raise
             size = " x ".join(str(side) for side in reversed(item["edited"].shape[1:]))
             return Score.unscored("failed", f"{self.bridge.name} cannot score this ({size} pixels): {_said(error)}")
         return Score({self.offer.dimension.name: number})

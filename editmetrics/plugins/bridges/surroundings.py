@@ -16,6 +16,16 @@ from ...downloads import DownloadError, check_online
 logger = logging.getLogger(__name__)
 
 
+class _Depth(threading.local):
+    depth = 0
+
+
+_one_at_a_time = threading.Lock()
+"""What is swapped below belongs to the whole process: a second thread waits until the first has set it back."""
+
+_here = _Depth()
+
+
 @contextlib.contextmanager
 def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     """Inside: what a library prints goes to the log, random states start at 0 and are set back, those of `device` too,
@@ -29,8 +39,13 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     import numpy as np
     import torch
 
+    if _here.depth:  # a metric of a library that uses another
+        yield
+        return
     gpus = [torch.device(device)] if device and torch.device(device).type == "cuda" else []
     printed = io.StringIO()
+    _one_at_a_time.acquire()
+    _here.depth += 1
     states = random.getstate(), np.random.get_state()
     try:
         with (
@@ -49,6 +64,8 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+        _here.depth -= 1
+        _one_at_a_time.release()
         if printed.getvalue().strip():
             logger.debug(printed.getvalue().strip())
 

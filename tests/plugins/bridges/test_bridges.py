@@ -262,14 +262,14 @@ def test_what_the_library_says_of_a_sample_is_the_reason(tmp_path):
     assert "piq cannot score this (20 x 20 pixels): ValueError" in found.reason
 
 
-def test_weights_that_cannot_be_downloaded_cost_rows_and_not_the_run(monkeypatch, tmp_path):
+def test_weights_that_cannot_be_downloaded_are_the_machines_fault_and_cost_no_other_metric(monkeypatch, tmp_path):
     pytest.importorskip("piq")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
     samples = [Sample(name, files(name)[1], files(name)[0]) for name in PHOTOGRAPHS]
     results = score(samples, ["psnr", "piq/LPIPS"], output=tmp_path / "scores.csv", device="cpu")
     assert all(found.ok for found in results["psnr"])
-    assert [found.status for found in results["piq/LPIPS"]] == ["failed"] * 2
+    assert [found.status for found in results["piq/LPIPS"]] == ["unavailable"] * 2
     assert "EDITMETRICS_OFFLINE=1 forbids the network" in results["piq/LPIPS"][0].reason
 
 
