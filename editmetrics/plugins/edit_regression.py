@@ -169,6 +169,7 @@ class EditRegression(BackboneMetric):
         import torch
 
         from ..mllm.lora import adapts_vision, using
+        from ..mllm.readouts import read_head
 
         part, backbone = self._parts[aspect], self._backbone
         if backbone is None:
@@ -178,7 +179,7 @@ class EditRegression(BackboneMetric):
             if tower not in seen:
                 seen[tower] = backbone.look_at(prompts)
             hidden = backbone.forward(prompts, seen[tower]).at(-self.BEHIND)
-            return (part.head(hidden)[:, 0] * part.scale).tolist()
+            return (read_head(part.head, hidden) * part.scale).tolist()
 
     def _folder(self, aspect: Aspect) -> Path:
         from .. import weights
