@@ -66,8 +66,8 @@ dtype=bfloat16 or float32, and if that does not help, get the weights again
 
 def require_direction(states: Tensor, of: str) -> Tensor:
     """`states` (..., D), where each is finite and points somewhere. Raises `SampleError` (`failed`) where one does not:
-    a vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any other
-    would be 0, and a head would give its bias.
+    a vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any
+    other would be 0, and a head would give its bias.
     """
     import torch
 
@@ -115,7 +115,8 @@ def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
 
     `logits` is (N, vocabulary) at the position that predicts the word, `words` the ids of bad, poor, fair, good and
     excellent in this order, in the form that follows in the text (" excellent" is another token than "excellent").
-    Differentiable. Raises `SampleError` (`failed`) for logits that are not finite. Source: Wu et al., Q-Align, ICML 2024, equation 2; weights 1 to 5.
+    Differentiable. Raises `SampleError` (`failed`) for logits that are not finite. Source: Wu et al., Q-Align, ICML
+    2024, equation 2; weights 1 to 5.
 
     >>> import torch
     >>> logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])

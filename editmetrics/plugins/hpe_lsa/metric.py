@@ -163,10 +163,7 @@ class HPELSA(BackboneMetric, LearnedMetric):
         with torch.inference_mode():
             for name in self._names:
                 number = read_head(self._heads[name], states["single" if name == AUTHENTICITY else "pair"])
-                if name == AUTHENTICITY:
-                    found = number.sigmoid()
-                else:
-                    found = (number * (high - low) + low).clamp(low, high)
+                found = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
                 columns[name] = found.tolist()
         return [Score({name: values[row] for name, values in columns.items()}) for row in range(len(batch))]
 

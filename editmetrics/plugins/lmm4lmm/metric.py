@@ -316,8 +316,12 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
                 answered = assessor.answer([prepared["asked"] for _, prepared in batch])
             for each, (questions, _), read in zip(found, batch, answered, strict=True):
                 each["answers"] = [
-                    {"question": question, "answer": ANSWERS[yes <= 0.5] if meant(mass) else None,
-                     "yes": yes, "mass": mass}
+                    {
+                        "question": question,
+                        "answer": ANSWERS[yes <= 0.5] if meant(mass) else None,
+                        "yes": yes,
+                        "mass": mass,
+                    }
                     for question, yes, mass in zip(questions, read.yes.tolist(), read.mass.tolist(), strict=True)
                 ]
 
