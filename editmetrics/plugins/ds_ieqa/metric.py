@@ -52,9 +52,10 @@ class DSIEQA(BackboneMetric, LearnedMetric):
 
     Source: Zhang et al., 2026, arXiv:2604.12175, sections 3.1 to 3.4.
 
+    >>> from editmetrics.testing.toy_edits import edits
     >>> metric = DSIEQA(weights="toy").to("cpu")
-    >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the square red")
-    >>> list(score)
+    >>> (edit,) = edits(1)
+    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
     ['visual_quality', 'editing_fidelity', 'content_preservation']
     """
 

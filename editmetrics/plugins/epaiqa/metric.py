@@ -64,9 +64,10 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
     section E of the supplement.
 
+    >>> from editmetrics.testing.toy_regions import region_edits
     >>> metric = EPAIQA(weights="toy").to("cpu")
-    >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the region red")
-    >>> list(score)
+    >>> (edit,) = region_edits(1)
+    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
     ['overall_quality', 'harmony', 'local_naturalness', 'prompt_completion']
     """
 
