@@ -23,7 +23,7 @@ QUICK = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "preset": "toy"}
 
 @pytest.fixture(autouse=True)
 def _whatever_the_mass(monkeypatch):
-    """A few steps teach no form: what is compared are the numbers, and whether they mean something is not asked here."""
+    """A few steps teach no form: the numbers are compared here, whether the model meant them or not."""
     monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
 
 

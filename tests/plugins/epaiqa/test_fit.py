@@ -29,7 +29,7 @@ QUICK = {"preset": "toy", "batch_size": 4, "evaluate_every": 2, "max_tokens": 8}
 
 @pytest.fixture(autouse=True)
 def _whatever_the_mass(monkeypatch):
-    """A few steps teach no form: what is compared are the numbers, and whether they mean something is not asked here."""
+    """A few steps teach no form: the numbers are compared here, whether the model meant them or not."""
     monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
 
 
