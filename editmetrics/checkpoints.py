@@ -100,6 +100,8 @@ class Checkpoint:
     commercial_use: bool | Literal["unknown"]
     paper: str
     label_scale: str | None = None
+    inferred: str | None = None
+    alternatives: tuple[str, ...] = ()
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -108,6 +110,20 @@ class Checkpoint:
             raise ValueError(f"the name {self.name!r} is not lower-case letters, digits, '.', '_' and '-'")
         if not self.files:
             raise ValueError(f"{self.name} has no files")
+        if self.alternatives and (self.inferred is None or self.source.repository is None):
+            raise ValueError(f"{self.name} has alternatives, which are for inferred names in a repository")
+        for path in (path for file in self.files for path in self.paths_of(file)):
+            File(path)  # raises where one does not stay in the checkpoint's folder
+
+    def paths_of(self, file: File) -> list[str]:
+        """Where in its source a file may be: at its path, or with another folder in the place of its first one.
+
+        >>> entry = checkpoint("edit_hf.alignment")
+        >>> entry.paths_of(entry.files[-1])
+        ['lora_checkpoints_editing/mlp_head.pth', 'lora_checkpoints_alignment/mlp_head.pth']
+        """
+        _, _, inside = file.path.partition("/")
+        return [file.path, *(f"{folder}/{inside or file.path}" for folder in self.alternatives)]
 
     @property
     def size(self) -> str:

@@ -213,9 +213,8 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
         check_online()
         logger.info("downloading %s (%s; licence: %s)", url, entry.size, entry.licence)
         if source.repository is not None:  # what is there of a broken download stays: huggingface_hub may go on from it
-            downloaded, commit = fetch_from_hub(
-                source.repository, source.revision, file.path, partial, progress=progress
-            )
+            downloaded, commit = _fetch_from_hub(entry, file, partial, progress)
+            url = source.url_of(File(downloaded.relative_to(partial).as_posix()))
         else:
             shutil.rmtree(partial, ignore_errors=True)
             fetch_url(url, downloaded, progress=progress)
@@ -229,6 +228,23 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
     (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
     os.replace(downloaded, folder / file.path)
     shutil.rmtree(partial)
+
+
+def _fetch_from_hub(entry: Checkpoint, file: File, folder: Path, progress: bool) -> tuple[Path, str | None]:
+    """A file of a hub repository, at the first of the paths that it may have there."""
+    repository, paths = str(entry.source.repository), entry.paths_of(file)
+    for path in paths:
+        try:
+            return fetch_from_hub(repository, entry.source.revision, path, folder, progress=progress)
+        except DownloadError as error:
+            response = getattr(error.__cause__, "response", None)
+            if entry.inferred is None or getattr(response, "status_code", None) != 404:
+                raise
+            missing = error
+    raise DownloadError(
+        f"{repository} has no {' and no '.join(paths)} ({missing}). The name was inferred: {entry.inferred}. Look for "
+        f"it in https://huggingface.co/{repository}/tree/{entry.source.revision}"
+    ) from missing
 
 
 def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str:

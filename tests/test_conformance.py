@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
-import unittest
+import unittest.mock
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from tests.heavy_metric import HeavyModule
 
 @pytest.fixture(scope="module", autouse=True)
 def random_weights():
-    with offline_weights():
+    # the toys are shown pictures unlike those that they were trained on, and the kit asks how they read, not what
+    with offline_weights(), unittest.mock.patch("editmetrics.mllm.readouts.LEAST_MASS", 0.0):
         yield
 
 

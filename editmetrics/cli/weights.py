@@ -46,8 +46,11 @@ def list_(as_json: bool) -> None:
     for name, entry in entries.items():
         mark = "yes" if here[name] else "no"
         size = "?" if entry.megabytes is None else f"{entry.megabytes:g}"
-        table.add_row(name, entry.metric, size, entry.licence, _commercial_use(entry), mark)
+        table.add_row(
+            name + " *" * bool(entry.inferred), entry.metric, size, entry.licence, _commercial_use(entry), mark
+        )
     terminal.standard_output().print(table)
+    click.echo("* names of files that were inferred, and not seen: 'weights list --json' says from what")
     for sentence in store.broken_registries():
         click.echo(f"unusable: {sentence}", err=True)
 

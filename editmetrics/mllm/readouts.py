@@ -1,7 +1,9 @@
-"""From a language model's logits to a number: level words, digits, yes or no.
+"""From a language model's logits or hidden states to a number: level words, digits, yes or no, regression heads.
 
-Every read-out says, beside its number, how much of the model's probability lay on the tokens that it looked at
-(`mass`): a model that wanted to say something else altogether has a mass near 0, and its number means little.
+Every read-out of tokens says, beside its number, how much of the model's probability lay on the tokens that it looked
+at (`mass`): a model that was about to write something else has a mass near 0, and its number means nothing. `meant`
+is the one test for it. No read-out gives a number for logits or states that are not finite: `require_finite` refuses
+them, and what was read of them is `failed`, never a score.
 """
 
 from __future__ import annotations
@@ -10,13 +12,87 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..sample import SampleError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from .reading import Reading
 
+LEAST_MASS = 0.5
+"""The least share of the probability that a read-out's tokens must have: with less, the model more likely than not
+writes something else there. `docs/reproducibility.md` has what the shipped weights give, on edits like those that they
+were trained on and on others."""
+
+LARGEST = 1e12
+"""More than any rating: a head's number beyond it comes of damaged weights."""
+
 LEVELS = ("bad", "poor", "fair", "good", "excellent")
 """The five levels of ITU-R BT.500's quality scale, from 1 to 5."""
+
+
+def meant(mass: float) -> bool:
+    """Whether a model was about to write one of the tokens that were read, which had this `mass`; NaN is no.
+
+    >>> meant(0.93), meant(0.004), meant(float("nan"))
+    (True, False, False)
+    """
+    return mass >= LEAST_MASS
+
+
+def require_finite(values: Tensor, of: str = "the backbone's output") -> Tensor:
+    """`values`, where all of them are finite. Raises `SampleError` (`failed`) where one is NaN or infinite.
+
+    `of` names them in the message. The engine scores the samples of a refused batch by themselves, so that the message
+    costs the row that it is about.
+
+    >>> import torch
+    >>> require_finite(torch.tensor([[1.0, float("nan")]]))
+    Traceback (most recent call last):
+    editmetrics.sample.SampleError: the backbone's output is not finite (overflow in float16, or damaged weights): use \
+dtype=bfloat16 or float32, and if that does not help, get the weights again
+    """
+    import torch
+
+    if not bool(torch.isfinite(values).all()):
+        raise SampleError(
+            f"{of} is not finite (overflow in float16, or damaged weights): use dtype=bfloat16 or float32, and if that "
+            "does not help, get the weights again"
+        )
+    return values
+
+
+def require_direction(states: Tensor, of: str) -> Tensor:
+    """`states` (..., D), where each is finite and points somewhere. Raises `SampleError` (`failed`) where one does not:
+    a vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any
+    other would be 0, and a head would give its bias.
+    """
+    import torch
+
+    lengths = torch.linalg.vector_norm(require_finite(states, of).float(), dim=-1)
+    if not bool(((lengths > 0) & torch.isfinite(lengths)).all()):
+        raise SampleError(f"{of} is all zeros, or too large for its length (damaged weights): get the weights again")
+    return states
+
+
+def read_head(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+    """(N,), float64: the number that a regression head makes of hidden states (N, H).
+
+    Raises `SampleError` (`failed`) for states that `require_direction` refuses, and where the head's number is not
+    finite or beyond `LARGEST`: clamped to a scale, it would look like a rating.
+
+    >>> import torch
+    >>> read_head(lambda states: states.sum(-1, keepdim=True), torch.tensor([[1.0, 2.0]]))
+    tensor([3.], dtype=torch.float64)
+    """
+    require_direction(states, "the backbone's hidden state")
+    numbers = require_finite(head(states)[:, 0].double(), "what the regression head gives")
+    largest = float(numbers.abs().max())
+    if not largest <= LARGEST:
+        raise SampleError(f"the regression head gives {largest:.3g}, which is no rating: its weights are damaged")
+    return numbers
 
 
 class LevelReadout(NamedTuple):
@@ -39,7 +115,8 @@ def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
 
     `logits` is (N, vocabulary) at the position that predicts the word, `words` the ids of bad, poor, fair, good and
     excellent in this order, in the form that follows in the text (" excellent" is another token than "excellent").
-    Differentiable. Source: Wu et al., Q-Align, ICML 2024, equation 2; weights 1 to 5.
+    Differentiable. Raises `SampleError` (`failed`) for logits that are not finite. Source: Wu et al., Q-Align, ICML
+    2024, equation 2; weights 1 to 5.
 
     >>> import torch
     >>> logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
@@ -48,7 +125,7 @@ def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
     """
     import torch
 
-    logits = logits.float()
+    logits = require_finite(logits.float())
     chosen = logits[:, list(words)]
     probabilities = chosen.softmax(-1)
     levels = torch.arange(1.0, len(words) + 1, device=logits.device)
@@ -72,6 +149,7 @@ def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoR
     P(yes) / (P(yes) + P(no)), each summed over its forms ("Yes", "yes", " Yes", ...).
 
     `logits` is (N, vocabulary) at the position that predicts the word, `yes` and `no` the ids of the forms.
+    Raises `SampleError` (`failed`) for logits that are not finite.
 
     >>> import torch
     >>> read_yes_no(torch.tensor([[0.0, 0.0, 9.0]]), [0], [1]).yes
@@ -79,7 +157,7 @@ def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoR
     """
     import torch
 
-    logits = logits.float()
+    logits = require_finite(logits.float())
     either = torch.stack([logits[:, list(yes)].logsumexp(-1), logits[:, list(no)].logsumexp(-1)], -1)
     return YesNoReadout(either.softmax(-1)[:, 0], _mass(either, logits))
 
@@ -112,6 +190,7 @@ def read_number(reading: Reading, digits: Sequence[int], point: int, decimals: i
 
     `reading` stands where the first digit comes next, and is extended by all digits but the last; `digits` are the ids
     of "0" to "9", `point` that of ".". `mass` tells whether the model meant to write a number at all.
+    Raises `SampleError` (`failed`) where logits are not finite.
     """
     import torch
 
@@ -119,7 +198,7 @@ def read_number(reading: Reading, digits: Sequence[int], point: int, decimals: i
     masses: list[Tensor] = []
     ids = torch.as_tensor(list(digits))
     for position in range(decimals + 1):
-        logits = reading.logits.float()
+        logits = require_finite(reading.logits.float())
         chosen = logits[:, ids.to(logits.device)]
         steps.append(chosen.softmax(-1))
         masses.append(_mass(chosen, logits))

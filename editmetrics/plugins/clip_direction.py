@@ -89,7 +89,7 @@ class CLIPDirection(CLIPMetric):
             values = direction_similarity(*images, *texts).tolist()
         scores = []
         for row, (item, value) in enumerate(zip(batch, values, strict=True)):
-            still = [name for name, distance in moved.items() if distance[row] < STILL]
+            still = [name for name, distance in moved.items() if not distance[row] >= STILL]
             if still and self.variant == "none":
                 why = f"the two {' and the two '.join(still)} have the same embedding: there is no direction to compare"
                 scores.append(Score.unscored("failed", why))

@@ -34,8 +34,12 @@ def clip_score(images: Tensor, tokens: Tensor, model: Any, scale: float = 2.5) -
     >>> clip_score(images, torch.tensor([[1, 0]]), Embeddings())  # 2.5 * 3/5
     tensor([1.5000])
     """
-    cosine = (model.encode_image(images, normalize=True) * model.encode_text(tokens, normalize=True)).sum(-1)
-    return scale * cosine.clamp(min=0)
+    return _stretched(model.encode_image(images, normalize=True), model.encode_text(tokens, normalize=True), scale)
+
+
+def _stretched(images: Tensor, texts: Tensor, scale: float) -> Tensor:
+    """CLIPScore of embeddings (N, D) of unit length."""
+    return scale * (images * texts).sum(-1).clamp(min=0)
 
 
 class CLIPScore(CLIPMetric):
@@ -97,8 +101,8 @@ class CLIPScore(CLIPMetric):
     def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
         import torch
 
-        images, tokens = (torch.stack([item[name] for item in batch]).to(self.device) for name in ("image", "tokens"))
         with torch.inference_mode():
-            values = clip_score(images, tokens, self._network, self.scale).tolist()
+            images, texts = self._images([item["image"] for item in batch]), self._texts([i["tokens"] for i in batch])
+            values = _stretched(images, texts, self.scale).tolist()
         notes = [{"note": item["note"]} if item["note"] else {} for item in batch]
         return [Score({"clip_score": value}, details=note) for value, note in zip(values, notes, strict=True)]

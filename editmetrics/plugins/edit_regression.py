@@ -62,8 +62,8 @@ class EditRegression(BackboneMetric):
         Dimension("attribute_preservation", low=0, high=HIGHEST, description="how well it keeps the rest"),
     )
 
-    FOLDERS: ClassVar[str]
-    """A dimension's folder, with {part} for the authors' word for it."""
+    FOLDERS: ClassVar[Mapping[str, str]]
+    """The folder of each part."""
 
     FILES: ClassVar[tuple[str, ...]]
     """What is in it."""
@@ -169,6 +169,7 @@ class EditRegression(BackboneMetric):
         import torch
 
         from ..mllm.lora import adapts_vision, using
+        from ..mllm.readouts import read_head
 
         part, backbone = self._parts[aspect], self._backbone
         if backbone is None:
@@ -178,13 +179,15 @@ class EditRegression(BackboneMetric):
             if tower not in seen:
                 seen[tower] = backbone.look_at(prompts)
             hidden = backbone.forward(prompts, seen[tower]).at(-self.BEHIND)
-            return (part.head(hidden)[:, 0] * part.scale).tolist()
+            return (read_head(part.head, hidden) * part.scale).tolist()
 
     def _folder(self, aspect: Aspect) -> Path:
         from .. import weights
 
-        part = PARTS[aspect]
-        return Path(self.weights or weights.folder_of(f"{self.name}.{part}")) / self.FOLDERS.format(part=part)
+        name = f"{self.name}.{PARTS[aspect]}"
+        root = Path(self.weights or weights.folder_of(name))
+        folders = [root / folder for folder in (self.FOLDERS[PARTS[aspect]], *weights.checkpoint(name).alternatives)]
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
 
     def _checksums(self) -> dict[str, str]:
         from .. import weights

@@ -56,18 +56,22 @@ def network(checkpoint: str, make: Callable[[], Any], device: str) -> Any:
 def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], device: Any) -> Tensor:
     """(N, D): `encode` of each image (3, H, W), in one pass that takes equal ones once: a source and its many edits.
 
+    Raises `SampleError` where an embedding is not finite or has no direction: it could be compared with nothing.
+
     >>> import torch
     >>> seen = []
     >>> images = [torch.zeros(3, 2, 2), torch.ones(3, 2, 2), torch.zeros(3, 2, 2)]
-    >>> each_once(lambda batch: (seen.append(len(batch)), batch.mean((2, 3)))[1], images, "cpu")[:, 0], seen
-    (tensor([0., 1., 0.]), [2])
+    >>> each_once(lambda batch: (seen.append(len(batch)), batch.mean((2, 3)) + 1)[1], images, "cpu")[:, 0], seen
+    (tensor([1., 2., 1.]), [2])
     """
     import torch
+
+    from ..mllm.readouts import require_direction
 
     distinct: dict[bytes, int] = {}
     rows = [distinct.setdefault(image.numpy().tobytes(), len(distinct)) for image in images]
     chosen = [images[rows.index(row)] for row in range(len(distinct))]
-    return encode(torch.stack(chosen).to(device))[rows]
+    return require_direction(encode(torch.stack(chosen).to(device)), "the network's embedding")[rows]
 
 
 def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[float], share: float) -> np.ndarray:

@@ -29,7 +29,8 @@ def structure_distance(
 
     `source`, `edited`: (N, 3, H, W), RGB in [0, 1]. `network`: as `dino.load_model` gives it. `mask`: (N, 1, H, W),
     bool or weights of at least 0. `levels`: what pixels are multiplied by before they are normalised (PIE-Bench: 255).
-    Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask. Differentiable.
+    Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask, and for
+    keys that are not finite or have no direction. Differentiable.
 
     Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022 (as a loss).
 
@@ -44,11 +45,14 @@ def structure_distance(
     import torch
     import torch.nn.functional as F
 
+    from ..mllm.readouts import require_direction
+
     def seen(images: Tensor) -> Tensor:
         size = (IMAGE_SIZE, IMAGE_SIZE)
         return normalized(levels * F.interpolate(images, size=size, mode="bilinear", antialias=True))
 
-    keys = F.normalize(last_keys(network, torch.cat([seen(source), seen(edited)])), dim=-1)
+    found = last_keys(network, torch.cat([seen(source), seen(edited)]))
+    keys = F.normalize(require_direction(found, "a key of the network"), dim=-1)
     of_source, of_edited = (keys @ keys.mT).chunk(2)
     difference = (of_source - of_edited).square()
     if mask is None:

@@ -13,9 +13,6 @@ from ..sample import Dimension, EditMetricsError, Sample, Score
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone, Prompt
 
-LEAST_MASS = 0.5
-"""A model that gives yes and no together less than this share of its probability was not about to answer."""
-
 
 class VQAScore(BackboneMetric):
     """VQAScore of the edited image and the prompt, the probability of "Yes" to a question, 0 to 1; higher fits better.
@@ -93,10 +90,12 @@ class VQAScore(BackboneMetric):
         return length_class([prepared])
 
     def _score(self, yes: float, mass: float) -> Score:
+        from ..mllm.readouts import meant
+
         details = {"mass": mass}
         if self.among == "vocabulary":
             return Score({"vqa_score": yes * mass}, details=details)
-        if mass < LEAST_MASS:
+        if not meant(mass):
             why = f"the model was about to say neither Yes nor No, which had {mass:.2f} of its probability"
             return Score.unscored("unparseable", why, details=details)
         return Score({"vqa_score": yes}, details=details)

@@ -46,8 +46,10 @@ def write_edit_hf(backbone: str | Path, folder: str | Path, part: str, seed: int
     >>> sorted(file.name for file in made.iterdir())
     ['llm_lora', 'mlp_head.pth', 'vision_lora']
     """
+    from ..plugins.edit_hf.metric import EditHF
+
     model = _model(backbone)
-    made = Path(folder) / f"lora_checkpoints_{part}"
+    made = Path(folder) / EditHF.FOLDERS[part]
     _write_adapter(as_published(model.model.vision_tower), made / "vision_lora", r".*\.(qkv|proj|fc1|fc2)", seed)
     _write_adapter(text_model(model), made / "llm_lora", r"model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj", seed + 1)
     hidden = model.config.get_text_config().hidden_size

@@ -193,7 +193,7 @@ def edit_hf_by_peft(backbone, weights, part: str, sample: Sample) -> float:
     from torchvision import transforms
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    folder = weights / f"lora_checkpoints_{part}"
+    folder = weights / f"lora_checkpoints_{part.replace('alignment', 'editing')}"
     processor = AutoProcessor.from_pretrained(backbone)
     model = AutoModelForImageTextToText.from_pretrained(backbone).eval()
     PeftModel.from_pretrained(text_model(model), folder / "llm_lora").eval()  # into the model's own layers

@@ -27,9 +27,6 @@ T = TypeVar("T", bound="DSIEQA")
 LABEL_SCALE = (0.0, 100.0)
 """The scale without weights: that of LMM4Edit's and EvalMi-50K's MOS."""
 
-LEAST_MASS = 0.5
-"""A raw backbone that gives digits less than this share of its probability was not about to write a number."""
-
 
 class DSIEQA(BackboneMetric, LearnedMetric):
     """DS-IEQA's three scores of an edit, on the scale of the ratings it learned from (0 to 100 without training).
@@ -44,8 +41,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
     agreement with people that anybody has measured. `fit` trains it on your ratings; `weights=toy` is a tiny model that
     was trained on photographs with synthetic edits, for trying out and tests, not for results.
 
-    Where a raw backbone was not about to write a digit (probability under a half), the score is `unparseable`.
-    `details["digit_mass"]` is that probability, the lowest of the three positions.
+    Where the model, trained or not, was not about to write a digit (probability under a half), that dimension has no
+    number and the score is `unparseable`. `details["digit_mass"]` is the probability, the lowest of three positions.
 
     Options:
         weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged, as the
@@ -55,13 +52,14 @@ class DSIEQA(BackboneMetric, LearnedMetric):
 
     Source: Zhang et al., 2026, arXiv:2604.12175, sections 3.1 to 3.4.
 
+    >>> from editmetrics.testing.toy_edits import edits
     >>> metric = DSIEQA(weights="toy").to("cpu")
-    >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the square red")
-    >>> list(score)
+    >>> (edit,) = edits(1)
+    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
     ['visual_quality', 'editing_fidelity', 'content_preservation']
     """
 
-    name, version = "ds_ieqa", 1
+    name, version = "ds_ieqa", 2
     needs = frozenset({"source", "edited", "prompt"})
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("visual_quality", low=0, high=100, primary=True, description="how good the edited image looks"),
@@ -214,6 +212,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
 
     def _score(self, read: Sequence[Mapping[str, Any]], row: int) -> Score:
         """What all backbones say of one sample; a dimension without a number from each of them has none."""
+        from ...mllm.readouts import meant
+
         values, spreads, masses, problems = {}, {}, {}, []
         for dimension in self.dimensions:
             name = dimension.name
@@ -221,8 +221,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
             masses[name] = min(float(number.mass.min()) for number in numbers)
             said = [float(number.value if self.read == "generated" else number.expectation) for number in numbers]
             ratings = [self.scale.rating(number) for number in said]
-            if not self._trained and masses[name] < LEAST_MASS:
-                problems.append(f"{name}: the backbone was not about to write a digit (probability {masses[name]:.3f})")
+            if not meant(masses[name]):
+                problems.append(f"{name}: the model was not about to write a digit (probability {masses[name]:.3f})")
             elif outside := [rating for rating in ratings if not dimension.contains(rating)]:
                 problems.append(f"{name}: {outside[0]:g} is outside the scale {dimension.low:g} to {dimension.high:g}")
             else:

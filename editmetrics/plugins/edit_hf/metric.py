@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..edit_regression import Aspect, EditRegression, Part, PublishedWeightsError, load_head
 
@@ -61,7 +61,11 @@ class EditHF(EditRegression):
     IMAGE_TOKENS = 256
     """One tile."""
 
-    FOLDERS = "lora_checkpoints_{part}"
+    FOLDERS: ClassVar[Mapping[str, str]] = {
+        "visual": "lora_checkpoints_visual",
+        "alignment": "lora_checkpoints_editing",
+        "preservation": "lora_checkpoints_preservation",
+    }
     FILES = (
         "vision_lora/adapter_config.json",
         "vision_lora/adapter_model.safetensors",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...mllm import reading
 from ...mllm.reading import after_images
-from ...mllm.readouts import LEVELS, LevelReadout, read_levels
+from ...mllm.readouts import LEVELS, LevelReadout, read_levels, require_finite
 from ...sample import SampleError
 from .answers import COMPLETION_START, LEVEL_START, up_to_level
 from .box import Box, read_box
@@ -177,7 +177,7 @@ class Assessor:
         """
         boxes: list[Box | None] = []
         problems: list[SampleError | None] = []
-        for answer in reading.generate(self._read_on(prompts, pairs), BOX_TOKENS):
+        for answer in self._written(self._read_on(prompts, pairs), BOX_TOKENS):
             try:
                 boxes.append(read_box(answer))
                 problems.append(None)
@@ -202,7 +202,7 @@ class Assessor:
         completion = read_levels(start.logits, self.completions)
         texts: list[str | None]
         if generate:
-            written = reading.generate(start.repeated(range(len(start))), self.max_tokens)
+            written = self._written(start.repeated(range(len(start))), self.max_tokens)
             texts = [COMPLETION_START + text for text in written]
             before, phrases = zip(*(up_to_level(str(text)) for text in texts), strict=True)
         else:
@@ -215,6 +215,12 @@ class Assessor:
             Explanation(_row(completion, row), _row(overall, row), texts[row], phrases[row])
             for row in range(len(prompts))
         ]
+
+    def _written(self, start: Reading, max_tokens: int) -> list[str]:
+        """What the model answers, greedily. NaN stays in a cache: the last logits tell it of the whole answer."""
+        answers = reading.generate(start, max_tokens)
+        require_finite(start.logits)
+        return answers
 
     def _read_on(self, prompts: Sequence[Prompt], pairs: Reading | None) -> Reading:
         if pairs is None:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="EPAIQA")
 
-LEAST_MASS = 0.5
-"""A raw backbone that gives the level words less than this share of its probability was not about to name a level."""
-
 
 class EPAIQA(BackboneMetric, LearnedMetric):
     """EPAIQA's four scores of a local edit, where it was made, and why it is as good as it is.
@@ -42,7 +39,9 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         score = sum_i i p_i,   p = softmax over the words' logits (bad to excellent: 1 to 5;
                                Non-, Partial, Full Completion: 1 to 3)
 
-    and its uncertainty is that distribution's standard deviation. `explanation` is the chain of thought as it was
+    and its uncertainty is that distribution's standard deviation. Where the words had less than a half of the model's
+    probability (`details["level_mass"]`), it was about to say something else, and that dimension has no number.
+    `explanation` is the chain of thought as it was
     written. `details["region"]` is the edited region (centre x, y, width, height, fractions of the image), and
     `details["region_from"]` says where it comes from: "given" in the manifest's column `region` ("x,y,w,h"), "mask", or
     "model", which names it itself. A region that is malformed or outside the image is refused, never clamped: a given
@@ -65,13 +64,14 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
     section E of the supplement.
 
+    >>> from editmetrics.testing.toy_regions import region_edits
     >>> metric = EPAIQA(weights="toy").to("cpu")
-    >>> score = metric("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="make the region red")
-    >>> list(score)
+    >>> (edit,) = region_edits(1)
+    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
     ['overall_quality', 'harmony', 'local_naturalness', 'prompt_completion']
     """
 
-    name, version = "epaiqa", 1
+    name, version = "epaiqa", 2
     needs = frozenset({"source", "edited", "prompt"})
     uses = frozenset({"mask"})
     columns = frozenset({"region"})
@@ -241,6 +241,8 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         explained: Explanation | None,
     ) -> Score:
         """What was read of one sample as a score; a dimension that could not be read has none."""
+        from ...mllm.readouts import meant
+
         details: dict[str, Any] = {"region_from": origin} | ({"zero_shot": True} if self.zero_shot else {})
         if region is not None:
             details["region"] = [region.x, region.y, region.w, region.h]
@@ -254,9 +256,9 @@ class EPAIQA(BackboneMetric, LearnedMetric):
             level = levels.get(dimension.name)
             if level is None:
                 problems.append(f"{dimension.name}: no region: {problem}")
-            elif self.zero_shot and float(level.mass) < LEAST_MASS:
+            elif not meant(float(level.mass)):
                 share = f"probability {float(level.mass):.3f}"
-                problems.append(f"{dimension.name}: the backbone was not about to name a level ({share})")
+                problems.append(f"{dimension.name}: the model was not about to name a level ({share})")
             else:
                 values[dimension.name], spreads[dimension.name] = float(level.expectation), float(level.spread)
         text = None if explained is None else explained.text

@@ -154,16 +154,16 @@ class HPELSA(BackboneMetric, LearnedMetric):
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         import torch
 
+        from ...mllm.readouts import read_head
+
         assessor = self._loaded()
         low, high = self._checkpoint.label_scale if self._checkpoint else LABEL_SCALE
         columns: dict[str, list[float]] = {}
         states = {kind: assessor.states([prompts[kind] for prompts in batch]) for kind in batch[0]}
         with torch.inference_mode():
             for name in self._names:
-                if name == AUTHENTICITY:
-                    found = self._heads[name](states["single"])[:, 0].double().sigmoid()
-                else:
-                    found = (self._heads[name](states["pair"])[:, 0].double() * (high - low) + low).clamp(low, high)
+                number = read_head(self._heads[name], states["single" if name == AUTHENTICITY else "pair"])
+                found = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
                 columns[name] = found.tolist()
         return [Score({name: values[row] for name, values in columns.items()}) for row in range(len(batch))]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...mllm.backbone import IMAGE
 from ..edit_regression import HIGHEST, PARTS, Aspect, EditRegression, Part, PublishedWeightsError, load_head
@@ -73,7 +73,7 @@ class LMM4Edit(EditRegression):
     IMAGE_TOKENS = 2048
     """More than an image of `MOST_PIXELS` takes, whatever its shape: it is scaled before the processor sees it."""
 
-    FOLDERS = "{part}"
+    FOLDERS: ClassVar[Mapping[str, str]] = {part: part for part in PARTS.values()}
     FILES = ("adapter_config.json", "adapter_model.safetensors", HEAD, SETTINGS)
     BEHIND = 1
 

@@ -43,7 +43,8 @@ def require_answers(samples: Iterable[Sample], column: str) -> None:
 def answered_right(sample: Sample, score: Score, column: str) -> list[bool]:
     """For each of a sample's questions with a known answer in `column`, whether the score has it; else nothing.
 
-    Without a score, as of an image that cannot be read, nothing was answered.
+    Without a score, as of an image that cannot be read, nothing was answered. Where the model was about to say neither
+    yes nor no, its answer is None, which is wrong.
     """
     known = answered(sample, column)
     said = score.details.get("answers", [])

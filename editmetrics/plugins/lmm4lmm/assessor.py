@@ -13,6 +13,7 @@ from .prompts import ANSWERS, QUESTIONS, answer_start, question, yes_no_question
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image as PILImage
     from torch import Tensor
 
     from ...mllm.backbone import Backbone, Picture, Prompt
@@ -46,12 +47,45 @@ class Assessor:
     # ------------------------------------------------------------------ from images and text to prompts
 
     def see(self, image: np.ndarray) -> Picture:
-        """The image (H, W, 3), uint8, as the backbone takes it: resized (bicubic), then cut into tiles."""
+        """The image (H, W, 3), uint8, as the backbone takes it: resized to a square, then cut into tiles.
+
+        Each tile is cut by Pillow, as the authors do, and seen by itself: the image processor of transformers would
+        scale the square with another bicubic filter, which moves single pixels by a level.
+        """
         import numpy as np
+        import torch
         from PIL import Image
 
+        from ...mllm.backbone import Picture
+
         square = Image.fromarray(image).resize((self.side, self.side), Image.Resampling.BICUBIC)
-        return self.backbone.see(np.array(square))
+        if self.backbone.family.name != "internvl":
+            return self.backbone.see(np.array(square))
+        tiles = [self.backbone.see(np.array(tile)) for tile in self._tiles(square)]
+        pixels = torch.cat([tile.pixels["pixel_values"] for tile in tiles])
+        return Picture({"pixel_values": pixels}, sum(tile.tokens for tile in tiles), (self.side, self.side))
+
+    def _tiles(self, square: PILImage) -> Iterator[PILImage]:
+        """The square in as many tiles as InternVL's processor cuts it in, row by row, and a thumbnail of the whole."""
+        from PIL.Image import Resampling
+
+        size, along = self.backbone.processor.image_processor.size["height"], self._tiles_along
+        mosaic = square.resize((along * size, along * size), Resampling.BICUBIC)
+        for top in range(0, along * size, size):
+            for left in range(0, along * size, size):
+                yield mosaic.crop((left, top, left + size, top + size))
+        if along > 1:
+            yield square.resize((size, size), Resampling.BICUBIC)
+
+    @cached_property
+    def _tiles_along(self) -> int:
+        """In how many tiles a side of the square is cut."""
+        import math
+
+        import numpy as np
+
+        blank = self.backbone.see(np.zeros((self.side, self.side, 3), np.uint8))
+        return max(1, math.isqrt(len(blank.pixels["pixel_values"]) - 1))  # one is the thumbnail
 
     def scored(self, picture: Picture, dimension: str, prompt: str) -> Prompt:
         """The question for a dimension, and the answer up to the token that is scored: its last one."""

@@ -24,9 +24,6 @@ T = TypeVar("T", bound="LMM4LMM")
 PUBLISHED = TASKS
 """What the authors published weights for, each a checkpoint of its own."""
 
-LEAST_MASS = 0.5
-"""A model that gives yes and no together less than this share of its probability was not about to answer."""
-
 ACCURACY = Dimension(
     "accuracy", low=0, high=1, description="the share of the sample's questions that are answered with yes"
 )
@@ -41,8 +38,9 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     (`details["beyond_scale"]` has the number). `explanation` has the level sentences of the instruction-tuned model.
 
     A sample's `questions` are answered in `details["answers"]`: for each the probability of yes against no, and the
-    answer. With `accuracy=true` the share answered with yes is a dimension of its own, which every sample then needs
-    questions for; it is the "accuracy" by which the paper compares text-to-image models.
+    answer, which is None where the model was about to say neither. With `accuracy=true` the share answered with yes is
+    a dimension of its own, which every sample then needs questions for; it is the "accuracy" by which the paper
+    compares text-to-image models.
 
     Without `weights` the authors' are used: some 16 GB for each dimension and for the answers, downloaded and converted
     once. `weights=toy` is a tiny model trained on photographs with a painted square, for trying out and tests.
@@ -63,7 +61,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     (('lmm4lmm.perception',), ['perception'])
     """
 
-    name, version = "lmm4lmm", 1
+    name, version = "lmm4lmm", 2
     needs = frozenset({"edited"})
     uses = frozenset({"prompt", "questions"})
     dimensions: ClassVar[tuple[Dimension, ...]] = (
@@ -298,23 +296,32 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         self, assessor: Assessor, batch: Sequence[tuple[tuple[str, ...], Prepared]], found: Sequence[dict[str, Any]]
     ) -> None:
         """Put what one backbone says of each sample into `found`."""
+        from ...mllm.readouts import meant, read_head
+
         for dimension in assessor.dimensions:
             prompts = [prepared["scored"][dimension] for _, prepared in batch]
             with assessor.at_work(dimension):
-                ratings = assessor.rate(dimension, prompts).tolist()
+                ratings = read_head(assessor.heads[dimension], assessor.hidden(prompts)).tolist()
             for each, rating in zip(found, ratings, strict=True):
                 each["ratings"][dimension] = rating
             if self.explain:
                 with assessor.at_work(dimension, adapter=False):
-                    levels = assessor.levels(dimension, prompts).probabilities.argmax(-1).tolist()
-                for each, level in zip(found, levels, strict=True):
-                    each["levels"][dimension] = level + 1
+                    levels = assessor.levels(dimension, prompts)
+                likeliest = levels.probabilities.argmax(-1).tolist()
+                for each, level, mass in zip(found, likeliest, levels.mass.tolist(), strict=True):
+                    if meant(mass):
+                        each["levels"][dimension] = level + 1
         if assessor.answers:
             with assessor.at_work(QUESTIONS):
                 answered = assessor.answer([prepared["asked"] for _, prepared in batch])
             for each, (questions, _), read in zip(found, batch, answered, strict=True):
                 each["answers"] = [
-                    {"question": question, "answer": ANSWERS[yes <= 0.5], "yes": yes, "mass": mass}
+                    {
+                        "question": question,
+                        "answer": ANSWERS[yes <= 0.5] if meant(mass) else None,
+                        "yes": yes,
+                        "mass": mass,
+                    }
                     for question, yes, mass in zip(questions, read.yes.tolist(), read.mass.tolist(), strict=True)
                 ]
 
@@ -326,7 +333,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
             if name == "accuracy":
                 if not answers:
                     problems.append("accuracy: the sample has no questions")
-                elif vague := [each for each in answers if each["mass"] < LEAST_MASS]:
+                elif vague := [each for each in answers if each["answer"] is None]:
                     problems.append(
                         f"accuracy: the model was about to say neither yes nor no to {vague[0]['question']}"
                     )

@@ -18,14 +18,15 @@ _ANSWER_STARTS = {
 
 
 def question(dimension: str, prompt: str) -> str:
-    """The question for a dimension; `prompt` is the text that the image was generated from.
+    """The question for a dimension; `prompt` is the text that the image was generated from, stripped as in the authors'
+    scripts.
 
-    >>> question("correspondence", "a red cat")
+    >>> question("correspondence", " a red cat\\n")
     'How would you rate the correspondence of this image and its prompt? prompt: a red cat'
     """
     if dimension == "perception":
         return "How would you rate the quality of this image?"
-    return f"How would you rate the correspondence of this image and its prompt? prompt: {prompt}"
+    return f"How would you rate the correspondence of this image and its prompt? prompt: {prompt.strip()}"
 
 
 def answer_start(dimension: str) -> str:

@@ -1,15 +1,19 @@
 """The metric itself: the shipped toy weights on edits they have not seen, zero-shot, averages, and what is refused."""
 
+import csv
 import json
 import logging
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from editmetrics import Sample, create_metric
 from editmetrics.data import from_manifest
+from editmetrics.mllm import readouts
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
 from editmetrics.sample import EditMetricsError
@@ -23,6 +27,7 @@ LEAST = {
 """SRCC. Measured: 0.95, 0.99, 0.78 and 0.87, 0.83, 0.52; the toy was trained on five photographs, and knows little of
 the textures of others."""
 
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SEED = 77
 """Not a seed that the toy was trained or validated with."""
 
@@ -42,14 +47,19 @@ def held_out(tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="module")
+def scores(toy, held_out):
+    return {where: toy.score(samples) for where, samples in held_out.items()}
+
+
 def agreement(scores, samples):
     return {
         name: spearmanr([s[name] for s in scores], [float(s.meta[name]) for s in samples])[0] for name in DIMENSIONS
     }
 
 
-def test_the_toy_agrees_with_the_known_quality_of_unseen_edits(toy, held_out):
-    found = {where: agreement(toy.score(samples), samples) for where, samples in held_out.items()}
+def test_the_toy_agrees_with_the_known_quality_of_unseen_edits(scores, held_out):
+    found = {where: agreement(scores[where], samples) for where, samples in held_out.items()}
     for where, least in LEAST.items():
         assert all(found[where][name] >= least[name] for name in DIMENSIONS), found
 
@@ -94,6 +104,31 @@ def test_uncertainty_and_details_say_what_the_number_rests_on(toy, held_out):
     assert all(0 < spread < 60 for spread in score.uncertainty.values())
     assert all(mass > 0.9 for mass in score.details["digit_mass"].values())
     assert "zero_shot" not in score.details
+
+
+def test_edits_like_those_of_the_training_keep_their_scores(scores):
+    """The least mass of 320 was 0.55: see docs/reproducibility.md."""
+    for where, found in scores.items():
+        assert np.mean([score.ok for score in found]) >= 0.99, where
+
+
+@pytest.mark.parametrize("read", ["generated", "expected"])
+def test_trained_weights_give_no_number_where_they_were_not_about_to_write_one(read):
+    """The photographs of docs/examples, which the toy has learned nothing of: 16 of 18 lack a number."""
+    with (EXAMPLES / "prompts.csv").open(newline="") as file:
+        prompts = {row["name"]: row["prompt"] for row in csv.DictReader(file)}
+    samples = [
+        Sample(f"{system}/{name}", EXAMPLES / system / f"{name}.jpg", EXAMPLES / "source" / f"{name}.jpg", prompt=said)
+        for system in ("edited", "edited_b") for name, said in prompts.items()
+    ]  # fmt: skip
+    scores = create_metric("ds_ieqa", weights="toy", read=read, device="cpu").score(samples)
+    refused = [score for score in scores if not score.ok]
+    assert len(refused) > len(scores) / 2
+    for score in scores:
+        masses = score.details["digit_mass"]
+        assert set(score) == set(score.uncertainty) == {name for name in DIMENSIONS if masses[name] >= 0.5}
+        assert score.status == ("ok" if len(score) == 3 else "unparseable")
+    assert "the model was not about to write a digit (probability 0.0" in refused[0].reason
 
 
 def test_the_expected_score_is_finer_than_the_generated_one(toy, held_out):
@@ -191,9 +226,8 @@ def test_a_bad_sample_costs_its_row(toy, samples, fields, status, why):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5000, 4000), (300, 40)])
-def test_images_of_any_size_are_scored_within_the_budget(toy, size):
-    import numpy as np
-
+def test_images_of_any_size_are_read_within_the_budget(toy, size, monkeypatch):
+    monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)  # noise of other sizes than the training's is unlike it
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     toy.load()
     sample = Sample("x", edited=image, source=image, prompt="make the square red")

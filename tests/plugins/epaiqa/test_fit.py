@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from editmetrics import create_metric
 from editmetrics.agreement.correlation import plcc, srcc
+from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.mllm.targets import TargetError
@@ -24,6 +25,12 @@ from editmetrics.testing.toy_regions import DIMENSIONS
 QUICK = {"preset": "toy", "batch_size": 4, "evaluate_every": 2, "max_tokens": 8} | {
     f"{stage}_steps": 2 for stage in ("grounding", "quantitative", "explained")
 }
+
+
+@pytest.fixture(autouse=True)
+def _whatever_the_mass(monkeypatch):
+    """A few steps teach no form: the numbers are compared here, whether the model meant them or not."""
+    monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
 
 
 def fresh(**options):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from editmetrics import create_metric
 from editmetrics.images import read_image
-from editmetrics.mllm import reading
+from editmetrics.mllm import reading, readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import write_checkpoint
 from editmetrics.mllm.readouts import LEVELS
@@ -33,6 +33,12 @@ def weights(random_backbone, tmp_path_factory):
     write_checkpoint(folder, EPAIQA, label_scale=(1, 5), backbone=backbone, with_backbone=True,
                      settings={"stages": ["quantitative", "explained"]})  # fmt: skip
     return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def _whatever_the_mass(monkeypatch):
+    """Random weights name no level; what is read of their logits is right or wrong all the same."""
+    monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
 
 
 @pytest.fixture
@@ -213,17 +219,25 @@ def test_a_given_region_that_is_none_costs_its_row_and_no_other(metric, samples,
 # ---------------------------------------------------------------------- without weights, and what is said of a score
 
 
-def test_a_raw_backbone_that_was_not_about_to_name_a_level_has_no_score(random_backbone, samples):
-    metric = create_metric("epaiqa", backbone=str(random_backbone), device="cpu", max_tokens=4)
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_model_that_was_not_about_to_name_a_level_has_no_score(
+    random_backbone, weights, samples, monkeypatch, trained
+):
+    monkeypatch.undo()
+    of = {"weights": weights} if trained else {"backbone": str(random_backbone)}
+    metric = create_metric("epaiqa", **of, device="cpu", max_tokens=4)
     (score,) = metric.score([samples[0]])
     assert score.status == "unparseable"
     assert not list(score)
+    assert score.reason.count("was not about to name a level (probability 0.0") == 4
+    assert all(mass < 0.5 for mass in score.details["level_mass"].values())
+    if trained:
+        return
     assert score.details["zero_shot"] is True
     assert metric.identity()["weights"] == "none: zero-shot"
 
 
-def test_a_raw_backbone_that_names_levels_is_marked_as_zero_shot(random_backbone, samples, monkeypatch):
-    monkeypatch.setattr("editmetrics.plugins.epaiqa.metric.LEAST_MASS", 0.0)
+def test_a_raw_backbone_that_names_levels_is_marked_as_zero_shot(random_backbone, samples):
     score = create_metric("epaiqa", backbone=str(random_backbone), device="cpu", max_tokens=4)(samples[0])
     assert score.details["zero_shot"] is True
     assert 1 <= score["overall_quality"] <= 5

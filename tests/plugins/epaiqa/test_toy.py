@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from editmetrics import create_metric
+from editmetrics import Sample, create_metric
 from editmetrics.agreement.correlation import srcc
 from editmetrics.data import from_manifest
 from editmetrics.plugins.epaiqa.answers import read_explained
@@ -51,6 +53,33 @@ def test_the_region_is_found_far_better_than_by_the_mean_box(scores, held_out):
     found = [Box(*score.details["region"]) if "region" in score.details else None for score in scores]
     overlaps = [0.0 if box is None else box.iou(true) for box, true in zip(found, truth, strict=True)]
     assert np.mean(overlaps) > by_the_mean + 0.2
+
+
+def test_edits_like_those_of_the_training_keep_their_scores(scores):
+    """The least mass of 200 edits was 0.98; without a chain of thought its weights are read where they would write one.
+
+    What is refused here is a region that the model's own answer does not give."""
+    for score in scores:
+        assert all(mass >= 0.9 for mass in score.details["level_mass"].values())
+    assert np.mean([score.ok for score in scores]) >= 0.99
+
+
+def test_trained_weights_give_no_level_where_they_were_not_about_to_name_one():
+    """Photographs of docs/examples, of which no stage has taught anything."""
+    examples = Path(__file__).parents[3] / "docs" / "examples"
+    prompts = {"cat": "Give the cat bright blue eyes.", "coins": "Make the coins look like gold."}
+    samples = [
+        Sample(name, examples / "edited" / f"{name}.jpg", examples / "source" / f"{name}.jpg", prompt=prompt,
+               meta={"region": "0.5,0.5,0.4,0.4"})
+        for name, prompt in prompts.items()
+    ]  # fmt: skip
+    scores = create_metric("epaiqa", weights="toy", max_tokens=64, device="cpu").score(samples)
+    assert {score.status for score in scores} == {"unparseable"}
+    for score in scores:
+        masses = score.details["level_mass"]
+        assert set(score) == set(score.uncertainty) == {name for name, mass in masses.items() if mass >= 0.5}
+        assert all(f"{name}: the model was not about to name a level" in score.reason
+                   for name in masses if name not in score)  # fmt: skip
 
 
 @pytest.mark.parametrize("dimension", ["harmony", "local_naturalness"])

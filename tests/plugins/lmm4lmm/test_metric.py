@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import spearmanr
 
 from editmetrics import Sample, Score, create_metric
 from editmetrics.data import from_manifest
+from editmetrics.images import eight_bits, read_image
+from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.plugins.lmm4lmm.assessor import Assessor
@@ -120,10 +123,11 @@ def test_the_scored_token_is_the_one_before_the_level_word(family, tmp_path):
     backbone = Backbone.load(tiny_backbone(family, tmp_path), device="cpu", image_tokens=2000)
     assessor = Assessor(backbone, 64)
     picture = assessor.see(np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8))
-    prompts = [assessor.scored(picture, "correspondence", text) for text in ("red", "red " * 60)]
+    texts = ("red", "red" + " red" * 60)
+    prompts = [assessor.scored(picture, "correspondence", text) for text in texts]
     with torch.no_grad():
         hidden = assessor.hidden(prompts)
-        for row, text in enumerate(("red", "red " * 60)):
+        for row, text in enumerate(texts):
             question = f"How would you rate the correspondence of this image and its prompt? prompt: {text}"
             whole = backbone.prompt(
                 [("user", [backbone.IMAGE, question])], [picture],
@@ -156,6 +160,67 @@ def test_the_explanation_has_the_level_sentences(toy, held_out):
     silent = create_metric("lmm4lmm:weights=toy,explain=false", device="cpu")
     (other,) = silent.score(held_out["same photographs"][:1])
     assert (dict(other), other.explanation) == (dict(score), None)
+
+
+def test_where_the_model_says_something_else_there_is_no_answer_and_no_level(toy, held_out, monkeypatch):
+    sample = held_out["same photographs"][0]
+    metric = create_metric("lmm4lmm:weights=toy,accuracy=true", device="cpu")
+    sure = metric.score([sample])[0]
+    assert sure.ok
+    monkeypatch.setattr(readouts, "LEAST_MASS", 1.01)  # more than any model gives
+    (vague,) = metric.score([sample])
+    assert {name: vague[name] for name in vague} == {name: sure[name] for name in DIMENSIONS}
+    assert (vague.status, vague.explanation) == ("unparseable", None)
+    assert "was about to say neither yes nor no" in vague.reason
+    assert [each["answer"] for each in vague.details["answers"]] == [None, None]
+    assert [each["mass"] for each in vague.details["answers"]] == [each["mass"] for each in sure.details["answers"]]
+    assert toy.score([sample])[0].ok  # without accuracy the answers are details alone
+    (row,) = LMM4LMM.further_agreement([sample], [vague], {"answers": "answers"})
+    assert (row["value"], row["n"]) == (0, 2)
+
+
+@pytest.mark.parametrize(("where", "least"), [("same photographs", 0.99), ("other photographs", 0.97)])
+def test_images_like_those_of_the_training_get_their_answers(scores, where, least):
+    """All 320 answers, and 316 of 320 on photographs that no training has seen."""
+    answered = [each["answer"] is not None for score in scores[where] for each in score.details["answers"]]
+    assert np.mean(answered) >= least
+    assert np.mean([score.explanation.count("is ") == 2 for score in scores[where]]) >= least
+
+
+@pytest.mark.parametrize("around", ["{} ", "{}\n", " {}", "\u00a0{}\u3000", "\t{}\r\n"])
+def test_white_space_around_a_prompt_changes_nothing(toy, held_out, around):
+    """The authors strip it, when they train and when they score."""
+    sample = held_out["same photographs"][0]
+    (plain,) = toy.score([sample])
+    (spaced,) = toy.score([replace(sample, prompt=around.format(sample.prompt))])
+    assert dict(spaced) == dict(plain)
+    inner = replace(sample, prompt=sample.prompt.replace(" ", "  ", 1))
+    assert toy.score([inner])[0]["correspondence"] != plain["correspondence"]
+
+
+@pytest.mark.parametrize(("tile", "side", "tiles"), [(448, 1024, 5), (64, 146, 5), (64, 64, 1)])
+def test_pixels_from_the_file_on_are_those_of_the_authors_preprocessing(tmp_path, tile, side, tiles):
+    """Pillow to the square, to 2x2 tiles and to the thumbnail; then torchvision's ToTensor and Normalize."""
+    from torchvision.transforms import Compose, Normalize, ToTensor
+
+    folder = tiny_backbone("internvl", tmp_path / "backbone", layers=1, image=tile, patch=tile // 8)
+    backbone = Backbone.load(folder, device="cpu", image_tokens=7 * 16)
+    file = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (301, 477, 3), np.uint8)).save(file)
+
+    square = Image.open(file).convert("RGB").resize((side, side))
+    cut = [square.resize((tile, tile))]
+    if tiles > 1:
+        large = square.resize((2 * tile, 2 * tile))
+        corners = [(left, top) for top in (0, tile) for left in (0, tile)]
+        cut = [large.crop((left, top, left + tile, top + tile)) for left, top in corners] + cut
+    made = backbone.processor.image_processor
+    to_pixels = Compose([ToTensor(), Normalize(made.image_mean, made.image_std)])
+    expected = torch.stack([to_pixels(each) for each in cut])
+
+    picture = Assessor(backbone, side).see(eight_bits(read_image(file)))
+    assert (len(expected), picture.tokens) == (tiles, tiles * 16)
+    torch.testing.assert_close(picture.pixels["pixel_values"], expected, atol=1e-6, rtol=0)
 
 
 def test_accuracy_is_the_share_of_yes_and_needs_questions(toy, held_out):
