@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 _LEFT_OVER = 16
-"""So many bytes of an image's data may stay unread: encoders fill up their last word, libwebp by 2 bytes, libvpx by 4."""
+"""So many bytes of an image's data may stay unread: encoders fill up their last word (libwebp 2, libvpx 4)."""
 
 _TEXT_BYTES = 1 << 20  # as in Pillow, whose own limits are variables that anybody may change
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -69,7 +69,7 @@ def check_jpeg(data: bytes) -> None:
 
 def _turbo(data: bytes, colours: str, **options: int) -> np.ndarray | None:
     """What libjpeg-turbo decodes, its warnings being errors; None for what its interface cannot decode."""
-    import simplejpeg
+    import simplejpeg  # type: ignore[import-untyped]
 
     try:
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, colours, strict=True, **options)

@@ -46,7 +46,7 @@ def decoder(profile: Profile = "ignore") -> str:
     >>> decoder().startswith("Pillow")
     True
     """
-    import simplejpeg
+    import simplejpeg  # type: ignore[import-untyped]
     from PIL import __version__, features
 
     jpeg = features.version("libjpeg_turbo") or features.version("jpg")
@@ -77,9 +77,13 @@ def decode(data: bytes, name: str, *, opaque: bool = False, profile: Profile = "
         return pixels
 
 
-def pil_pixels(
-    image: Image.Image, name: str, *, opaque: bool = False, profile: Profile = "ignore"
-) -> np.ndarray:
+def profile_in(data: bytes, name: str) -> bytes | None:
+    """The ICC profile of an image file's bytes, or None. Raises `ImageError` when they are no image."""
+    with as_image_errors(f"{name} is damaged", name):
+        return profile_of(open_image(data, name))
+
+
+def pil_pixels(image: Image.Image, name: str, *, opaque: bool = False, profile: Profile = "ignore") -> np.ndarray:
     """The pixels (H, W, 3) of a PIL image, as `decode` gives those of a file. The image itself is not changed.
 
     Its EXIF orientation is applied while it is the image that Pillow opened. What `convert`, `resize`, `crop`, `rotate`
@@ -271,20 +275,20 @@ def _two_bytes(image: ImageFile.ImageFile, data: bytes, name: str, layout: str) 
 
 
 def _wide_ppm(image: ImageFile.ImageFile, data: bytes, name: str) -> np.ndarray | None:
-    """The samples (H, W, 3) of a PPM of more than 8 bits, as shares of 65535; Pillow keeps 8 of them."""
+    """The samples of a PPM or PGM of more than 8 bits, as shares of white; Pillow keeps 8 of them, or rounds."""
     tile = image.tile[0]
     most = tile.args[-1] if isinstance(tile.args, tuple) else 0
-    if image.mode != "RGB" or not isinstance(most, int) or most <= 255:
+    if not isinstance(most, int) or most <= 255 or data[:2] == b"P2":
         return None
-    if data[:2] != b"P6":
+    if data[:2] == b"P3":
         raise ImageError(f"{name} is a PPM of more than 8 bits written as text; save it as binary (P6) or PNG")
-    width, height = image.size
-    if len(data) < tile.offset + 6 * width * height:
+    (width, height), channels = image.size, 3 if image.mode == "RGB" else 1
+    if len(data) < tile.offset + 2 * channels * width * height:
         raise DamageError("it is cut short")
-    samples = np.frombuffer(data, ">u2", 3 * width * height, tile.offset).reshape(height, width, 3)
+    samples = np.frombuffer(data, ">u2", channels * width * height, tile.offset).reshape(height, width, channels)
     if samples.max() > most:
         raise DamageError(f"it has samples of {samples.max()}, and white is {most}")
-    return samples / np.float32(most)
+    return np.repeat(samples / np.float32(most), 3 // channels, axis=2)
 
 
 def _decoded_as(image: ImageFile.ImageFile, layout: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .image_damage import check_jpeg, check_jpeg_in_tiff, check_png, check_png_rows, check_webp
 from .image_kinds import FORMATS_IN_WORDS, HEAD_BYTES, kind_of
+from .image_profiles import ProfileError
 from .image_sizes import announced_size
 from .sample import SampleError, UnavailableError
 
@@ -60,6 +61,8 @@ def as_image_errors(what: str, name: str) -> Iterator[None]:
     except (ImageError, UnavailableError):
         raise
     except Exception as error:  # damaged data makes the decoders raise anything
+        if isinstance(error, ProfileError):
+            raise ImageError(f"{name}: {error}; repair or remove it, or do without converting profiles") from error
         if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
             raise UnavailableError(
                 f"{name}: this machine has too little memory to decode it ({words(error)}); free some, or score fewer "
@@ -138,22 +141,26 @@ def load(image: ImageFile.ImageFile) -> None:
     """
     from PIL import Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin
 
-    own = type(image).load not in (ImageFile.ImageFile.load, Jpeg2KImagePlugin.Jpeg2KImageFile.load)
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        own = image.use_load_libtiff
-        if image.tile and image._im is None:  # else it asks for the limit before it reserves it
-            image.im = Image.core.new(image.mode, image._tile_size)
-    if own:
-        image.load()
-    else:
-        _strict_load()(image)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and image._im is None:
+        image.im = Image.core.new(image.mode, image._tile_size)  # else it asks for the limit before it reserves it
+    function = type(image).load
+    if function is Jpeg2KImagePlugin.Jpeg2KImageFile.load or not getattr(image, "use_load_libtiff", True):
+        function = ImageFile.ImageFile.load  # which is what these call
+    _strict(function)(image)
 
 
 @functools.cache
-def _strict_load() -> Callable[[ImageFile.ImageFile], Any]:
+def _strict(function: Any) -> Callable[[ImageFile.ImageFile], Any]:
+    """A function that loads images, less its look at `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`."""
     from PIL import ImageFile
 
-    return _with_variables(ImageFile.ImageFile.load, LOAD_TRUNCATED_IMAGES=False)
+    if function is ImageFile.ImageFile.load:
+        return _with_variables(function, LOAD_TRUNCATED_IMAGES=False)
+    if not isinstance(function, FunctionType):
+        return function
+    strict = ModuleType("PIL.ImageFile")
+    vars(strict).update(vars(ImageFile), LOAD_TRUNCATED_IMAGES=False)
+    return _with_variables(function, ImageFile=strict)
 
 
 def _with_variables(function: Any, **variables: Any) -> Any:
@@ -171,18 +178,25 @@ def _with_variables(function: Any, **variables: Any) -> Any:
 
 def load_opened(image: ImageFile.ImageFile) -> None:
     """Load an image that somebody opened, if nobody has yet: as strictly as a file of ours."""
-    file = image.fp if image.tile and image.tell() == 0 else None
-    data = b""
-    if file is not None and image.format in _TELLING and file.seekable():
-        at = file.tell()
-        file.seek(0)
-        data = file.read()
-        file.seek(at)
+    data = _bytes_behind(image)
     load(image)
-    if data and image.format == "JPEG":
+    if image.format in ("JPEG", "MPO") and data:
         check_jpeg(data)
     elif data:
         check_whole(image, data)
+
+
+def _bytes_behind(image: ImageFile.ImageFile) -> bytes:
+    """The file whose first picture an image still has to load, if it is of a format that tells of damage; else b""."""
+    file: Any = image.fp
+    if image.format not in _TELLING or file is None or file.closed or not file.seekable() or image.tell() != 0:
+        return b""
+    at = file.tell()
+    file.seek(0)
+    data: bytes = file.read()
+    file.seek(at)
+    kind = kind_of(data[:HEAD_BYTES])  # some decoders put their own file in the place of the one that was opened
+    return data if kind is not None and kind.format == image.format.replace("MPO", "JPEG") else b""
 
 
 def check_whole(image: ImageFile.ImageFile, data: bytes) -> None:

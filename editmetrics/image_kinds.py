@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 
 HEAD_BYTES = 32
@@ -21,7 +22,7 @@ class Kind:
     """A kind of image file: its suffixes, what its first bytes match, and how it is read, if it is.
 
     `format` is Pillow's name of it, empty for kinds that are never read. `needs` is the module without which it cannot
-    be read, and `install` what brings that module.
+    be read, and `install` what brings that module; `package` is its distribution, if that is not Pillow's.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Kind:
     format: str = ""
     needs: str = "PIL"
     install: str = ""
+    package: str = ""
 
     def starts(self, head: bytes) -> bool:
         """Whether a file that begins with `head` is of this kind, as far as its first bytes tell."""
@@ -70,6 +72,7 @@ KINDS = (
         "HEIF",
         "pillow_heif",
         "'editmetrics[formats]'",
+        "pillow-heif",
     ),
     Kind(
         "JPEG XL",
@@ -78,6 +81,7 @@ KINDS = (
         "JXL",
         "pillow_jxl",
         "'editmetrics[formats]'",
+        "pillow-jxl-plugin",
     ),
     Kind("JPEG XR", ".jxr .wdp .hdp", rb"II\xbc"),
     Kind("camera raw", ".raw .dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .orf .rw2 .raf .pef .srw .3fr .iiq .x3f"),
@@ -130,6 +134,16 @@ def kind_of(head: bytes) -> Kind | None:
     'GIF'
     """
     return next((kind for kind in KINDS if kind.starts(head)), None)
+
+
+def decoder_of(head: bytes) -> str:
+    """The package and version that decodes the image that begins with `head`, where that is not Pillow; else "".
+
+    >>> decoder_of(b"GIF89a")
+    ''
+    """
+    kind = kind_of(head)
+    return f"{kind.package} {version(kind.package)}" if kind and kind.package and kind.readable else ""
 
 
 def unreadable_kind(path: str | os.PathLike[str]) -> str | None:

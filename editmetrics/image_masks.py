@@ -41,7 +41,9 @@ def white_pixels(pixels: np.ndarray, name: str) -> np.ndarray:
     region: np.ndarray = luma >= 500 * white
     if not region.any() and pixels.any():
         values = _values(pixels)
-        raise ImageError(f"{name} marks nothing with white, and is not black: its values are {values} of {white}; {_HOW}")
+        raise ImageError(
+            f"{name} marks nothing with white, and is not black: its values are {values} of {white}; {_HOW}"
+        )
     return region
 
 

@@ -123,7 +123,9 @@ def converted_floats(pixels: np.ndarray, data: bytes | None) -> np.ndarray:
             to_xyz = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
             linear = linear @ (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).T
         else:
-            raise ProfileError("its colour profile is a table, which is converted for 8-bit images only; save it as sRGB")
+            raise ProfileError(
+                "its colour profile is a table, which is converted for 8-bit images only; save it as sRGB"
+            )
     except (KeyError, IndexError, struct.error) as error:
         raise ProfileError(f"its colour profile is damaged: {error!r}") from error
     linear = np.clip(linear, 0, 1)

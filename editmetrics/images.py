@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_decoding import decode, decoder, on_white, pil_pixels
+from .image_decoding import decode, decoder, on_white, pil_pixels, profile_in
 from .image_files import ImageError, as_image_errors
 from .image_kinds import FORMATS_IN_WORDS, SUFFIXES, open_without_waiting, unreadable_kind
 from .image_masks import as_pixels, white_pixels
-from .image_profiles import Profile
+from .image_profiles import Profile, profile_of
 from .sample import UnavailableError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "ImageError",
     "Profile",
     "Unreadable",
+    "colour_profile",
     "decoder",
     "is_url",
     "read_bytes",
@@ -108,6 +109,23 @@ def _read(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore
     )
 
 
+def colour_profile(image: Any) -> bytes | None:
+    """The ICC profile of a file's bytes or path or of a PIL image; None without one, and of arrays and tensors.
+
+    Raises `ImageError` for what cannot be opened.
+
+    >>> colour_profile("docs/examples/source/cat.jpg") is None
+    True
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return profile_in(read_bytes(image), _path_name(image))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return profile_in(bytes(image), "the image")
+    if isinstance(image, Unreadable):
+        raise ImageError(image.reason)
+    return profile_of(image) if hasattr(image, "getexif") else None
+
+
 def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
@@ -180,7 +198,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"{name} may not be read: permission denied; change its permissions") from error
     except (MemoryError, OSError) as error:
         if isinstance(error, MemoryError) or error.errno in _OF_THIS_MACHINE:
-            raise UnavailableError(f"{name} cannot be read on this machine now: {error or 'too little memory'}") from error
+            raise UnavailableError(
+                f"{name} cannot be read on this machine now: {error or 'too little memory'}"
+            ) from error
         raise ImageError(f"{name!r} cannot be opened: {error}") from error  # too long a name, a failing disk
     except ValueError as error:  # a NUL in the name
         raise ImageError(f"{name!r} cannot be opened: {error}") from error
@@ -260,4 +280,3 @@ def _is_tensor(image: Any) -> bool:
 
 def _path_name(path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path)
-
