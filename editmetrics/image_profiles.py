@@ -51,8 +51,8 @@ def converted(image: Image.Image) -> Image.Image:
     """An 8-bit image with its colours in sRGB, as "RGB" or "RGBA"; one without a profile is returned as it is.
 
     The intent is relative colorimetric with black point compensation: colours that sRGB has stay what they are, white
-    becomes white and black black. A profile of RGB also serves greyscale and palettes, which are RGB with equal or listed
-    values. Raises `ProfileError` for a profile that is damaged or of another kind of colours.
+    becomes white and black black. A profile of RGB also serves greyscale and palettes, which are RGB too.
+    Raises `ProfileError` for a profile that is damaged or of another kind of colours.
     """
     data = profile_of(image)
     if data is None:
@@ -123,9 +123,7 @@ def converted_floats(pixels: np.ndarray, data: bytes | None) -> np.ndarray:
             to_xyz = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
             linear = linear @ (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).T
         else:
-            raise ProfileError(
-                "its colour profile is a table, which is converted for 8-bit images only; save it as sRGB"
-            )
+            raise ProfileError("its colour profile is a table, which serves 8-bit images only; save it as sRGB")
     except (KeyError, IndexError, struct.error) as error:
         raise ProfileError(f"its colour profile is damaged: {error!r}") from error
     linear = np.clip(linear, 0, 1)
@@ -186,8 +184,8 @@ def profiles_differ(profiles: Mapping[str, bytes | None]) -> str | None:
 
     >>> profiles_differ({"source": None, "edited": None})
     """
-    (first, one), *others = profiles.items() if profiles else [("", None)]
-    if all(_alike(one, other) for _, other in others):
+    one, *others = profiles.values() or [None]
+    if all(_alike(one, other) for other in others):
         return None
     return ", ".join(f"{field} has {profile_name(profile)}" for field, profile in profiles.items())
 

@@ -146,7 +146,7 @@ def read_mask(image: Any, *, name: str | None = None) -> np.ndarray:
 
     `image` is anything that `read_image` takes, or an array or tensor (H, W) of bool, of integers that are 0 and 1 or 0
     and 255, or of floating point that is 0 and 255. The result is read-only. Luma is `0.299 R + 0.587 G + 0.114 B`
-    (ITU-R BT.601). A black mask marks nothing. Raises `ImageError`; also for masks that would be misread without a word:
+    (ITU-R BT.601). A black mask marks nothing. Raises `ImageError`; also for masks that would be silently misread:
     transparent ones, coloured ones, and those that mark a region with what is nearer to black than to white (1 where
     white is 255, a class, a percentage).
 
