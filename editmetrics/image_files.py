@@ -16,6 +16,8 @@ from io import BytesIO
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .image_damage import check_jpeg, check_jpeg_in_tiff, check_png, check_png_rows, check_webp
 from .image_kinds import FORMATS_IN_WORDS, HEAD_BYTES, kind_of
 from .image_profiles import ProfileError
@@ -46,6 +48,7 @@ _PLUGINS = {
 
 _TELLING = ("JPEG", "MPO", "PNG", "WEBP", "TIFF")  # formats that tell of damage which Pillow reads over
 _BYTE_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+_BYTES_A_PIXEL = 12  # RGBA in the decoder, in Pillow and in ours
 _NO_MEMORY = re.compile("out of memory|insufficient memory|memory allocation failure|unable to allocate", re.IGNORECASE)
 
 
@@ -83,12 +86,15 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
         raise ImageError(f"{name} {what} {'cannot' if kind else 'can'} be read ({FORMATS_IN_WORDS})")
     if not kind.readable:
         raise ImageError(f"{name} is a file of the kind {kind.name}, which cannot be read here; {kind.remedy}")
+    size = None
     try:
-        _check_size(announced_size(data, kind.format), name)
+        size = announced_size(data, kind.format)
+        _check_size(size, name)
         image = _plugin(kind.format)(BytesIO(data))
     except (MemoryError, ImportError, ImageError):
         raise
     except Exception as error:
+        _reserve(size)
         raise ImageError(f"{name} starts as {kind.name} and cannot be decoded: {words(error)}") from error
     _scale_transparent_grey(image)
     _check_size(image.size, name)
@@ -146,7 +152,17 @@ def load(image: ImageFile.ImageFile) -> None:
     function = type(image).load
     if function is Jpeg2KImagePlugin.Jpeg2KImageFile.load or not getattr(image, "use_load_libtiff", True):
         function = ImageFile.ImageFile.load  # which is what these call
-    _strict(function)(image)
+    try:
+        _strict(function)(image)
+    except Exception:
+        _reserve(image.size)
+        raise
+
+
+def _reserve(size: tuple[int, int] | None) -> None:
+    """Raise `MemoryError` when there is too little memory for such an image: libwebp and libavif do not tell."""
+    if size is not None:
+        np.empty((size[1], size[0], _BYTES_A_PIXEL), np.uint8)
 
 
 @functools.cache
