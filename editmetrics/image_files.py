@@ -91,7 +91,7 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
         size = announced_size(data, kind.format)
         _check_size(size, name)
         image = _plugin(kind.format)(BytesIO(data))
-    except (MemoryError, ImportError, ImageError):
+    except (MemoryError, ImportError, ImageError, UnavailableError):
         raise
     except Exception as error:
         _reserve(size)

@@ -22,7 +22,7 @@ def as_pixels(array: np.ndarray, name: str) -> np.ndarray:
     if kind == "f" and not array.max() > 1:
         return array
     for mark in _MARKS:
-        marked = array == mark
+        marked = array.astype(np.float64) == mark  # float16 has no 65535
         if (marked | (array == 0)).all():
             return marked * np.uint8(255)
     raise ImageError(f"{name} is of {array.dtype} with the values {_values(array)}; {_HOW}: give it as bool")

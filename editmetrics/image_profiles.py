@@ -64,7 +64,7 @@ def converted(image: Image.Image) -> Image.Image:
         image, result = image.convert("RGBA" if transparent else "RGB"), "RGBA" if transparent else "RGB"
     elif space == "GRAY" and image.mode in ("1", "L", "LA", "La"):
         alpha = image.convert("RGBA").getchannel("A") if transparent else None
-        image = _transformed(image.convert("L"), profile, "RGB")
+        image = _grey_transformed(image.convert("L"), profile)
         if alpha is not None:
             image.putalpha(alpha)
         return image
@@ -75,8 +75,25 @@ def converted(image: Image.Image) -> Image.Image:
     return _transformed(image, profile, result)
 
 
-def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile, result: str) -> Image.Image:
+def _grey_transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """A grey image as RGB, each of its 256 levels computed: Little CMS would interpolate, up to 10 levels off."""
+    from PIL import Image
+
+    ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+    levels = _transformed(ramp, profile, "RGB", exact=True)
+    return Image.merge("RGB", [image.point(list(band.tobytes())) for band in levels.split()])
+
+
+def _transformed(
+    image: Image.Image, profile: ImageCms.ImageCmsProfile, result: str, *, exact: bool = False
+) -> Image.Image:
     from PIL import ImageCms
+
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    if exact:
+        flags |= ImageCms.Flags.NOOPTIMIZE
+    elif image.mode == "CMYK":
+        flags |= ImageCms.Flags.HIGHRESPRECALC
 
     try:
         transform = ImageCms.buildTransform(
@@ -85,7 +102,7 @@ def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile, result: 
             image.mode,
             result,
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            flags=flags,
         )
         return transform.apply(image)
     except ImageCms.PyCMSError as error:
