@@ -148,7 +148,9 @@ def load(image: ImageFile.ImageFile) -> None:
     from PIL import Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin
 
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and image._im is None:
-        image.im = Image.core.new(image.mode, image._tile_size)  # else it asks for the limit before it reserves it
+        image.im = Image.core.new(
+            image.mode, getattr(image, "_tile_size", image.size)
+        )  # else it asks for the limit before it reserves it
     function = type(image).load
     if function is Jpeg2KImagePlugin.Jpeg2KImageFile.load or not getattr(image, "use_load_libtiff", True):
         function = ImageFile.ImageFile.load  # which is what these call
@@ -170,10 +172,10 @@ def _strict(function: Any) -> Callable[[ImageFile.ImageFile], Any]:
     """A function that loads images, less its look at `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`."""
     from PIL import ImageFile
 
-    if function is ImageFile.ImageFile.load:
-        return _with_variables(function, LOAD_TRUNCATED_IMAGES=False)
     if not isinstance(function, FunctionType):
         return function
+    if function is ImageFile.ImageFile.load:
+        return _with_variables(function, LOAD_TRUNCATED_IMAGES=False)
     strict = ModuleType("PIL.ImageFile")
     vars(strict).update(vars(ImageFile), LOAD_TRUNCATED_IMAGES=False)
     return _with_variables(function, ImageFile=strict)
