@@ -135,10 +135,12 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 def eight_bits(pixels: np.ndarray) -> np.ndarray:
     """Pixels as `read_image` gives them, as uint8: the float32 of 16-bit images to the nearest of 256 levels.
 
+    The array is one of its own and writable, as networks' preprocessing wants it.
+
     >>> eight_bits(np.full((1, 1, 3), 0.5, np.float32))[0, 0]
     array([128, 128, 128], dtype=uint8)
     """
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+    return pixels.copy() if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
 
 
 def read_mask(image: Any, *, name: str | None = None) -> np.ndarray:
