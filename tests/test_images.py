@@ -404,7 +404,10 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "empty": (b"", "is empty"),
         "text": (b"<html>404 not found</html>", r"is not an image that can be read \(PNG, JPEG, WebP, BMP, TIFF, "),
         "bit-flipped": (bytes(broken), "damaged"),
-        "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "is a file of the kind EPS, which cannot be read"),
+        "eps": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n",
+            "is a file of the kind EPS, which cannot be read",
+        ),
         "psd": (b"8BPS\0\1" + bytes(40), "is a file of the kind Photoshop, which cannot be read"),
         "bomb": (png(np.zeros((1, 1), int), 8, 0, size=(20000, 20000)), "20000 x 20000 pixels"),
         "just-over": (png(np.zeros((1, 1), int), 8, 0, size=(10000, 9000)), "10000 x 9000 pixels"),
