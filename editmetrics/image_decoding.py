@@ -1,82 +1,104 @@
-"""From the bytes of an image file, or a PIL image, to an array (H, W, 3), with Pillow.
+"""From the bytes of an image file, or a PIL image, to an array (H, W, 3).
 
-In this order: the first frame; turned as its EXIF says; palettes, CMYK, YCbCr and greyscale converted to RGB; what is
-transparent composited on white; 16-bit samples kept as float32 in [0, 1], all others as uint8. Colour profiles are not
-applied. PNG, JPEG, WebP, BMP and TIFF are read; no other decoder is ever reached.
+In this order: the first frame; turned as its EXIF says; colours converted to sRGB by their profile, if that is asked
+for; palettes, CMYK, YCbCr and greyscale converted to RGB; what is transparent composited on white; 16-bit samples kept
+as float32 in [0, 1], all others as uint8. The formats are those of `editmetrics.image_kinds`; no other decoder is ever
+reached.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 import sys
 import threading
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .sample import SampleError
+from .image_damage import DamageError, jpeg_pixels
+from .image_files import (
+    ImageError,
+    as_image_errors,
+    check_whole,
+    cropped,
+    layout_of,
+    load,
+    load_opened,
+    open_image,
+)
+from .image_kinds import FORMATS_IN_WORDS
+from .image_orientation import orientation_stands, turned
+from .image_orientation import upright as turned_upright
+from .image_profiles import Profile, conversion, converted, converted_floats, profile_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-FORMATS_IN_WORDS = "PNG, JPEG, WebP, BMP, TIFF"
-
 _LOADING = threading.Lock()
 _STRIP_BYTES = 1 << 18
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF tags
-_ORIENTATION = 274  # EXIF tag
 
 
-class ImageError(SampleError):
-    """An image cannot be read, or is none; the message names it and says what was expected."""
-
-
-def decoder(profile: str = "ignore") -> str:
-    """The decoder and the conventions by which files become pixels: a part of every number's identity.
+def decoder(profile: Profile = "ignore") -> str:
+    """The decoders and the conventions by which files become pixels: a part of every number's identity.
 
     >>> decoder().startswith("Pillow")
     True
     """
+    import simplejpeg  # type: ignore[import-untyped]
     from PIL import __version__, features
 
     jpeg = features.version("libjpeg_turbo") or features.version("jpg")
+    colours = "colour profiles ignored" if profile == "ignore" else conversion()
     return (
-        f"Pillow {__version__}, JPEG {jpeg}; EXIF applied; alpha on white; 16-bit kept; colour profiles ignored; "
-        "mask: BT.601 luma at least half"
+        f"Pillow {__version__}, JPEG {jpeg}, simplejpeg {simplejpeg.__version__}; EXIF applied, in memory to "
+        f"images as opened; alpha on white; 16-bit kept; {colours}; mask: BT.601 luma at least half"
     )
 
 
-def decode(data: bytes, name: str, *, opaque: bool = False) -> np.ndarray:
+def decode(data: bytes, name: str, *, opaque: bool = False, profile: Profile = "ignore") -> np.ndarray:
     """The pixels (H, W, 3) of an image file's bytes, uint8, or float32 in [0, 1] for 16-bit files.
 
     Raises `ImageError`, naming `name`, when they are empty, no image, damaged, cut short or too many pixels; and, with
-    `opaque`, for transparency.
+    `opaque`, for transparency. Raises `UnavailableError` when this machine has too little memory for them.
     """
     if not data:
         raise ImageError(f"{name} is empty; expected an image ({FORMATS_IN_WORDS})")
-    image = _open(data, name)
-    try:
-        pixels = _sixteen_bit_colour(image, data, name, opaque)
-        return _pixels(image, name, opaque) if pixels is None else pixels
-    except ImageError:
-        raise
-    except Exception as error:  # damaged data makes the decoders raise anything
-        raise ImageError(f"{name} is damaged and cannot be decoded: {_words(error)}") from error
+    with as_image_errors(f"{name} is damaged and cannot be decoded", name):
+        image = open_image(data, name)
+        pixels = _jpeg(image, data, profile) if image.format == "JPEG" else None
+        if pixels is None:
+            pixels = _wide_colour(image, data, name, opaque, profile)
+        if pixels is None:
+            load(image)
+            pixels = _pixels(image, name, opaque, profile, upright=orientation_stands(image))
+        check_whole(image, data)
+        return pixels
 
 
-def pil_pixels(image: Image.Image, name: str, *, opaque: bool = False) -> np.ndarray:
-    """The pixels (H, W, 3) of a PIL image, as `decode` gives those of a file. The image itself is not changed."""
-    try:
+def profile_in(data: bytes, name: str) -> bytes | None:
+    """The ICC profile of an image file's bytes, or None. Raises `ImageError` when they are no image."""
+    with as_image_errors(f"{name} is damaged", name):
+        return profile_of(open_image(data, name))
+
+
+def pil_pixels(image: Image.Image, name: str, *, opaque: bool = False, profile: Profile = "ignore") -> np.ndarray:
+    """The pixels (H, W, 3) of a PIL image, as `decode` gives those of a file. The image itself is not changed.
+
+    Its EXIF orientation is applied while it is the image that Pillow opened. What `convert`, `resize`, `crop`, `rotate`
+    and their kind return keeps the tag of the original or loses it, whether its pixels were turned or not: such an
+    image is taken as it is.
+    """
+    from PIL import ImageFile
+
+    with as_image_errors(f"{name} cannot be decoded", name):
+        as_opened = isinstance(image, ImageFile.ImageFile)
         with _LOADING:  # two samples may share one image that is not loaded yet
-            image.load()
-        return _pixels(image, name, opaque)
-    except ImageError:
-        raise
-    except Exception as error:
-        raise ImageError(f"{name} cannot be decoded: {_words(error)}") from error
+            if isinstance(image, ImageFile.ImageFile):
+                load_opened(image)
+            else:
+                image.load()
+        return _pixels(image, name, opaque, profile, upright=as_opened and orientation_stands(image))
 
 
 def on_white(samples: np.ndarray, name: str, *, opaque: bool = False) -> np.ndarray:
@@ -94,40 +116,28 @@ def on_white(samples: np.ndarray, name: str, *, opaque: bool = False) -> np.ndar
     return np.rint(colour * white).astype(np.uint8) if samples.dtype == np.uint8 else colour
 
 
-def _open(data: bytes, name: str) -> ImageFile.ImageFile:
-    """The image of `data`, not decoded yet.
-
-    What `Image.open(..., formats=FORMATS)` does, without its warning for large images: warnings go through filters that
-    all threads share, so this thread could neither silence it nor turn it into an error.
-    """
-    from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
-
-    for file_format in FORMATS:
-        factory, accepts = Image.OPEN[file_format]
-        if accepts is None or accepts(data[:16]) is not True:
-            continue
-        try:
-            image = factory(BytesIO(data), "")
-        except Exception as error:
-            raise ImageError(f"{name} starts as {file_format} and cannot be decoded: {_words(error)}") from error
-        _scale_transparent_grey(image)
-        width, height = image.size
-        if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
-            raise ImageError(
-                f"{name} claims {width} x {height} pixels, more than the {Image.MAX_IMAGE_PIXELS} that are decoded "
-                "(PIL.Image.MAX_IMAGE_PIXELS, against decompression bombs); make it smaller"
-            )
-        return image
-    raise ImageError(f"{name} is not an image that can be read ({FORMATS_IN_WORDS})")
+def _jpeg(image: ImageFile.ImageFile, data: bytes, profile: Profile) -> np.ndarray | None:
+    """The pixels of a JPEG, turned upright; None where Pillow has to make them."""
+    pixels = jpeg_pixels(data, image.mode)
+    if pixels is None or (profile == "convert" and profile_of(image)):
+        return None
+    if pixels.shape[:2] != image.size[::-1]:
+        raise DamageError(f"its size is {image.size} or {pixels.shape[1::-1]}")
+    return turned(pixels, image)
 
 
-def _pixels(image: Image.Image, name: str, opaque: bool) -> np.ndarray:
+def _pixels(image: Image.Image, name: str, opaque: bool, profile: Profile, *, upright: bool) -> np.ndarray:
     from PIL import Image
 
-    image.load()
-    image = _upright(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _grey_beyond_8_bits(image, name, opaque)
+        grey = _grey_beyond_8_bits(image, name, opaque)
+        if profile == "convert":
+            grey = converted_floats(grey, profile_of(image))
+        return turned(grey, image) if upright else grey
+    if upright:
+        image = turned_upright(image)
+    if profile == "convert":
+        image = converted(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
@@ -149,28 +159,8 @@ def _rgb_array(image: Image.Image) -> np.ndarray:
     rows = max(1, _STRIP_BYTES // (3 * width))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+        pixels[top:bottom] = np.asarray(cropped(image, (0, top, width, bottom)))
     return pixels
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; an EXIF block that is damaged says nothing."""
-    from PIL.Image import Transpose
-
-    try:
-        orientation = image.getexif().get(_ORIENTATION)
-    except (SyntaxError, struct.error, ValueError, KeyError, TypeError):
-        return image
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def _grey_beyond_8_bits(image: Image.Image, name: str, opaque: bool) -> np.ndarray:
@@ -194,43 +184,60 @@ def _grey_beyond_8_bits(image: Image.Image, name: str, opaque: bool) -> np.ndarr
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _sixteen_bit_colour(image: ImageFile.ImageFile, data: bytes, name: str, opaque: bool) -> np.ndarray | None:
-    """The pixels of an image with 16-bit colour in float32, or None if it is of another kind.
+def _wide_colour(
+    image: ImageFile.ImageFile, data: bytes, name: str, opaque: bool, profile: Profile
+) -> np.ndarray | None:
+    """The pixels of an image with 16-bit colour in float32, or None if it is of another kind."""
+    layout = layout_of(image)
+    tiff: Any = getattr(image, "tag_v2", {})
+    if tiff.get(_PLANAR) == 2 and 16 in tiff[_BITS_PER_SAMPLE]:
+        raise ImageError(f"{name} keeps 16-bit channels in separate planes, which cannot be read; save it interleaved")
+    if image.format == "PPM":
+        samples = _wide_ppm(image, data, name)
+    elif layout == "LA;16B" or re.fullmatch(r"RGB[AX]?;16[BLN]", layout):
+        samples = _two_bytes(image, data, name, layout)
+    else:
+        return None
+    if samples is None:
+        return None
+    if colour := image.info.get("transparency"):
+        samples = np.dstack([samples, np.where((samples == colour).all(axis=2), 0, 65535).astype(np.uint16)])
+    if profile == "convert" and (icc := profile_of(image)):
+        floats = samples / np.float32(65535)
+        samples = np.dstack([converted_floats(floats[..., :3], icc), floats[..., 3:]])
+    return on_white(samples, name, opaque=opaque)
+
+
+def _two_bytes(image: ImageFile.ImageFile, data: bytes, name: str, layout: str) -> np.ndarray:
+    """The samples of 16-bit colour, uint16.
 
     Pillow has no such mode and keeps the high byte of each sample. Reading the same file in the other byte order gives
     the low byte; grey with alpha is read as RGBA, whose four bytes it is.
     """
-    layout = _layout(image)
-    tiff: Any = getattr(image, "tag_v2", {})
-    if tiff.get(_PLANAR) == 2 and 16 in tiff[_BITS_PER_SAMPLE]:
-        raise ImageError(f"{name} keeps 16-bit channels in separate planes, which cannot be read; save it interleaved")
     if layout == "LA;16B":
         halves = _decoded_as(image, "RGBA").astype(np.uint16)
-        samples = halves[..., [0, 0, 0, 2]] << 8 | halves[..., [1, 1, 1, 3]]
-    elif re.fullmatch(r"RGB[AX]?;16[BLN]", layout):
-        native = "L" if sys.byteorder == "little" else "B"
-        other_order = layout[:-1] + {"L": "B", "B": "L"}[layout[-1].replace("N", native)]
-        low = _decoded_as(_open(data, name), other_order)
-        samples = _decoded_as(image, layout).astype(np.uint16) << 8 | low
-    else:
+        return halves[..., [0, 0, 0, 2]] << 8 | halves[..., [1, 1, 1, 3]]
+    native = "L" if sys.byteorder == "little" else "B"
+    other_order = layout[:-1] + {"L": "B", "B": "L"}[layout[-1].replace("N", native)]
+    low = _decoded_as(open_image(data, name), other_order)
+    return _decoded_as(image, layout).astype(np.uint16) << 8 | low
+
+
+def _wide_ppm(image: ImageFile.ImageFile, data: bytes, name: str) -> np.ndarray | None:
+    """The samples of a PPM or PGM of more than 8 bits, as shares of white; Pillow keeps 8 of them, or rounds."""
+    tile = image.tile[0]
+    most = tile.args[-1] if isinstance(tile.args, tuple) else 0
+    if not isinstance(most, int) or most <= 255 or data[:2] == b"P2":
         return None
-    if colour := image.info.get("transparency"):
-        samples = np.dstack([samples, np.where((samples == colour).all(axis=2), 0, 65535).astype(np.uint16)])
-    return on_white(samples, name, opaque=opaque)
-
-
-def _layout(image: ImageFile.ImageFile) -> str:
-    """How the samples stand in the file, in Pillow's words: "RGB;16B" is RGB of 16 bits, the high byte first."""
-    arguments = image.tile[0].args if image.tile else ""
-    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
-
-
-def _scale_transparent_grey(image: ImageFile.ImageFile) -> None:
-    """Pillow scales 2-bit and 4-bit grey to 8 bits, but not the grey that stands for transparent."""
-    levels = {"L;2": 3, "L;4": 15}.get(_layout(image))
-    colour = image.info.get("transparency")
-    if levels and isinstance(colour, int) and colour <= levels:
-        image.info["transparency"] = colour * 255 // levels
+    if data[:2] == b"P3":
+        raise ImageError(f"{name} is a PPM of more than 8 bits written as text; save it as binary (P6) or PNG")
+    (width, height), channels = image.size, 3 if image.mode == "RGB" else 1
+    if len(data) < tile.offset + 2 * channels * width * height:
+        raise DamageError("it is cut short")
+    samples = np.frombuffer(data, ">u2", channels * width * height, tile.offset).reshape(height, width, channels)
+    if samples.max() > most:
+        raise DamageError(f"it has samples of {samples.max()}, and white is {most}")
+    return np.repeat(samples / np.float32(most), 3 // channels, axis=2)
 
 
 def _decoded_as(image: ImageFile.ImageFile, layout: str) -> np.ndarray:
@@ -238,14 +245,10 @@ def _decoded_as(image: ImageFile.ImageFile, layout: str) -> np.ndarray:
         return (layout, *arguments[1:]) if isinstance(arguments, tuple) else layout
 
     image.tile = [tile._replace(args=told(tile.args)) for tile in image.tile]
-    image.load()
-    return np.array(_upright(image))
+    load(image)
+    return np.array(turned_upright(image))
 
 
 def _check_opaque(expected: bool, is_opaque: bool, name: str) -> None:
     if expected and not is_opaque:
         raise ImageError(f"{name} has transparent pixels; save it without transparency, as white on black")
-
-
-def _words(error: Exception) -> str:
-    return str(error).strip() or type(error).__name__

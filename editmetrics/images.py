@@ -5,6 +5,7 @@ How files become pixels (EXIF, transparency, 16 bits, colour) is told in `editme
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -15,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_decoding import FORMATS_IN_WORDS, ImageError, decode, decoder, on_white, pil_pixels
+from .image_decoding import decode, decoder, on_white, pil_pixels, profile_in
+from .image_files import ImageError, as_image_errors
+from .image_kinds import FORMATS_IN_WORDS, SUFFIXES, open_without_waiting, unreadable_kind
+from .image_masks import as_pixels, white_pixels
+from .image_profiles import Profile, profile_of
+from .sample import UnavailableError
 
 if TYPE_CHECKING:
     import torch
@@ -23,121 +29,164 @@ if TYPE_CHECKING:
 __all__ = [
     "SUFFIXES",
     "ImageError",
+    "Profile",
     "Unreadable",
+    "colour_profile",
     "decoder",
     "is_url",
     "read_bytes",
     "read_image",
     "read_mask",
     "to_tensor",
+    "unreadable_kind",
 ]
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".bmp", ".tif", ".tiff"})
-"""The suffixes, in lower case, of the files in a folder that are taken for images."""
+
+_OF_THIS_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # too little memory, too many open files
 
 
 @dataclass(frozen=True)
 class Unreadable:
     """Stands for an image that is known beforehand not to be usable; reading it raises `ImageError(reason)`.
 
-    A manifest row whose path leaves the manifest's folder has one: that row fails, the run goes on.
+    A manifest row whose path leaves the manifest's folder has one: that row fails, the run goes on. With `here`, the
+    image may be fine and only this machine could not read it: reading raises `UnavailableError(reason)`.
 
     >>> read_image(Unreadable("row 3 names no edited image"))
     Traceback (most recent call last):
-    editmetrics.image_decoding.ImageError: row 3 names no edited image
+    editmetrics.image_files.ImageError: row 3 names no edited image
     """
 
     reason: str
+    here: bool = False
 
 
-def read_image(image: Any, *, name: str | None = None) -> np.ndarray:
+def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignore") -> np.ndarray:
     """The pixels of one image: (H, W, 3), uint8, or float32 in [0, 1] for 16-bit files and floating point input.
 
     `image` is one of
 
-    - a path, or the bytes of a file: PNG, JPEG, WebP, BMP or TIFF;
-    - a PIL image;
-    - an array (H, W, 3), (H, W, 4), (H, W, 1) or (H, W): uint8, uint16, or floating point in [0, 1]; an array
-      (H, W, 3) of uint8 or float32 is returned itself, not copied;
+    - a path, or the bytes of a file, of a format that `editmetrics.image_kinds` lists as readable;
+    - a PIL image; its EXIF orientation is applied only if it is the image that Pillow opened;
+    - an array (H, W, 3), (H, W, 4), (H, W, 1) or (H, W): uint8, uint16, or floating point in [0, 1];
     - a tensor (3, H, W) or (1, H, W) on any device: uint8, or floating point in [0, 1].
 
     Transparency is composited on white: `alpha * colour + (1 - alpha) * white`, for 8-bit images rounded to the nearest
-    level. Raises `ImageError`, which calls the image `name`; without one, its path or what it is.
+    level. With `profile="convert"`, colours become sRGB by the ICC profile of a file or PIL image that has one.
+
+    The result is read-only, so that nobody changes what others look at; it shares the memory of an array (H, W, 3) of
+    uint8 or float32, which itself stays writable. Raises `ImageError`, which calls the image `name` (without one, its
+    path or what it is), and `UnavailableError` when this machine has too little memory.
 
     >>> read_image("docs/examples/source/cat.jpg").dtype
     dtype('uint8')
     >>> read_image(np.array([[0.0, 1.0]]))[0, 1].tolist()
     [1.0, 1.0, 1.0]
     """
-    return _read(image, name, opaque=False)
+    return _read_only(_read(image, name, opaque=False, profile=profile))
 
 
-def _read(image: Any, name: str | None, opaque: bool) -> np.ndarray:
+def _read(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore") -> np.ndarray:
     if isinstance(image, Unreadable):
-        raise ImageError(image.reason)
+        raise UnavailableError(image.reason) if image.here else ImageError(image.reason)
     if isinstance(image, (str, os.PathLike)):
-        return decode(read_bytes(image), name or _path_name(image), opaque=opaque)
+        return decode(read_bytes(image), name or _path_name(image), opaque=opaque, profile=profile)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode(bytes(image), name or "the image", opaque=opaque)
+        return decode(bytes(image), name or "the image", opaque=opaque, profile=profile)
     if isinstance(image, np.ndarray):
-        return _from_array(image, name or "the array", opaque)
+        with as_image_errors(f"{name or 'the array'} cannot be read", name or "the array"):
+            return _from_array(image, name or "the array", opaque)
     if _is_tensor(image):
         return _from_tensor(image, name or "the tensor")
     from PIL import Image
 
     if isinstance(image, Image.Image):
-        return pil_pixels(image, name or str(getattr(image, "filename", "")) or "the PIL image", opaque=opaque)
+        called = name or str(getattr(image, "filename", "")) or "the PIL image"
+        return pil_pixels(image, called, opaque=opaque, profile=profile)
     raise ImageError(
         f"{name or 'the image'} is of type {type(image).__name__}; an image is a path, the bytes of a file, "
         "a PIL image, an array (H, W, 3) or a tensor (3, H, W)"
     )
 
 
+def colour_profile(image: Any) -> bytes | None:
+    """The ICC profile of a file's bytes or path or of a PIL image; None without one, and of arrays and tensors.
+
+    Raises `ImageError` for what cannot be opened.
+
+    >>> colour_profile("docs/examples/source/cat.jpg") is None
+    True
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return profile_in(read_bytes(image), _path_name(image))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return profile_in(bytes(image), "the image")
+    if isinstance(image, Unreadable):
+        raise ImageError(image.reason)
+    return profile_of(image) if hasattr(image, "getexif") else None
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def eight_bits(pixels: np.ndarray) -> np.ndarray:
     """Pixels as `read_image` gives them, as uint8: the float32 of 16-bit images to the nearest of 256 levels.
+
+    The array is one of its own and writable, as networks' preprocessing wants it.
 
     >>> eight_bits(np.full((1, 1, 3), 0.5, np.float32))[0, 0]
     array([128, 128, 128], dtype=uint8)
     """
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
+    return pixels.copy() if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
 
 
 def read_mask(image: Any, *, name: str | None = None) -> np.ndarray:
     """The edited region: an array (H, W) of bool, true where the mask is white, its luma at least half of white's.
 
-    `image` is anything that `read_image` takes, or an array or tensor (H, W) of bool; a bool array is returned itself.
-    Luma is `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601). Raises `ImageError`; also for masks that would be misread
-    without a word: transparent ones, coloured ones, and those that mark the region with 1 where white is 255.
+    `image` is anything that `read_image` takes, or an array or tensor (H, W) of bool, of integers that are 0 and 1 or 0
+    and 255, or of floating point that is 0 and 255. The result is read-only. Luma is `0.299 R + 0.587 G + 0.114 B`
+    (ITU-R BT.601). A black mask marks nothing. Raises `ImageError`; also for masks that would be silently misread:
+    transparent ones, coloured ones, and those that mark a region with what is nearer to black than to white (1 where
+    white is 255, a class, a percentage).
 
     >>> read_mask(np.array([[0, 127, 128, 255]], dtype=np.uint8)).tolist()
     [[False, False, True, True]]
+    >>> read_mask(np.array([[0, 1, 1, 0]])).tolist()
+    [[False, True, True, False]]
     """
     name = name or (_path_name(image) if isinstance(image, (str, os.PathLike)) else "the mask")
-    if _is_tensor(image) and (image.ndim == 2 or str(image.dtype) == "torch.bool"):
-        image = image.detach().cpu().numpy()
-        image = image[0] if image.ndim == 3 and len(image) == 1 else image
+    if _is_tensor(image):
+        image = _mask_array(image)
     if isinstance(image, np.ndarray) and image.dtype == bool:
         if image.ndim != 2 or 0 in image.shape:
             raise ImageError(f"{name} has the shape {image.shape}; a mask of bool is (H, W)")
-        return image
-    pixels = _read(image, name, opaque=True)
-    white = 255 if pixels.dtype == np.uint8 else 1
-    if pixels.max() == 1 < white:
-        raise ImageError(f"{name} marks the region with 1, which is nearly black; a mask is white (255) on black (0)")
-    if np.ptp(pixels, axis=2).max() > white / 2:
-        raise ImageError(f"{name} is coloured; a mask is white on black")
-    luma = pixels @ np.array([299, 587, 114], dtype=np.float32)  # times 1000, which keeps the luma of 8 bits exact
-    return luma >= 500 * white
+        return _read_only(image)
+    if isinstance(image, np.ndarray):
+        image = as_pixels(image, name)
+    return _read_only(white_pixels(_read(image, name, opaque=True), name))
+
+
+def _mask_array(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor (H, W), (1, H, W) or (3, H, W) as the array of the same numbers, (H, W) or (H, W, 3)."""
+    tensor = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
+    array: np.ndarray = tensor.cpu().numpy()
+    if array.ndim == 3 and len(array) in (1, 3):
+        return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
+    return array
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, for those who hash it before `read_image(data, name=path)` decodes it.
 
-    Raises `ImageError` for a URL, and when `path` is missing, a folder, no regular file or may not be read.
+    Raises `ImageError` for a URL, and when `path` is missing, a folder, no regular file or may not be read;
+    `UnavailableError` when this machine has too little memory or too many open files.
     """
     name = _path_name(path)
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open(path, "rb", opener=open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ImageError(f"{name} is no regular file; expected an image file ({FORMATS_IN_WORDS})")
             return file.read()
@@ -149,7 +198,13 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         if os.path.isdir(path):
             raise ImageError(f"{name} is a folder; expected an image file ({FORMATS_IN_WORDS})") from error
         raise ImageError(f"{name} may not be read: permission denied; change its permissions") from error
-    except (OSError, ValueError) as error:  # too long a name, a NUL in it, a failing disk
+    except (MemoryError, OSError) as error:
+        if isinstance(error, MemoryError) or error.errno in _OF_THIS_MACHINE:
+            raise UnavailableError(
+                f"{name} cannot be read on this machine now: {error or 'too little memory'}"
+            ) from error
+        raise ImageError(f"{name!r} cannot be opened: {error}") from error  # too long a name, a failing disk
+    except ValueError as error:  # a NUL in the name
         raise ImageError(f"{name!r} cannot be opened: {error}") from error
 
 
@@ -165,8 +220,8 @@ def is_url(text: str) -> bool:
 def to_tensor(pixels: np.ndarray) -> torch.Tensor:
     """An array (H, W, 3) as a tensor (3, H, W), or (H, W) as (1, H, W), of the same type, sharing its memory.
 
-    Read-only arrays and those with negative strides are copied, since torch cannot share them.
-
+    Read-only arrays, such as those of `read_image`, and those with negative strides are copied: torch has no read-only
+    tensors.
 
     >>> to_tensor(np.zeros((4, 6, 3), dtype=np.uint8)).shape
     torch.Size([3, 4, 6])
@@ -184,6 +239,7 @@ def _from_array(array: np.ndarray, name: str, opaque: bool) -> np.ndarray:
         raise ImageError(f"{name} is a batch of the shape {array.shape}; give one image at a time, (H, W, 3)")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
         raise ImageError(f"{name} has the shape {array.shape}; expected (H, W, 3), (H, W, 4) or (H, W)")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.uint8, np.uint16) and array.dtype.kind != "f":
         raise ImageError(f"{name} is of {array.dtype}; expected uint8, uint16 or floating point in [0, 1]")
     if array.dtype.kind == "f":
@@ -226,7 +282,3 @@ def _is_tensor(image: Any) -> bool:
 
 def _path_name(path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a named pipe would wait for its writer

@@ -78,7 +78,6 @@ def test_every_row_of_large_and_odd_sizes(size):
     pixels = RNG.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     read = read_image(encoded(Image.fromarray(pixels), "BMP"))
     np.testing.assert_array_equal(read, pixels)
-    assert read.flags.writeable
     assert read.flags.c_contiguous
 
 
@@ -322,7 +321,7 @@ def test_the_first_frame_is_read(file_format):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_an_array_of_rgb_is_not_copied(dtype):
     array = np.zeros((4, 5, 3), dtype)
-    assert read_image(array) is array
+    assert np.shares_memory(read_image(array), array)
 
 
 def test_other_arrays():
@@ -399,17 +398,17 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
     heads = {f"head-{form}": (data[:20], "decoded|damaged|not an image") for form, data in plain.items()}
     broken = bytearray(plain["PNG"])
     broken[len(broken) // 2] ^= 255
-    gif = encoded(photo.convert("P"), "GIF")
-    ppm = encoded(photo, "PPM")
     return {
         **cut,
         **heads,
         "empty": (b"", "is empty"),
-        "text": (b"<html>404 not found</html>", r"is not an image that can be read \(PNG, JPEG, WebP, BMP, TIFF\)"),
+        "text": (b"<html>404 not found</html>", r"is not an image that can be read \(PNG, JPEG, WebP, BMP, TIFF, "),
         "bit-flipped": (bytes(broken), "damaged"),
-        "gif": (gif, "is not an image that can be read"),
-        "ppm": (ppm, "is not an image that can be read"),
-        "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "is not an image that can be read"),
+        "eps": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n",
+            "is a file of the kind EPS, which cannot be read",
+        ),
+        "psd": (b"8BPS\0\1" + bytes(40), "is a file of the kind Photoshop, which cannot be read"),
         "bomb": (png(np.zeros((1, 1), int), 8, 0, size=(20000, 20000)), "20000 x 20000 pixels"),
         "just-over": (png(np.zeros((1, 1), int), 8, 0, size=(10000, 9000)), "10000 x 9000 pixels"),
         "text-bomb": (
@@ -431,15 +430,6 @@ def test_a_file_that_cannot_be_read_is_one_error_that_names_it(name, tmp_path):
                 read_image(given, name=None if given is path else called)
         assert called in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-def test_the_limit_on_pixels_is_pillows(monkeypatch):
-    data = encoded(Image.new("RGB", (20, 20)), "PNG")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    assert read_image(data).shape == (20, 20, 3)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 399)
-    with pytest.raises(ImageError, match="20 x 20 pixels, more than the 399"):
-        read_image(data)
 
 
 def test_paths_that_are_no_readable_file(tmp_path):
@@ -514,7 +504,7 @@ def test_a_mask_of_bool_passes_through():
     import torch
 
     mask = np.eye(4, dtype=bool)
-    assert read_mask(mask) is mask
+    assert np.shares_memory(read_mask(mask), mask)
     for given in (torch.tensor(mask), torch.tensor(mask)[None], torch.tensor(mask).float(), Image.fromarray(mask)):
         np.testing.assert_array_equal(read_mask(given), mask)
 
@@ -522,7 +512,7 @@ def test_a_mask_of_bool_passes_through():
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.eye(4, dtype=np.uint8), r"with 1, which is nearly black; a mask is white \(255\)"),
+        (np.eye(4, dtype=np.uint8), r"its values are 0, 1 of 255; a mask is white \(255;"),
         (np.full((4, 4, 3), (255, 0, 0), np.uint8), "coloured"),
         (np.full((4, 4, 4), 120, np.uint8), "transparent"),
         (Image.new("RGBA", (4, 4), (255, 255, 255, 0)), "transparent"),

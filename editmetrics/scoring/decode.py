@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..images import ImageError, Unreadable, read_bytes, read_image, read_mask
-from ..sample import IMAGE_FIELDS, Sample
+from ..image_kinds import HEAD_BYTES, decoder_of
+from ..image_profiles import profiles_differ
+from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes, read_image, read_mask
+from ..sample import IMAGE_FIELDS, Sample, UnavailableError
 
 Content = bytes | np.ndarray | Unreadable
 """What an image is before it is decoded: a file's bytes, the pixels of an image in memory, or why there is neither."""
@@ -22,13 +25,16 @@ class Opened:
     """A sample whose files have been read, and not yet decoded.
 
     `fingerprint` tells by content whether a score of an earlier run still holds; `decoded` is the sample as metrics
-    get it. An image that cannot be read fails the metrics that look at it, and no others.
+    get it. An image that cannot be read fails the metrics that look at it, and no others. `profile` says what becomes
+    of colour profiles (`editmetrics.images.read_image`).
     """
 
-    def __init__(self, sample: Sample, fields: Iterable[str], profile: str = "ignore") -> None:
+    def __init__(self, sample: Sample, fields: Iterable[str], profile: Profile = "ignore") -> None:
         self.sample = sample
+        self.profile = profile
         self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
         self._digests: dict[str, str] = {}
+        self._profiles: dict[str, bytes | None] = {}
 
     def fingerprint(self, fields: Iterable[str], columns: Iterable[str] = ()) -> str:
         """32 hex digits that change when the content of any of `fields` does, or a value of `columns` in `meta`."""
@@ -44,7 +50,25 @@ class Opened:
         return replace(self.sample, **images)
 
     def note(self, fields: Iterable[str]) -> str | None:
-        return None
+        """A note when the images among `fields` have colour profiles that give different colours, else None.
+
+        There is none where profiles are converted, nor of images that cannot be opened. Masks have no colours.
+        """
+        if self.profile == "convert":
+            return None
+        profiles = {}
+        for name in fields:
+            if name in self._images and name != "mask":
+                with suppress(ImageError, UnavailableError):  # it has a reason of its own when it is looked at
+                    profiles[name] = self._profile(name)
+        differing = profiles_differ(profiles)
+        return differing and f"{differing}: their colours are compared as they stand in the files"
+
+    def _profile(self, name: str) -> bytes | None:
+        if name not in self._profiles:
+            content, image = self._images[name], getattr(self.sample, name)
+            self._profiles[name] = colour_profile(image if isinstance(content, np.ndarray) else content)
+        return self._profiles[name]
 
     def _digest(self, name: str) -> str:
         if name not in self._digests:  # several metrics look at the same images
@@ -61,21 +85,21 @@ class Opened:
             if isinstance(image, (bytes, bytearray, memoryview)):
                 return bytes(image)
             return self._pixels(name, image)
-        except ImageError as error:
-            return Unreadable(str(error))
+        except (ImageError, UnavailableError) as error:
+            return Unreadable(str(error), here=isinstance(error, UnavailableError))
 
     def _decoded(self, name: str) -> np.ndarray | Unreadable:
         try:
             return self._pixels(name, self._images[name])
-        except ImageError as error:
-            return Unreadable(str(error))
+        except (ImageError, UnavailableError) as error:
+            return Unreadable(str(error), here=isinstance(error, UnavailableError))
 
     def _pixels(self, name: str, image: Any) -> np.ndarray:
         given = getattr(self.sample, name)
         called = (
             os.fspath(given) if isinstance(given, (str, os.PathLike)) else f"the {name} image of {self.sample.id!r}"
         )
-        return read_mask(image, name=called) if name == "mask" else read_image(image, name=called)
+        return read_mask(image, name=called) if name == "mask" else read_image(image, name=called, profile=self.profile)
 
 
 def _digest(content: Content) -> str:
@@ -83,4 +107,4 @@ def _digest(content: Content) -> str:
         return f"unreadable: {content.reason}"
     if isinstance(content, np.ndarray):
         return f"{content.dtype} {content.shape} {hashlib.sha256(content.tobytes()).hexdigest()}"
-    return hashlib.sha256(content).hexdigest()
+    return f"{hashlib.sha256(content).hexdigest()} {decoder_of(content[:HEAD_BYTES])}".strip()
