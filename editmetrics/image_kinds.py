@@ -1,0 +1,166 @@
+"""Which kinds of image files there are, how to tell them apart, and which of them can be read here.
+
+Nothing here imports Pillow: whoever looks through a folder needs names only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+HEAD_BYTES = 32
+"""How many of a file's first bytes tell its kind."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of image file: its suffixes, what its first bytes match, and how it is read, if it is.
+
+    `format` is Pillow's name of it, empty for kinds that are never read. `needs` is the module without which it cannot
+    be read, and `install` what brings that module.
+    """
+
+    name: str
+    suffixes: str
+    head: bytes = b""
+    format: str = ""
+    needs: str = "PIL"
+    install: str = ""
+
+    def starts(self, head: bytes) -> bool:
+        """Whether a file that begins with `head` is of this kind, as far as its first bytes tell."""
+        return bool(self.head) and re.match(self.head, head, re.DOTALL) is not None
+
+    @property
+    def readable(self) -> bool:
+        """Whether such a file can be read here."""
+        return bool(self.format) and _importable(self.needs)
+
+    @property
+    def remedy(self) -> str:
+        """What to do with a file of this kind that cannot be read here."""
+        return f"pip install {self.install}" if self.install else "save it as PNG"
+
+
+_BRAND = rb"....ftyp(?:%b)"  # ISO base media files: the size of the first box, its name, the major brand
+
+KINDS = (
+    Kind("PNG", ".png .apng", rb"\x89PNG\r\n\x1a\n", "PNG"),
+    Kind("JPEG", ".jpg .jpeg .jpe .jfif .mpo", rb"\xff\xd8\xff", "JPEG"),
+    Kind("WebP", ".webp", rb"RIFF....WEBP", "WEBP"),
+    Kind("BMP", ".bmp", rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"),
+    Kind("TIFF", ".tif .tiff", rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF"),
+    Kind("GIF", ".gif", rb"GIF8[79]a", "GIF"),
+    Kind("PPM", ".ppm .pgm .pbm .pnm", rb"P[1-6]\s+[#\d]", "PPM"),
+    Kind(
+        "JPEG 2000",
+        ".jp2 .j2k .j2c .jpc .jpf .jpx",
+        rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+        "JPEG2000",
+    ),
+    Kind("AVIF", ".avif .avifs", _BRAND % rb"avif|avis", "AVIF", "PIL._avif", "'pillow>=11.3'"),
+    Kind(
+        "HEIC",
+        ".heic .heif .heics .heifs .hif",
+        _BRAND % rb"heic|heix|heim|heis|hevc|hevx|mif1|msf1",
+        "HEIF",
+        "pillow_heif",
+        "'editmetrics[formats]'",
+    ),
+    Kind(
+        "JPEG XL",
+        ".jxl",
+        rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
+        "JXL",
+        "pillow_jxl",
+        "'editmetrics[formats]'",
+    ),
+    Kind("JPEG XR", ".jxr .wdp .hdp", rb"II\xbc"),
+    Kind("camera raw", ".raw .dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .orf .rw2 .raf .pef .srw .3fr .iiq .x3f"),
+    Kind("Photoshop", ".psd .psb", rb"8BPS"),
+    Kind("OpenEXR", ".exr", rb"\x76\x2f\x31\x01"),
+    Kind("Radiance HDR", ".hdr .rgbe", rb"#\?RADIANCE|#\?RGBE"),
+    Kind("PFM", ".pfm", rb"P[fF]\s+\d"),
+    Kind("SVG", ".svg .svgz", rb"<svg|<\?xml[^>]*>\s*<svg"),
+    Kind("EPS", ".eps .ps .ai", rb"%!PS"),
+    Kind("Targa", ".tga .icb .vda .vst"),
+    Kind("icon", ".ico .cur .icns", rb"\0\0[\1\2]\0[^\0]\0.{2}\0|icns"),
+    Kind("DDS", ".dds", rb"DDS \x7c"),
+    Kind("QOI", ".qoi", rb"qoif"),
+    Kind("GIMP", ".xcf", rb"gimp xcf"),
+    Kind("PCX", ".pcx"),
+    Kind("SGI", ".sgi .rgb .rgba .bw"),
+    Kind("DIB", ".dib"),
+    Kind("X bitmap", ".xbm .xpm"),
+    Kind("Windows metafile", ".wmf .emf"),
+    Kind("DICOM", ".dcm .dicom"),
+    Kind("FITS", ".fits .fit", rb"SIMPLE  ="),
+    Kind("BPG", ".bpg", rb"BPG\xfb"),
+    Kind("FLIF", ".flif", rb"FLIF"),
+    Kind("KTX", ".ktx .ktx2", rb"\xabKTX "),
+)
+
+
+def _importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # what should hold it is missing
+        return False
+
+
+def kinds_read_here() -> Iterator[Kind]:
+    """The kinds that can be read here, in the order in which a file is tried."""
+    return (kind for kind in KINDS if kind.readable)
+
+
+SUFFIXES = frozenset(suffix for kind in kinds_read_here() for suffix in kind.suffixes.split())
+"""The suffixes, in lower case, of the files in a folder that are taken for images: those that can be read here."""
+
+FORMATS_IN_WORDS = ", ".join(kind.name for kind in kinds_read_here())
+
+
+def kind_of(head: bytes) -> Kind | None:
+    """The kind of image that begins with `head` (`HEAD_BYTES` of it are enough); None when it looks like none.
+
+    >>> kind_of(b"GIF89a").name
+    'GIF'
+    """
+    return next((kind for kind in KINDS if kind.starts(head)), None)
+
+
+def unreadable_kind(path: str | os.PathLike[str]) -> str | None:
+    """The kind of image (HEIC, ...) that this file is by suffix or first bytes and that cannot be read here; None for
+    others.
+
+    The suffix decides where it is that of an image; the file is opened only where it is not. One that holds a kind that
+    can be read, under a name that does not say so, is "PNG without its suffix". What cannot be opened is None.
+
+    >>> unreadable_kind("layers.psd"), unreadable_kind("cat.png")
+    ('Photoshop', None)
+    """
+    suffix = os.path.splitext(os.fsdecode(path))[1].lower()
+    for kind in KINDS:
+        if suffix in kind.suffixes.split():
+            return None if kind.readable else kind.name
+    looks_like = kind_of(_head(path))
+    if looks_like is None:
+        return None
+    return f"{looks_like.name} without its suffix" if looks_like.readable else looks_like.name
+
+
+def _head(path: str | os.PathLike[str]) -> bytes:
+    """The first bytes of a regular file; none of what is something else or cannot be read."""
+    try:
+        with open(path, "rb", opener=open_without_waiting, buffering=0) as file:
+            return file.read(HEAD_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except (OSError, ValueError):
+        return b""
+
+
+def open_without_waiting(path: str, flags: int) -> int:
+    """An `opener` for `open`: opening a named pipe would else wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
