@@ -10,7 +10,7 @@ from ..sample import Sample
 from .lookup import Named, look_up
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .sample_set import DataError, SampleSet
-from .text import escaped
+from .text import told_apart
 
 
 def from_folders(
@@ -121,7 +121,7 @@ def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence
         return systems
     if len(folders) == 1:
         return [None]
-    parts = [Path(escaped(os.path.abspath(folder))).parts for folder in folders]
+    parts = [Path(told_apart(os.path.abspath(folder))).parts for folder in folders]
     if len(set(parts)) < len(parts):
         raise DataError(f"an edited folder is given twice: {', '.join(map(str, folders))}")
     depth = next(n for n in range(1, max(map(len, parts)) + 1) if len({path[-n:] for path in parts}) == len(parts))

@@ -78,7 +78,7 @@ class ImageFolder:
             return Unreadable(f"{place}: {text} is a URL, and URLs are not opened; download it first")
         path = os.path.join(self.folder, text)
         if not self._holds(self._resolved(path)):
-            return Unreadable(f"{place}: {self._why_outside(text)}")
+            return Unreadable(mended(f"{place}: {self._why_outside(text)}"))
         if "\\" in text and os.sep != "\\" and not os.path.lexists(path):
             slashes = text.replace("\\", "/")
             return Unreadable(f"{place}: {text} does not exist; folders are separated by /, as in {slashes}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..image_kinds import KINDS
 from ..images import SUFFIXES, unreadable_kind
 from .sample_set import DataError
-from .text import mended, stripped
+from .text import stripped, told_apart
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
 
@@ -63,7 +63,7 @@ def image_name(path: str) -> str:
     """
     path = posixpath.normpath((stripped(path) or path).replace("\\", "/"))
     stem, suffix = posixpath.splitext(path)
-    name = unicodedata.normalize("NFC", mended(stem if suffix.lower() in NAMED_SUFFIXES else path))
+    name = unicodedata.normalize("NFC", told_apart(stem if suffix.lower() in NAMED_SUFFIXES else path))
     return stripped(name) or name
 
 

@@ -32,6 +32,15 @@ def mended(text: str) -> str:
     return LONE_SURROGATE.sub("\ufffd", text)
 
 
+def told_apart(text: str) -> str:
+    """`mended`, with the bytes in hexadecimal digits, so that two names that differ in such a byte still differ.
+
+    >>> told_apart("caf\\udce9"), told_apart("caf\\udce8")
+    ('caf�E9', 'caf�E8')
+    """
+    return LONE_SURROGATE.sub(lambda byte: f"\ufffd{ord(byte[0]) - 0xDC00 & 0x3FF:02X}", text)
+
+
 def escaped(text: str) -> str:
     r"""`text` with the escapes of what cannot be written, as `scores.csv` has them: the byte 0xE9 as "\udce9".
 
