@@ -93,7 +93,8 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                 problem = f"has {len(values)} cells where the first line names {len(columns)} columns"
             if damaged and any(LONE_SURROGATE.search(value) for value in values):
                 values, problem = list(map(mended, values)), NOT_UTF8
-            yield Row(place, {name: stripped(value) for name, value in zip(columns, values, strict=False)}, problem)
+            filled = {name: stripped(value) for name, value in zip(columns, values, strict=False)}
+            yield Row(place, dict.fromkeys(columns) | filled, problem)
     except csv.Error as error:
         raise DataError(f"{path}, from line {first} on: is not csv: {error}; a quote may be missing") from error
 

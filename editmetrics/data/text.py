@@ -64,8 +64,8 @@ def usable_text(cell: Any, place: str, name: str) -> str | None:
     """The text of the cell `name` at `place`: `stripped`, None where there is none; an `UnusableText` that says so for
     numbers (NaN, pandas' empty cell, among them), for whatever else is no text, and for halves of characters.
     """
-    if cell is None:
-        return None
+    if cell is None or isinstance(cell, UnusableText):
+        return cell
     if isinstance(cell, str):
         text = stripped(cell)
         if text is None or not LONE_SURROGATE.search(text):
