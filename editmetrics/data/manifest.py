@@ -41,7 +41,8 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
         raise DataError(f"{path} has no rows")
     columns = dict.fromkeys(mended(column) for row in rows for column in row.cells)
     if "edited" not in columns:
-        raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}")
+        broken = next((f"; {row.place} {row.problem}" for row in rows if row.problem), "")
+        raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}{broken}")
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is no folder; it holds the images that {path} names")

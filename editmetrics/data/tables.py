@@ -20,6 +20,9 @@ NOT_UTF8 = "is not UTF-8 text; save the file as UTF-8"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What other programs write between the cells of a csv."""
 
+BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF")
+"""How the files begin that are called .csv and are spreadsheets, archives or parquet."""
+
 TABLE_SUFFIXES = frozenset({".csv", ".jsonl", ".parquet"})
 
 
@@ -78,6 +81,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     first = 1
     try:
         header = next(reader, [])
+        header = [name.replace(nul, "\0") for name in header] if nul else header
         columns = [mended(stripped(name) or f"column_{index}") for index, name in enumerate(header, 1)]
         if twice := [name for name, count in Counter(columns).items() if count > 1]:
             raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once; rename one")
@@ -155,12 +159,13 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 def _row(place: str, cells: Mapping[str, Any]) -> Row:
     """A row of typed cells, in which texts and the names of columns have no blanks around them."""
     found: dict[str, Any] = {}
+    problem = None
     for index, (key, cell) in enumerate(cells.items(), 1):
         name = stripped(key) or f"column_{index}"
         if name in found:
-            return Row(place, problem=f"has the column {name!r} more than once; rename one")
+            problem = f"has the column {name!r} more than once; rename one"
         found[name] = stripped(cell) if isinstance(cell, str) else cell
-    return Row(place, found)
+    return Row(place, found, problem)
 
 
 def _mended_value(value: Any) -> Any:
@@ -177,6 +182,6 @@ def _forgiving_text(path: Path) -> str:
     data = read_data(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16 text; save it as UTF-8")
-    if b"\0" in data.partition(b"\n")[0]:  # a table may hold a NUL in a text; a first line that does is no table's
-        raise DataError(f"{path}, line 1: holds binary data; expected UTF-8 text")
+    if data.startswith(BINARY) or b"\0" in data[:2]:  # UTF-16 without a mark; further on, a NUL is a sign of a text
+        raise DataError(f"{path} holds binary data; expected UTF-8 text")
     return data.decode("utf-8-sig", "surrogateescape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import math
 import os
@@ -47,7 +48,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         if path.suffix.lower() == ".parquet":
             import polars
 
-            polars.DataFrame([_series(name, values) for name, values in columns.items()]).write_parquet(temporary)
+            data = io.BytesIO()  # of a full disk, polars says that the file is out of specification
+            polars.DataFrame([_series(name, values) for name, values in columns.items()]).write_parquet(data)
+            temporary.write_bytes(data.getbuffer())
             return
         cells = zip(*columns.values(), strict=True)
         with open(temporary, "w", encoding="utf-8", newline="") as file:
