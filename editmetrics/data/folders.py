@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..sample import Sample
+from ..sample import Sample, UnusableText
 from .lookup import Named, look_up
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .sample_set import DataError, SampleSet
@@ -86,6 +86,8 @@ def from_files(
     sample = Sample(names[0], edited=paths[0], source=source, mask=mask, reference=reference)
     found = look_up([Named(sample, names)], prompts=prompts, prompt=prompt, masks=masks, references=references)
     missing = {kind: who for kind, who in found.unmatched.items() if kind.startswith("without_")}
+    if isinstance(prompt_of := found.samples[0].prompt, UnusableText):
+        missing["unreadable"] = [prompt_of.reason]
     return SampleSet(found.samples, missing)  # what belongs to other images is none of this pair's business
 
 

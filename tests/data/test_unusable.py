@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editmetrics.data import DataError, find_samples, from_folders, names
+from editmetrics.data import DataError, find_samples, from_files, from_folders, names
 from editmetrics.sample import UnusableText
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -147,6 +147,18 @@ def test_a_text_beside_an_image_that_is_none_costs_its_prompt(folders):
     assert isinstance(a.prompt, UnusableText)
     assert z.prompt == "make it red"
     assert found.unmatched == {"unreadable": [f"{edited / 'a.txt'}, line 1: is not UTF-8 text; save the file as UTF-8"]}
+
+
+def test_of_two_files_the_unusable_prompt_is_said(folders):
+    source, edited = folders
+    for texts, said in (
+        ({"a": 3, "b": 4}, ["prompts['a']: its prompt is 3; expected text in UTF-8"]),
+        ({"a": "x"}, []),
+    ):
+        found = find_samples([source / "a.png", edited / "a.png"], prompts=None)
+        assert not found.unmatched
+        found = from_files(source / "a.png", edited / "a.png", prompts=texts)
+        assert found.unmatched.get("unreadable", []) == said
 
 
 @pytest.mark.parametrize("both", [True, False])
