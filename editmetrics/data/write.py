@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import math
@@ -22,8 +21,6 @@ from .text import escaped
 if TYPE_CHECKING:
     import polars
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
 
 def check_writable(path: Path) -> None:
     """Raise `DataError` unless `path` is a csv, jsonl or parquet file in a folder that is there."""
@@ -38,8 +35,8 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write `rows`, from column to value, to `path`; None, NaN and missing values are empty cells (in jsonl, no key).
 
     Infinities are "inf" and "-inf" where the format has none, lists and objects in a csv are JSON, and what is no text
-    in a file name or a prompt is written as an escape. Raises `DataError` when the file cannot be written; one that was
-    there before is kept then.
+    in a file name or a prompt is written as an escape. Raises `OSError`, naming `path`, when it cannot be written; a
+    file that was there before is kept then.
     """
     check_writable(path)
     names = list(dict.fromkeys(column for row in rows for column in row))
@@ -69,15 +66,13 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A new file beside `path` to write to, which takes its place at the end, and is removed if anything goes wrong.
 
-    Raises `DataError` when there is no room for it, or it may not be made; what was at `path` is then there unchanged.
+    An `OSError` on the way, such as that of a full disk, names `path`, which holds what it held.
     """
+    temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix[:40], dir=path.parent)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}; write to another folder") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
@@ -86,12 +81,10 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())  # what the disk refuses late, it refuses before the old file is gone
         temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise DataError(
-                f"{path} cannot be written: {error.strerror}; what was there before is unchanged; make room, and give "
-                "the same command again"
-            ) from error
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
 
 
