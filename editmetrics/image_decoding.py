@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_kinds import FORMATS_IN_WORDS, HEAD_BYTES, kind_of
 from .sample import SampleError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+FORMATS_IN_WORDS = "PNG, JPEG, WebP, BMP, TIFF"
 
 _LOADING = threading.Lock()
 _STRIP_BYTES = 1 << 18

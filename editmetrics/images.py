@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_decoding import ImageError, decode, decoder, on_white, pil_pixels
-from .image_kinds import FORMATS_IN_WORDS, SUFFIXES, open_without_waiting, unreadable_kind
+from .image_decoding import FORMATS_IN_WORDS, ImageError, decode, decoder, on_white, pil_pixels
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +30,10 @@ __all__ = [
     "read_image",
     "read_mask",
     "to_tensor",
-    "unreadable_kind",
 ]
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".bmp", ".tif", ".tiff"})
+"""The suffixes, in lower case, of the files in a folder that are taken for images."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """
     name = _path_name(path)
     try:
-        with open(path, "rb", opener=open_without_waiting) as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ImageError(f"{name} is no regular file; expected an image file ({FORMATS_IN_WORDS})")
             return file.read()
@@ -226,3 +227,6 @@ def _is_tensor(image: Any) -> bool:
 def _path_name(path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path)
 
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a named pipe would wait for its writer
