@@ -6,6 +6,7 @@ Nothing here imports anything of the project, nor any heavy library.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -21,6 +22,41 @@ IMAGE_FIELDS = ("source", "edited", "reference", "mask")
 
 TEXT_FIELDS = ("prompt", "source_prompt", "questions")
 FIELDS = IMAGE_FIELDS + TEXT_FIELDS
+
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})  # controls, zero-width marks, all kinds of spaces
+_UNSEEN_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10))))
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of `text` can be seen: it is empty, or all spaces, line ends, zero-width marks and controls.
+
+    This is the one rule by which a prompt is missing, wherever it comes from.
+
+    >>> is_blank(" \\u00a0\\u200b\\ufeff\\n"), is_blank(".")
+    (True, False)
+    """
+    return all(unicodedata.category(sign) in _UNSEEN_CATEGORIES or sign in _UNSEEN_LETTERS for sign in text)
+
+
+class UnusableText(str):
+    """An empty text in the place of one that is there and cannot be used; `reason` says where it stands, and why.
+
+    A manifest row whose prompt is a number has one: `Sample.has` is false for it, and the row's other fields stay.
+
+    >>> UnusableText("m.csv, line 2: its prompt is 3; expected text").reason
+    'm.csv, line 2: its prompt is 3; expected text'
+    """
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, reason: str) -> UnusableText:
+        text = super().__new__(cls, "")
+        text.reason = reason
+        return text
+
+    def __getnewargs__(self) -> tuple[str]:
+        return (self.reason,)
 
 
 class EditMetricsError(Exception):
@@ -82,9 +118,16 @@ class Sample:
     source_prompt: str | None = None
 
     def has(self, name: str) -> bool:
-        """Whether the field `name` is there to be used; an empty prompt is not."""
+        """Whether the field `name` is there to be used. None is not, nor NaN, which pandas puts into empty cells; nor a
+        text in which nothing can be seen (`is_blank`), nor questions that are all so.
+        """
         value = getattr(self, name)
-        return value is not None and not (name in TEXT_FIELDS and not value)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return False
+        if name not in TEXT_FIELDS or not isinstance(value, (str, tuple, list)):
+            return True
+        texts = [value] if isinstance(value, str) else value
+        return any(not isinstance(text, str) or not is_blank(text) for text in texts)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..images import SUFFIXES, is_url
+from ..images import SUFFIXES, is_url, unreadable_kind
 from .folders import from_files, from_folders
 from .manifest import from_manifest
 from .sample_set import DataError, SampleSet
@@ -41,8 +42,7 @@ def find_samples(
     """
     for path in paths:
         if not os.path.exists(path):
-            said = "is a URL; download it first" if is_url(os.fspath(path)) else "does not exist"
-            raise DataError(f"{os.fspath(path)} {said}; {EXPECTED}")
+            raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
     places = [Path(path) for path in paths]
     more = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
     if len(places) == 1 and places[0].suffix.lower() in TABLE_SUFFIXES and places[0].is_file():
@@ -55,18 +55,29 @@ def find_samples(
         raise DataError(
             f"root={os.fspath(root)} is the folder of a manifest's paths, and no manifest is given; {EXPECTED}"
         )
-    if places and all(place.is_dir() for place in places):
+    if places and all(map(os.path.isdir, places)):
         source, edited = (places[0], places[1:]) if len(places) > 1 else (None, places)
         return from_folders(source, edited, prompts=prompts, prompt=prompt, masks=masks, references=references)
-    if 1 <= len(places) <= 2 and all(place.is_file() and place.suffix.lower() in SUFFIXES for place in places):
+    if 1 <= len(places) <= 2 and all(os.path.isfile(place) and place.suffix.lower() in SUFFIXES for place in places):
         source_file = places[0] if len(places) == 2 else None
         return from_files(source_file, places[-1], prompts=prompts, prompt=prompt, masks=masks, references=references)
     said = ", ".join(f"{place} ({_kind(place)})" for place in places)
     raise DataError(f"nothing can be made of {said or 'no path'}; {EXPECTED}")
 
 
+def _why_missing(path: str) -> str:
+    if is_url(path):
+        whole = re.sub(r"\A([A-Za-z][A-Za-z0-9+.-]+:)/(?!/)", r"\1//", path)  # a Path keeps one slash of the two
+        return f"{whole} is a URL; download it first"
+    if os.path.islink(path):
+        return f"{path} is a symbolic link that leads nowhere, or where nobody may enter"
+    return f"{path} does not exist"
+
+
 def _kind(place: Path) -> str:
-    if place.is_dir():
+    if os.path.isdir(place):
         return "a folder"
     suffix = place.suffix.lower()
+    if suffix not in TABLE_SUFFIXES and (kind := unreadable_kind(place)):
+        return f"an image that cannot be read here: {kind}"
     return "an image" if suffix in SUFFIXES else "a manifest" if suffix in TABLE_SUFFIXES else "a file of another kind"

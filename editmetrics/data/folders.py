@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..sample import Sample
+from ..sample import Sample, UnusableText
 from .lookup import Named, look_up
-from .names import HOW_NAMES_MATCH, examples, image_name, images_by_name
+from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .sample_set import DataError, SampleSet
+from .text import told_apart
 
 
 def from_folders(
@@ -43,15 +44,16 @@ def from_folders(
     folders = [Path(edited)] if isinstance(edited, (str, os.PathLike)) else [Path(folder) for folder in edited]
     source = None if source is None else Path(source)
     given = [Path(folder) for folder in (source, *folders, masks, references) if folder is not None]
-    sources = None if source is None else images_by_name(source, given)
-    unmatched: dict[str, list[str]] = {"ambiguous": _shared(sources or {})}
+    sources = None if source is None else images_in(source, given)
+    unmatched: dict[str, list[str]] = {"ambiguous": [], "unusable": []}
+    _note(sources, unmatched)
     pairs: list[Named] = []
     for folder, system in zip(folders, _systems(folders, systems), strict=True):
-        edits = images_by_name(folder, given)
-        unmatched["ambiguous"] += _shared(edits)
+        edits = images_in(folder, given)
+        _note(edits, unmatched)
         found = _pairs(sources, edits, system, unmatched)
         if not found:
-            raise DataError(_nothing_paired(source, folder, sources, edits))
+            raise DataError(_nothing_paired(sources, edits))
         pairs += found
     return look_up(pairs, unmatched, prompts=prompts, prompt=prompt, masks=masks, references=references, given=given)
 
@@ -84,34 +86,33 @@ def from_files(
     sample = Sample(names[0], edited=paths[0], source=source, mask=mask, reference=reference)
     found = look_up([Named(sample, names)], prompts=prompts, prompt=prompt, masks=masks, references=references)
     missing = {kind: who for kind, who in found.unmatched.items() if kind.startswith("without_")}
+    if isinstance(prompt_of := found.samples[0].prompt, UnusableText):
+        missing["unreadable"] = [prompt_of.reason]
     return SampleSet(found.samples, missing)  # what belongs to other images is none of this pair's business
 
 
-def _pairs(
-    sources: Mapping[str, list[Path]] | None,
-    edits: Mapping[str, list[Path]],
-    system: str | None,
-    unmatched: dict[str, list[str]],
-) -> list[Named]:
+def _note(listing: Listing | None, unmatched: dict[str, list[str]]) -> None:
+    if listing is not None:
+        unmatched["ambiguous"] += listing.shared()
+        unmatched["unusable"] += listing.unusable
+
+
+def _pairs(sources: Listing | None, edits: Listing, system: str | None, unmatched: dict[str, list[str]]) -> list[Named]:
     pairs = []
-    for name in sorted({*(sources or {}), *edits}):
-        source, edited = (sources or {}).get(name, []), edits.get(name, [])
+    for name in sorted({*(sources.images if sources else {}), *edits.images}):
+        source, edited = sources.images.get(name, []) if sources else [], edits.images.get(name, [])
         label = name if system is None else f"{system}/{name}"
         if len(source) > 1 or len(edited) > 1:
             continue
         if not edited:
-            unmatched.setdefault("sources", []).append(label)
+            unmatched.setdefault("sources", []).append(label + edits.why_none(name))
         elif sources is not None and not source:
-            unmatched.setdefault("edited", []).append(label)
+            unmatched.setdefault("edited", []).append(label + sources.why_none(name))
         else:
             meta = {} if system is None else {"system": system}
             sample = Sample(label, edited=edited[0], source=source[0] if source else None, meta=meta)
             pairs.append(Named(sample, (label, name)))
     return pairs
-
-
-def _shared(images: Mapping[str, list[Path]]) -> list[str]:
-    return [f"{name} ({', '.join(map(str, paths))})" for name, paths in images.items() if len(paths) > 1]
 
 
 def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence[str | None]:
@@ -122,17 +123,26 @@ def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence
         return systems
     if len(folders) == 1:
         return [None]
-    parts = [Path(os.path.abspath(folder)).parts for folder in folders]
+    parts = [Path(told_apart(os.path.abspath(folder))).parts for folder in folders]
     if len(set(parts)) < len(parts):
         raise DataError(f"an edited folder is given twice: {', '.join(map(str, folders))}")
     depth = next(n for n in range(1, max(map(len, parts)) + 1) if len({path[-n:] for path in parts}) == len(parts))
     return ["/".join(path[-depth:]) for path in parts]
 
 
-def _nothing_paired(source: Path | None, edited: Path, sources: Iterable[str] | None, edits: Iterable[str]) -> str:
-    if source is None or sources is None:
-        return f"every image in {edited} shares its name with another, as in {examples(edits)}; {HOW_NAMES_MATCH}"
-    return (
-        f"no image in {edited} belongs to one in {source}; {HOW_NAMES_MATCH}: {source} has {examples(sources)}, "
-        f"{edited} has {examples(edits)}"
+def _nothing_paired(sources: Listing | None, edits: Listing) -> str:
+    if sources is None:
+        return f"every image in {edits.folder} shares its name with another: {_few(edits.shared())}; {HOW_NAMES_MATCH}"
+    said = (
+        f"no image in {edits.folder} belongs to one in {sources.folder}; {HOW_NAMES_MATCH}: {sources.folder} has "
+        f"{examples(sources.images)}, {edits.folder} has {examples(edits.images)}"
     )
+    if ambiguous := [*sources.shared(), *edits.shared()]:
+        said += f"; names that several files of a folder have are ambiguous, and not used: {_few(ambiguous)}"
+    if unusable := [*sources.unusable, *edits.unusable]:
+        said += f"; what cannot be read here: {_few(unusable)}"
+    return said
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

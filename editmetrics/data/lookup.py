@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..sample import Sample
-from .names import HOW_NAMES_MATCH, examples, image_name, images_by_name
+from ..sample import Sample, UnusableText, is_blank
+from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .prompts import prompt_beside, read_prompts
 from .sample_set import KINDS, DataError, SampleSet
+from .text import LONE_SURROGATE, stripped, usable_text
 
 
 @dataclass
@@ -39,23 +40,29 @@ def look_up(
     left: dict[str, list[str]] = {kind: list(names) for kind, names in (unmatched or {}).items()}
     for folder, field, kind in ((masks, "mask", "masks"), (references, "reference", "references")):
         if folder is not None:
-            images = images_by_name(Path(folder), given)
-            shared = [f"{name} (in {folder})" for name, paths in images.items() if len(paths) > 1]
-            left.setdefault("ambiguous", []).extend(shared)
-            alone = {name: paths[0] for name, paths in images.items() if len(paths) == 1}
-            _fill(pairs, field, alone, f"{kind} in {folder}", left)
+            listing = images_in(Path(folder), given)
+            left.setdefault("ambiguous", []).extend(listing.shared())
+            left.setdefault("unusable", []).extend(listing.unusable)
+            _fill(pairs, field, listing.alone(), f"{kind} in {folder}", left, listing)
     if prompt is not None:
         if prompts is not None:
             raise DataError("one prompt for all and a prompt for each image are both given; drop one of them")
+        if LONE_SURROGATE.search(prompt):
+            raise DataError(f"the prompt {prompt!r} is not UTF-8 text; type it in a terminal that is set to UTF-8")
+        if is_blank(prompt):
+            left["without_prompt"] = [pair.sample.id for pair in pairs]
         for pair in pairs:
-            pair.sample = replace(pair.sample, prompt=prompt)
+            pair.sample = replace(pair.sample, prompt=stripped(prompt))
     elif prompts is not None:
         if isinstance(prompts, Mapping):
-            _fill(pairs, "prompt", {image_name(name): text for name, text in prompts.items()}, "prompts", left)
+            texts = {
+                image_name(name): usable_text(text, f"prompts[{name!r}]", "prompt") for name, text in prompts.items()
+            }
+            _fill_prompts(pairs, {name: text for name, text in texts.items() if text is not None}, "prompts", left)
         else:
-            _fill(pairs, "prompt", read_prompts(prompts), f"prompts in {os.fspath(prompts)}", left)
-    elif beside := {pair.sample.id: text for pair in pairs if (text := _prompt_beside(pair.sample))}:
-        _fill(pairs, "prompt", beside, "prompts", left)
+            _fill_prompts(pairs, read_prompts(prompts), f"prompts in {os.fspath(prompts)}", left)
+    elif beside := {pair.sample.id: text for pair in pairs if (text := _prompt_beside(pair.sample)) is not None}:
+        _fill_prompts(pairs, beside, "prompts", left)
     return SampleSet([pair.sample for pair in pairs], {kind: left[kind] for kind in KINDS if left.get(kind)})
 
 
@@ -63,19 +70,37 @@ def _prompt_beside(sample: Sample) -> str | None:
     return prompt_beside(*(image for image in (sample.edited, sample.source) if image is not None))
 
 
-def _fill(pairs: list[Named], field: str, table: Mapping[str, Any], what: str, left: dict[str, list[str]]) -> None:
-    """Set `field` of each sample that has a name in `table`, and note what is left on either side."""
+def _fill_prompts(pairs: list[Named], table: Mapping[str, str], what: str, left: dict[str, list[str]]) -> None:
+    unusable = [text.reason for text in table.values() if isinstance(text, UnusableText)]
+    left.setdefault("unreadable", []).extend(unusable)
+    _fill(pairs, "prompt", table, what, left)
+
+
+def _fill(
+    pairs: list[Named],
+    field: str,
+    table: Mapping[str, Any],
+    what: str,
+    left: dict[str, list[str]],
+    listing: Listing | None = None,
+) -> None:
+    """Set `field` of each sample that has a name in `table`, and note what is left on either side.
+
+    `listing` is the folder that `table` comes from, and knows why an image that is there is not in it.
+    """
     used = set()
     for pair in pairs:
         name = next((name for name in pair.names if name in table), None)
         if name is None:
-            left.setdefault(f"without_{field}", []).append(pair.sample.id)
+            why = next((why for name in pair.names if listing and (why := listing.why_none(name))), "")
+            left.setdefault(f"without_{field}", []).append(pair.sample.id + why)
         else:
             used.add(name)
             pair.sample = replace(pair.sample, **{field: table[name]})
     if not used:
+        shared = f"; ambiguous names are not used: {', '.join(listing.shared()[:2])}" if listing and not table else ""
         raise DataError(
             f"none of the {what} belongs to an image; {HOW_NAMES_MATCH}: they are called {examples(table)}, "
-            f"the images {examples(pair.names[-1] for pair in pairs)}"
+            f"the images {examples(pair.names[-1] for pair in pairs)}{shared}"
         )
     left.setdefault(f"{field}s", []).extend(name for name in table if name not in used)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..images import Unreadable, is_url
-from ..sample import FIELDS, IMAGE_FIELDS, Sample
+from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
 from .names import image_name
 from .sample_set import DataError, SampleSet
 from .tables import Row, parse_json, read_rows
+from .text import mended, usable_text
 
 
 def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> SampleSet:
@@ -21,12 +23,13 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
 
     Columns are named as the fields of `Sample`: `edited`, and as many of `id`, `source`, `reference`, `mask`, `prompt`,
     `source_prompt` and `questions` as there are; all others, `system` and `group` among them, are kept in `meta`. Empty
-    cells are no values. Cells of a csv are text and stay as they are: "007" is "007". `questions` is a list of texts,
-    or the text of one; in a csv, a list stands as JSON.
+    cells are no values, and blanks around a text are no part of it. Cells of a csv are text: "007" is "007".
+    `questions` is a list of texts, or the text of one; in a csv, a list stands as JSON.
 
     Paths are relative to the manifest's folder, or to `root`, and must stay inside it, wherever symbolic links lead. An
-    image that does not keep to this fails when it is read, and with it the metrics that look at it. A row that is
-    damaged or names no edited image fails as a whole. Neither stops the others.
+    image that does not keep to this fails when it is read, and with it the metrics that look at it; a prompt that is no
+    text is an `UnusableText`. A row that is damaged or names no edited image keeps what can be read of it, and its
+    images fail. None of these stops the others.
 
     Without an `id`, the name of the edited image is the row's id, as `system/name` where names alone are not unique.
 
@@ -36,24 +39,27 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
     rows = list(read_rows(path))
     if not rows:
         raise DataError(f"{path} has no rows")
-    columns = dict.fromkeys(column for row in rows for column in row.cells)
+    columns = dict.fromkeys(mended(column) for row in rows for column in row.cells)
     if "edited" not in columns:
-        raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}")
+        broken = next((f"; {row.place} {row.problem}" for row in rows if row.problem), "")
+        raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}{broken}")
     folder = ImageFolder(path.parent if root is None else Path(root))
-    if not folder.folder.is_dir():
+    if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is no folder; it holds the images that {path} names")
-    samples = [_sample(row, f"{path}, {row.place}", folder) for row in rows]
+    places = [mended(f"{path}, {row.place}") for row in rows]
+    samples = [_sample(row, place, folder, columns) for row, place in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
-    places: dict[str, str] = {}
+    first: dict[str, str] = {}
     for identifier, row in zip(ids, rows, strict=True):
-        if places.setdefault(identifier, row.place) != row.place:
-            twice = f"{path}: {places[identifier]} and {row.place} are both called {identifier!r}"
+        if first.setdefault(identifier, row.place) != row.place:
+            twice = f"{path}: {first[identifier]} and {row.place} are both called {identifier!r}"
             raise DataError(f"{twice}; give each row its own id, or its system")
     samples = [replace(sample, id=identifier) for sample, identifier in zip(samples, ids, strict=True)]
-    images = [getattr(sample, name) for sample in samples for name in IMAGE_FIELDS]
-    unmatched = {"unreadable": [image.reason for image in images if isinstance(image, Unreadable)]}
+    problems = [_problems(sample, place) for sample, place in zip(samples, places, strict=True)]
+    unmatched = {"unreadable": [problem for problem in problems if problem]}
     if any(sample.has("prompt") for sample in samples):
-        unmatched["without_prompt"] = [sample.id for sample in samples if not sample.has("prompt")]
+        without = [sample for sample in samples if not sample.has("prompt")]
+        unmatched["without_prompt"] = [s.id for s in without if not isinstance(s.prompt, UnusableText)]
     return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names})
 
 
@@ -72,11 +78,27 @@ class ImageFolder:
         if is_url(text):
             return Unreadable(f"{place}: {text} is a URL, and URLs are not opened; download it first")
         path = os.path.join(self.folder, text)
-        if not self._resolved(path).startswith(self._real.rstrip(os.sep) + os.sep):
-            return Unreadable(
-                f"{place}: {text} lies outside of {self.folder}; move it inside, or name a root that holds it"
-            )
+        if not self._holds(self._resolved(path)):
+            return Unreadable(mended(f"{place}: {self._why_outside(text)}"))
+        if "\\" in text and os.sep != "\\" and not os.path.lexists(path):
+            slashes = text.replace("\\", "/")
+            return Unreadable(f"{place}: {text} does not exist; folders are separated by /, as in {slashes}")
         return path
+
+    def _holds(self, path: str) -> bool:
+        return path.startswith(self._real.rstrip(os.sep) + os.sep)
+
+    def _why_outside(self, text: str) -> str:
+        """What is wrong with a path that leads out of the folder, and what helps; no root helps a path with "../"."""
+        lies = f"{text} lies outside of {self.folder}"
+        if os.path.isabs(text):
+            return f"{lies}; move it inside, or name a root that holds it"
+        if self._holds(os.path.normpath(os.path.join(self._real, text))):
+            return f"{lies}, where a symbolic link leads; put a copy of the file into the folder"
+        return (
+            f"{lies}, which paths must not leave; move it inside, or write all paths relative to a folder that holds "
+            "every image, without '..', and name that folder as the root"
+        )
 
     def _resolved(self, path: str) -> str:
         parent, name = os.path.split(path)
@@ -88,40 +110,51 @@ class ImageFolder:
         return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _sample(row: Row, place: str, folder: ImageFolder) -> Sample:
-    """The sample of one row; its id is settled when all rows are known."""
-    cells = {key: value for key, value in row.cells.items() if value not in (None, "")}
+def _sample(row: Row, place: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
+    """The sample of one row; its id is settled when all rows are known.
+
+    Of a damaged row nobody knows which cell is whose: it keeps its texts, and none of the manifest's images is used.
+    """
+    cells = {key: value for key, value in row.cells.items() if not _empty(value)}
     meta = {key: value for key, value in row.cells.items() if key not in FIELDS and key not in ("id", "system")}
-    if "system" in cells:
-        meta["system"] = str(cells["system"])
-    try:
-        if row.problem:
-            raise ValueError(row.problem)
-        if "edited" not in cells:
-            raise ValueError("names no edited image")
-        prompt, source_prompt = _text_of(cells, "prompt"), _text_of(cells, "source_prompt")
-        questions = _questions(cells.get("questions"))
-    except ValueError as error:
-        return Sample("", edited=Unreadable(f"{place}: {error}"), meta=meta)
-    images = {name: folder.image(cells[name], place) for name in IMAGE_FIELDS if name in cells}
-    return Sample("", prompt=prompt, source_prompt=source_prompt, questions=questions, meta=meta, **images)
+    if system := _text(cells.get("system")):
+        meta["system"] = system
+    fields: dict[str, Any] = {name: _text_of(name, cells[name], place) for name in TEXT_FIELDS if name in cells}
+    if row.problem:
+        reason = f"{place}: {row.problem}"
+        fields |= {name: UnusableText(reason) for name in TEXT_FIELDS if name in columns and name not in cells}
+        fields |= {name: Unreadable(reason) for name in IMAGE_FIELDS if name in columns}
+    else:
+        fields["edited"] = Unreadable(f"{place}: names no edited image")
+        fields |= {name: folder.image(cells[name], place) for name in IMAGE_FIELDS if name in cells}
+    return Sample("", meta=meta, **fields)
 
 
-def _text_of(cells: Mapping[str, Any], name: str) -> str | None:
-    value = cells.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"its {name} is {value!r}; expected text")
-    return value
+def _problems(sample: Sample, place: str) -> str | None:
+    """All that is wrong with one row, once each."""
+    values = [getattr(sample, name) for name in FIELDS]
+    reasons = dict.fromkeys(value.reason for value in values if isinstance(value, (Unreadable, UnusableText)))
+    said = [reason.removeprefix(f"{place}: ") for reason in reasons]
+    return f"{place}: {'; '.join(said)}" if said else None
 
 
-def _questions(value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = parse_json(value) if value.lstrip().startswith("[") else [value]
-    if not isinstance(value, list) or not all(isinstance(question, str) for question in value):
-        raise ValueError(f"its questions are {value!r}; expected a list of texts")
-    return tuple(value)
+def _empty(cell: Any) -> bool:
+    return cell is None or cell == ""
+
+
+def _text_of(name: str, cell: Any, place: str) -> Any:
+    """The text of a cell, the texts of `questions`, or an `UnusableText`."""
+    if name != "questions":
+        return usable_text(cell, place, name)
+    said = cell
+    if isinstance(cell, str):
+        try:
+            said = parse_json(cell) if cell.lstrip().startswith("[") else [cell]
+        except ValueError as error:
+            return UnusableText(f"{place}: its questions are no list of texts: {error}")
+    if not isinstance(said, list) or not all(isinstance(question, str) for question in said):
+        return UnusableText(mended(f"{place}: its questions are {cell!r}; expected a list of texts"))
+    return tuple(said)
 
 
 def _ids(rows: list[Row], samples: list[Sample], folder: Path) -> list[str]:
@@ -135,7 +168,8 @@ def _ids(rows: list[Row], samples: list[Sample], folder: Path) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    """An id as text; NaN, which pandas puts into empty cells, is none."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else mended(str(value).strip())
 
 
 def _name(row: Row, folder: Path) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..sample import UnusableText
 from .names import image_name
 from .sample_set import DataError
 from .tables import parse_json, read_rows, read_text
+from .text import LONE_SURROGATE, DoubledKeyError, lines_of, stripped, usable_text
 
 NAME_COLUMNS = ("name", "id", "file", "file_name", "image", "edited", "source")
 PROMPT_COLUMNS = ("prompt", "instruction", "caption", "text")
@@ -24,8 +26,8 @@ def read_prompts(path: str | os.PathLike[str]) -> dict[str, str]:
     - txt: lines of name, tab, prompt.
 
     Names stand with or without the suffix of the image and may hold folders, as in "animals/cat.jpg"; they come back
-    without suffix. Images without a prompt are left out. Raises `DataError`, with the place, for a file that cannot be
-    read and for two different prompts of one name.
+    without suffix. Images without a prompt are left out; a number in its place is an `UnusableText`. Raises
+    `DataError`, with the place, for a file that cannot be read and for two different prompts of one name.
 
     >>> read_prompts("docs/examples/prompts.csv")["cat"]
     'Give the cat bright blue eyes.'
@@ -34,29 +36,38 @@ def read_prompts(path: str | os.PathLike[str]) -> dict[str, str]:
     prompts: dict[str, str] = {}
     places: dict[str, str] = {}
     for place, given, prompt in _entries(path):
-        if not isinstance(given, (str, int)) or not isinstance(prompt, (str, type(None))):
+        if not isinstance(given, (str, int)) or isinstance(prompt, (dict, list)):
             raise DataError(
                 f"{path}, {place}: expected the name of an image and its prompt, not {given!r} and {prompt!r}"
             )
-        name = image_name(str(given))
-        if not prompt or not prompt.strip():
+        if LONE_SURROGATE.search(f"{given}{prompt}"):
+            raise DataError(f"{path}, {place}: holds half a character; save the file as UTF-8")
+        name, text = image_name(str(given)), usable_text(prompt, f"{path}, {place}", "prompt")
+        if text is None:
             continue
-        if prompts.setdefault(name, prompt.strip()) != prompt.strip():
+        if prompts.setdefault(name, text) != text:
             raise DataError(
-                f"{path} has two prompts for {name}: {prompts[name]!r} ({places[name]}), {prompt!r} ({place})"
+                f"{path} has two prompts for {name}: {prompts[name]!r} ({places[name]}), {text!r} ({place})"
             )
         places.setdefault(name, place)
     return prompts
 
 
 def prompt_beside(*images: Path) -> str | None:
-    """The text of the file beside an image that is named as it is, with the suffix .txt; None if there is none.
+    """The text of the file beside an image that is named as it is, with the suffix .txt; None if there is none, or one
+    without a text. A file that cannot be read is an `UnusableText`.
 
     Raises `DataError` when there are several with different texts.
     """
     texts: dict[str, Path] = {}
     for file in dict.fromkeys(image.with_suffix(".txt") for image in images):
-        if file.is_file() and (text := read_text(file).strip()):
+        if not os.path.isfile(file):
+            continue
+        try:
+            text = stripped(read_text(file))
+        except DataError as error:
+            return UnusableText(str(error))
+        if text is not None:
             texts.setdefault(text, file)
     if len(texts) > 1:
         raise DataError(f"{' and '.join(map(str, texts.values()))} differ; keep the one that is the prompt")
@@ -67,11 +78,11 @@ def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
     """The place, name and prompt of each entry."""
     suffix = path.suffix.lower()
     if suffix == ".txt":
-        for number, line in enumerate(read_text(path).splitlines(), 1):
+        for number, line in enumerate(lines_of(read_text(path)), 1):
             name, tab, prompt = line.partition("\t")
             if tab:
                 yield f"line {number}", name.strip(), prompt
-            elif line.strip():
+            elif stripped(line):
                 raise DataError(
                     f"{path}, line {number}: has no tab; expected the name of an image, a tab and its prompt"
                 )
@@ -89,6 +100,8 @@ def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
 def _json_entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
     try:
         value = parse_json(read_text(path))
+    except DoubledKeyError as error:
+        raise DataError(f"{path} {error}") from error
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if isinstance(value, dict):

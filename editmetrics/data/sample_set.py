@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..sample import EditMetricsError, Sample
+from .text import mended
 
 KINDS = {
     "ambiguous": "names that more than one file has, so that none is used",
@@ -17,6 +18,7 @@ KINDS = {
     "masks": "masks that belong to no image",
     "without_reference": "images without a reference",
     "references": "references that belong to no image",
+    "unusable": "files and folders that cannot be read here",
     "unreadable": "rows that cannot be used",
 }
 """What `SampleSet.unmatched` is keyed by, and what it says of the names there."""
@@ -24,6 +26,9 @@ KINDS = {
 
 class DataError(EditMetricsError, ValueError):
     """Folders, a manifest or prompts cannot be turned into samples; the message says which, why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mended(message))  # names of files need not be text
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,10 @@ class SampleSet:
 
     samples: Sequence[Sample]
     unmatched: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        said = {kind: [mended(name) for name in names] for kind, names in self.unmatched.items()}
+        object.__setattr__(self, "unmatched", said)  # names of files need not be text, and this is written
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .sample_set import DataError
+from .text import LONE_SURROGATE, DoubledKeyError, escaped, mended, number, parse_json, stripped
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is not UTF-8 is read as
+__all__ = ["TABLE_SUFFIXES", "Row", "mended", "number", "parse_json", "read_data", "read_rows", "read_text"]
+
+NOT_UTF8 = "is not UTF-8 text; save the file as UTF-8"
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs write between the cells of a csv."""
+
+BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF")
+"""How the files begin that are called .csv and are spreadsheets, archives or parquet."""
+
 TABLE_SUFFIXES = frozenset({".csv", ".jsonl", ".parquet"})
 
 
@@ -29,13 +38,15 @@ class Row:
 def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
     """The rows of a csv, jsonl or parquet file; `kind` is the suffix that it should have, where it has another.
 
-    All cells of a csv are text, and empty ones are None. Raises `DataError`, with the line, when what follows cannot be
-    made out either.
+    All cells of a csv are text. In every format, blanks around a text or a column's name are no part of it
+    (`text.stripped`), and a cell of blanks is empty: None. Raises `DataError`, with the line, when what follows cannot
+    be made out either, and for a csv whose cells are not separated by commas.
     """
     readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
     suffix = kind or path.suffix.lower()
     if suffix not in readers:
-        raise DataError(f"{path} is of an unknown kind; expected {', '.join(sorted(readers))}")
+        hint = "; separate its cells by commas and save it as .csv" if suffix in (".tsv", ".tab") else ""
+        raise DataError(f"{path} is of an unknown kind; expected {', '.join(sorted(readers))}{hint}")
     yield from readers[suffix](path)
 
 
@@ -57,64 +68,79 @@ def read_data(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def mended(text: str) -> str:
-    """`text` with U+FFFD where bytes stood that are not UTF-8, so that it can be written."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def parse_json(text: str) -> Any:
-    """The value of a JSON text; `ValueError` for anything that is none, however it is broken."""
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
 def _csv_rows(path: Path) -> Iterator[Row]:
     text = _forgiving_text(path)
-    damaged = _LONE_SURROGATE.search(text) is not None
+    _require_commas(path, text)
+    damaged = LONE_SURROGATE.search(text) is not None
+    nul = None
+    if "\0" in text:  # which Python 3.10 does not read: another sign stands for it meanwhile
+        nul = next(sign for sign in map(chr, range(0xE000, 0xF900)) if sign not in text)
+        text = text.replace("\0", nul)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # no cell is longer; Python refuses 131,073 characters
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     first = 1
     try:
         header = next(reader, [])
-        columns = [name.strip() or f"column_{index}" for index, name in enumerate(header, 1)]
-        if twice := {name for name in columns if columns.count(name) > 1}:
+        header = [name.replace(nul, "\0") for name in header] if nul else header
+        columns = [mended(stripped(name) or f"column_{index}") for index, name in enumerate(header, 1)]
+        if twice := [name for name, count in Counter(columns).items() if count > 1]:
             raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once; rename one")
         first = reader.line_num + 1
         for values in reader:
             place, first = f"line {first}", reader.line_num + 1
             if not values:
                 continue
-            cells = {name: value or None for name, value in zip(columns, values, strict=False)}
+            if nul:
+                values = [value.replace(nul, "\0") for value in values]
             problem = None
             if len(values) != len(columns):
                 problem = f"has {len(values)} cells where the first line names {len(columns)} columns"
-            if damaged and any(_LONE_SURROGATE.search(value) for value in values):
-                cells = {name: value and mended(value) for name, value in cells.items()}
-                problem = "is not UTF-8 text; save the file as UTF-8"
-            yield Row(place, cells, problem)
+            if damaged and any(LONE_SURROGATE.search(value) for value in values):
+                values, problem = list(map(mended, values)), NOT_UTF8
+            filled = {name: stripped(value) for name, value in zip(columns, values, strict=False)}
+            yield Row(place, dict.fromkeys(columns) | filled, problem)
     except csv.Error as error:
         raise DataError(f"{path}, from line {first} on: is not csv: {error}; a quote may be missing") from error
 
 
+def _require_commas(path: Path, text: str) -> None:
+    """Raise `DataError`, naming the separator, when the first line shows another than the comma, or declares one."""
+    first, second = [*re.split(r"\r\n|\n|\r", text, maxsplit=2), ""][:2]
+    declared = re.fullmatch(r"\s*sep=(.)\s*", first, re.IGNORECASE)
+    if declared and declared[1] == ",":
+        raise DataError(f"{path}, line 1: {first.strip()!r} is for Excel alone; remove this line")
+    bare = re.sub(r'"[^"]*"', "", first)
+    used = declared[1] if declared else max(SEPARATORS, key=bare.count)
+    if not declared and bare.count(used) <= bare.count(","):
+        return
+    comma = " and decimals with a point" if re.search(r"\d,\d", second) else ""
+    raise DataError(
+        f"{path}, line 1: {escaped(first.strip())[:80]!r} is separated by {SEPARATORS.get(used, repr(used))}; "
+        f"expected commas: save it as csv with commas{comma}"
+    )
+
+
 def _jsonl_rows(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(_forgiving_text(path).split("\n"), 1):
+    for line_number, line in enumerate(_forgiving_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        place = f"line {number}"
+        place = f"line {line_number}"
         try:
             value = parse_json(line)
+        except DoubledKeyError as error:
+            yield Row(place, problem=str(error))
+            continue
         except ValueError as error:
             yield Row(place, problem=f"is not JSON: {error}")
             continue
-        if "\\ud" in line.lower():  # an escape may stand for half a character, which is as broken
-            line += json.dumps(value, ensure_ascii=False)
-        if _LONE_SURROGATE.search(line):
-            yield Row(place, problem="is not UTF-8 text; save the file as UTF-8")
-        elif isinstance(value, dict):
-            yield Row(place, value)
-        else:
+        if not isinstance(value, dict):
             yield Row(place, problem="is JSON, but no object; expected {...}")
+            continue
+        row = _row(place, value)
+        if LONE_SURROGATE.search(line) or "\\ud" in line.lower():  # an escape may stand for half a character
+            cells = _mended_value(row.cells)
+            row = Row(place, cells, row.problem if cells == row.cells else NOT_UTF8)
+        yield row
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
@@ -124,9 +150,31 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
         table = polars.read_parquet(io.BytesIO(data))
     except Exception as error:  # polars raises several kinds for damaged files
-        raise DataError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}") from error
-    for number, cells in enumerate(table.iter_rows(named=True), 1):
-        yield Row(f"row {number}", cells)
+        said = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be read as parquet: {said}") from error
+    for row_number, cells in enumerate(table.iter_rows(named=True), 1):
+        yield _row(f"row {row_number}", cells)
+
+
+def _row(place: str, cells: Mapping[str, Any]) -> Row:
+    """A row of typed cells, in which texts and the names of columns have no blanks around them."""
+    found: dict[str, Any] = {}
+    problem = None
+    for index, (key, cell) in enumerate(cells.items(), 1):
+        name = stripped(key) or f"column_{index}"
+        if name in found:
+            problem = f"has the column {name!r} more than once; rename one"
+        found[name] = stripped(cell) if isinstance(cell, str) else cell
+    return Row(place, found, problem)
+
+
+def _mended_value(value: Any) -> Any:
+    """A value of JSON with all its texts, the keys of objects among them, `mended`."""
+    if isinstance(value, str):
+        return mended(value)
+    if isinstance(value, dict):
+        return {mended(key): _mended_value(item) for key, item in value.items()}
+    return [_mended_value(item) for item in value] if isinstance(value, list) else value
 
 
 def _forgiving_text(path: Path) -> str:
@@ -134,6 +182,6 @@ def _forgiving_text(path: Path) -> str:
     data = read_data(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16 text; save it as UTF-8")
-    if b"\0" in data:
-        raise DataError(f"{path}, line {data.count(10, 0, data.index(0)) + 1}: holds binary data; expected UTF-8 text")
+    if data.startswith(BINARY) or b"\0" in data[:2]:  # UTF-16 without a mark; further on, a NUL is a sign of a text
+        raise DataError(f"{path} holds binary data; expected UTF-8 text")
     return data.decode("utf-8-sig", "surrogateescape")

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..agreement.columns import DESCRIPTIVE, Table, read_table
 from ..agreement.join import some
+from ..data.text import number
 from ..describe import dimension_of
-from ..sample import STATUSES
+from ..sample import STATUSES, Dimension
 from .run_record import RunRecord, read_record
 from .scored import ReportError, ScoreColumn, ScoredTable
 
@@ -137,9 +138,13 @@ def _score_column(
     statuses, reasons = np.full(len(ids), "ok", dtype=object), np.full(len(ids), "", dtype=object)
     uncertainty = np.full(len(ids), np.nan)
     problems = _texts(table, "problems")
-    differ = []
+    ranged = dimension if ":" not in label else None  # options may move the range, and its metric is not made here
+    differ, outside = [], []
     for row, identifier in enumerate(ids):
         entry = record.entries.get((identifier, found[2], found[1])) if record and found else None
+        recorded = entry.value if entry is not None else None
+        if ranged and not all(_inside(ranged, value) for value in (recorded, values[row])):
+            outside.append(identifier if entry is None else f"{identifier}, line {entry.line} of the record")
         if entry is not None and _differs(entry.value, values[row]):
             differ.append(identifier)
         if entry is not None and entry.uncertainty is not None:
@@ -162,15 +167,26 @@ def _score_column(
         unit=dimension.unit if dimension else "",
         identity=key,
     )
-    said = f"{name}: {len(differ)} numbers of the table are not those of its record ({some(differ)}); one was changed"
-    return column, [said] if differ else []
+    notes = []
+    if differ:
+        notes.append(
+            f"{name}: {len(differ)} numbers of the table are not those of its record ({some(differ)}); one was changed"
+        )
+    if ranged and outside:
+        notes.append(
+            f"{name}: {len(outside)} numbers lie outside of {ranged.low:g} to {ranged.high:g}, its range "
+            f"({some(outside)}); they are another metric's, or were changed"
+        )
+    return column, notes
+
+
+def _inside(dimension: Dimension, value: float | None) -> bool:
+    return value is None or math.isnan(value) or dimension.contains(value)
 
 
 def _float(cell: Any) -> float:
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return math.nan
+    found = number(cell)
+    return math.nan if found is None else found
 
 
 def _differs(recorded: float | None, value: float) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.tables import read_data
+from ..data.text import mended, parse_json, stripped
+from ..sample import STATUSES
 from ..scoring.run import record_path
 
 
 class Entry(NamedTuple):
-    """One line of kind `score`, less the names it is found by."""
+    """The line number `line`, of kind `score`, less the names it is found by."""
 
     status: str
     value: float | None
+    line: int
     reason: str | None = None
     uncertainty: float | None = None
     inputs: str | None = None
@@ -29,8 +32,9 @@ class RunRecord:
     """A record beside a table.
 
     - `runs`: the lines that describe runs, oldest first. `identities`: what produced a number, by key.
-    - `entries`: the newest line of each (sample id, identity key, dimension).
-    - `broken`: the places of lines that cannot be read, and why.
+    - `entries`: the newest line of each (sample id, identity key, dimension); ids without blanks around them, as
+      tables are read.
+    - `broken`: the places of lines that cannot be read, or say what no run says, and why.
     """
 
     path: Path
@@ -65,35 +69,74 @@ def read_record(table: Path) -> RunRecord | None:
     lines = read_data(path).split(b"\n")
     for number, line in enumerate(lines[:-1], 1):  # what follows the last line end is unfinished, or nothing
         try:
-            said = json.loads(line)
-            if said["kind"] == "run":
+            said = parse_json(line.decode("utf-8"))
+            if not isinstance(said, dict):
+                raise TypeError("is no object; expected {...}")
+            kind = _text(said, "kind")
+            if kind == "run":
                 _check_run(said)
                 runs.append(said)
                 identities |= said["identities"]
-            elif said["kind"] == "score":
-                entries[(said["id"], said["identity"], said["dimension"])] = _entry(said)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            broken.append(f"line {number}: {type(error).__name__}: {error}")
+            elif kind == "score":
+                name = _text(said, "id")
+                key = mended(stripped(name) or name), _text(said, "identity"), _text(said, "dimension")
+                entries[key] = _entry(said, number)
+        except KeyError as error:
+            broken.append(f"line {number}: has no {error}")
+        except (ValueError, TypeError) as error:
+            broken.append(f"line {number}: {mended(str(error))}")
     return RunRecord(path, runs, identities, entries, broken)
 
 
-def _entry(said: Mapping[str, Any]) -> Entry:
-    value, uncertainty = said["value"], said.get("uncertainty")
-    return Entry(
-        str(said["status"]),
-        None if value is None else float(value),
-        said.get("reason"),
-        None if uncertainty is None else float(uncertainty),
-        said.get("inputs"),
-        said.get("explanation"),
-        said.get("details"),
-    )
+def _entry(said: Mapping[str, Any], line: int) -> Entry:
+    status, value = _text(said, "status"), _number(said, "value")
+    if status not in STATUSES:
+        raise ValueError(f"its status is {status!r}; expected {', '.join(STATUSES)}")
+    if (status == "ok") != (value is not None):
+        raise ValueError(f"its status is {status!r}, and its value {value}; a value goes with 'ok' alone")
+    details = said.get("details")
+    if details is not None and not isinstance(details, dict):
+        raise TypeError(f"its details are {details!r}; expected an object")
+    reason, inputs, explanation = (_text(said, name, None) for name in ("reason", "inputs", "explanation"))
+    return Entry(status, value, line, reason, _number(said, "uncertainty", None), inputs, explanation, details)
+
+
+_NEEDED: Any = object()
+
+
+def _text(said: Mapping[str, Any], name: str, default: Any = _NEEDED) -> Any:
+    """The text `name` of a line, which can be written; `TypeError` for what is none."""
+    text = said[name] if default is _NEEDED else said.get(name, default)
+    if text is default or isinstance(text, str):
+        return text and mended(text)
+    raise TypeError(f"its {name} is {text!r}; expected text")
+
+
+def _number(said: Mapping[str, Any], name: str, default: Any = _NEEDED) -> float | None:
+    """The number `name` of a line, None where there is none; infinities are "inf" and "-inf"."""
+    value = said[name] if default is _NEEDED else said.get(name, default)
+    if value is None:
+        return None
+    infinite = isinstance(value, str) and value in ("inf", "-inf")
+    if isinstance(value, bool) or not (infinite or isinstance(value, (int, float))):
+        raise TypeError(f"its {name} is {value!r}; expected a number")
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.nan
+    if math.isnan(found):
+        raise ValueError(f"its {name} is no number that there can be")
+    return found
 
 
 def _check_run(said: Mapping[str, Any]) -> None:
-    for metric in said["metrics"]:
-        texts = metric["label"], metric["identity"], *metric["dimensions"]
-        if not all(isinstance(text, str) for text in texts):
+    metrics, identities = said["metrics"], said["identities"]
+    if not isinstance(metrics, list) or not all(isinstance(metric, dict) for metric in metrics):
+        raise TypeError("its metrics are no list of objects")
+    for metric in metrics:
+        dimensions = metric["dimensions"]
+        texts = [metric["label"], metric["identity"], *(dimensions if isinstance(dimensions, list) else [dimensions])]
+        if not isinstance(dimensions, list) or not all(isinstance(text, str) for text in texts):
             raise TypeError(f"a label, an identity or a dimension is no text: {texts}")
-    if not all(isinstance(identity, dict) for identity in said["identities"].values()):
+    if not isinstance(identities, dict) or not all(isinstance(identity, dict) for identity in identities.values()):
         raise TypeError("an identity is no object")

@@ -112,7 +112,7 @@ def test_two_files_of_one_name_are_not_paired_but_listed(tmp_path):
 
 
 def test_other_files_are_left_alone(tmp_path):
-    source = files(tmp_path / "s", "a.png", ".b.png", ".cache/c.png", "notes.md", "d.gif", "Thumbs.db")
+    source = files(tmp_path / "s", "a.png", ".b.png", ".cache/c.png", "notes.md", ".d.heic", "Thumbs.db")
     found = from_folders(source, files(tmp_path / "e", "a.png", "a.json"))
     assert paired(found) == {"a": ("a.png", "a.png")}
     assert not found.unmatched

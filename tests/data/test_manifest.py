@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import polars
@@ -142,12 +143,29 @@ def test_a_row_whose_image_cannot_be_used_is_kept(tmp_path, edited, message):
 
 
 @pytest.mark.parametrize(
-    "cells", [{"prompt": 3}, {"source_prompt": 3}, {"questions": 3}, {"questions": [1]}, {"questions": "[1"}]
+    "cells",
+    [
+        {"prompt": 3},
+        {"prompt": math.nan},
+        {"prompt": ["red"]},
+        {"source_prompt": 3},
+        {"questions": 3},
+        {"questions": [1]},
+        {"questions": "[1"},
+    ],
 )
-def test_a_row_whose_text_is_none_is_kept(tmp_path, cells):
-    (sample,) = from_manifest(written(tmp_path / "m.jsonl", [{"edited": "a.png", **cells}]))
-    assert isinstance(sample.edited, Unreadable)
+def test_a_text_that_is_none_costs_its_field(tmp_path, cells):
+    row = {"edited": "a.png", "source": "s.png", **cells}
+    found = from_manifest(written(tmp_path / "m.jsonl", [{"edited": "b.png", "prompt": "red"}, row]))
+    (name,) = cells
+    sample = found.samples[1]
     assert sample.id == "a"
+    assert (sample.edited, sample.source) == (str(tmp_path / "a.png"), str(tmp_path / "s.png"))
+    assert not sample.has(name)
+    assert getattr(sample, name).reason.startswith(f"{tmp_path / 'm.jsonl'}, line 2: its {name}")
+    assert found.unmatched["unreadable"] == [getattr(sample, name).reason]
+    with pytest.raises(DataError, match="line 2"):
+        found.require_complete()
 
 
 def test_broken_lines_of_csv_cost_themselves(tmp_path):
@@ -233,9 +251,11 @@ def test_what_stops_a_csv(tmp_path, rows, message):
         ("m.csv", b"edited,edited\na.png,b.png\n", "column edited more than once"),
         ("m.csv", b'edited,prompt\na.png,red\nb.png,"red\nc.png,blue\nd.png,blue\n', "from line 3 on: is not csv"),
         ("m.csv", b'edited,prompt\na.png,"red" blue\n', "from line 2 on: is not csv"),
-        ("m.csv", b"edited\na.png\nb\0.png\n", "line 3: holds binary data"),
+        ("m.csv", b"PK\x03\x04\x14\0\x08\0, a spreadsheet", "holds binary data"),
+        ("m.csv", "edited\na.png\n".encode("utf-16-le"), "holds binary data"),
+        ("m.csv", "edited\na.png\n".encode("utf-16-be"), "holds binary data"),
         ("m.csv", "edited\na.png\n".encode("utf-16"), "is UTF-16 text"),
-        ("m.csv", b"edited;prompt\na.png;red\n", "its columns are edited;prompt"),
+        ("m.csv", b"edited;prompt\na.png;red\n", "line 1: 'edited;prompt' is separated by semicolons; expected commas"),
         ("m.jsonl", b"\n\n", "has no rows"),
         ("m.jsonl", b'{"image": "a.png"}\n', "its columns are image"),
         ("m.parquet", b"PAR1 this is none", "cannot be read as parquet"),

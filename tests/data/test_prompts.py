@@ -46,7 +46,7 @@ def test_numbers_stay_what_they_are(tmp_path):
         ("e.csv", b"name,prompt\ncat,caf\xe9\n", "line 2: is not UTF-8 text"),
         ("f.csv", b'name,prompt\ncat,"red\ndog,blue\n', "from line 2 on: is not csv.*a quote may be missing"),
         ("g.jsonl", b'{"name": "cat", "prompt": "red"}\n{"name": \n', "line 2: is not JSON"),
-        ("h.jsonl", b'{"name": "cat", "prompt": 3}\n', "line 1: expected the name of an image and its prompt"),
+        ("h.jsonl", b'{"name": "cat", "prompt": [3]}\n', "line 1: expected the name of an image and its prompt"),
         ("i.json", b'{"cat": "red"', "is not JSON"),
         ("j.json", b'"red"', "expected an object from name to prompt, or a list"),
         ("k.json", b"[" * 100_000, "nested too deeply"),

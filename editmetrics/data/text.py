@@ -1,0 +1,137 @@
+"""Texts of file names and tables: made writable, without blanks around them, as lines, numbers and JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..sample import UnusableText, is_blank
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is not UTF-8 is read as
+DEEPEST = 100
+"""So many lists and objects may stand in one another; Python's own limit depends on who calls."""
+
+_BLANKS = r"[\s\u200b\u2060\ufeff]+"
+_AROUND = re.compile(rf"\A{_BLANKS}|{_BLANKS}\Z")
+
+
+class DoubledKeyError(ValueError):
+    """An object of a JSON text has a key twice, of which `json` would silently keep the last."""
+
+
+def mended(text: str) -> str:
+    """`text` with U+FFFD where bytes stood that are not UTF-8, and for halves of characters, so that it can be written.
+
+    >>> mended("caf\\udce9")
+    'caf\ufffd'
+    """
+    return LONE_SURROGATE.sub("\ufffd", text)
+
+
+def told_apart(text: str) -> str:
+    """`mended`, with the bytes in hexadecimal digits, so that two names that differ in such a byte still differ.
+
+    >>> told_apart("caf\\udce9"), told_apart("caf\\udce8")
+    ('caf�E9', 'caf�E8')
+    """
+    return LONE_SURROGATE.sub(lambda byte: f"\ufffd{ord(byte[0]) - 0xDC00 & 0x3FF:02X}", text)
+
+
+def escaped(text: str) -> str:
+    r"""`text` with the escapes of what cannot be written, as `scores.csv` has them: the byte 0xE9 as "\udce9".
+
+    >>> print(escaped("caf\udce9"))
+    caf\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def stripped(text: str) -> str | None:
+    """`text` without the blanks around it: spaces of all kinds, line ends, zero-width spaces, byte-order marks. None
+    when nothing is left that can be seen.
+
+    >>> stripped(" 001\\u00a0"), stripped("\\u200b ")
+    ('001', None)
+    """
+    return None if is_blank(text) else _AROUND.sub("", text)
+
+
+def usable_text(cell: Any, place: str, name: str) -> str | None:
+    """The text of the cell `name` at `place`: `stripped`, None where there is none; an `UnusableText` that says so for
+    numbers (NaN, pandas' empty cell, among them), for whatever else is no text, and for halves of characters.
+    """
+    if cell is None or isinstance(cell, UnusableText):
+        return cell
+    if isinstance(cell, str):
+        text = stripped(cell)
+        if text is None or not LONE_SURROGATE.search(text):
+            return text
+    hint = "; leave the cell empty where there is none" if isinstance(cell, float) and math.isnan(cell) else ""
+    return UnusableText(mended(f"{place}: its {name} is {cell!r}; expected text in UTF-8{hint}"))
+
+
+def lines_of(text: str) -> Iterator[str]:
+    r"""The lines of a text, which end at \n, \r\n or \r; U+2028 and its kin, where `splitlines` cuts, stand inside.
+
+    >>> list(lines_of("one\r\ntwo\u2028still two\n"))
+    ['one', 'two\u2028still two']
+    """
+    return (line.removesuffix("\n") for line in io.StringIO(text, newline=None))
+
+
+def number(cell: Any) -> float | None:
+    """The number that a cell holds, None where it holds none. Python's "1_000" is no number of a table.
+
+    >>> number(" 2.50"), number("1_0"), number("3,5"), number(None)
+    (2.5, None, None, None)
+    """
+    if isinstance(cell, str) and "_" in cell:
+        return None
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text; `ValueError` for anything that is none, however it is broken, for what is nested more
+    than `DEEPEST` deep, and (`DoubledKeyError`) for an object that has a key twice.
+
+    >>> parse_json('{"cat": "red", "cat": "blue"}')
+    Traceback (most recent call last):
+    editmetrics.data.text.DoubledKeyError: has the key 'cat' twice; keep one of them
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_object)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    _require_shallow(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DoubledKeyError(f"has the key {twice!r} twice; keep one of them")
+    return found
+
+
+def _require_shallow(value: Any) -> None:
+    layer = [value]
+    for _ in range(DEEPEST):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return
+    if any(isinstance(inner, (dict, list)) for inner in layer):
+        raise ValueError("it is nested too deeply")

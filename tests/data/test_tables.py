@@ -1,0 +1,163 @@
+"""What a table may hold and what it may not: long cells, NUL, line ends of Unicode; doubled keys, other separators."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from editmetrics import evaluate
+from editmetrics.agreement.ratings import RatingsError, read_ratings
+from editmetrics.data import DataError, from_manifest, read_prompts
+from editmetrics.data.tables import number, parse_json, read_rows
+from editmetrics.data.text import DEEPEST
+from editmetrics.images import Unreadable
+
+SEPARATED = {
+    "semicolons": (
+        "id;mos\nx;3.5\n",
+        "'id;mos' is separated by semicolons; expected commas: save it as csv with commas$",
+    ),
+    "decimal commas": ("id;mos\nx;3,5\n", "semicolons; .* with commas and decimals with a point"),
+    "tabs": ("id\tmos\nx\t3.5\n", "is separated by tabs"),
+    "bars": ("id|mos\nx|3.5\n", "is separated by bars"),
+    "quotes": ('"id, of the item";"mos"\n"x";"3,5"\n', "is separated by semicolons"),
+    "old line ends": ("id;mos\rx;3.5\r", "'id;mos' is separated by semicolons"),
+    "declared": ("sep=;\nid;mos\nx;3\n", "'sep=;' is separated by semicolons"),
+    "declared tabs": ("sep=\t\r\nid\tmos\n", "is separated by tabs"),
+    "declared colons": ("SEP=:\nid:mos\n", "is separated by ':'"),
+    "declared commas": ("sep=,\nid,mos\nx,3\n", "'sep=,' is for Excel alone; remove this line"),
+}
+
+
+@pytest.mark.parametrize("kind", SEPARATED)
+def test_another_separator_is_named_whatever_the_table_is_for(tmp_path, kind):
+    text, message = SEPARATED[kind]
+    path = tmp_path / "t.csv"
+    path.write_text(text, newline="")
+    mine = {"id": ["x", "y", "z"], "psnr": [1.0, 2.0, 3.0]}
+    for read in (
+        from_manifest,
+        read_prompts,
+        lambda path: list(read_rows(path)),
+        lambda path: read_ratings(path, "mos"),
+        lambda path: evaluate(mine, path),
+        lambda path: evaluate(path, mine),
+    ):
+        with pytest.raises(DataError, match=message) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}, line 1: ")
+
+
+def test_a_table_of_one_column_and_one_with_semicolons_in_it_are_read(tmp_path):
+    for text, columns in {"edited\na.png\n": ["edited"], '"a;b",c;d,e\n1,2,3\n': ["a;b", "c;d", "e"]}.items():
+        (tmp_path / "t.csv").write_text(text)
+        assert [list(row.cells) for row in read_rows(tmp_path / "t.csv")] == [columns]
+    (tmp_path / "t.tsv").write_text("id\tmos\n")
+    with pytest.raises(DataError, match="separate its cells by commas"):
+        list(read_rows(tmp_path / "t.tsv"))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "red", "a": "blue"}', '{"a": 1, "a": 1}', '{"b": {"a": 1, "a": 2}}', '[{"a": null, "\\u0061": 1}]']
+)
+def test_a_doubled_key_is_an_error_that_names_it(tmp_path, text):
+    with pytest.raises(ValueError, match="has the key 'a' twice"):
+        parse_json(text)
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(DataError, match=r"p\.json has the key 'a' twice"):
+        read_prompts(tmp_path / "p.json")
+
+
+def test_a_doubled_key_costs_its_row(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"id": "x", "edited": "a.png", "id": "y"}\n{"id": "z", "edited": "a.png"}\n')
+    assert from_manifest(path).unmatched == {
+        "unreadable": [f"{path}, line 1: has the key 'id' twice; keep one of them"]
+    }
+    assert isinstance(from_manifest(path).samples[0].edited, Unreadable)
+    path.write_text('{"subject": "s", "item": "i", "x": 1, "x": 5}\n')
+    with pytest.raises(RatingsError, match="line 1: has the key 'x' twice"):
+        read_ratings(path, "x")
+    path.write_text('{"name": "a", "prompt": "red", "prompt": "blue"}\n')
+    with pytest.raises(DataError, match="line 1: has the key 'prompt' twice"):
+        read_prompts(path)
+    path.write_text('{"edited": "a.png", "edited": "b.png"}\n')
+    with pytest.raises(DataError, match="no column 'edited'; its columns are none; line 1 has the key 'edited' twice"):
+        from_manifest(path)
+    path.write_text('{"id": "x", " id": "y", "edited": "a.png"}\n')
+    assert "has the column 'id' more than once" in from_manifest(path).unmatched["unreadable"][0]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 900, 100_000])
+def test_what_is_nested_deeply_is_said_with_its_place(tmp_path, opening, closing, depth):
+    deep = opening * depth + "1" + closing * depth
+    path = tmp_path / "m.jsonl"
+    path.write_text(f'{{"edited": "a.png", "x": {deep}}}\n{{"edited": "b.png", "questions": ["a"]}}\n')
+    assert from_manifest(path).unmatched["unreadable"] == [f"{path}, line 1: is not JSON: it is nested too deeply"]
+    (tmp_path / "p.json").write_text(f'{{"a": {deep}}}')
+    with pytest.raises(DataError, match=r"p\.json is not JSON: it is nested too deeply"):
+        read_prompts(tmp_path / "p.json")
+    if opening == "[":
+        (tmp_path / "m.csv").write_text(f"edited,questions\na.png,{deep}\n")
+        assert "line 2: its questions" in from_manifest(tmp_path / "m.csv").unmatched["unreadable"][0]
+
+
+def test_what_is_nested_as_deep_as_may_be_is_read():
+    deep = "[" * DEEPEST + "]" * DEEPEST
+    assert json.dumps(parse_json(deep)) == deep
+
+
+@pytest.mark.parametrize("length", [131_072, 131_073, 400_000])
+def test_a_long_cell_is_a_cell(tmp_path, length):
+    long = "x" * length
+    path = tmp_path / "m.csv"
+    path.write_text(f'edited,prompt\na.png,{long}\nb.png,"{long}"\nc.png,red\n')
+    assert [sample.prompt for sample in from_manifest(path)] == [long, long, "red"]
+    (tmp_path / "p.csv").write_text(f"name,prompt\na,{long}\n")
+    assert read_prompts(tmp_path / "p.csv") == {"a": long}
+    assert csv.field_size_limit() >= 131_072
+
+
+def test_a_nul_is_a_sign_of_a_text_and_none_of_a_path(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_bytes("edited,prompt,x\na.png,r\0ed,\ue000\nb\0.png,blue,y\nc.png,red,\n".encode())
+    a, b, c = from_manifest(path)
+    assert (a.prompt, a.meta, c.prompt) == ("r\0ed", {"x": "\ue000"}, "red")
+    assert b.edited.reason == f"{path}, line 3: 'b\\x00.png' is no path; expected text"
+    path.write_bytes(b"edited,x\0y\na.png,red\n")
+    assert from_manifest(path).samples[0].meta == {"x\0y": "red"}
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"], ids=ascii)
+def test_only_line_ends_end_lines(tmp_path, sign):
+    prompt = f"one{sign}two"
+    (tmp_path / "p.txt").write_text(f"a\t{prompt}\r\nb\tred\rc\tblue\n", encoding="utf-8", newline="")
+    (tmp_path / "p.csv").write_text(f"name,prompt\na,{prompt}\nb,red\nc,blue\n", encoding="utf-8")
+    rows = [{"name": "a", "prompt": prompt}, {"name": "b", "prompt": "red"}, {"name": "c", "prompt": "blue"}]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    for name in ("p.txt", "p.csv", "p.jsonl"):
+        assert read_prompts(tmp_path / name) == {"a": prompt, "b": "red", "c": "blue"}
+
+
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDC00", "\\ude00\\ud83d"])
+def test_half_a_character_is_no_text(tmp_path, half):
+    (tmp_path / "p.json").write_text(f'{{"a": "x{half}"}}')
+    with pytest.raises(DataError, match="holds half a character"):
+        read_prompts(tmp_path / "p.json")
+    (tmp_path / "m.jsonl").write_text(f'{{"id": "a", "edited": "a.png", "x": {{"y": ["{half}"]}}}}\n')
+    (sample,) = from_manifest(tmp_path / "m.jsonl")
+    assert "is not UTF-8 text" in sample.edited.reason
+    json.dumps(sample.meta, ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("3.5", 3.5), (" 3 ", 3.0), ("1e3", 1000.0), (7, 7.0), (True, 1.0), ("1_0", None), ("1_000.5", None),
+     ("3,5", None), ("", None), (None, None), ("0x10", None), ([], None), (10**400, None)],
+)  # fmt: skip
+def test_numbers(cell, value):
+    assert number(cell) == value
