@@ -19,7 +19,7 @@ from .clean_room import in_clean_room
 from .machine import check_device_name, require_device
 from .machine import pick_device as pick_device
 from .outcomes import problem_of, why_not
-from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError
+from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText
 
 M = TypeVar("M", bound="Metric")
 
@@ -229,7 +229,10 @@ class Metric(ABC):
     # ------------------------------------------------------------------ what the engine calls
 
     def check_fields(self, sample: Sample) -> None:
-        """Raise `SampleError` (`skipped`) when the sample lacks a field that this metric needs."""
+        """Raise `SampleError` when the sample lacks a field that this metric needs (`skipped`), or has it unusable."""
+        for name in FIELDS:
+            if name in self.required() and isinstance(text := getattr(sample, name), UnusableText):
+                raise SampleError(text.reason)
         missing = [name for name in FIELDS if name in self.required() and not sample.has(name)]
         if missing:
             raise SampleError(f"{self.label} needs {' and '.join(missing)}, which this sample has not", "skipped")

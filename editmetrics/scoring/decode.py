@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,12 @@ class Opened:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def decoded(self, fields: Iterable[str]) -> Sample:
-        """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used."""
+        """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used.
+
+        Metrics share it: its arrays and `meta` cannot be written to.
+        """
         images: dict[str, Any] = {name: self._decoded(name) for name in fields if name in self._images}
-        return replace(self.sample, **images)
+        return replace(self.sample, **images, meta=MappingProxyType(dict(self.sample.meta)))
 
     def note(self, fields: Iterable[str]) -> str | None:
         """A note when the images among `fields` have colour profiles that give different colours, else None.

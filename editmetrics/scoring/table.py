@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,8 @@ def write_frame(table: polars.DataFrame, path: Path) -> None:
         if path.suffix.lower() == ".csv":
             table.write_csv(temporary)
         elif path.suffix.lower() == ".parquet":
-            table.write_parquet(temporary)
+            table.write_parquet(buffer := BytesIO())  # polars says in its own way that a disk is full
+            Path(temporary).write_bytes(buffer.getbuffer())
         else:
             with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(_json_line(row) for row in table.iter_rows(named=True))
@@ -129,7 +131,7 @@ def _path(field: str) -> Any:
 
 
 def _prompt(sample: Sample) -> str | None:
-    return sample.prompt or None
+    return sample.prompt if sample.has("prompt") else None
 
 
 def _meta(key: str) -> Any:
