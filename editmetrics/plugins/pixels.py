@@ -269,8 +269,8 @@ def _region_sum(values: Tensor, mask: Tensor | None, *, over_items: bool = False
     axes = (0, 1, 2, 3) if over_items else (1, 2, 3)
     if mask is None:
         return values.sum(axes), values.numel() if over_items else values[0].numel()
-    weights = mask.to(values.dtype).contiguous()  # summed in the order of the product: a map of ones has a mean of 1
-    return (values * weights).sum(axes), weights.sum(axes) * values.shape[1]
+    weights = mask.to(values.dtype).contiguous()  # both are summed in one order: a map of ones has a mean of exactly 1
+    return (values * weights).contiguous().sum(axes), weights.sum(axes) * values.shape[1]
 
 
 def _mean(sums: list[tuple[Tensor, Tensor | int]]) -> Tensor:
