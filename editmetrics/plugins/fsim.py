@@ -212,8 +212,8 @@ class FSIM(FullReference):
     The mean of the similarities of phase congruency and of gradient magnitude, weighted by the larger phase congruency:
     it looks at edges and lines, and not at brightness. FSIMc (`chromatic`) multiplies the similarity of the chroma I
     and Q to the power of 0.03. With a region, the weighted mean is that over its pixels. The filters reach across the
-    whole image: outside the region both images have the source's pixels, so that nothing of the edited image there has a
-    say, a region that is the same in both gives 1 to 1e-6, and filters at its border see some pixels that are the same.
+    whole image: outside the region both images have the source's pixels, so that nothing of the edited image there has
+    a say, a region that is the same in both gives 1 to 1e-6, and filters at its border see some of the same pixels.
 
     Source: Zhang, Zhang, Mou, Zhang, IEEE TIP 2011, equations 5 to 10.
 

@@ -36,8 +36,8 @@ class FullReference(Metric):
     `pixels.convert_channels`).
 
     With a region, `compare` gets its mask, and the edited image has the source's pixels outside it: whatever a metric
-    does, what an edit changed outside the region has no say, and a region that is the same in both is perfect. What sees
-    across the border then sees the same in both images; keep it from doing so where there is a way
+    does, what an edit changed outside the region has no say, and a region that is the same in both is perfect. What
+    sees across the border then sees the same in both images; keep it from doing so where there is a way
     (`pixels.within_region`, `pixels.region_mean`).
 
     `prepare` raises `SampleError` for images of different sizes, a mask of another size, a border that leaves nothing,

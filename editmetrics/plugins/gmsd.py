@@ -47,7 +47,9 @@ def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     if covered is None:
         return torch.std(dissimilarity, (1, 2, 3))
     if not bool(((covered > 0).sum((1, 2, 3)) >= 2).all()):
-        raise SampleError("the region lies in less than two blocks of 2 x 2 pixels, over which gmsd deviates", "skipped")
+        raise SampleError(
+            "the region lies in less than two blocks of 2 x 2 pixels, over which gmsd deviates", "skipped"
+        )
     mean = region_mean(dissimilarity, covered).view(-1, 1, 1, 1)
     area = covered.sum((1, 2, 3))
     freedom = area - covered.square().sum((1, 2, 3)) / area
@@ -97,13 +99,13 @@ def _difference(padded: Tensor, weights: Tensor) -> Tensor:
     """Right less left, of weighted means of three rows; a side without weight is as the middle."""
     import torch
 
-    means, there = within_region(lambda maps: maps[..., :-2, :] + maps[..., 1:-1, :] + maps[..., 2:, :], weights)
-    rows = means(padded)
+    def of_three(maps: Tensor) -> Tensor:
+        return maps[..., :-2, :] + maps[..., 1:-1, :] + maps[..., 2:, :]
+
+    means, _ = within_region(of_three, weights)
+    rows, covered = means(padded), of_three(weights) > 0
     middle = rows[..., 1:-1]
-    left, right = (
-        torch.where(share > 0, side, middle)
-        for share, side in ((there[..., :-2], rows[..., :-2]), (there[..., 2:], rows[..., 2:]))
-    )
+    left, right = (torch.where(covered[..., side], rows[..., side], middle) for side in (slice(-2), slice(2, None)))
     return right - left
 
 
@@ -112,9 +114,9 @@ class GMSD(FullReference):
 
     The standard deviation over the image of (2 gx gy + T) / (gx² + gy² + T), with the Prewitt gradient magnitudes of
     the full-range luma of both images at half their size, T = 170 for luma in [0, 255]. 0 for identical images. With a
-    region, blocks, gradients and deviation are of its pixels alone (normalised convolution; where a gradient would reach
-    outside, that side counts as equal to the middle): no pixel of either image outside the region has a say, and a
-    region that is the same in both gives exactly 0.
+    region, blocks, gradients and deviation are of its pixels alone (normalised convolution; where a gradient would
+    reach outside, that side counts as equal to the middle): no pixel of either image outside the region has a say, and
+    a region that is the same in both gives exactly 0.
 
     Source: Xue, Zhang, Mou, Bovik, IEEE TIP 2014, equations 4 to 6, with the borders of the authors' code.
 

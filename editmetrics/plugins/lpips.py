@@ -95,6 +95,8 @@ class LPIPS(FullReference):
     averaged over positions and summed over layers; 0 for identical images. With a region, each layer's average is
     weighted by the mask, pooled to that layer's size. Features see beyond it: outside the region both images have the
     source's pixels, so that nothing of the edited image there has a say, and a region that is the same in both is at 0.
+    Where a region is narrower than what features see (up to 195 pixels), that lowers its distance: noise in a band of
+    48 pixels, by alex, to about three quarters of the same noise everywhere, by vgg and squeeze to nine tenths or more.
 
     Version 0.1 of the authors' weights. Equals `lpips.LPIPS(net=...)` of the package, given images in [-1, 1].
 

@@ -110,9 +110,9 @@ class MSSSIM(FullReference):
     """Multi-scale structural similarity of the edited image to the source, in [0, 1]; 1 for identical images.
 
     The product over five scales of the mean contrast and structure term of SSIM, each to the power of the scale's
-    weight, with the luminance term at the coarsest. Needs images of at least 161 x 161 pixels. With a region, windows and
-    scales are made of its pixels alone (normalised convolution), and a window counts by the share of it that lies in the
-    region: no pixel of either image outside it has a say, and a region that is the same in both gives exactly 1.
+    weight, with the luminance term at the coarsest. Needs images of at least 161 x 161 pixels. With a region, windows
+    and scales are made of its pixels alone (normalised convolution), and a window counts by the share of it that lies
+    in the region: no pixel of either image outside it has a say, and a region that is the same in both gives exactly 1.
 
     Source: Wang, Simoncelli, Bovik, Asilomar 2003, equation 7.
 

@@ -114,7 +114,7 @@ def same_outside(source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
 def within_region(
     means: Callable[[Tensor], Tensor], mask: Tensor | None
 ) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
-    """Normalised convolution: `means` under windows, of the region's pixels alone, and the covered share of each window.
+    """Normalised convolution: `means` under windows, of the region's pixels alone, and the share of each window.
 
     `means` takes images (N, C, H, W) to weighted means under windows. What is returned divides the means of the images
     times the mask by those of the mask, so that nothing outside the region has a say; a window without a pixel of the
@@ -192,10 +192,8 @@ def _mean_by_strips(compare: Map, source: Tensor, edited: Tensor, mask: Tensor |
     for start, stop in itertools.pairwise(edges):
         step, overlap = divmod(stop - start, strips)
         rows = slice(start, stop + 2 * margin)
-        x, y, region = (
-            None if images is None else _strips(images[:, rows], step, overlap + 2 * margin)
-            for images in (source, edited, mask)
-        )
+        x, y = (_strips(images[:, rows], step, overlap + 2 * margin) for images in (source, edited))
+        region = None if mask is None else _strips(mask[:, rows], step, overlap + 2 * margin)
         values, weights = compare(x, y, region)
         # Each strip but the first begins with `overlap` rows of the one before, which count once.
         for part in (slice(1),), (slice(1, None), slice(None), slice(overlap, None)):

@@ -40,7 +40,7 @@ def ssim(
 
         (2 μx μy + C1) (2 σxy + C2) / ((μx² + μy² + C1) (σx² + σy² + C2)),    C1 = (0.01 L)², C2 = (0.03 L)²
 
-    with L = data_range, and means, variances and covariance under the window (see `similarity_maps`). With a mask, those
+    with L = data_range, and means, variances and covariance under the window (see `window_moments`). With a mask, those
     of each window are of its pixels in the mask alone (normalised convolution), and a window counts by the share of it
     that the mask covers, so that each pixel of the mask counts alike and no other does. `downsample="blocks"` first
     takes means over blocks of round(min(H, W) / 256) pixels, of the mask's pixels.
@@ -100,24 +100,13 @@ def mean_similarity(
     return mean_of_map(similarity, source, edited, mask, margin)
 
 
-def similarity_maps(
-    source: Tensor, edited: Tensor, *, data_range: float, window: Window = "gaussian"
-) -> tuple[Tensor, Tensor]:
-    """The two factors of SSIM at each window of planes (N, 1, H, W): luminance, and contrast with structure.
-
-        (2 μx μy + C1) / (μx² + μy² + C1)    and    (2 σxy + C2) / (σx² + σy² + C2)
-
-    `window`: "gaussian" is the paper's, 11 x 11 with standard deviation 1.5; "uniform" is 7 x 7 with sample covariance,
-    as scikit-image's default.
-    """
-    means, variances, _ = window_moments(source, edited, window)
-    return _luminance(means, data_range), _structure(variances, data_range)
-
-
 def window_moments(
     source: Tensor, edited: Tensor, window: Window, mask: Tensor | None = None
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor | None]:
     """The means, and the variances, of the sum and the difference of planes (N, 1, H, W) at each window.
+
+    `window`: "gaussian" is the paper's, 11 x 11 with standard deviation 1.5; "uniform" is 7 x 7 with sample covariance,
+    as scikit-image's default.
 
     With a mask (N, 1, H, W), those of each window's pixels in it, and the share of each window that it covers.
 

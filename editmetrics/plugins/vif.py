@@ -80,9 +80,7 @@ def _mean(images: Tensor, region: Tensor | None) -> Tensor:
     return region_mean(images, region).view(-1, 1, 1, 1)
 
 
-def _information(
-    x: Tensor, y: Tensor, blur: Callable[[Tensor], Tensor], noise: float
-) -> tuple[Tensor, Tensor]:
+def _information(x: Tensor, y: Tensor, blur: Callable[[Tensor], Tensor], noise: float) -> tuple[Tensor, Tensor]:
     """The information, in bits, that each window of the source holds, and how much of it the edited image keeps."""
     import torch
 

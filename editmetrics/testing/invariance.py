@@ -38,7 +38,7 @@ def batch_invariance(subject: Subject) -> Iterator[str]:
 
 
 def _as_a_gpu_does(subject: Subject) -> Iterator[str]:
-    """A batch that a metric cuts up on a CPU (`cut_on_cpu`) scores the same as a whole, with whatever fields it reads."""
+    """A batch that a metric cuts up on a CPU (`cut_on_cpu`) scores the same as a whole, whatever fields it reads."""
     if not getattr(subject.metric, "cut_on_cpu", False):
         return
     for metric in _instances_by_required_fields(subject):

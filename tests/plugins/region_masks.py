@@ -40,13 +40,13 @@ def gaussian(size: int, deviation: float) -> np.ndarray:
 
 
 def moments(x: np.ndarray, y: np.ndarray, mask: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Of each window's pixels in the mask: mean of x, of y, variance of x, of y, covariance; and the share covered.
+    """Of each window's pixels in the mask: means of x and y, variances, covariance, share covered, squared weights.
 
     `window` is flattened. The moments are computed from the pixels' deviations, one window after another; windows
     without such a pixel are left out.
     """
     size = round(len(window) ** 0.5)
-    found = []
+    rows = []
     for pixels_x, pixels_y, covered in zip(*(windows(plane, size) for plane in (x, y, mask)), strict=True):
         weights = window * covered
         share = weights.sum()
@@ -55,10 +55,9 @@ def moments(x: np.ndarray, y: np.ndarray, mask: np.ndarray, window: np.ndarray) 
         weights = weights / share
         mean_x, mean_y = weights @ pixels_x, weights @ pixels_y
         off_x, off_y = pixels_x - mean_x, pixels_y - mean_y
-        found.append(
-            (mean_x, mean_y, weights @ off_x**2, weights @ off_y**2, weights @ (off_x * off_y), share, weights @ weights)
-        )
-    return tuple(np.array(found).T)
+        variances = weights @ off_x**2, weights @ off_y**2, weights @ (off_x * off_y)
+        rows.append((mean_x, mean_y, *variances, share, weights @ weights))
+    return tuple(np.array(rows).T)
 
 
 def ssim_factors(x, y, mask, window, *, sample: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

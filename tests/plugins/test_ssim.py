@@ -10,7 +10,7 @@ import torchmetrics.functional.image as torchmetrics_image
 from skimage.metrics import structural_similarity
 
 from editmetrics import SampleError, create_metric
-from editmetrics.plugins.ssim import similarity_maps, ssim
+from editmetrics.plugins.ssim import ssim
 from tests.plugins.photographs import EDITS, pairs, tensors
 from tests.plugins.region_masks import SHAPES, gaussian, halved, mask_of, ssim_factors
 
