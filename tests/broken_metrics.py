@@ -11,6 +11,8 @@ import time
 from typing import Any, Literal
 
 from editmetrics import Dimension, Metric, Sample, SampleError, Score
+from editmetrics.plugins.full_reference import FullReference
+from editmetrics.plugins.pixels import region_mean
 
 
 class MeanError(Metric):
@@ -337,6 +339,18 @@ class DriftsFromCallToCall(MeanError):
         return super().value(item) * 0.999**self.calls
 
 
+class AveragesInCompare(FullReference):
+    """Mean absolute difference of the edited image and the source, in levels of 255."""
+
+    name, version = "averages_in_compare", 1
+    dimensions = (Dimension("averages_in_compare", low=0, high=255, higher_is_better=False, primary=True),)
+    paper = "A definition."
+    licence = "Apache-2.0"
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        return 255 * region_mean((source - edited).abs(), mask).mean().expand(len(source))
+
+
 class WrongOrder(MeanError):
     __doc__ = MeanError.__doc__
 
@@ -603,6 +617,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     NeverPerfect: ({"optimum", "flat_images"}, "its declared best"),
     BestIsNotIdentical: ({"optimum"}, "degraded ones better"),
     BatchMean: ({"batch_invariance", "engine_invariance", "flat_images"}, "nothing may be averaged"),
+    AveragesInCompare: ({"batch_invariance"}, "in one batch as on a GPU"),
     WrongOrder: ({"batch_invariance", "engine_invariance", "flat_images"}, "in one batch"),
     PadsToTheLargest: ({"batch_invariance", "engine_invariance", "sizes"}, "among larger images"),
     AnotherEachTime: ({"determinism"}, "at the second call"),

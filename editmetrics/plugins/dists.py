@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..sample import Dimension
 from .dino import DEVIATION, MEAN
 from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, region_mean
+from .pixels import check_pair, check_shapes, region_mean, same_outside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,8 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
 
     where x_ij, y_ij are the channels of the images themselves (i = 0) and of five stages of VGG-16 with L2 pooling, and
     means, variances and covariance are over all positions. With a mask they are weighted by the share of each
-    position's cell that the mask covers. A position sees some way beyond its cell.
+    position's cell that the mask covers. A position sees some way beyond its cell, which normalised convolution cannot
+    undo: the edited image first gets the source's pixels outside the mask (see `pixels.same_outside`).
 
     `source`, `edited`: (N, 3, H, W), RGB in [0, 1], of at least 16 x 16 pixels. `network`: as `load_network` gives it.
     `mask`: (N, 1, H, W), bool or weights of at least 0. Returns (N,). Raises `SampleError` for smaller images and for
@@ -52,6 +53,7 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
 
     check_pair("dists", source, 16, "its network halves the size four times")
     check_shapes(source, edited, mask)
+    edited = same_outside(source, edited, mask)
     similar = source.new_zeros(len(source))
     total = sum(weights.sum() for weights in (*network.alpha, *network.beta))
     stages = zip(network(source), network(edited), network.alpha, network.beta, strict=True)
@@ -162,7 +164,8 @@ class DISTS(FullReference):
     shorter side is over 256 pixels are scaled down to it first, as in the paper.
 
     With a region, means and correlations are over the region, weighted by the mask pooled to each stage's size, so that
-    the size of the mask does not matter; the features near its edge have seen what lies beyond.
+    the size of the mask does not matter. Features see beyond it: outside the region both images have the source's
+    pixels, so that nothing of the edited image there has a say, and a region that is the same in both is at 0 to 1e-6.
 
     Options:
         scale: 256 (the paper's: the shorter side is scaled down to 256 pixels, antialiased bilinear), none (pyiqa's and
@@ -175,7 +178,7 @@ class DISTS(FullReference):
     ('lpips-vgg16', 'dists')
     """
 
-    name, version = "dists", 1
+    name, version = "dists", 2
     dimensions = (Dimension("dists", low=0, high=1, higher_is_better=False, primary=True),)
     paper = (
         "Ding, Ma, Wang, Simoncelli, Image quality assessment: unifying structure and texture similarity, TPAMI 2022, "

@@ -15,6 +15,7 @@ from .pixels import (
     luma,
     region_mean,
     same_block_means,
+    same_outside,
     weighted_channels,
 )
 
@@ -55,8 +56,11 @@ def fsim(
 
     over the pixels, with the phase congruency PC and the gradient magnitude G (Scharr, zeros outside the image) of the
     luma, T1 = 0.85, T2 = 160 for luma in [0, 255]. `chromatic` multiplies by the real part of (S_I S_Q)^0.03 of YIQ's I
-    and Q (FSIMc). With a mask, both sums are over the mask. Where neither image has any structure, all pixels weigh
-    the same.
+    and Q (FSIMc). Where neither image has any structure, all pixels weigh the same.
+
+    With a mask, both sums are over the mask. The log-Gabor filters of phase congruency reach across the whole image, so
+    neither normalised convolution nor whole windows are to be had: the edited image first gets the source's pixels
+    outside the mask, which are then the surroundings of both (see `pixels.same_outside`).
 
     The images are first scaled down by means over blocks of F = round(min(H, W) / 256) pixels. `convention`:
 
@@ -82,6 +86,7 @@ def fsim(
     check_pair("fsim", source, 3, "its gradient filters are 3 pixels wide")
     if chromatic and source.shape[1] != 3:
         raise SampleError(f"FSIMc compares colours; the images have {source.shape[1]} channels instead of 3")
+    edited = same_outside(source, edited, mask)
     pair = [_downsampled(luma(image), convention) for image in (source, edited)]
     congruency = phase_congruency(torch.cat(pair)).chunk(2)
     energies = [scharr_energy(image) for image in pair]
@@ -206,7 +211,9 @@ class FSIM(FullReference):
 
     The mean of the similarities of phase congruency and of gradient magnitude, weighted by the larger phase congruency:
     it looks at edges and lines, and not at brightness. FSIMc (`chromatic`) multiplies the similarity of the chroma I
-    and Q to the power of 0.03. With a region, the weighted mean is that over its pixels.
+    and Q to the power of 0.03. With a region, the weighted mean is that over its pixels. The filters reach across the
+    whole image: outside the region both images have the source's pixels, so that nothing of the edited image there has
+    a say, a region that is the same in both gives 1 to 1e-6, and filters at its border see some of the same pixels.
 
     Source: Zhang, Zhang, Mou, Zhang, IEEE TIP 2011, equations 5 to 10.
 
@@ -221,7 +228,7 @@ class FSIM(FullReference):
     Score(fsim=1)
     """
 
-    name, version = "fsim", 1
+    name, version = "fsim", 2
     dimensions = (Dimension("fsim", low=0, high=1, primary=True),)
     paper = (
         "Zhang, Zhang, Mou, Zhang, FSIM: a feature similarity index for image quality assessment, "

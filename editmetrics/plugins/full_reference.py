@@ -15,7 +15,7 @@ from annotated_types import Ge
 
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
-from .pixels import Channels, convert_channels, to_float
+from .pixels import Channels, convert_channels, same_outside, to_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,11 @@ class FullReference(Metric):
     which hands on the four below: `def __init__(self, *, mine: int = 1, **shared)` with `super().__init__(**shared)`.
     Set `channels` (here "rgb") as a class attribute, or make it an option, to be given luma instead (see
     `pixels.convert_channels`).
+
+    With a region, `compare` gets its mask, and the edited image has the source's pixels outside it: whatever a metric
+    does, what an edit changed outside the region has no say, and a region that is the same in both is perfect. What
+    sees across the border then sees the same in both images; keep it from doing so where there is a way
+    (`pixels.within_region`, `pixels.region_mean`).
 
     `prepare` raises `SampleError` for images of different sizes, a mask of another size, a border that leaves nothing,
     and a region that is empty (status `skipped`).
@@ -61,6 +66,9 @@ class FullReference(Metric):
     uses = frozenset({"source", "reference", "mask"})
     concurrent: ClassVar[bool] = True
     channels: Channels = "rgb"
+    cut_on_cpu: bool = True
+    """A CPU compares the pairs of a batch one by one, which is faster there. False: together, as a GPU does; so the
+    conformance kit sees, where there is no GPU, what one would compute."""
     black_outside: bool = False
     """What PIE-Bench does with a region, and a variant of that name sets: pixels outside are black and count."""
 
@@ -83,6 +91,15 @@ class FullReference(Metric):
 
     def required(self) -> frozenset[str]:
         return frozenset({*self.needs, self.against} | ({"mask"} if self.region != "whole" else set()))
+
+    def fields(self) -> frozenset[str]:
+        """The fields that this instance's numbers depend on: of source, reference and mask those that it compares.
+
+        >>> from editmetrics import create_metric
+        >>> sorted(create_metric("psnr").fields()), sorted(create_metric("psnr:region=inside").fields())
+        (['edited', 'source'], ['edited', 'mask', 'source'])
+        """
+        return self.required() | (self.uses - FullReference.uses)
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """`source` and `edited` (3, H, W), uint8 or float32 in [0, 1], of one size; for a region, `mask` (1, H, W)."""
@@ -112,7 +129,8 @@ class FullReference(Metric):
         import torch
 
         # On a CPU a large batch is slower per pair than its pairs one by one, whose temporaries stay in the cache.
-        groups = [[item] for item in batch] if torch.device(self.device or "cpu").type == "cpu" else [batch]
+        cut = self.cut_on_cpu and torch.device(self.device or "cpu").type == "cpu"
+        groups = [[item] for item in batch] if cut else [batch]
         with torch.inference_mode():
             values = [value for group in groups for value in self._compare_group(group).tolist()]
         return [Score({self.primary().name: value}) for value in values]
@@ -127,7 +145,8 @@ class FullReference(Metric):
         source, edited = (
             convert_channels(to_float(stacked[name]), self.compared_channels()) for name in ("source", "edited")
         )
-        return self.compare(source, edited, stacked.get("mask"))
+        mask = stacked.get("mask")
+        return self.compare(source, same_outside(source, edited, mask), mask)
 
     def _inner(self, image: np.ndarray) -> np.ndarray:
         border, (height, width) = self.crop_border, image.shape[:2]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, SampleError
 from .full_reference import FullReference
-from .pixels import check_pair, few_at_a_time_on_cpu, luma, same_block_means
+from .pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_block_means, within_region
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,11 +22,13 @@ def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
         the standard deviation (of a sample, over N - 1) of (2 gx gy + T) / (gx² + gy² + T),    T = 170 / 255²
 
     where gx and gy are the gradient magnitudes (Prewitt, divided by 3, zeros outside the image) of the luma, after
-    means over blocks of 2 x 2. With a mask, the deviation is that over the blocks of which at least half lies in it.
+    means over blocks of 2 x 2. With a mask, these are of the mask's pixels alone (normalised convolution; see
+    `prewitt_energy`), and the deviation is weighted by the share w of each block that the mask covers: over
+    sum w - sum w² / sum w instead of N - 1.
 
-    `source`, `edited`: (N, 3, H, W), or (N, 1, H, W) for luma, in [0, 1]. `mask`: (N, 1, H, W), bool or weights in
-    [0, 1]. Returns (N,), one value per pair. Raises `SampleError` for images with a side under 3 pixels and for a mask
-    of less than two blocks. Differentiable; the gradient is 0 where a gradient magnitude or the deviation is 0.
+    `source`, `edited`: (N, 3, H, W), or (N, 1, H, W) for luma, in [0, 1]. `mask`: (N, 1, H, W), bool or weights of at
+    least 0. Returns (N,), one value per pair. Raises `SampleError` for images with a side under 3 pixels and for a mask
+    in less than two blocks. Differentiable; the gradient is 0 where a gradient magnitude or the deviation is 0.
 
     Source: Xue, Zhang, Mou, Bovik, "Gradient magnitude similarity deviation", IEEE TIP 2014, equations 4 to 6, with the
     borders of the authors' code (conv2's "same").
@@ -38,31 +40,73 @@ def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     import torch
 
     check_pair("gmsd", source, 3, "two blocks of 2 x 2 each way")
-    energies = [prewitt_energy(same_block_means(luma(image), 2)) for image in (source, edited)]
+    weights = None if mask is None else mask.to(source.dtype)
+    energies, covered = _energies(luma(source), luma(edited), weights)
     x, y = (energy.clamp_min(1e-30).sqrt() for energy in energies)  # the root is kept off 0, where it has no slope
     dissimilarity = (x - y).square() / (energies[0] + energies[1] + T)  # 1 - similarity, which deviates as much
-    if mask is None:
+    if covered is None:
         return torch.std(dissimilarity, (1, 2, 3))
-    weights = mask.to(source.dtype)
-    inside = (same_block_means(weights, 2) >= 0.5 * same_block_means(torch.ones_like(weights), 2)).to(source.dtype)
-    count = inside.sum((1, 2, 3), keepdim=True)
-    if not bool((count >= 2).all()):
-        raise SampleError("the region holds less than two blocks of 2 x 2 pixels, over which gmsd deviates", "skipped")
-    mean = (dissimilarity * inside).sum((1, 2, 3), keepdim=True) / count
-    variance = ((dissimilarity - mean) * inside).square().sum((1, 2, 3)) / (count.flatten() - 1)
-    return torch.where(variance > 0, variance, 1.0).sqrt() * (variance > 0)
+    if not bool(((covered > 0).sum((1, 2, 3)) >= 2).all()):
+        raise SampleError(
+            "the region lies in less than two blocks of 2 x 2 pixels, over which gmsd deviates", "skipped"
+        )
+    mean = region_mean(dissimilarity, covered).view(-1, 1, 1, 1)
+    area = covered.sum((1, 2, 3))
+    freedom = area - covered.square().sum((1, 2, 3)) / area
+    variance = ((dissimilarity - mean).square() * covered).sum((1, 2, 3)) / freedom
+    flat = variance <= 0  # the root is kept off 0, where it has no slope; NaN stays NaN
+    return torch.where(flat, 0.0, torch.where(flat, 1.0, variance).sqrt())
 
 
-def prewitt_energy(images: Tensor) -> Tensor:
-    """The squared gradient magnitude of (N, 1, H, W): Prewitt filters divided by 3, zeros outside the image."""
+def _energies(source: Tensor, edited: Tensor, mask: Tensor | None) -> tuple[list[Tensor], Tensor | None]:
+    """The squared gradient magnitudes of blocks of 2 x 2, and the share of each block that the mask covers."""
+    import torch
+
+    if mask is None:
+        return [prewitt_energy(same_block_means(images, 2)) for images in (source, edited)], None
+    covered = same_block_means(mask, 2)
+    least = covered.clamp_min(1e-12)
+    # a block that reaches beyond the image has zeros there, which are part of it, and so of what may be covered
+    whole = same_block_means(torch.ones_like(mask), 2)
+    blocks = [same_block_means(images * mask, 2) / least * whole for images in (source, edited)]
+    covered = covered / whole
+    return [prewitt_energy(images, covered) for images in blocks], covered
+
+
+def prewitt_energy(images: Tensor, covered: Tensor | None = None) -> Tensor:
+    """The squared gradient magnitude of (N, 1, H, W): Prewitt filters divided by 3, zeros outside the image.
+
+    A filter takes the differences of means of three. With `covered`, how much each position counts, the means are
+    weighted by it, and a side of which nothing counts is taken to be like the middle: no difference is with, and no
+    mean is of, what does not count.
+    """
     import torch.nn.functional as F
 
     padded = F.pad(images, (1, 1, 1, 1))
-    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
-    columns = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
-    horizontal = rows[..., 2:] - rows[..., :-2]
-    vertical = columns[..., 2:, :] - columns[..., :-2, :]
-    return (horizontal.square() + vertical.square()) / 9
+    if covered is None:
+        rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
+        columns = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+        horizontal = rows[..., 2:] - rows[..., :-2]
+        vertical = columns[..., 2:, :] - columns[..., :-2, :]
+        return (horizontal.square() + vertical.square()) / 9
+    weights = F.pad(covered, (1, 1, 1, 1), value=1.0)  # the zeros outside the image count
+    horizontal = _difference(padded, weights)
+    vertical = _difference(padded.mT, weights.mT).mT
+    return horizontal.square() + vertical.square()
+
+
+def _difference(padded: Tensor, weights: Tensor) -> Tensor:
+    """Right less left, of weighted means of three rows; a side without weight is as the middle."""
+    import torch
+
+    def of_three(maps: Tensor) -> Tensor:
+        return maps[..., :-2, :] + maps[..., 1:-1, :] + maps[..., 2:, :]
+
+    means, _ = within_region(of_three, weights)
+    rows, covered = means(padded), of_three(weights) > 0
+    middle = rows[..., 1:-1]
+    left, right = (torch.where(covered[..., side], rows[..., side], middle) for side in (slice(-2), slice(2, None)))
+    return right - left
 
 
 class GMSD(FullReference):
@@ -70,7 +114,9 @@ class GMSD(FullReference):
 
     The standard deviation over the image of (2 gx gy + T) / (gx² + gy² + T), with the Prewitt gradient magnitudes of
     the full-range luma of both images at half their size, T = 170 for luma in [0, 255]. 0 for identical images. With a
-    region, the deviation is that over the 2 x 2 blocks of which at least half lies in it.
+    region, blocks, gradients and deviation are of its pixels alone (normalised convolution; where a gradient would
+    reach outside, that side counts as equal to the middle): no pixel of either image outside the region has a say, and
+    a region that is the same in both gives exactly 0.
 
     Source: Xue, Zhang, Mou, Bovik, IEEE TIP 2014, equations 4 to 6, with the borders of the authors' code.
 
@@ -84,7 +130,7 @@ class GMSD(FullReference):
     Score(gmsd=0)
     """
 
-    name, version = "gmsd", 1
+    name, version = "gmsd", 2
     dimensions = (Dimension("gmsd", low=0, high=1, higher_is_better=False, primary=True),)
     paper = (
         "Xue, Zhang, Mou, Bovik, Gradient magnitude similarity deviation: a highly efficient perceptual image quality "

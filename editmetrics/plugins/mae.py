@@ -25,7 +25,7 @@ def mae(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> mae(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5))
     tensor([0.5000])
     """
-    return mean_of_map(lambda x, y: (x - y).abs(), source, edited, mask)
+    return mean_of_map(lambda x, y, region: ((x - y).abs(), region), source, edited, mask)
 
 
 class MAE(FullReference):

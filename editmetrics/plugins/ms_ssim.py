@@ -8,7 +8,7 @@ from annotated_types import Gt, Le
 
 from ..sample import Dimension
 from .full_reference import FullReference
-from .pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu
+from .pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu, within_region
 from .ssim import Padding, mean_similarity, planes
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def ms_ssim(
 
     where CS_j is the mean of the contrast and structure term of SSIM at scale j, SSIM_5 the mean of the whole at the
     coarsest, each scale the 2 x 2 means of the one before, w = 0.0448, 0.2856, 0.3001, 0.2363, 0.1333. A mean below 0
-    counts as 0. With a mask, each scale's mean is over the windows whose centre lies in the mask, which is pooled like
-    the images.
+    counts as 0. With a mask, the windows and the 2 x 2 means of each scale are of the mask's pixels alone (normalised
+    convolution), and a window counts by the share of it that the mask, pooled like the images, covers.
 
     `convention` says what the paper leaves open:
 
@@ -45,8 +45,7 @@ def ms_ssim(
 
     `source`, `edited`: (N, C, H, W), in [0, data_range]. `mask`: (N, 1, H, W), bool or weights of at least 0. Returns
     (N,), one value per pair. Raises `SampleError` for images with a side under 161 pixels (torchmetrics: 176), and for
-    a mask without any window's centre at some scale: the coarsest leaves out the 80 outermost pixels. Differentiable;
-    where a mean is not above 0, the value and the gradient are 0.
+    an empty mask. Differentiable; where a mean is not above 0, the value and the gradient are 0.
 
     Source: Wang, Simoncelli, Bovik, "Multi-scale structural similarity for image quality assessment", Asilomar 2003,
     equation 7.
@@ -78,8 +77,8 @@ def _similarity_at_each_scale(
     values = []
     for scale in range(len(WEIGHTS)):
         if scale > 0:
-            source, edited = _halved(source, convention), _halved(edited, convention)
-            mask = None if mask is None else _halved(mask, convention)
+            halved, mask = within_region(lambda images: _halved(images, convention), mask)
+            source, edited = halved(source), halved(edited)
         coarsest = scale == len(WEIGHTS) - 1
         padding: Padding = "reflect" if coarsest and convention == "torchmetrics" else "valid"
         values.append(mean_similarity(source, edited, mask, data_range=data_range, padding=padding, luminance=coarsest))
@@ -101,19 +100,19 @@ def _product(scales: Tensor) -> Tensor:
     """The product over the last axis of each scale's value to the power of its weight; 0 where one is not above 0."""
     import torch
 
-    positive = scales > 0
+    floored = scales <= 0  # NaN is not, and stays NaN
     # x^w has no finite slope at 0: such values are replaced before the power, so that they pass no gradient.
-    powers = torch.where(positive, scales, 1.0) ** torch.tensor(WEIGHTS, dtype=scales.dtype, device=scales.device)
-    return torch.where(positive, powers, 0.0).prod(-1)
+    powers = torch.where(floored, 1.0, scales) ** torch.tensor(WEIGHTS, dtype=scales.dtype, device=scales.device)
+    return torch.where(floored, 0.0, powers).prod(-1)
 
 
 class MSSSIM(FullReference):
     """Multi-scale structural similarity of the edited image to the source, in [0, 1]; 1 for identical images.
 
     The product over five scales of the mean contrast and structure term of SSIM, each to the power of the scale's
-    weight, with the luminance term at the coarsest. Needs images of at least 161 x 161 pixels. With a region, each
-    scale's mean is over the windows whose centre lies in the mask, pooled like the images; a region that keeps
-    to the 80 outermost pixels has none at the coarsest scale and is skipped.
+    weight, with the luminance term at the coarsest. Needs images of at least 161 x 161 pixels. With a region, windows
+    and scales are made of its pixels alone (normalised convolution), and a window counts by the share of it that lies
+    in the region: no pixel of either image outside it has a say, and a region that is the same in both gives exactly 1.
 
     Source: Wang, Simoncelli, Bovik, Asilomar 2003, equation 7.
 
@@ -130,7 +129,7 @@ class MSSSIM(FullReference):
     Score(ms_ssim=1)
     """
 
-    name, version = "ms_ssim", 1
+    name, version = "ms_ssim", 2
     dimensions = (Dimension("ms_ssim", low=0, high=1, primary=True),)
     paper = (
         "Wang, Simoncelli, Bovik, Multi-scale structural similarity for image quality assessment, "

@@ -27,7 +27,7 @@ def mse(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     import torch.nn.functional as F
 
-    return mean_of_map(lambda x, y: F.mse_loss(x, y, reduction="none"), source, edited, mask)
+    return mean_of_map(lambda x, y, region: (F.mse_loss(x, y, reduction="none"), region), source, edited, mask)
 
 
 class MSE(FullReference):

@@ -1,4 +1,4 @@
-"""Tensors of images, (N, C, H, W) in [0, 1]: colours, block means, means over a region, checks of their shapes.
+"""Tensors of images, (N, C, H, W) in [0, 1]: colours, block means, regions, checks of their shapes.
 
 What the numeric cores of the full-reference metrics share. All is differentiable.
 """
@@ -96,11 +96,50 @@ def same_block_means(images: Tensor, factor: int) -> Tensor:
     return block_means(images, factor)
 
 
+def same_outside(source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
+    """The edited images with the source's pixels outside the region, which leaves differences inside it alone.
+
+    `mask` is (N, 1, H, W), bool or weights of at least 0; without one the edited images as they are.
+
+    >>> import torch
+    >>> source, edited = torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1, 3)
+    >>> same_outside(source, edited, torch.tensor([[[[False, True, False]]]]))
+    tensor([[[[0., 1., 0.]]]])
+    """
+    import torch
+
+    return edited if mask is None else torch.where(mask > 0, edited, source)
+
+
+def within_region(
+    means: Callable[[Tensor], Tensor], mask: Tensor | None
+) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
+    """Normalised convolution: `means` under windows, of the region's pixels alone, and the share of each window.
+
+    `means` takes images (N, C, H, W) to weighted means under windows. What is returned divides the means of the images
+    times the mask by those of the mask, so that nothing outside the region has a say; a window without a pixel of the
+    region gives 0, and its share is 0. Without a mask `means` itself, and None.
+
+    Source: Knutsson, Westin, "Normalized and differential convolution", CVPR 1993, with a constant as basis.
+
+    >>> import torch
+    >>> pixels, mask = torch.tensor([[[[4.0, 8.0], [90.0, 90.0]]]]), torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    >>> blocks, share = within_region(lambda images: block_means(images, 2), mask)
+    >>> blocks(pixels).item(), share.item()
+    (6.0, 0.5)
+    """
+    if mask is None:
+        return means, None
+    share = means(mask)
+    least = share.clamp_min(1e-12)  # under the share of one pixel in the far corner of five scales' windows
+    return lambda images: means(images * mask) / least, share
+
+
 def region_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     """The mean of each item of `values` (N, C, H, W) over the region, (N,): the sum over the mask by the mask's area.
 
     `mask` is (N, 1, H, W), bool or weights of at least 0; None is the whole image. Raises `SampleError` (`skipped`)
-    when an item's mask is empty here, as that of a region too near the border can be once a window has been cut off.
+    when an item's mask is empty.
 
     >>> import torch
     >>> region_mean(torch.arange(4.0).view(1, 1, 2, 2), torch.tensor([[[[False, True], [False, True]]]]))
@@ -109,27 +148,29 @@ def region_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     return _mean([_region_sum(values, mask)])
 
 
-def mean_of_map(
-    compare: Callable[[Tensor, Tensor], Tensor], source: Tensor, edited: Tensor, mask: Tensor | None, margin: int = 0
-) -> Tensor:
-    """The `region_mean` of the map `compare(source, edited)`, (N,), computed in small pieces on a CPU.
+Map = Callable[["Tensor", "Tensor", "Tensor | None"], "tuple[Tensor, Tensor | None]"]
+"""From source, edited image and mask to a map and what each position of it counts; None where there is no mask."""
 
-    `compare` takes images (N, C, H, W) to a map (N, C, H - 2 margin, W - 2 margin), each value of which depends on the
-    pixels at most `margin` rows away. On a CPU large temporaries cost several times their arithmetic, since the memory
-    of each is new; so images are taken in pieces whose maps stay in the cache: small ones together, large ones in
-    blocks of rows. The value is the same. Raises `SampleError` for shapes that do not fit together and, as
-    `region_mean` does, for an empty mask.
+
+def mean_of_map(compare: Map, source: Tensor, edited: Tensor, mask: Tensor | None, margin: int = 0) -> Tensor:
+    """The weighted mean of the map `compare(source, edited, mask)`, (N,), computed in small pieces on a CPU.
+
+    `compare` takes images (N, C, H, W) and a mask (N, 1, H, W) or None to a map (N, C, H - 2 margin, W - 2 margin),
+    each value of which depends on the pixels at most `margin` rows away, and to its weights (N, 1, ...), the mask for a
+    map of pixels. On a CPU large temporaries cost several times their arithmetic, since the memory of each is new; so
+    images are taken in pieces whose maps stay in the cache: small ones together, large ones in blocks of rows. The
+    value is the same. Raises `SampleError` for shapes that do not fit together and, as `region_mean` does, for an empty
+    mask.
     """
     import torch
 
     check_shapes(source, edited, mask)
     height, width = source.shape[2] - 2 * margin, source.shape[3] - 2 * margin
-    mask = None if mask is None else mask[:, :, margin : margin + height, margin : margin + width]
     together = len(source) if source.device.type != "cpu" else items_together(height * width)
     small = height * width <= STRIP_PIXELS and (not margin or min(together, len(source)) > 2)
     if small or source.device.type != "cpu":
         groups = _groups(source, edited, mask, together)
-        return torch.cat([region_mean(compare(x, y), weights) for x, y, weights in groups])
+        return torch.cat([region_mean(*compare(x, y, region)) for x, y, region in groups])
     return torch.stack(
         [
             _mean_by_strips(compare, source[item], edited[item], None if mask is None else mask[item], margin)
@@ -138,9 +179,7 @@ def mean_of_map(
     )
 
 
-def _mean_by_strips(
-    compare: Callable[[Tensor, Tensor], Tensor], source: Tensor, edited: Tensor, mask: Tensor | None, margin: int
-) -> Tensor:
+def _mean_by_strips(compare: Map, source: Tensor, edited: Tensor, mask: Tensor | None, margin: int) -> Tensor:
     """`mean_of_map` of one pair (C, H, W), in blocks of rows; `compare` gets a block as a few strips.
 
     Filtering windows wants some images at once (see `ssim.window_means`), and strips are as good.
@@ -153,8 +192,9 @@ def _mean_by_strips(
     for start, stop in itertools.pairwise(edges):
         step, overlap = divmod(stop - start, strips)
         rows = slice(start, stop + 2 * margin)
-        values = compare(*(_strips(images[:, rows], step, overlap + 2 * margin) for images in (source, edited)))
-        weights = None if mask is None else _strips(mask[:, start:stop], step, overlap)
+        x, y = (_strips(images[:, rows], step, overlap + 2 * margin) for images in (source, edited))
+        region = None if mask is None else _strips(mask[:, rows], step, overlap + 2 * margin)
+        values, weights = compare(x, y, region)
         # Each strip but the first begins with `overlap` rows of the one before, which count once.
         for part in (slice(1),), (slice(1, None), slice(None), slice(overlap, None)):
             sums.append(_region_sum(values[part], None if weights is None else weights[part], over_items=True))
@@ -227,14 +267,12 @@ def _region_sum(values: Tensor, mask: Tensor | None, *, over_items: bool = False
     axes = (0, 1, 2, 3) if over_items else (1, 2, 3)
     if mask is None:
         return values.sum(axes), values.numel() if over_items else values[0].numel()
-    weights = mask.to(values.dtype)
-    return (values * weights).sum(axes), weights.sum(axes) * values.shape[1]
+    weights = mask.to(values.dtype).contiguous()  # both are summed in one order: a map of ones has a mean of exactly 1
+    return (values * weights).contiguous().sum(axes), weights.sum(axes) * values.shape[1]
 
 
 def _mean(sums: list[tuple[Tensor, Tensor | int]]) -> Tensor:
     total, area = (reduce(add, parts) for parts in zip(*sums, strict=True))
-    if not isinstance(area, int) and not bool((area > 0).all()):
-        raise SampleError(
-            "the region holds no position that this metric looks at (it is too small or too near the border)", "skipped"
-        )
+    if not isinstance(area, int) and bool((area <= 0).any()):  # a weight that is NaN makes the mean NaN
+        raise SampleError("the region holds no position that this metric looks at", "skipped")
     return total / area

@@ -9,7 +9,7 @@ from annotated_types import Gt, Le
 
 from ..sample import Dimension
 from .full_reference import FullReference
-from .pixels import Channels, block_means, check_pair, mean_of_map
+from .pixels import Channels, block_means, check_pair, mean_of_map, within_region
 from .variants import chosen
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def ssim(
 
         (2 μx μy + C1) (2 σxy + C2) / ((μx² + μy² + C1) (σx² + σy² + C2)),    C1 = (0.01 L)², C2 = (0.03 L)²
 
-    with L = data_range, and means, variances and covariance under the window (see `similarity_maps`). With a mask, the
-    mean is over the windows whose centre lies in the mask. `downsample="blocks"` first takes means over blocks of
-    round(min(H, W) / 256) pixels.
+    with L = data_range, and means, variances and covariance under the window (see `window_moments`). With a mask, those
+    of each window are of its pixels in the mask alone (normalised convolution), and a window counts by the share of it
+    that the mask covers, so that each pixel of the mask counts alike and no other does. `downsample="blocks"` first
+    takes means over blocks of round(min(H, W) / 256) pixels, of the mask's pixels.
 
     `source`, `edited`: (N, C, H, W), in [0, data_range]. `mask`: (N, 1, H, W), bool or weights of at least 0. Returns
-    (N,), one value per pair. Raises `SampleError` for images smaller than the window and for a mask without any
-    window's centre. Differentiable everywhere.
+    (N,), one value per pair. Raises `SampleError` for images smaller than the window and for an empty mask.
+    Differentiable everywhere.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity",
     IEEE TIP 2004, equation 13.
@@ -57,9 +58,10 @@ def ssim(
     tensor([0.0099])
     """
     factor = max(1, round(min(source.shape[-2:]) / 256)) if downsample == "blocks" else 1
+    mask = None if mask is None else mask.to(source.dtype)
     if factor > 1:
-        source, edited = block_means(source, factor), block_means(edited, factor)
-        mask = None if mask is None else block_means(mask.to(source.dtype), factor)
+        blocks, mask = within_region(lambda images: block_means(images, factor), mask)
+        source, edited = blocks(source), blocks(edited)
     check_pair("ssim", source, SIZES[window], f"its {window} window is {SIZES[window]} pixels wide")
     channels = source.shape[1]
     mask = None if mask is None else mask.repeat_interleave(channels, 0)
@@ -82,38 +84,31 @@ def mean_similarity(
     """The mean of SSIM, or without `luminance` of its second factor, over the windows of planes (N, 1, H, W): (N,).
 
     `padding`: "valid" takes the windows that lie in the image; "reflect" pads the images so that there is a window at
-    each pixel, as torchmetrics does. With a mask, only the windows whose centre lies in the mask.
+    each pixel, as torchmetrics does. A mask (N, 1, H, W) of the images' type is padded alike; see `ssim`.
     """
     import torch.nn.functional as F
 
-    def similarity(x: Tensor, y: Tensor) -> Tensor:
-        means, variances = window_moments(x, y, window)
+    def similarity(x: Tensor, y: Tensor, region: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        means, variances, covered = window_moments(x, y, window, region)
         structure = _structure(variances, data_range)
-        return structure * _luminance(means, data_range) if luminance else structure
+        return structure * _luminance(means, data_range) if luminance else structure, covered
 
     margin = SIZES[window] // 2
     if padding == "reflect":
         source, edited = (F.pad(image, (margin,) * 4, mode="reflect") for image in (source, edited))
-        mask = None if mask is None else F.pad(mask, (margin,) * 4)
+        mask = None if mask is None else F.pad(mask, (margin,) * 4, mode="reflect")
     return mean_of_map(similarity, source, edited, mask, margin)
 
 
-def similarity_maps(
-    source: Tensor, edited: Tensor, *, data_range: float, window: Window = "gaussian"
-) -> tuple[Tensor, Tensor]:
-    """The two factors of SSIM at each window of planes (N, 1, H, W): luminance, and contrast with structure.
-
-        (2 μx μy + C1) / (μx² + μy² + C1)    and    (2 σxy + C2) / (σx² + σy² + C2)
+def window_moments(
+    source: Tensor, edited: Tensor, window: Window, mask: Tensor | None = None
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor | None]:
+    """The means, and the variances, of the sum and the difference of planes (N, 1, H, W) at each window.
 
     `window`: "gaussian" is the paper's, 11 x 11 with standard deviation 1.5; "uniform" is 7 x 7 with sample covariance,
     as scikit-image's default.
-    """
-    means, variances = window_moments(source, edited, window)
-    return _luminance(means, data_range), _structure(variances, data_range)
 
-
-def window_moments(source: Tensor, edited: Tensor, window: Window) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The means, and the variances, of the sum and the difference of planes (N, 1, H, W) at each window.
+    With a mask (N, 1, H, W), those of each window's pixels in it, and the share of each window that it covers.
 
     Sum s = x + y and difference d = x - y tell all that SSIM needs, since 2 (μx² + μy²) = μs² + μd² and
     4 μx μy = μs² - μd², and the same with variances and the covariance. That needs four filtered maps instead of five,
@@ -124,16 +119,40 @@ def window_moments(source: Tensor, edited: Tensor, window: Window) -> tuple[tupl
     # Centred before squaring: the variance of a bright, nearly flat image is a small difference of large numbers. Any
     # number near the mean does.
     total, difference = source + edited, source - edited
-    total_mean, difference_mean = (maps[..., ::8, :].mean((2, 3), keepdim=True) for maps in (total, difference))
+    total_mean, difference_mean = (_near_mean(maps, mask) for maps in (total, difference))
     total, difference = total - total_mean, difference - difference_mean
-    maps = window_means(torch.cat([total, difference, total.square(), difference.square()], 1), window)
+    means_of, covered = within_region(lambda maps: window_means(maps, window), mask)
+    maps = means_of(torch.cat([total, difference, total.square(), difference.square()], 1))
     local_total, local_difference, total_squared, difference_squared = maps.split(1, 1)
     total_variance = torch.addcmul(total_squared, local_total, local_total, value=-1)
     difference_variance = torch.addcmul(difference_squared, local_difference, local_difference, value=-1)
     if window == "uniform":
-        sample = SIZES[window] ** 2 / (SIZES[window] ** 2 - 1)
+        sample = _of_sample(window, mask, covered)
         total_variance, difference_variance = total_variance * sample, difference_variance * sample
-    return (local_total + total_mean, local_difference + difference_mean), (total_variance, difference_variance)
+    means = (local_total + total_mean, local_difference + difference_mean)
+    return means, (total_variance, difference_variance), covered
+
+
+def _near_mean(maps: Tensor, mask: Tensor | None) -> Tensor:
+    """A number near the mean of each plane (N, 1, H, W), or of its region; 0 where there is none."""
+    if mask is None:
+        return maps[..., ::8, :].mean((2, 3), keepdim=True)
+    return (maps * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp_min(1e-12)
+
+
+def _of_sample(window: Window, mask: Tensor | None, covered: Tensor | None) -> Tensor | float:
+    """What the variance of a uniform window is multiplied by to be that of a sample: n / (n - 1) for n pixels.
+
+    With weights, 1 / (1 - sum of their squares, where they add up to 1); a single pixel has no variance, and keeps 1.
+    """
+    import torch
+
+    pixels = SIZES[window] ** 2
+    if mask is None or covered is None:
+        return pixels / (pixels - 1)
+    squares = window_means(mask.square(), window) / (pixels * covered.clamp_min(1e-12).square())
+    several = squares < 0.99
+    return torch.where(several, 1 / (1 - torch.where(several, squares, 0.0)), 1.0)
 
 
 def _luminance(means: tuple[Tensor, Tensor], data_range: float) -> Tensor:
@@ -178,8 +197,9 @@ class SSIM(FullReference):
 
     The mean over windows of (2 μx μy + C1) (2 σxy + C2) / ((μx² + μy² + C1) (σx² + σy² + C2)), with C1 = (0.01 L)² and
     C2 = (0.03 L)². The defaults are the paper's: luma, an 11 x 11 Gaussian window of standard deviation 1.5 that stays
-    inside the image, no downsampling. With a region, the mean is over the windows whose centre lies in it; the 5
-    outermost rows and columns of an image are the centre of none.
+    inside the image, no downsampling. With a region, the means and variances of each window are of its pixels in the
+    region alone (normalised convolution), and a window counts by the share of it that lies in the region: no pixel of
+    either image outside it has a say, a region that is the same in both gives exactly 1, and masks may be thin.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004, equation 13.
 
@@ -201,7 +221,7 @@ class SSIM(FullReference):
     (Score(ssim=1), 0.002494)
     """
 
-    name, version = "ssim", 1
+    name, version = "ssim", 2
     dimensions = (Dimension("ssim", low=-1, high=1, primary=True),)
     paper = (
         "Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural similarity, "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..sample import Dimension, SampleError
 from .dino import CHECKPOINTS, IMAGE_SIZE, last_keys, load_model, normalized
 from .full_reference import FullReference
+from .pixels import check_shapes, same_outside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,8 @@ def structure_distance(
     mean over i, j of (S_ij(source) - S_ij(edited))²
 
     With a mask, the mean is over pairs of patches, weighted by the product of the shares of the patches that the mask
-    covers; the class token, which stands for the whole image, is left out.
+    covers; the class token, which stands for the whole image, is left out. Attention reaches across the whole image:
+    the edited image first gets the source's pixels outside the mask (see `pixels.same_outside`).
 
     `source`, `edited`: (N, 3, H, W), RGB in [0, 1]. `network`: as `dino.load_model` gives it. `mask`: (N, 1, H, W),
     bool or weights of at least 0. `levels`: what pixels are multiplied by before they are normalised (PIE-Bench: 255).
@@ -47,6 +49,9 @@ def structure_distance(
 
     from ..mllm.readouts import require_direction
 
+    check_shapes(source, edited, mask)
+    edited = same_outside(source, edited, mask)
+
     def seen(images: Tensor) -> Tensor:
         size = (IMAGE_SIZE, IMAGE_SIZE)
         return normalized(levels * F.interpolate(images, size=size, mode="bilinear", antialias=True))
@@ -60,7 +65,7 @@ def structure_distance(
     side = round((keys.shape[1] - 1) ** 0.5)
     covered = F.adaptive_avg_pool2d(mask.to(source.dtype), (side, side)).flatten(1)
     area = covered.sum(1)
-    if not bool((area > 0).all()):
+    if bool((area <= 0).any()):  # a weight that is NaN makes the distance NaN
         raise SampleError("the region is empty", "skipped")
     pairs = covered[:, :, None] * covered[:, None, :]
     return (difference[:, 1:, 1:] * pairs).sum((1, 2)) / area.square()
@@ -74,7 +79,9 @@ class StructureDistance(FullReference):
     print it times 1000. Images are scaled to 224 x 224 pixels, which changes the shape of those that are not square.
 
     With a region, the mean is over pairs of patches of 8 x 8 pixels in it, weighted by how much of them it covers, so
-    that the size of the mask does not matter; the attention that made the keys has seen the whole image.
+    that the size of the mask does not matter. The attention that made the keys has seen the whole image: outside the
+    region both have the source's pixels, so that nothing of the edited image there has a say, and a region that is the
+    same in both is at 0.
 
     Options:
         variant: none, or pie-bench: PIE-Bench's script, which normalises pixels in 0 to 255 as if they were in 0 to 1,
@@ -87,7 +94,7 @@ class StructureDistance(FullReference):
     ('dino-vit-b-8',)
     """
 
-    name, version = "structure_distance", 1
+    name, version = "structure_distance", 2
     dimensions = (Dimension("structure_distance", low=0, high=4, higher_is_better=False, primary=True),)
     paper = "Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, arXiv:2201.00424"
     licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt
 
 from ..sample import Dimension, SampleError
 from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, few_at_a_time_on_cpu
+from .pixels import check_pair, check_shapes, few_at_a_time_on_cpu, region_mean, within_region
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +32,9 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
     over windows and four scales, where the edited image is modelled as g times the source with noise of variance σv²
     added: g = σxy / σx², σv² = σy² - g σxy; σn² is `noise`, for pixels in 0 to 255. Scale k of 1 to 4 has Gaussian
     windows of 2^(5-k) + 1 pixels, deviation a fifth of it, inside the image; each scale is filtered by its window and
-    takes each second pixel of the one before. With a mask, both sums are over the windows whose centre lies in the
-    mask,
-    which is filtered and thinned like the images, and weighs them.
+    takes each second pixel of the one before. With a mask, all filtering is of the mask's pixels alone (normalised
+    convolution), and in both sums a window counts by the share of it that the mask, filtered and thinned like the
+    images, covers.
 
     `source`, `edited`: (N, C, H, W), in [0, 1], with H and W at least 41. `mask`: (N, 1, H, W), bool or weights of at
     least 0. Returns (N,), the mean over channels. Raises `SampleError` for smaller images, for an empty mask, and where
@@ -51,19 +53,19 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
     items, channels = source.shape[:2]
     planes = (255 * images.reshape(items * channels, 1, *images.shape[2:]) for images in (source, edited))
     # centred before squaring: the variance of a bright, nearly flat image is a small difference of large numbers
-    x, y = (images - images.mean((2, 3), keepdim=True) for images in planes)
-    weights = None if mask is None else mask.to(x.dtype).repeat_interleave(channels, 0)
+    region = None if mask is None else mask.to(source.dtype).repeat_interleave(channels, 0)
+    x, y = (images - _mean(images, region) for images in planes)
     kept, there = x.new_zeros(len(x)), x.new_zeros(len(x))
     for scale in range(1, SCALES + 1):
         size = 2 ** (SCALES - scale + 1) + 1
         if scale > 1:
-            x, y = (blurred(images, size)[..., ::2, ::2] for images in (x, y))
-            weights = None if weights is None else blurred(weights, size)[..., ::2, ::2]
-        information, fidelity = _information(x, y, size, noise)
-        margin = size // 2
-        if weights is not None:
-            centres = weights[..., margin:-margin, margin:-margin]
-            information, fidelity = information * centres, fidelity * centres
+            blur, covered = within_region(partial(blurred, size=size), region)
+            x, y = (blur(images)[..., ::2, ::2] for images in (x, y))
+            region = None if covered is None else covered[..., ::2, ::2]
+        blur, covered = within_region(partial(blurred, size=size), region)
+        information, fidelity = _information(x, y, blur, noise)
+        if covered is not None:
+            information, fidelity = information * covered, fidelity * covered
         kept, there = kept + fidelity.sum((1, 2, 3)), there + information.sum((1, 2, 3))
     if not bool((there > 1e-3).all()):
         raise SampleError(
@@ -72,14 +74,20 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
     return (kept / there).view(items, channels).mean(1)
 
 
-def _information(x: Tensor, y: Tensor, size: int, noise: float) -> tuple[Tensor, Tensor]:
+def _mean(images: Tensor, region: Tensor | None) -> Tensor:
+    if region is None:
+        return images.mean((2, 3), keepdim=True)
+    return region_mean(images, region).view(-1, 1, 1, 1)
+
+
+def _information(x: Tensor, y: Tensor, blur: Callable[[Tensor], Tensor], noise: float) -> tuple[Tensor, Tensor]:
     """The information, in bits, that each window of the source holds, and how much of it the edited image keeps."""
     import torch
 
-    mean_x, mean_y = blurred(x, size), blurred(y, size)
-    variance_x = (blurred(x * x, size) - mean_x.square()).clamp(min=0)
-    variance_y = (blurred(y * y, size) - mean_y.square()).clamp(min=0)
-    covariance = blurred(x * y, size) - mean_x * mean_y
+    mean_x, mean_y = blur(x), blur(y)
+    variance_x = (blur(x * x) - mean_x.square()).clamp(min=0)
+    variance_y = (blur(y * y) - mean_y.square()).clamp(min=0)
+    covariance = blur(x * y) - mean_x * mean_y
     gain = covariance / (variance_x + EPS)
     added = variance_y - gain * covariance
     # as in the authors' code: nothing is kept where either is flat, and a negative gain is all noise
@@ -109,8 +117,9 @@ class VIF(FullReference):
     gives more than 1. A flat source holds no information, and has no score.
 
     This is the variant in the pixel domain (VIFp), which is the usual one. The paper's own is in the wavelet domain and
-    gives other numbers (pyiqa's `vif`). With a region, both sums are over the windows whose centre lies in it, so that
-    the size of the mask does not matter; the 8 outermost rows and columns are the centre of none.
+    gives other numbers (pyiqa's `vif`). With a region, windows and scales are made of its pixels alone (normalised
+    convolution), and a window counts by the share of it that lies in the region: the size of the mask does not matter,
+    no pixel of either image outside it has a say, and a region that is the same in both gives 1 to 1e-6.
 
     Options:
         channels: What is compared: y (luma), y8 (luma rounded to 8 bits) or rgb (the mean over channels).
@@ -124,7 +133,7 @@ class VIF(FullReference):
     Score(vif=1)
     """
 
-    name, version = "vif", 1
+    name, version = "vif", 2
     dimensions = (Dimension("vif", low=0, high=math.inf, primary=True, description="share of information kept"),)
     paper = "Sheikh, Bovik, Image information and visual quality, IEEE TIP 2006, doi:10.1109/TIP.2005.859378"
     licence = "Apache-2.0"

@@ -20,7 +20,7 @@ from .subject import Subject
 def missing_fields(subject: Subject) -> Iterator[str]:
     """Without a field that it requires, a call raises a `SampleError` that names it; a run skips that sample alone."""
     subject.require_scores()
-    for metric in _instances_by_required_fields(subject):
+    for metric in subject.by_required_fields():
         sample = subject.samples[0]
         present = metric.score([sample])
         for name in sorted(metric.required()):
@@ -139,17 +139,6 @@ def _both_ways(metric: Metric, samples: list[Sample]) -> Iterator[tuple[str, lis
     """The scores by `Metric.score` and by a run."""
     yield "Metric.score", metric.score(samples)
     yield "editmetrics.score", score_all(samples, metric, workers=1)[metric.label]
-
-
-def _instances_by_required_fields(subject: Subject) -> Iterator[Metric]:
-    """The metric, and an instance for each set of fields that another value of an option makes it require."""
-    yield subject.metric
-    seen = {subject.metric.required()}
-    for changed in subject.variants():
-        metric = subject.make(**changed)
-        if metric.required() not in seen:
-            seen.add(metric.required())
-            yield metric
 
 
 def _on_disk(sample: Sample, names: list[str], folder: Path) -> Sample:

@@ -13,9 +13,14 @@ from ..scoring import score as score_all
 from . import toys
 from .subject import Subject, undisturbed
 
+_NOTHING_OVER_A_BATCH = "nothing may be averaged, normalised or padded over a batch"
+
 
 def batch_invariance(subject: Subject) -> Iterator[str]:
-    """A sample scores the same alone, in a batch, in another order, with other neighbours and with larger ones."""
+    """A sample scores the same alone, in a batch, in another order, with other neighbours and with larger ones.
+
+    Also as a GPU computes a batch, where a metric cuts it up on a CPU.
+    """
     alone, samples, score = subject.scores, subject.samples, subject.metric.score
     other, larger = toys.samples(2, first=10), toys.samples(2, toys.HEIGHT + 64, toys.WIDTH + 32, first=20)
     found = {
@@ -27,7 +32,31 @@ def batch_invariance(subject: Subject) -> Iterator[str]:
     }
     for how, scores in found.items():
         for difference in subject.differences(alone, scores):
-            yield f"{how}: {difference} alone; nothing may be averaged, normalised or padded over a batch"
+            yield f"{how}: {difference} alone; {_NOTHING_OVER_A_BATCH}"
+    yield from _as_a_gpu_does(subject)
+
+
+def _as_a_gpu_does(subject: Subject) -> Iterator[str]:
+    """A batch that a metric cuts up on a CPU (`cut_on_cpu`) scores the same as a whole, whatever fields it reads."""
+    if not getattr(subject.metric, "cut_on_cpu", False):
+        return
+    for metric in subject.by_required_fields():
+        metric.load()
+        samples = subject.samples[:2]
+        alone = subject.scores[:2] if metric is subject.metric else subject.alone(samples, metric)
+        if not all(score.ok for score in alone):
+            continue  # another check tells
+        batch = [metric.prepare(sample) for sample in samples]
+        metric.cut_on_cpu = False  # type: ignore[attr-defined]
+        try:
+            together = metric.checked(metric.score_batch(batch), len(batch))  # `score` would try the halves of it
+        except Exception as error:
+            yield f"{metric.label}, in one batch as on a GPU: {type(error).__name__}: {error}"
+            continue
+        finally:
+            metric.cut_on_cpu = True  # type: ignore[attr-defined]
+        for difference in subject.differences(alone, together, metric):
+            yield f"{metric.label}, in one batch as on a GPU: {difference} alone; {_NOTHING_OVER_A_BATCH}"
 
 
 def engine_invariance(subject: Subject) -> Iterator[str]:

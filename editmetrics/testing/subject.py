@@ -117,6 +117,19 @@ class Subject:
                 if value != self.options[option.name] and self._accepts(option.name, value, option.hint):
                     yield {option.name: value}
 
+    def by_required_fields(self) -> Iterator[Metric]:
+        """The metric, and an instance for each set of fields that another value of an option makes it require."""
+        yield self.metric
+        seen = {self.metric.required()}
+        for changed in self.variants():
+            try:
+                metric = self.make(**changed)
+            except (EditMetricsError, ValueError):
+                continue  # a choice that does not go with the options of the metric under test
+            if metric.required() not in seen:
+                seen.add(metric.required())
+                yield metric
+
     def differences(
         self, expected: Sequence[Score], found: Sequence[Score], metric: Metric | None = None
     ) -> Iterator[str]:

@@ -100,7 +100,8 @@ def test_a_region_is_the_mean_over_its_pairs_of_patches(network):
     mask = torch.zeros(1, 1, 224, 224, dtype=torch.bool)
     mask[..., 40:120, 80:160] = True  # whole patches: rows 5 to 14, columns 10 to 19
     inside = mask[0, 0, ::8, ::8].flatten()
-    maps = [self_similarity(network, IMAGENET(image))[1:, 1:][inside][:, inside] for image in (source, edited)]
+    surrounded = torch.where(mask, edited, source)
+    maps = [self_similarity(network, IMAGENET(image))[1:, 1:][inside][:, inside] for image in (source, surrounded)]
     expected = F.mse_loss(*maps).item()
     assert structure_distance(source, edited, network, mask).item() == pytest.approx(expected, rel=1e-3)
     with pytest.raises(SampleError, match="empty"):

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from editmetrics import Sample, SampleError, create_metric
+from editmetrics import Dimension, Sample, SampleError, create_metric
 from editmetrics.plugins import pixels
 from editmetrics.plugins.fsim import fsim
+from editmetrics.plugins.full_reference import FullReference
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
@@ -19,6 +20,8 @@ from editmetrics.plugins.mse import mse
 from editmetrics.plugins.pixels import convert_channels
 from editmetrics.plugins.psnr import psnr
 from editmetrics.plugins.ssim import ssim
+from editmetrics.testing.invariance import batch_invariance
+from editmetrics.testing.subject import Subject
 from tests.plugins.photographs import as_tensor, pairs, tensors
 
 CLASSIC = ("fsim", "gmsd", "mae", "ms_ssim", "mse", "psnr", "ssim")
@@ -221,3 +224,85 @@ def test_a_large_image_equals_skimage():
         *luma, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     assert float(create_metric("ssim", device="cpu")(source, edited)) == pytest.approx(expected, abs=5e-6)
+
+
+class Histogram(FullReference):
+    """The distance of two histograms of levels; what subclasses do wrong, they do over a batch.
+
+    >>> Histogram()(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8))
+    Score(histogram=0)
+    """
+
+    name, version = "histogram", 1
+    dimensions = (Dimension("histogram", low=0, high=2, higher_is_better=False, primary=True),)
+    paper, licence = "A definition.", "Apache-2.0"
+
+    def compare(self, source, edited, mask):
+        weights = torch.ones_like(source[:, :1]) if mask is None else mask.to(source.dtype)
+        counts = [
+            torch.stack([((8 * x).floor().clamp(max=7) == level) * weights for level in range(8)], 1).sum((2, 3, 4))
+            for x in (source, edited)
+        ]
+        return (counts[0] - counts[1]).abs().sum(1) / (weights.sum((1, 2, 3)) * source.shape[1])
+
+
+class AveragesOverTheBatch(Histogram):
+    def compare(self, source, edited, mask):
+        return super().compare(source, edited, mask).mean().expand(len(source))
+
+
+class ScalesByTheBatch(Histogram):
+    def compare(self, source, edited, mask):
+        return super().compare(source, edited, mask) * edited.mean()
+
+
+class TurnsTheBatchRound(Histogram):
+    def compare(self, source, edited, mask):
+        return super().compare(source, edited, mask).flip(0)
+
+
+class TakesTheFirstMask(Histogram):
+    def compare(self, source, edited, mask):
+        return super().compare(source, edited, None if mask is None else mask[:1].expand_as(mask))
+
+
+class DropsAPair(Histogram):
+    def compare(self, source, edited, mask):
+        return super().compare(source, edited, mask)[: max(1, len(source) - 1)]
+
+
+def test_the_kit_passes_a_compare_that_takes_each_pair_by_itself():
+    assert [*batch_invariance(Subject(Histogram))] == []
+
+
+@pytest.mark.parametrize(
+    "broken", [AveragesOverTheBatch, ScalesByTheBatch, TurnsTheBatchRound, TakesTheFirstMask, DropsAPair]
+)
+def test_the_kit_sees_on_a_cpu_what_a_compare_does_with_a_batch(broken):
+    problems = [*batch_invariance(Subject(broken))]
+    assert problems
+    assert all("in one batch as on a GPU" in problem for problem in problems)
+    metric = Subject(broken).metric
+    assert metric.cut_on_cpu  # set back
+
+
+def test_a_metric_looks_at_the_fields_that_its_options_ask_for():
+    fields = {
+        "psnr": {"source", "edited"},
+        "psnr:against=reference": {"reference", "edited"},
+        "ssim:region=outside": {"source", "edited", "mask"},
+        "gmsd:region=inside,against=reference": {"reference", "edited", "mask"},
+        "lpips": {"source", "edited"},
+        "structure_distance:variant=pie-bench,region=outside": {"source", "edited", "mask"},
+    }
+    for spec, expected in fields.items():
+        metric = create_metric(spec)
+        assert metric.fields() == expected, spec
+        assert metric.uses == {"source", "reference", "mask"}  # what its options may ask for
+
+
+def test_fields_that_a_subclass_adds_are_looked_at():
+    class WithPrompt(Histogram):
+        uses = Histogram.uses | {"prompt"}
+
+    assert WithPrompt().fields() == {"source", "edited", "prompt"}

@@ -11,6 +11,7 @@ from scipy.signal import convolve2d
 from editmetrics import SampleError, create_metric
 from editmetrics.plugins.gmsd import gmsd
 from tests.plugins.photographs import EDITS, pairs, tensors
+from tests.plugins.region_masks import SHAPES, mask_of
 
 
 def authors_similarity(source, edited):
@@ -51,15 +52,66 @@ def test_at_even_sizes_piq_differs_by_the_population_deviation_alone(edit):
     assert gmsd(x, y).item() == pytest.approx(piq.gmsd(x, y).item() * (blocks / (blocks - 1)) ** 0.5, rel=1e-5)
 
 
-def test_a_mask_takes_the_deviation_of_its_blocks():
-    source, edited = pairs()["jpeg"]
-    mask = np.zeros(source.shape[:2], bool)
-    mask[51:, 80:201] = True  # odd ends: blocks that lie half inside count, at the image's end too
-    similarity = authors_similarity(luma(source), luma(edited))
-    inside = create_metric("gmsd:region=inside", device="cpu")(source, edited, mask=mask)
-    blocks = np.pad(mask.astype(float), ((0, 1), (0, 1)), constant_values=np.nan).reshape(101, 2, 126, 2)
-    covered = np.nanmean(blocks, axis=(1, 3)) >= 0.5
-    assert float(inside) == pytest.approx(similarity[covered].std(ddof=1), abs=1e-6)
+def gmsd_of_region(source, edited, mask):
+    """GMSD of a region of luma planes in [0, 255], block after block: nothing outside the region is looked at."""
+    height, width = source.shape
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+
+    def blocks(image):
+        """Each block's mean over the region, and its share of the block; zeros stand for pixels beyond the image."""
+        means, shares = np.zeros((rows, columns)), np.zeros((rows, columns))
+        for i in range(rows):
+            for j in range(columns):
+                block, inside = image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], mask[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+                if inside.any():
+                    means[i, j] = block[inside].mean() * inside.size / 4
+                    shares[i, j] = inside.mean()
+        return np.pad(means, 1), np.pad(shares, 1, constant_values=1)
+
+    def slope(means, shares):
+        """Right less left of a 3 x 3 window, each the mean of its column by shares; the middle's for an empty side."""
+        sides = [means[:, j] @ shares[:, j] / shares[:, j].sum() if shares[:, j].any() else None for j in range(3)]
+        left, right = (sides[1] if side is None else side for side in (sides[0], sides[2]))
+        return right - left
+
+    magnitudes = []
+    for image in (source, edited):
+        means, shares = blocks(image)
+        magnitudes.append(
+            [
+                np.hypot(slope(*window), slope(window[0].T, window[1].T))
+                for i in range(rows)
+                for j in range(columns)
+                for window in [(means[i : i + 3, j : j + 3], shares[i : i + 3, j : j + 3])]
+                if shares[i + 1, j + 1]
+            ]
+        )
+    x, y = np.array(magnitudes)
+    weights = shares[1:-1, 1:-1][shares[1:-1, 1:-1] > 0]
+    similarity = (2 * x * y + 170) / (x**2 + y**2 + 170)
+    mean = np.average(similarity, weights=weights)
+    # numpy's own: for weights of reliability, the sum of weights less the sum of their squares by it
+    variance = np.cov(similarity, aweights=weights)
+    assert variance == pytest.approx(
+        (weights * (similarity - mean) ** 2).sum() / (weights.sum() - (weights**2).sum() / weights.sum())
+    )
+    return variance**0.5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [(48, 50), (49, 51)])
+def test_a_mask_leaves_blocks_and_gradients_their_own_pixels(shape, size):
+    rng = np.random.default_rng(0)
+    source, edited = rng.uniform(0, 255, (2, *size))
+    mask = mask_of(shape, *size)
+    planes = (torch.from_numpy(image)[None, None] for image in (source / 255, edited / 255, mask))
+    assert gmsd(*planes).item() == pytest.approx(gmsd_of_region(source, edited, mask), abs=1e-9)  # both in float64
+
+
+def test_nan_is_not_the_best_score():
+    x = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    for mask in (None, torch.ones(1, 1, 16, 16, dtype=torch.bool)):
+        assert gmsd(x, torch.full_like(x, torch.nan), mask).isnan().all()
 
 
 def test_identical_images_are_exactly_zero():

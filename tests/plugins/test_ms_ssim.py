@@ -12,6 +12,7 @@ import torchmetrics.functional.image as torchmetrics_image
 from editmetrics import SampleError, create_metric
 from editmetrics.plugins.ms_ssim import ms_ssim
 from tests.plugins.photographs import EDITS, pairs, tensors
+from tests.plugins.region_masks import gaussian, halved, mask_of, ssim_factors
 
 TOLERANCE = 1e-4
 """The others compute in float32 without centring."""
@@ -99,10 +100,35 @@ def test_a_mask_is_pooled_with_the_images():
     assert ms_ssim(x, y).item() < ms_ssim(x, y, left).item() - 0.1
 
 
-def test_a_region_at_the_border_holds_no_window_at_the_coarsest_scale():
-    image = np.zeros((200, 200, 3), np.uint8)
-    mask = np.zeros((200, 200), bool)
-    mask[:60] = True
-    with pytest.raises(SampleError, match="too near the border") as caught:
-        create_metric("ms_ssim:region=inside", device="cpu")(image, image, mask=mask)
-    assert caught.value.status == "skipped"
+@pytest.mark.parametrize("shape", ["blob", "lines", "border"])
+def test_a_mask_leaves_windows_and_scales_their_own_pixels(shape):
+    rng = np.random.default_rng(0)
+    x = rng.random((176, 176))
+    y = (x + rng.normal(0, 0.2, x.shape)).clip(0, 1)
+    mask = mask_of(shape, 176, 176).astype(float)
+    ours = ms_ssim(*(torch.from_numpy(plane)[None, None] for plane in (x, y, mask)))
+    expected = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        if scale:
+            (x, _), (y, mask) = halved(x, mask), halved(y, mask)
+        luminance, structure, share = ssim_factors(x, y, mask, gaussian(11, 1.5))
+        values = structure * luminance if scale == 4 else structure
+        expected *= ((values * share).sum() / share.sum()) ** weight
+    assert ours.item() == pytest.approx(expected, abs=1e-9)  # both in float64
+
+
+def test_a_region_at_the_border_is_seen_at_all_scales():
+    source = pairs()["jpeg"][0]
+    edited = source.copy()
+    edited[:6] = np.random.default_rng(0).integers(0, 256, edited[:6].shape)
+    mask = np.zeros(source.shape[:2], bool)
+    mask[:6] = True
+    inside, outside = (create_metric(f"ms_ssim:region={region}", device="cpu") for region in ("inside", "outside"))
+    assert float(inside(source, edited, mask=mask)) < 0.6
+    assert float(outside(source, edited, mask=mask)) == 1
+
+
+def test_nan_is_not_the_worst_score():
+    x = torch.rand(1, 1, 176, 176, generator=torch.Generator().manual_seed(0))
+    assert ms_ssim(x, torch.full_like(x, torch.nan)).isnan().all()
+    assert ms_ssim(x, 1 - x).item() == 0

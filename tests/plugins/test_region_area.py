@@ -13,7 +13,7 @@ from editmetrics.testing import offline_weights
 
 SIDE = 352
 WIDTHS = (48, 176, 320)
-"""Bands of these widths down the middle: 14, 50 and 91 % of the image; MS-SSIM's coarsest windows leave out borders."""
+"""Bands of these widths down the middle: 14, 50 and 91 % of the image."""
 
 OF_WHOLE_IMAGES = {"clip_image", "clip_text", "dino_image"}
 """Embeddings of an image: a region is all that they see, and no mean is taken over it. Their docstrings say so."""
@@ -63,8 +63,10 @@ def test_the_same_noise_scores_the_same_in_masks_of_any_area(name, noisy):
     outside = [float(other(source, edited, mask=~band(width))) for width in WIDTHS]
     assert outside == inside
     # By chance alone: the least band holds 17,000 pixels, but only 300 of DINO's patches, and 66 cells of VGG's last
-    # stage, over which DISTS takes correlations. Not divided by the area, the numbers would differ by a factor of 6.
-    assert inside == pytest.approx([inside[-1]] * 3, rel=0.25 if name == "dists" else 0.1), inside
+    # stage, over which DISTS takes correlations. AlexNet's last layers see 195 pixels, four times the least band: what
+    # surrounds it is the same in both images. Not divided by the area, the numbers would differ by a factor of 6.
+    tolerance = 0.25 if name in ("dists", "lpips") else 0.1
+    assert inside == pytest.approx([inside[-1]] * 3, rel=tolerance), inside
 
 
 def test_pie_benchs_psnr_rises_as_the_mask_grows(noisy):

@@ -10,8 +10,9 @@ import torchmetrics.functional.image as torchmetrics_image
 from skimage.metrics import structural_similarity
 
 from editmetrics import SampleError, create_metric
-from editmetrics.plugins.ssim import similarity_maps, ssim
+from editmetrics.plugins.ssim import ssim
 from tests.plugins.photographs import EDITS, pairs, tensors
+from tests.plugins.region_masks import SHAPES, gaussian, halved, mask_of, ssim_factors
 
 TOLERANCE = 1e-4
 """The others compute in float32 without centring, which costs them up to 2e-5; against float64 see below."""
@@ -82,26 +83,39 @@ def test_identical_images_are_exactly_one():
 
 
 @pytest.mark.parametrize("padding", ["valid", "reflect"])
-def test_a_mask_selects_the_centres_of_windows(padding):
-    x, y = tensors("pasted")
-    mask = torch.zeros(1, 1, *x.shape[2:], dtype=torch.bool)
-    mask[..., 50:150, 90:220] = True
-    border = 5 if padding == "reflect" else 0
-    padded = (torch.nn.functional.pad(image[:, :1], (border,) * 4, mode="reflect") for image in (x, y))
-    luminance, structure = similarity_maps(*padded, data_range=1.0)
-    selected = (luminance * structure)[0, 0]
-    margin = 0 if padding == "reflect" else 5
-    expected = selected[50 - margin : 150 - margin, 90 - margin : 220 - margin].mean().item()
-    assert ssim(x[:, :1], y[:, :1], mask, padding=padding).item() == pytest.approx(expected, abs=1e-6)
+@pytest.mark.parametrize("window", ["gaussian", "uniform"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mask_leaves_each_window_its_own_pixels(shape, window, padding):
+    x, y = (image[:, :1, 20:68, 60:110].double() for image in tensors("pasted"))
+    mask = mask_of(shape, 48, 50)
+    size, weights = (11, gaussian(11, 1.5)) if window == "gaussian" else (7, np.full(49, 1 / 49))
+    planes = [x[0, 0].numpy(), y[0, 0].numpy(), mask]
+    if padding == "reflect":
+        planes = [np.pad(plane, size // 2, mode="reflect") for plane in planes]
+    luminance, structure, share = ssim_factors(*planes, weights, sample=window == "uniform")
+    expected = (luminance * structure * share).sum() / share.sum()
+    ours = ssim(x, y, torch.from_numpy(mask)[None, None], window=window, padding=padding)
+    assert ours.item() == pytest.approx(expected, abs=1e-9)  # both in float64
 
 
-def test_a_mask_equals_the_mean_of_skimages_map():
-    source, edited = pairs()["pasted"]
-    mask = np.zeros(source.shape[:2], bool)
-    mask[50:150, 80:200] = True
-    _, similarity = skimage_ssim(source, edited, full=True, **GAUSSIAN)
-    ours = create_metric("ssim:channels=rgb,region=inside", device="cpu")(source, edited, mask=mask)
-    assert float(ours) == pytest.approx(similarity[mask].mean(), abs=5e-6)
+def test_a_mask_leaves_each_block_its_own_pixels():
+    x, y = (torch.rand(1, 1, 520, 522, generator=torch.Generator().manual_seed(seed)).double() for seed in (0, 1))
+    mask = torch.from_numpy(mask_of("lines", 520, 522))[None, None]
+    small = [halved(image[0, 0].numpy(), mask[0, 0].numpy()) for image in (x, y)]
+    blocks = [torch.from_numpy(image)[None, None] for image, _ in small]
+    expected = ssim(*blocks, torch.from_numpy(small[0][1])[None, None]).item()
+    assert ssim(x, y, mask, downsample="blocks").item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_each_pixel_of_a_region_counts_alike():
+    """The windows' shares of a pixel add up to 1, so that two regions weigh as their areas do; away from borders."""
+    x, y = (image[:, :1].double() for image in tensors("jpeg"))
+    far = torch.zeros(1, 1, *x.shape[2:], dtype=torch.bool)
+    left, right = far.clone(), far.clone()
+    left[..., 40:90, 30:60], right[..., 100:140, 150:210] = True, True
+    apart = [(ssim(x, y, mask).item(), mask.sum().item()) for mask in (left, right)]
+    expected = sum(value * area for value, area in apart) / sum(area for _, area in apart)
+    assert ssim(x, y, left | right).item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_images_smaller_than_the_window_are_refused():
@@ -112,10 +126,12 @@ def test_images_smaller_than_the_window_are_refused():
     assert float(metric(smallest, smallest)) == 1
 
 
-def test_a_region_at_the_border_holds_no_window():
-    image = np.zeros((32, 32, 3), np.uint8)
+def test_a_region_at_the_border_is_seen_by_the_windows_that_reach_it():
+    rng = np.random.default_rng(0)
+    source, edited = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    edited[4:] = source[4:]
     mask = np.zeros((32, 32), bool)
     mask[:4] = True
-    with pytest.raises(SampleError, match="too near the border") as caught:
-        create_metric("ssim:region=inside", device="cpu")(image, image, mask=mask)
-    assert caught.value.status == "skipped"
+    inside, outside = (create_metric(f"ssim:region={region}", device="cpu") for region in ("inside", "outside"))
+    assert float(inside(source, edited, mask=mask)) < 0.5
+    assert float(outside(source, edited, mask=mask)) == 1
