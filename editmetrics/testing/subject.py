@@ -153,12 +153,16 @@ class Subject:
         return first == second or abs(first - second) <= rounding(dimension, first, second)
 
     def _accepts(self, name: str, value: Any, hint: Any) -> bool:
-        """Whether the constructor takes this value; a choice it must take, a number may be out of bounds."""
+        """Whether the constructor takes this value; a choice it must take, a number may be out of bounds.
+
+        Beside options that are not the default a choice, too, may contradict them (a variant fixes its channels).
+        """
         try:
             checked_options(self.cls, {name: value})
             self.cls(**{**self.options, name: value})
         except (EditMetricsError, ValueError):
-            return value in _choices(hint)
+            defaults = {option.name: option.default for option in self.cls.option_list()}
+            return self.options == defaults and value in _choices(hint)
         return True
 
 
