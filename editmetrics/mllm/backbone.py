@@ -19,6 +19,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +30,7 @@ from .families import FAMILIES, BackboneError, Family
 from .loading import Checkpoint, load_checkpoint, shared
 from .pictures import Features, Picture
 from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
+from .turns import in_turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +64,8 @@ class Output:
 class Backbone:
     """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
 
-    The parameters are frozen: whoever trains says which are not (`requires_grad_`).
+    The parameters are frozen: whoever trains says which are not (`requires_grad_`). Several threads may use one: their
+    computations take turns (`exclusive`), so that each finds the adapters it asked for.
     """
 
     IMAGE: ClassVar[Any] = IMAGE
@@ -184,6 +187,15 @@ class Backbone:
             "transformers": transformers.__version__,
         }
 
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The model for this thread alone, inside a `with`; other threads wait.
+
+        Everything here that computes takes it for itself, and `lora.using` for its whole block. Who calls `model` or a
+        part of it directly takes it too, lest another thread's adapter is active meanwhile:
+        `with backbone.exclusive(): backbone.model(...)`.
+        """
+        return self.checkpoint.turns.taken()
+
     # ------------------------------------------------------------------ from images and text to prompts, on the CPU
 
     def see(self, image: np.ndarray, among: int = 1) -> Picture:
@@ -256,6 +268,7 @@ class Backbone:
 
     # ------------------------------------------------------------------ from prompts to hidden states
 
+    @in_turn
     def look(self, pictures: Sequence[Picture]) -> list[Features]:
         """What vision tower and projector make of each picture, all in one pass; a picture given twice is seen once."""
         distinct = {id(picture): picture for picture in pictures}
@@ -264,6 +277,7 @@ class Backbone:
         found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
         return [found[id(picture)] for picture in pictures]
 
+    @in_turn
     def look_at(
         self, prompts: Sequence[Prompt], look: Callable[[Sequence[Picture]], list[Features]] | None = None
     ) -> list[Sequence[Features]]:
@@ -272,6 +286,7 @@ class Backbone:
         flat = iter((look or self.look)([picture for prompt in prompts for picture in prompt.pictures]))
         return [[next(flat) for _ in prompt.pictures] for prompt in prompts]
 
+    @in_turn
     def forward(
         self,
         prompts: Sequence[Prompt],
@@ -292,10 +307,12 @@ class Backbone:
             hidden = self._residual_stream(batch, layer)
         return Output(hidden, batch.lengths, batch.ids)
 
+    @in_turn
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, H) of the last layer, after the norm -> (N, vocabulary), in float32."""
         return self.model.get_output_embeddings()(hidden).float()
 
+    @in_turn
     def batch(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Batch:
         """Prompts padded on the right, as the language model takes them.
 
@@ -353,6 +370,7 @@ class Backbone:
 
     # ------------------------------------------------------------------ without gradients
 
+    @in_turn
     def next_logits(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Tensor:
         """(B, vocabulary), float32: of the token after each prompt.
 
@@ -363,6 +381,7 @@ class Backbone:
         with torch.inference_mode():
             return self.logits(self.forward(prompts, features).at(-1))
 
+    @in_turn
     def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Reading:
         """The prompts computed once, with their key-value cache, to be continued; see `Reading`."""
         from .reading import Reading

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..sample import EditMetricsError
+from .turns import SEEDING
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -61,7 +62,7 @@ class RegressionHead(nn.Module):
         }  # fmt: skip
         sizes = [inputs, *hidden, outputs]
         layers: list[nn.Module] = []
-        with torch.random.fork_rng(devices=[]):
+        with SEEDING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for index, (size, following) in enumerate(pairwise(sizes)):
                 if index:

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from weakref import WeakValueDictionary
 from ..downloads import DownloadError, check_online
 from ..weights import pull, registered, sha256
 from .families import FAMILIES, BackboneError, Processor
+from .turns import LOADING, Turns
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +52,9 @@ class Checkpoint:
     origin: dict[str, str]
     truncated: bool = False
 
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.name, on_cpu=self.model.device.type == "cpu")
+
 
 def load_checkpoint(
     model: str | Path,
@@ -71,16 +74,18 @@ def load_checkpoint(
     def load() -> Checkpoint:
         return _load(str(model), folder, commit, device, dtype, attention, layers)
 
-    return load() if own else shared((folder, str(device), dtype, attention, layers), load)
+    if own:
+        with LOADING:
+            return load()
+    return shared((folder, str(device), dtype, attention, layers), load)
 
 
 _in_memory: WeakValueDictionary[Any, Any] = WeakValueDictionary()
-_loading = threading.RLock()
 
 
 def shared(key: Any, make: Callable[[], T]) -> T:
     """What `key` stands for: that which is in memory already, else what `make` gives. Many threads may ask."""
-    with _loading:
+    with LOADING:
         found = _in_memory.get(key)
         if found is None:
             found = _in_memory[key] = make()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sample import EditMetricsError
+from .turns import SEEDING, in_turn
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +32,7 @@ class LoraError(EditMetricsError, ValueError):
     """An adapter cannot be added, found, saved or loaded; the message says which and why."""
 
 
+@in_turn
 def add_lora(
     backbone: Backbone,
     name: str,
@@ -61,6 +63,7 @@ def add_lora(
     _put_in(backbone, name, _config(rank, alpha, dropout, "|".join(patterns)), seed)
 
 
+@in_turn
 def remove_lora(backbone: Backbone, name: str) -> None:
     """Take the adapter `name` off, and free its memory."""
     layers, before = _layers_with(backbone, name), _active(backbone)
@@ -69,13 +72,16 @@ def remove_lora(backbone: Backbone, name: str) -> None:
         layer.delete_adapter(name)
     backbone.model.peft_config.pop(name)
     _set_active(backbone, None if before == name else before)
+    backbone.checkpoint.turns.end_training(name)
 
 
+@in_turn
 def adapters(backbone: Backbone) -> list[str]:
     """The names of the adapters on `backbone`."""
     return list(getattr(backbone.model, "peft_config", {}))
 
 
+@in_turn
 def adapts_vision(backbone: Backbone, name: str | None) -> bool:
     """Whether adapter `name` changes what the vision tower says; if not, its features serve with and without it."""
     if name is None:
@@ -84,11 +90,12 @@ def adapts_vision(backbone: Backbone, name: str | None) -> bool:
     return any(id(layer) in inside for layer in _layers_with(backbone, name))
 
 
+@in_turn
 def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
     """Let gradients flow to adapter `name` and to nothing else of the backbone; returns its parameters.
 
     From now on it is at work outside of `using`, too, until it is removed: gradient checkpointing computes layers again
-    in the backward pass, which runs there.
+    in the backward pass, which runs there. So other threads cannot use the backbone until then.
     """
     chosen = _parameters(backbone, name)
     for parameter in backbone.model.parameters():
@@ -96,6 +103,7 @@ def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     _set_active(backbone, name)
+    backbone.checkpoint.turns.keep_for_training(name)
     return list(chosen.values())
 
 
@@ -103,18 +111,21 @@ def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
 def using(backbone: Backbone, name: str | None) -> Iterator[None]:
     """The backbone with adapter `name` at work, inside a `with`; None is the raw backbone.
 
-    What was at work before is so again afterwards. What has gradients stays as it is.
+    What was at work before is so again afterwards. What has gradients stays as it is. Other threads wait until the
+    block ends: the adapter is at work for this one alone.
     """
-    if name is not None:
-        _layers_with(backbone, name)
-    before = _active(backbone)
-    _set_active(backbone, name)
-    try:
-        yield
-    finally:
-        _set_active(backbone, before)
+    with backbone.exclusive():
+        if name is not None:
+            _layers_with(backbone, name)
+        before = _active(backbone)
+        _set_active(backbone, name)
+        try:
+            yield
+        finally:
+            _set_active(backbone, before)
 
 
+@in_turn
 def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     """Write adapter `name` as a peft folder, which `peft.PeftModel.from_pretrained(model, folder)` reads as well."""
     from copy import copy
@@ -132,6 +143,7 @@ def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     config.save_pretrained(str(folder))
 
 
+@in_turn
 def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     """Put the adapter of a peft folder on `backbone` as `name`, not yet at work and without gradients.
 
@@ -153,6 +165,7 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     _fill(backbone, name, tensors, str(folder))
 
 
+@in_turn
 def put_lora(backbone: Backbone, name: str, tensors: dict[str, Any], *, pattern: str, rank: int, origin: str) -> None:
     """Put an adapter on `backbone` as `name`, not yet at work and without gradients, from its matrices.
 
@@ -188,7 +201,7 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
     devices = [backbone.model.device] if backbone.model.device.type == "cuda" else []
     others = vars(backbone.model).pop("peft_config", {})  # peft warns of a second adapter, which is what is wanted
     try:
-        with torch.random.fork_rng(devices=devices):
+        with SEEDING, torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             inject_adapter_in_model(config, backbone.model, name)
     except ValueError as error:  # peft found no layer that matches

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
 from ..metric import Metric
+from .turns import while_loading
 
 if TYPE_CHECKING:
     from .backbone import Backbone
@@ -27,6 +28,12 @@ class BackboneMetric(Metric):
 
     BACKBONE: ClassVar[str]
     IMAGE_TOKENS: ClassVar[int]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let no two threads run a `load` at once: adapters are put on a backbone that metrics share."""
+        super().__init_subclass__(**kwargs)
+        if "load" in cls.__dict__:
+            cls.load = while_loading(cls.__dict__["load"])  # type: ignore[method-assign]
 
     def __init__(
         self,

@@ -46,7 +46,8 @@ def adapters_of(checkpoint: Checkpoint, backbone: Backbone) -> dict[str, str]:
     from .lora import adapters, load_lora
 
     named = {name: f"{name}_{checkpoint.digest[:16]}" for name in checkpoint.adapters}
-    for name, on_backbone in named.items():
-        if on_backbone not in adapters(backbone):
-            load_lora(backbone, on_backbone, checkpoint.adapter(name))
+    with backbone.exclusive():
+        for name, on_backbone in named.items():
+            if on_backbone not in adapters(backbone):
+                load_lora(backbone, on_backbone, checkpoint.adapter(name))
     return named
