@@ -18,6 +18,7 @@ True
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..metric import pick_device
 from ..sample import SampleError
-from .families import FAMILIES, BackboneError, Family
+from .families import FAMILIES, BackboneError, BackboneUnavailableError, Family
 from .loading import Checkpoint, load_checkpoint, shared
 from .pictures import Features, Picture
 from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
@@ -118,7 +119,13 @@ class Backbone:
 
         place = _device(device)
         kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
-        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa", layers, own)
+        attention = attention or "sdpa"
+        if not re.fullmatch(r"\w+", attention):
+            raise BackboneError(
+                f"attention={attention!r} is code from the hub, which is not run; expected sdpa, eager or another name "
+                "of transformers itself"
+            )
+        checkpoint = load_checkpoint(model, revision, place, kind, attention, layers, own)
         return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
 
     # ------------------------------------------------------------------ what it is
@@ -166,19 +173,21 @@ class Backbone:
         return self.model.get_submodule(self.family.language)
 
     def identity(self) -> dict[str, Any]:
-        """All of the backbone that bears on a number, as JSON; where it was found and on which device do not.
+        """All of the backbone that bears on a number, as JSON.
+
+        Its files' sha256 says which model it is; its name, where the files came from and the device do not bear on a
+        number (`description` has the first two).
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
         >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu", image_tokens=16)
         >>> sorted(backbone.identity())
-        ['attention', 'dtype', 'family', 'image_tokens', 'model', 'processor', 'sha256', 'transformers']
+        ['attention', 'dtype', 'family', 'image_tokens', 'processor', 'sha256', 'transformers']
         """
         import transformers
 
         return {
-            "model": self.checkpoint.name,
-            **self.checkpoint.origin,
+            "sha256": self.checkpoint.origin["sha256"],
             "family": self.family.name,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
@@ -186,6 +195,15 @@ class Backbone:
             "processor": f"{type(self.processor).__name__}, {type(self.processor.image_processor).__name__}",
             "transformers": transformers.__version__,
         }
+
+    def description(self) -> dict[str, Any]:
+        """`identity()`, and by which name people know it and where it can be had: "model", and the hub's "revision"."""
+        return {"model": self.name, **self.checkpoint.origin, **self.identity()}
+
+    @property
+    def name(self) -> str:
+        """The hub id, the name in the weights registry, or the folder's name."""
+        return self.checkpoint.name
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The model for this thread alone, inside a `with`; other threads wait.
@@ -425,7 +443,9 @@ def _device(name: str | None) -> torch.device:
     except RuntimeError as error:
         raise BackboneError(f"{name!r} is no device; expected cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BackboneError(f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch")
+        raise BackboneUnavailableError(
+            f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch"
+        )
     return device
 
 

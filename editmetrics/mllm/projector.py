@@ -46,7 +46,9 @@ def using_projector(
         if tensors is not None and {n: t.shape for n, t in tensors.items()} != {n: p.shape for n, p in own.items()}:
             raise BackboneError(f"these are not the parameters of the projector of {backbone.checkpoint.name}")
         before = {name: (parameter.data, parameter.requires_grad) for name, parameter in own.items()}
-        hooks = [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
+        hooks = (
+            [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
+        )
         try:
             for name, parameter in own.items() if tensors is not None else ():
                 dtype = tensors[name].dtype if trained else parameter.dtype  # type: ignore[index]
