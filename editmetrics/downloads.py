@@ -76,7 +76,8 @@ def check_url(url: str) -> None:
 def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
     """Download `url` to the file `target`; leaves no file behind when it fails.
 
-    Raises `DownloadError` (`UnreachableError` where it is this machine's network): no network, an error status, a body that ends early, a redirect away from https.
+    Raises `DownloadError`: an error status, a redirect away from https; `UnreachableError`: no network, a body that
+    ends early.
     """
     from pooch import HTTPDownloader
 

@@ -18,6 +18,9 @@ __all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "stamp"]
 TICK_NS = 50_000_000
 """A file that changed so lately may change again without another time: the clock of a file system ticks this slowly."""
 
+SMALL = 1 << 20
+"""A file of fewer bytes is hashed sooner than it is looked up: this process alone remembers it."""
+
 _known: dict[str, str] = {}
 
 
@@ -39,9 +42,11 @@ def sha256(file: Path) -> str:
     if (known := _recalled(before)) is not None:
         return known
     found = digest(file)
-    changed = max(file.stat().st_mtime_ns, file.stat().st_ctime_ns)
-    if stamp(file) == before and time.time_ns() - changed > TICK_NS:
-        _remember(before, found)
+    status = file.stat()
+    if stamp(file) == before and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > TICK_NS:
+        _known[before] = found
+        if status.st_size >= SMALL:
+            _write(before, found)
     return found
 
 
@@ -72,8 +77,8 @@ def stamp(file: Path) -> str:
 def remembered(key: str, compute: Callable[[], str]) -> str:
     """What `compute` gave for `key` (letters, digits, `-`), in this process or an earlier one."""
     if (known := _recalled(key)) is None:
-        known = compute()
-        _remember(key, known)
+        known = _known[key] = compute()
+        _write(key, known)
     return known
 
 
@@ -102,8 +107,7 @@ def _recalled(key: str) -> str | None:
     return None
 
 
-def _remember(key: str, value: str) -> None:
-    _known[key] = value
+def _write(key: str, value: str) -> None:
     for folder in _folders():
         target = folder / key[:2] / key
         try:

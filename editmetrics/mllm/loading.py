@@ -251,8 +251,8 @@ def loading_error(error: Exception) -> str:
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if missing := re.search(r"has no attribute '?(\w+_token)", said):
         return (
-            f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in tokenizer_config.json "
-            f"({said})"
+            f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in its "
+            f"tokenizer_config.json ({said})"
         )
     return said
 

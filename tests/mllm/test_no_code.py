@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import shutil
 import subprocess
@@ -72,7 +73,6 @@ def test_another_model_for_sound_is_not_loaded(folder):
 
 def test_an_empty_map_and_a_token_of_that_name_are_no_code(folder):
     change(folder / "config.json", auto_map={})
-    change(folder / "tokenizer_config.json", auto_map=None)
     (folder / "vocab.json").write_text('{"auto_map": 17}')
     check_code(folder)
     assert Backbone.load(folder, device="cpu").num_layers
@@ -101,10 +101,8 @@ def test_what_the_loaders_are_told_is_enough_without_the_check(folder, loader):
 
     for name, settings in SETTINGS.items():
         change(folder / name, auto_map=settings)
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the mark that the fixture looks for is what counts
         getattr(transformers, loader).from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, AttributeError):
-        pass  # the mark, which the fixture looks for, is what counts
 
 
 def test_every_loader_of_the_package_is_told_not_to_run_code():

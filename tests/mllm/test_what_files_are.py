@@ -127,7 +127,7 @@ def test_checkpoints_of_earlier_versions_are_read(folder, tmp_path):
     require_backbone(as_before(sha256=model_folders.earlier_digest(folder)), backbone)
     with pytest.raises(CheckpointError, match="sha256"):
         require_backbone(as_before(sha256="0" * 64), backbone)
-    with pytest.raises(CheckpointError, match="knows only the hub's commit 0123.* and no checksum"):
+    with pytest.raises(CheckpointError, match=r"knows only the hub's commit 0123.* and no checksum"):
         require_backbone(as_before(revision=COMMIT), backbone)
 
 
@@ -191,6 +191,7 @@ def hashed(monkeypatch):
     """The names of the files that are read to be hashed; they count as old enough to be remembered."""
     names = []
     monkeypatch.setattr(file_hashes, "TICK_NS", 0)
+    monkeypatch.setattr(file_hashes, "SMALL", 0)
     monkeypatch.setattr(file_hashes, "_known", {})
     monkeypatch.setattr(
         file_hashes, "digest", lambda file, digest=file_hashes.digest: names.append(file.name) or digest(file)
@@ -280,7 +281,7 @@ def test_weights_that_a_dtype_cannot_hold_are_refused(folder):
     tensors[sorted(tensors)[-1]].view(-1)[0] = 1e6
     save_file(tensors, file, {"format": "pt"})
     assert loaded(folder).dtype == torch.float32
-    with pytest.raises(BackboneError, match="holds NaN or an infinite number in float16; .*another dtype is needed"):
+    with pytest.raises(BackboneError, match=r"holds NaN or an infinite number in float16; .*another dtype is needed"):
         loaded(folder, dtype="float16")
 
 

@@ -36,6 +36,7 @@ def hashed(monkeypatch):
     """The files that are read to be hashed, in order; they count as old enough to be remembered."""
     read = []
     monkeypatch.setattr(file_hashes, "TICK_NS", 0)
+    monkeypatch.setattr(file_hashes, "SMALL", 0)
     monkeypatch.setattr(
         file_hashes, "digest", lambda file, digest=file_hashes.digest: read.append(file) or digest(file)
     )

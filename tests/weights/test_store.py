@@ -93,7 +93,8 @@ def test_a_store_that_cannot_be_written_cannot_be_pulled_into(toy, home):
 @pytest.mark.parametrize(
     "text",
     ["{", "{}", "null", '{"files": null}', '{"files": []}', '{"files": {"toy.bin": null}}',
-     '{"files": {"toy.bin": {}}}', '{"files": {"toy.bin": {"sha256": null}}}', '{"files": {"toy.bin": {"sha256": "no"}}}',
+     '{"files": {"toy.bin": {}}}', '{"files": {"toy.bin": {"sha256": null}}}',
+     '{"files": {"toy.bin": {"sha256": "no"}}}',
      "[" * 100_000],
 )  # fmt: skip
 def test_a_damaged_record_is_a_clear_error(toy, home, text):
