@@ -324,7 +324,7 @@ def _damage(said: Mapping[str, Any]) -> str | None:
     for name in [*said["adapters"], *said["parts"], *said["heads"]]:
         if not (isinstance(name, str) and re.fullmatch(NAME, name)):
             return f"{name!r:.200} cannot be the name of an adapter, a head or a part"
-    if not said["dimensions"] or not all(isinstance(name, str) for name in said["dimensions"]):
+    if not all(isinstance(name, str) for name in said["dimensions"]):
         return f"dimensions is {said['dimensions']!r:.200}"
     scale = said["label_scale"]
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in scale)

@@ -150,8 +150,11 @@ def _appearing(folder: Path) -> Iterator[Path]:
             folder.rmdir()  # it is empty
         os.replace(partial, folder)
     except (OSError, SafetensorError, CheckpointError, LoraError, BackboneError) as error:
+        of_disk = isinstance(error, (OSError, SafetensorError))
+        if not of_disk and str(partial) not in str(error):
+            raise
         said = str(error).replace(str(partial), str(folder))
-        advice = "; make room or name another folder" if isinstance(error, (OSError, SafetensorError)) else ""
+        advice = "; make room or name another folder" if of_disk else ""
         raise ConversionError(f"{folder} was not converted: {said}{advice}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
