@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     "sample": 0, "metric": 1,
-    "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
+    "forking": 0, "file_hashes": 0, "downloads": 2, "checkpoints": 2, "weights": 2, "image_decoding": 2, "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "plugins": 7,
     "allowed": 8, "registry": 8,
