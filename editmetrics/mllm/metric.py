@@ -46,7 +46,7 @@ class BackboneMetric(Metric):
         none end as a traceback."""
         super().__init_subclass__(**kwargs)
         if "load" in cls.__dict__:
-            cls.load = while_loading(_said_plainly(cls.__dict__["load"]))  # type: ignore[method-assign]
+            cls.load = while_loading(_said_plainly(cls.__dict__["load"]))  # type: ignore[method-assign,arg-type]
 
     def __init__(
         self,

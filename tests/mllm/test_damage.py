@@ -158,3 +158,39 @@ def test_a_full_disk_while_a_checkpoint_is_written_is_said_in_words(tmp_path, mo
         write_checkpoint(tmp_path / "ck", ImageStatistics, label_scale=(0, 1), heads={"scores": RegressionHead(3)})
     assert not (tmp_path / "ck" / "metric.json").exists()
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left"),
+        (OSError(27, "File too large"), "too large"),
+        (
+            RuntimeError("[enforce fail at inline_container.cc:858] . PytorchStreamWriter failed writing file"),
+            "failed writ",
+        ),
+    ],
+)
+def test_a_full_disk_in_a_training_is_said_in_words(tmp_path, monkeypatch, error, said):
+    from editmetrics.mllm import trainer
+    from editmetrics.mllm.training import Recipe, TrainingError, train
+
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(trainer, "run", full)
+    with pytest.raises(TrainingError, match=f"{said}.*make room, and run the same command again"):
+        train(torch.nn.Linear(1, 1), [1], collate=dict, recipe=Recipe(), output_dir=tmp_path)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "no such image"), RuntimeError("shapes do not fit")])
+def test_other_errors_of_a_training_stay_what_they_are(tmp_path, monkeypatch, error):
+    from editmetrics.mllm import trainer
+    from editmetrics.mllm.training import Recipe, train
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(trainer, "run", fails)
+    with pytest.raises(type(error), match=r"no such image|do not fit"):
+        train(torch.nn.Linear(1, 1), [1], collate=dict, recipe=Recipe(), output_dir=tmp_path)
