@@ -299,7 +299,7 @@ def test_a_pattern_of_a_file_is_never_run(one_backbone, tmp_path, targets):
         (change_a_shape, r"lora_A.weight is \(16, 5\), expected \(16, "),
         (cut_the_file, "cannot be read"),
         (lambda folder: (folder / "adapter_config.json").unlink(), "is no configuration of an adapter"),
-        (change_the_config(peft_type="IA3"), "of type IA3; expected LORA"),
+        (change_the_config(peft_type="IA3"), "of type IA3, bias none; expected LORA"),
         (change_the_config(r="many"), "r is 'many'; expected an integer from 1 to"),
         (change_the_config(r=True), "r is True; expected an integer"),
         (change_the_config(r=10**9), "r is 1000000000; expected an integer"),
