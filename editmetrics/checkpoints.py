@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from .downloads import hub_url
-from .sample import EditMetricsError
+from .sample import EditMetricsError, UnavailableError
 
 GROUP = "editmetrics.weights"
 REGISTRY_FILE = "weights_registry.json"
@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 class WeightsError(EditMetricsError):
     """A checkpoint is unknown, is not on this machine, cannot be fetched, or is not what it should be."""
+
+
+class WeightsUnavailableError(WeightsError, UnavailableError):
+    """A checkpoint is not on this machine, and this machine cannot fetch it now: no network, no room."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         version, entries = content["schema_version"], content["checkpoints"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{file} is no weights registry: {type(error).__name__}: {error}") from error
     if version != SCHEMA_VERSION or not isinstance(entries, dict):
         raise WeightsError(f"{file} has schema_version {version!r}; this version of editmetrics reads {SCHEMA_VERSION}")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .sample import EditMetricsError
+from .sample import EditMetricsError, UnavailableError
 
 if TYPE_CHECKING:
     from requests import Response
@@ -27,18 +27,37 @@ class DownloadError(EditMetricsError):
     """A file could not be fetched, and why."""
 
 
+class UnreachableError(DownloadError, UnavailableError):
+    """A file could not be fetched by this machine now: no network, a server that is down, no room on the disk."""
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error of an HTTP library or the hub client is one of the network, the server or the disk.
+
+    One that a server answered (no such file, no permission) is not; any other machine would get the same answer.
+
+    >>> is_unreachable(ConnectionResetError()), is_unreachable(ValueError("no such repository"))
+    (True, False)
+    """
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return bool(status >= 500 or status in (408, 429))
+    library = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or library in ("httpx", "httpcore", "requests", "urllib3")
+
+
 def check_online() -> None:
-    """Raise `DownloadError` where the environment forbids the network: EDITMETRICS_OFFLINE=1 or HF_HUB_OFFLINE=1.
+    """Raise `UnreachableError` where the environment forbids the network: EDITMETRICS_OFFLINE=1 or HF_HUB_OFFLINE=1.
 
     >>> os.environ["EDITMETRICS_OFFLINE"] = "1"
     >>> check_online()
     Traceback (most recent call last):
-    editmetrics.downloads.DownloadError: EDITMETRICS_OFFLINE=1 forbids the network
+    editmetrics.downloads.UnreachableError: EDITMETRICS_OFFLINE=1 forbids the network
     >>> del os.environ["EDITMETRICS_OFFLINE"]
     """
     for variable in ("EDITMETRICS_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(variable, "").lower() in ("1", "on", "yes", "true"):
-            raise DownloadError(f"{variable}={os.environ[variable]} forbids the network")
+            raise UnreachableError(f"{variable}={os.environ[variable]} forbids the network")
 
 
 def check_url(url: str) -> None:
@@ -57,7 +76,8 @@ def check_url(url: str) -> None:
 def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
     """Download `url` to the file `target`; leaves no file behind when it fails.
 
-    Raises `DownloadError`: no network, an error status, a body that ends early, a redirect away from https.
+    Raises `DownloadError`: an error status, a redirect away from https; `UnreachableError`: no network, a body that
+    ends early.
     """
     from pooch import HTTPDownloader
 
@@ -76,12 +96,12 @@ def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
     try:
         download(url, str(target), None)
         if lengths and target.stat().st_size != lengths[-1]:  # urllib3 before 2.0 does not notice
-            raise DownloadError(f"{url} ended after {target.stat().st_size} of {lengths[-1]} bytes")
+            raise UnreachableError(f"{url} ended after {target.stat().st_size} of {lengths[-1]} bytes")
     except BaseException as error:
         target.unlink(missing_ok=True)
         # requests, urllib3 and ssl have no common ancestor for what can go wrong on the way
         if isinstance(error, Exception) and not isinstance(error, DownloadError):
-            raise DownloadError(f"{url}: {type(error).__name__}: {error}") from error
+            raise _failed(url, error) from error
         raise
 
 
@@ -110,13 +130,18 @@ def fetch_from_hub(
     check_url(url)
     try:
         commit = get_hf_file_metadata(url).commit_hash
-        with _hub_progress(progress):
+        with hub_progress(progress):
             path = hf_hub_download(
                 repository, file, revision=commit or revision, local_dir=folder, endpoint=_endpoint()
             )
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
-        raise DownloadError(f"{url}: {type(error).__name__}: {error}") from error
+        raise _failed(url, error) from error
     return Path(path), commit
+
+
+def _failed(url: str, error: Exception) -> DownloadError:
+    kind = UnreachableError if is_unreachable(error) else DownloadError
+    return kind(f"{url}: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _endpoint() -> str:
@@ -131,7 +156,8 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _hub_progress(wanted: bool) -> Iterator[None]:
+def hub_progress(wanted: bool) -> Iterator[None]:
+    """The hub client draws its bars, or does not, inside a `with`."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     if wanted or are_progress_bars_disabled():

@@ -9,12 +9,14 @@ import inspect
 import json
 import os
 import re
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
+from . import forking as forking  # a forked process computes with one thread
 from .clean_room import in_clean_room
 from .machine import check_device_name, require_device
 from .machine import pick_device as pick_device
@@ -353,13 +355,14 @@ def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:
 
 
 def _on_a_device_that_is_here(load: Any) -> Any:
-    """`load`, after a look whether the device that was asked for is there."""
+    """`load`, by one thread at a time, after a look whether the device that was asked for is there."""
 
     @wraps(load)
     def checked(self: Metric) -> Any:
-        if self.device is not None:
-            require_device(self.device)
-        return load(self)
+        with self.__dict__.setdefault("_loading", threading.RLock()):
+            if self.device is not None:
+                require_device(self.device)
+            return load(self)
 
     return checked
 

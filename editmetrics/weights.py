@@ -7,10 +7,10 @@ of the registry, or, where it has none, the one that was recorded when the file 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,13 +25,15 @@ from .checkpoints import (
     Checkpoint,
     File,
     WeightsError,
+    WeightsUnavailableError,
     broken_registries,
     bundled_folder,
     checkpoint,
     file_paths,
     registered,
 )
-from .downloads import DownloadError, check_online, fetch_from_hub, fetch_url
+from .downloads import DownloadError, UnreachableError, check_online, fetch_from_hub, fetch_url
+from .file_hashes import digest, home, sha256
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "WeightsError",
+    "WeightsUnavailableError",
     "broken_registries",
     "checkpoint",
     "checksums",
@@ -62,10 +65,7 @@ logger = logging.getLogger(__name__)
 
 def store() -> Path:
     """The folder of all checkpoints: `$EDITMETRICS_HOME/weights`, else in the platform's cache folder."""
-    from platformdirs import user_cache_dir
-
-    home = os.environ.get("EDITMETRICS_HOME") or user_cache_dir("editmetrics", appauthor=False)
-    return Path(home).expanduser() / "weights"
+    return home() / "weights"
 
 
 def folder_of(name: str) -> Path:
@@ -82,8 +82,8 @@ def find(name: str) -> Path | None:
 def path(name: str, file: str | None = None) -> Path:
     """The verified path of a file of the checkpoint `name`; without `file`, of its only one. Downloads nothing.
 
-    A file is hashed unless its size and time of change are those of the record; one that was put there by hand is
-    recorded now. Raises `WeightsError`: the file is not here (and how to get it), or it is not the right one.
+    A file is hashed unless its size, times and inode are as when it was hashed before; one that was put there by hand
+    is recorded now. Raises `WeightsError`: the file is not here (and how to get it), or it is not the right one.
     """
     entry = checkpoint(name)
     if file is None and len(entry.files) > 1:
@@ -112,7 +112,9 @@ def pull(name: str, *, progress: bool | None = None) -> Path:
                     if not (folder_of(name) / file.path).is_file():
                         _download(entry, file, progress)
         except OSError as error:
-            raise WeightsError(f"{name} cannot be stored: {error}. EDITMETRICS_HOME may name another folder") from error
+            raise WeightsUnavailableError(
+                f"{name} cannot be stored: {error}. EDITMETRICS_HOME may name another folder"
+            ) from error
     for file in entry.files:
         _verified_digest(entry, file)
     return folder_of(name)
@@ -159,19 +161,10 @@ def used() -> Iterator[set[str]]:
         _watchers.remove(names)
 
 
-def sha256(file: Path) -> str:
-    """The SHA-256 digest of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a checkpoint file, by name, on the CPU: `.safetensors`, or `.pth` and the like (`weights_only`).
 
-    Raises `WeightsError` for a file that cannot be read, or that holds anything but tensors.
+    Raises `WeightsError` for a file that cannot be read, or that holds anything but tensors of finite numbers.
     """
     import pickle
 
@@ -181,14 +174,18 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
         if Path(file).suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(file)
-        tensors = torch.load(file, map_location="cpu", weights_only=True)
+            tensors = load_file(file)
+        else:
+            tensors = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{file} is not loaded: it is damaged, or holds more than tensors: {error}") from error
     except Exception as error:  # a damaged file raises whatever its reader stumbled on
         raise WeightsError(f"{file} cannot be read as weights: {type(error).__name__}: {error}") from error
     if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise WeightsError(f"{file} is no state dict; expected tensors by name")
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise WeightsError(f"{file} is not loaded: its tensor {name} holds NaN or an infinite number")
     return tensors
 
 
@@ -196,8 +193,6 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 _substitutes: dict[str, Path] = {}
 _watchers: list[set[str]] = []
-_seen: dict[Path, dict[str, Any]] = {}
-"""What this process has verified and could not record: a substitute, or a file in a store that it cannot write."""
 
 
 def _watched(name: str) -> None:
@@ -219,7 +214,8 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
             shutil.rmtree(partial, ignore_errors=True)
             fetch_url(url, downloaded, progress=progress)
     except DownloadError as error:
-        raise WeightsError(f"{entry.name} was not downloaded: {error}. {_by_hand(entry, file)}") from error
+        kind = WeightsUnavailableError if isinstance(error, UnreachableError) else WeightsError
+        raise kind(f"{entry.name} was not downloaded: {error}. {_by_hand(entry, file)}") from error
     found = _fingerprint(downloaded)
     if wrong := _mismatch(entry, file, found):
         shutil.rmtree(partial)
@@ -252,15 +248,13 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
     if not target.is_file() and entry.source.package is not None:
         raise WeightsError(f"{target} is missing from the installed package; install it again")
     if not target.is_file():
-        raise WeightsError(
+        raise WeightsUnavailableError(
             f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' ("
             f"{entry.size}; licence: {entry.licence}). {_by_hand(entry, file)}"
         )
-    recorded = _recorded(entry.name).get(file.path) or _seen.get(target)
-    if recorded and not rehash and all(recorded[key] == value for key, value in _stamp(target).items()):
-        found = recorded
-    else:
-        found = {"origin": "put there by hand", "commit": None, **(recorded or {}), **_fingerprint(target)}
+    recorded = _recorded(entry.name).get(file.path)
+    by_hand = {"origin": "put there by hand", "commit": None}
+    found = {**by_hand, **(recorded or {}), **_fingerprint(target, rehash)}
     if wrong := _mismatch(entry, file, found):
         mend = (
             "Install its package again"
@@ -303,14 +297,10 @@ def _checksum(entry: Checkpoint, file: File) -> str:
     return str(recorded["sha256"]) if recorded else file.sha256 or UNKNOWN
 
 
-def _stamp(file: Path) -> dict[str, int]:
+def _fingerprint(file: Path, rehash: bool = False) -> dict[str, Any]:
     status = file.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _fingerprint(file: Path) -> dict[str, Any]:
-    stamp = _stamp(file)  # first, so that a change while it is hashed shows the next time
-    return {"sha256": sha256(file), **stamp}
+    found = digest(file) if rehash else sha256(file)
+    return {"sha256": found, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _keeps_record(name: str) -> bool:
@@ -324,23 +314,24 @@ def _recorded(name: str) -> dict[str, Any]:
         return {}
     try:
         files: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["files"]
-    except (ValueError, KeyError, TypeError) as error:
+        for path, facts in files.items():
+            if not re.fullmatch(r"[0-9a-f]{64}", facts["sha256"]):
+                raise ValueError(f"the sha256 of {path} is {facts['sha256']!r}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
-            f"{file} cannot be read ({error}); delete it, and its checkpoint is verified anew"
+            f"{file} cannot be read ({type(error).__name__}: {error}); delete it, and its checkpoint is verified anew"
         ) from error
-    return files
+    return {path: {"date": "an unknown date", **facts} for path, facts in files.items()}
 
 
 def _remember(name: str, file: str, facts: dict[str, Any]) -> None:
-    """Record a file that is in place already; where that cannot be, this process alone remembers it."""
+    """Record a file that is in place already, where the store can be written."""
     if _keeps_record(name):
         try:
             with _lock(name):
                 _record(name, file, facts)
-                return
         except OSError as error:
             logger.info("%s is not recorded: %s", name, error)
-    _seen[folder_of(name) / file] = facts
 
 
 def _record(name: str, file: str, facts: dict[str, Any]) -> None:

@@ -122,8 +122,9 @@ def convert(metric: str, folder: Path, output: Path, part: str, processor: str |
     conversion = getattr(metric_class(metric), "convert", None)
     if conversion is None:
         raise click.UsageError(f"{metric} has no weights that need to be converted")
+    before = output.is_dir() and any(output.iterdir())
     conversion(folder, output, part=part, processor=processor)
-    click.echo(f"wrote {output}")
+    click.echo(f"{output} has been converted already" if before else f"wrote {output}")
 
 
 def _commercial_use(entry: Checkpoint) -> str:

@@ -59,7 +59,7 @@ class Local:
         """The backbone's identity and the parameters of generation."""
         return {
             "judge": "local",
-            "backbone": self.backbone.identity(),
+            "backbone": self._description(),
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
@@ -67,7 +67,7 @@ class Local:
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
         """One answer a question; a batch that fails is halved, down to the question that is at fault."""
-        model = str(self.backbone.identity().get("model", "local"))
+        model = str(self._description().get("model", "local"))
         try:
             with self._turn:
                 texts = self._generate(questions)
@@ -87,6 +87,11 @@ class Local:
             ]
         half = len(questions) // 2
         return self.answer(questions[:half], stop) + self.answer(questions[half:], stop)
+
+    def _description(self) -> dict[str, Any]:
+        """What answers, with the name that people know it by where the backbone has one."""
+        described: dict[str, Any] = getattr(self.backbone, "description", self.backbone.identity)()
+        return described
 
     def _generate(self, questions: Sequence[Question]) -> list[str]:
         prompts = [self._prompt(question) for question in questions]

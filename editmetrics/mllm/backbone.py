@@ -18,17 +18,20 @@ True
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..metric import pick_device
 from ..sample import SampleError
-from .families import FAMILIES, BackboneError, Family
+from .families import FAMILIES, BackboneError, BackboneUnavailableError, Family
 from .loading import Checkpoint, load_checkpoint, shared
 from .pictures import Features, Picture
 from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
+from .turns import in_turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +65,8 @@ class Output:
 class Backbone:
     """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
 
-    The parameters are frozen: whoever trains says which are not (`requires_grad_`).
+    The parameters are frozen: whoever trains says which are not (`requires_grad_`). Several threads may use one: their
+    computations take turns (`exclusive`), so that each finds the adapters it asked for.
     """
 
     IMAGE: ClassVar[Any] = IMAGE
@@ -115,7 +119,13 @@ class Backbone:
 
         place = _device(device)
         kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
-        checkpoint = load_checkpoint(model, revision, place, kind, attention or "sdpa", layers, own)
+        attention = attention or "sdpa"
+        if not re.fullmatch(r"\w+", attention):
+            raise BackboneError(
+                f"attention={attention!r} is code from the hub, which is not run; expected sdpa, eager or another name "
+                "of transformers itself"
+            )
+        checkpoint = load_checkpoint(model, revision, place, kind, attention, layers, own)
         return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
 
     # ------------------------------------------------------------------ what it is
@@ -163,19 +173,21 @@ class Backbone:
         return self.model.get_submodule(self.family.language)
 
     def identity(self) -> dict[str, Any]:
-        """All of the backbone that bears on a number, as JSON; where it was found and on which device do not.
+        """All of the backbone that bears on a number, as JSON.
+
+        Its files' sha256 says which model it is; its name, where the files came from and the device do not bear on a
+        number (`description` has the first two).
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
         >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu", image_tokens=16)
         >>> sorted(backbone.identity())
-        ['attention', 'dtype', 'family', 'image_tokens', 'model', 'processor', 'sha256', 'transformers']
+        ['attention', 'dtype', 'family', 'image_tokens', 'processor', 'sha256', 'transformers']
         """
         import transformers
 
         return {
-            "model": self.checkpoint.name,
-            **self.checkpoint.origin,
+            "sha256": self.checkpoint.origin["sha256"],
             "family": self.family.name,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
@@ -183,6 +195,24 @@ class Backbone:
             "processor": f"{type(self.processor).__name__}, {type(self.processor.image_processor).__name__}",
             "transformers": transformers.__version__,
         }
+
+    def description(self) -> dict[str, Any]:
+        """`identity()`, and by which name people know it and where it can be had: "model", and the hub's "revision"."""
+        return {"model": self.name, **self.checkpoint.origin, **self.identity()}
+
+    @property
+    def name(self) -> str:
+        """The hub id, the name in the weights registry, or the folder's name."""
+        return self.checkpoint.name
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The model for this thread alone, inside a `with`; other threads wait.
+
+        Everything here that computes takes it for itself, and `lora.using` for its whole block. Who calls `model` or a
+        part of it directly takes it too, lest another thread's adapter is active meanwhile:
+        `with backbone.exclusive(): backbone.model(...)`.
+        """
+        return self.checkpoint.turns.taken()
 
     # ------------------------------------------------------------------ from images and text to prompts, on the CPU
 
@@ -256,6 +286,7 @@ class Backbone:
 
     # ------------------------------------------------------------------ from prompts to hidden states
 
+    @in_turn
     def look(self, pictures: Sequence[Picture]) -> list[Features]:
         """What vision tower and projector make of each picture, all in one pass; a picture given twice is seen once."""
         distinct = {id(picture): picture for picture in pictures}
@@ -264,6 +295,7 @@ class Backbone:
         found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
         return [found[id(picture)] for picture in pictures]
 
+    @in_turn
     def look_at(
         self, prompts: Sequence[Prompt], look: Callable[[Sequence[Picture]], list[Features]] | None = None
     ) -> list[Sequence[Features]]:
@@ -272,6 +304,7 @@ class Backbone:
         flat = iter((look or self.look)([picture for prompt in prompts for picture in prompt.pictures]))
         return [[next(flat) for _ in prompt.pictures] for prompt in prompts]
 
+    @in_turn
     def forward(
         self,
         prompts: Sequence[Prompt],
@@ -292,10 +325,12 @@ class Backbone:
             hidden = self._residual_stream(batch, layer)
         return Output(hidden, batch.lengths, batch.ids)
 
+    @in_turn
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, H) of the last layer, after the norm -> (N, vocabulary), in float32."""
         return self.model.get_output_embeddings()(hidden).float()
 
+    @in_turn
     def batch(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Batch:
         """Prompts padded on the right, as the language model takes them.
 
@@ -353,6 +388,7 @@ class Backbone:
 
     # ------------------------------------------------------------------ without gradients
 
+    @in_turn
     def next_logits(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Tensor:
         """(B, vocabulary), float32: of the token after each prompt.
 
@@ -363,6 +399,7 @@ class Backbone:
         with torch.inference_mode():
             return self.logits(self.forward(prompts, features).at(-1))
 
+    @in_turn
     def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Reading:
         """The prompts computed once, with their key-value cache, to be continued; see `Reading`."""
         from .reading import Reading
@@ -406,7 +443,9 @@ def _device(name: str | None) -> torch.device:
     except RuntimeError as error:
         raise BackboneError(f"{name!r} is no device; expected cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BackboneError(f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch")
+        raise BackboneUnavailableError(
+            f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch"
+        )
     return device
 
 

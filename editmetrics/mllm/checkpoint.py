@@ -14,18 +14,22 @@ weights of metrics, `editmetrics.checkpoints`, are another matter.)
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from ..file_hashes import sha256, sha256_of_all
 from ..metric import Metric
 from ..sample import EditMetricsError
-from ..weights import load_state_dict, sha256
+from ..weights import WeightsError, load_state_dict
 from .card import card
 from .training import History
 from .training_folder import differences
@@ -75,38 +79,56 @@ class Checkpoint:
     fit: Mapping[str, Any] = field(default_factory=dict)
     parts: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of `metric.json`, and with it of every file: what identifies the checkpoint in a result."""
-        return sha256(self.folder / METRIC)
+    digest: str = ""
+    """The sha256 of `metric.json` as it was read, and with it of every file: what identifies the checkpoint in a
+    result."""
 
     def adapter(self, name: str) -> Path:
-        """The peft folder of an adapter."""
+        """The peft folder of an adapter, as it was when the checkpoint was read."""
         if name not in self.adapters:
             raise CheckpointError(f"{self.folder} has no adapter {name!r}; it has {', '.join(self.adapters) or 'none'}")
+        self._require_unchanged(*(f"adapter_{name}/{file}" for file in _ADAPTER_FILES))
         return self.folder / f"adapter_{name}"
 
     @property
     def backbone_folder(self) -> Path | None:
         """The backbone whose weights were all trained; None when it stands on one that is found elsewhere."""
-        return self.folder / BACKBONE if any(path.startswith(f"{BACKBONE}/") for path in self.files) else None
+        inside = [path for path in self.files if path.startswith(f"{BACKBONE}/")]
+        self._require_unchanged(*inside)
+        return self.folder / BACKBONE if inside else None
 
     def load_heads(self) -> dict[str, RegressionHead]:
         """The heads by name, on the CPU, ready for scoring."""
         from .heads import load_heads
 
-        return load_heads(self.folder / HEADS, self.heads) if self.heads else {}
+        if not self.heads:
+            return {}
+        self._require_unchanged(HEADS)
+        return load_heads(self.folder / HEADS, self.heads)
 
     def load_part(self, name: str) -> dict[str, Tensor]:
         """The tensors of a part, on the CPU."""
         if name not in self.parts:
             raise CheckpointError(f"{self.folder} has no part {name!r}; it has {', '.join(self.parts) or 'none'}")
-        return load_state_dict(self.folder / _part(name))
+        self._require_unchanged(_part(name))
+        try:
+            return load_state_dict(self.folder / _part(name))
+        except WeightsError as error:
+            raise CheckpointError(f"{error}; copy the checkpoint again, or train it anew") from error
 
     def history(self) -> History:
         """Loss and validation of every step; each record has its `stage`."""
         return History.read(self.folder / HISTORY)
+
+    def _require_unchanged(self, *paths: str) -> None:
+        """Raise `CheckpointError` when a file is not what it was when the checkpoint was read."""
+        for path in paths:
+            file = _inside(self.folder, path)
+            if not file.is_file() or sha256(file) != self.files.get(path):
+                raise CheckpointError(
+                    f"{self.folder}: {path} has changed since this metric was made; make the metric anew to use what "
+                    "the folder holds now"
+                )
 
 
 def write_checkpoint(
@@ -137,7 +159,8 @@ def write_checkpoint(
     - the others are fields of `Checkpoint`.
 
     A run that is killed meanwhile leaves a folder without `metric.json`, which `read_checkpoint` refuses. Raises
-    `CheckpointError` for what is no JSON, NaN included, and for names that make no file name.
+    `CheckpointError` for what is no JSON, NaN included, for names that make no file name, and for what cannot be
+    written.
     """
     folder = Path(folder)
     named = dict(adapters) if isinstance(adapters, Mapping) else {name: name for name in adapters}
@@ -147,6 +170,29 @@ def write_checkpoint(
         )
     if backbone is None and (named or with_backbone):
         raise CheckpointError("adapters and backbone weights need the backbone that they belong to")
+    with _writing(folder):
+        text = _write_all(
+            folder, metric, label_scale, backbone, named, heads, with_backbone, parts, history,
+            prompts=prompts or {}, settings=settings or {}, validation=validation or {}, recipe=recipe or {},
+            data=data or {}, fit=fit or {},
+        )  # fmt: skip
+        _write_text(folder / METRIC, text)
+    return read_checkpoint(folder)
+
+
+def _write_all(
+    folder: Path,
+    metric: Metric | type[Metric],
+    label_scale: tuple[float, float],
+    backbone: Backbone | None,
+    adapters: Mapping[str, str],
+    heads: Mapping[str, RegressionHead] | None,
+    with_backbone: bool | Path,
+    parts: Mapping[str, Mapping[str, Tensor]] | None,
+    history: Mapping[str, History] | None,
+    **more: Mapping[str, Any],
+) -> str:
+    """Write all but `metric.json`, whose text is returned."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRIC).unlink(missing_ok=True)
     for old in [*folder.glob("adapter_*"), folder / BACKBONE]:
@@ -158,28 +204,36 @@ def write_checkpoint(
         "version": metric.version,
         "dimensions": [dimension.name for dimension in metric.dimensions],
         "label_scale": list(label_scale),
-        "backbone": None if backbone is None else backbone.identity(),
-        "prompts": prompts or {},
-        "settings": settings or {},
-        "adapters": list(named),
+        "backbone": None if backbone is None else backbone.description(),
+        "adapters": list(adapters),
         "heads": _write_heads(folder, heads),
         "parts": _write_parts(folder, parts),
-        "validation": validation or {},
-        "recipe": recipe or {},
-        "data": data or {},
-        "fit": fit or {},
+        **more,
     }
     if backbone is not None:
-        _write_backbone(folder, backbone, named, with_backbone)
+        _write_backbone(folder, backbone, adapters, with_backbone)
     _write_text(folder / HISTORY, _lines(history or {}))
     _write_text(folder / CARD, card(said))
-    said["files"] = {str(path.relative_to(folder).as_posix()): sha256(path) for path in _own_files(folder)}
+    files = _own_files(folder)
+    names = [str(path.relative_to(folder).as_posix()) for path in files]
+    said["files"] = dict(zip(names, sha256_of_all(files), strict=True))
     try:
-        text = json.dumps({"format": FORMAT, **said}, indent=2, ensure_ascii=False, allow_nan=False)
+        return json.dumps({"format": FORMAT, **said}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: what describes the checkpoint is no JSON: {error}") from error
-    _write_text(folder / METRIC, text + "\n")
-    return read_checkpoint(folder)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in words what a library raises when it cannot write into `folder`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} cannot be written: {error}; make room or name another folder, and run the same command again"
+        ) from error
 
 
 def read_checkpoint(folder: str | os.PathLike[str], metric: Metric | type[Metric] | None = None) -> Checkpoint:
@@ -189,14 +243,15 @@ def read_checkpoint(folder: str | os.PathLike[str], metric: Metric | type[Metric
     that is missing, was changed or lies outside.
     """
     folder = Path(folder)
-    said = _read_metric_json(folder)
+    said, digest = _read_metric_json(folder)
     if metric is not None:
         _require_metric(folder, said, metric)
-    for path, digest in said["files"].items():
-        file = _inside(folder, path)
-        if not file.is_file():
+    for path in said["files"]:
+        if not _inside(folder, path).is_file():
             raise CheckpointError(f"{folder}: {path} is missing; copy the whole checkpoint again")
-        if sha256(file) != digest:
+    found = sha256_of_all(folder / path for path in said["files"])
+    for (path, expected), actual in zip(said["files"].items(), found, strict=True):
+        if actual != expected:
             raise CheckpointError(f"{folder}: {path} was changed since it was written; copy the checkpoint again")
     needed = [f"adapter_{name}/{file}" for name in said["adapters"] for file in _ADAPTER_FILES]
     needed += [_part(name) for name in said["parts"]]
@@ -204,7 +259,9 @@ def read_checkpoint(folder: str | os.PathLike[str], metric: Metric | type[Metric
         if path not in said["files"]:
             raise CheckpointError(f"{folder}: {METRIC} lists no {path}; copy the whole checkpoint again")
     fields = {name: value for name, value in said.items() if name in Checkpoint.__dataclass_fields__}
-    return Checkpoint(**{**fields, "folder": folder, "label_scale": tuple(said["label_scale"])})
+    return Checkpoint(
+        **{**fields, "folder": folder, "label_scale": tuple(map(float, said["label_scale"])), "digest": digest}
+    )
 
 
 def finished_checkpoint(
@@ -234,7 +291,8 @@ _TYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _read_metric_json(folder: Path) -> dict[str, Any]:
+def _read_metric_json(folder: Path) -> tuple[dict[str, Any], str]:
+    """What `metric.json` says, checked, and the sha256 of what was read."""
     file = folder / METRIC
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; a checkpoint is the folder that 'editmetrics fit -o' wrote")
@@ -242,9 +300,10 @@ def _read_metric_json(folder: Path) -> dict[str, Any]:
         unfinished = " (its training was not finished)" if (folder / "training").is_dir() else ""
         raise CheckpointError(f"{folder} is no checkpoint: it has no {METRIC}{unfinished}")
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        said = json.loads(content.decode("utf-8"))
         version = int(said["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise CheckpointError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
     if version > FORMAT:
         raise CheckpointError(
@@ -253,13 +312,48 @@ def _read_metric_json(folder: Path) -> dict[str, Any]:
         )
     said.setdefault("parts", [])
     for name, kind in _TYPES.items():
-        if not isinstance(said.get(name), kind):
-            raise CheckpointError(f"{file} is damaged: {name} is {said.get(name)!r}")
-    if wrong := [
-        name for name in [*said["adapters"], *said["parts"]] if not (isinstance(name, str) and re.fullmatch(NAME, name))
-    ]:
-        raise CheckpointError(f"{file} is damaged: {wrong[0]!r} cannot be the name of an adapter or a part")
-    return dict(said)
+        if not isinstance(said.get(name), kind) or isinstance(said.get(name), bool):
+            raise CheckpointError(f"{file} is damaged: {name} is {said.get(name)!r:.200}")
+    if problem := _damage(said):
+        raise CheckpointError(f"{file} is damaged: {problem}")
+    return said, hashlib.sha256(content).hexdigest()
+
+
+def _damage(said: Mapping[str, Any]) -> str | None:
+    """What in `metric.json` is of the right type and yet nothing that was ever written; None where there is nothing."""
+    for name in [*said["adapters"], *said["parts"], *said["heads"]]:
+        if not (isinstance(name, str) and re.fullmatch(NAME, name)):
+            return f"{name!r:.200} cannot be the name of an adapter, a head or a part"
+    if not all(isinstance(name, str) for name in said["dimensions"]):
+        return f"dimensions is {said['dimensions']!r:.200}"
+    scale = said["label_scale"]
+    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in scale)
+    if not (numbers and len(scale) == 2 and all(abs(end) < math.inf for end in scale) and scale[0] < scale[1]):
+        return f"label_scale is {scale!r:.200}; expected two finite numbers, the lower one first"
+    for name, settings in said["heads"].items():
+        if not isinstance(settings, dict):
+            return f"the settings of the head {name} are {settings!r:.200}"
+    for path, digest in said["files"].items():
+        if not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)) or "\0" in path:
+            return f"the sha256 of {path!r} is {digest!r:.200}"
+    return _untold(said)
+
+
+def _untold(said: Mapping[str, Any]) -> str | None:
+    """Which trained weights are among the files and not in what `metric.json` says, or the other way round."""
+    tops = {PurePosixPath(path).parts[0] for path in said["files"] if PurePosixPath(path).parts}
+    for kind, names in (("adapters", said["adapters"]), ("parts", said["parts"])):
+        form = "adapter_{}" if kind == "adapters" else _part("{}")
+        before, after = form.split("{}")
+        there = {top.removeprefix(before).removesuffix(after) for top in tops
+                 if top.startswith(before) and top.endswith(after)}  # fmt: skip
+        if more := sorted(there - set(names)):
+            return f"{kind} is {names}, and its files have {form.format(more[0])}"
+    if HEADS in tops and not said["heads"]:
+        return f"heads is empty, and its files have {HEADS}"
+    if not (said["adapters"] or said["parts"] or said["heads"] or BACKBONE in tops):
+        return "it has no adapters, no heads, no parts and no backbone, so that nothing in it was trained"
+    return None
 
 
 def _require_metric(folder: Path, said: Mapping[str, Any], metric: Metric | type[Metric]) -> None:
@@ -317,8 +411,21 @@ def _write_backbone(folder: Path, backbone: Backbone, adapters: Mapping[str, str
     elif with_backbone:
         if there := adapters_of(backbone):
             raise CheckpointError(f"the backbone has adapters ({', '.join(there)}); remove them first")
-        backbone.model.save_pretrained(folder / BACKBONE)
-        backbone.processor.save_pretrained(folder / BACKBONE)
+        save_model(backbone.model, backbone.processor, folder / BACKBONE)
+
+
+def save_model(model: Any, processor: Any, folder: Path) -> None:
+    """Write a model and its processor as transformers reads them. Raises `OSError` for a folder without room."""
+    from .loading import no_progress_bars
+
+    with no_progress_bars():
+        model.save_pretrained(folder)
+        try:
+            processor.save_pretrained(folder)
+        except Exception as error:  # the tokenizers library raises a bare Exception for a full disk
+            if type(error) is not Exception:
+                raise
+            raise OSError(str(error)) from error
 
 
 def _own_files(folder: Path) -> list[Path]:

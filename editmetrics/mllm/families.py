@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..sample import EditMetricsError, SampleError
+from ..sample import EditMetricsError, SampleError, UnavailableError
 from .pictures import Features, Picture
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ LANGUAGE_LAYERS = r"model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_pro
 
 class BackboneError(EditMetricsError):
     """A backbone cannot be loaded, or cannot do what was asked of it."""
+
+
+class BackboneUnavailableError(BackboneError, UnavailableError):
+    """This machine cannot load a backbone that others can: no network, no GPU, too little memory."""
 
 
 class Family:

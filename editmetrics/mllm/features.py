@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DECISIVE = ("model", "revision", "sha256", "family", "dtype", "attention", "transformers")
+DECISIVE = ("sha256", "family", "dtype", "attention", "transformers")
 """What of a backbone's identity bears on its features; the rest shows in the pixels."""
 
 

@@ -14,8 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ..sample import EditMetricsError
+from .turns import SEEDING
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+LARGEST = 1 << 20
+"""No layer of a head is larger: the hidden states of backbones have some thousand numbers."""
 
 
 class HeadError(EditMetricsError, ValueError):
@@ -51,17 +55,17 @@ class RegressionHead(nn.Module):
         super().__init__()
         if activation not in ACTIVATIONS:
             raise HeadError(f"a head's activation is {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
-        if not all(size >= 1 for size in (inputs, *hidden, outputs)):
-            raise HeadError(f"a head's sizes are {inputs}, {list(hidden)}, {outputs}; each is at least 1")
+        sizes = [inputs, *hidden, outputs]
+        if not all(isinstance(size, int) and 1 <= size <= LARGEST for size in sizes):
+            raise HeadError(f"a head's sizes are {inputs}, {list(hidden)}, {outputs}; each is from 1 to {LARGEST}")
         if not 0 <= dropout < 1:
             raise HeadError(f"a head's dropout is {dropout:g}; expected 0 or more and less than 1")
         self.settings: dict[str, Any] = {
             "inputs": inputs, "hidden": list(hidden), "outputs": outputs, "activation": activation, "dropout": dropout,
             "last_activation": last_activation,
         }  # fmt: skip
-        sizes = [inputs, *hidden, outputs]
         layers: list[nn.Module] = []
-        with torch.random.fork_rng(devices=[]):
+        with SEEDING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for index, (size, following) in enumerate(pairwise(sizes)):
                 if index:
@@ -95,20 +99,19 @@ def load_heads(file: str | Path, settings: Mapping[str, Mapping[str, Any]]) -> d
 
     Raises `HeadError` when the file is damaged or its tensors are not those of `settings`.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from ..weights import WeightsError, load_state_dict
 
     try:
-        tensors = load_file(str(file))
-    except (OSError, SafetensorError) as error:
-        raise HeadError(f"{file} cannot be read: {error}; copy the checkpoint again") from error
+        tensors = load_state_dict(file)
+    except WeightsError as error:
+        raise HeadError(f"{error}; copy the checkpoint again") from error
     heads = {}
     for name, said in settings.items():
         try:
-            head = RegressionHead(**said)
+            head = RegressionHead(**{**said, "hidden": tuple(said.get("hidden", ()))})
             own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
             head.load_state_dict(own)
-        except (TypeError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise HeadError(f"{file} does not hold the head {name!r} of settings {dict(said)}: {error}") from error
         heads[name] = head.eval()
     return heads

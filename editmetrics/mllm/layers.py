@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from .families import BackboneError
+from .turns import in_turn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,12 +43,13 @@ def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
     if not 0 <= count <= backbone.num_layers:
         raise BackboneError(f"layer {count} of {backbone.checkpoint.name}; expected 0 to {backbone.num_layers}")
     language: Any = backbone.language
-    layers, norm = language.layers, language.norm
-    language.layers, language.norm = nn.ModuleList(list(layers)[:count]), nn.Identity()
-    try:
-        yield
-    finally:
-        language.layers, language.norm = layers, norm
+    with backbone.exclusive():
+        layers, norm = language.layers, language.norm
+        language.layers, language.norm = nn.ModuleList(list(layers)[:count]), nn.Identity()
+        try:
+            yield
+        finally:
+            language.layers, language.norm = layers, norm
 
 
 def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Tensor:
@@ -64,6 +66,7 @@ def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Ten
     return torch.where(is_image, output.hidden.float(), 0.0).sum(1) / is_image.sum(1)
 
 
+@in_turn
 def states_of_all_layers(
     backbone: Backbone,
     prompts: Sequence[Prompt],

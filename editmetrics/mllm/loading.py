@@ -6,31 +6,37 @@ be known from the small files is checked before the weights are downloaded or re
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
-import threading
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from ..downloads import DownloadError, check_online
-from ..weights import pull, registered, sha256
-from .families import FAMILIES, BackboneError, Processor
+from ..downloads import DownloadError, check_online, hub_progress, is_unreachable
+from ..file_hashes import remembered
+from ..weights import pull, registered
+from .families import BackboneError, BackboneUnavailableError, Processor
+from .model_folders import (
+    SMALL_FILES,
+    check_code,
+    check_config,
+    check_weights,
+    count_parameters,
+    folder_digest,
+    folder_stamp,
+)
+from .turns import LOADING, Turns
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
-
-SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
-"""What the hub has of a checkpoint beside its weights."""
 
 T = TypeVar("T")
 
@@ -41,8 +47,10 @@ class Checkpoint:
 
     - `name`: the hub id, the name in the weights registry, or the folder's name. `source`: what they were loaded by,
       to load them again.
-    - `origin`: {"revision": commit} of a hub id, {"sha256": digest} of a folder.
+    - `origin`: "sha256", the digest of its files (`model_folders.folder_digest`) as they were loaded, and for a hub id
+      "revision", the commit.
     - `truncated`: the first layers of the language model were loaded, and not all of them.
+    - `folder`: where its files are on this machine.
     """
 
     model: PreTrainedModel
@@ -51,6 +59,10 @@ class Checkpoint:
     source: str
     origin: dict[str, str]
     truncated: bool = False
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.name, on_cpu=self.model.device.type == "cpu")
 
 
 def load_checkpoint(
@@ -62,7 +74,8 @@ def load_checkpoint(
     layers: int | None = None,
     own: bool = False,
 ) -> Checkpoint:
-    """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it.
+    """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it, and its files are as
+    they were.
 
     `layers`: the first so many layers of the language model alone. `own`: one that nobody else is given.
     """
@@ -71,16 +84,18 @@ def load_checkpoint(
     def load() -> Checkpoint:
         return _load(str(model), folder, commit, device, dtype, attention, layers)
 
-    return load() if own else shared((folder, str(device), dtype, attention, layers), load)
+    if own:
+        with LOADING:
+            return load()
+    return shared((folder, folder_stamp(folder), str(device), dtype, attention, layers), load)
 
 
 _in_memory: WeakValueDictionary[Any, Any] = WeakValueDictionary()
-_loading = threading.RLock()
 
 
 def shared(key: Any, make: Callable[[], T]) -> T:
     """What `key` stands for: that which is in memory already, else what `make` gives. Many threads may ask."""
-    with _loading:
+    with LOADING:
         found = _in_memory.get(key)
         if found is None:
             found = _in_memory[key] = make()
@@ -116,6 +131,16 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
     return folder, folder.name
 
 
+def find_processor(model: str) -> Path:
+    """The folder with the small files of a hub id or a folder: all but its weights. Nothing in them is code.
+
+    Raises `BackboneError` where there is none.
+    """
+    folder = Path(model) if Path(model).is_dir() else _from_hub(model, None, SMALL_FILES)
+    check_code(folder, model)
+    return folder
+
+
 def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -126,121 +151,33 @@ def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
     except DownloadError as error:
         forbidden = error
     try:
-        return Path(
-            snapshot_download(
-                model,
-                revision=revision,
-                allow_patterns=list(files),
-                ignore_patterns=["*/*"],
-                local_files_only=forbidden is not None,
-                endpoint=os.environ.get("HF_ENDPOINT"),
+        with hub_progress(sys.stderr.isatty()):
+            return Path(
+                snapshot_download(
+                    model,
+                    revision=revision,
+                    allow_patterns=list(files),
+                    ignore_patterns=["*/*"],
+                    local_files_only=forbidden is not None,
+                    endpoint=os.environ.get("HF_ENDPOINT"),
+                )
             )
-        )
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
         if forbidden is not None:
-            raise BackboneError(f"{model} is not on this machine, and {forbidden}; {by_hand}") from error
+            raise BackboneUnavailableError(f"{model} is not on this machine, and {forbidden}; {by_hand}") from error
         said = " ".join(str(error).split())
-        raise BackboneError(f"{model} cannot be downloaded: {type(error).__name__}: {said}; {by_hand}") from error
+        kind = BackboneUnavailableError if is_unreachable(error) else BackboneError
+        raise kind(f"{model} cannot be downloaded: {type(error).__name__}: {said}; {by_hand}") from error
 
 
-# ---------------------------------------------------------------------- whether it can be used
-
-
-def check_config(folder: Path, name: str | None = None) -> None:
-    """Raise `BackboneError` unless config.json is that of a family in `FAMILIES` which needs no remote code."""
-    name = name or str(folder)
-    file = folder / "config.json"
-    if (folder / "adapter_config.json").exists():
-        raise BackboneError(f"{name} holds an adapter; name the backbone that it was trained on")
-    if not file.is_file():
-        raise BackboneError(f"{name} is no vision-language model: it has no config.json")
-    config = read_json(file)
-    kind = config.get("model_type")
-    known = ", ".join(FAMILIES)
-    if "auto_map" in config:
-        raise BackboneError(
-            f"{name} runs code of its own when loaded (auto_map in config.json), which is refused; take the version "
-            f"for native transformers, whose name often ends in -hf or -HF (families: {known})"
-        )
-    if kind in FAMILIES:
-        return
-    if "vision_config" in config:
-        raise BackboneError(f"{name} is of the family {kind!r}, which is not known here; the families are {known}")
-    raise BackboneError(f"{name} is no vision-language model: its model_type is {kind!r}; expected one of {known}")
-
-
-def check_weights(folder: Path, name: str | None = None) -> None:
-    """Raise `BackboneError` unless the weights are there, as complete safetensors files in this very folder."""
-    name = name or str(folder)
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        files = set(read_json(index).get("weight_map", {}).values())
-        if outside := [file for file in files if not isinstance(file, str) or Path(file).name != file]:
-            raise BackboneError(f"{index} names {outside[0]!r}; expected files of its own folder")
-        missing = sorted(file for file in files if not (folder / file).is_file())
-        if missing or not files:
-            raise BackboneError(f"{name} is incomplete: {', '.join(missing) or 'its index'} is missing; fetch it again")
-        return
-    if (folder / "model.safetensors").is_file():
-        return
-    pickles = sorted(file.name for suffix in ("bin", "pt", "pth") for file in folder.glob(f"*.{suffix}"))
-    if pickles:
-        raise BackboneError(
-            f"{name} has its weights in {pickles[0]}, a pickle, which can run code; expected safetensors (transformers "
-            "writes them with `save_pretrained`)"
-        )
-    raise BackboneError(f"{name} has no weights: expected model.safetensors")
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BackboneError(f"{file} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise BackboneError(f"{file} holds a {type(found).__name__}; expected an object")
-    return found
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that are the checkpoint's weights."""
-    index = folder / "model.safetensors.index.json"
-    if not index.exists():
-        return [folder / "model.safetensors"]
-    return [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]
-
-
-def count_parameters(folder: Path, layers: int | None = None) -> int:
-    """How many numbers the weights hold, from the files' headers; `BackboneError` for a file that is damaged.
-
-    `layers`: without those of the language model's layers from there on.
-    """
-    from math import prod
-
-    from safetensors import SafetensorError, safe_open
-
-    count = 0
-    for path in weight_files(folder):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                names = [name for name in file.keys() if not _is_beyond(name, layers)]  # noqa: SIM118
-                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
-        except (SafetensorError, OSError) as error:
-            raise BackboneError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from error
-    return count
-
-
-def _is_beyond(name: str, layers: int | None) -> bool:
-    """Whether a weight is of a layer of the language model after the first `layers`."""
-    found = re.search(r"\blayers\.(\d+)\.", name)
-    return layers is not None and found is not None and "vision" not in name and int(found[1]) >= layers
+# ---------------------------------------------------------------------- whether it fits
 
 
 def check_memory(name: str, needed: int, device: torch.device, dtype: torch.dtype) -> None:
-    """Raise `BackboneError` when `needed` bytes of weights do not fit into what is free on `device`."""
+    """Raise `BackboneUnavailableError` when `needed` bytes of weights do not fit into what is free on `device`."""
     free = free_memory(device)
     if needed > free:
-        raise BackboneError(
+        raise BackboneUnavailableError(
             f"{name} takes {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, and {free / 1e9:.1f} GB are "
             f"free on {device}; take a smaller backbone, a dtype of fewer bytes, or another device"
         )
@@ -272,10 +209,11 @@ def _load(
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     name = source if commit or source in registered() else folder.name
+    before = folder_stamp(folder)
     check_memory(name, count_parameters(folder, layers) * dtype.itemsize, device, dtype)
     try:
         with no_progress_bars():
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 config=_config_of(name, folder, layers),
@@ -283,6 +221,7 @@ def _load(
                 attn_implementation=attention,
                 use_safetensors=True,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 device_map={"": device},  # shard by shard to where it stays, never all of it in host memory
             )
@@ -290,23 +229,53 @@ def _load(
     except BackboneError:
         raise
     except torch.OutOfMemoryError as error:
-        raise BackboneError(f"{name} does not fit into the memory of {device}: {error}") from error
+        raise BackboneUnavailableError(f"{name} does not fit into the memory of {device}: {error}") from error
     except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
-        raise BackboneError(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise BackboneError(f"{name} cannot be loaded: {loading_error(error)}") from error
     if report["missing_keys"]:  # transformers would fill them with random numbers and warn
         some = ", ".join(sorted(report["missing_keys"])[:3])
         raise BackboneError(f"{name} lacks {len(report['missing_keys'])} weights of its architecture, such as {some}")
     check_processor(name, model, processor)
+    digest = folder_digest(folder)
+    if folder_stamp(folder) != before:
+        raise BackboneError(f"the files of {folder} changed while they were loaded; load it again")
+    numbers = f"finite-{digest}-{str(dtype).removeprefix('torch.')}-{layers or 'all'}"
+    remembered(numbers, lambda: _require_finite(name, model))
     logger.info("loaded %s on %s in %s", name, device, dtype)
-    origin = {"revision": commit} if commit else {"sha256": folder_digest(folder)}
-    return Checkpoint(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None)
+    origin = {"revision": commit, "sha256": digest} if commit else {"sha256": digest}
+    return Checkpoint(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None, folder)
+
+
+def loading_error(error: Exception) -> str:
+    """An error of transformers in words, with what to do where that is known."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if missing := re.search(r"has no attribute '?(\w+_token)", said):
+        return (
+            f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in its "
+            f"tokenizer_config.json ({said})"
+        )
+    return said
+
+
+def _require_finite(name: str, model: PreTrainedModel) -> str:
+    """Raise `BackboneError` for a weight that is NaN or infinite; one look at each, once for all processes."""
+    import torch
+
+    for key, parameter in model.named_parameters():
+        if parameter.numel() and not torch.stack(torch.aminmax(parameter.detach())).isfinite().all():
+            dtype = str(parameter.dtype).removeprefix("torch.")
+            raise BackboneError(
+                f"{name} cannot be used: its weight {key} holds NaN or an infinite number in {dtype}; the file is "
+                "damaged, or another dtype is needed"
+            )
+    return "yes"
 
 
 def _config_of(name: str, folder: Path, layers: int | None) -> Any:
     """The configuration of a checkpoint, with the first `layers` layers of its language model."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if layers is None:
         return config
     text = config.get_text_config()
@@ -320,7 +289,10 @@ def _config_of(name: str, folder: Path, layers: int | None) -> Any:
 
 
 def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> None:
-    """Raise `BackboneError` where the processor is not that of the model, or cannot write a chat."""
+    """Raise `BackboneError` where the processor is not that of the model, or cannot write a chat.
+
+    A chat template that only the tokenizer has becomes the processor's.
+    """
     if not all(hasattr(processor, part) for part in ("tokenizer", "image_processor", "image_token_id")):
         raise BackboneError(f"{name} has no processor for images: expected preprocessor_config.json or the like")
     if processor.image_token_id != model.config.image_token_id:
@@ -329,24 +301,9 @@ def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> 
             f"{model.config.image_token_id}"
         )
     if not processor.chat_template:
+        processor.chat_template = processor.tokenizer.chat_template
+    if not processor.chat_template:
         raise BackboneError(f"{name} has no chat template; expected chat_template.jinja beside its processor")
-
-
-def folder_digest(folder: Path) -> str:
-    """The sha256 of a folder's checkpoint: over the names and digests of weights, configuration and tokenizer."""
-    import hashlib
-
-    small = {file for pattern in SMALL_FILES for file in folder.glob(pattern)}
-    total = hashlib.sha256()
-    for file in sorted({*small, *weight_files(folder)}):
-        facts = file.stat()
-        total.update(f"{file.name} {_digest(file, facts.st_size, facts.st_mtime_ns)}\n".encode())
-    return total.hexdigest()
-
-
-@lru_cache(maxsize=1024)
-def _digest(file: Path, size: int, changed: int) -> str:
-    return sha256(file)
 
 
 @contextmanager

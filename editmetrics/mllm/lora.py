@@ -9,16 +9,19 @@ time, inside `using`; outside of it, the backbone is the raw one, unless an adap
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..sample import EditMetricsError
+from .turns import SEEDING, in_turn
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from .backbone import Backbone
 
@@ -27,10 +30,27 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."  # peft writes the names of weights so, as seen from its own wrapper
 
 
+UNSUPPORTED = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication")
+"""Settings of peft that would make an adapter more than two matrices a layer and one factor; expected to be off."""
+
+LARGEST_RANK, LARGEST_FACTOR = 4096, 1000
+"""Of an adapter that is read: what is beyond them is damage, and would take all memory or give infinite numbers."""
+
+
+class Settings(NamedTuple):
+    """Of a saved adapter: rank, alpha and dropout as in the formula, and which layers it says it is for."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: Any
+
+
 class LoraError(EditMetricsError, ValueError):
     """An adapter cannot be added, found, saved or loaded; the message says which and why."""
 
 
+@in_turn
 def add_lora(
     backbone: Backbone,
     name: str,
@@ -53,7 +73,7 @@ def add_lora(
         raise LoraError(f"there is no part {', '.join(sorted(unknown))} to adapt; expected some of {', '.join(PARTS)}")
     if not parts:
         raise LoraError(f"adapter {name!r} is to adapt no part; expected some of {', '.join(PARTS)}")
-    if rank < 1 or alpha <= 0 or not 0 <= dropout < 1:
+    if rank < 1 or not 0 < alpha < math.inf or not 0 <= dropout < 1:
         raise LoraError(
             f"rank {rank}, alpha {alpha:g}, dropout {dropout:g}: expected 1 or more, more than 0, and from 0 to below 1"
         )
@@ -61,6 +81,7 @@ def add_lora(
     _put_in(backbone, name, _config(rank, alpha, dropout, "|".join(patterns)), seed)
 
 
+@in_turn
 def remove_lora(backbone: Backbone, name: str) -> None:
     """Take the adapter `name` off, and free its memory."""
     layers, before = _layers_with(backbone, name), _active(backbone)
@@ -69,13 +90,16 @@ def remove_lora(backbone: Backbone, name: str) -> None:
         layer.delete_adapter(name)
     backbone.model.peft_config.pop(name)
     _set_active(backbone, None if before == name else before)
+    backbone.checkpoint.turns.end_training(name)
 
 
+@in_turn
 def adapters(backbone: Backbone) -> list[str]:
     """The names of the adapters on `backbone`."""
     return list(getattr(backbone.model, "peft_config", {}))
 
 
+@in_turn
 def adapts_vision(backbone: Backbone, name: str | None) -> bool:
     """Whether adapter `name` changes what the vision tower says; if not, its features serve with and without it."""
     if name is None:
@@ -84,11 +108,12 @@ def adapts_vision(backbone: Backbone, name: str | None) -> bool:
     return any(id(layer) in inside for layer in _layers_with(backbone, name))
 
 
+@in_turn
 def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
     """Let gradients flow to adapter `name` and to nothing else of the backbone; returns its parameters.
 
     From now on it is at work outside of `using`, too, until it is removed: gradient checkpointing computes layers again
-    in the backward pass, which runs there.
+    in the backward pass, which runs there. So other threads cannot use the backbone until then.
     """
     chosen = _parameters(backbone, name)
     for parameter in backbone.model.parameters():
@@ -96,6 +121,7 @@ def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     _set_active(backbone, name)
+    backbone.checkpoint.turns.keep_for_training(name)
     return list(chosen.values())
 
 
@@ -103,18 +129,21 @@ def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
 def using(backbone: Backbone, name: str | None) -> Iterator[None]:
     """The backbone with adapter `name` at work, inside a `with`; None is the raw backbone.
 
-    What was at work before is so again afterwards. What has gradients stays as it is.
+    What was at work before is so again afterwards. What has gradients stays as it is. Other threads wait until the
+    block ends: the adapter is at work for this one alone.
     """
-    if name is not None:
-        _layers_with(backbone, name)
-    before = _active(backbone)
-    _set_active(backbone, name)
-    try:
-        yield
-    finally:
-        _set_active(backbone, before)
+    with backbone.exclusive():
+        if name is not None:
+            _layers_with(backbone, name)
+        before = _active(backbone)
+        _set_active(backbone, name)
+        try:
+            yield
+        finally:
+            _set_active(backbone, before)
 
 
+@in_turn
 def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     """Write adapter `name` as a peft folder, which `peft.PeftModel.from_pretrained(model, folder)` reads as well."""
     from copy import copy
@@ -132,6 +161,7 @@ def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     config.save_pretrained(str(folder))
 
 
+@in_turn
 def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     """Put the adapter of a peft folder on `backbone` as `name`, not yet at work and without gradients.
 
@@ -140,20 +170,19 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     Raises `LoraError`: no such folder or a damaged one, a name that is taken, an adapter of another kind or one
     that was made for another backbone.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder = Path(folder)
-    config = _read_config(folder)
-    try:
-        tensors = load_file(str(folder / WEIGHTS))
-    except (OSError, SafetensorError) as error:
-        raise LoraError(f"{folder / WEIGHTS} cannot be read: {error}") from error
-    _put_in(backbone, name, config, seed=0)
+    settings = read_settings(folder / CONFIG)
+    tensors = read_tensors(folder / WEIGHTS)
+    _require_rank(folder, settings.rank, tensors)
+    pattern = _pattern(backbone, settings.targets, tensors)
+    _put_in(backbone, name, _config(settings.rank, settings.alpha, settings.dropout, pattern), seed=0)
     _fill(backbone, name, tensors, str(folder))
 
 
-def put_lora(backbone: Backbone, name: str, tensors: dict[str, Any], *, pattern: str, rank: int, origin: str) -> None:
+@in_turn
+def put_lora(
+    backbone: Backbone, name: str, tensors: Mapping[str, Any], *, pattern: str, rank: int, origin: str
+) -> None:
     """Put an adapter on `backbone` as `name`, not yet at work and without gradients, from its matrices.
 
     `tensors` are named as in a peft folder of this project (`save_lora`), `pattern` matches the full paths of their
@@ -163,7 +192,7 @@ def put_lora(backbone: Backbone, name: str, tensors: dict[str, Any], *, pattern:
     _fill(backbone, name, tensors, origin)
 
 
-def _fill(backbone: Backbone, name: str, tensors: dict[str, Any], origin: str) -> None:
+def _fill(backbone: Backbone, name: str, tensors: Mapping[str, Any], origin: str) -> None:
     """Give the new adapter its matrices, or take it off again."""
     wanted = {_saved_name(key): value for key, value in _parameters(backbone, name).items()}
     tensors = {key: value for key, value in tensors.items() if not _of_unloaded_layer(backbone, key)}
@@ -188,7 +217,7 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
     devices = [backbone.model.device] if backbone.model.device.type == "cuda" else []
     others = vars(backbone.model).pop("peft_config", {})  # peft warns of a second adapter, which is what is wanted
     try:
-        with torch.random.fork_rng(devices=devices):
+        with SEEDING, torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             inject_adapter_in_model(config, backbone.model, name)
     except ValueError as error:  # peft found no layer that matches
@@ -211,20 +240,68 @@ def _config(rank: int, alpha: float, dropout: float, pattern: str) -> Any:
     return LoraConfig(**settings, bias="none")
 
 
-def _read_config(folder: Path) -> Any:
-    import json
-
-    file = folder / CONFIG
+def read_settings(file: Path) -> Settings:
+    """What a peft folder's adapter_config.json says of its adapter; `LoraError` for what is no plain LoRA."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        if said["peft_type"] != "LORA":
-            raise LoraError(f"{file} describes an adapter of type {said['peft_type']}; expected LORA")
-        shape = int(said["r"]), float(said["lora_alpha"]), float(said["lora_dropout"])
-        return _config(*shape, str(said["target_modules"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if said["peft_type"] != "LORA" or said.get("bias", "none") != "none":
+            raise LoraError(
+                f"{file} describes an adapter of type {said['peft_type']}, bias {said.get('bias')}; expected LORA, none"
+            )
+        rank, alpha, dropout = said["r"], said["lora_alpha"], said.get("lora_dropout", 0.0)
+        targets = said.get("target_modules")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, LoraError):
             raise
         raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
+    if odd := [name for name in UNSUPPORTED if said.get(name)]:
+        raise LoraError(f"{file} sets {', '.join(odd)}, which is not supported")
+    if not (_is_number(rank) and isinstance(rank, int) and 1 <= rank <= LARGEST_RANK):
+        raise LoraError(f"{file}: r is {rank!r:.100}; expected an integer from 1 to {LARGEST_RANK}")
+    if not (_is_number(alpha) and 0 < alpha / rank <= LARGEST_FACTOR):
+        raise LoraError(
+            f"{file}: lora_alpha is {alpha!r:.100}; expected more than 0, and at most {LARGEST_FACTOR} times r ({rank})"
+        )
+    if not (_is_number(dropout) and 0 <= dropout < 1):
+        raise LoraError(f"{file}: lora_dropout is {dropout!r:.100}; expected 0 or more and less than 1")
+    return Settings(rank, float(alpha), float(dropout), targets)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a peft folder's weights; `LoraError` for a damaged file and for NaN or infinite numbers."""
+    from ..weights import WeightsError, load_state_dict
+
+    try:
+        return load_state_dict(file)
+    except WeightsError as error:
+        raise LoraError(str(error)) from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _require_rank(folder: Path, rank: int, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `LoraError` unless the matrices have the rank that the configuration says: it decides what is allocated."""
+    for key, tensor in tensors.items():
+        if key.endswith(".lora_A.weight") and (tensor.ndim != 2 or len(tensor) != rank):
+            raise LoraError(f"{folder}: {key} is {tuple(tensor.shape)}, and {CONFIG} says rank {rank}")
+
+
+def _pattern(backbone: Backbone, targets: Any, tensors: Mapping[str, Tensor]) -> str:
+    """A regular expression for the layers of a saved adapter.
+
+    One that a file brings is never run, for it could take for ever: it is compared with those of this project. Of any
+    other adapter, the matrices say which layers it is for.
+    """
+    parts = [backbone.family.lora_targets[part] for part in PARTS]
+    ours = [f"({part})" for part in parts]
+    known = (*ours, "|".join(ours))
+    if targets in known:
+        return str(targets)
+    layers = {key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors
+              if ".lora_" in key and not _of_unloaded_layer(backbone, key)}  # fmt: skip
+    return "|".join(re.escape(layer) for layer in sorted(layers)) or "no layer"
 
 
 def _of_unloaded_layer(backbone: Backbone, key: str) -> bool:
@@ -232,7 +309,7 @@ def _of_unloaded_layer(backbone: Backbone, key: str) -> bool:
     return found is not None and backbone.truncated and int(found[1]) >= backbone.num_layers
 
 
-def _misfit(wanted: dict[str, tuple[int, ...]], tensors: dict[str, Any]) -> str | None:
+def _misfit(wanted: dict[str, tuple[int, ...]], tensors: Mapping[str, Any]) -> str | None:
     if different := sorted(wanted.keys() ^ tensors.keys()):
         return f"{'it lacks' if different[0] in wanted else 'it has'} {different[0]}"
     for key, shape in wanted.items():

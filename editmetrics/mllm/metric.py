@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
 from ..metric import Metric
+from ..sample import EditMetricsError
+from .turns import while_loading
 
 if TYPE_CHECKING:
     from .backbone import Backbone
+
+
+LOCATED = ("weights", "backbone")
+"""Options that say where something is; what it is, its checksum says."""
+
+
+class LoadError(EditMetricsError):
+    """A metric cannot be loaded, and why."""
 
 
 class BackboneMetric(Metric):
@@ -28,6 +41,13 @@ class BackboneMetric(Metric):
     BACKBONE: ClassVar[str]
     IMAGE_TOKENS: ClassVar[int]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let no two threads run a `load` at once, since adapters are put on a backbone that metrics share; and let
+        none end as a traceback."""
+        super().__init_subclass__(**kwargs)
+        if "load" in cls.__dict__:
+            cls.load = while_loading(_said_plainly(cls.__dict__["load"]))  # type: ignore[method-assign,arg-type]
+
     def __init__(
         self,
         *,
@@ -43,6 +63,13 @@ class BackboneMetric(Metric):
         self.dtype = dtype
         self.attention = attention
 
+    def identity(self) -> dict[str, Any]:
+        """As of any metric; for weights and a backbone in a folder, their checksums stand in it and not the path."""
+        said = super().identity()
+        options = {name: _without_folders(self.name, value) if name in LOCATED else value
+                   for name, value in said["options"].items()}  # fmt: skip
+        return {**said, "options": options}
+
     def load_backbone(
         self,
         model: str | None = None,
@@ -56,8 +83,13 @@ class BackboneMetric(Metric):
 
         `layers` loads so many layers of the language model and leaves the others on disk. `dtype` goes before the
         option, and with `own` nobody else is given the same backbone: both are for those who train all of its weights.
+        A `revision` is that of `model`: it is left out for another backbone, and for a folder, which has none.
         """
+        from ..weights import registered
         from .backbone import Backbone
+
+        if self.backbone not in (None, model) or model is None or Path(model).is_dir() or model in registered():
+            revision = None
 
         return Backbone.load(
             self.backbone or model or self.BACKBONE,
@@ -69,3 +101,38 @@ class BackboneMetric(Metric):
             layers=layers,
             own=own,
         )
+
+
+def _said_plainly(load: Callable[[BackboneMetric], None]) -> Callable[[BackboneMetric], None]:
+    """`load`, where what damaged weights make Python raise is an error in words."""
+
+    @functools.wraps(load)
+    def loaded(metric: BackboneMetric) -> None:
+        try:
+            load(metric)
+        except EditMetricsError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise LoadError(
+                f"{metric.label} cannot be loaded ({type(error).__name__}: {error}); its weights are damaged, or of "
+                "another version of editmetrics"
+            ) from error
+        except OSError as error:
+            raise LoadError(f"{metric.label} cannot be loaded: {error}") from error
+
+    return loaded
+
+
+def _without_folders(metric: str, value: Any) -> Any:
+    """The value of an option with "a folder" for each name that is one; several are separated by ";"."""
+    if not isinstance(value, str):
+        return value
+    from ..weights import registered
+
+    known = registered()
+    return ";".join(
+        "a folder"
+        if name not in known and f"{metric}.{name}" not in known and Path(name).expanduser().is_dir()
+        else name
+        for name in value.split(";")
+    )

@@ -6,13 +6,12 @@ paths can be told in our words and several adapters put on a backbone as one.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .lora import CONFIG, PREFIX, WEIGHTS, LoraError, put_lora
+from .lora import CONFIG, PREFIX, WEIGHTS, LoraError, put_lora, read_settings, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from .backbone import Backbone
 
 __all__ = ["LowRank", "put_low_rank", "read_peft_folder", "split_fused"]
-
-UNSUPPORTED = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication")
-"""Settings of peft that would make an adapter more than two matrices a layer and one factor; expected to be off."""
 
 
 class LowRank(NamedTuple):
@@ -40,16 +36,10 @@ def read_peft_folder(folder: str | Path) -> dict[str, LowRank]:
     Raises `LoraError`, naming the file and the tensor: a damaged file, another kind of adapter, a tensor that belongs
     to none, a matrix without its partner, matrices that do not fit together.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder = Path(folder)
-    rank, alpha = _read_settings(folder / CONFIG)
+    rank, alpha, *_ = read_settings(folder / CONFIG)
     file = folder / WEIGHTS
-    try:
-        tensors = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise LoraError(f"{file} cannot be read: {error}") from error
+    tensors = read_tensors(file)
     halves: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         found = re.fullmatch(rf"{re.escape(PREFIX)}(.+)\.lora_([AB])\.weight", key)
@@ -91,18 +81,3 @@ def put_low_rank(backbone: Backbone, name: str, matrices: Mapping[str, LowRank],
         tensors[f"{PREFIX}{path}.lora_A.weight"] = F.pad(down, (0, 0, 0, rank - len(down)))
         tensors[f"{PREFIX}{path}.lora_B.weight"] = F.pad(up, (0, rank - len(down)))
     put_lora(backbone, name, tensors, pattern="|".join(map(re.escape, matrices)), rank=rank, origin=origin)
-
-
-def _read_settings(file: Path) -> tuple[int, float]:
-    try:
-        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        kind, rank, alpha = said["peft_type"], int(said["r"]), float(said["lora_alpha"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
-    if kind != "LORA" or said.get("bias", "none") != "none" or rank < 1:
-        raise LoraError(
-            f"{file} describes an adapter of type {kind}, bias {said.get('bias')}, rank {rank}; expected LORA"
-        )
-    if odd := [name for name in UNSUPPORTED if said.get(name)]:
-        raise LoraError(f"{file} sets {', '.join(odd)}, which is not supported")
-    return rank, alpha

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .families import BackboneError
+from .turns import in_turn
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .backbone import Backbone
 
 
+@in_turn
 def projector_tensors(backbone: Backbone) -> dict[str, Tensor]:
     """Copies of the projector's parameters, by name, in float32 on the CPU.
 
@@ -37,26 +39,29 @@ def using_projector(
 
     `tensors` are those of `projector_tensors`, and are copied. They take the backbone's dtype; where they are to be
     `trained` they stay float32, so that small updates are not rounded away, and have gradients. Afterwards, the
-    backbone's own are back. Raises `BackboneError` for parameters of another projector.
+    backbone's own are back; other threads wait until then. Raises `BackboneError` for parameters of another projector.
     """
-    own = dict(backbone.projector.named_parameters())
-    if tensors is not None and {n: t.shape for n, t in tensors.items()} != {n: p.shape for n, p in own.items()}:
-        raise BackboneError(f"these are not the parameters of the projector of {backbone.checkpoint.name}")
-    before = {name: (parameter.data, parameter.requires_grad) for name, parameter in own.items()}
-    hooks = [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
-    try:
-        for name, parameter in own.items() if tensors is not None else ():
-            dtype = tensors[name].dtype if trained else parameter.dtype  # type: ignore[index]
-            parameter.data = tensors[name].to(parameter.device, dtype, copy=trained)  # type: ignore[index]
-            parameter.requires_grad_(trained)
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for name, parameter in own.items():
-            parameter.data, had = before[name]
-            parameter.requires_grad_(had)
-            parameter.grad = None
+    with backbone.exclusive():
+        own = dict(backbone.projector.named_parameters())
+        if tensors is not None and {n: t.shape for n, t in tensors.items()} != {n: p.shape for n, p in own.items()}:
+            raise BackboneError(f"these are not the parameters of the projector of {backbone.checkpoint.name}")
+        before = {name: (parameter.data, parameter.requires_grad) for name, parameter in own.items()}
+        hooks = (
+            [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
+        )
+        try:
+            for name, parameter in own.items() if tensors is not None else ():
+                dtype = tensors[name].dtype if trained else parameter.dtype  # type: ignore[index]
+                parameter.data = tensors[name].to(parameter.device, dtype, copy=trained)  # type: ignore[index]
+                parameter.requires_grad_(trained)
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for name, parameter in own.items():
+                parameter.data, had = before[name]
+                parameter.requires_grad_(had)
+                parameter.grad = None
 
 
 def _in_float32(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -63,7 +63,7 @@ class Reading:
         from .cache import new_cache
 
         backbone.require_all_layers()
-        with torch.inference_mode():
+        with backbone.exclusive(), torch.inference_mode():
             batch = backbone.batch(prompts, features)
             cache = new_cache()
             hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
@@ -83,7 +83,7 @@ class Reading:
         if not all(text for _, text in rows):
             raise BackboneError("a text to continue with has no tokens")
         found: list[Tensor] = []
-        with torch.inference_mode():
+        with self.backbone.exclusive(), torch.inference_mode():
             for some in self._together(rows):
                 several = [row for row, _ in some]
                 hidden, _ = self._after(several, [text[:-1] for _, text in some], self._copy(several))
@@ -101,7 +101,7 @@ class Reading:
         lengths = [len(row) for row in tokens]
         if not any(lengths):
             return
-        with torch.inference_mode():
+        with self.backbone.exclusive(), torch.inference_mode():
             everyone = list(range(len(tokens)))
             hidden, self._mask = self._after(everyone, tokens, self._cache)
             self._following = self._following + torch.tensor(lengths, device=self._following.device)

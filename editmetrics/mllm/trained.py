@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..metric import Metric
 from ..weights import pull, registered
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from .model_folders import earlier_digest
 
 if TYPE_CHECKING:
     from .backbone import Backbone
 
-DECISIVE = ("family", "revision", "sha256", "image_tokens", "processor")
-"""What of a backbone's identity must be as it was in training; dtype and libraries only move the rounding."""
+DECISIVE = ("family", "image_tokens", "processor")
+"""What of a backbone's identity must be as it was in training, beside its files; dtype and libraries only move the
+rounding."""
 
 
 def named_checkpoint(metric: type[Metric], name: str) -> Checkpoint:
@@ -28,13 +31,39 @@ def named_checkpoint(metric: type[Metric], name: str) -> Checkpoint:
 def require_backbone(checkpoint: Checkpoint, backbone: Backbone) -> None:
     """Raise `CheckpointError` when `backbone` is not the one that the checkpoint was trained on, or sees otherwise."""
     trained, found = dict(checkpoint.backbone or {}), backbone.identity()
-    different = [name for name in DECISIVE if trained.get(name) != found.get(name)]
+    different = [f"{name} {found[name]} instead of {trained.get(name)}" for name in DECISIVE
+                 if trained.get(name) != found[name]]  # fmt: skip
+    if other := _other_files(trained, backbone):
+        different.append(other)
     if different:
-        said = "; ".join(f"{name} {found.get(name)} instead of {trained.get(name)}" for name in different)
         raise CheckpointError(
-            f"{checkpoint.folder} was trained on {trained.get('model')}, and this backbone differs: {said}. Its "
-            "adapters say nothing on another one; name the right one with backbone=... and revision=..."
+            f"{checkpoint.folder} was trained on {trained.get('model')}, and this backbone differs: "
+            f"{'; '.join(different)}. Its adapters say nothing on another one; name the right one with backbone=... "
+            "and revision=..."
         )
+
+
+def _other_files(trained: Mapping[str, Any], backbone: Backbone) -> str | None:
+    """How the files of `backbone` differ from those that a checkpoint was trained on; None where they do not.
+
+    Checkpoints of earlier versions have the digest of all small files in the folder, read or not; those trained on a
+    hub id have no digest, only the commit.
+    """
+    loaded = backbone.checkpoint
+    if trained.get("sha256") is not None:
+        if trained["sha256"] == loaded.origin["sha256"]:
+            return None
+        if loaded.folder is not None and loaded.folder.is_dir() and trained["sha256"] == earlier_digest(loaded.folder):
+            return None
+        return f"sha256 {loaded.origin['sha256']} instead of {trained['sha256']}"
+    if trained.get("revision") == loaded.origin.get("revision"):
+        return None
+    if "revision" in loaded.origin:
+        return f"revision {loaded.origin['revision']} instead of {trained.get('revision')}"
+    return (
+        "it is a folder, and the checkpoint, which an earlier version wrote, knows only the hub's commit "
+        f"{trained.get('revision')} and no checksum"
+    )
 
 
 def adapters_of(checkpoint: Checkpoint, backbone: Backbone) -> dict[str, str]:
@@ -46,7 +75,8 @@ def adapters_of(checkpoint: Checkpoint, backbone: Backbone) -> dict[str, str]:
     from .lora import adapters, load_lora
 
     named = {name: f"{name}_{checkpoint.digest[:16]}" for name in checkpoint.adapters}
-    for name, on_backbone in named.items():
-        if on_backbone not in adapters(backbone):
-            load_lora(backbone, on_backbone, checkpoint.adapter(name))
+    with backbone.exclusive():
+        for name, on_backbone in named.items():
+            if on_backbone not in adapters(backbone):
+                load_lora(backbone, on_backbone, checkpoint.adapter(name))
     return named

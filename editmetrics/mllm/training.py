@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -215,18 +217,39 @@ def train(
     """
     from . import trainer
 
-    return trainer.run(
-        module,
-        examples,
-        collate=collate,
-        recipe=recipe,
-        folder=Path(output_dir),
-        length=length,
-        validate=validate,
-        resume=resume,
-        progress=progress,
-        about=dict(about or {}),
-    )
+    with _full_disk_in_words(Path(output_dir)):
+        return trainer.run(
+            module,
+            examples,
+            collate=collate,
+            recipe=recipe,
+            folder=Path(output_dir),
+            length=length,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+            about=dict(about or {}),
+        )
+
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+@contextmanager
+def _full_disk_in_words(folder: Path) -> Iterator[None]:
+    """Say what to do where a library could not save what was trained: `torch.save` raises a RuntimeError then."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        full = isinstance(error, SafetensorError) or getattr(error, "errno", None) in NO_ROOM
+        if not full and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise TrainingError(
+            f"the training in {folder} stopped, because a file could not be written ({error}); make room, and run the "
+            "same command again: it goes on from the last checkpoint"
+        ) from error
 
 
 def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence[float]]) -> list[float]:

@@ -93,7 +93,7 @@ def text_model(model: Any) -> nn.Module:
 def _model(backbone: str | Path) -> Any:
     from transformers import AutoModelForImageTextToText
 
-    return AutoModelForImageTextToText.from_pretrained(backbone)
+    return AutoModelForImageTextToText.from_pretrained(backbone, trust_remote_code=False)
 
 
 def _write_adapter(model: nn.Module, folder: Path, layers: str, seed: int) -> None:

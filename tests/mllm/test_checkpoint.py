@@ -142,7 +142,7 @@ def test_a_later_checkpoint_takes_the_place_of_the_earlier_one(folders, tmp_path
     ]
 
 
-@pytest.mark.parametrize("moment", ["_write_heads", "_write_text", "sha256", "card"])
+@pytest.mark.parametrize("moment", ["_write_heads", "_write_text", "sha256_of_all", "card"])
 def test_a_killed_write_leaves_nothing_that_loads(folder, monkeypatch, moment):
     def killed(*_):
         raise KeyboardInterrupt

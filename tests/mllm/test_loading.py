@@ -303,8 +303,9 @@ def hub(folders, tmp_path, monkeypatch):
 def test_a_hub_id_is_fetched_once_and_known_by_its_commit(hub, monkeypatch):
     backbone = Backbone.load("lab/tiny", device="cpu")
     identity = backbone.identity()
-    assert (identity["model"], identity["revision"]) == ("lab/tiny", COMMIT)
-    assert "sha256" not in identity
+    said = backbone.description()
+    assert (said["model"], said["revision"]) == ("lab/tiny", COMMIT)
+    assert not {"model", "revision"} & identity.keys()
     assert backbone.checkpoint.source == "lab/tiny"
     fetched = len(hub.fetched)
     assert hub.fetched[-1] == "model.safetensors"  # after all that can be checked without it
@@ -317,7 +318,8 @@ def test_a_hub_id_is_fetched_once_and_known_by_its_commit(hub, monkeypatch):
 
 
 def test_weights_that_cannot_be_used_are_not_fetched(hub):
-    hub.files["config.json"] = json.dumps({"model_type": "internvl_chat", "auto_map": {}}).encode()
+    config = {"model_type": "internvl_chat", "auto_map": {"AutoConfig": "a.B"}}
+    hub.files["config.json"] = json.dumps(config).encode()
     refused("lab/tiny", "lab/tiny runs code of its own")
     assert "model.safetensors" not in hub.fetched
 

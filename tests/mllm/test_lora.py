@@ -266,6 +266,32 @@ def change_the_config(**changes):
     return change
 
 
+def change_a_number(value):
+    def change(folder):
+        file = folder / "adapter_model.safetensors"
+        tensors = load_file(file)
+        tensors[next(key for key in sorted(tensors) if "lora_A" in key)][0, 0] = value
+        save_file(tensors, file)
+
+    return change
+
+
+@pytest.mark.parametrize("targets", ["(a+)+$", "(.*)*x", "nothing", ["q_proj", "v_proj"], None, {"a": 1}])
+def test_a_pattern_of_a_file_is_never_run(one_backbone, tmp_path, targets):
+    """One that takes for ever, or says something else: the matrices say which layers they are for."""
+    add_lora(one_backbone, "a", rank=2)
+    shake(one_backbone, "a")
+    save_lora(one_backbone, "a", tmp_path / "adapter")
+    change_the_config(target_modules=targets)(tmp_path / "adapter")
+    load_lora(one_backbone, "b", tmp_path / "adapter")
+    prompt = prompt_of(one_backbone)
+    found = []
+    for name in ("a", "b"):
+        with using(one_backbone, name):
+            found.append(hidden(one_backbone, prompt))
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -273,11 +299,25 @@ def change_the_config(**changes):
         (change_a_shape, r"lora_A.weight is \(16, 5\), expected \(16, "),
         (cut_the_file, "cannot be read"),
         (lambda folder: (folder / "adapter_config.json").unlink(), "is no configuration of an adapter"),
-        (change_the_config(peft_type="IA3"), "of type IA3; expected LORA"),
-        (change_the_config(r="many"), "is no configuration of an adapter"),
-        (change_the_config(target_modules="nothing"), "fits no layer of internvl"),
+        (change_the_config(peft_type="IA3"), "of type IA3, bias none; expected LORA"),
+        (change_the_config(r="many"), "r is 'many'; expected an integer from 1 to"),
+        (change_the_config(r=True), "r is True; expected an integer"),
+        (change_the_config(r=10**9), "r is 1000000000; expected an integer"),
+        (change_the_config(r=8), r"lora_A.weight is \(16, \d+\), and adapter_config.json says rank 8"),
+        (
+            change_the_config(lora_alpha=float("nan")),
+            "lora_alpha is nan; expected more than 0, and at most 1000 times r",
+        ),
+        (change_the_config(lora_alpha=1e30), r"lora_alpha is 1e\+30"),
+        (change_the_config(lora_alpha=float("inf")), "lora_alpha is inf"),
+        (change_the_config(lora_alpha=-1), "lora_alpha is -1"),
+        (change_the_config(lora_dropout=float("nan")), "lora_dropout is nan"),
+        (change_the_config(use_rslora=True), "sets use_rslora, which is not supported"),
+        (lambda folder: (folder / "adapter_config.json").write_text("[" * 100_000), "no configuration of an adapter"),
+        (lambda folder: (folder / "adapter_config.json").write_text("[]"), "no configuration of an adapter"),
+        (change_a_number(float("nan")), r"its tensor .*lora_A.weight holds NaN or an infinite number"),
+        (change_a_number(float("-inf")), r"its tensor .*lora_A.weight holds NaN or an infinite number"),
     ],
-    ids=["tensor missing", "shape", "cut", "no config", "another kind", "no rank", "no layer"],
 )
 def test_a_damaged_adapter_is_refused_and_leaves_nothing_behind(one_backbone, tmp_path, damage, message):
     add_lora(one_backbone, "a")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from editmetrics import checkpoints
+from editmetrics import checkpoints, file_hashes
 
 from .toy import BODY, DIGEST, Server, entry
 
@@ -29,6 +29,18 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path / "home"))
     yield tmp_path / "home" / "weights"
     checkpoints._registries.cache_clear()
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The files that are read to be hashed, in order; they count as old enough to be remembered."""
+    read = []
+    monkeypatch.setattr(file_hashes, "TICK_NS", 0)
+    monkeypatch.setattr(file_hashes, "SMALL", 0)
+    monkeypatch.setattr(
+        file_hashes, "digest", lambda file, digest=file_hashes.digest: read.append(file) or digest(file)
+    )
+    return read
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ def package(tmp_path, monkeypatch):
     registry = checkpoints._validated(known, tmp_path), []
     monkeypatch.setattr(checkpoints, "_built_in", cache(lambda: known))
     monkeypatch.setattr(checkpoints, "_registries", cache(lambda: registry))
-    monkeypatch.setattr(weights, "_seen", {})
     yield folder
     sys.modules.pop("toolbox", None)
 

@@ -51,3 +51,18 @@ def test_anything_but_a_state_dict_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "m.pth")
     with pytest.raises(weights.WeightsError, match="is no state dict"):
         weights.load_state_dict(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_numbers_that_are_none_are_refused(tmp_path, suffix, dtype, value):
+    import torch
+    from safetensors.torch import save_file
+
+    file, tensors = tmp_path / f"m.{suffix}", {"good": torch.ones(2), "bad": torch.ones(3, 2)}
+    tensors["bad"][1, 1] = value
+    tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in tensors.items()}
+    (save_file if suffix == "safetensors" else torch.save)(tensors, file)
+    with pytest.raises(weights.WeightsError, match="its tensor bad holds NaN or an infinite number"):
+        weights.load_state_dict(file)

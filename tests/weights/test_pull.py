@@ -9,10 +9,13 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from editmetrics import create_metric, weights
+from editmetrics.downloads import is_unreachable
+from editmetrics.sample import UnavailableError
 
 from .toy import BODY, DIGEST, OTHER, ROOT, entry, left_behind, record
 
@@ -157,3 +160,56 @@ def test_a_metric_pulls_at_its_first_use_and_without_a_network_says_what_to_fetc
         metric.load()
     for part in (f"/{file.path}", file.sha256, str(home / checkpoint / file.path)):
         assert part in str(said.value)
+
+
+# ---------------------------------------------------------------------- what this machine cannot do
+
+
+def unavailable():
+    with pytest.raises(weights.WeightsError) as caught:
+        weights.pull("toy")
+    return isinstance(caught.value, UnavailableError)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_server_that_is_down_is_a_matter_of_this_machine_now(status):
+    response = SimpleNamespace(status_code=status)
+    assert is_unreachable(type("Error", (Exception,), {"response": response})())
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_a_server_answered_is_no_matter_of_this_machine(status):
+    response = SimpleNamespace(status_code=status)
+    assert not is_unreachable(type("Error", (OSError,), {"response": response})())
+
+
+def test_no_network_is_unavailable(toy, server):
+    toy()
+    server.shutdown()
+    server.server_close()
+    assert unavailable()
+
+
+def test_a_forbidden_network_is_unavailable(toy, monkeypatch):
+    toy()
+    monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
+    assert unavailable()
+    with pytest.raises(weights.WeightsUnavailableError, match="is not on this machine"):
+        weights.path("toy")
+
+
+def test_a_store_without_room_is_unavailable(toy, home):
+    toy()
+    home.parent.mkdir()
+    home.write_text("a file, where the store should be")
+    assert unavailable()
+
+
+def test_a_missing_file_a_wrong_checksum_and_an_unknown_name_are_not(toy, server):
+    toy(sha256=hashlib.sha256(OTHER).hexdigest())
+    assert not unavailable()
+    server.bodies.clear()
+    assert not unavailable()
+    with pytest.raises(weights.WeightsError) as caught:
+        weights.pull("nothing-of-the-kind")
+    assert not isinstance(caught.value, UnavailableError)

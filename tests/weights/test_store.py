@@ -62,24 +62,21 @@ def test_a_copied_store_is_hashed_again_and_then_known(toy, home):
     assert (record(home)["mtime_ns"], record(home)["origin"]) == (1, origin)
 
 
-def test_size_and_time_stand_for_the_checksum_until_it_is_verified(toy, home):
-    """The documented shortcut: a change that keeps both is seen by `verify` alone."""
+def test_a_change_that_keeps_size_and_time_is_noticed(toy, home):
     toy()
     file = weights.pull("toy") / "toy.bin"
     before = file.stat()
     file.write_bytes(OTHER)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert weights.path("toy") == file
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     with pytest.raises(weights.WeightsError, match="was recorded on"):
-        weights.verify("toy")
+        weights.path("toy")
 
 
-def test_a_store_that_cannot_be_written_is_remembered_by_the_process(toy, home, monkeypatch):
+def test_a_store_that_cannot_be_written_is_hashed_once_all_the_same(toy, home, hashed):
     toy(sha256=DIGEST)
     file = put_by_hand(home)
     (home / "toy.lock").mkdir()  # no lock can be had, as in a folder without write permission
-    hashed = []
-    monkeypatch.setattr(weights, "sha256", lambda file, sha256=weights.sha256: hashed.append(file) or sha256(file))
     assert [weights.path("toy"), weights.path("toy")] == [file, file]
     assert hashed == [file]
     assert left_behind(home) == {"toy/toy.bin"}
@@ -93,10 +90,31 @@ def test_a_store_that_cannot_be_written_cannot_be_pulled_into(toy, home):
         weights.pull("toy")
 
 
-def test_a_damaged_record_is_a_clear_error(toy, home):
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", "null", '{"files": null}', '{"files": []}', '{"files": {"toy.bin": null}}',
+     '{"files": {"toy.bin": {}}}', '{"files": {"toy.bin": {"sha256": null}}}',
+     '{"files": {"toy.bin": {"sha256": "no"}}}',
+     "[" * 100_000],
+)  # fmt: skip
+def test_a_damaged_record_is_a_clear_error(toy, home, text):
     toy()
-    (weights.pull("toy") / "record.json").write_text("{")
-    with pytest.raises(weights.WeightsError, match=r"record\.json cannot be read.*delete it"):
+    (weights.pull("toy") / "record.json").write_text(text)
+    for use in (weights.path, weights.pull, weights.verify, lambda name: weights.checksums([name])):
+        with pytest.raises(weights.WeightsError, match=r"record\.json cannot be read.*delete it"):
+            use("toy")
+    (home / "toy" / "record.json").unlink()
+    assert weights.path("toy").read_bytes() == BODY
+
+
+def test_a_record_without_what_no_one_needs_is_enough(toy, home):
+    toy()
+    file = weights.pull("toy") / "toy.bin"
+    (home / "toy" / "record.json").write_text(f'{{"files": {{"toy.bin": {{"sha256": "{DIGEST}"}}}}}}')
+    assert weights.path("toy") == file
+    file.write_bytes(OTHER)
+    (home / "toy" / "record.json").write_text(f'{{"files": {{"toy.bin": {{"sha256": "{DIGEST}"}}}}}}')
+    with pytest.raises(weights.WeightsError, match="was recorded on an unknown date"):
         weights.path("toy")
 
 

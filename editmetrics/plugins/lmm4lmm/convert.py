@@ -8,6 +8,7 @@ run: config.json is read as JSON, weights as safetensors or with `weights_only`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,8 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...mllm.checkpoint import Checkpoint, write_checkpoint
-from ...weights import load_state_dict, sha256
+from ...file_hashes import home, sha256_of_all
+from ...mllm.checkpoint import METRIC, Checkpoint, CheckpointError, read_checkpoint, save_model, write_checkpoint
+from ...mllm.families import BackboneError
+from ...mllm.lora import LoraError
+from ...mllm.model_folders import check_weights, read_json, weight_files
+from ...weights import load_state_dict
 from .chat_layout import ConversionError, Converted, convert_tensors, plain_name
 from .prompts import QUESTIONS, TASKS
 
@@ -31,6 +36,9 @@ PROCESSOR = "OpenGVLab/InternVL2_5-8B-MPO-hf"
 """Whose tokenizer and image processor a conversion takes: the same as LMM4LMM's, in the native layout."""
 
 CONFIG, LORA_FILE = "config.json", "lora_weights.pth"
+SOURCE = "converted_from.json"
+"""In a converted backbone: the checksums of what it was made of."""
+
 SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
 """The system message of the template "internlm2-chat", with which LMM4LMM was trained."""
 
@@ -57,40 +65,97 @@ def convert(
     - `processor`: hub id or folder with tokenizer and image processor of the same model in the native layout.
 
     Takes about as much memory as the weights. `output` appears when all of it is done: what a killed conversion left
-    is in a hidden folder beside it, which the next one removes. Raises `ConversionError`: files or settings that are
-    not those of such a model, a tensor that is missing or too many, an output folder that holds something.
+    is in a hidden folder beside it, which the next one removes. A conversion that was done before is not done again.
+    Raises `ConversionError`: files or settings that are not those of such a model, a tensor that is missing or too
+    many, an output folder that holds something else or that another process is writing, a disk without room.
     """
     folder, output = Path(folder), Path(output)
     if part not in (*TASKS, "backbone"):
         raise ConversionError(f"{part!r} is nothing to convert; expected one of {', '.join(TASKS)}, backbone")
-    if output.is_dir() and any(output.iterdir()):
-        raise ConversionError(f"{output} holds something already; name a new folder")
     config = _read_config(folder / CONFIG)
-    files = _weight_files(folder)
-    converted = convert_tensors(_read(files, with_head=part != QUESTIONS), config)
-    _require(converted, part)
-    with _appearing(output) as partial:
-        if part == "backbone":
-            _write_backbone(converted, config, processor or PROCESSOR, partial)
-            return output
-        work = partial / "backbone-of-the-source"
-        _write_backbone(converted, config, processor or PROCESSOR, work)
-        source = {file.name: sha256(file) for file in (folder / CONFIG, *files)}
-        checkpoint = _write_checkpoint(converted, part, work, partial, side, source)
+    files = [folder / CONFIG, *_weight_files(folder)]
+    with _alone(output):
+        if output.is_dir() and any(output.iterdir()):
+            return _done_before(output, part, side, _checksums(files))
+        converted = convert_tensors(_read(files[1:], with_head=part != QUESTIONS), config)
+        _require(converted, part)
+        with _appearing(output) as partial:
+            if part == "backbone":
+                _write_backbone(converted, config, processor or PROCESSOR, partial)
+                (partial / SOURCE).write_text(json.dumps(_checksums(files), indent=1), encoding="utf-8")
+                return output
+            work = partial / "backbone-of-the-source"
+            _write_backbone(converted, config, processor or PROCESSOR, work)
+            checkpoint = _write_checkpoint(converted, part, work, partial, side, _checksums(files))
     return replace(checkpoint, folder=output)
+
+
+def _checksums(files: list[Path]) -> dict[str, str]:
+    return {file.name: digest for file, digest in zip(files, sha256_of_all(files), strict=True)}
+
+
+def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) -> Checkpoint | Path:
+    """What `output` holds, if it is what this conversion would write."""
+    from .metric import LMM4LMM
+
+    other = ConversionError(f"{output} holds something already; name a new folder")
+    if part == "backbone":
+        try:
+            said = json.loads((output / SOURCE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise other from error
+        if said != source:
+            raise other
+        return output
+    if not (output / METRIC).is_file():
+        raise other
+    checkpoint = read_checkpoint(output, LMM4LMM)
+    settings = checkpoint.settings
+    if (list(checkpoint.adapters), settings.get("side"), settings.get("converted_from")) != ([part], side, source):
+        raise other
+    return checkpoint
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """No other process converts into `output` inside the `with`."""
+    from filelock import FileLock, Timeout
+
+    name = hashlib.sha256(os.path.realpath(output).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    lock = home() / "locks" / f"{name}.lock"
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise ConversionError(
+            f"another process is converting into {output}; wait for it, or name another folder"
+        ) from error
 
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A new folder to write to, which becomes `folder` at the end, and is removed if anything goes wrong."""
+    """A new folder to write to, which becomes `folder` at the end, and is removed if anything goes wrong.
+
+    Errors name `folder`, and not where it was on the way.
+    """
+    from safetensors import SafetensorError
+
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         yield partial
         if folder.is_dir():
             folder.rmdir()  # it is empty
         os.replace(partial, folder)
+    except (OSError, SafetensorError, CheckpointError, LoraError, BackboneError) as error:
+        of_disk = isinstance(error, (OSError, SafetensorError))
+        if not of_disk and str(partial) not in str(error):
+            raise
+        said = str(error).replace(str(partial), str(folder))
+        advice = "; make room or name another folder" if of_disk else ""
+        raise ConversionError(f"{folder} was not converted: {said}{advice}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -100,7 +165,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
 
 def _read_config(file: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config = read_json(file)
         vision, language = config["vision_config"], config["llm_config"]
         expected = {
             "llm_config.model_type": (language.get("model_type"), "internlm2"),
@@ -110,7 +175,7 @@ def _read_config(file: Path) -> dict[str, Any]:
             "select_layer": (config.get("select_layer", -1), -1),
             "ps_version": (config.get("ps_version"), "v2"),
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (BackboneError, KeyError, TypeError, AttributeError) as error:
         raise ConversionError(
             f"{file} is no config.json of InternVL's chat layout: {type(error).__name__}: {error}"
         ) from error
@@ -122,8 +187,6 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 def _weight_files(folder: Path) -> list[Path]:
     """The files with tensors; a tensor of a later one replaces that of an earlier one."""
-    from ...mllm.loading import check_weights, weight_files
-
     check_weights(folder)
     lora = folder / LORA_FILE
     return weight_files(folder) + ([lora] if lora.is_file() else [])
@@ -143,13 +206,13 @@ def _read(files: list[Path], with_head: bool) -> dict[str, Tensor]:
 
 def _require(converted: Converted, part: str) -> None:
     """Raise unless the model has what the part is scored with."""
-    has = {"adapters": bool(converted.adapter), "a score head": bool(converted.head)}
-    wanted = {"adapters": part != "backbone", "a score head": part not in ("backbone", QUESTIONS)}
+    has = {"adapters": bool(converted.adapter), "score head": bool(converted.head)}
+    wanted = {"adapters": part != "backbone", "score head": part not in ("backbone", QUESTIONS)}
     for name in has:
         if has[name] != wanted[name]:
             raise ConversionError(
-                f"the model has {'' if has[name] else 'not '}{name}, and a conversion for {part} expects "
-                f"{'them' if wanted[name] else 'none'}; is it another of LMM4LMM's parts?"
+                f"the model has {'' if has[name] else 'no '}{name}, and a conversion for {part} expects "
+                f"{'' if wanted[name] else 'no '}{name}; is it another of LMM4LMM's parts?"
             )
 
 
@@ -161,8 +224,6 @@ def _write_backbone(converted: Converted, config: Mapping[str, Any], model: str,
     import torch
     from transformers import InternVLForConditionalGeneration
 
-    from ...mllm.loading import no_progress_bars
-
     processor = _processor(model)
     with torch.device("meta"):
         native = InternVLForConditionalGeneration(_native_config(config, processor))
@@ -172,9 +233,7 @@ def _write_backbone(converted: Converted, config: Mapping[str, Any], model: str,
         raise ConversionError(f"the tensors do not fit what config.json says: {error}") from error
     native.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     shutil.rmtree(folder, ignore_errors=True)
-    with no_progress_bars():
-        native.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    save_model(native, processor, folder)
 
 
 def _native_config(config: Mapping[str, Any], processor: Any) -> Any:
@@ -214,13 +273,18 @@ def _processor(model: str) -> Any:
     """The processor of a native model, with the chat template that LMM4LMM was trained with."""
     from transformers import AutoProcessor
 
-    from ...mllm.loading import no_progress_bars
+    from ...mllm.loading import find_processor, loading_error, no_progress_bars
 
+    folder = find_processor(model)
     with no_progress_bars():
         try:
-            processor = AutoProcessor.from_pretrained(_small_files(model), local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise ConversionError(f"{model} has no processor of InternVL in the native layout: {error}") from error
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
+            raise ConversionError(
+                f"{model} has no processor of InternVL in the native layout: {loading_error(error)}"
+            ) from error
+    if not all(hasattr(processor, part) for part in ("tokenizer", "image_token", "image_token_id")):
+        raise ConversionError(f"{model} has no processor of InternVL in the native layout: it has no image token")
     tokenizer = processor.tokenizer
     if TURN_END not in tokenizer.get_vocab():
         raise ConversionError(f"the tokenizer of {model} has no {TURN_END}; it is not that of InternVL2.5")
@@ -237,28 +301,6 @@ def chat_template(beginning: str, image_token: str) -> str:
         "{% if part.type == 'image' %}" + image_token + "\n{% else %}{{ part.text }}{% endif %}{% endfor %}" + TURN_END
         + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )  # fmt: skip
-
-
-def _small_files(model: str) -> Path:
-    """The folder with the small files of a native model, from this machine or from the hub."""
-    from ...downloads import DownloadError, check_online
-    from ...mllm.loading import SMALL_FILES
-
-    if Path(model).is_dir():
-        return Path(model)
-    from huggingface_hub import snapshot_download
-
-    try:
-        check_online()
-        offline = False
-    except DownloadError:
-        offline = True
-    try:
-        return Path(snapshot_download(model, allow_patterns=list(SMALL_FILES), local_files_only=offline))
-    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
-        raise ConversionError(
-            f"the tokenizer of {model} cannot be fetched ({type(error).__name__}: {error}); name a folder that has it"
-        ) from error
 
 
 # ---------------------------------------------------------------------- the checkpoint

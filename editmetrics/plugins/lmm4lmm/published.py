@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...mllm.families import BackboneError
+from ...mllm.model_folders import INDEX, WEIGHTS, weight_files
 from .chat_layout import ConversionError
 from .convert import LORA_FILE, convert
 from .prompts import QUESTIONS
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
-
-INDEX = "model.safetensors.index.json"
-"""The list of a model's weight files, which the registry does not know by name."""
 
 
 def published(entry: str, part: str) -> Checkpoint:
@@ -51,7 +49,7 @@ def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
     from huggingface_hub.errors import EntryNotFoundError
 
     from ... import weights
-    from ...downloads import DownloadError, fetch_from_hub
+    from ...downloads import DownloadError, UnreachableError, fetch_from_hub
 
     source = weights.checkpoint(entry).source
 
@@ -60,27 +58,33 @@ def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
             fetch_from_hub(str(source.repository), source.revision, file, folder, progress=False)
         return folder / file
 
-    try:
-        index = fetch(INDEX)
-        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        if outside := [file for file in files if Path(file).name != file]:
-            raise ConversionError(f"{index} names {outside[0]!r}; expected files of its own folder")
-        for file in files:
-            logger.info("downloading %s of %s", file, entry)
+    def fetch_if_there(file: str) -> bool:
+        try:
             fetch(file)
+        except DownloadError as error:
+            if not isinstance(error.__cause__, EntryNotFoundError) or isinstance(error, UnreachableError):
+                raise
+            return False
+        return True
+
+    try:
+        # a model in one file has no index
+        if not (folder / WEIGHTS).is_file() and not fetch_if_there(INDEX):
+            logger.info("downloading %s of %s", WEIGHTS, entry)
+            fetch(WEIGHTS)
+        for file in weight_files(folder):
+            logger.info("downloading %s of %s", file.name, entry)
+            fetch(file.name)
         if lora_too:
-            try:
-                fetch(LORA_FILE)
-            except DownloadError as error:
-                if not isinstance(error.__cause__, EntryNotFoundError):
-                    raise
+            fetch_if_there(LORA_FILE)
     except DownloadError as error:
-        raise weights.WeightsError(
+        kind = weights.WeightsUnavailableError if isinstance(error, UnreachableError) else weights.WeightsError
+        raise kind(
             f"{entry} was not downloaded: {error}. To fetch it by hand, save all files of "
             f"https://huggingface.co/{source.repository} in {folder}"
         ) from error
-    except (KeyError, ValueError, AttributeError) as error:
-        raise ConversionError(f"{folder / INDEX} is no index of weight files: {error}") from error
+    except BackboneError as error:
+        raise ConversionError(f"{entry}: {error}") from error
 
 
 def _short(digest: str) -> str:

@@ -212,11 +212,108 @@ def test_the_command_converts(published, native, tmp_path):
     result = CliRunner().invoke(weights, arguments, catch_exceptions=False)
     assert (result.exit_code, result.output.strip()) == (0, f"wrote {tmp_path / 'out'}")
     assert (tmp_path / "out" / "metric.json").is_file()
-    with pytest.raises(ConversionError, match="holds something already"):
-        CliRunner().invoke(weights, arguments, catch_exceptions=False)
+    digest = sha256(tmp_path / "out" / "metric.json")
+    result = CliRunner().invoke(weights, arguments, catch_exceptions=False)
+    assert (result.exit_code, result.output.strip()) == (0, f"{tmp_path / 'out'} has been converted already")
+    assert sha256(tmp_path / "out" / "metric.json") == digest
     result = CliRunner().invoke(weights, ["convert", "psnr", *arguments[2:]])
     assert result.exit_code == 2
     assert "psnr has no weights that need to be converted" in result.output
+
+
+def test_a_folder_that_holds_something_else_is_refused(published, converted, native, tmp_path):
+    """Another part, another source, another size of image, or somebody's own files."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    other = tmp_path / "other"
+    write(other, {**published[1], "template": "another"}, published[2])
+    for source, output, part, side in (
+        (published[0], tmp_path / "mine", "correspondence", 1024), (published[0], converted, "perception", 1024),
+        (other, converted, "correspondence", 1024), (published[0], converted, "correspondence", 512),
+    ):  # fmt: skip
+        with pytest.raises(ConversionError, match="holds something already; name a new folder"):
+            convert(source, output, part=part, processor=str(native), side=side)
+    assert convert(published[0], converted, part="correspondence", processor=str(native)) == read_checkpoint(converted)
+
+
+def test_two_conversions_into_one_folder_do_not_meet(published, native, tmp_path):
+    from editmetrics.plugins.lmm4lmm.convert import _alone
+
+    with _alone(tmp_path / "out"), pytest.raises(ConversionError, match=r"another process is converting into .*out"):
+        convert(published[0], tmp_path / "." / "out", part="perception", processor=str(native))
+    convert(published[0], tmp_path / "out", part="perception", processor=str(native))
+
+
+@pytest.mark.parametrize("library", ["safetensors", "tokenizers", "json"])
+def test_a_full_disk_is_said_in_words_and_leaves_nothing(published, native, tmp_path, monkeypatch, library):
+    import tokenizers
+    import transformers
+    from safetensors import SafetensorError
+
+    from editmetrics.plugins.lmm4lmm import convert as conversion
+
+    def full(*_, **__):
+        if library == "json":
+            raise OSError(28, "No space left on device", str(tmp_path / ".out.partial" / "config.json"))
+        raise SafetensorError("I/O error: File too large") if library == "safetensors" else Exception("No space left")
+
+    patched = {
+        "safetensors": (transformers.InternVLForConditionalGeneration, "save_pretrained"),
+        "tokenizers": (tokenizers.Tokenizer, "save"),
+        "json": (conversion, "write_checkpoint"),
+    }[library]
+    if library == "tokenizers":
+        patched = (transformers.ProcessorMixin, "save_pretrained")
+    monkeypatch.setattr(*patched, full)
+    with pytest.raises(
+        ConversionError, match=r"out was not converted: .*(too large|No space left).*make room"
+    ) as caught:
+        convert(published[0], tmp_path / "out", part="perception", processor=str(native))
+    assert ".partial" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_processor_without_a_token_is_named(published, native, tmp_path):
+    lacking = shutil.copytree(native, tmp_path / "lacking")
+    file = lacking / "tokenizer_config.json"
+    said = json.loads(file.read_text())
+    for name in [name for name in said if "video" in name]:
+        del said[name]
+    file.write_text(json.dumps(said))
+    with pytest.raises(ConversionError, match=r"no processor .*its tokenizer has no video_token; take a newer"):
+        convert(published[0], tmp_path / "out", part="perception", processor=str(lacking))
+
+
+def test_code_beside_a_processor_is_refused(published, native, tmp_path):
+    from editmetrics.mllm.backbone import BackboneError
+
+    evil = shutil.copytree(native, tmp_path / "evil")
+    (evil / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (evil / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["evil.Evil", null]}}')
+    with pytest.raises(BackboneError, match=r"runs code of its own when loaded \(auto_map in tokenizer_config"):
+        convert(published[0], tmp_path / "out", part="perception", processor=str(evil))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_in_one_file_needs_no_index(tmp_path, monkeypatch):
+    from huggingface_hub.errors import EntryNotFoundError
+
+    from editmetrics import downloads
+    from editmetrics.plugins.lmm4lmm.published import _fetch_weights
+
+    asked = []
+
+    def fetch(repository, revision, file, folder, *, progress):
+        asked.append(file)
+        if file != "model.safetensors":
+            raise downloads.DownloadError(f"no {file}") from EntryNotFoundError("404")
+        (folder / file).write_bytes(b"weights")
+        return folder / file, None
+
+    monkeypatch.setattr(downloads, "fetch_from_hub", fetch)
+    _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
+    _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
+    assert asked == ["model.safetensors.index.json", "model.safetensors"]
 
 
 def _asked():

@@ -1,0 +1,125 @@
+"""The sha256 of files, computed once: a file whose size, times and inode are the same is not read again.
+
+What is known lies in `$EDITMETRICS_HOME/hashes` (else in the platform's cache folder), an entry for each state of a
+file, so that other processes know it too, also under another name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+__all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "stamp"]
+
+TICK_NS = 50_000_000
+"""A file that changed so lately may change again without another time: the clock of a file system ticks this slowly."""
+
+SMALL = 1 << 20
+"""A file of fewer bytes is hashed sooner than it is looked up: this process alone remembers it."""
+
+_known: dict[str, str] = {}
+
+
+def home() -> Path:
+    """Where editmetrics keeps things: `$EDITMETRICS_HOME`, else its folder in the platform's cache."""
+    return Path(os.environ.get("EDITMETRICS_HOME") or _user_cache()).expanduser()
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 digest of a file, in hexadecimal; remembered while the file's `stamp` stays the same.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a").write_bytes(b"abc")
+    ...     sha256(Path(folder) / "a")[:16]
+    'ba7816bf8f01cfea'
+    """
+    before = stamp(file)
+    if (known := _recalled(before)) is not None:
+        return known
+    found = digest(file)
+    status = file.stat()
+    if stamp(file) == before and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > TICK_NS:
+        _known[before] = found
+        if status.st_size >= SMALL:
+            _write(before, found)
+    return found
+
+
+def sha256_of_all(files: Iterable[Path]) -> list[str]:
+    """The digest of each file; those that are not known yet are hashed by several threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(sha256, files))
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 digest of a file as it is now, read whole."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def stamp(file: Path) -> str:
+    """What tells one state of a file from another without reading it: inode, size, time of change of content and of
+    anything. The last one cannot be set back by whoever writes to the file."""
+    status = file.stat()
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+
+
+def remembered(key: str, compute: Callable[[], str]) -> str:
+    """What `compute` gave for `key` (letters, digits, `-`), in this process or an earlier one."""
+    if (known := _recalled(key)) is None:
+        known = _known[key] = compute()
+        _write(key, known)
+    return known
+
+
+def _folders() -> list[Path]:
+    """Where to look; a shared home that cannot be written to leaves the user's own cache."""
+    return list(dict.fromkeys(folder / "hashes" for folder in (home(), _user_cache())))
+
+
+def _user_cache() -> Path:
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("editmetrics", appauthor=False))
+
+
+def _recalled(key: str) -> str | None:
+    if key in _known:
+        return _known[key]
+    for folder in _folders():
+        try:
+            found = (folder / key[:2] / key).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            continue
+        if found.endswith("\n"):  # else it was cut when a disk was full
+            _known[key] = found.strip()
+            return _known[key]
+    return None
+
+
+def _write(key: str, value: str) -> None:
+    for folder in _folders():
+        target = folder / key[:2] / key
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
+            try:
+                with os.fdopen(handle, "w", encoding="ascii") as stream:
+                    stream.write(f"{value}\n")
+                os.replace(temporary, target)
+            except OSError:
+                os.unlink(temporary)
+                raise
+        except OSError:
+            continue  # this process remembers it, and others hash once more
+        return

@@ -1,0 +1,211 @@
+"""The folder of a vision-language model: whether it can be used, and what identifies it.
+
+Nothing of a folder is run: a file that would have transformers run code is refused before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..file_hashes import sha256_of_all, stamp
+from .families import FAMILIES, BackboneError
+
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+"""What the hub has of a checkpoint beside its weights."""
+
+READ_FILES = (
+    "config.json", "generation_config.json", "processor_config.json", "preprocessor_config.json",
+    "video_preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "chat_template.json",
+    "chat_template.jinja",
+)  # fmt: skip
+"""What of these transformers reads. With the weights they are the model; a licence or a README beside them is not."""
+
+VERSIONED = r"(config|tokenizer)\.[\d.]+\.json"
+"""Settings for later versions of transformers, which config.json and tokenizer_config.json may name."""
+
+WITHOUT_SETTINGS = ("tokenizer.json", "vocab.json", "model.safetensors.index.json")
+"""Lists of tokens and of tensors: large, and nothing in them names code."""
+
+INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; `BackboneError` for anything else."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{file} cannot be read: {error}") from error
+    except RecursionError as error:
+        raise BackboneError(f"{file} cannot be read: it is nested too deep") from error
+    if not isinstance(found, dict):
+        raise BackboneError(f"{file} holds a {type(found).__name__}; expected an object")
+    return found
+
+
+# ---------------------------------------------------------------------- whether it can be used
+
+
+def check_code(folder: Path, name: str | None = None) -> None:
+    """Raise `BackboneError` when any settings in `folder` name code to run (`auto_map`) or another model to load.
+
+    transformers looks for `auto_map` in the settings of model, tokenizer, processor and image processor, and asks on
+    the terminal whether to run what it names. An empty one names nothing.
+    """
+    name = name or str(folder)
+    for file in sorted(folder.glob("*.json")):
+        if file.name in WITHOUT_SETTINGS or not file.is_file():
+            continue
+        try:
+            settings = json.loads(file.read_text(encoding="utf-8"))
+        except RecursionError as error:
+            raise BackboneError(f"{file} cannot be read: it is nested too deep") from error
+        except (OSError, ValueError):
+            continue  # transformers cannot read it either
+        for key, value in _settings_in(settings):
+            if key == "auto_map" and isinstance(value, (dict, list, str)) and value:
+                raise BackboneError(
+                    f"{name} runs code of its own when loaded (auto_map in {file.name}), which is refused; take the "
+                    "version for native transformers, whose name often ends in -hf or -HF (families: "
+                    f"{', '.join(FAMILIES)})"
+                )
+            if key == "audio_tokenizer" and value:
+                raise BackboneError(
+                    f"{name} loads another model, for sound ({key} in {file.name}), which is refused; take a model "
+                    "for images and text"
+                )
+
+
+def _settings_in(found: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a JSON value with what it has, however deep."""
+    waiting = [found]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value.items()
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def check_config(folder: Path, name: str | None = None) -> None:
+    """Raise `BackboneError` unless config.json is that of a family in `FAMILIES`, and nothing in `folder` is code."""
+    name = name or str(folder)
+    file = folder / "config.json"
+    if (folder / "adapter_config.json").exists():
+        raise BackboneError(f"{name} holds an adapter; name the backbone that it was trained on")
+    if not file.is_file():
+        raise BackboneError(f"{name} is no vision-language model: it has no config.json")
+    config = read_json(file)
+    check_code(folder, name)
+    kind = config.get("model_type")
+    if isinstance(kind, str) and kind in FAMILIES:
+        return
+    known = ", ".join(FAMILIES)
+    if "vision_config" in config:
+        raise BackboneError(f"{name} is of the family {kind!r}, which is not known here; the families are {known}")
+    raise BackboneError(f"{name} is no vision-language model: its model_type is {kind!r}; expected one of {known}")
+
+
+def check_weights(folder: Path, name: str | None = None) -> None:
+    """Raise `BackboneError` unless the weights are there, as complete safetensors files in this very folder."""
+    name = name or str(folder)
+    if (folder / INDEX).exists():
+        files = _listed(folder / INDEX)
+        missing = [file for file in files if not (folder / file).is_file()]
+        if missing or not files:
+            raise BackboneError(f"{name} is incomplete: {', '.join(missing) or 'its index'} is missing; fetch it again")
+        return
+    if (folder / WEIGHTS).is_file():
+        return
+    pickles = sorted(file.name for suffix in ("bin", "pt", "pth") for file in folder.glob(f"*.{suffix}"))
+    if pickles:
+        raise BackboneError(
+            f"{name} has its weights in {pickles[0]}, a pickle, which can run code; expected safetensors (transformers "
+            "writes them with `save_pretrained`)"
+        )
+    raise BackboneError(f"{name} has no weights: expected model.safetensors")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that are the checkpoint's weights."""
+    if not (folder / INDEX).exists():
+        return [folder / WEIGHTS]
+    return [folder / name for name in _listed(folder / INDEX)]
+
+
+def _listed(index: Path) -> list[str]:
+    """The files that an index names, sorted; `BackboneError` for one that leads out of its folder."""
+    listed = read_json(index).get("weight_map", {})
+    if not isinstance(listed, dict):
+        raise BackboneError(f"{index}: weight_map holds a {type(listed).__name__}; expected an object")
+    for file in listed.values():
+        if not isinstance(file, str) or Path(file).name != file:
+            raise BackboneError(f"{index} names {file!r}; expected files of its own folder")
+    return sorted(set(listed.values()))
+
+
+def count_parameters(folder: Path, layers: int | None = None) -> int:
+    """How many numbers the weights hold, from the files' headers; `BackboneError` for a file that is damaged.
+
+    `layers`: without those of the language model's layers from there on.
+    """
+    from math import prod
+
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for path in weight_files(folder):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                names = [name for name in file.keys() if not _is_beyond(name, layers)]  # noqa: SIM118
+                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
+        except (SafetensorError, OSError) as error:
+            raise BackboneError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from error
+    return count
+
+
+def _is_beyond(name: str, layers: int | None) -> bool:
+    """Whether a weight is of a layer of the language model after the first `layers`."""
+    found = re.search(r"\blayers\.(\d+)\.", name)
+    return layers is not None and found is not None and "vision" not in name and int(found[1]) >= layers
+
+
+# ---------------------------------------------------------------------- what identifies it
+
+
+def folder_digest(folder: Path) -> str:
+    """The sha256 of a model: over the names and digests of its weights and of the `READ_FILES` that it has.
+
+    Equal files give an equal digest, wherever they lie and however they came there.
+    """
+    return _digest(_files_read(folder))
+
+
+def earlier_digest(folder: Path) -> str:
+    """`folder_digest` as it was before it left out what no loader reads; checkpoints of that time have it."""
+    return _digest({*(file for pattern in SMALL_FILES for file in folder.glob(pattern)), *weight_files(folder)})
+
+
+def folder_stamp(folder: Path) -> tuple[str, ...]:
+    """What tells one state of a model's files from another without reading them."""
+    return tuple(f"{file.name} {stamp(file)}" for file in sorted(_files_read(folder)))
+
+
+def _files_read(folder: Path) -> set[Path]:
+    small = {folder / name for name in READ_FILES if (folder / name).is_file()}
+    versioned = {file for file in folder.glob("*.json") if re.fullmatch(VERSIONED, file.name)}
+    return {*small, *versioned, *weight_files(folder)}
+
+
+def _digest(files: set[Path]) -> str:
+    total = hashlib.sha256()
+    ordered = sorted(files)
+    for file, digest in zip(ordered, sha256_of_all(ordered), strict=True):
+        total.update(f"{file.name} {digest}\n".encode())
+    return total.hexdigest()
