@@ -7,7 +7,7 @@ read_number(answer, 0, 10).value
 
 from __future__ import annotations
 
-from .answers import Parsed, read_choice, read_json, read_number
+from .answers import Parsed, read_choice, read_json, read_number, read_yes_no
 from .asking import Estimate, Judge, open_judge
 from .cache import Cache
 from .chat import Answer, Backend, ChatModel, Image, JudgeError, Message, Question
@@ -30,4 +30,5 @@ __all__ = [
     "read_choice",
     "read_json",
     "read_number",
+    "read_yes_no",
 ]

@@ -1,0 +1,269 @@
+"""Which options an answer in free words claims: by frames such as "the answer is ..." and "... is correct".
+
+A claim counts when nothing in the answer speaks against it: no condition, no denial, no second thought, no other claim,
+and no other option that is named without being ruled out. Where any of these is in doubt there is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .mentions import ANY, LIST, SEPARATOR, TEXT, WRONG, kind, lists, mark_options, place, places_of
+from .wording import LONGEST, marked, plain, sentences
+
+EDGE = 40
+"""So many sentences at either end of an answer may state it; who states more than so many answers states none."""
+
+_ADJECTIVE = r"(?:final|correct|best|right|only|most|appropriate|suitable|selected|chosen|accurate)"
+_NOUN = r"(?:answers?|options?|choices?|response|result|solution|selection|pick|one)"
+_VERB = r"(?:is|are|was|would be|should be|must be|has to be|seems to be|appears to be)"
+_SURELY = r"(?:\s+(?:clearly|mainly|mostly|primarily|definitely|obviously|certainly|indeed|likely|therefore|thus))?"
+_SAID = rf"(?P<said>{LIST})"
+_BEFORE = (
+    r"(?:\A|(?<=[,;:.])\s*|\b(?:so|thus|hence|therefore|consequently|then|means|meaning|that|think|believe|say|conclude"
+    r"|confident)(?:\s+that)?\s*[,:]?\s*)"
+)
+_AFTER = re.compile(
+    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",  # noqa: RUF001
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A way of stating an answer. `explicit`: it says that this is the answer. `alone`: it only counts where no other
+    option is named at all, nothing is denied, and the option is named by its text."""
+
+    pattern: re.Pattern[str]
+    explicit: bool = False
+    alone: bool = False
+
+
+def _frame(pattern: str, *, explicit: bool = False, alone: bool = False) -> _Frame:
+    return _Frame(re.compile(pattern, re.IGNORECASE), explicit, alone)
+
+
+_TEXTS = rf"(?P<said>{TEXT}(?:(?:\s*,\s*|\s*,?\s+and\s+|和|与|、){TEXT})*)"
+_FRAMES = (
+    _frame(
+        rf"{_BEFORE}(?:the |my |your )?(?:letter of )?(?:the )?(?:{_ADJECTIVE}\s+)*{_NOUN}"
+        rf"(?:\s+(?:to|for|of|in)\s+(?:(?:the|this|these)\s+)?\w+|\s+here|\s+given)?\s*(?:{_VERB}{_SURELY}\s*:?|:)\s*"
+        rf"{_SAID}",
+        explicit=True,
+    ),
+    _frame(
+        rf"{_BEFORE}{_SAID},?\s+{_VERB}{_SURELY}\s+(?:both |all )?(?:the |my )?"
+        rf"(?:(?:correct|right|best|most \w+)(?:\s+(?:{_NOUN}|fit|match))?|(?:final )?{_NOUN})(?=\W|\Z)",
+        explicit=True,
+    ),
+    _frame(rf"{_BEFORE}{_SAID}\s+(?:both |all )?(?:applies|apply|fits?|matches|it is)(?: best)?(?=\W|\Z)", explicit=True),
+    _frame(
+        rf"{_BEFORE}(?:i(?: would|'d| will|'ll)?\s+)?(?:choose|select|pick|go with|going with|say|vote for|opt for)\s+"
+        rf"{_SAID}",
+        explicit=True,
+    ),
+    _frame(rf"\b(?:so|thus|hence|therefore|consequently|in conclusion)\b\s*[,:]?\s*{_SAID}", explicit=True),
+    _frame(
+        r"(?:\A|[,.:;]\s*|所以|因此|故|综上|我认为|则|本题)(?:该题|本题)?(?:的)?(?:正确|最终|最佳|我)?的?"
+        rf"(?:答案|选项|选择)(?:应该|应)?(?:是|为)?\s*[,:]?\s*{_SAID}",
+        explicit=True,
+    ),
+    _frame(
+        rf"(?:\A|[,.:;]\s*)(?:所以|因此|故|综上|本题|我)*(?:应该|应|会)?选(?:择)?\s*:?\s*{_SAID}", explicit=True
+    ),
+    _frame(rf"(?:\A|[,.:;]\s*)(?:因此|所以)?{_SAID}\s*(?:都)?(?:是)?正确(?:的|选项|答案)*(?=[.!]|\Z)", explicit=True),
+    _frame(rf"{_BEFORE}(?:it|this|that)(?:\s+{_VERB}|'s){_SURELY}\s+(?:(?:the|a|an)\s+)?{_SAID}"),
+    _frame(rf"\A{_SAID}"),
+    _frame(
+        r"\A(?:the|this|main)\b[^,;:]{0,120}?\s(?:is|are|shows?|exhibits?|has|contains?|suffers?|comes?|displays)"
+        rf"{_SURELY}(?:\s+(?:on|in|from|by))?(?:\s+(?:the|a|an))?\s+{_TEXTS}(?=\W*\Z)",
+        alone=True,
+    ),
+    _frame(
+        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst|only)\b[^,;:]*\Z",
+        alone=True,
+    ),
+    _frame(rf"\Ai(?:'d| would)?\s+(?:rate|call|describe)\s+(?:it|this|the \w+)\s+(?:as\s+)?{_TEXTS}(?=\W*\Z)", alone=True),
+    _frame(rf"\A[^,.;:?]{{1,40}}是{_TEXTS}(?=[.!]*\Z)", alone=True),
+)
+
+_CONDITION = re.compile(
+    r"\b(?:if|unless|whether|suppose|assuming|depend\w*|might|may|could|maybe|perhaps|possibl[ey]|probably|either|or"
+    r"|someone|asked|question|between|wrong answer|incorrect)\b|如果|可能|或|还是|是否",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|wrong|incorrect|false|unlike|than|instead of|less|least|weak\w*|smallest|minor"
+    r"|rul(?:e|es|ed|ing) out|eliminat\w*|exclud\w*|absent|lacks?|free|out|cannot|would|doubt\w*)\b|n't\b|不|没|无|非|错|排除",
+    re.IGNORECASE,
+)
+_RETRACTION = re.compile(
+    r"\bwait\b|second thought|\bactually\b|on reflection|\bcorrection\b|scratch that|never ?mind|\bnot sure\b|\bunsure\b"
+    r"|\bor rather\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bhard to say\b|\bdepend(?:s|ing)\b|\belse\b|\bif\b|\bunless\b|不确定|也可能",
+    re.IGNORECASE,
+)
+_ALSO = re.compile(
+    r"\b(?:also|too|possible|likely|better|well|equally|or|could|might|may|actually|but)\b|也|或", re.IGNORECASE
+)
+_FILLERS = frozenset({"right", "good", "well", "sure", "ok", "okay", "correct", "great", "fine", "clear"})
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What a sentence claims, and the words of the sentence before and after it."""
+
+    sentence: int
+    places: tuple[int, ...]
+    before: str
+    after: str
+    explicit: bool
+    alone: bool
+    by_text: bool
+
+
+def claimed(
+    text: str, options: Sequence[str], *, letters: bool = True, several: bool = False
+) -> frozenset[int] | None:
+    """The places of the options that an answer claims; None where there is no clear claim.
+
+    - `letters`: whether the options were shown with letters. `several`: whether more than one may be claimed.
+
+    >>> claimed("The face is grainy, so the answer is B.", ["blur", "noise"])
+    frozenset({1})
+    >>> claimed("It is A or B.", ["blur", "noise"]) is None
+    True
+    """
+    names = [_folded(option) for option in options]
+    if tags := marked(text):
+        return _tagged(tags, names, letters, several)
+    words = mark_options(plain(text), names, letters=letters, several=several)
+    if (whole := _whole(words, several)) is not None:
+        return whole
+    parts = sentences(words)
+    looked_at = [*range(min(EDGE, len(parts))), *range(max(EDGE, len(parts) - EDGE), len(parts))]
+    claims = [claim for number in looked_at for claim in _claims(number, parts[number], names)]
+    if not 0 < len(claims) <= EDGE:
+        return None
+    claims = _decisive(claims, len(parts))
+    sets = {frozenset(claim.places) for claim in claims}
+    if len(sets) > 1 or not all(_stands(claim, parts, claims) for claim in claims):
+        return None
+    (places,) = sets
+    return places if several or len(places) == 1 else None
+
+
+def _folded(option: str) -> str:
+    return " ".join(plain(option).split()).strip(" \t\n\"'.,;")
+
+
+def _tagged(tags: Sequence[str], names: Sequence[str], letters: bool, several: bool) -> frozenset[int] | None:
+    found = {_whole(mark_options(plain(tag), names, letters=letters, several=several), several) for tag in tags}
+    return found.pop() if len(found) == 1 else None
+
+
+def _whole(words: str, several: bool) -> frozenset[int] | None:
+    """What a text says that is nothing but options, on one line or on several."""
+    bare = words.strip(" \t\n\"'.,;:!()[]{}")
+    if not re.fullmatch(LIST, bare.replace("\n", " , ") if several else bare):
+        return None
+    places = places_of(bare)
+    return None if places is None or (len(places) > 1 and not several) else frozenset(places)
+
+
+def _claims(number: int, sentence: str, names: Sequence[str]) -> list[_Claim]:
+    """What one sentence claims; a question claims nothing."""
+    if len(sentence) > LONGEST or sentence.rstrip("\"' )").endswith("?"):
+        return []
+    found: list[_Claim] = []
+    for frame in _FRAMES:
+        for match in frame.pattern.finditer(sentence):
+            before, after = sentence[: match.start()], sentence[match.end() :]
+            places = places_of(match["said"])
+            if places is None or not _AFTER.match(after) or WRONG in match.group():
+                continue
+            by_text = all(kind(mark) == "text" for mark in re.findall(ANY, match["said"]))
+            if by_text and _is_filler(after, places, names) and not frame.explicit:
+                continue
+            if _CONDITION.search(before) or _denies(before):
+                continue
+            if not any(one.places == places and one.explicit >= frame.explicit for one in found):
+                found.append(_Claim(number, places, before, after, frame.explicit, frame.alone, by_text))
+    return found
+
+
+def _is_filler(after: str, places: tuple[int, ...], names: Sequence[str]) -> bool:
+    """Whether an option's text may be no more than the word that an answer begins with: "Right, ..."."""
+    begins = re.match(r"\s*(?:because|since|as)\b|\W*\Z", after.lstrip(" ,"), re.IGNORECASE) is None
+    return begins and names[places[0]].casefold() in _FILLERS
+
+
+def _denies(before: str) -> bool:
+    """Whether the clause that leads up to a claim denies it; what is ruled out in an earlier clause does not."""
+    clause = re.split(r"[,;:.]", before)[-1]
+    return re.search(r"\b(?:not|never|n't|cannot|wrong|doubt)\b|n't\b|不", clause, re.IGNORECASE) is not None
+
+
+def _decisive(claims: list[_Claim], count: int) -> list[_Claim]:
+    """The claims that count: all, but where the last sentence concludes ("so ...", "the final answer ..."), its own."""
+    last = [claim for claim in claims if claim.sentence == count - 1 and claim.explicit]
+    return last if last and len({claim.places for claim in last}) == 1 and _agree(claims) else claims
+
+
+def _agree(claims: Sequence[_Claim]) -> bool:
+    """Whether no two sentences state different answers outright."""
+    return len({claim.places for claim in claims}) == 1
+
+
+def _stands(claim: _Claim, parts: Sequence[str], claims: Sequence[_Claim]) -> bool:
+    """Whether nothing around a claim speaks against it."""
+    earlier, later = parts[: claim.sentence], parts[claim.sentence + 1 :]
+    following = " ".join([claim.after, *later])
+    if _RETRACTION.search(following) or WRONG in claim.before or any(part.startswith(WRONG) for part in parts):
+        return False
+    if re.match(rf"{SEPARATOR}{WRONG}", claim.after):
+        return False
+    if claim.alone:
+        sentence = re.sub(r"\bi would\b", "", parts[claim.sentence], flags=re.IGNORECASE)
+        others = any(place(mark) not in claim.places for mark in re.findall(ANY, " ".join(parts)))
+        return not (others or _DENIAL.search(sentence) or _CONDITION.search(sentence) or WRONG in " ".join(parts))
+    texts_too = claim.by_text
+    if not _ruled_out(claim.before, claim.places, texts=True):
+        return False
+    if not all(_ruled_out(part, claim.places, texts=texts_too) for part in (claim.after, *later)):
+        return False
+    return claim.explicit or all(_ruled_out(part, claim.places, texts=texts_too) for part in earlier)
+
+
+def _ruled_out(text: str, places: tuple[int, ...], *, texts: bool) -> bool:
+    """Whether every other option that a text names is denied there, without an "also", "or" and the like.
+
+    `texts`: whether the texts of options count; after a letter they are mostly plain words of the explanation.
+    """
+    named = list(lists(text))
+    others = [
+        group
+        for group in named
+        if any(place(mark) not in places and (texts or kind(mark) != "text") for mark in re.findall(ANY, group.group()))
+    ]
+    if not others or len(others) > EDGE:
+        return not others
+    for group in others:
+        clause = _clause(text, group.start(), group.end(), named)
+        if not _DENIAL.search(clause) or _ALSO.search(clause):
+            return False
+        if any(place(mark) in places for mark in re.findall(ANY, group.group())):
+            return False
+    return True
+
+
+def _clause(text: str, start: int, end: int, named: Sequence[re.Match[str]]) -> str:
+    """The clause around a list of options; the commas within lists end none."""
+    masked = list(text)
+    for group in named:
+        masked[group.start() : group.end()] = "#" * (group.end() - group.start())
+    flat = "".join(masked)
+    left = max((found.end() for found in re.finditer(r"[,;:.]|\bwhile\b|\bbecause\b", flat[:start])), default=0)
+    right = re.search(r"[,;:.]", flat[end:])
+    return flat[left : end + right.start() if right else len(flat)]
