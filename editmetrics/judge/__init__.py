@@ -10,7 +10,7 @@ from __future__ import annotations
 from .answers import Parsed, read_choice, read_json, read_number, read_yes_no
 from .asking import Estimate, Judge, open_judge
 from .cache import Cache
-from .chat import Answer, Backend, ChatModel, Image, JudgeError, Message, Question
+from .chat import Answer, Backend, ChatModel, Image, JudgeError, JudgeUnavailableError, Message, Question
 from .encoding import Encoding
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Image",
     "Judge",
     "JudgeError",
+    "JudgeUnavailableError",
     "Message",
     "Parsed",
     "Question",

@@ -26,6 +26,10 @@ QUOTED = 200
 """So many characters of an answer are shown in the reason why it cannot be read."""
 
 
+DEEPEST = 50
+"""More brackets within brackets than this are no answer; Python's own readers end at some thousands."""
+
+
 @dataclass(frozen=True)
 class Parsed(Generic[T]):
     """What was read, and how: "strict" as it stood, or "repaired"."""
@@ -55,6 +59,8 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
     """  # noqa: E501
     text = _text(answer)
     model = model_of(schema)
+    if _nested(text) > DEEPEST:
+        unreadable(answer, f"it is nested deeper than {DEEPEST} levels")
     parsed: Literal["strict", "repaired"] = "strict"
     try:
         found = _loads(_unfenced(text))
@@ -109,7 +115,7 @@ def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
 
 
 def read_yes_no(answer: Answer | str) -> Parsed[str]:
-    """"yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
+    """ "yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
 
     Strict: the word alone. Repaired: in emphasis, brackets or JSON, after "Answer:", or before words that neither take
     it back nor contradict it. Raises `SampleError`: `unparseable` for anything else, or `refused`.
@@ -167,14 +173,16 @@ def unreadable(answer: Answer | str, problem: str) -> NoReturn:
 _THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>)", re.DOTALL)
 """The second is of chat templates that open the block themselves, so that the answer holds its end alone."""
 
-_SORRY = r"((i'm|i am) (very |really |so )?(sorry|afraid)|sorry|i apologi[sz]e|unfortunately|as an ai( language)?( model)?)"
+_SORRY = (
+    r"((i'm|i am) (very |really |so )?(sorry|afraid)|sorry|i apologi[sz]e|unfortunately|as an ai( language)?( model)?)"
+)
 _DECLINES = (
     r"(can't|cannot|can not|won't|'m (unable|not able) to|am (unable|not able) to|must decline|decline to"
     r"|(do not|don't) have the ability to)"
 )
 _REFUSAL = re.compile(
     rf"\s*{_SORRY}?[,.;:]?\s*(but )?\s*i ?{_DECLINES}\b"
-    r"|\s*((很|非常)?抱歉|对不起)?[,.，。\s]*我(无法|不能|没有办法)",  # noqa: RUF001
+    r"|\s*((很|非常)?抱歉|对不起)?[,.，。\s]*我(无法|不能|没有办法)",
     re.IGNORECASE,
 )
 
@@ -183,8 +191,13 @@ _CHINESE_YES_NO = (
     (re.compile(r"\A\s*是的?[。.]?\s*\Z"), "yes"),
 )
 _CONTRADICTED = {
-    "yes": re.compile(r"\byes\b\W*(?:it|this|that|the \w+)(?:\s+(?:is|does|was)\s*(?:not\b|n't)|\s*(?:isn't|doesn't))", re.I),
-    "no": re.compile(r"\bno\b\W*(?:it|this|that|the \w+)\s+(?:is|does|was)(?:\s+(?:reasonable|true|correct|right|fine)\b|\W*\Z)", re.I),
+    "yes": re.compile(
+        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s+(?:is|does|was)\s*(?:not\b|n't)|\s*(?:isn't|doesn't))", re.I
+    ),
+    "no": re.compile(
+        r"\bno\b\W*(?:it|this|that|the \w+)\s+(?:is|does|was)(?:\s+(?:reasonable|true|correct|right|fine)\b|\W*\Z)",
+        re.I,
+    ),
 }
 _LIMITED = re.compile(
     r"\b(?:but|however|although|though|except|partly|in part|partially|apart from|only if|mostly)\b|\byes\W*\.\.\.",
@@ -215,6 +228,15 @@ def _bare(text: str) -> Iterator[tuple[str, Literal["strict", "repaired"]]]:
 def _unfenced(text: str) -> str:
     fenced = re.fullmatch(r"```\w*\n(.*)\n?```", text, re.DOTALL)
     return fenced.group(1) if fenced and "```" not in fenced.group(1) else text
+
+
+def _nested(text: str) -> int:
+    """How many brackets are open at once, outside of texts in quotation marks, or inside where a mark is missing."""
+    deepest = depth = 0
+    for mark in re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\\n]|\\.)*"', "", text)):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _loads(text: str) -> Any:

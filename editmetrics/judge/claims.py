@@ -26,7 +26,7 @@ _BEFORE = (
     r"|confident)(?:\s+that)?\s*[,:]?\s*)"
 )
 _AFTER = re.compile(
-    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",  # noqa: RUF001
+    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",
     re.IGNORECASE,
 )
 
@@ -58,7 +58,9 @@ _FRAMES = (
         rf"(?:(?:correct|right|best|most \w+)(?:\s+(?:{_NOUN}|fit|match))?|(?:final )?{_NOUN})(?=\W|\Z)",
         explicit=True,
     ),
-    _frame(rf"{_BEFORE}{_SAID}\s+(?:both |all )?(?:applies|apply|fits?|matches|it is)(?: best)?(?=\W|\Z)", explicit=True),
+    _frame(
+        rf"{_BEFORE}{_SAID}\s+(?:both |all )?(?:applies|apply|fits?|matches|it is)(?: best)?(?=\W|\Z)", explicit=True
+    ),
     _frame(
         rf"{_BEFORE}(?:i(?: would|'d| will|'ll)?\s+)?(?:choose|select|pick|go with|going with|say|vote for|opt for)\s+"
         rf"{_SAID}",
@@ -70,9 +72,7 @@ _FRAMES = (
         rf"(?:答案|选项|选择)(?:应该|应)?(?:是|为)?\s*[,:]?\s*{_SAID}",
         explicit=True,
     ),
-    _frame(
-        rf"(?:\A|[,.:;]\s*)(?:所以|因此|故|综上|本题|我)*(?:应该|应|会)?选(?:择)?\s*:?\s*{_SAID}", explicit=True
-    ),
+    _frame(rf"(?:\A|[,.:;]\s*)(?:所以|因此|故|综上|本题|我)*(?:应该|应|会)?选(?:择)?\s*:?\s*{_SAID}", explicit=True),
     _frame(rf"(?:\A|[,.:;]\s*)(?:因此|所以)?{_SAID}\s*(?:都)?(?:是)?正确(?:的|选项|答案)*(?=[.!]|\Z)", explicit=True),
     _frame(rf"{_BEFORE}(?:it|this|that)(?:\s+{_VERB}|'s){_SURELY}\s+(?:(?:the|a|an)\s+)?{_SAID}"),
     _frame(rf"\A{_SAID}"),
@@ -82,10 +82,13 @@ _FRAMES = (
         alone=True,
     ),
     _frame(
-        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst|only)\b[^,;:]*\Z",
+        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst|only)\b"
+        r"[^,;:]*\Z",
         alone=True,
     ),
-    _frame(rf"\Ai(?:'d| would)?\s+(?:rate|call|describe)\s+(?:it|this|the \w+)\s+(?:as\s+)?{_TEXTS}(?=\W*\Z)", alone=True),
+    _frame(
+        rf"\Ai(?:'d| would)?\s+(?:rate|call|describe)\s+(?:it|this|the \w+)\s+(?:as\s+)?{_TEXTS}(?=\W*\Z)", alone=True
+    ),
     _frame(rf"\A[^,.;:?]{{1,40}}是{_TEXTS}(?=[.!]*\Z)", alone=True),
 )
 
@@ -95,13 +98,15 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    r"\b(?:not|no|never|neither|nor|without|wrong|incorrect|false|unlike|than|instead of|less|least|weak\w*|smallest|minor"
-    r"|rul(?:e|es|ed|ing) out|eliminat\w*|exclud\w*|absent|lacks?|free|out|cannot|would|doubt\w*)\b|n't\b|不|没|无|非|错|排除",
+    r"\b(?:not|no|never|neither|nor|without|wrong|incorrect|false|unlike|than|instead of|less|least"
+    r"|weak\w*|smallest|minor|rul(?:e|es|ed|ing) out|eliminat\w*|exclud\w*|absent|lacks?|free|out|cannot|would|doubt\w*)\b"
+    r"|n't\b|不|没|无|非|错|排除",
     re.IGNORECASE,
 )
 _RETRACTION = re.compile(
-    r"\bwait\b|second thought|\bactually\b|on reflection|\bcorrection\b|scratch that|never ?mind|\bnot sure\b|\bunsure\b"
-    r"|\bor rather\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bhard to say\b|\bdepend(?:s|ing)\b|\belse\b|\bif\b|\bunless\b|不确定|也可能",
+    r"\bwait\b|second thought|\bactually\b|on reflection|\bcorrection\b|scratch that|never ?mind|\bnot sure\b"
+    r"|\bunsure\b|\bor rather\b|\bmaybe\b|\bperhaps\b|\bpossibly\b|\bhard to say\b|\bdepend(?:s|ing)\b|\belse\b|\bif\b"
+    r"|\bunless\b|不确定|也可能",
     re.IGNORECASE,
 )
 _ALSO = re.compile(
@@ -123,9 +128,7 @@ class _Claim:
     by_text: bool
 
 
-def claimed(
-    text: str, options: Sequence[str], *, letters: bool = True, several: bool = False
-) -> frozenset[int] | None:
+def claimed(text: str, options: Sequence[str], *, letters: bool = True, several: bool = False) -> frozenset[int] | None:
     """The places of the options that an answer claims; None where there is no clear claim.
 
     - `letters`: whether the options were shown with letters. `several`: whether more than one may be claimed.

@@ -14,10 +14,12 @@ LETTER, TEXT, BOTH = "[\ue000-\ue0ff]", "[\ue100-\ue1ff]", "[\ue200-\ue2ff]"
 ANY = "[\ue000-\ue2ff]"
 WRONG = "\ue300"
 
-SEPARATOR = r"(?:\s*[,;&/+|]\s*(?:(?:and|&)\s+)?|\s+and\s+|\s*(?:和|与|及|以及)\s*|\s*)"  # noqa: RUF001
+SEPARATOR = r"(?:\s*[,;&/+|]\s*(?:(?:and|&)\s+)?|\s+and\s+|\s*(?:和|与|及|以及)\s*|\s*)"
 LIST = rf"(?:(?:both|only|just)\s+)?{ANY}(?:{SEPARATOR}{ANY})*(?:\s+only\b)?"
 
-_AFTER_A = "is|was|and|or|are|because|since|as|applies|apply|fits|seems|rather|not|but|it|only|cannot|would|nor|also|too"
+_AFTER_A = (
+    "is|was|and|or|are|because|since|as|applies|apply|fits|seems|rather|not|but|it|only|cannot|would|nor|also|too"
+)
 """Words before which an A is the letter of an option and no article."""
 
 _ALL = re.compile(
@@ -134,7 +136,7 @@ def _joined(text: str) -> str:
             return chr(_FIRST["both"] + place(letter))
         return found.group() if re.fullmatch(r"\s*|\s*,\s*", between) else WRONG
 
-    text = re.sub(rf"[(\[]?({LETTER})(\s*[)\].:,=–—-]*\s*[(\[]?\s*[\"']?\s*)({TEXT})", join, text)  # noqa: RUF001
+    text = re.sub(rf"[(\[]?({LETTER})(\s*[)\].:,=–—-]*\s*[(\[]?\s*[\"']?\s*)({TEXT})", join, text)
     return re.sub(rf"({BOTH})(?:[\"']?\s*[)\]])", r"\1", text)
 
 

@@ -13,13 +13,25 @@ LONGEST = 2_000
 ANSWER_FIELDS = frozenset({"answer", "answers", "choice", "choices", "option", "options", "score", "rating", "result"})
 
 _PUNCTUATION = str.maketrans(
-    {"。": ".", "、": ",", "「": '"', "」": '"', "『": '"', "』": '"', "【": " ", "】": ": ", "’": "'", "“": '"', "”": '"'}
+    {
+        "。": ".",
+        "、": ",",
+        "「": '"',
+        "」": '"',
+        "『": '"',
+        "』": '"',
+        "【": " ",
+        "】": ": ",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+    }
 )
 _FENCE = re.compile(r"\A\s*```[\w-]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _ROLE = re.compile(
     r"\A\s*(?:<\|?(?:im_start\|>)?assistant\|?>|\[/INST\]|(?:assistant|model|ai|bot)\s*(?::|\n))\s*", re.IGNORECASE
 )
-_MARKUP = re.compile(r"\*+|`+|~~|\$|__|(?<!\w)_|_(?!\w)|^[ \t]*(?:[-–—•>]|#{1,6})[ \t]+", re.MULTILINE)  # noqa: RUF001
+_MARKUP = re.compile(r"\*+|`+|~~|\$|__|(?<!\w)_|_(?!\w)|^[ \t]*(?:[-–—•>]|#{1,6})[ \t]+", re.MULTILINE)
 _HEADING = re.compile(
     r"^[ \t]*((?:the |my )?(?:final |correct )?(?:answers?|options?|choices?|response|score))[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,

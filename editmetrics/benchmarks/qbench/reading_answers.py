@@ -21,10 +21,10 @@ AROUND = " \t\n*_`\"'“”.,;"
 def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[frozenset[int]]:
     """The one option that a model chose.
 
-    Strict: its letter alone, in capitals, with a full stop, a bracket or a colon after it or none. Repaired: its letter,
-    its text, or both, in emphasis, brackets, full-width letters, `<answer>` tags, \\boxed{} or the JSON field "answer";
-    or stated in a sentence ("Option B is correct.", "..., so the answer is B.", "答案是B。"), in English or Chinese, with
-    nothing in the answer against it (`editmetrics.judge.claims`). Raises `SampleError`, `unparseable` or `refused`, for
+    Strict: its letter alone, in capitals, with a full stop, a bracket or a colon after it or none. Repaired: letter,
+    text or both, in emphasis, brackets, full-width letters, `<answer>` tags, \\boxed{} or the JSON field "answer"; or
+    stated in a sentence, in English or Chinese ("Option B is correct.", "..., so the answer is B."), with nothing in
+    the answer against it (`editmetrics.judge.claims`). Raises `SampleError`, `unparseable` or `refused`, for
     anything else: two letters, a letter with the text of another option, a letter that is none of the options', a
     denial, a condition, a second thought.
 
@@ -106,12 +106,14 @@ def read_judgement(answer: Answer | str) -> Parsed[int]:
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,/:]\d+)*")
 _SCORE = re.compile(
     r"\A[\[(]?[012][\])]?(?=\W|\Z|分)"
-    r"|\b(?:score|rating|rate)\b(?: it| this| the \w+| of| is| as)*\s*(?:[:=]\s*)?(?:as |is |of |a )*[\[(]?[012](?![\w.,/-]*\d)"
+    r"|\b(?:score|rating|rate)\b(?: it| this| the \w+| of| is| as)*\s*(?:[:=]\s*)?(?:as |is |of |a )*"
+    r"[\[(]?[012](?![\w.,/-]*\d)"
     r"|(?:得分|分数|评分|打分)(?:是|为)?\s*:?\s*[012]",
     re.IGNORECASE,
 )
 _NO_SCORE = re.compile(
-    r"\b(?:not|n't|never)\s+(?:\w+\s+){0,3}(?:score|rate|\d)|\b(?:either|between|or|maybe|perhaps|wait|half)\b|\d\s*\?|n't (?:rate|give)",
+    r"\b(?:not|n't|never)\s+(?:\w+\s+){0,3}(?:score|rate|\d)|\b(?:either|between|or|maybe|perhaps|wait|half)\b"
+    r"|\d\s*\?|n't (?:rate|give)",
     re.IGNORECASE,
 )
 
@@ -146,12 +148,13 @@ _TRUTHS = (
     (_of_statement(rf"IS{_NO}"), "it is false"),
     (re.compile(r"\A\W*(?:correct|accurate)\W*\Z", re.IGNORECASE), "True"),
     (re.compile(r"\A\W*(?:incorrect|inaccurate|wrong)\W*\Z", re.IGNORECASE), "False"),
-    (re.compile(r"(?:\A|(?<=:)|(?<=是)|(?<=陈述)|(?<=说法))\s*(?:不正确|不对|错误|错)的?(?=[.,!。]|\s*\Z)"), "False"),  # noqa: RUF001
-    (re.compile(r"(?:\A|(?<=:)|(?<=是)|(?<=陈述)|(?<=说法))\s*(?:正确|对)的?(?=[.,!。]|\s*\Z)"), "True"),  # noqa: RUF001
+    (re.compile(r"(?:\A|(?<=:)|(?<=是)|(?<=陈述)|(?<=说法))\s*(?:不正确|不对|错误|错)的?(?=[.,!。]|\s*\Z)"), "False"),
+    (re.compile(r"(?:\A|(?<=:)|(?<=是)|(?<=陈述)|(?<=说法))\s*(?:正确|对)的?(?=[.,!。]|\s*\Z)"), "True"),
     (re.compile(r"\A(?:该|这个|此)?(?:陈述|说法|描述)(?:是)?(?=True|False)"), ""),
 )
 _ATTRIBUTE = re.compile(
-    r"\b(?:true|false)(?=[ \t]+(?!(?:and|or|in|as|because|since|if|for|nor|but|that|when|at|on|to|from|with|is)\b)[a-z])",
+    r"\b(?:true|false)(?=[ \t]+"
+    r"(?!(?:and|or|in|as|because|since|if|for|nor|but|that|when|at|on|to|from|with|is)\b)[a-z])",
     re.IGNORECASE,
 )
 
