@@ -7,11 +7,12 @@ read_number(answer, 0, 10).value
 
 from __future__ import annotations
 
-from .answers import Parsed, read_choice, read_json, read_number, read_yes_no
+from .answers import Parsed, read_choice, read_json, read_number
 from .asking import Estimate, Judge, open_judge
 from .cache import Cache
 from .chat import Answer, Backend, ChatModel, Image, JudgeError, JudgeUnavailableError, Message, Question
 from .encoding import Encoding
+from .yes_no import read_yes_no
 
 __all__ = [
     "Answer",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
 from ..sample import SampleError
 from .chat import Answer, JudgeError
-from .claims import claimed
 from .schema import model_of
 
 if TYPE_CHECKING:
@@ -114,28 +113,6 @@ def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
     unreadable(answer, f"expected one of {', '.join(choices)} and nothing else")
 
 
-def read_yes_no(answer: Answer | str) -> Parsed[str]:
-    """ "yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
-
-    Strict: the word alone. Repaired: in emphasis, brackets or JSON, after "Answer:", or before words that neither take
-    it back nor contradict it. Raises `SampleError`: `unparseable` for anything else, or `refused`.
-
-    >>> read_yes_no("no"), read_yes_no("Yes, it is.")
-    (Parsed(value='no', parsed='strict'), Parsed(value='yes', parsed='repaired'))
-    """
-    text = whole_text(answer)
-    if text.casefold() in ("yes", "no"):
-        return Parsed(text.casefold(), "strict")
-    words = text
-    for pattern, word in _CHINESE_YES_NO:
-        words = pattern.sub(word, words)
-    said = claimed(words, ["yes", "no"], letters=False)
-    value = None if said is None else ("yes", "no")[min(said)]
-    if value is None or _CONTRADICTED[value].search(words) or _LIMITED.search(words):
-        unreadable(answer, "expected yes or no")
-    return Parsed(value, "repaired")
-
-
 def is_refusal(text: str) -> bool:
     """Whether a text that holds no answer says that the model declines.
 
@@ -185,25 +162,6 @@ _REFUSAL = re.compile(
     r"|\s*((很|非常)?抱歉|对不起)?[,.，。\s]*我(无法|不能|没有办法)",
     re.IGNORECASE,
 )
-
-_CHINESE_YES_NO = (
-    (re.compile(r"\A\s*(?:不是的?|否|不)[。.]?\s*\Z"), "no"),
-    (re.compile(r"\A\s*是的?[。.]?\s*\Z"), "yes"),
-)
-_CONTRADICTED = {
-    "yes": re.compile(
-        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s+(?:is|does|was)\s*(?:not\b|n't)|\s*(?:isn't|doesn't))", re.I
-    ),
-    "no": re.compile(
-        r"\bno\b\W*(?:it|this|that|the \w+)\s+(?:is|does|was)(?:\s+(?:reasonable|true|correct|right|fine)\b|\W*\Z)",
-        re.I,
-    ),
-}
-_LIMITED = re.compile(
-    r"\b(?:but|however|although|though|except|partly|in part|partially|apart from|only if|mostly)\b|\byes\W*\.\.\.",
-    re.IGNORECASE,
-)
-
 
 class _NothingToRepair(ValueError):
     pass

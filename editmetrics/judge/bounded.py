@@ -18,7 +18,7 @@ class TooLargeError(Exception):
     """An answer has more bytes than are read."""
 
 
-class TooSlowTimeout(Exception):  # noqa: N818 - named as the HTTP library names its own
+class TooSlowTimeout(Exception):
     """An answer was still coming when its time was over."""
 
 

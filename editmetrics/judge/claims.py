@@ -99,8 +99,8 @@ _CONDITION = re.compile(
 )
 _DENIAL = re.compile(
     r"\b(?:not|no|never|neither|nor|without|wrong|incorrect|false|unlike|than|instead of|less|least"
-    r"|weak\w*|smallest|minor|rul(?:e|es|ed|ing) out|eliminat\w*|exclud\w*|absent|lacks?|free|out|cannot|would|doubt\w*)\b"
-    r"|n't\b|不|没|无|非|错|排除",
+    r"|weak\w*|smallest|minor|rul(?:e|es|ed|ing) out|eliminat\w*|exclud\w*|absent|lacks?|free|out|cannot|would"
+    r"|doubt\w*)\b|n't\b|不|没|无|非|错|排除",
     re.IGNORECASE,
 )
 _RETRACTION = re.compile(

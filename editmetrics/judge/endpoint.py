@@ -222,6 +222,8 @@ class Endpoint:
         """The JSON that a request brings, or why it brings none."""
         import openai
 
+        from .bounded import TooLargeError, TooSlowTimeout
+
         key = os.environ.get(self.key_variable, "")
 
         def scrubbed(text: str) -> str:  # endpoints quote the key in their messages
@@ -236,9 +238,9 @@ class Endpoint:
             return of_status(
                 error.status_code, scrubbed(error.response.text), error.response.headers, model=self.model, key=why
             )
-        except openai.APIConnectionError as error:
-            kind = type(error.__cause__).__name__
-            return self._broken(kind, scrubbed(str(error.__cause__) or kind))
+        except (openai.APIConnectionError, TooLargeError, TooSlowTimeout) as error:  # openai may wrap the latter two
+            cause = error.__cause__ or error
+            return self._broken(type(cause).__name__, scrubbed(str(cause) or type(cause).__name__))
         self._reached = True
         try:
             found = json.loads(text)
