@@ -163,6 +163,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 
+
 class _NothingToRepair(ValueError):
     pass
 

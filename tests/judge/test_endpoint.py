@@ -17,9 +17,9 @@ from PIL import Image as PILImage
 from PIL import JpegImagePlugin
 
 from editmetrics import SampleError
-from editmetrics.sample import UnavailableError
 from editmetrics.judge import Encoding, JudgeError, JudgeUnavailableError, Message, Question, endpoint, open_judge
 from editmetrics.judge.chat import Image
+from editmetrics.sample import UnavailableError
 
 from .server import LIMIT, Reply, Server, completion, problem
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from editmetrics import Sample, create_metric
-from editmetrics.sample import UnavailableError
 from editmetrics.judge import JudgeError, endpoint
 from editmetrics.plugins.vie_score.prompts import PERCEPTUAL_QUALITY, semantic_consistency
+from editmetrics.sample import UnavailableError
 from tests.judge.server import Reply, Server, completion
 
 SAMPLE = Sample("a", np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 90, np.uint8), prompt="make it bright")
