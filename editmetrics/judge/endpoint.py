@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .address import base_url, is_private, provider
+from .bounded import TooLargeError, TooSlowTimeout, bounded_client
 from .chat import Answer, Image, JudgeError, JudgeUnavailableError, Question, now
 from .completion import read_completion
 from .encoding import Encoding
@@ -222,8 +223,6 @@ class Endpoint:
         """The JSON that a request brings, or why it brings none."""
         import openai
 
-        from .bounded import TooLargeError, TooSlowTimeout
-
         key = os.environ.get(self.key_variable, "")
 
         def scrubbed(text: str) -> str:  # endpoints quote the key in their messages
@@ -270,8 +269,6 @@ class Endpoint:
             if self._client is None or self._process != os.getpid():  # connections shared across a fork mix up answers
                 try:
                     import openai
-
-                    from .bounded import BoundedClient
                 except ImportError as error:
                     raise JudgeUnavailableError(
                         "asking an endpoint needs the openai package: pip install 'editmetrics[judge]'"
@@ -281,7 +278,7 @@ class Endpoint:
                     base_url=self.url,
                     max_retries=0,
                     timeout=openai.Timeout(self.timeout, connect=CONNECT_TIMEOUT),
-                    http_client=BoundedClient(seconds=self.timeout, follow_redirects=False),
+                    http_client=bounded_client(self.timeout, follow_redirects=False),
                 )
                 self._process = os.getpid()
         return self._client

@@ -42,8 +42,8 @@ class Failure:
     """Why a request brought no answer.
 
     `concerns`: this question, or all that would be asked. `passing`: whether asking again may help, and `wait`: after
-    how many seconds, where the server says so. `status`: what the question's answer gets; `unavailable` where it lies in
-    the endpoint or the key, and not in an option or the question. `message`: the endpoint's own words, where it refused
+    how many seconds, where the server says so. `status`: what the question's answer gets; `unavailable` where it lies
+    in the endpoint or the key, not in an option or the question. `message`: the endpoint's own words, where it refused
     the request as it was made.
     """
 
