@@ -22,8 +22,8 @@ _VERB = r"(?:is|are|was|would be|should be|must be|has to be|seems to be|appears
 _SURELY = r"(?:\s+(?:clearly|mainly|mostly|primarily|definitely|obviously|certainly|indeed|likely|therefore|thus))?"
 _SAID = rf"(?P<said>{LIST})"
 _BEFORE = (
-    r"(?:\A|(?<=[,;:.])\s*|\b(?:so|thus|hence|therefore|consequently|then|means|meaning|that|think|believe|say|conclude"
-    r"|confident)(?:\s+that)?\s*[,:]?\s*)"
+    r"(?:\A|(?<=[,;:.])\s*|\b(?P<link>so|thus|hence|therefore|consequently|then|means|meaning|that|think|believe|say"
+    r"|conclude|confident)(?:\s+that)?\s*[,:]?\s*)"
 )
 _AFTER = re.compile(
     r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",
@@ -62,7 +62,7 @@ _FRAMES = (
         rf"{_BEFORE}{_SAID}\s+(?:both |all )?(?:applies|apply|fits?|matches|it is)(?: best)?(?=\W|\Z)", explicit=True
     ),
     _frame(
-        rf"{_BEFORE}(?:i(?: would|'d| will|'ll)?\s+)?(?:choose|select|pick|go with|going with|say|vote for|opt for)\s+"
+        rf"{_BEFORE}(?:i(?: would|'d| will|'ll)?\s+)?(?:choose|select|pick|answer|go with|going with|say|vote for|opt for)\s+"
         rf"{_SAID}",
         explicit=True,
     ),
@@ -82,8 +82,8 @@ _FRAMES = (
         alone=True,
     ),
     _frame(
-        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst|only)\b"
-        r"[^,;:]*\Z",
+        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst)\b"
+        r"(?:\s+\w+){0,5}\W*\Z",
         alone=True,
     ),
     _frame(
@@ -109,6 +109,29 @@ _RETRACTION = re.compile(
     r"|\bunless\b|不确定|也可能",
     re.IGNORECASE,
 )
+_DENIED = re.compile(
+    r"\A[\s,;:(.–—-]*(?:(?:which|this|that|it|or)\s+)*(?:(?:is|was)\s+)?"
+    rf"(?:not\b(?!\s+(?:the\s+)?{ANY})|no\s*(?:[.,;!)]|\Z)|wrong|incorrect|false|isn't|nearly|almost)"
+    r"|\b(?:this|that|which|it) (?:is|was) (?:not (?:the )?(?:correct|right|true)|wrong|incorrect|false)\b"
+    r"|\b(?:this|that|it) isn't (?:the )?(?:correct|right)\b|\bdisagree",
+    re.IGNORECASE,
+)
+"""What takes a claim back that stands just before it, or anywhere before."""
+
+_LIMITED = re.compile(
+    rf"{SEPARATOR}{WRONG}|\s*,?\s*or\b"
+    r"|[\s,;:(–—-]*(?:mostly|partly|partially|almost|nearly|in part|sort of|kind of|more or less)\b",
+    re.IGNORECASE,
+)
+"""What limits a claim right after it."""
+
+_OWN_DENIAL = re.compile(r"\b(?:not|wrong|incorrect|doubt\w*|unlikely|questionable)\b|n't\b|不|错", re.IGNORECASE)
+_SPEAKER = re.compile(
+    r"\b(?:i|we|i'd|i'm|so|thus|hence|therefore|which|means?|meaning|shows?|indicates?|suggests?|conclu\w+|clear)\b",
+    re.IGNORECASE,
+)
+"""Who may be quoted as thinking or saying that the answer is so: the model itself, or the evidence."""
+
 _ALSO = re.compile(
     r"\b(?:also|too|possible|likely|better|well|equally|or|could|might|may|actually|but)\b|也|或", re.IGNORECASE
 )
@@ -126,6 +149,7 @@ class _Claim:
     explicit: bool
     alone: bool
     by_text: bool
+    lettered: bool
 
 
 def claimed(text: str, options: Sequence[str], *, letters: bool = True, several: bool = False) -> frozenset[int] | None:
@@ -141,12 +165,12 @@ def claimed(text: str, options: Sequence[str], *, letters: bool = True, several:
     names = [_folded(option) for option in options]
     if tags := marked(text):
         return _tagged(tags, names, letters, several)
-    words = mark_options(plain(text), names, letters=letters, several=several)
+    words = _without_echo(mark_options(plain(text), names, letters=letters, several=several), len(names))
     if (whole := _whole(words, several)) is not None:
         return whole
     parts = sentences(words)
     looked_at = [*range(min(EDGE, len(parts))), *range(max(EDGE, len(parts) - EDGE), len(parts))]
-    claims = [claim for number in looked_at for claim in _claims(number, parts[number], names)]
+    claims = [claim for number in looked_at for claim in _claims(number, parts[number], names, letters)]
     if not 0 < len(claims) <= EDGE:
         return None
     claims = _decisive(claims, len(parts))
@@ -175,7 +199,14 @@ def _whole(words: str, several: bool) -> frozenset[int] | None:
     return None if places is None or (len(places) > 1 and not several) else frozenset(places)
 
 
-def _claims(number: int, sentence: str, names: Sequence[str]) -> list[_Claim]:
+def _without_echo(words: str, count: int) -> str:
+    """The text without a repetition of all options, one a line, where anything else is left."""
+    echo = r"\n".join(rf"[{chr(0xE000 + number)}{chr(0xE200 + number)}]\W{{0,3}}?" for number in range(count))
+    rest = re.sub(rf"^{echo}$", "", words, count=1, flags=re.MULTILINE).strip()
+    return rest if re.search(r"\w", rest) else words
+
+
+def _claims(number: int, sentence: str, names: Sequence[str], letters: bool) -> list[_Claim]:
     """What one sentence claims; a question claims nothing."""
     if len(sentence) > LONGEST or sentence.rstrip("\"' )").endswith("?"):
         return []
@@ -187,12 +218,13 @@ def _claims(number: int, sentence: str, names: Sequence[str]) -> list[_Claim]:
             if places is None or not _AFTER.match(after) or WRONG in match.group():
                 continue
             by_text = all(kind(mark) == "text" for mark in re.findall(ANY, match["said"]))
+            worded = letters and names[places[0]].casefold() not in ("yes", "no")  # "No, it isn't." takes nothing back
             if by_text and _is_filler(after, places, names) and not frame.explicit:
                 continue
-            if _CONDITION.search(before) or _denies(before):
+            if _CONDITION.search(before) or _denies(before) or _quotes(match):
                 continue
             if not any(one.places == places and one.explicit >= frame.explicit for one in found):
-                found.append(_Claim(number, places, before, after, frame.explicit, frame.alone, by_text))
+                found.append(_Claim(number, places, before, after, frame.explicit, frame.alone, by_text, worded))
     return found
 
 
@@ -208,15 +240,21 @@ def _denies(before: str) -> bool:
     return re.search(r"\b(?:not|never|n't|cannot|wrong|doubt)\b|n't\b|不", clause, re.IGNORECASE) is not None
 
 
+def _quotes(match: re.Match[str]) -> bool:
+    """Whether a claim is what somebody else says or thinks: "they say the answer is B"."""
+    link = match.groupdict().get("link")
+    if link is None or link.casefold() not in ("that", "think", "believe", "say", "confident"):
+        return False
+    clause = re.split(r"[,;:.]", match.string[: match.end("link")])[-1]
+    return not _SPEAKER.search(clause) or re.search(r"\b(?:false|untrue|wrong)\b", clause, re.IGNORECASE) is not None
+
+
 def _decisive(claims: list[_Claim], count: int) -> list[_Claim]:
-    """The claims that count: all, but where the last sentence concludes ("so ...", "the final answer ..."), its own."""
+    """The claims that count: all; but after a walk through several options, what the last sentence concludes."""
     last = [claim for claim in claims if claim.sentence == count - 1 and claim.explicit]
-    return last if last and len({claim.places for claim in last}) == 1 and _agree(claims) else claims
-
-
-def _agree(claims: Sequence[_Claim]) -> bool:
-    """Whether no two sentences state different answers outright."""
-    return len({claim.places for claim in claims}) == 1
+    others = [claim for claim in claims if claim.sentence < count - 1]
+    walk = len({claim.places for claim in others}) > 1 and not any(claim.explicit for claim in others)
+    return last if last and walk else claims
 
 
 def _stands(claim: _Claim, parts: Sequence[str], claims: Sequence[_Claim]) -> bool:
@@ -225,7 +263,11 @@ def _stands(claim: _Claim, parts: Sequence[str], claims: Sequence[_Claim]) -> bo
     following = " ".join([claim.after, *later])
     if _RETRACTION.search(following) or WRONG in claim.before or any(part.startswith(WRONG) for part in parts):
         return False
-    if re.match(rf"{SEPARATOR}{WRONG}", claim.after):
+    if _LIMITED.match(claim.after):
+        return False
+    if claim.lettered and _DENIED.search(following):
+        return False
+    if any(_denied_itself(part, claim) for part in (claim.after, *earlier, *later)):
         return False
     if claim.alone:
         sentence = re.sub(r"\bi would\b", "", parts[claim.sentence], flags=re.IGNORECASE)
@@ -237,6 +279,17 @@ def _stands(claim: _Claim, parts: Sequence[str], claims: Sequence[_Claim]) -> bo
     if not all(_ruled_out(part, claim.places, texts=texts_too) for part in (claim.after, *later)):
         return False
     return claim.explicit or all(_ruled_out(part, claim.places, texts=texts_too) for part in earlier)
+
+
+def _denied_itself(text: str, claim: _Claim) -> bool:
+    """Whether a text denies the very options that a claim names: "... is not B", "C is doubtful"."""
+    named = list(lists(text))
+    for group in named:
+        marks = re.findall(ANY, group.group())
+        own = [mark for mark in marks if place(mark) in claim.places and (claim.by_text or kind(mark) != "text")]
+        if own and len(own) == len(marks) and _OWN_DENIAL.search(_clause(text, group.start(), group.end(), named)):
+            return True
+    return False
 
 
 def _ruled_out(text: str, places: tuple[int, ...], *, texts: bool) -> bool:

@@ -51,7 +51,12 @@ def mark_options(text: str, options: Sequence[str], *, letters: bool = True, sev
         text = _mark_all(text, len(options))
     text = re.sub(rf"[(\[{{]\s*({ANY})\s*[)\]}}]", r"\1", text)
     text = re.sub(rf"[\"']({ANY})([.,!]?)[\"']", r"\1\2", text)
-    text = re.sub(rf"\b(?:options?|choices?|letters?)\s+(?={ANY})|选项\s*(?={ANY})", "", text, flags=re.IGNORECASE)
+    text = re.sub(
+        rf"\b(?:options?|choices?|letters?)\s+(?={ANY})|选项\s*(?={ANY})|(?<={ANY})选项(?=\W|\Z)",
+        "",
+        text,
+        flags=re.IGNORECASE,
+    )
     text = re.sub(rf"^[ \t]*\d+[.)][ \t]+(?={ANY})", "", text, flags=re.MULTILINE)
     return re.sub(rf"({ANY})\s*[)\]](?=\W|\Z)", r"\1 ", text).strip()
 

@@ -14,7 +14,8 @@ _CHINESE_YES_NO = (
 )
 _CONTRADICTED = {
     "yes": re.compile(
-        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s+(?:is|does|was)\s*(?:not\b|n't)|\s*(?:isn't|doesn't))", re.I
+        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s+(?:is|does|was)\s*(?:not\b|n't|(?:un|in|im)(?:reasonable|true|correct|accurate|plausible)\b|wrong\b|false\b)|\s*(?:isn't|doesn't))",
+        re.I,
     ),
     "no": re.compile(
         r"\bno\b\W*(?:it|this|that|the \w+)\s+(?:is|does|was)(?:\s+(?:reasonable|true|correct|right|fine)\b|\W*\Z)",

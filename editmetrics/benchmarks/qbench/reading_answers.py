@@ -105,14 +105,14 @@ def read_judgement(answer: Answer | str) -> Parsed[int]:
 
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,/:]\d+)*")
 _SCORE = re.compile(
-    r"\A[\[(]?[012][\])]?(?=\W|\Z|分)"
+    r"\A[\[(]?[012][\])]?(?=\s*(?:\Z|[.,;:(–—-])|\n|分)"
     r"|\b(?:score|rating|rate)\b(?: it| this| the \w+| of| is| as)*\s*(?:[:=]\s*)?(?:as |is |of |a )*"
     r"[\[(]?[012](?![\w.,/-]*\d)"
     r"|(?:得分|分数|评分|打分)(?:是|为)?\s*:?\s*[012]",
     re.IGNORECASE,
 )
 _NO_SCORE = re.compile(
-    r"\b(?:not|n't|never)\s+(?:\w+\s+){0,3}(?:score|rate|\d)|\b(?:either|between|or|maybe|perhaps|wait|half)\b"
+    r"please rate|\b(?:not|n't|never|cannot|can't)\s+(?:\w+\s+){0,3}(?:score|rate|\d)|\b(?:either|between|or|maybe|perhaps|wait|half)\b"
     r"|\d\s*\?|n't (?:rate|give)",
     re.IGNORECASE,
 )

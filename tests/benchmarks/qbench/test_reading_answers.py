@@ -2,7 +2,8 @@
 
 `data/phrasings.jsonl` holds answers with what they say, as a person reads them: a letter or several, True, a score,
 "none" (nothing may be read) or "refused". The rules were written with the half "development" in view; the half
-"held-out" was written before them and not looked at while they were.
+"held-out" was written before them and not looked at while they were. "traps" and "afterwards" were written against
+the finished rules, to find a wrong reading.
 """
 
 import json
@@ -48,7 +49,7 @@ def test_plain_ways_of_answering_are_read_and_nothing_else_is(part, kind):
     read = [(row["text"], row["says"], said) for row, said in rows if said not in ("none", "refused")]
     readable = [row for row, _ in rows if row["says"] not in ("none", "refused")]
     assert [one for one in read if one[1] != one[2]] == []  # precision 1
-    assert len(read) > 0.95 * len(readable)
+    assert len(read) >= 0.95 * len(readable)  # recall; "traps" has parts with nothing to be read
     declined = {row["text"] for row, _ in rows if row["says"] == "refused"}
     assert declined == {row["text"] for row, said in rows if said == "refused"}
 
