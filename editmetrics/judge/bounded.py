@@ -1,4 +1,4 @@
-"""An HTTP client whose answers have a largest size and a longest time, so that no server can fill memory or hang a run."""
+"""An HTTP client whose answers have a largest size and a longest time: no server can fill memory, or hang a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bounded_client(seconds: float, **options: Any) -> Any:
 
     base: Any = openai.DefaultHttpxClient
 
-    class BoundedClient(base):  # type: ignore[misc]
+    class BoundedClient(base):
         def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
             """The whole answer, whatever `stream` says."""
             deadline = time.monotonic() + seconds

@@ -10,87 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .mentions import ANY, LIST, SEPARATOR, TEXT, WRONG, kind, lists, mark_options, place, places_of
+from .frames import AFTER, FRAMES
+from .mentions import ANY, LIST, SEPARATOR, WRONG, kind, lists, mark_options, place, places_of
 from .wording import LONGEST, marked, plain, sentences
 
 EDGE = 40
 """So many sentences at either end of an answer may state it; who states more than so many answers states none."""
-
-_ADJECTIVE = r"(?:final|correct|best|right|only|most|appropriate|suitable|selected|chosen|accurate)"
-_NOUN = r"(?:answers?|options?|choices?|response|result|solution|selection|pick|one)"
-_VERB = r"(?:is|are|was|would be|should be|must be|has to be|seems to be|appears to be)"
-_SURELY = r"(?:\s+(?:clearly|mainly|mostly|primarily|definitely|obviously|certainly|indeed|likely|therefore|thus))?"
-_SAID = rf"(?P<said>{LIST})"
-_BEFORE = (
-    r"(?:\A|(?<=[,;:.])\s*|\b(?P<link>so|thus|hence|therefore|consequently|then|means|meaning|that|think|believe|say"
-    r"|conclude|confident)(?:\s+that)?\s*[,:]?\s*)"
-)
-_AFTER = re.compile(
-    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """A way of stating an answer. `explicit`: it says that this is the answer. `alone`: it only counts where no other
-    option is named at all, nothing is denied, and the option is named by its text."""
-
-    pattern: re.Pattern[str]
-    explicit: bool = False
-    alone: bool = False
-
-
-def _frame(pattern: str, *, explicit: bool = False, alone: bool = False) -> _Frame:
-    return _Frame(re.compile(pattern, re.IGNORECASE), explicit, alone)
-
-
-_TEXTS = rf"(?P<said>{TEXT}(?:(?:\s*,\s*|\s*,?\s+and\s+|和|与|、){TEXT})*)"
-_FRAMES = (
-    _frame(
-        rf"{_BEFORE}(?:the |my |your )?(?:letter of )?(?:the )?(?:{_ADJECTIVE}\s+)*{_NOUN}"
-        rf"(?:\s+(?:to|for|of|in)\s+(?:(?:the|this|these)\s+)?\w+|\s+here|\s+given)?\s*(?:{_VERB}{_SURELY}\s*:?|:)\s*"
-        rf"{_SAID}",
-        explicit=True,
-    ),
-    _frame(
-        rf"{_BEFORE}{_SAID},?\s+{_VERB}{_SURELY}\s+(?:both |all )?(?:the |my )?"
-        rf"(?:(?:correct|right|best|most \w+)(?:\s+(?:{_NOUN}|fit|match))?|(?:final )?{_NOUN})(?=\W|\Z)",
-        explicit=True,
-    ),
-    _frame(
-        rf"{_BEFORE}{_SAID}\s+(?:both |all )?(?:applies|apply|fits?|matches|it is)(?: best)?(?=\W|\Z)", explicit=True
-    ),
-    _frame(
-        rf"{_BEFORE}(?:i(?: would|'d| will|'ll)?\s+)?(?:choose|select|pick|answer|go with|going with|say|vote for|opt for)\s+"
-        rf"{_SAID}",
-        explicit=True,
-    ),
-    _frame(rf"\b(?:so|thus|hence|therefore|consequently|in conclusion)\b\s*[,:]?\s*{_SAID}", explicit=True),
-    _frame(
-        r"(?:\A|[,.:;]\s*|所以|因此|故|综上|我认为|则|本题)(?:该题|本题)?(?:的)?(?:正确|最终|最佳|我)?的?"
-        rf"(?:答案|选项|选择)(?:应该|应)?(?:是|为)?\s*[,:]?\s*{_SAID}",
-        explicit=True,
-    ),
-    _frame(rf"(?:\A|[,.:;]\s*)(?:所以|因此|故|综上|本题|我)*(?:应该|应|会)?选(?:择)?\s*:?\s*{_SAID}", explicit=True),
-    _frame(rf"(?:\A|[,.:;]\s*)(?:因此|所以)?{_SAID}\s*(?:都)?(?:是)?正确(?:的|选项|答案)*(?=[.!]|\Z)", explicit=True),
-    _frame(rf"{_BEFORE}(?:it|this|that)(?:\s+{_VERB}|'s){_SURELY}\s+(?:(?:the|a|an)\s+)?{_SAID}"),
-    _frame(rf"\A{_SAID}"),
-    _frame(
-        r"\A(?:the|this|main)\b[^,;:]{0,120}?\s(?:is|are|shows?|exhibits?|has|contains?|suffers?|comes?|displays)"
-        rf"{_SURELY}(?:\s+(?:on|in|from|by))?(?:\s+(?:the|a|an))?\s+{_TEXTS}(?=\W*\Z)",
-        alone=True,
-    ),
-    _frame(
-        rf"\A(?:the |a |an )?{_TEXTS}\s+(?:is|are)\s+the\s+(?:main|major|dominant|most|strongest|worst)\b"
-        r"(?:\s+\w+){0,5}\W*\Z",
-        alone=True,
-    ),
-    _frame(
-        rf"\Ai(?:'d| would)?\s+(?:rate|call|describe)\s+(?:it|this|the \w+)\s+(?:as\s+)?{_TEXTS}(?=\W*\Z)", alone=True
-    ),
-    _frame(rf"\A[^,.;:?]{{1,40}}是{_TEXTS}(?=[.!]*\Z)", alone=True),
-)
 
 _CONDITION = re.compile(
     r"\b(?:if|unless|whether|suppose|assuming|depend\w*|might|may|could|maybe|perhaps|possibl[ey]|probably|either|or"
@@ -211,11 +136,11 @@ def _claims(number: int, sentence: str, names: Sequence[str], letters: bool) -> 
     if len(sentence) > LONGEST or sentence.rstrip("\"' )").endswith("?"):
         return []
     found: list[_Claim] = []
-    for frame in _FRAMES:
+    for frame in FRAMES:
         for match in frame.pattern.finditer(sentence):
             before, after = sentence[: match.start()], sentence[match.end() :]
             places = places_of(match["said"])
-            if places is None or not _AFTER.match(after) or WRONG in match.group():
+            if places is None or not AFTER.match(after) or WRONG in match.group():
                 continue
             by_text = all(kind(mark) == "text" for mark in re.findall(ANY, match["said"]))
             worded = letters and names[places[0]].casefold() not in ("yes", "no")  # "No, it isn't." takes nothing back

@@ -112,7 +112,8 @@ _SCORE = re.compile(
     re.IGNORECASE,
 )
 _NO_SCORE = re.compile(
-    r"please rate|\b(?:not|n't|never|cannot|can't)\s+(?:\w+\s+){0,3}(?:score|rate|\d)|\b(?:either|between|or|maybe|perhaps|wait|half)\b"
+    r"please rate|\b(?:not|n't|never|cannot|can't)\s+(?:\w+\s+){0,3}(?:score|rate|\d)"
+    r"|\b(?:either|between|or|maybe|perhaps|wait|half)\b"
     r"|\d\s*\?|n't (?:rate|give)",
     re.IGNORECASE,
 )
