@@ -149,7 +149,6 @@ def unreadable(answer: Answer | str, problem: str) -> NoReturn:
 
 _THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>)", re.DOTALL)
 """The second is of chat templates that open the block themselves, so that the answer holds its end alone."""
-
 _SORRY = (
     r"((i'm|i am) (very |really |so )?(sorry|afraid)|sorry|i apologi[sz]e|unfortunately|as an ai( language)?( model)?)"
 )
@@ -190,7 +189,7 @@ def _unfenced(text: str) -> str:
 
 
 def _nested(text: str) -> int:
-    """How many brackets are open at once, outside of texts in quotation marks, or inside where a mark is missing."""
+    """How many brackets are open at once, outside of texts in quotation marks."""
     deepest = depth = 0
     for mark in re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\\n]|\\.)*"', "", text)):
         depth = depth + 1 if mark in "[{" else max(0, depth - 1)

@@ -14,7 +14,8 @@ _CHINESE_YES_NO = (
 )
 _CONTRADICTED = {
     "yes": re.compile(
-        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s*(?:isn't|doesn't)|\s+(?:is|does|was)\s*(?:not\b|n't|(?:un|in|im)(?:reasonable|true|correct"
+        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s*(?:isn't|doesn't)"
+        r"|\s+(?:is|does|was)\s*(?:not\b|n't|(?:un|in|im)(?:reasonable|true|correct"
         r"|accurate|plausible)\b|wrong\b|false\b))",
         re.I,
     ),
