@@ -191,6 +191,15 @@ def test_more_parameters_reach_the_endpoint_and_the_identity(server):
     assert "extra" not in type(asked).runtime_options
 
 
+def test_an_endpoint_that_is_down_is_known_when_any_model_is_asked_for():
+    with Server() as gone:
+        url = gone.url
+    asked = create_metric("vie_score", model="any", endpoint=url)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            asked.load()
+
+
 def test_without_a_key_nothing_begins():
     with pytest.raises(JudgeError, match="OPENAI_API_KEY"):
         create_metric("vie_score")(SAMPLE)

@@ -136,11 +136,15 @@ class VIEScore(Metric):
         }
 
     def load(self) -> None:
-        """Open the judge; nothing is sent. Raises `JudgeError` where an option is wrong, `JudgeUnavailableError` where
-        there can be none here: a key that is not set, a package that is not installed."""
+        """Open the judge; nothing is sent but, for the model "any", the question for its name.
+
+        Raises `JudgeError` where an option is wrong, `JudgeUnavailableError` where there can be no judge here: a key that is
+        not set, a package that is not installed, an endpoint that cannot be reached.
+        """
         if self.judge is not None:
             return
         from ...judge import open_judge
+        from ...judge.endpoint import ANY
 
         sampling: dict[str, Any] = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
         given = {name: value for name, value in sampling.items() if value is not None}
@@ -158,7 +162,10 @@ class VIEScore(Metric):
                 "retries": self.retries,
                 "extra": self.extra,
             }
-            self.judge = open_judge(self.model, cache=self.cache, **more, **given)
+            opened = open_judge(self.model, cache=self.cache, **more, **given)
+            if self.model == ANY:
+                opened.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
+            self.judge = opened
 
     def prepare(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, str]:
         """Both images (H, W, 3), uint8, and the instruction."""
