@@ -138,7 +138,7 @@ class VIEScore(Metric):
     def load(self) -> None:
         """Open the judge; nothing is sent but, for the model "any", the question for its name.
 
-        Raises `JudgeError` where an option is wrong, `JudgeUnavailableError` where there can be no judge here: a key that is
+        Raises `JudgeError` where an option is wrong, `JudgeUnavailableError` where there is none here: a key that is
         not set, a package that is not installed, an endpoint that cannot be reached.
         """
         if self.judge is not None:
