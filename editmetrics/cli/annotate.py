@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from .endpoint_options import endpoint_options, given_options
 from .progress import EVERY
 
 
@@ -28,7 +29,7 @@ from .progress import EVERY
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: RATINGS_annotated.csv.")
 @click.option("--target", "targets", multiple=True, metavar="DIMENSION=COLUMN", help="The column that rates it.")
 @click.option("--label-scale", type=float, nargs=2, default=(1.0, 5.0), show_default=True, metavar="LOW HIGH")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=300.0, help="Seconds for an answer.")
+@endpoint_options(whose="an endpoint")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Of an answer; left to the endpoint without it.")
 @click.option("--estimate", is_flag=True, help="Say how many requests it would take, and stop.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the draw of which model writes for which row.")
@@ -113,7 +114,7 @@ def _opened(name: str, options: dict[str, Any]) -> Any:
         model,
         endpoint=url if at else options["endpoint"],
         key_variable=options["key_variable"],
-        timeout=options["timeout"],
+        **given_options(options),
         **limit,
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from .endpoint_options import endpoint_options, given_options
+
 
 @click.command()
 @click.argument("metric", metavar="METRIC")
@@ -16,6 +18,7 @@ import click
 @click.option("--judge", "model", default="o3-mini", show_default=True, help="The chat model that compares.")
 @click.option("--endpoint", metavar="URL", help="An OpenAI-compatible base URL; OpenAI's without it.")
 @click.option("--key-variable", help="The environment variable with the key, where it is not the usual one.")
+@endpoint_options(whose="the endpoint")
 @click.option("--column", help="The column of ANSWERS with the explanations. Default: the one that is called so.")
 @click.option("--reference-column", default="explanation", show_default=True, help="That of REFERENCES.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The votes, a row for each id.")
@@ -37,7 +40,8 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
 
     if options["output"] is not None:
         check_writable(options["output"])
-    judge = open_judge(model, endpoint=options["endpoint"], key_variable=options["key_variable"])
+    asked = {name: options[name] for name in ("endpoint", "key_variable")}
+    judge = open_judge(model, **asked, **given_options(options))
     comparing = _annotating(metric).explanation_judge(judge)
     said = _texts(answers, options["column"])
     expected = _texts(references, options["reference_column"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from .endpoint_options import endpoint_options, given_options
 
 
 @click.group()
@@ -23,13 +27,14 @@ def judge() -> None:
 @click.option("--key-variable", help="The environment variable with the key, where it is not the usual one.")
 @click.option("--temperature", type=float, help="Left to the endpoint without it.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Left to the endpoint without it.")
+@endpoint_options(whose="the endpoint")
 @click.option("--refresh", is_flag=True, help="Ask even if the cache has the answer, and replace it.")
-def ask(text: str, images: tuple[str, ...], refresh: bool, **options: object) -> None:
+def ask(text: str, images: tuple[str, ...], refresh: bool, **options: Any) -> None:
     """Ask TEXT about IMAGES, and show the answer and where it comes from."""
     from ..judge import open_judge
 
-    name = str(options.pop("model"))
-    answer = open_judge(name, refresh=refresh, **options).ask(text, images)  # type: ignore[arg-type]
+    same = {name: options[name] for name in ("endpoint", "key_variable", "temperature", "max_tokens")}
+    answer = open_judge(options["model"], refresh=refresh, **same, **given_options(options)).ask(text, images)
     click.echo(answer.text)
     came = answer.provenance()
     said = [f"{label} {came[label]}" for label in ("model", "served", "created", "finish") if label in came]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .endpoint_options import endpoint_options, given_options
+
 if TYPE_CHECKING:
     from ..benchmarks.qbench import Benchmark, Format
     from ..judge import Judge
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 @click.option("--key-variable", help="The environment variable with the endpoint's key.")
 @click.option("--judge-key-variable", help="The same for the judge.")
 @click.option("--judge-temperature", type=float, help="Of the judge. [default: its endpoint's]")
+@endpoint_options()
+@endpoint_options("judge-", "the judge's endpoint")
 @click.option("--check", is_flag=True, help="Look at the data, ask nothing.")
 @click.option("--compare", is_flag=True, help="DATA are folders of results: put the models side by side.")
 @click.option("--refresh", is_flag=True, help="Ask everything again, and replace what the cache has.")
@@ -70,7 +74,8 @@ def qbench(data: tuple[Path, ...], output: Path | None, layout: str, level: floa
     The same command goes on with a run that was stopped; nothing is asked twice.
 
     \b
-    Exit codes: 0 every question has a score; 3 some have none; 2 called wrongly, or the data has problems; 1 aborted.
+    Exit codes: 0 every question has a score; 3 some have none; 4 some or all could not be asked now, the endpoint or a
+    package being unavailable; 2 called wrongly, or the data has problems; 1 aborted.
     """
     if options["compare"]:
         _compare(data, output, level)
@@ -82,9 +87,15 @@ def qbench(data: tuple[Path, ...], output: Path | None, layout: str, level: floa
         return
     if output is None or (options["model"] is None and options["endpoint"] is None):
         raise click.UsageError("name a --model (or an --endpoint) and a folder for the results, -o; or only --check")
-    judge = _judge(options)  # first: a key that is missing is said before a large model is loaded
-    model = _model(options)
-    _run(benchmark, model, judge, output, level, quiet, options)
+    from ..sample import UnavailableError
+
+    try:
+        judge = _judge(options)  # first: a key that is missing is said before a large model is loaded
+        model = _model(options)
+        _run(benchmark, model, judge, output, level, quiet, options)
+    except UnavailableError as error:
+        click.echo(f"unavailable: {error}. What was answered is kept, and the same command goes on", err=True)
+        sys.exit(4)
 
 
 def _read(data: Path, layout: str, output: Path | None, quiet: bool, options: dict[str, Any]) -> Benchmark:
@@ -162,8 +173,10 @@ def _model(options: dict[str, Any]) -> Judge:
     if options["endpoint"] is not None:
         _refuse(options, ("batch_size", "image_tokens", "device"), "is for a model on this machine, without --endpoint")
         name = options["model"] or "any"
+        given |= given_options(options)
         return open_judge(name, endpoint=options["endpoint"], key_variable=options["key_variable"], **given)
-    _refuse(options, ("key_variable",), "is for an --endpoint; without one the model runs on this machine")
+    only = ("key_variable", "timeout", "retries", "extra")
+    _refuse(options, only, "is for an --endpoint; without one the model runs on this machine")
     from ..mllm.backbone import Backbone
 
     backbone = Backbone.load(options["model"], device=options["device"], image_tokens=options["image_tokens"])
@@ -176,7 +189,8 @@ def _judge(options: dict[str, Any]) -> Judge | None:
     from ..judge import open_judge
 
     if options["judge"] is None and options["judge_endpoint"] is None:
-        _refuse(options, ("judge_key_variable", "judge_temperature"), "is for a --judge")
+        only = ("judge_key_variable", "judge_temperature", "judge_timeout", "judge_retries", "judge_extra")
+        _refuse(options, only, "is for a --judge")
         return None
     return open_judge(
         options["judge"] or "any",
@@ -184,12 +198,13 @@ def _judge(options: dict[str, Any]) -> Judge | None:
         key_variable=options["judge_key_variable"],
         temperature=options["judge_temperature"],
         refresh=options["refresh"],
+        **given_options(options, "judge_"),
     )
 
 
 def _refuse(options: dict[str, Any], names: tuple[str, ...], why: str) -> None:
     for name in names:
-        if options[name] is not None:
+        if options[name] not in (None, ()):
             raise click.UsageError(f"--{name.replace('_', '-')} {why}")
 
 
@@ -215,7 +230,7 @@ def _run(
         if doing not in bars:
             for bar in bars.values():
                 bar.__exit__()
-            past = {"asking": "asked", "judging": "judged"}[doing]
+            past = {"asking": "asked", "judging": "judged", "judging again": "judged again"}[doing]
             bars[doing] = Progress(total, quiet, (doing, past, "without an answer")).__enter__()
         bars[doing].step(answer.ok)
 
@@ -241,6 +256,10 @@ def _run(
             bar.__exit__()
     report = write_results(output, outcomes, about, level)
     _show(report, output)
+    statuses = {outcome.status for outcome in outcomes} | {o.judge["status"] for o in outcomes if o.judge is not None}
+    if "unavailable" in statuses:
+        click.echo("some questions could not be asked; the same command asks them again", err=True)
+        sys.exit(4)
     sys.exit(3 if any(outcome.score is None for outcome in outcomes) else 0)
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from .answers import Parsed, read_choice, read_json, read_number
 from .asking import Estimate, Judge, open_judge
 from .cache import Cache
-from .chat import Answer, Backend, ChatModel, Image, JudgeError, Message, Question
+from .chat import Answer, Backend, ChatModel, Image, JudgeError, JudgeUnavailableError, Message, Question
 from .encoding import Encoding
+from .yes_no import read_yes_no
 
 __all__ = [
     "Answer",
@@ -23,6 +24,7 @@ __all__ = [
     "Image",
     "Judge",
     "JudgeError",
+    "JudgeUnavailableError",
     "Message",
     "Parsed",
     "Question",
@@ -30,4 +32,5 @@ __all__ = [
     "read_choice",
     "read_json",
     "read_number",
+    "read_yes_no",
 ]

@@ -8,6 +8,9 @@ import urllib.parse
 
 from .chat import JudgeError
 
+HERE = "this machine"
+"""What is recorded of an endpoint on this machine, whatever its port."""
+
 
 def base_url(url: str) -> str:
     """The base URL of an endpoint, without a slash at its end.
@@ -32,6 +35,16 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def provider(url: str) -> str:
+    """Who serves an endpoint, as it is recorded: its host without port and path, since neither changes an answer.
+
+    >>> provider("https://openrouter.ai/api/v1"), provider("http://127.0.0.1:8000/v1")
+    ('openrouter.ai', 'this machine')
+    """
+    host = (urllib.parse.urlsplit(url).hostname or "").lower()
+    return HERE if _is_here(host) else host
+
+
 def is_private(url: str) -> bool:
     """Whether nobody on the way can read what is sent there: https, or this machine itself.
 
@@ -40,7 +53,11 @@ def is_private(url: str) -> bool:
     """
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
+    return parts.scheme == "https" or _is_here(host)
+
+
+def _is_here(host: str) -> bool:
     try:
-        return parts.scheme == "https" or host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or host == "0.0.0.0" or ipaddress.ip_address(host).is_loopback  # noqa: S104
     except ValueError:
         return False

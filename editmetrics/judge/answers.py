@@ -25,6 +25,10 @@ QUOTED = 200
 """So many characters of an answer are shown in the reason why it cannot be read."""
 
 
+DEEPEST = 50
+"""More brackets within brackets than this are no answer; Python's own readers end at some thousands."""
+
+
 @dataclass(frozen=True)
 class Parsed(Generic[T]):
     """What was read, and how: "strict" as it stood, or "repaired"."""
@@ -54,6 +58,8 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
     """  # noqa: E501
     text = _text(answer)
     model = model_of(schema)
+    if _nested(text) > DEEPEST:
+        unreadable(answer, f"it is nested deeper than {DEEPEST} levels")
     parsed: Literal["strict", "repaired"] = "strict"
     try:
         found = _loads(_unfenced(text))
@@ -141,12 +147,20 @@ def unreadable(answer: Answer | str, problem: str) -> NoReturn:
     raise SampleError(f"the answer cannot be read: {problem}. It was: {shown}", "unparseable")
 
 
-_THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>[ \t]*\n)", re.DOTALL)
+_THOUGHTS = re.compile(r"\A(?:\s*<think>.*?</think>|(?:(?!<think>).)*?</think>)", re.DOTALL)
 """The second is of chat templates that open the block themselves, so that the answer holds its end alone."""
-
-_SORRY = r"((i'm|i am) (very |really |so )?sorry|sorry|i apologi[sz]e|unfortunately)"
-_DECLINES = r"(can't|cannot|can not|won't|'m (unable|not able) to|am (unable|not able) to|must decline|decline to)"
-_REFUSAL = re.compile(rf"\s*{_SORRY}?[,.;:]?\s*(but )?\s*i ?{_DECLINES}\b", re.IGNORECASE)
+_SORRY = (
+    r"((i'm|i am) (very |really |so )?(sorry|afraid)|sorry|i apologi[sz]e|unfortunately|as an ai( language)?( model)?)"
+)
+_DECLINES = (
+    r"(can't|cannot|can not|won't|'m (unable|not able) to|am (unable|not able) to|must decline|decline to"
+    r"|(do not|don't) have the ability to)"
+)
+_REFUSAL = re.compile(
+    rf"\s*{_SORRY}?[,.;:]?\s*(but )?\s*i ?{_DECLINES}\b"
+    r"|\s*((很|非常)?抱歉|对不起)?[,.，。\s]*我(无法|不能|没有办法)",
+    re.IGNORECASE,
+)
 
 
 class _NothingToRepair(ValueError):
@@ -172,6 +186,15 @@ def _bare(text: str) -> Iterator[tuple[str, Literal["strict", "repaired"]]]:
 def _unfenced(text: str) -> str:
     fenced = re.fullmatch(r"```\w*\n(.*)\n?```", text, re.DOTALL)
     return fenced.group(1) if fenced and "```" not in fenced.group(1) else text
+
+
+def _nested(text: str) -> int:
+    """How many brackets are open at once, outside of texts in quotation marks."""
+    deepest = depth = 0
+    for mark in re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\\n]|\\.)*"', "", text)):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _loads(text: str) -> Any:

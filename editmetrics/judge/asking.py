@@ -7,17 +7,21 @@ import itertools
 import logging
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from ..sample import SampleError
 from .cache import Cache, key_of
-from .chat import Answer, Backend, JudgeError, Question
+from .chat import Answer, Backend, ChatModel, JudgeError, JudgeUnavailableError, Question
 from .endpoint import Endpoint
 from .local import Generator, Local
+
+PATIENCE = 3
+"""So many questions in a row are asked in vain, at least, before no more are asked."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +68,14 @@ def open_judge(
     (temperature, max_tokens, seed, extra, guided, images, timeout, retries, parallel, key_variable) or of `Local`
     (temperature, max_tokens, seed, batch_size).
 
-    Nothing is sent before the first question. Raises `JudgeError`: a key that is not set, a package that is not
-    installed, an endpoint that is no address.
+    Nothing is sent before the first question. Raises `JudgeError`: an endpoint that is no address, an option that is
+    wrong; `JudgeUnavailableError`: a key that is not set, a package that is not installed.
     """
     if (model is None) == (backbone is None) or (backbone is not None and endpoint is not None):
         raise JudgeError("open_judge takes the name of a model (and its endpoint), or a backbone=...; one of the two")
     wanted = ("json_repair",) if model is None else ("openai", "json_repair")
     if missing := [name for name in wanted if importlib.util.find_spec(name) is None]:
-        raise JudgeError(f"a judge needs {' and '.join(missing)}: pip install 'editmetrics[judge]'")
+        raise JudgeUnavailableError(f"a judge needs {' and '.join(missing)}: pip install 'editmetrics[judge]'")
     backend: Backend = (
         Local(backbone, **options)
         if backbone is not None
@@ -80,6 +84,34 @@ def open_judge(
     if isinstance(cache, bool):
         return Judge(backend, Cache() if cache else None, refresh=refresh)
     return Judge(backend, cache if isinstance(cache, Cache) else Cache(cache), refresh=refresh)
+
+
+def as_they_come(
+    model: ChatModel, questions: Iterable[Question], parallel: int | None = None
+) -> Iterator[tuple[int, Answer]]:
+    """`Judge.ask_each` of any chat model: one that lacks it gives its answers in their order."""
+    each = getattr(model, "ask_each", None)
+    if each is not None:
+        yield from each(questions, parallel=parallel)
+    else:
+        yield from enumerate(model.ask_all(questions, parallel=parallel))
+
+
+def ask_and_read(
+    model: ChatModel,
+    questions: Sequence[Question],
+    reads: Callable[[Question, Answer], bool],
+    progress: Callable[[Answer], object] | None = None,
+) -> list[Answer]:
+    """The answers in order; one that an earlier run kept, and that cannot be read, is asked again past the cache."""
+    answers = list(model.ask_all(questions, progress=progress))
+    stale = [n for n, answer in enumerate(answers) if answer.cached and not reads(questions[n], answer)]
+    refreshing = getattr(model, "refreshing", None)
+    if stale and refreshing is not None:
+        again = refreshing().ask_all([questions[number] for number in stale])
+        for number, answer in zip(stale, again, strict=True):
+            answers[number] = answer if answer.ok else answers[number]
+    return answers
 
 
 class Judge:
@@ -99,8 +131,8 @@ class Judge:
     def ask(self, question: Question | str, images: Iterable[Any] = (), **more: Any) -> Answer:
         """The answer to one question, or to a text about `images` (`more` as in `Question.of`).
 
-        Raises `SampleError` (`failed`, `refused` or `unparseable`) where there is no answer to this question, and
-        `JudgeError` where there can be none to any.
+        Raises `SampleError` (`failed`, `refused`, `unparseable` or `unavailable`) where there is no answer to this
+        question, and `JudgeError` where there can be none to any.
         """
         asked = question if isinstance(question, Question) else Question.of(question, images, **more)
         (answer,) = self._answers([asked], threading.Event())
@@ -114,33 +146,86 @@ class Judge:
         parallel: int | None = None,
         progress: Callable[[Answer], object] | None = None,
     ) -> Iterator[Answer]:
-        """The answers in the order of the questions, as they come; one that has none says why in its status.
+        """The answers in the order of the questions; one that has none says why in its status.
 
-        `parallel` requests are under way at once (default: the backend's), and `progress` is called with each answer.
-        Questions are taken from their iterator as they are needed, and answers are kept as soon as they are there: the
-        same call after a crash asks only what is missing. Who stops early waits for the requests under way, no longer.
-        Raises `JudgeError` where no question can be answered.
+        As `ask_each`, but an answer waits until those before it are there. `progress` is called with each answer as it
+        comes. Raises `JudgeError` where no question can be answered, after the answers before the first missing one.
+        """
+        waiting: dict[int, Answer] = {}
+        turn = 0
+        with closing(self.ask_each(questions, parallel=parallel)) as answers:
+            for number, answer in answers:
+                if progress is not None:
+                    progress(answer)
+                waiting[number] = answer
+                while turn in waiting:
+                    yield waiting.pop(turn)
+                    turn += 1
+
+    def ask_each(
+        self, questions: Iterable[Question], *, parallel: int | None = None
+    ) -> abc.Generator[tuple[int, Answer], None, None]:
+        """Each answer as soon as it is there, with the number of its question, from 0; none waits for a slow one.
+
+        `parallel` requests are under way at once (default: the backend's). Questions are taken from their iterator as
+        they are needed, and answers are kept as soon as they are there: the same call after a crash asks only what is
+        missing. Who stops early waits for the requests under way, no longer. Raises `JudgeError` where no question can
+        be answered, `JudgeUnavailableError` also when more questions in a row than are under way at once (and at least
+        `PATIENCE`) were `unavailable`; what was under way is given first.
         """
         parallel = self.backend.parallel if parallel is None else parallel
         if parallel < 1:
             raise JudgeError(f"parallel={parallel}; expected at least 1")
         stop = threading.Event()
-        waiting: deque[Future[list[Answer]]] = deque()
-        remaining = iter(questions)
+        running: dict[Future[list[Answer]], int] = {}
+        remaining, start = iter(questions), 0
+        error: JudgeError | None = None
+        in_vain = 0
         pool = ThreadPoolExecutor(parallel, thread_name_prefix="judge")
         try:
             while True:
-                while len(waiting) < 2 * parallel and (batch := list(itertools.islice(remaining, self._size))):
-                    waiting.append(pool.submit(self._answers, batch, stop))
-                if not waiting:
-                    return
-                for answer in waiting.popleft().result():
-                    if progress is not None:
-                        progress(answer)
-                    yield answer
+                while error is None and len(running) < 2 * parallel:
+                    if not (batch := list(itertools.islice(remaining, self._size))):
+                        break
+                    running[pool.submit(self._answers, batch, stop)] = start
+                    start += len(batch)
+                if not running:
+                    break
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=running.__getitem__):
+                    first = running.pop(future)
+                    if future.cancelled():
+                        continue
+                    try:
+                        answers = future.result()
+                    except JudgeError as raised:
+                        error = error or raised
+                        continue
+                    for number, answer in enumerate(answers, first):
+                        if answer.status == "unavailable":
+                            in_vain += 1
+                        elif not answer.cached and answer.asked:  # the backend has answered, whatever it said
+                            in_vain = 0
+                        yield number, answer
+                    if in_vain >= max(PATIENCE, parallel + 1):
+                        error = error or JudgeUnavailableError(
+                            f"{in_vain} questions in a row were asked in vain, and no more are; the last: "
+                            f"{answers[-1].reason}"
+                        )
+                if error is not None:
+                    stop.set()
+                    for future in list(running):
+                        if future.cancel():
+                            del running[future]
+            if error is not None:
+                raise error
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+    def refreshing(self) -> Judge:
+        """The same judge, which asks what the cache knows, too, and replaces it."""
+        return Judge(self.backend, self.cache, refresh=True)
 
     def estimate(self, questions: Iterable[Question]) -> Estimate:
         """What `ask_all` would take, without asking; equal questions count as one request where there is a cache.

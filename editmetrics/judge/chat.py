@@ -16,14 +16,18 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ..images import eight_bits, read_image
-from ..sample import EditMetricsError, SampleError, Status
+from ..sample import EditMetricsError, SampleError, Status, UnavailableError
 from .schema import json_schema
 
 Role = Literal["system", "user", "assistant"]
 
 
 class JudgeError(EditMetricsError):
-    """No question can be answered: no key, no such model, no connection, no credit, a cache that cannot be used."""
+    """No question can be answered: an option that is wrong, a cache that cannot be used."""
+
+
+class JudgeUnavailableError(JudgeError, UnavailableError):
+    """No question can be answered now and here: no key, no connection, no such model, no credit, no memory."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ class Answer:
     """What a model answered, and all that is known of where the answer comes from.
 
     - `text`: its words; None where there are none.
-    - `status`, `reason`: "ok", or why there is no answer: `refused`, `unparseable` (an empty answer) or `failed`.
+    - `status`, `reason`: "ok", or why there is no answer: `refused`, `unparseable` (an empty answer), `failed`, or
+      `unavailable`: the endpoint did not answer, which says nothing about the question.
     - `model`: the name that was asked for. `served`: the name that the server gave, often a dated snapshot;
       `fingerprint`: its own mark of the configuration, where it has one.
     - `created`: the server's date of the answer; `asked`: this machine's; both UTC, ISO 8601.
@@ -161,7 +166,7 @@ class ChatModel(Protocol):
         """The answers in the order of the questions; one without an answer has a status. Raises `JudgeError`."""
 
     def identity(self) -> dict[str, Any]:
-        """All that produces the answers, as JSON: model, endpoint, parameters, encoding of images."""
+        """All that produces the answers, as JSON: model, provider, parameters, encoding of images."""
 
 
 class Backend(Protocol):

@@ -15,11 +15,12 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .address import base_url, is_private
-from .chat import Answer, Image, JudgeError, Question, now
+from .address import base_url, is_private, provider
+from .bounded import TooLargeError, TooSlowTimeout, bounded_client
+from .chat import Answer, Image, JudgeError, JudgeUnavailableError, Question, now
 from .completion import read_completion
 from .encoding import Encoding
-from .failures import Failure, error_in, of_status
+from .failures import LIMITS, Failure, error_in, of_status, other_limit
 from .schema import json_schema
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Endpoint:
       they are.
     - `guided`: send the schema of a question, for servers that hold their answers to it.
     - `images`: how images are sent.
-    - `timeout`: seconds of silence after which a question fails; it is not asked again, having been paid for.
+    - `timeout`: seconds for an answer, after which it is given up; it is not asked again, having been paid for.
     - `retries`: how often a question is asked again after 408, 409, 429, 5xx or a cut connection.
     - `parallel`: how many requests are under way at once.
     """
@@ -93,7 +94,7 @@ class Endpoint:
         self._for_openai = endpoint is None or urllib.parse.urlsplit(self.url).hostname == "api.openai.com"
         self.key_variable = key_variable or (OPENAI_KEY if self._for_openai else OTHER_KEY)
         if not os.environ.get(self.key_variable) and (key_variable or self._for_openai):
-            raise JudgeError(
+            raise JudgeUnavailableError(
                 f"{self.url} wants a key, and {self.key_variable} is not set: export {self.key_variable}=..., or name "
                 "an endpoint that needs none with endpoint=http://localhost:8000/v1"
             )
@@ -104,14 +105,18 @@ class Endpoint:
         self._client: OpenAI | None = None
         self._process = 0
         self._reached = False
+        self._limit = "max_completion_tokens" if self._for_openai else "max_tokens"  # until the endpoint says otherwise
         if os.environ.get(self.key_variable) and not is_private(self.url):
             logger.warning("%s: the key and the images travel unencrypted; use https", self.url)
 
     def identity(self) -> dict[str, Any]:
-        """The endpoint, the model and its parameters. Asks the endpoint for its model where that is "any"."""
+        """Who serves it, the model and its parameters. Asks the endpoint for its model where that is "any".
+
+        Neither port nor path of the address, nor timeout, retries, parallel and key: none of them changes an answer.
+        """
         return {
             "judge": "endpoint",
-            "endpoint": self.url,
+            "endpoint": provider(self.url),
             "model": self._model(),
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
@@ -128,18 +133,34 @@ class Endpoint:
     def _answer(self, question: Question, stop: threading.Event) -> Answer:
         model, asked = self._model(), now()
         body = self._body(question)
-        attempt = 0
+        attempt, renamed = 0, False
         while True:
             found = self._post(body)
             if not isinstance(found, Failure):
                 return read_completion(found, model, asked)
+            if not renamed and (renamed := self._renamed_limit(found, body)):
+                continue
             if found.concerns == "all":
-                raise JudgeError(f"{self.url}: {found.reason}")
+                raise self._error(found)
             wait = self._wait(found, attempt)
             if wait is None or stop.wait(wait):
                 times = f" (asked {attempt + 1} times)" if attempt else ""
                 return Answer(None, found.status, f"{found.reason}{times}", model=model, asked=asked)
             attempt += 1
+
+    def _renamed_limit(self, failure: Failure, body: dict[str, Any]) -> bool:
+        """Whether the endpoint knows the longest answer by another name, under which `body` now has it."""
+        name = next((name for name in LIMITS if name in body), None)
+        other = None if name is None else other_limit(failure, name)
+        if name is None or other is None:
+            return False
+        body[other] = body.pop(name)
+        self._limit = other  # of all questions to come
+        return True
+
+    def _error(self, failure: Failure) -> JudgeError:
+        kind = JudgeUnavailableError if failure.status == "unavailable" else JudgeError
+        return kind(f"{self.url}: {failure.reason}")
 
     def _wait(self, failure: Failure, attempt: int) -> float | None:
         """Seconds until the question is asked again; None when it is not."""
@@ -161,10 +182,9 @@ class Endpoint:
                 len(parts) == 1 and parts[0]["type"] == "text"
             )  # some servers take a system message as text only
             messages.append({"role": message.role, "content": parts[0]["text"] if only_text else parts})
-        limit = "max_completion_tokens" if self._for_openai else "max_tokens"  # others often know the older name only
         optional: dict[str, Any] = {
             "temperature": self.temperature,
-            limit: self.max_tokens,
+            self._limit: self.max_tokens,
             "seed": None if self.seed is None else self.seed + question.round,
         }
         body: dict[str, Any] = {"model": self._model(), "messages": messages}
@@ -189,12 +209,13 @@ class Endpoint:
             if self.model == ANY:
                 found = self._call(lambda: models.list(extra_headers=self._headers()))
                 if isinstance(found, Failure):
-                    raise JudgeError(f"{self.url}: {found.reason}")
+                    raise self._error(Failure.for_all(found.reason))
                 listed = found.get("data")
                 names = [str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one] if listed else []
                 if len(names) != 1:
                     said = f"several models: {', '.join(sorted(names)[:20])}" if names else "no model"
-                    raise JudgeError(f"{self.url} serves {said}; give the name of one instead of {ANY!r}")
+                    kind = JudgeError if names else JudgeUnavailableError
+                    raise kind(f"{self.url} serves {said}; give the name of one instead of {ANY!r}")
                 self.model = names[0]
         return self.model
 
@@ -216,16 +237,17 @@ class Endpoint:
             return of_status(
                 error.status_code, scrubbed(error.response.text), error.response.headers, model=self.model, key=why
             )
-        except openai.APIConnectionError as error:
-            kind = type(error.__cause__).__name__
-            return self._broken(kind, scrubbed(str(error.__cause__) or kind))
+        except (openai.APIConnectionError, TooLargeError, TooSlowTimeout) as error:  # openai may wrap the latter two
+            cause = error.__cause__ or error
+            return self._broken(type(cause).__name__, scrubbed(str(cause) or type(cause).__name__))
         self._reached = True
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter of brackets in brackets in ...
             found = None
         if not isinstance(found, dict):
-            return Failure(f"the endpoint answered {status} with what is no JSON object: {text[:200]!r}")
+            said = f"the endpoint answered {status} with what is no JSON object: {text[:200]!r}"
+            return Failure(said, status="unavailable")
         inner = error_in(found)
         return found if inner is None else of_status(inner, text, headers, model=self.model, key=why)
 
@@ -233,12 +255,14 @@ class Endpoint:
         """What a connection means that failed by an exception of the HTTP library."""
         if kind.startswith("Connect"):  # ConnectError, ConnectTimeout; passing only where something has answered before
             advice = "is the server running, and is the address right?"
-            return Failure(
-                f"cannot be reached: {said}; {advice}", "question" if self._reached else "all", self._reached
-            )
+            reason = f"cannot be reached: {said}; {advice}"
+            return Failure(reason, passing=True, status="unavailable") if self._reached else Failure.for_all(reason)
+        if kind == "TooLargeError":
+            return Failure(said)
         if kind.endswith("Timeout"):
-            return Failure(f"no answer within {self.timeout:g} s; a larger timeout waits longer")
-        return Failure(f"the connection was cut: {said}", passing=True)
+            reason = f"no answer within {self.timeout:g} s; a larger timeout waits longer"
+            return Failure(reason, status="unavailable")
+        return Failure(f"the connection was cut: {said}", passing=True, status="unavailable")
 
     def _open(self) -> OpenAI:
         with self._lock:
@@ -246,7 +270,7 @@ class Endpoint:
                 try:
                     import openai
                 except ImportError as error:
-                    raise JudgeError(
+                    raise JudgeUnavailableError(
                         "asking an endpoint needs the openai package: pip install 'editmetrics[judge]'"
                     ) from error
                 self._client = openai.OpenAI(
@@ -254,7 +278,7 @@ class Endpoint:
                     base_url=self.url,
                     max_retries=0,
                     timeout=openai.Timeout(self.timeout, connect=CONNECT_TIMEOUT),
-                    http_client=openai.DefaultHttpxClient(follow_redirects=False),
+                    http_client=bounded_client(self.timeout, follow_redirects=False),
                 )
                 self._process = os.getpid()
         return self._client

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..sample import Status
+
+LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""The two names of the longest answer; each endpoint, and of some each model, knows one of them or both."""
 
 REFUSALS = frozenset(
     {"content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"}
@@ -38,7 +42,9 @@ class Failure:
     """Why a request brought no answer.
 
     `concerns`: this question, or all that would be asked. `passing`: whether asking again may help, and `wait`: after
-    how many seconds, where the server says so. `status`: what the question's answer gets.
+    how many seconds, where the server says so. `status`: what the question's answer gets; `unavailable` where it lies
+    in the endpoint or the key, not in an option or the question. `message`: the endpoint's own words, where it refused
+    the request as it was made.
     """
 
     reason: str
@@ -46,6 +52,26 @@ class Failure:
     passing: bool = False
     wait: float | None = None
     status: Status = "failed"
+    message: str = ""
+
+    @classmethod
+    def for_all(cls, reason: str) -> Failure:
+        """A failure of the endpoint or the key, which concerns every question."""
+        return cls(reason, "all", status="unavailable")
+
+
+def other_limit(failure: Failure, name: str) -> str | None:
+    """The name for the longest answer that an endpoint wants instead of `name`; None where that is not its complaint.
+
+    >>> said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    >>> other_limit(Failure("the endpoint answered 400", message=said), "max_tokens")
+    'max_completion_tokens'
+    """
+    said, other = failure.message.casefold(), LIMITS[name]
+    if not re.search(rf"\b{name}\b", said):
+        return None
+    unknown = re.search(r"unrecogni[sz]ed|unknown|unsupported|not supported|not permitted|extra inputs?", said)
+    return other if re.search(rf"\b{other}\b", said) or (unknown and name == "max_completion_tokens") else None
 
 
 def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str, key: str) -> Failure:
@@ -55,23 +81,24 @@ def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str,
     if codes & REFUSALS or (status == 403 and codes & {"flagged_input"}):
         return Failure(f"the endpoint declined the question: {message}", status="refused")
     if status == 402 or codes & NO_CREDIT:
-        return Failure(f"{said}. There is no credit left for {model}; what was answered is in the cache", "all")
+        return Failure.for_all(f"{said}. There is no credit left for {model}; what was answered is in the cache")
     if status in (401, 403):
-        return Failure(f"{said}. {key}", "all")
+        return Failure.for_all(f"{said}. {key}")
     if status == 404 or "model_not_found" in codes:
-        return Failure(
-            f"{said}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1", "all"
+        return Failure.for_all(
+            f"{said}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1"
         )
     if 300 <= status < 400:
         target = headers.get("location", "elsewhere")
-        return Failure(f"{said}: it redirects to {target}, which is not followed; give that address", "all")
+        return Failure.for_all(f"{said}: it redirects to {target}, which is not followed; give that address")
     if status in (408, 409, 429) or status >= 500:
-        return Failure(said, passing=True, wait=retry_after(headers))
+        return Failure(said, passing=True, wait=retry_after(headers), status="unavailable")
     if parameter in PARAMETERS:
-        return Failure(f"{said}. Change {PARAMETERS[parameter]}: None leaves it to the endpoint", "all")
+        reason = f"{said}. Change {PARAMETERS[parameter]}: None leaves it to the endpoint"
+        return Failure(reason, "all", message=message)
     if status == 413:
         return Failure(f"{said}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller")
-    return Failure(said)
+    return Failure(said, message=message)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -107,7 +134,7 @@ def _said(text: str) -> tuple[str, set[str], str | None]:
     """An error body's message, its codes, and the parameter it complains of, in the forms that servers use."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _short(text), set(), None
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):

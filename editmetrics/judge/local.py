@@ -66,7 +66,10 @@ class Local:
         }
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
-        """One answer a question; a batch that fails is halved, down to the question that is at fault."""
+        """One answer a question; a batch that fails is halved, down to the question that is at fault.
+
+        What this machine's memory does not hold alone is `unavailable`: a larger machine may answer it.
+        """
         model = str(self._description().get("model", "local"))
         try:
             with self._turn:
@@ -77,6 +80,8 @@ class Local:
                 reason = f"{type(error).__name__}: {error}"
                 if isinstance(error, SampleError):
                     status, reason = error.status, str(error)
+                elif _no_memory(error):
+                    status, reason = "unavailable", f"this machine has too little memory for it: {reason}"
                 return [Answer(None, status, reason, model=model, asked=now())]
         else:
             return [
@@ -105,3 +110,9 @@ class Local:
         ]
         images = question.images()
         return self.backbone.prompt(chat, [self.backbone.see(image.pixels(), among=len(images)) for image in images])
+
+
+def _no_memory(error: Exception) -> bool:
+    """Whether memory ran out: Python's own error, and those of torch on every device."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "out of memory" in str(error).casefold()

@@ -16,12 +16,14 @@ LIMIT = 10.0
 
 @dataclass
 class Reply:
-    """What the server sends back. `cut` ends the connection in the middle of the body."""
+    """What the server sends back. `cut` ends the connection in the middle of the body; `endless` sends the body again
+    and again, in chunks, until nobody listens."""
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    endless: bool = False
 
 
 @dataclass
@@ -73,7 +75,8 @@ class Server(ThreadingHTTPServer):
         self.answer: Callable[[Request], Reply] | None = None
         self.models = ["judge"]
         self.under_way = self.most_under_way = 0
-        self.released = threading.Event()
+        self.released, self.left = threading.Event(), threading.Event()
+        self.sent = 0
         self.lock = threading.Lock()
 
     def reply(self, *replies: Any) -> None:
@@ -117,6 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         return request
 
     def _send(self, reply: Reply) -> None:
+        if reply.endless:
+            self._send_for_ever(reply)
+            return
         data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
@@ -127,6 +133,19 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.cut:
             self.wfile.flush()
             self.close_connection = True
+
+    def _send_for_ever(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        chunk = b"%x\r\n%s\r\n" % (len(reply.body), reply.body)
+        try:
+            while not self.server.released.is_set():
+                self.wfile.write(chunk)
+                self.server.sent += len(reply.body)
+        except OSError:
+            self.server.left.set()
 
     def log_message(self, *_: Any) -> None:
         pass

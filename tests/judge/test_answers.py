@@ -120,6 +120,15 @@ def test_what_is_not_clear_is_no_number(text):
     assert raised.value.status == "unparseable"
 
 
+@pytest.mark.parametrize("mark", ["[", '{"a":', '[{"a":'])
+def test_a_deep_answer_is_unparseable_in_words(mark):
+    for text in (mark * 100_000, '{"score": 7, "why": ' + mark * 100, '{"score": ' + "[" * 60 + "]" * 60 + "}"):
+        with pytest.raises(SampleError, match="nested deeper than 50 levels") as raised:
+            read_json(text, SCORE)
+        assert raised.value.status == "unparseable"
+    assert read_json('{"score": 7, "why": "' + "[" * 100 + '"}', BOTH).value["score"] == 7  # these are words
+
+
 def test_a_repair_never_changes_the_number():
     """Damage of any kind to an answer: it is read as what it was, or not at all."""
     random = np.random.default_rng(0)

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from editmetrics import SampleError
-from editmetrics.judge import Answer, Cache, Encoding, Estimate, JudgeError, Question
+from editmetrics.judge import Answer, Cache, Encoding, Estimate, JudgeError, Question, open_judge
+from editmetrics.judge.asking import ask_and_read
 from editmetrics.judge.cache import key_of
 
-from .server import LIMIT, Reply, completion, problem
+from .server import LIMIT, Reply, Server, completion, problem
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 
@@ -71,11 +72,64 @@ def test_another_endpoint_is_another_model(server, judge):
     assert key_of(one, Question.of("?")) != key_of(one | {"endpoint": "http://other/v1"}, Question.of("?"))
 
 
-@pytest.mark.parametrize("options", [{"timeout": 9.0}, {"retries": 0}, {"parallel": 1}])
+@pytest.mark.parametrize(
+    "options", [{"timeout": 9.0}, {"retries": 0}, {"parallel": 1}, {"key_variable": "HOME"}, {"port": 0}, {"path": 0}]
+)
 def test_what_does_not_change_the_answer_does_not(server, judge, options):
-    judge().ask("?")
-    judge(**options).ask("?")
+    asked = judge()
+    asked.ask("?")
+    if "port" in options:
+        with Server() as moved:
+            threading.Thread(target=moved.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            options = {"endpoint": moved.url}
+            assert judge(**options).ask("?").cached
+            moved.shutdown()
+    if "path" in options:
+        options = {"endpoint": server.url.replace("127.0.0.1", "localhost") + "/openai"}
+    again = judge(**options)
+    assert again.ask("?").cached
+    assert again.identity() == asked.identity()
     assert len(server.requests) == 1
+
+
+def test_a_provider_is_its_host(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    hosts = {
+        "http://localhost:8000/v1": "this machine",
+        "http://[::1]:1/v1": "this machine",
+        "https://openrouter.ai/api/v1": "openrouter.ai",
+        "https://OpenRouter.ai:8443/v1": "openrouter.ai",
+        "http://gpu-server:8000/v1": "gpu-server",
+        None: "api.openai.com",
+    }
+    assert {url: open_judge("m", endpoint=url).identity()["endpoint"] for url in hosts} == hosts
+
+
+def test_refreshing_asks_past_the_cache_and_replaces(server, judge):
+    server.reply("old", "new")
+    asked = judge()
+    assert [asked.ask("?").text, asked.refreshing().ask("?").text, asked.ask("?").text] == ["old", "new", "new"]
+
+
+def test_what_cannot_be_read_and_was_kept_is_asked_again_once(server, judge):
+    server.answer = lambda request: Reply(completion("?" if request.text == "bad" else "yes"))
+    questions = [Question.of(text) for text in ("good", "bad")]
+    asked = []
+
+    def reads(question, answer):
+        return answer.text == "yes"
+
+    for _ in range(3):
+        server.requests.clear()
+        assert [answer.text for answer in ask_and_read(judge(), questions, reads)] == ["yes", "?"]
+        asked.append([request.text for request in server.requests])
+    assert [sorted(one) for one in asked] == [["bad", "good"], ["bad"], ["bad"]]
+    server.reply("yes")
+    server.answer = None
+    assert [answer.text for answer in ask_and_read(judge(), questions, reads)] == ["yes", "yes"]
+    server.requests.clear()
+    assert [answer.text for answer in ask_and_read(judge(), questions, reads)] == ["yes", "yes"]
+    assert server.requests == []
 
 
 def test_refresh_asks_again_and_replaces(server, judge):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
+import json
 import logging
 import threading
 import time
@@ -15,8 +17,9 @@ from PIL import Image as PILImage
 from PIL import JpegImagePlugin
 
 from editmetrics import SampleError
-from editmetrics.judge import Encoding, JudgeError, Message, Question, endpoint, open_judge
+from editmetrics.judge import Encoding, JudgeError, JudgeUnavailableError, Message, Question, endpoint, open_judge
 from editmetrics.judge.chat import Image
+from editmetrics.sample import UnavailableError
 
 from .server import LIMIT, Reply, Server, completion, problem
 
@@ -111,7 +114,7 @@ def test_retries_are_bounded(server, judge, passing):
     server.reply(passing)
     with pytest.raises(SampleError, match=r"asked 3 times") as raised:
         judge(retries=2).ask("?")
-    assert raised.value.status == "failed"
+    assert raised.value.status == "unavailable"
     assert len(server.requests) == 3
 
 
@@ -139,8 +142,10 @@ def test_a_bad_request_costs_its_question_only_and_is_not_repeated(server, judge
 )  # fmt: skip
 def test_what_is_wrong_for_all_questions_stops_the_run_at_once(server, judge, reply, said):
     server.reply(reply)
-    with pytest.raises(JudgeError, match=said):
+    unavailable = "Change" not in said  # an option that is wrong lies in the call
+    with pytest.raises(JudgeUnavailableError if unavailable else JudgeError, match=said) as raised:
         list(judge(parallel=1).ask_all([Question.of("one"), Question.of("two"), Question.of("three")]))
+    assert isinstance(raised.value, UnavailableError) is unavailable
     assert len(server.requests) <= 2  # the second may be under way before the first is known to have failed
 
 
@@ -163,15 +168,160 @@ def test_a_server_that_is_silent_is_given_up(server, judge):
     server.answer = lambda request: (server.released.wait(LIMIT), Reply(completion()))[1]
     with pytest.raises(SampleError, match=r"no answer within 0\.2 s") as raised:
         judge(timeout=0.2).ask("?")
-    assert raised.value.status == "failed"
+    assert raised.value.status == "unavailable"
     assert len(server.requests) == 1  # it was paid for, and would take as long again
 
 
 def test_an_endpoint_that_is_not_there(tmp_path):
     with Server() as gone:
         url = gone.url
-    with pytest.raises(JudgeError, match=r"cannot be reached: .*is the server running"):
+    with pytest.raises(JudgeUnavailableError, match=r"cannot be reached: .*is the server running"):
         open_judge("judge", endpoint=url).ask("?")
+
+
+@pytest.mark.parametrize("status", [200, 500, 400])
+def test_an_answer_without_an_end_is_read_to_a_limit(server, judge, monkeypatch, status):
+    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**20)
+    server.reply(Reply(b" " * 2**14, status, endless=True))
+    with pytest.raises(SampleError, match=r"the answer is larger than 1 MB") as raised:
+        judge().ask("?")
+    assert raised.value.status == "failed"
+    assert server.left.wait(LIMIT)  # the connection is closed
+    assert server.sent < 16 * 2**20  # what fits in buffers between here and there
+    assert len(server.requests) == 1
+
+
+def test_a_compressed_answer_is_bounded_as_it_is_read(server, judge, monkeypatch):
+    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**20)
+    packed = gzip.compress(b" " * 2**24)
+    server.reply(Reply(packed, headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(SampleError, match=r"larger than 1 MB"):
+        judge().ask("?")
+    server.reply(Reply(gzip.compress(json.dumps(completion("packed")).encode()), headers={"Content-Encoding": "gzip"}))
+    assert judge().ask("?").text == "packed"
+
+
+def test_an_answer_that_trickles_is_given_up_in_time(server, judge):
+    server.reply(Reply(b" ", endless=True))
+    started = time.monotonic()
+    with pytest.raises(SampleError, match=r"no answer within 0\.3 s") as raised:
+        judge(timeout=0.3).ask("?")
+    assert time.monotonic() - started < 5  # seconds; it never falls silent
+    assert raised.value.status == "unavailable"
+
+
+def test_the_list_of_models_is_bounded_too(server, judge, monkeypatch):
+    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**10)
+    server.models = ["x" * 2**12]
+    with pytest.raises(JudgeUnavailableError, match="larger than"):
+        judge("any").ask("?")
+
+
+def test_an_endpoint_that_went_down_is_not_asked_for_every_question(server, judge):
+    server.answer = lambda request: Reply(completion()) if request.text == "0" else Reply(problem("down"), 503)
+    answers, questions = [], [Question.of(str(number)) for number in range(200)]
+    with pytest.raises(JudgeUnavailableError, match=r"in a row were asked in vain.*503: down"):
+        answers.extend(judge(parallel=1, retries=1).ask_all(questions))
+    assert [answer.status for answer in answers[:3]] == ["ok", "unavailable", "unavailable"]
+    assert len(server.requests) <= 2 * 7  # the first, three in vain, and what was under way
+
+
+def test_now_and_then_an_answer_that_does_not_come_stops_nothing(server, judge):
+    server.answer = lambda request: Reply(completion() if int(request.text) % 3 else problem("down"),
+                                          200 if int(request.text) % 3 else 503)  # fmt: skip
+    answers = list(judge(parallel=1, retries=0).ask_all([Question.of(str(number)) for number in range(30)]))
+    assert [answer.status for answer in answers] == ["unavailable", "ok", "ok"] * 10
+
+
+def test_the_cache_does_not_hide_an_endpoint_that_is_down(server, judge):
+    even = [Question.of(str(number)) for number in range(0, 60, 2)]
+    list(judge().ask_all(even))
+    server.reply(Reply(problem("down"), 503))
+    server.requests.clear()
+    with pytest.raises(JudgeUnavailableError):
+        list(judge(parallel=1, retries=0).ask_all([Question.of(str(number)) for number in range(60)]))
+    assert len(server.requests) <= 6
+
+
+def test_what_was_answered_comes_before_the_error(server, judge):
+    """A first question that is slow, nine others that are answered, and then no credit."""
+    others = threading.Semaphore(0)
+
+    def answer(request):
+        if request.text == "0":
+            assert all(others.acquire(timeout=LIMIT) for _ in range(9))
+        elif int(request.text) > 9:
+            return Reply(problem("no credit"), 402)
+        else:
+            others.release()
+        return Reply(completion(request.text))
+
+    server.answer = answer
+    found = []
+    with pytest.raises(JudgeUnavailableError, match="no credit"):
+        found.extend(judge(cache=False).ask_all([Question.of(str(number)) for number in range(30)], parallel=2))
+    assert [answer.text for answer in found] == [str(number) for number in range(10)]
+
+
+# ------------------------------------------------------------------ the name of the longest answer
+
+AZURE = problem(
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    param="max_tokens", code="unsupported_parameter",
+)  # fmt: skip
+
+
+def knows(name, refusal):
+    """An endpoint that refuses the other name of the longest answer."""
+
+    def answer(request):
+        return Reply(completion()) if name in request.body else Reply(refusal, 400)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "refusal"),
+    [
+        ("endpoint", "max_completion_tokens", AZURE),
+        ("endpoint", "max_completion_tokens", {"detail": "max_tokens: use max_completion_tokens"}),
+        ("openai", "max_tokens", problem("Unrecognized request argument supplied: max_completion_tokens")),
+        ("openai", "max_tokens", problem("Extra inputs are not permitted: max_completion_tokens", param="x")),
+    ],
+)
+def test_the_longest_answer_has_the_name_that_the_endpoint_knows(server, judge, monkeypatch, url, name, refusal):
+    server.answer = knows(name, refusal)
+    if url == "openai":
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        asked = open_judge("judge", max_tokens=7)
+    else:
+        asked = judge(max_tokens=7)
+    assert [asked.ask(text).text for text in "ab"] == ["fine", "fine"]
+    assert [request.body.get(name) for request in server.requests] == [None, 7, 7]  # it is learned once
+    assert "max_completion_tokens" not in asked.identity()
+
+
+@pytest.mark.parametrize(
+    "refusal", [problem("max_tokens is too large: 7", param="max_tokens"), problem("temperature", param="temperature")]
+)
+def test_another_complaint_is_not_one_of_the_name(server, judge, refusal):
+    server.reply(Reply(refusal, 400))
+    with pytest.raises(JudgeError, match="Change"):
+        judge(max_tokens=7).ask("?")
+    assert len(server.requests) == 1
+
+
+def test_an_endpoint_that_knows_neither_name_is_asked_twice(server, judge):
+    server.answer = lambda request: Reply(
+        problem("Unsupported: max_tokens, max_completion_tokens", param="max_tokens"), 400
+    )
+    with pytest.raises(JudgeError, match="Unsupported"):
+        judge(max_tokens=7).ask("?")
+    assert len(server.requests) == 2
+
+
+# ------------------------------------------------------------------ going away
 
 
 def test_an_endpoint_that_goes_away_costs_the_questions_that_it_missed(judge, server):
@@ -211,8 +361,10 @@ def test_a_stopped_run_waits_for_no_retry(server, judge, monkeypatch):
         (completion(None), "unparseable", "answered nothing"),
         (completion(" \n"), "unparseable", "answered nothing"),
         (completion("", finish="length"), "unparseable", "larger max_tokens"),
-        (Reply(b"<html>busy</html>"), "failed", "no JSON object.*busy"),
-        (Reply(["a", "list"]), "failed", "no JSON object"),
+        (Reply(b"<html>busy</html>"), "unavailable", "no JSON object.*busy"),
+        (Reply(["a", "list"]), "unavailable", "no JSON object"),
+        (Reply(b"[" * 200_000), "unavailable", "no JSON object"),
+        (Reply(b"[" * 200_000, 400), "failed", "answered 400"),
         (Reply({"choices": []}), "failed", "no chat completion"),
         (Reply({"choices": ["what"]}), "failed", "no chat completion"),
         (Reply({"error": "what"}), "failed", "what"),
@@ -286,7 +438,46 @@ def test_a_slow_answer_keeps_its_place(server, judge):
     server.answer = answer
     seen = []
     asked = judge().ask_all((Question.of(str(number)) for number in range(4)), parallel=2, progress=seen.append)
-    assert [answer.text for answer in asked] == ["0", "1", "2", "3"] == [answer.text for answer in seen]
+    assert [answer.text for answer in asked] == ["0", "1", "2", "3"] == sorted(answer.text for answer in seen)
+
+
+def test_one_slow_answer_keeps_no_other_waiting(server, judge):
+    """The first of 60 is answered after all others, which a window of answers in order would never come to."""
+    others = threading.Semaphore(0)
+
+    def answer(request):
+        if request.text == "0":
+            assert all(others.acquire(timeout=LIMIT) for _ in range(59))
+        else:
+            others.release()
+        return Reply(completion(request.text))
+
+    server.answer = answer
+    questions = [Question.of(str(number)) for number in range(60)]
+    each = list(judge().ask_each(questions, parallel=3))
+    assert sorted(number for number, _ in each) == list(range(60))
+    assert all(answer.text == str(number) for number, answer in each)
+    assert [answer.text for answer in judge().ask_all(questions)] == [str(number) for number in range(60)]
+
+
+@pytest.mark.parametrize("slow", [1, 2])
+def test_slow_answers_leave_their_order_alone(server, judge, slow):
+    """As many as are allowed at once less one are blocked until everything else is answered."""
+    others, left = threading.Event(), set(range(slow, 20 + slow))
+
+    def answer(request):
+        if int(request.text) < slow:
+            assert others.wait(LIMIT)
+        else:
+            with server.lock:
+                left.discard(int(request.text))
+                if not left:
+                    others.set()
+        return Reply(completion(request.text))
+
+    server.answer = answer
+    asked = judge().ask_all([Question.of(str(number)) for number in range(20 + slow)], parallel=slow + 1)
+    assert [answer.text for answer in asked] == [str(number) for number in range(20 + slow)]
 
 
 def test_questions_are_taken_as_they_are_needed(server, judge):
@@ -294,7 +485,7 @@ def test_questions_are_taken_as_they_are_needed(server, judge):
     answers = judge(parallel=2).ask_all(Question.of(str(taken.append(number))) for number in range(1000))
     next(answers)
     answers.close()
-    assert len(taken) <= 4
+    assert len(taken) <= 20  # two under way, two waiting, and as many as were answered before the first
 
 
 # ------------------------------------------------------------------ the key

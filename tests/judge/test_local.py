@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from editmetrics import SampleError
-from editmetrics.judge import ChatModel, JudgeError, Message, Question, open_judge
+from editmetrics.judge import ChatModel, JudgeError, JudgeUnavailableError, Message, Question, open_judge
 from editmetrics.judge.chat import Image
 
 PIXELS = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
@@ -29,7 +29,11 @@ class Echo:
         texts = [prompt[-1][1][-1] for prompt in prompts]
         self.calls.append((texts, max_tokens, temperature, seed))
         if "explode" in texts:
-            raise RuntimeError("out of memory")
+            raise RuntimeError("broken")
+        if "too big" in texts:
+            raise MemoryError("cannot allocate 253 MiB")
+        if "too big for the GPU" in texts:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         if "too long" in texts:
             raise SampleError("the prompt has too many tokens", "skipped")
         return ["" if text == "say nothing" else str(prompt) for text, prompt in zip(texts, prompts, strict=True)]
@@ -62,7 +66,13 @@ def test_with_a_temperature_each_is_asked_alone_with_its_own_seed():
 @pytest.mark.parametrize(
     ("bad", "status", "said"),
     [
-        ("explode", "failed", "RuntimeError: out of memory"),
+        ("explode", "failed", "RuntimeError: broken"),
+        ("too big", "unavailable", "this machine has too little memory for it: MemoryError: cannot allocate 253 MiB"),
+        (
+            "too big for the GPU",
+            "unavailable",
+            "this machine has too little memory for it: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        ),
         ("too long", "skipped", "the prompt has too many tokens"),
         ("say nothing", "unparseable", "the model answered nothing"),
     ],
@@ -72,6 +82,13 @@ def test_a_bad_question_costs_itself_only(bad, status, said):
     answers = list(open_judge(backbone=Echo()).ask_all([Question.of(text) for text in texts]))
     assert [answer.status for answer in answers] == ["ok", "ok", status, "ok", "ok"]
     assert (answers[2].text, answers[2].reason) == (None, said)
+
+
+def test_a_machine_that_is_too_small_for_all_is_said_once():
+    echo = Echo()
+    with pytest.raises(JudgeUnavailableError, match="too little memory"):
+        list(open_judge(backbone=echo, batch_size=1).ask_all([Question.of("too big", round=n) for n in range(50)]))
+    assert len(echo.calls) < 10
 
 
 def test_a_real_backbone_is_a_judge(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from editmetrics import Sample, create_metric
 from editmetrics.judge import JudgeError, endpoint
 from editmetrics.plugins.vie_score.prompts import PERCEPTUAL_QUALITY, semantic_consistency
+from editmetrics.sample import UnavailableError
 from tests.judge.server import Reply, Server, completion
 
 SAMPLE = Sample("a", np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 90, np.uint8), prompt="make it bright")
@@ -48,6 +49,10 @@ def answers(server, consistency, quality):
         return said if isinstance(said, Reply) else Reply(completion(said))
 
     server.answer = answer
+
+
+def instruction(request):
+    return request.text.rpartition(": ")[2].strip()
 
 
 def metric(server, **options):
@@ -129,9 +134,70 @@ def test_what_is_known_is_not_asked_again_and_the_estimate_says_so(server):
 def test_an_endpoint_that_fails_costs_the_samples_and_is_not_asked_for_each_again(server):
     server.reply(Reply({"error": {"message": "no such model", "code": "model_not_found"}}, status=404))
     samples = [Sample(str(row), SAMPLE.edited, SAMPLE.source, prompt=str(row)) for row in range(6)]
-    scores = metric(server, parallel=1).score(samples)
-    assert {score.status for score in scores} == {"failed"}
-    assert len(server.requests) <= 4  # not a bisection of the batch, with each half asked anew
+    asked = metric(server, parallel=1)
+    with pytest.raises(UnavailableError, match="no such model"):
+        asked.score_batch([asked.prepare(sample) for sample in samples])
+    assert len(server.requests) <= 4
+
+
+def test_an_answer_that_does_not_come_makes_its_sample_unavailable_and_no_other(server):
+    def answer(request):
+        if instruction(request) == "1":
+            return Reply({"error": {"message": "busy"}}, status=503)
+        return Reply(completion(rating(9, 4)))
+
+    server.answer = answer
+    asked = metric(server, retries=0, parallel=2)
+    prepared = [asked.prepare(Sample(f"{row}", SAMPLE.edited, SAMPLE.source, prompt=f"{row}")) for row in range(4)]
+    scores = asked.score_batch(prepared)
+    assert [score.status for score in scores] == ["ok", "unavailable", "ok", "ok"]
+    assert dict(scores[1]) == {"perceptual_quality": 4}
+    server.answer = lambda request: Reply(completion(rating(9, 4)))
+    server.requests.clear()
+    assert [score.status for score in asked.score_batch(prepared)] == ["ok"] * 4
+    assert len(server.requests) == 1
+
+
+def test_what_was_answered_before_the_judge_went_away_counts(server):
+    def answer(request):
+        gone = instruction(request) in ("2", "3")
+        return Reply({"error": {"message": "no credit"}}, 402) if gone else Reply(completion(rating(9, 4)))
+
+    server.answer = answer
+    asked = metric(server, retries=0, parallel=1)
+    prepared = [asked.prepare(Sample(f"{row}", SAMPLE.edited, SAMPLE.source, prompt=f"{row}")) for row in range(4)]
+    scores = asked.score_batch(prepared)
+    assert [score.status for score in scores] == ["ok", "ok", "unavailable", "unavailable"]
+    assert "no credit left" in scores[2].reason
+
+
+@pytest.mark.parametrize(
+    "options", [{"parallel": 2}, {"cache": False}, {"timeout": 9.0}, {"retries": 0}, {"key_variable": "HOME"}]
+)
+def test_what_changes_no_number_is_named_a_runtime_option(server, options):
+    plain, other = metric(server), metric(server, **options)
+    for one in (plain, other):
+        one.load()
+    assert set(options) | {"endpoint"} <= type(plain).runtime_options
+    assert plain.judge.identity() == other.judge.identity()
+
+
+def test_more_parameters_reach_the_endpoint_and_the_identity(server):
+    answers(server, [rating(9, 4)], [rating(8, 9)])
+    asked = create_metric(f"vie_score:model=judge,endpoint={server.url},extra={{'reasoning_effort': 'low'}}")
+    asked(SAMPLE)
+    assert {request.body["reasoning_effort"] for request in server.requests} == {"low"}
+    assert asked.identity()["judge"]["extra"] == {"reasoning_effort": "low"}
+    assert "extra" not in type(asked).runtime_options
+
+
+def test_an_endpoint_that_is_down_is_known_when_any_model_is_asked_for():
+    with Server() as gone:
+        url = gone.url
+    asked = create_metric("vie_score", model="any", endpoint=url)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            asked.load()
 
 
 def test_without_a_key_nothing_begins():

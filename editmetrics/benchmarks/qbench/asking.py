@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,14 +19,17 @@ import numpy as np
 
 from ...images import decoder
 from ...judge import Answer, ChatModel, Question
+from ...judge.asking import as_they_come
+from ...sample import SampleError
 from .items import BenchmarkError, Item
 from .outcomes import Outcome, outcome_of
 from .prompts import Prompts
 from .reading import Benchmark
+from .reading_answers import read_judgement
 from .record import Record, key_of
 
 Progress = Callable[[str, int, Answer], object]
-"""Called with "asking" or "judging", how many questions there are to ask, and each answer."""
+"""Called with "asking", "judging" or "judging again", how many questions there are to ask, and each answer."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,10 @@ def ask(
     - `shuffle`: so many more rounds of the questions with options, in other orders.
     - `refresh`: ask everything again (open the models with `refresh=True`, too, or their caches answer).
 
-    Raises `BenchmarkError`: the folder holds the answers of another model; `JudgeError`: no question can be answered.
+    A judgement that cannot be read, or that the judge declined, is asked once more by each call, past the cache.
+
+    Raises `BenchmarkError`: the folder holds the answers of another model; `JudgeError`: no question can be answered,
+    `JudgeUnavailableError`: now and here; what was answered until then is kept.
     """
     prompts = prompts or benchmark.format.prompts
     folder = Path(folder)
@@ -111,7 +117,8 @@ def ask(
         _check_model(record, by, folder)
         record.start(run)
         requests = [_request(item, prompts.ask(item, order), by, number) for item, number, order in asked]
-        _ask_all(record, model, requests, parallel, refresh, progress, "asking")
+        known = set() if refresh else {key for key, answer in record.answers.items() if _settled(answer)}
+        _ask_all(record, model, [one for one in requests if one.key not in known], parallel, progress, "asking")
         judgements = _judge(record, judge, judged_by, prompts, asked, requests, parallel, refresh, progress)
         root = benchmark.path.parent.resolve()
         outcomes = [
@@ -155,7 +162,14 @@ def _judge(
             key = key_of(dict(by), text, prompts.judge_system, None, "")
             question = Question.of(text, system=prompts.judge_system or None)
             wanted[request.key] = _Request(key, f"{item.id} (judged)", question)
-    _ask_all(record, judge, list(wanted.values()), parallel, refresh, progress, "judging")
+    before = {} if refresh else {one.key: record.answers.get(one.key) for one in wanted.values()}
+    unread = [
+        one for one in wanted.values() if (known := before.get(one.key)) and _settled(known) and not _rates(known)
+    ]
+    missing = [one for one in wanted.values() if not (known := before.get(one.key)) or not _settled(known)]
+    _ask_all(record, judge, missing, parallel, progress, "judging")
+    again = judge.refreshing() if hasattr(judge, "refreshing") else judge  # the cache has the answer that is unreadable
+    _ask_all(record, again, unread, parallel, progress, "judging again")
     return {key: record.answers[request.key] for key, request in wanted.items()}
 
 
@@ -164,16 +178,19 @@ def _ask_all(
     model: ChatModel,
     requests: Sequence[_Request],
     parallel: int | None,
-    refresh: bool,
     progress: Progress | None,
     doing: str,
 ) -> None:
-    """Ask what the record has no answer to, or a failure only, and keep each answer at once."""
-    known = () if refresh else {key for key, answer in record.answers.items() if _settled(answer)}
-    missing = list({request.key: request for request in requests if request.key not in known}.values())
-    answers: Iterator[Answer] = model.ask_all((request.question for request in missing), parallel=parallel)
-    for request, answer in zip(missing, answers, strict=True):
-        record.write(request.key, answer, request.of)
+    """Ask `requests`, each key once, and keep each answer as soon as it is there.
+
+    An answer that did not come (`unavailable`) is known for this run only, and is no line of the record.
+    """
+    missing = list({request.key: request for request in requests}.values())
+    for number, answer in as_they_come(model, (request.question for request in missing), parallel):
+        if answer.status == "unavailable":
+            record.answers.setdefault(missing[number].key, answer)
+        else:
+            record.write(missing[number].key, answer, missing[number].of)
         if progress is not None:
             progress(doing, len(missing), answer)
 
@@ -181,6 +198,15 @@ def _ask_all(
 def _settled(answer: Answer) -> bool:
     """Whether asking again would be no more than asking twice."""
     return answer.status in ("ok", "unparseable", "refused")
+
+
+def _rates(judgement: Answer) -> bool:
+    """Whether a judge's answer holds a score."""
+    try:
+        read_judgement(judgement)
+    except SampleError:
+        return False
+    return True
 
 
 def _check_model(record: Record, by: Mapping[str, Any], folder: Path) -> None:

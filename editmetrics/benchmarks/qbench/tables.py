@@ -71,7 +71,7 @@ def status_table(models: Mapping[str, Sequence[Outcome]]) -> CountTable:
 def _statuses(found: Sequence[Outcome]) -> list[int]:
     read = [sum(outcome.status == "ok" and outcome.how == how for outcome in found) for how in ("strict", "repaired")]
     bad = [sum(outcome.status == status for outcome in found) for status in ("unparseable", "refused")]
-    failed = sum(outcome.status in ("failed", "skipped") for outcome in found)
+    failed = sum(outcome.status in ("failed", "skipped", "unavailable") for outcome in found)
     return [len(found), *read, *bad, failed, sum(outcome.status == "ok" and outcome.score is None for outcome in found)]
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...judge import Answer, Image, JudgeError, Message, Question, read_choice
+from ...judge import Answer, Image, JudgeError, Message, Question, read_yes_no
 from ...judge.answers import is_refusal
+from ...judge.asking import ask_and_read
 from ...sample import EditMetricsError, Sample, SampleError
 from .answers import HARMONY_START, LEVEL_START, NATURALNESS_START, Pieces, explained_answer, sentence
 from .levels import completion_of, level_of
@@ -152,9 +153,9 @@ class Annotator:
         for name in self.judges:
             to_check = [piece for piece in whole if piece.writer != name and piece.row not in lost]
             questions = [self._check(piece, said[piece.row, piece.about]) for piece in to_check]
-            for piece, answer in zip(to_check, self._answers(name, questions, counter), strict=True):
+            for piece, answer in zip(to_check, self._answers(name, questions, counter, _agrees), strict=True):
                 try:
-                    agrees = read_choice(answer, ["yes", "no"]).value == "yes"
+                    agrees = _agrees(answer)
                 except SampleError as error:
                     why = "declined to check" if error.status == "refused" else "did not check"
                     lose(piece.row, name, why, str(error))
@@ -226,15 +227,24 @@ class Annotator:
         found: dict[int, Answer] = {}
         for name in self.judges:
             own = [(number, piece) for number, piece in enumerate(self.pieces) if piece.writer == name]
-            answers = self._answers(name, [piece.question for _, piece in own], counter)
+            answers = self._answers(name, [piece.question for _, piece in own], counter, _piece)
             found |= {number: answer for (number, _), answer in zip(own, answers, strict=True)}
         return [(piece, found[number]) for number, piece in enumerate(self.pieces)]
 
-    def _answers(self, name: str, questions: Sequence[Question], counter: _Counter) -> list[Answer]:
+    def _answers(
+        self, name: str, questions: Sequence[Question], counter: _Counter, read: Callable[[Answer], object]
+    ) -> list[Answer]:
+        def reads(_: Question, answer: Answer) -> bool:
+            try:
+                read(answer)
+            except SampleError:
+                return False
+            return True
+
         try:
-            return list(self.judges[name].ask_all(questions, progress=counter)) if questions else []
+            return ask_and_read(self.judges[name], questions, reads, counter) if questions else []
         except JudgeError as error:
-            raise JudgeError(f"{name}: {error}") from error
+            raise type(error)(f"{name}: {error}") from error
 
     def _merged(
         self, said: Mapping[tuple[int, str], str], lost: Mapping[int, str], refusals: Counter[str]
@@ -261,6 +271,11 @@ class _Counter:
         self.count += 1
         if self.progress is not None:
             self.progress(self.count, self.total)
+
+
+def _agrees(answer: Answer) -> bool:
+    """Whether a check says yes. Raises `SampleError` for one that cannot be read, or a refusal."""
+    return read_yes_no(answer).value == "yes"
 
 
 def _piece(answer: Answer) -> str:

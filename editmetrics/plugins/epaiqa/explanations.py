@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...judge import Answer, Question, read_json
+from ...judge.asking import ask_and_read
 from ...sample import EditMetricsError, SampleError
 from .answers import read_explained
 
@@ -126,12 +127,12 @@ class ExplanationJudge:
         `ExplanationError` when there is nothing to compare, `JudgeError` when the judge can answer nothing.
         """
         asked = _rounds(explanations, references)
-        answers = list(self.judge.ask_all([question for *_, question in asked], progress=progress))
+        answers = ask_and_read(self.judge, [question for *_, question in asked], _reads, progress)
         points: dict[tuple[str, str], list[int]] = {}
         left_out: dict[str, dict[str, str]] = {concern: {} for concern in CRITERIA}
         for (name, concern, question), answer in zip(asked, answers, strict=True):
             try:
-                points.setdefault((name, concern), []).append(int(read_json(answer, question.schema).value["points"]))
+                points.setdefault((name, concern), []).append(_points(question, answer))
             except SampleError as error:
                 left_out[concern].setdefault(name, str(error))
         votes: dict[str, dict[str, int]] = {concern: {} for concern in CRITERIA}
@@ -139,6 +140,19 @@ class ExplanationJudge:
             if name not in left_out[concern]:
                 votes[concern][name] = vote(given)
         return Compared(votes, left_out)
+
+
+def _points(question: Question, answer: Answer) -> int:
+    """The points that an answer gives. Raises `SampleError` for one that cannot be read."""
+    return int(read_json(answer, question.schema).value["points"])
+
+
+def _reads(question: Question, answer: Answer) -> bool:
+    try:
+        _points(question, answer)
+    except SampleError:
+        return False
+    return True
 
 
 def _rounds(explanations: Mapping[str, str], references: Mapping[str, str]) -> list[tuple[str, str, Question]]:

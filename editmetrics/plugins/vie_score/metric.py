@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from statistics import fmean, pstdev
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from ...metric import Metric, pick_device
-from ...sample import Dimension, Sample, SampleError, Score, Status
+from ...sample import Dimension, Sample, SampleError, Score, Status, UnavailableError
 from .prompts import PERCEPTUAL_QUALITY, SEMANTIC_CONSISTENCY, semantic_consistency
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class VIEScore(Metric):
     reasons are the score's `explanation`.
 
     What the judge refuses or says unreadably is no number: the sample is `refused` or `unparseable`, keeps the
-    dimension that was read, and is asked again no more (the published script guesses at random). With several rounds
+    dimension that was read, and is asked again no more (the published script guesses at random). A sample whose answer
+    did not come is `unavailable`, and the same command asks for it again. With several rounds
     each dimension is the mean over those that could be read, and `uncertainty` their standard deviation.
 
     The texts and the images leave this machine, to the endpoint. See docs/metrics/vie_score.md and docs/judge.md.
@@ -59,8 +60,11 @@ class VIEScore(Metric):
         temperature: Of the judge; by default the endpoint's, and 0 on this machine.
         max_tokens: The longest answer; by default the endpoint's, and 1024 on this machine.
         seed: Of the judge, where the endpoint takes one; a round's number is added.
+        extra: More parameters, sent to the endpoint as they are: {'reasoning_effort': 'low'}.
         parallel: Requests under way at once.
         key_variable: The environment variable that holds the endpoint's key.
+        timeout: Seconds for an answer of the endpoint.
+        retries: How often a question is asked again that the endpoint did not answer.
         cache: Keep every answer, and ask nothing twice.
         variant: none, or gedit: GEdit-Bench's script, which scales the edited image to the source's size first.
 
@@ -84,6 +88,10 @@ class VIEScore(Metric):
     paper = "Ku et al., VIEScore, ACL 2024, arXiv:2312.14867"
     licence = "this code: Apache-2.0; the questions: MIT (VIEScore); the judge's terms are its provider's"
     requires = ("openai", "json-repair")
+    runtime_options: ClassVar[frozenset[str]] = frozenset(
+        {"endpoint", "key_variable", "parallel", "timeout", "retries", "cache"}
+    )
+    """None of them changes a number; who serves the model stands in the judge's identity, without port and path."""
 
     def __init__(
         self,
@@ -95,8 +103,11 @@ class VIEScore(Metric):
         temperature: Annotated[float, Ge(0)] | None = None,
         max_tokens: Annotated[int, Ge(1)] | None = None,
         seed: int | None = None,
+        extra: dict[str, Any] | None = None,
         parallel: Annotated[int, Ge(1)] = 8,
         key_variable: str | None = None,
+        timeout: Annotated[float, Gt(0)] = 300.0,
+        retries: Annotated[int, Ge(0)] = 6,
         cache: bool = True,
         variant: Literal["none", "gedit"] = "none",
     ) -> None:
@@ -107,8 +118,11 @@ class VIEScore(Metric):
         self.temperature = temperature
         self.max_tokens = max_tokens
         self.seed = seed
+        self.extra = extra
         self.parallel = parallel
         self.key_variable = key_variable
+        self.timeout = timeout
+        self.retries = retries
         self.cache = cache
         self.variant = variant
         self.judge: ChatModel | None = None
@@ -122,10 +136,15 @@ class VIEScore(Metric):
         }
 
     def load(self) -> None:
-        """Open the judge; nothing is sent. Raises `JudgeError` where there can be none: a key that is not set, ..."""
+        """Open the judge; nothing is sent but, for the model "any", the question for its name.
+
+        Raises `JudgeError` where an option is wrong, `JudgeUnavailableError` where there is none here: a key that is
+        not set, a package that is not installed, an endpoint that cannot be reached.
+        """
         if self.judge is not None:
             return
         from ...judge import open_judge
+        from ...judge.endpoint import ANY
 
         sampling: dict[str, Any] = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
         given = {name: value for name, value in sampling.items() if value is not None}
@@ -139,8 +158,14 @@ class VIEScore(Metric):
                 "endpoint": self.endpoint,
                 "key_variable": self.key_variable,
                 "parallel": self.parallel,
+                "timeout": self.timeout,
+                "retries": self.retries,
+                "extra": self.extra,
             }
-            self.judge = open_judge(self.model, cache=self.cache, **more, **given)
+            opened = open_judge(self.model, cache=self.cache, **more, **given)
+            if self.model == ANY:
+                opened.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
+            self.judge = opened
 
     def prepare(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, str]:
         """Both images (H, W, 3), uint8, and the instruction."""
@@ -153,21 +178,25 @@ class VIEScore(Metric):
         return source, edited, sample.prompt or ""
 
     def score_batch(self, batch: list[tuple[np.ndarray, np.ndarray, str]]) -> list[Score]:
+        """Raises `UnavailableError` where no sample's questions were answered, because the judge cannot be asked."""
         from ...judge import JudgeError
+        from ...judge.asking import as_they_come
 
-        answers: list[Answer] = []
+        answers: dict[int, Answer] = {}
         why = ""
         try:
-            asking = self._judge().ask_all(self._questions(batch), parallel=None if self.backbone else self.parallel)
-            for answer in asking:
-                answers.append(answer)
+            parallel = None if self.backbone else self.parallel
+            for number, answer in as_they_come(self._judge(), self._questions(batch), parallel):
+                answers[number] = answer
         except JudgeError as error:  # nobody can be asked: what was answered until then counts
             why = str(error)
         each = len(ASKED) * self.rounds
         scores = []
         for row in range(len(batch)):
-            own = answers[row * each : (row + 1) * each]
-            scores.append(self._score(own) if len(own) == each else Score.unscored("failed", why))
+            own = [answers[number] for number in range(row * each, (row + 1) * each) if number in answers]
+            scores.append(self._score(own) if len(own) == each else Score.unscored("unavailable", why))
+        if why and all(score.status == "unavailable" for score in scores):
+            raise UnavailableError(why)
         return scores
 
     def batch_key(self, prepared: Any) -> None:
@@ -235,7 +264,9 @@ class VIEScore(Metric):
                 details["note"] = "; ".join(why for _, why in unread)
             return Score(values, **more)
         statuses = [status for status, _ in unread]
-        status = next(each for each in ("refused", "unparseable", "failed", "skipped") if each in statuses)
+        status = next(
+            each for each in ("unavailable", "refused", "unparseable", "failed", "skipped") if each in statuses
+        )
         return Score(values, status, "; ".join(why for _, why in unread), **more)
 
 

@@ -13,7 +13,7 @@ import pytest
 from editmetrics.benchmarks.qbench import BenchmarkError, Prompts, ask, read_benchmark, read_prompts
 from editmetrics.benchmarks.qbench.asking import order_of
 from editmetrics.benchmarks.qbench.outcomes import NO_JUDGE
-from editmetrics.judge import JudgeError
+from editmetrics.judge import Answer, JudgeUnavailableError
 from tests.judge.server import Reply, problem
 
 from .scripted import right
@@ -144,8 +144,9 @@ def test_who_never_answers_has_no_score_and_is_asked_again_by_the_next_run(data,
     found, out = read_benchmark(data), tmp_path / "out"
     outcomes, _ = ask(found, model(cache=False), out, judge=model(cache=False))
     (failed,) = [outcome for outcome in outcomes if outcome.status != "ok"]
-    assert (failed.id, failed.status, failed.score) == ("0004", "failed", None)
+    assert (failed.id, failed.status, failed.score) == ("0004", "unavailable", None)
     assert "500" in failed.reason
+    assert '"0004"' not in (out / "record.jsonl").read_text()  # what did not come is no answer
     oracle.say = right
     oracle.asked.clear()
     outcomes, _ = ask(found, model(cache=False), out, judge=model(cache=False))
@@ -161,7 +162,7 @@ def test_a_slow_server_costs_the_question(data, tmp_path, model, server, oracle)
 
     oracle.say = say
     outcomes, _ = ask(read_benchmark(data), model(timeout=0.3), tmp_path / "out", judge=model())
-    assert [(o.id, o.status) for o in outcomes if o.score is None] == [("0003", "failed")]
+    assert [(o.id, o.status) for o in outcomes if o.score is None] == [("0003", "unavailable")]
 
 
 def test_no_credit_stops_at_once_and_the_next_run_goes_on(data, tmp_path, model, oracle):
@@ -175,7 +176,7 @@ def test_no_credit_stops_at_once_and_the_next_run_goes_on(data, tmp_path, model,
 
     oracle.say = say
     found, out = read_benchmark(data), tmp_path / "out"
-    with pytest.raises(JudgeError, match="no credit left"):
+    with pytest.raises(JudgeUnavailableError, match="no credit left"):
         ask(found, model(parallel=1), out)
     answered = [name for name, _ in oracle.asked[:10]]
     oracle.say = right
@@ -183,6 +184,103 @@ def test_no_credit_stops_at_once_and_the_next_run_goes_on(data, tmp_path, model,
     outcomes, _ = ask(found, model(), out, judge=model())
     assert {outcome.score for outcome in outcomes} == {1.0}
     assert not set(answered) & {name for name, _ in oracle.asked}
+
+
+@pytest.mark.parametrize("failing", [Reply(problem("down"), 503), Reply(problem("slow down"), 429)])
+def test_an_endpoint_that_goes_down_is_not_asked_for_every_question(data, tmp_path, model, oracle, failing):
+    oracle.say = lambda item, shown: right(item, shown) if item.id < "0005" else failing
+    found, out = read_benchmark(data), tmp_path / "out"
+    with pytest.raises(JudgeUnavailableError, match="in a row were asked in vain"):
+        ask(found, model(parallel=2, retries=1), out)
+    assert len({name for name, _ in oracle.asked}) < 20  # of 48
+    oracle.say = right
+    oracle.asked.clear()
+    outcomes, _ = ask(found, model(cache=False), out, judge=model())
+    assert {outcome.score for outcome in outcomes} == {1.0}
+    assert not {"0000", "0001", "0002"} & {name for name, _ in oracle.asked}
+
+
+def test_answers_are_written_down_as_they_come(data, tmp_path, model, server, oracle):
+    """The first question is answered when all others stand in the record: what a crash would lose is that one."""
+    record = tmp_path / "out" / "record.jsonl"
+    seen = []
+
+    def say(item, shown):
+        if item.id == "0000":
+            while len(lines := record.read_text().splitlines()) < 48 and not server.released.wait(0.005):
+                pass
+            seen.append(len(lines))
+        return right(item, shown)
+
+    oracle.say = say
+    ask(read_benchmark(data), model(), tmp_path / "out")
+    assert seen == [48]  # the line of the run, and 47 answers
+
+
+# ---------------------------------------------------------------------- judgements that cannot be read
+
+
+@pytest.mark.parametrize(
+    "said", ["I'd say it is good", "Score: 1 or 2", "I'm sorry, but I can't rate that.", "Score: 3"]
+)
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_judgement_that_cannot_be_read_is_asked_again_and_nothing_else(data, tmp_path, model, oracle, said, cache):
+    found, out = read_benchmark(data), tmp_path / "out"
+    first = next(item for item in found.items if item.type == "OE")
+    oracle.say = lambda item, shown: "Odd." if item.id == first.id else right(item, shown)
+    oracle.judge = lambda question, response, answer: said if response == "Odd." else "Score: 2"
+    counts = []
+    for _ in range(3):  # one more try for each run of the command
+        oracle.asked.clear()
+        oracle.judged.clear()
+        outcomes, _ = ask(found, model(cache=cache), out, judge=model(cache=cache))
+        assert [o.id for o in outcomes if o.score is None] == [first.id]
+        counts.append((len(oracle.asked), [response for _, response, _ in oracle.judged]))
+    assert counts[0][0] == 48
+    assert counts[1:] == [(0, ["Odd."])] * 2
+    oracle.judge = lambda *_: "Score: 1"
+    outcomes, _ = ask(found, model(cache=cache), out, judge=model(cache=cache))
+    assert [(o.id, o.score) for o in outcomes if o.score != 1] == [(first.id, 0.5)]
+    oracle.judged.clear()
+    outcomes, _ = ask(found, model(cache=cache), out, judge=model(cache=cache))
+    assert [(o.id, o.score) for o in outcomes if o.score != 1] == [(first.id, 0.5)]
+    assert oracle.judged == []
+    outcomes, _ = ask(found, model(cache=True), tmp_path / "other", judge=model(cache=True))
+    assert not cache or [(o.id, o.score) for o in outcomes if o.score != 1] == [
+        (first.id, 0.5)
+    ]  # the cache has it, too
+
+
+def test_an_answer_of_the_model_that_cannot_be_read_is_not_asked_again(data, tmp_path, model, oracle):
+    """Asking until it suits would be a better model than the one that is measured."""
+    oracle.say = lambda item, shown: "Perhaps."
+    for _ in range(2):
+        ask(read_benchmark(data), model(), tmp_path / "out")
+    assert len(oracle.asked) == 48
+
+
+def test_a_chat_model_of_ones_own_needs_no_more_than_the_protocol(data, tmp_path):
+    class Own:
+        def __init__(self):
+            self.asked = []
+
+        def identity(self):
+            return {"judge": "own"}
+
+        def ask(self, question):
+            raise NotImplementedError
+
+        def ask_all(self, questions, *, parallel=None, progress=None):
+            for question in questions:
+                self.asked.append(question)
+                yield Answer("Score: x" if len(question.messages) == 2 else "A")
+
+    own, found = Own(), read_benchmark(data)
+    outcomes, _ = ask(found, own, tmp_path / "out", judge=own)
+    opened = sum(item.type == "OE" for item in found.items)
+    assert (len(outcomes), len(own.asked)) == (48, 48 + opened)
+    ask(found, own, tmp_path / "out", judge=own)
+    assert len(own.asked) == 48 + 2 * opened
 
 
 # ---------------------------------------------------------------------- going on

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from editmetrics.testing import tiny_backbone
+from tests.judge.server import Reply, Server, problem
 
 from .scripted import right
 
@@ -100,6 +101,67 @@ def test_the_temperatures_are_sent(go, oracle, server):
     assert sent == {1: 0, 2: 0.5}  # the judge has a system message
 
 
+def test_more_parameters_are_sent_to_the_model_and_to_the_judge(go, oracle, server):
+    ran = go(
+        "--extra", "reasoning_effort=low", "--extra", 'chat_template_kwargs={"enable_thinking": false}',
+        "--judge-extra", "top_k=20", "--timeout", "9", "--judge-timeout", "8", "--retries", "0", "--judge-retries", "1",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    bodies = [request.body for request in server.requests if request.body]
+    asked = [body for body in bodies if len(body["messages"]) == 1]
+    judged = [body for body in bodies if len(body["messages"]) == 2]  # the judge has a system message
+    assert {body["reasoning_effort"] for body in asked} == {"low"}
+    assert [body["chat_template_kwargs"] for body in asked] == [{"enable_thinking": False}] * len(asked)
+    assert {body["top_k"] for body in judged} == {20}
+    assert not any("top_k" in body for body in asked)
+    assert not any("reasoning_effort" in body for body in judged)
+
+
+def test_timeouts_and_retries_are_kept(go, oracle, server):
+    """One question is never answered: it costs one wait, or as many requests as it may be repeated."""
+
+    def say(item, shown):
+        if item.id == "0003":
+            server.released.wait(20)
+        return Reply(problem("broken"), 500) if item.id == "0005" else right(item, shown)
+
+    oracle.say = say
+    ran = go("--timeout", "0.5", "--retries", "2")
+    assert ran.code == 4, ran.err  # both are asked again by the same command
+    assert "the same command asks them again" in ran.err
+    assert [name for name, _ in oracle.asked].count("0003") == 1
+    assert [name for name, _ in oracle.asked].count("0005") == 3
+    oracle.say = right
+    oracle.asked.clear()
+    assert go("--timeout", "30", "--retries", "0").code == 0  # neither is part of what the answers come from
+    assert sorted(name for name, _ in oracle.asked) == ["0003", "0005"]
+
+
+def test_an_endpoint_that_is_down_is_one_message_and_exit_4(go, run, data, oracle, server, tmp_path):
+    with Server() as gone:
+        url = gone.url
+    ran = run("qbench", data, "--endpoint", url, "--model", "judge", "-o", tmp_path / "out")
+    assert ran.code == 4
+    assert ran.err.count("cannot be reached") == 1
+    assert "Traceback" not in ran.err
+    oracle.say = lambda item, shown: Reply(problem("no such key"), 401)
+    ran = go()
+    assert (ran.code, ran.err.count("no such key")) == (4, 1)
+    assert len(server.requests) <= 20  # not 48
+    oracle.say = right
+    assert go().code == 0
+    oracle.judge = lambda *_: Reply(problem("down"), 503)
+    ran = go("--judge-extra", "x=1", "--judge-retries", "0", "--parallel", "1")
+    assert ran.code == 4
+    assert "asked in vain" in ran.err
+
+
+def test_a_key_that_is_not_set_is_unavailable(run, data, tmp_path):
+    ran = run("qbench", data, "--judge", "gpt-5", "--model", "x", "-o", tmp_path / "out")
+    assert ran.code == 4
+    assert "OPENAI_API_KEY is not set" in ran.err
+
+
 def test_open_answers_without_a_judge(go, oracle):
     ran = go(judge=False)
     assert ran.code == 3
@@ -148,6 +210,12 @@ def test_columns_on_the_command_line(go, rewrite, oracle):
             "--device is for a model on",
         ),
         (["--model", "x", "-o", "out", "--key-variable", "KEY"], "--key-variable is for an --endpoint"),
+        (["--model", "x", "-o", "out", "--timeout", "3"], "--timeout is for an --endpoint"),
+        (["--model", "x", "-o", "out", "--judge-extra", "a=1"], "--judge-extra is for a --judge"),
+        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x"], "expected NAME=JSON"),
+        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x={"], "is no JSON"),
+        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x=1", "--extra", "x=2"], "given twice"),
+        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "model=y"], "cannot be sent"),
         (["--check", "--format", "what"], "there is no format 'what'"),
         (["more", "--check"], "one is asked at a time"),
     ],

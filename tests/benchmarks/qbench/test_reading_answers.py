@@ -1,14 +1,57 @@
-"""What is read in the words of a model: by exact rules, and never a guess."""
+"""What is read in the words of a model: by exact rules, and never a guess.
 
+`data/phrasings.jsonl` holds answers with what they say, as a person reads them: a letter or several, True, a score,
+"none" (nothing may be read) or "refused". The rules were written with the half "development" in view; the half
+"held-out" was written before them and not looked at while they were. "traps" and "afterwards" were written against
+the finished rules, to find a wrong reading.
+"""
+
+import json
 import time
+from pathlib import Path
 
 import pytest
 
 from editmetrics import SampleError
 from editmetrics.benchmarks.qbench.reading_answers import read_choice_of, read_choices_of, read_judgement, read_truth
-from editmetrics.judge import Answer
+from editmetrics.judge import Answer, read_yes_no
 
+PHRASINGS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "phrasings.jsonl").read_text(encoding="utf-8").splitlines()
+]
 OPTIONS = ["Motion blur", "Noise", "A halo", "Over-exposure"]
+
+
+def said_by(row):
+    """What is read in a phrasing, in the words of its label."""
+
+    def letters(read):
+        return "".join(sorted("ABCDEFGH"[place] for place in read(row["text"], row["options"]).value))
+
+    readers = {
+        "SC": lambda: letters(read_choice_of),
+        "MC": lambda: letters(read_choices_of),
+        "TF": lambda: str(read_truth(row["text"]).value),
+        "score": lambda: str(read_judgement(row["text"]).value),
+        "yesno": lambda: read_yes_no(row["text"]).value,
+    }
+    try:
+        return readers[row["type"]]()
+    except SampleError as error:
+        return {"unparseable": "none", "refused": "refused"}[error.status]
+
+
+@pytest.mark.parametrize("part", sorted({row["part"] for row in PHRASINGS}))
+@pytest.mark.parametrize("kind", ["SC", "MC", "TF", "score", "yesno"])
+def test_plain_ways_of_answering_are_read_and_nothing_else_is(part, kind):
+    rows = [(row, said_by(row)) for row in PHRASINGS if (row["part"], row["type"]) == (part, kind)]
+    read = [(row["text"], row["says"], said) for row, said in rows if said not in ("none", "refused")]
+    readable = [row for row, _ in rows if row["says"] not in ("none", "refused")]
+    assert [one for one in read if one[1] != one[2]] == []  # precision 1
+    assert len(read) >= 0.95 * len(readable)  # recall; "traps" has parts with nothing to be read
+    declined = {row["text"] for row, _ in rows if row["says"] == "refused"}
+    assert declined == {row["text"] for row, said in rows if said == "refused"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +98,8 @@ OPTIONS = ["Motion blur", "Noise", "A halo", "Over-exposure"]
         ("The correct answer is B because the face is grainy.", "B", "repaired"),
         ("Final Answer: B", "B", "repaired"),
         ("B. A face in the dark is always grainy.", "B", "repaired"),
+        ("B. The grain is strong, so option A is out.", "B", "repaired"),
+        ("The correct answer is B because A and C are wrong.", "B", "repaired"),
     ],
 )
 def test_a_single_choice(text, letter, how):
@@ -88,11 +133,9 @@ def test_a_single_choice(text, letter, how):
         "B. But C is also possible.",
         "B. Noise\nMotion blur",
         "A: B",
-        "B. The grain is strong, so option A is out.",
         "<answer>A</answer> or <answer>B</answer>",
         "\\boxed{A} \\boxed{B}",
         "<answer>E</answer>",
-        "The correct answer is B because A and C are wrong.",
         "A Noise",
     ],
 )
@@ -141,6 +184,7 @@ def test_half_an_answer_is_none():
         ("<answer>A, C</answer>", "AC", "repaired"),
         ("\\boxed{A, C}", "AC", "repaired"),
         ("The face is smeared and ringed. The correct answers are: A, C", "AC", "repaired"),
+        ("A, C\n\nBecause B is wrong.", "AC", "repaired"),
     ],
 )
 def test_several_choices(text, letters, how):
@@ -154,13 +198,11 @@ def test_several_choices(text, letters, how):
         "A, E",
         "A, A",
         "AA",
-        "all of the above",
         "none",
         "A. Noise\nC. A halo",
         "A, C but not B",
         "not A",
         "A or C",
-        "A, C\n\nBecause B is wrong.",
         "A to D",
         "A. Motion blur\nA halo\n\nBoth are to be seen.",
         "A. Motion blur\nC. A halo\nBoth are to be seen.",
@@ -196,7 +238,7 @@ def test_a_truth(text, value, how):
 
 @pytest.mark.parametrize(
     "text",
-    ["Yes", "No", "True or False", "True, but partly false.", "It is not true.", "Truely", "1", "", "True enough"],
+    ["Yes", "No", "True or False", "True, but partly false.", "Truely", "1", "", "True enough"],
 )
 def test_no_truth(text):
     with pytest.raises(SampleError):
@@ -229,7 +271,7 @@ def test_no_score_of_the_judge(text):
 READERS = [lambda text: read_choice_of(text, OPTIONS), lambda text: read_choices_of(text, OPTIONS)]
 
 
-@pytest.mark.parametrize("read", [*READERS, read_truth, read_judgement])
+@pytest.mark.parametrize("read", [*READERS, read_truth, read_judgement, read_yes_no])
 @pytest.mark.parametrize(
     "piece", ["*", "A, ", "A ", "The answer is ", ".\n", "answer: B ", "(A) ", "true ", "A. ", ". "]
 )

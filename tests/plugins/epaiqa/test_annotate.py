@@ -99,6 +99,44 @@ def test_the_plan_is_what_is_asked_at_most(models, annotator, samples, server):
     assert len(server.requests) == plan.requests
 
 
+@pytest.mark.parametrize("agrees", ["Yes, it is.", "**Yes**", "Yes. The explanation is true of both images.", "是的。"])
+def test_a_yes_may_have_words_beside_it(models, annotator, samples, server, agrees):
+    answer = models.__call__
+
+    def wordy(request):
+        return Reply(completion(agrees)) if "Answer with yes or no" in request.text else answer(request)
+
+    server.answer = wordy
+    assert annotator("ann", "bob", rows=samples[:4]).run().kept == 4
+
+
+@pytest.mark.parametrize("unclear", ["Yes, but the colour is wrong.", "Yes and no", "It may be.", "Yes, it is not."])
+def test_a_check_that_cannot_be_read_is_asked_again_by_the_next_run_and_nothing_else(
+    models, annotator, samples, server, unclear
+):
+    answer, unread = models.__call__, {"bob"}
+
+    def reply(request):
+        checking = "Answer with yes or no" in request.text
+        return Reply(completion(unclear)) if checking and request.body["model"] in unread else answer(request)
+
+    server.answer = reply
+    rows = samples[:4]
+    found = annotator("ann", "bob", rows=rows).run()
+    lost = sum(text is None for text in found.explanations)
+    assert found.refusals == {"bob did not check": lost}
+    for _ in range(2):  # once more for each run
+        server.requests.clear()
+        annotator("ann", "bob", rows=rows).run()
+        assert {request.body["model"] for request in server.requests} == {"bob"}
+        assert all("Answer with yes or no" in request.text for request in server.requests)
+    unread.clear()
+    assert annotator("ann", "bob", rows=rows).run().kept == 4
+    server.requests.clear()
+    assert annotator("ann", "bob", rows=rows).run().kept == 4
+    assert server.requests == []
+
+
 def test_a_liar_is_caught_by_each_of_the_others(models, annotator):
     made = annotator("ann", "bob", "liar")
     found = made.run()

@@ -1,0 +1,157 @@
+"""Where a text names the options of a question: each name becomes one character, so that grammar stays short.
+
+`LETTER`, `TEXT` and `BOTH` are classes of such characters: an option's letter, its text, and its letter followed by its
+own text. A letter that is none of the options', or that stands with the text of another, becomes `WRONG`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+_FIRST = {"letter": 0xE000, "text": 0xE100, "both": 0xE200}
+LETTER, TEXT, BOTH = "[\ue000-\ue0ff]", "[\ue100-\ue1ff]", "[\ue200-\ue2ff]"
+ANY = "[\ue000-\ue2ff]"
+WRONG = "\ue300"
+
+SEPARATOR = r"(?:\s*[,;&/+|]\s*(?:(?:and|&)\s+)?|\s+and\s+|\s*(?:和|与|及|以及)\s*|\s*)"
+LIST = rf"(?:(?:both|only|just)\s+)?{ANY}(?:{SEPARATOR}{ANY})*(?:\s+only\b)?"
+
+_AFTER_A = (
+    "is|was|and|or|are|because|since|as|applies|apply|fits|seems|rather|not|but|it|only|cannot|would|nor|also|too"
+)
+"""Words before which an A is the letter of an option and no article."""
+
+_ALL = re.compile(
+    r"\ball (?:of )?(?:the above|them|(?:the |these )?(?:\w+ )?(?:options|choices)|above)\b(?: options)?"
+    r"|\bevery option\b|以上(?:都是|全部|皆是|都对)|\A\W*全部(?=\W*\Z)",
+    re.IGNORECASE,
+)
+_NOT_ALL = re.compile(r"\s*,?\s*(?:except|but|besides|without|other|apart|save|minus)\b", re.IGNORECASE)
+
+
+def kind(mark: str) -> str:
+    """Whether a mark is a "letter", a "text" or "both"."""
+    return ("letter", "text", "both")[(ord(mark) - 0xE000) // 0x100]
+
+
+def place(mark: str) -> int:
+    """The place of the option that a mark stands for."""
+    return ord(mark) % 0x100
+
+
+def mark_options(text: str, options: Sequence[str], *, letters: bool = True, several: bool = False) -> str:
+    """`text` with every name of an option as one mark; `several`: "all of the above" names all of them."""
+    text = re.sub("[\ue000-\ue3ff]", " ", text)
+    text = _mark_texts(text, options)
+    if letters:
+        text = _mark_letters(text, len(options))
+        text = _joined(text)
+    if several:
+        text = _mark_all(text, len(options))
+    text = re.sub(rf"[(\[{{]\s*({ANY})\s*[)\]}}]", r"\1", text)
+    text = re.sub(rf"[\"']({ANY})([.,!]?)[\"']", r"\1\2", text)
+    text = re.sub(
+        rf"\b(?:options?|choices?|letters?)\s+(?={ANY})|选项\s*(?={ANY})|(?<={ANY})选项(?=\W|\Z)",
+        "",
+        text,
+        flags=re.IGNORECASE,
+    )
+    text = re.sub(rf"^[ \t]*\d+[.)][ \t]+(?={ANY})", "", text, flags=re.MULTILINE)
+    return re.sub(rf"({ANY})\s*[)\]](?=\W|\Z)", r"\1 ", text).strip()
+
+
+def places_of(said: str, *, mixed: bool = False) -> tuple[int, ...] | None:
+    """The places that a list of marks names; None where one is named twice, or by letter here and by text there."""
+    marks = re.findall(ANY, said)
+    kinds = {kind(mark) for mark in marks}
+    found = tuple(place(mark) for mark in marks)
+    if not found or len(set(found)) < len(found) or ({"letter", "text"} <= kinds and not mixed):
+        return None
+    return found
+
+
+def lists(text: str) -> Iterator[re.Match[str]]:
+    """Every list of options that a marked text names."""
+    return re.finditer(rf"{ANY}(?:{SEPARATOR}(?:(?:or|nor)\s+)?{ANY})*", text)
+
+
+def pattern_of(option: str) -> str:
+    """A regular expression for an option's text: any case, any blanks, whole words, but for marks at its ends."""
+    words = option.split()
+    body = r"\s+".join(re.escape(word) for word in words)
+    before = r"(?<![A-Za-z0-9])" if words and re.match(r"[A-Za-z0-9]", words[0]) else ""
+    after = r"(?![A-Za-z0-9])" if words and re.search(r"[A-Za-z0-9]\Z", words[-1]) else ""
+    if option.casefold() in ("yes", "no"):
+        after += r"(?![ \t]+\w)"  # "no blur" does not answer No
+    if re.fullmatch(r"[A-Za-z ]+", option):
+        after += r"(?!\s+(?:answers?|options?|choices?)\b)"  # "the right answer" is no Right
+    return before + body + after
+
+
+def _mark_texts(text: str, options: Sequence[str]) -> str:
+    order = sorted(range(len(options)), key=lambda number: -len(options[number]))
+    groups = [f"(?P<o{number}>{pattern_of(options[number])})" for number in order if options[number]]
+    if not groups:
+        return text
+
+    def marked(found: re.Match[str]) -> str:
+        number = int(str(found.lastgroup)[1:])
+        if re.fullmatch("[A-Z]", found.group()) and ord(found.group()) - ord("A") != number:
+            return WRONG  # the text of one option is the letter of another
+        return chr(_FIRST["text"] + number)
+
+    return re.sub("|".join(groups), marked, text, flags=re.IGNORECASE)
+
+
+def _mark_letters(text: str, count: int) -> str:
+    def mark(letter: str) -> str:
+        number = ord(letter) - ord("A")
+        return chr(_FIRST["letter"] + number) if number < count else WRONG
+
+    def capitals(found: re.Match[str]) -> str:
+        letters = found.group()
+        known = all(ord(letter) - ord("A") < count for letter in letters)
+        if len(letters) > 1 and not (known and len(letters) <= count):
+            return letters
+        return "".join(mark(letter) for letter in letters)
+
+    pronoun = r"I(?!\s+[a-z])|" if count > ord("I") - ord("A") else ""
+    alone = (
+        r"(?<![A-Za-z0-9'\ue100-\ue1ff+])"
+        rf"(?:A(?!\s+(?!(?:{_AFTER_A})\b)[a-z])|{pronoun}[B-HJ-Z]|[A-Z]{{2,}})"
+        r"(?![A-Za-z0-9'+#])"
+    )
+    short = len(text) < 200 and re.search(
+        r"(?:\A|\b(?:answers?|options?|choices?)\W+(?:(?:is|are)\W+)?|:\s*)"
+        r"\W*([a-z](?:(?:\W+|\W+and\W+)[a-z])*)\W*\Z",
+        text,
+    )
+    if short:
+        text = text[: short.start(1)] + re.sub(r"\b[a-z]\b", lambda one: one.group().upper(), short.group(1))
+    return re.sub(alone, capitals, text)
+
+
+def _joined(text: str) -> str:
+    """A letter with its own text after it as one mark; with the text of another option as `WRONG`."""
+
+    def join(found: re.Match[str]) -> str:
+        letter, between, text = found.groups()
+        if place(letter) == place(text):
+            return chr(_FIRST["both"] + place(letter))
+        return found.group() if re.fullmatch(r"\s*|\s*,\s*", between) else WRONG
+
+    text = re.sub(rf"[(\[]?({LETTER})(\s*[)\].:,=–—-]*\s*[(\[]?\s*[\"']?\s*)({TEXT})", join, text)
+    return re.sub(rf"({BOTH})(?:[\"']?\s*[)\]])", r"\1", text)
+
+
+def _mark_all(text: str, count: int) -> str:
+    everything = ", ".join(chr(_FIRST["letter"] + number) for number in range(count))
+
+    def expand(found: re.Match[str]) -> str:
+        before, after = text[: found.start()], text[found.end() :]
+        if _NOT_ALL.match(after) or re.search(r"\b(?:not|none|some|n't)\s+(?:of\s+)?\Z", before, re.IGNORECASE):
+            return WRONG
+        return everything
+
+    return _ALL.sub(expand, text)
