@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from .bootstrap import LEVEL, REPLICATES, cluster_codes
-from .columns import Table, Tabular, read_table
-from .join import join, some
-from .labels import best_threshold
-from .lines import Resampling, lines_of
-from .logistic import Direction, fit_logistic
-from .measure import AgreementError, UndefinedError, paired
-from .measures import ERRORS, FITTED, FOR_NUMBERS, PAIRWISE, Applied, applied, check_names, toward_quality
-from .pairing import Pairs, RatedItems, meeting_columns
-from .pairwise import calibrated_tie_threshold
-from .result import Agreement, Line, Pair
-from .significance import Comparison, paired_test
+from ..agreement.bootstrap import LEVEL, REPLICATES, cluster_codes
+from ..agreement.columns import Table, Tabular, read_table
+from ..agreement.join import join, some
+from ..agreement.labels import best_threshold
+from ..agreement.lines import Resampling, lines_of
+from ..agreement.logistic import Direction, fit_logistic
+from ..agreement.measure import AgreementError, UndefinedError, paired
+from ..agreement.measures import ERRORS, FITTED, FOR_NUMBERS, PAIRWISE, Applied, applied, check_names, toward_quality
+from ..agreement.pairing import Pairs, RatedItems, meeting_columns
+from ..agreement.pairwise import calibrated_tie_threshold
+from ..agreement.result import Agreement, Line, Pair
+from ..agreement.significance import Comparison, paired_test
+from .directions import directions
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
     fit: Literal[4, 5] | None = 4,
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
-    known_direction: Callable[[str], bool | None] | None = None,
+    known_directions: Mapping[str, bool | None] | None = None,
     scale: tuple[float, float] | None = None,
     against: str | None = None,
     positive: str | None = None,
@@ -60,8 +61,9 @@ def evaluate(
       default `system` where there is one.
     - cluster: the column whose items are resampled together (`source`). replicates: of the bootstrap; 0: no intervals.
     - fit: 4 or 5 parameters of the logistic curve, None for none.
-    - lower_is_better, higher_is_better: scores of that direction. known_direction: from a score's name to whether
-      higher is better, None where it does not know. Others are taken as higher is better; a note says so.
+    - lower_is_better, higher_is_better: scores of that direction. Otherwise the direction is that of the metric: as the
+      `Results` say it, or as it is installed. known_directions: the same from a caller that knows its columns, from
+      name to whether higher is better. Scores of no known direction are taken as higher is better; a note says so.
     - scale: (low, high) of the ratings; what lies outside is left out and counted.
     - against: a score column that every other one is tested against on the same items, by `measures` (default: SRCC,
       AUC for labels), with 1000 replicates unless told otherwise.
@@ -98,9 +100,9 @@ def evaluate(
     clusters = _clusters(items, cluster)
     if (replicates or against) and cluster is None and _repeats(sources):
         notes.append("items share sources but are resampled one by one; --cluster source draws them together")
-    claims = {score: known_direction(score) if known_direction else None for score, _ in meeting}
-    directions = {score: higher for score, higher in claims.items() if higher is not None}
-    directions |= dict.fromkeys(higher_is_better, True) | dict.fromkeys(lower_is_better, False)
+    better = directions(
+        scores, [score for score, _ in meeting], lower=lower_is_better, higher=higher_is_better, known=known_directions
+    )
     found: list[Pair] = []
     lines: list[Line] = []
     for score, rating in meeting:
@@ -118,8 +120,8 @@ def evaluate(
             groups={column: texts[kept] for column, texts in grouped.items()},
             clusters=cluster_codes(None if clusters is None else clusters[kept].astype(str), len(kept)),
             excluded=Counter(reason for reason in reasons.tolist() if reason),
-            higher_is_better=directions.get(score, True),
-            direction_known=score in directions,
+            higher_is_better=better.get(score, True),
+            direction_known=score in better,
             labels=items.are_labels(rating, positive),
         )
         found.append(
