@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .measure import AgreementError, Counts, Floats, Measure, paired
+from .measure import FEWEST, AgreementError, Counts, Floats, Measure, UndefinedError, paired
 
 REPLICATES = 1000
 LEVEL = 0.95
@@ -56,6 +56,8 @@ def bootstrap_interval(
     True
     """
     x, y = paired(scores, ratings)
+    if len(x) < FEWEST:
+        raise UndefinedError(f"n = {len(x)}; an interval needs at least {FEWEST} items")
     codes = cluster_codes(clusters, len(x))
     values = resample(codes, lambda counts: measure.resampled(x, y, counts)[None], replicates, seed)[0]
     found = percentile_interval(values, level)

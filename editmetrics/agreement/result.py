@@ -112,6 +112,8 @@ class Agreement:
 
     - `comparisons`: paired tests of each score against one.
     - `notes`: what a reader must know beside the numbers: how rows were joined, what was left out, what was assumed.
+    - `asked`: the groups whose numbers were asked for: all items, the averages over groups, a system level by name.
+    - `unanswered`: what was asked for and has no line: measures that suit none of the ratings, tests that are undefined.
     - `settings`: replicates, seed, level and cluster column of the intervals, and so on.
     """
 
@@ -120,6 +122,18 @@ class Agreement:
     comparisons: Sequence[Comparison] = ()
     notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked: Sequence[str] = (ALL,)
+    unanswered: Sequence[str] = ()
+
+    @property
+    def without_value(self) -> list[Line]:
+        """The lines that have no value, of the groups that were asked for."""
+        return [line for line in self.lines if line.value is None and line.group in self.asked]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every number that was asked for has a value."""
+        return not self.without_value and not self.unanswered
 
     def line(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> Line:
         """The line of a score and a measure; `rating` may be left out when the score meets one only."""

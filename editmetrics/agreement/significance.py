@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .bootstrap import LEVEL, REPLICATES, cluster_codes, percentile_interval, resample
 from .correlation import plcc, srcc
-from .measure import AgreementError, Floats, Measure, UndefinedError, paired
+from .measure import FEWEST, AgreementError, Floats, Measure, UndefinedError, paired
 
 POWER = 0.8
 
@@ -79,6 +79,8 @@ def paired_test(
     """
     a, y = paired(scores, ratings)
     b, _ = paired(others, ratings)
+    if len(y) < FEWEST:
+        raise UndefinedError(f"n = {len(y)}; a test needs at least {FEWEST} items")
     codes = cluster_codes(clusters, len(y))
     other_measure = other_measure or measure
     sign = -1 if lower_is_better else 1

@@ -79,7 +79,8 @@ def compare(
     editmetrics compare a.csv b.csv --metric ssim -o moved.json
 
     \b
-    Exit codes: 0 compared; 3 compared, but the identities differ or are not known, or a sample has lost its score;
+    Exit codes: 0 compared; 3 compared, but the identities differ or are not known, a sample has lost its score, or no
+    sample has one in both;
     4 something got worse by more than noise, with --fail-on-worse; 2 called wrongly; 1 aborted.
     """
     from ..report.compare import compare as compared
@@ -105,7 +106,7 @@ def compare(
     show_comparison(found, output)
     if fail_on_worse and found.worse:
         sys.exit(4)
-    sys.exit(0 if found.comparable and not found.lost else 3)
+    sys.exit(0 if found.comparable and not found.lost and not found.without_value else 3)
 
 
 def _read(path: Path, metrics: Sequence[str], lower_is_better: Sequence[str]) -> ScoredTable:

@@ -97,9 +97,9 @@ def evaluate(
     a negative one agrees.
 
     \b
-    Exit codes: 0 all was measured; 3 some score has no agreement over all items; 2 called wrongly; 1 aborted.
+    Exit codes: 0 every number that was asked for has a value; 3 some have none; 2 called wrongly; 1 aborted.
     """
-    from ..agreement.result import ALL, check_output
+    from ..agreement.result import check_output
     from ..evaluation import evaluate as evaluated
     from ..report.agreement_plots import check_plot, plot_agreement
     from ..report.agreement_table import show_agreement
@@ -124,7 +124,7 @@ def evaluate(
     if plot is not None:
         plot_agreement(found, plot)
         click.echo(f"wrote {plot}")
-    sys.exit(3 if any(line.value is None for line in found.lines if line.group == ALL) else 0)
+    sys.exit(0 if found.complete else 3)
 
 
 def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, options: dict[str, Any]) -> None:

@@ -17,12 +17,24 @@ from ..agreement.labels import best_threshold
 from ..agreement.lines import Resampling, lines_of
 from ..agreement.logistic import Direction, fit_logistic
 from ..agreement.measure import AgreementError, UndefinedError, paired
-from ..agreement.measures import ERRORS, FITTED, FOR_NUMBERS, PAIRWISE, Applied, applied, check_names, toward_quality
+from ..agreement.measures import (
+    ERRORS,
+    FITTED,
+    FOR_LABELS,
+    FOR_NUMBERS,
+    PAIRWISE,
+    Applied,
+    applied,
+    check_names,
+    toward_quality,
+)
 from ..agreement.pairing import Pairs, RatedItems, meeting_columns
 from ..agreement.pairwise import calibrated_tie_threshold
-from ..agreement.result import Agreement, Line, Pair
+from ..agreement.result import ALL, SYSTEM_LEVEL, Agreement, Line, Pair, average_over
 from ..agreement.significance import Comparison, paired_test
 from .directions import directions
+
+_SUITS = {True: "it needs labels, such as yes and no", False: "it needs ratings that are numbers"}
 
 
 def evaluate(
@@ -93,6 +105,7 @@ def evaluate(
     meeting = meeting_columns(*tables, pairs, positive)
     _check_scores([*lower_is_better, *higher_is_better, *([against] if against else [])], meeting)
     notes = [note for table in tables for note in _broken(table)] + items.joined.notes(*tables)
+    asked = [ALL, *map(average_over, group_by), *([SYSTEM_LEVEL] if system else [])]
     system = system or ("system" if items.has("system") else None)
     grouped = {column: items.texts(column) for column in group_by}
     systems = items.texts(system) if system else None
@@ -137,11 +150,14 @@ def evaluate(
         lines += lines_of(pair, chosen, len(items), rated_in, resampling)
     if assumed := list(dict.fromkeys(pair.score for pair in found if not pair.direction_known)):
         notes.append(f"taken as higher is better: {', '.join(assumed)} (--lower-is-better NAME where it is not)")
+    unanswered = [name for name in dict.fromkeys(measures) if name not in {line.measure for line in lines}]
+    notes += [f"{name} suits none of the ratings: {_SUITS[name in FOR_LABELS]}" for name in unanswered]
     comparisons: list[Comparison] = []
     if against:
         resampling = Resampling(replicates or REPLICATES, level, seed)
         comparisons, said = _comparisons(found, against, measures, rating_tie, resampling, len(items), clusters)
         notes += said
+        unanswered += said
     settings = {
         "replicates": replicates,
         "level": level,
@@ -150,7 +166,7 @@ def evaluate(
         "system": system,
         "fit": fit,
     }
-    return Agreement(lines, found, comparisons, notes, settings)
+    return Agreement(lines, found, comparisons, notes, settings, asked, unanswered)
 
 
 def _calibrated(

@@ -100,6 +100,11 @@ class RunComparison:
         return not self.identities
 
     @property
+    def without_value(self) -> list[Moved]:
+        """The lines without a difference, since no sample has a finite score in both runs."""
+        return [line for line in self.moved if line.difference is None and line.verdict != "equal"]
+
+    @property
     def worse(self) -> bool:
         """Whether anything got worse by more than noise."""
         return any(line.verdict == "worse" for line in self.moved)
