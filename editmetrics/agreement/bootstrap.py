@@ -70,6 +70,8 @@ def bootstrap_interval(
 
 def percentile_interval(values: Floats, level: float = LEVEL) -> Interval | None:
     """The middle `level` of the values of replicates; None when fewer than 95 % of them are defined (not NaN)."""
+    if not 0 < level < 1:
+        raise AgreementError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
     defined = values[~np.isnan(values)]
     if not len(defined) or len(defined) < DEFINED * len(values):
         return None

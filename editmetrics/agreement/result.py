@@ -113,7 +113,7 @@ class Agreement:
     - `comparisons`: paired tests of each score against one.
     - `notes`: what a reader must know beside the numbers: how rows were joined, what was left out, what was assumed.
     - `asked`: the groups whose numbers were asked for: all items, the averages over groups, a system level by name.
-    - `unanswered`: what was asked for and has no line: measures that suit none of the ratings, tests that are undefined.
+    - `unanswered`: what was asked for and has no line: measures that suit no rating, tests that are undefined.
     - `settings`: replicates, seed, level and cluster column of the intervals, and so on.
     """
 

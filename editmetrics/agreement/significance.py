@@ -140,7 +140,7 @@ def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> t
         raise AgreementError(f"there are {n} items; Williams' test needs at least 4")
     determinant = max(0.0, 1 - ay**2 - by**2 - ab**2 + 2 * ay * by * ab)
     below = 2 * (n - 1) / (n - 3) * determinant + (ay + by) ** 2 / 4 * (1 - ab) ** 3
-    if below <= 0:
+    if not below > 0:
         raise UndefinedError("one score is a straight line of the other; there is no difference to test")
     statistic = (ay - by) * math.sqrt((n - 1) * (1 + ab) / below)
     return statistic, float(2 * student.sf(abs(statistic), n - 3))

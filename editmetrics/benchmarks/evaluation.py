@@ -91,7 +91,8 @@ def evaluate(
             cells = table.column(column)
             ours[f"{metric}.{rating}"] = [_said(cells[row], bench, rating) for row in rows]
             (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
-    found = evaluate_protocol(PROTOCOLS[bench.protocol], ours, _ratings(part), lower_is_better=lower, higher_is_better=higher)
+    protocol = PROTOCOLS[bench.protocol]
+    found = evaluate_protocol(protocol, ours, _ratings(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(
         found.lines, [], [], [*found.notes, *notes], {**found.settings, "benchmark": bench.title, "part": part.said}
     )

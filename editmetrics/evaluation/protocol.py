@@ -8,8 +8,8 @@ from ..agreement.columns import Table, Tabular, read_table
 from ..agreement.join import join
 from ..agreement.measure import AgreementError
 from ..agreement.pairing import Pairs, RatedItems
-from ..agreement.result import Agreement, Line
 from ..agreement.protocols.protocol import Protocol
+from ..agreement.result import Agreement, Line
 from .directions import directions
 
 

@@ -98,6 +98,8 @@ def evaluate(
         raise AgreementError(f"fit is {fit!r}; expected 4, 5 or None")
     if not 0 < level < 1:
         raise AgreementError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
+    if threshold is not None and not np.isfinite(threshold):
+        raise AgreementError(f"the threshold is {threshold}; expected a number in the unit of the scores")
     if scale is not None and not scale[0] < scale[1]:
         raise AgreementError(f"the scale is {scale[0]} to {scale[1]}; expected the lowest rating first")
     tables = read_table(scores, "the table of scores"), read_table(ratings, "the table of ratings")
