@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .progress import EVERY
+from .streams import unfiltered
 
 
 @click.command()
@@ -133,7 +134,7 @@ class _Answers:
             return
         if sys.stderr.isatty():
             if self._bar is None:
-                self._bar = click.progressbar(length=total, label="answers", file=sys.stderr)
+                self._bar = click.progressbar(length=total, label="answers", file=unfiltered(sys.stderr))
                 self._bar.__enter__()
             self._bar.update(1)
         elif time.monotonic() - self._said >= EVERY:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from .streams import unfiltered
+
 
 @click.command()
 @click.argument("metric", metavar="METRIC")
@@ -46,7 +48,7 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
     if options["estimate"]:
         return
     hidden = options["quiet"] or not sys.stderr.isatty()
-    bar: Any = click.progressbar(length=estimate.questions, label="answers", file=sys.stderr, hidden=hidden)
+    bar: Any = click.progressbar(length=estimate.questions, label="answers", file=unfiltered(sys.stderr), hidden=hidden)
     with bar:
         found = comparing.compare(said, expected, lambda _: bar.update(1))
     standard_output().print(_table(found))

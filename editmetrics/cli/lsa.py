@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .streams import unfiltered
+
 if TYPE_CHECKING:
     from ..plugins.hpe_lsa.lsa import LayerProfile
 
@@ -102,7 +104,8 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
         assessor.adapter = "lsa"
         load_lora(loaded, assessor.adapter, options["adapter"])
     hidden = options["quiet"] or not sys.stderr.isatty()
-    with click.progressbar(length=len(real) + len(edited), label="images", file=sys.stderr, hidden=hidden) as bar:
+    file = unfiltered(sys.stderr)
+    with click.progressbar(length=len(real) + len(edited), label="images", file=file, hidden=hidden) as bar:
         profile = analyse(
             assessor,
             real,
