@@ -85,7 +85,8 @@ def evaluate(
         lower=lower_is_better,
         higher=higher_is_better,
     )
-    lower, higher = set(), set()
+    lower: set[str] = set()
+    higher: set[str] = set()
     for metric, columns in met.items():
         for rating, column in columns.items():
             cells = table.column(column)

@@ -69,7 +69,7 @@ def plain_streams() -> Iterator[None]:
     for stream in raw:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what its encoding lacks is written out, too
-    sys.stdout, sys.stderr = (PlainStream(stream) for stream in raw)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (PlainStream(stream) for stream in raw)
     try:
         yield
     finally:

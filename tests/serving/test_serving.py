@@ -93,7 +93,8 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
     closed, open_ = serve([Brightness()]), serve([Brightness()], folder=tmp_path / "images")
 
     def ask(served, path):
-        return httpx.post(f"{served.url}/v1/score", json={"samples": [{"edited": {"path": path}}]})
+        body = json.dumps({"samples": [{"edited": {"path": path}}]})  # in ASCII, which carries half characters
+        return httpx.post(f"{served.url}/v1/score", content=body)
 
     assert ask(closed, "a.png").status_code == 422
     assert "reads no files" in ask(closed, "a.png").json()["error"]
@@ -297,10 +298,7 @@ def test_a_small_request_cannot_claim_more_pixels_than_the_server_decodes(serve)
     metric = Brightness()
     served = serve([metric], max_pixels=1_000_000)
     large, fitting = png(1, size=(900, 900)), png(2, size=(600, 600))
-    pair = {
-        "edited": {"base64": base64.b64encode(large).decode()},
-        "source": {"base64": base64.b64encode(large).decode()},
-    }
+    pair = sample_said(Sample("pair", large, large))
     (scores,) = httpx.post(f"{served.url}/v1/score", json={"samples": [pair]}).json()["samples"]
     assert scores["scores"]["brightness"]["status"] == "failed"
     assert "1620000 pixels; this server decodes 1000000" in scores["scores"]["brightness"]["reason"]
