@@ -16,7 +16,7 @@ Counts: TypeAlias = NDArray[np.int32]
 Formula: TypeAlias = Callable[[Floats, Floats, Counts], Floats]
 
 FEWEST = 3
-"""A correlation of fewer items says nothing: two points always lie on a line. Other measures state how many they need."""
+"""A correlation of fewer items says nothing: two points always lie on a line. Other measures say what they need."""
 
 
 class AgreementError(EditMetricsError):

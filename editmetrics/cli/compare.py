@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write every number here: .json, or the lines of the table as .csv.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 def compare(
     a: Path,
     b: Path,
@@ -68,6 +69,7 @@ def compare(
     seed: int,
     fail_on_worse: bool,
     output: Path | None,
+    overwrite: bool,
 ) -> None:
     """What moved from run A to run B, and is it more than noise?
 
@@ -88,7 +90,7 @@ def compare(
     from ..report.comparison_table import show_comparison
 
     if output is not None:
-        check_output(output)
+        check_output(output, overwrite)
     tables = [_read(path, () if pairs else metrics, lower_is_better) for path in (a, b)]
     meeting = [*_pairs(pairs, *tables), *((name, name) for name in metrics if pairs)]
     found = compared(

@@ -80,8 +80,15 @@ from click.core import ParameterSource
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw scores against ratings, and rankings of systems (.png, .svg or .pdf).",
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 def evaluate(
-    scores: Path, ratings: Path, output: Path | None, plot: Path | None, protocol: str | None, **options: Any
+    scores: Path,
+    ratings: Path,
+    output: Path | None,
+    plot: Path | None,
+    protocol: str | None,
+    overwrite: bool,
+    **options: Any,
 ) -> None:
     """How well do scores agree with human ratings?
 
@@ -105,12 +112,12 @@ def evaluate(
     from ..report.agreement_table import show_agreement
 
     if output is not None:
-        check_output(output)
+        check_output(output, overwrite)
     if protocol is not None:
         _run_protocol(protocol, scores, ratings, output, options)
         return
     if plot is not None:
-        check_plot(plot)
+        check_plot(plot, overwrite)
     found = evaluated(
         scores,
         ratings,

@@ -50,7 +50,7 @@ class PlainStream:
 
 
 def unfiltered(stream: Any) -> Any:
-    """The stream below a `PlainStream`, for text that is known to be ours, such as a progress bar; others as they are."""
+    """The stream below a `PlainStream`, for text that is known to be ours, such as a bar; others as they are."""
     return getattr(stream, "rich_proxied_file", stream)
 
 
@@ -62,7 +62,7 @@ def echo_styled(*parts: str | tuple[str, dict[str, Any]], err: bool = False) -> 
 
 @contextmanager
 def plain_streams() -> Iterator[None]:
-    """Standard output and error made safe and, where they are closed, made to go nowhere, until the end of the block."""
+    """Standard output and error made safe and, where they are closed, made to go nowhere, for the block."""
     _occupy_standard_descriptors()
     kept = sys.stdout, sys.stderr
     raw = [open(os.devnull, "w") if stream is None else stream for stream in kept]  # noqa: SIM115 - until the end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -32,9 +33,12 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         if path.suffix.lower() == ".parquet":
             import polars
 
-            polars.DataFrame(
+            table = polars.DataFrame(
                 [{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None
-            ).write_parquet(temporary)
+            )
+            whole = io.BytesIO()  # polars, writing to a disk that is full, raises what no OSError is
+            table.write_parquet(whole)
+            temporary.write_bytes(whole.getbuffer())
             return
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             if path.suffix.lower() == ".csv":
@@ -49,16 +53,23 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to write to, which takes its place at the end, and is removed if anything goes wrong."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    """A new file beside `path` to write to, which takes its place at the end, and is removed if anything goes wrong.
+
+    An `OSError` on the way, such as that of a full disk, names `path`, which holds what it held.
+    """
+    temporary: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp lets nobody else read
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise

@@ -1,4 +1,4 @@
-"""Text that a terminal shows as it is, whatever stands in it: no escape sequence, no turned direction, no half letter."""
+"""Text that a terminal shows as it is, whatever stands in it: no escape sequence, no turned direction."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..data.write import replacing
 from .agreement_plots import COLOURS, DOTS_PER_INCH, GREY, INK, MARKERS, PALE, STYLE
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def plot_radar(
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
         figure = draw_radar(columns, rows, baselines or {})
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+        kind = path.suffix.lower()
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=kind[1:], dpi=DOTS_PER_INCH, metadata=undated.get(kind))
 
 
 def drawable(columns: Sequence[Column], rows: Mapping[str, Sequence[Value]]) -> list[int]:
