@@ -13,8 +13,7 @@ import numpy as np
 from ..agreement.correlation import plcc, srcc
 from ..agreement.labels import auc
 from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
-from ..data.overwrite import check_picture
-from ..data.write import replacing
+from ..data.overwrite import check_picture, write_figure
 from .terminal import number
 
 if TYPE_CHECKING:
@@ -86,9 +85,7 @@ def plot_agreement(agreement: Agreement, path: str | Path) -> None:
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
         figure = draw(agreement.pairs)
-        kind = path.suffix.lower()
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind[1:], dpi=DOTS_PER_INCH, metadata=undated.get(kind))
+        write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
 def check_plot(path: Path, overwrite: bool = False) -> None:

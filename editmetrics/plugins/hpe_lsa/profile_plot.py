@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...data.write import replacing
+from ...data.overwrite import write_figure
 from .lsa import LayerProfile
 
 CURVES = (("$D_{KL}$", "#0072B2", "o"), ("LDR", "#E69F00", "s"), ("entropy", "#009E73", "^"))
@@ -35,7 +35,7 @@ def draw(profile: LayerProfile, file: str | Path) -> Path:
     total.set(xlabel="layer", ylabel="S(l)")
     curves.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.7, 0.97))
     curves.set_title(f"{profile.real} real and {profile.edited} edited images", loc="left", fontsize=9)
-    kind = file.suffix.lower()
-    with mpl.rc_context({"svg.hashsalt": "editmetrics"}), replacing(file) as temporary:  # equal numbers, an equal file
-        figure.savefig(temporary, format=kind[1:], metadata={"Date": None} if kind == ".svg" else None)
+    undated = {"Date": None} if file.suffix.lower() == ".svg" else None
+    with mpl.rc_context({"svg.hashsalt": "editmetrics"}):  # equal numbers give an equal file
+        write_figure(figure, file, metadata=undated)
     return file
