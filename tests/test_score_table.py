@@ -108,5 +108,5 @@ def test_a_models_name_is_text_in_every_form(name):
     tex = latex([table, counts])
     assert tex.isascii()
     assert "\\input" not in tex
-    for text in (text, tex, page([table, counts], name)):
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+    for written in (text, tex, page([table, counts], name)):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", written)
