@@ -41,10 +41,9 @@ def check_json(path: Path, keys: Collection[str], overwrite: bool) -> None:
     _check(path, f"JSON with the keys {', '.join(keys)}", overwrite, lambda: _has_keys(path, keys))
 
 
-def check_start(path: Path, starts: Collection[str], what: str, overwrite: bool) -> None:
-    """Raise `DataError` when `path` holds anything whose text does not begin with one of `starts`."""
-    beginnings = tuple(start.encode() for start in starts)
-    _check(path, what, overwrite, lambda: path.read_bytes().lstrip().startswith(beginnings))
+def check_text(path: Path, marks: Collection[str], what: str, overwrite: bool) -> None:
+    """Raise `DataError` when `path` holds anything but a text with one of `marks`, by which a `what` is known."""
+    _check(path, what, overwrite, lambda: any(mark.encode() in path.read_bytes() for mark in marks))
 
 
 def check_picture(path: Path, overwrite: bool) -> None:

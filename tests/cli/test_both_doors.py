@@ -97,7 +97,7 @@ def tables(tmp_path):
 )
 def test_evaluate(run, tables, options):
     scores, ratings = tables / "scores.csv", tables / "ratings.csv"
-    options = {"pairs": {name: "mos" for name in ("gmsd", "lpips", "psnr", "mse:region=inside", "mine")}, **options}
+    options = {"pairs": dict.fromkeys(("gmsd", "lpips", "psnr", "mse:region=inside", "mine"), "mos"), **options}
     found = editmetrics.evaluate(scores, ratings, **options)
     words = {"measures": "measure", "replicates": "bootstrap", "pairs": "pair"}
     arguments = []
@@ -141,7 +141,8 @@ def test_evaluate_by_a_protocol(run, tables):
     for number, pair in enumerate(pairs):
         found = evaluate_protocol(PROTOCOLS["epaiqa"], scores, ratings, pairs=[pair])
         output = tables / f"{number}.json"
-        assert run("evaluate", scores, ratings, "--protocol", "epaiqa", "--pair", "=".join(pair), "-o", output).code == 0
+        named = ("--protocol", "epaiqa", "--pair", "=".join(pair))
+        assert run("evaluate", scores, ratings, *named, "-o", output).code == 0
         assert json.loads(output.read_text()) == json.loads(json.dumps(found._rows()))
         assert all(line.value > 0.5 for line in found.lines)  # negated where lower is better
 
@@ -201,7 +202,8 @@ def test_ratings_mos(run, tmp_path, method, screen):
     from editmetrics.agreement import mos, ratings, screening
 
     rng = np.random.default_rng(0)
-    raw = [(f"s{s}", f"i{i}", int(np.clip(rng.normal(1 + i % 5, 1 + s / 3), 1, 5))) for s in range(8) for i in range(20)]
+    asked = [(s, i) for s in range(8) for i in range(20)]
+    raw = [(f"s{s}", f"i{i}", int(np.clip(rng.normal(1 + i % 5, 1 + s / 3), 1, 5))) for s, i in asked]
     with (tmp_path / "raw.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["subject", "item", "value"], *raw])
     run("ratings", "mos", tmp_path / "raw.csv", "--method", method, "--screen", screen, "-o", tmp_path / "mos.csv")

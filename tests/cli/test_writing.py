@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from editmetrics.cli.faults import explained
-from editmetrics.data.sample_set import DataError
 from editmetrics.data.write import replacing
 
 PACKAGE = Path(__file__).parents[2] / "editmetrics"
@@ -110,6 +109,20 @@ def test_a_file_of_somebody_else_is_not_replaced(run, files, tmp_path, name, con
     assert run(*line).code in (0, 3)  # its own may be replaced
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.md", "report.tex"])
+@pytest.mark.parametrize("content", ["# My notes\n", "<!doctype html>\n<p>mine", "% mine\n", ""])
+def test_a_report_replaces_reports_alone(run, files, tmp_path, name, content):
+    file = tmp_path / name
+    file.write_text(content)
+    line = ["report", files / "scores.csv", "-q", "-o", file]
+    ran = run(*line)
+    assert ran.code == 2
+    assert f"{file} exists and is no report of editmetrics" in ran.err
+    assert file.read_text() == content
+    assert run(*line, "--overwrite").code == 0
+    assert run(*line).code == 0
+
+
 def test_raw_ratings_are_not_replaced_by_their_mos(run, files, tmp_path):
     raw = tmp_path / "raw.csv"
     raw.write_bytes((files / "raw.csv").read_bytes())
@@ -120,9 +133,10 @@ def test_raw_ratings_are_not_replaced_by_their_mos(run, files, tmp_path):
 def test_what_fails_in_the_middle_leaves_the_file_and_names_it(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(OSError, match="full") as raised, replacing(path) as temporary:
-        temporary.write_text("half")
-        raise OSError(28, "full")
+    with pytest.raises(OSError, match="full") as raised:  # noqa: PT012, SIM117 - the error comes in the middle
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise OSError(28, "full")
     assert raised.value.filename == str(path)
     assert "a.txt: full; the disk is full; make room" in explained(raised.value)
     assert path.read_text() == "old"
