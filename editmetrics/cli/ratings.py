@@ -96,10 +96,10 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
     from ..data.write import check_writable, write_rows
     from ..report import ratings_table
 
-    for path, columns in ((output, ("id",)), (subjects_output, ("rating", "subject", "kept"))):
+    for path, known_by in ((output, ["id"]), (subjects_output, ["rating", "subject", "kept"])):
         if path is not None:
             check_writable(path)
-            check_table(path, columns, options["overwrite"])
+            check_table(path, known_by, options["overwrite"])
     columns = options["columns"] or (
         () if voted else (raw_ratings.rating_column(raw, options["subject"], options["item"]),)
     )

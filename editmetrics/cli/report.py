@@ -99,7 +99,8 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
     from .evaluate import pair
     from .progress import CountProgress
 
-    check_replaceable(output, options["format"], overwrite)
+    if output.resolve() != scores.resolve():  # which is refused whatever is asked
+        check_replaceable(output, options["format"], overwrite)
     with CountProgress("pictures", quiet=quiet) as progress:
         written = write_report(scores, output, pairs=[pair(text) for text in pairs], on_pairs=progress.at, **options)
     say_written(written)
