@@ -15,7 +15,7 @@ _WHERE = {
     "list_metrics": "registry",
     "metric_class": "registry",
     "score": "scoring",
-    "evaluate": "agreement",
+    "evaluate": "evaluation",
     "LearnedMetric": "metric",
     "Metric": "metric",
     "Dimension": "sample",
@@ -27,7 +27,7 @@ _WHERE = {
 __all__ = sorted(_WHERE)
 
 if TYPE_CHECKING:
-    from .agreement import evaluate
+    from .evaluation import evaluate
     from .metric import LearnedMetric, Metric
     from .registry import create_metric, list_metrics, metric_class
     from .sample import Dimension, EditMetricsError, Sample, SampleError, Score

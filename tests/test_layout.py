@@ -19,7 +19,7 @@ FLOORS = {
     "plugins": 7,
     "allowed": 8, "registry": 8,
     "describe": 9, "suites": 9,
-    "scoring": 10,
+    "scoring": 10, "evaluation": 10,
     "report": 11, "serving": 11, "benchmarks": 12, "testing": 13,
     "cli": 14, "__main__": 15,
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Tables of scores: who is best, and what stands in each form."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -87,3 +88,25 @@ def test_the_radar_shows_what_there_is():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["NIs", "AIs", "Overall"]
     assert axes.get_ylim() == (0, 100)
     assert drawable(COLUMNS, {"a": ROWS["a"]}) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["![x](http://x.io/a.png)", "[click](http://x) *a* @you", "a\n| b | c |", "<img src=x>", "\x1b[31m\u202e", "`a`",
+     "\\input{/etc/passwd}", "50 % $x^2$ #1 ~a_b"],
+)  # fmt: skip
+def test_a_models_name_is_text_in_every_form(name):
+    """Names come from servers: no picture, link, mention, row, macro or escape sequence may come of them."""
+    table = ScoreTable("t", name, [Column(name, name)], {name: [Value(50.0)], "b": [Value(40.0)]}, {}, [name])
+    counts = CountTable("c", name, [name, "n"], [[name, "1"]])
+    text = markdown([table, counts])
+    assert not re.search(r"(?<!\\)[`\[\]*@]", text.replace("**50.00**", "").replace("*40.00*", ""))
+    assert "http://" not in text
+    assert "<img" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
+    tex = latex([table, counts])
+    assert tex.isascii()
+    assert "\\input" not in tex
+    for written in (text, tex, page([table, counts], name)):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", written)

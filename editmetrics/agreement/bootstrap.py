@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .measure import AgreementError, Counts, Floats, Measure, paired
+from .measure import FEWEST, AgreementError, Counts, Floats, Measure, UndefinedError, paired
 
 REPLICATES = 1000
 LEVEL = 0.95
@@ -56,6 +56,8 @@ def bootstrap_interval(
     True
     """
     x, y = paired(scores, ratings)
+    if len(x) < FEWEST:
+        raise UndefinedError(f"n = {len(x)}; an interval needs at least {FEWEST} items")
     codes = cluster_codes(clusters, len(x))
     values = resample(codes, lambda counts: measure.resampled(x, y, counts)[None], replicates, seed)[0]
     found = percentile_interval(values, level)
@@ -68,6 +70,8 @@ def bootstrap_interval(
 
 def percentile_interval(values: Floats, level: float = LEVEL) -> Interval | None:
     """The middle `level` of the values of replicates; None when fewer than 95 % of them are defined (not NaN)."""
+    if not 0 < level < 1:
+        raise AgreementError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
     defined = values[~np.isnan(values)]
     if not len(defined) or len(defined) < DEFINED * len(values):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from .measure import AgreementError, Floats
 
 if TYPE_CHECKING:
     import polars
+
+_WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)|[+-]?nan", re.IGNORECASE)
 
 Tabular: TypeAlias = "str | Path | Mapping[str, Sequence[Any]] | polars.DataFrame | Table"
 
@@ -63,7 +66,7 @@ class Table:
             if _empty(cell):
                 problems[row] = "missing"
                 continue
-            number = words.get(str(cell).strip().lower(), None) if words else _number(cell)
+            number = words.get(str(cell).strip().lower(), None) if words else number_in(cell)
             if number is None or math.isnan(number):
                 problems[row] = "not a number"
             elif math.isinf(number):
@@ -89,7 +92,7 @@ class Table:
             if name in DESCRIPTIVE or name.endswith(".explanation") or self._stands_beside(name):
                 continue
             filled = [cell for cell in cells if not _empty(cell)]
-            usable = sum(_number(cell) is not None for cell in filled)
+            usable = sum(number_in(cell) is not None for cell in filled)
             if filled and (2 * usable >= len(filled) or self.are_labels(name)):
                 found.append(name)
         return found
@@ -139,8 +142,18 @@ def _empty(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _number(cell: Any) -> float | None:
+def number_in(cell: Any) -> float | None:
+    """The number that a cell holds; None for what is none. NaN and infinity are numbers here, by their names.
+
+    A text must be written as numbers are in tables: Python's `1_0`, other scripts' digits and `1,000` are none, since
+    another program would read them differently.
+
+    >>> [number_in(cell) for cell in ("1e3", " -.5 ", "inf", 7, "1_0", "1,000", "\u0661", "0x1")]
+    [1000.0, -0.5, inf, 7.0, None, None, None, None]
+    """
+    if isinstance(cell, str) and not _WRITTEN.fullmatch(cell.strip()):
+        return None
     try:
         return float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

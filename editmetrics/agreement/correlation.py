@@ -57,7 +57,8 @@ def krcc(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     tau_b = (C - D) / sqrt((P - T_x)(P - T_y)): of P pairs of items, C are ordered alike by scores and ratings, D
     otherwise; T_x and T_y are tied in the scores and in the ratings.
 
-    Scores and ratings (n,), finite, n >= 3. Raises `UndefinedError` when either is constant. Source: Kendall 1945.
+    Scores and ratings (n,), finite, n >= 3: of two items it could only be 1 or -1, which `pairwise_accuracy` says more
+    plainly. Raises `UndefinedError` when either is constant. Source: Kendall 1945.
 
     >>> krcc([1, 2, 3, 4], [10, 20, 30, 25])
     0.6666666666666666
@@ -72,12 +73,12 @@ def krcc(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     return _ratio(concordant - discordant, np.sqrt((pairs - tied_x) * (pairs - tied_y)))
 
 
-@Measure
+@Measure.of(1)
 def rmse(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     """Root mean square error, in the unit of the ratings: sqrt(mean (x - y)^2).
 
     It compares the numbers as they are, so it means something only for scores on the scale of the ratings, such as
-    those of a model trained on MOS. Scores and ratings (n,), finite, n >= 3.
+    those of a model trained on MOS. Scores and ratings (n,), finite, n >= 1.
 
     >>> rmse([1, 2, 3], [1, 2, 6])
     1.7320508075688772
@@ -85,7 +86,7 @@ def rmse(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     return np.sqrt(_mean((scores - ratings) ** 2, counts))
 
 
-@Measure
+@Measure.of(1)
 def mae(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     """Mean absolute error, in the unit of the ratings: mean |x - y|. As `rmse`, for scores on the scale of the ratings.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from .result import ALL, SYSTEM_LEVEL, Line, Pair, average_over
 
 BIASED = "biased"
 """How the note of a biased interval starts."""
+
+REASONS = 3
+"""So many different reasons why groups are left out of an average are given."""
 
 NOTED_BIAS = 0.5
 """A bias of the replicates above this part of their standard deviation is noted."""
@@ -44,12 +48,17 @@ class _Cell:
 
 @dataclass(eq=False)
 class _Scope:
-    """A set of items: `rows` of the pair's arrays, of `rated` rated items, and a cell for each measure."""
+    """A set of items: `rows` of the pair's arrays, of `rated` rated items, and a cell for each measure.
+
+    `times`: how often a group that is drawn as a whole, since it lies within one cluster, stands in each replicate
+    (replicates,); None for groups that are made of several clusters, whose number is fixed.
+    """
 
     group: str
     rows: np.ndarray
     rated: int
     cells: list[_Cell] = field(default_factory=list)
+    times: Floats | None = None
 
 
 def lines_of(
@@ -83,7 +92,9 @@ def _lines(pair: Pair, measures: Sequence[Applied], scope: _Scope, how: Resampli
     for applied, cell in zip(measures, scope.cells, strict=True):
         low = high = None
         notes = [cell.note]
-        if cell.value is not None and cell.replicates is not None:
+        if cell.value is not None and how.replicates and cell.replicates is None:
+            notes.append(f"no interval: it needs at least {FEWEST} items")
+        elif cell.value is not None and cell.replicates is not None:
             interval = percentile_interval(cell.replicates, how.level)
             if interval is None:
                 notes.append(f"no interval: undefined in {np.isnan(cell.replicates).sum()} replicates")
@@ -129,6 +140,7 @@ def _fill_replicates(
     scopes: Sequence[_Scope], systems: _Systems | None, pair: Pair, measures: Sequence[Applied], how: Resampling
 ) -> None:
     """Resample the whole pair once and take every measure in every scope of each replicate."""
+    whole = [scope for scope in scopes if len(set(pair.clusters[scope.rows].tolist())) == 1]
     defined = [(scope, index) for scope in scopes for index, cell in enumerate(scope.cells) if cell.value is not None]
 
     def compute(counts: Counts) -> Floats:
@@ -143,6 +155,7 @@ def _fill_replicates(
             found.append(applied.measure.resampled(applied.values[scope.rows], pair.ratings[scope.rows], part))
         if systems is not None:
             found += systems.resampled(counts)
+        found += [counts[:, scope.rows[0]].astype(np.float64) for scope in whole]
         return np.stack(found) if found else np.empty((0, len(counts)))
 
     replicates = iter(resample(pair.clusters, compute, how.replicates, how.seed))
@@ -151,38 +164,52 @@ def _fill_replicates(
     if systems is not None:
         for cell in systems.cells:
             cell.replicates = next(replicates)
+    for scope in whole:
+        scope.times = next(replicates)
 
 
 def _average(column: str, scopes: Sequence[_Scope], measures: int, rated: int) -> _Scope:
-    """The mean over the groups of a column. Groups where a measure is undefined are left out, and the note says so."""
+    """The mean over the groups of a column. Groups where a measure is undefined are left out, and the note says so.
+
+    In a replicate, a group counts as often as it was drawn.
+    """
     cells = []
     for index in range(measures):
-        found = [scope.cells[index] for scope in scopes]
-        counted = [cell for cell in found if cell.value is not None]
-        missing = [cell for cell in found if cell.value is None]
-        notes = [counted[0].note if counted else None]
-        if missing:
-            notes.append(f"{len(missing)} of {len(found)} groups are left out ({missing[0].note})")
+        found = [(scope, scope.cells[index]) for scope in scopes]
+        counted = [cell for _, cell in found if cell.value is not None]
+        notes = [counted[0].note if counted else None, _left_out([cell for _, cell in found])]
         value = float(np.mean([cell.value for cell in counted if cell.value is not None])) if counted else None
-        replicates = [cell.replicates for cell in counted if cell.replicates is not None]
+        drawn = [(scope.times, cell.replicates) for scope, cell in found if cell.replicates is not None]
         cells.append(
             _Cell(
                 value,
                 "; ".join(filter(None, notes)) or None,
                 n=sum(cell.n for cell in counted),
                 groups=len(counted),
-                replicates=_mean_of_defined(np.stack(replicates)) if replicates else None,
+                replicates=_mean_of_defined(drawn) if drawn else None,
             )
         )
     return _Scope(average_over(column), np.empty(0, np.int64), rated, cells)
 
 
-def _mean_of_defined(values: Floats) -> Floats:
-    """The mean over groups (groups, replicates) of what is defined in each replicate; NaN where nothing is."""
-    there = ~np.isnan(values)
-    count = there.sum(axis=0)
-    total = np.where(there, values, 0).sum(axis=0)
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+def _left_out(cells: Sequence[_Cell]) -> str | None:
+    """How many groups have no value, and why, the commonest reasons first; None where all have one."""
+    reasons = Counter(cell.note for cell in cells if cell.value is None)
+    if not reasons:
+        return None
+    shown = [f"{count} {note}" if len(reasons) > 1 else str(note) for note, count in reasons.most_common(REASONS)]
+    more = [f"{len(reasons) - REASONS} more reasons"] if len(reasons) > REASONS else []
+    return f"{sum(reasons.values())} of {len(cells)} groups are left out ({', '.join(shown + more)})"
+
+
+def _mean_of_defined(drawn: Sequence[tuple[Floats | None, Floats]]) -> Floats:
+    """The mean over groups, each (times, values), of what is defined in each replicate; NaN where nothing is."""
+    values = np.stack([of for _, of in drawn])
+    weights = np.stack([np.ones_like(of) if times is None else times for times, of in drawn])
+    weights = np.where(np.isnan(values), 0, weights)
+    total = (weights * np.where(np.isnan(values), 0, values)).sum(axis=0)
+    weight = weights.sum(axis=0)
+    return np.divide(total, weight, out=np.full(len(weight), np.nan), where=weight > 0)
 
 
 class _Systems:

@@ -99,13 +99,13 @@ def fit_logistic(
         raise AgreementError(f"a logistic curve of {parameters} parameters; expected 4 or 5")
     if direction is not None and direction not in get_args(Direction):
         raise AgreementError(f"direction is {direction!r}; expected increasing, decreasing or None")
-    for name, values in (("scores", x), ("ratings", y)):
-        if np.ptp(values) == 0:
-            raise UndefinedError(f"no curve can be fitted: all {name} are {values[0]:g}")
     if len(x) <= parameters:
         raise UndefinedError(
             f"a curve of {parameters} parameters needs more than {parameters} items; there are {len(x)}"
         )
+    for name, values in (("scores", x), ("ratings", y)):
+        if np.ptp(values) == 0:
+            raise UndefinedError(f"no curve can be fitted: all {name} are {values[0]:g}")
     searches = [_Search(x, y, parameters == 5, way) for way in ([direction] if direction else get_args(Direction))]
     best = min(searches, key=lambda search: search.loss)
     if best.flat:

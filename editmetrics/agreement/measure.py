@@ -16,7 +16,7 @@ Counts: TypeAlias = NDArray[np.int32]
 Formula: TypeAlias = Callable[[Floats, Floats, Counts], Floats]
 
 FEWEST = 3
-"""Agreement of fewer items than this says nothing: two points always lie on a line."""
+"""A correlation of fewer items says nothing: two points always lie on a line. Other measures say what they need."""
 
 
 class AgreementError(EditMetricsError):
@@ -24,7 +24,7 @@ class AgreementError(EditMetricsError):
 
 
 class UndefinedError(AgreementError):
-    """A measure that has no value on these items: constant scores, no positive label, fewer than three items."""
+    """A measure that has no value on these items: constant scores, no positive label, too few items."""
 
 
 class Measure:
@@ -33,15 +33,24 @@ class Measure:
     It is made of one formula of scores (n,), ratings (n,) and counts (replicates, n), which gives (replicates,) values
     with NaN where a replicate has none; the value of the items themselves is that of a single replicate that has each
     of them once. So a number and its interval cannot drift apart.
+
+    `fewest` is the number of items that it needs: 3 for a correlation, 2 for what compares two items, 1 for what looks
+    at each item by itself.
     """
 
-    def __init__(self, formula: Formula) -> None:
+    def __init__(self, formula: Formula, fewest: int = FEWEST) -> None:
         functools.update_wrapper(self, formula)
-        self.name = formula.__name__
+        self.name, self.fewest = formula.__name__, fewest
         self._formula = formula
+
+    @classmethod
+    def of(cls, fewest: int) -> Callable[[Formula], Measure]:
+        """A decorator for the formula of a measure that needs `fewest` items."""
+        return lambda formula: cls(formula, fewest)
 
     def __call__(self, scores: ArrayLike, ratings: ArrayLike) -> float:
         x, y = paired(scores, ratings)
+        self._require_enough(len(x))
         value = float(self._formula(x, y, np.ones((1, len(x)), np.int32))[0])
         if np.isnan(value):
             raise UndefinedError(f"{self.name} is undefined: {_why(x, y)}")
@@ -50,14 +59,21 @@ class Measure:
     def resampled(self, scores: ArrayLike, ratings: ArrayLike, counts: ArrayLike) -> Floats:
         """The value of each replicate: item i stands in replicate b `counts[b, i]` times. NaN where it is undefined."""
         x, y = paired(scores, ratings)
+        self._require_enough(len(x))
         return self._formula(x, y, np.asarray(counts, dtype=np.int32))
+
+    def _require_enough(self, items: int) -> None:
+        if items < self.fewest:
+            raise UndefinedError(
+                f"n = {items}; {self.name} needs at least {self.fewest} item{'s' if self.fewest > 1 else ''}"
+            )
 
     def __repr__(self) -> str:
         return f"<measure {self.name}>"
 
 
 def paired(scores: ArrayLike, ratings: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float arrays (n,). Raises `AgreementError` for other shapes, fewer than three items, NaN and infinity."""
+    """Both as float arrays (n,). Raises `AgreementError` for other shapes, NaN and infinity."""
     x, y = (np.asarray(values, dtype=np.float64) for values in (scores, ratings))
     if x.ndim != 1 or x.shape != y.shape:
         raise AgreementError(
@@ -69,8 +85,6 @@ def paired(scores: ArrayLike, ratings: ArrayLike) -> tuple[Floats, Floats]:
             raise AgreementError(
                 f"{len(bad)} of {len(values)} {name} are NaN or infinite (the first at {bad[0]}); leave these items out"
             )
-    if len(x) < FEWEST:
-        raise UndefinedError(f"n = {len(x)}; agreement needs at least {FEWEST} items")
     return x, y
 
 

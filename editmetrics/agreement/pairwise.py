@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .concordance import ascents, cumulated, pairs_of
-from .measure import AgreementError, Counts, Floats, Measure, paired
+from .measure import AgreementError, Counts, Floats, Measure, UndefinedError, paired
 
 MOST_PAIRS = 2_000_000
 """A tie threshold is calibrated on all pairs, or on so many random ones where there are more."""
@@ -24,7 +24,7 @@ def pairwise_accuracy(
     than `tie_threshold` are tied, and so are ratings that differ by no more than `rating_tie`. A pair that is tied in
     one alone counts as wrong, so a score cannot win by never, or by always, calling a tie; 0.5 is chance without ties.
 
-    Scores and ratings (n,), finite, n >= 3. Source: Deutsch, Foster & Freitag, "Ties Matter", EMNLP 2023 (acc_eq).
+    Scores and ratings (n,), finite, n >= 2. Source: Deutsch, Foster & Freitag, "Ties Matter", EMNLP 2023 (acc_eq).
 
     >>> pairwise_accuracy([1.0, 1.1, 2.0], [1, 1, 2])
     0.6666666666666666
@@ -55,7 +55,7 @@ def pairwise_measure(tie_threshold: float = 0.0, rating_tie: float = 0.0) -> Mea
             right += pairs - apart + apart_in_both
         return np.divide(right, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
-    return Measure(pairwise_accuracy)
+    return Measure(pairwise_accuracy, fewest=2)
 
 
 def calibrated_tie_threshold(scores: ArrayLike, ratings: ArrayLike, *, rating_tie: float = 0.0, seed: int = 0) -> float:
@@ -69,6 +69,8 @@ def calibrated_tie_threshold(scores: ArrayLike, ratings: ArrayLike, *, rating_ti
     0.55
     """
     x, y = paired(scores, ratings)
+    if len(x) < 2:
+        raise UndefinedError(f"n = {len(x)}; a tie threshold is calibrated on pairs of items")
     first, second = _some_pairs(len(x), seed)
     rating_difference = y[first] - y[second]
     tied_by_people = np.abs(rating_difference) <= rating_tie * (1 + ROUNDING)

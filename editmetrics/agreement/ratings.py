@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data.tables import read_rows
 from ..sample import EditMetricsError
+from .columns import number_in
 
 
 class RatingsError(EditMetricsError, ValueError):
@@ -168,9 +169,8 @@ def _value(cell: Any, scale: tuple[float, float] | None, labels: bool) -> tuple[
         return None, "the cell is empty"
     if labels:
         return str(cell), None
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):
+    value = number_in(cell)
+    if value is None:
         return None, "the cell holds no number"
     if not math.isfinite(value):
         return None, "the rating is NaN or infinite"

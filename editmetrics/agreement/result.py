@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.overwrite import check_json, check_table, write_text
 from .measure import AgreementError
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Agreement:
 
     - `comparisons`: paired tests of each score against one.
     - `notes`: what a reader must know beside the numbers: how rows were joined, what was left out, what was assumed.
+    - `asked`: the groups whose numbers were asked for: all items, the averages over groups, a system level by name.
+    - `unanswered`: what was asked for and has no line: measures that suit no rating, tests that are undefined.
     - `settings`: replicates, seed, level and cluster column of the intervals, and so on.
     """
 
@@ -120,6 +123,18 @@ class Agreement:
     comparisons: Sequence[Comparison] = ()
     notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked: Sequence[str] = (ALL,)
+    unanswered: Sequence[str] = ()
+
+    @property
+    def without_value(self) -> list[Line]:
+        """The lines that have no value, of the groups that were asked for."""
+        return [line for line in self.lines if line.value is None and line.group in self.asked]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every number that was asked for has a value."""
+        return not self.without_value and not self.unanswered
 
     def line(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> Line:
         """The line of a score and a measure; `rating` may be left out when the score meets one only."""
@@ -154,16 +169,16 @@ class Agreement:
     def write(self, path: str | Path) -> None:
         """Write the table as .json (a flat list of objects) or .csv, in full precision. Raises `AgreementError`."""
         path = Path(path)
-        check_output(path)
+        check_output(path, overwrite=True)
         rows = self._rows()
         if path.suffix.lower() == ".json":
-            path.write_text(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+            write_text(path, json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
             return
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, [f.name for f in fields(Line)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        write_text(path, text.getvalue())
 
     def _rows(self) -> list[dict[str, Any]]:
         return [asdict(line) for line in [*self.lines, *map(_test_line, self.comparisons)]]
@@ -184,9 +199,14 @@ def _test_line(test: Comparison) -> Line:
     )
 
 
-def check_output(path: Path) -> None:
-    """Raise `AgreementError` unless `path` names a format that can be written, in a folder that is there."""
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise `AgreementError` unless `path` names a format that can be written, in a folder that is there.
+
+    Raises `DataError` when it holds anything but an agreement, unless `overwrite`.
+    """
     if path.suffix.lower() not in AGREEMENT_SUFFIXES:
         raise AgreementError(f"{path}: agreement is written as {' or '.join(AGREEMENT_SUFFIXES)}, by the suffix")
     if not path.parent.is_dir():
         raise AgreementError(f"{path}: the folder {path.parent} does not exist; make it first")
+    check = check_json if path.suffix.lower() == ".json" else check_table
+    check(path, ("score", "rating", "group", "measure", "value"), overwrite)

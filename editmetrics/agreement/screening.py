@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ratings import Ratings
+from .ratings import Ratings, RatingsError
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def without_outliers(ratings: Ratings, whisker: float = 1.5) -> Ratings:
 
     Source: EPAIQA, section 3.1, which names the rule; w = 1.5 is Tukey's, and the quartiles are our reading.
     """
+    if not whisker >= 0:
+        raise RatingsError(f"the whisker is {whisker} interquartile ranges; expected a number from 0")
     order = np.lexsort((ratings.value, ratings.item))
     value = ratings.value[order]
     count = np.bincount(ratings.item, minlength=len(ratings.items))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .bootstrap import LEVEL, REPLICATES, cluster_codes, percentile_interval, resample
 from .correlation import plcc, srcc
-from .measure import AgreementError, Floats, Measure, UndefinedError, paired
+from .measure import FEWEST, AgreementError, Floats, Measure, UndefinedError, paired
 
 POWER = 0.8
 
@@ -79,6 +79,8 @@ def paired_test(
     """
     a, y = paired(scores, ratings)
     b, _ = paired(others, ratings)
+    if len(y) < FEWEST:
+        raise UndefinedError(f"n = {len(y)}; a test needs at least {FEWEST} items")
     codes = cluster_codes(clusters, len(y))
     other_measure = other_measure or measure
     sign = -1 if lower_is_better else 1
@@ -138,7 +140,7 @@ def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> t
         raise AgreementError(f"there are {n} items; Williams' test needs at least 4")
     determinant = max(0.0, 1 - ay**2 - by**2 - ab**2 + 2 * ay * by * ab)
     below = 2 * (n - 1) / (n - 3) * determinant + (ay + by) ** 2 / 4 * (1 - ab) ** 3
-    if below <= 0:
+    if not below > 0:
         raise UndefinedError("one score is a straight line of the other; there is no difference to test")
     statistic = (ay - by) * math.sqrt((n - 1) * (1 + ab) / below)
     return statistic, float(2 * student.sf(abs(statistic), n - 3))

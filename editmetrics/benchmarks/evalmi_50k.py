@@ -153,7 +153,7 @@ def _joined(name: str, meta: Mapping[str, Any], fold: FoldRow, first: str | None
         there = joined.get(rating)
         if there is None:
             joined[rating] = value
-        elif there != value and (isinstance(there, str) or abs(there - float(value)) > SAME):
+        elif there != value and (isinstance(there, str) or not abs(there - float(value)) <= SAME):
             findings.add("rating", fold.place, f"{rating} of {name} is {value} here and {there} in the workbook", name)
     return joined
 

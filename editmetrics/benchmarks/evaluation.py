@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..agreement.columns import DESCRIPTIVE, LABELS, Table, Tabular, read_table
-from ..agreement.protocols import PROTOCOLS, evaluate_protocol
+from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Agreement
+from ..evaluation import evaluate_protocol
+from ..evaluation.directions import directions
 from .benchmark import Benchmark, BenchmarkError
 from .load import Part
 from .published import Published, published
-
-Direction = Callable[[str], "bool | None"]
-"""Whether higher is better, of a score column; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ def evaluate(
     scores: Tabular,
     *,
     pairs: Sequence[tuple[str, str]] = (),
-    direction: Direction = lambda column: None,
     lower_is_better: Collection[str] = (),
+    higher_is_better: Collection[str] = (),
 ) -> Evaluation:
     """The figures of the protocol for every metric of `scores`, a table with a row for each sample, joined by `id`.
 
     - `pairs`: (score column, rating). By default a column `METRIC.DIMENSION` meets the rating of that name, or the one
       that the data set pairs it with, and the column of a metric with one dimension meets every rating of quality.
-    - `direction`: for known metrics; `lower_is_better` names columns of others.
+    - `lower_is_better`, `higher_is_better`: columns of that direction; that of metrics which are installed is known.
 
     Raises `BenchmarkError` when no column meets a rating, `AgreementError` for what the protocol lacks.
     """
@@ -80,14 +79,21 @@ def evaluate(
     ids = table.texts("id")
     rows = [row for row, name in enumerate(ids) if name in wanted]
     ours: dict[str, list[Any]] = {"id": [ids[row] for row in rows]}
-    lower = set()
+    better = directions(
+        scores,
+        [column for columns in met.values() for column in columns.values()],
+        lower=lower_is_better,
+        higher=higher_is_better,
+    )
+    lower: set[str] = set()
+    higher: set[str] = set()
     for metric, columns in met.items():
         for rating, column in columns.items():
             cells = table.column(column)
             ours[f"{metric}.{rating}"] = [_said(cells[row], bench, rating) for row in rows]
-            if direction(column) is False or column in lower_is_better:
-                lower.add(f"{metric}.{rating}")
-    found = evaluate_protocol(PROTOCOLS[bench.protocol], ours, _ratings(part), lower_is_better=lower)
+            (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
+    protocol = PROTOCOLS[bench.protocol]
+    found = evaluate_protocol(protocol, ours, _ratings(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(
         found.lines, [], [], [*found.notes, *notes], {**found.settings, "benchmark": bench.title, "part": part.said}
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..agreement.columns import number_in
 from ..data.manifest import ImageFolder
 from ..images import Unreadable
 
@@ -75,11 +76,8 @@ class Findings:
         """A rating as a float; None for an empty cell, and with a problem for what is no number or out of range."""
         if cell is None or (isinstance(cell, str) and not cell.strip()):
             return None
-        try:
-            value = math.nan if isinstance(cell, bool) else float(cell)
-        except (TypeError, ValueError):
-            value = math.nan
-        if not (math.isfinite(value) and low <= value <= high):
+        value = None if isinstance(cell, bool) else number_in(cell)
+        if value is None or not (math.isfinite(value) and low <= value <= high):
             self.add("rating", place, f"{column} is {_shown(cell)}; expected a number from {low:g} to {high:g}", row)
             return None
         return value

@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from .. import __version__
 from ..sample import EditMetricsError
+from .faults import explained
+from .streams import plain_streams
 
 COMMANDS = {
     "score": ("score:score", "Score edited images: two folders, two files, or a manifest."),
@@ -81,6 +84,12 @@ def cli() -> None:
 
 def main() -> None:
     """The program `editmetrics`."""
+    with plain_streams():
+        sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the command that was typed; its exit code, however it ends."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger(__name__.partition(".")[0]).setLevel(logging.INFO)
     try:
@@ -94,10 +103,15 @@ def main() -> None:
     except EditMetricsError as error:
         click.echo(f"error: {error}", err=True)
         code = 2
+    except SystemExit as exit:
+        code = exit.code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nobody is left to be told
         code = 1
-    except OSError as error:  # a full disk, a folder that may not be written
-        click.echo(f"aborted: {error}", err=True)
+    except (OSError, MemoryError) as error:  # a full disk, a folder that may not be written
+        click.echo(f"aborted: {explained(error)}", err=True)
         code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    except Exception:  # a defect: its traceback passes through the same filter as everything else
+        traceback.print_exc()
+        code = 1
+    return code if isinstance(code, int) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,15 +30,16 @@ def report(output: Path, names: list[str]) -> None:
     """Show and write (`ablations.csv`) each ablation's agreement: on test data where a training set some aside."""
     from rich.table import Table
 
+    from ..data.write import write_rows
     from ..mllm.checkpoint import read_checkpoint
     from ..report.terminal import number, standard_output
 
     measured = {name: _measures(read_checkpoint(folder_of(output, name))) for name in names}
     columns = list(dict.fromkeys(column for found in measured.values() for column in found))
-    with (output / "ablations.csv").open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["ablation", *columns])
-        rows.writerows([name, *(found.get(column) for column in columns)] for name, found in measured.items())
+    write_rows(
+        [{"ablation": name, **{column: found.get(column) for column in columns}} for name, found in measured.items()],
+        output / "ablations.csv",
+    )
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("ablation", no_wrap=True)
     shown = [column for column in columns if column.split(" ")[-1] in SHOWN]

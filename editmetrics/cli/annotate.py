@@ -11,6 +11,7 @@ import click
 
 from .endpoint_options import endpoint_options, given_options
 from .progress import EVERY
+from .streams import unfiltered
 
 
 @click.command()
@@ -134,7 +135,7 @@ class _Answers:
             return
         if sys.stderr.isatty():
             if self._bar is None:
-                self._bar = click.progressbar(length=total, label="answers", file=sys.stderr)
+                self._bar = click.progressbar(length=total, label="answers", file=unfiltered(sys.stderr))
                 self._bar.__enter__()
             self._bar.update(1)
         elif time.monotonic() - self._said >= EVERY:

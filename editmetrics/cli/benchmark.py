@@ -129,7 +129,6 @@ def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int
     from ..benchmarks import show
     from ..benchmarks.evaluation import evaluate, read_scores
     from ..data.write import write_rows
-    from ..describe import higher_is_better
     from .evaluate import pair
 
     all_scored = True
@@ -145,7 +144,6 @@ def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int
         part,
         scores,
         pairs=[pair(text) for text in options["pairs"]],
-        direction=higher_is_better,
         lower_is_better=options["lower_is_better"],
     )
     show.show_evaluation(found)

@@ -13,6 +13,7 @@ import click
 from ..metric import Metric
 from ..registry import BRIDGES
 from ..sample import EditMetricsError
+from .streams import echo_styled
 
 if TYPE_CHECKING:
     from ..testing.declared import Declared
@@ -64,13 +65,13 @@ def show(
     for check, outcome, said in outcomes:
         failed, skipped = failed + (outcome == "fail"), skipped + (outcome == "skip")
         unloaded = unloaded or any(line.startswith(UNLOADED) for line in said)
-        head = f"{click.style(outcome.ljust(4), fg=_COLOURS[outcome])}  {check.ljust(18)}"
         lines = said or [""]
-        click.echo((head + _hanging(lines[0], " " * 24)).rstrip())
+        head = outcome.ljust(4), {"fg": _COLOURS[outcome]}
+        echo_styled(head, f"  {check.ljust(18)}{_hanging(lines[0], ' ' * 24)}".rstrip())
         for line in lines[1:]:
             click.echo(" " * 24 + _hanging(line, " " * 24))
         if outcome == "fail":
-            click.echo(" " * 24 + click.style(_hanging(f"-> {ADVICE[check]}", " " * 27), bold=True))
+            echo_styled(" " * 24, (_hanging(f"-> {ADVICE[check]}", " " * 27), {"bold": True}))
     passed = count - failed - skipped
     click.echo(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     if unloaded:
@@ -85,7 +86,7 @@ def show(
 
 def show_broken(name: str, error: EditMetricsError) -> None:
     """Print why a metric cannot even be loaded, and what to do."""
-    click.echo(f"{click.style('fail', fg='red')}  {'registration'.ljust(18)}{_hanging(str(error), ' ' * 24)}")
+    echo_styled(("fail", {"fg": "red"}), f"  {'registration'.ljust(18)}{_hanging(str(error), ' ' * 24)}")
     advice = (
         "Correct what stands above, and install the package again. Its entry point is NAME = 'module:Class' under "
         "[project.entry-points.\"editmetrics.metrics\"], with the NAME of the class. 'editmetrics doctor' shows all "
@@ -93,7 +94,7 @@ def show_broken(name: str, error: EditMetricsError) -> None:
     )
     if "pip install" in str(error):
         advice = f"Install it: {str(error).rpartition(': ')[2]}"
-    click.echo(" " * 24 + click.style(_hanging(f"-> {advice}", " " * 27), bold=True))
+    echo_styled(" " * 24, (_hanging(f"-> {advice}", " " * 27), {"bold": True}))
 
 
 _COLOURS = {"pass": "green", "fail": "red", "skip": "yellow"}

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write every number here: .json, or the lines of the table as .csv.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 def compare(
     a: Path,
     b: Path,
@@ -68,6 +69,7 @@ def compare(
     seed: int,
     fail_on_worse: bool,
     output: Path | None,
+    overwrite: bool,
 ) -> None:
     """What moved from run A to run B, and is it more than noise?
 
@@ -79,7 +81,8 @@ def compare(
     editmetrics compare a.csv b.csv --metric ssim -o moved.json
 
     \b
-    Exit codes: 0 compared; 3 compared, but the identities differ or are not known, or a sample has lost its score;
+    Exit codes: 0 compared; 3 compared, but the identities differ or are not known, a sample has lost its score, or no
+    sample has one in both;
     4 something got worse by more than noise, with --fail-on-worse; 2 called wrongly; 1 aborted.
     """
     from ..report.compare import compare as compared
@@ -87,7 +90,7 @@ def compare(
     from ..report.comparison_table import show_comparison
 
     if output is not None:
-        check_output(output)
+        check_output(output, overwrite)
     tables = [_read(path, () if pairs else metrics, lower_is_better) for path in (a, b)]
     meeting = [*_pairs(pairs, *tables), *((name, name) for name in metrics if pairs)]
     found = compared(
@@ -105,7 +108,7 @@ def compare(
     show_comparison(found, output)
     if fail_on_worse and found.worse:
         sys.exit(4)
-    sys.exit(0 if found.comparable and not found.lost else 3)
+    sys.exit(0 if found.comparable and not found.lost and not found.without_value else 3)
 
 
 def _read(path: Path, metrics: Sequence[str], lower_is_better: Sequence[str]) -> ScoredTable:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .streams import echo_styled
+
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
 
@@ -49,9 +51,10 @@ def show(found: Diagnosis) -> None:
             "disk", [("free", f"{_size(found.disk['free'])} of {_size(found.disk['total'])}  {found.disk['path']}")]
         )
     if not found.problems:
-        click.secho("all is well", fg="green")
+        echo_styled(("all is well", {"fg": "green"}))
         return
-    click.secho(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}", fg="red", bold=True)
+    count = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
+    echo_styled((count, {"fg": "red", "bold": True}))
     for problem in found.problems:
         click.echo(textwrap.fill(problem, 96, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False))
 
@@ -60,7 +63,7 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> None:
     rows = list(rows)
     if not rows:
         return
-    click.secho(title, bold=True)
+    echo_styled((title, {"bold": True}))
     width = max(len(name) for name, _ in rows)
     for name, said in rows:
         click.echo(f"  {name.ljust(width)}  {said}".rstrip())

@@ -80,8 +80,15 @@ from click.core import ParameterSource
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw scores against ratings, and rankings of systems (.png, .svg or .pdf).",
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 def evaluate(
-    scores: Path, ratings: Path, output: Path | None, plot: Path | None, protocol: str | None, **options: Any
+    scores: Path,
+    ratings: Path,
+    output: Path | None,
+    plot: Path | None,
+    protocol: str | None,
+    overwrite: bool,
+    **options: Any,
 ) -> None:
     """How well do scores agree with human ratings?
 
@@ -97,27 +104,25 @@ def evaluate(
     a negative one agrees.
 
     \b
-    Exit codes: 0 all was measured; 3 some score has no agreement over all items; 2 called wrongly; 1 aborted.
+    Exit codes: 0 every number that was asked for has a value; 3 some have none; 2 called wrongly; 1 aborted.
     """
-    from ..agreement import evaluate as evaluated
-    from ..agreement.result import ALL, check_output
-    from ..describe import higher_is_better
+    from ..agreement.result import check_output
+    from ..evaluation import evaluate as evaluated
     from ..report.agreement_plots import check_plot, plot_agreement
     from ..report.agreement_table import show_agreement
 
     if output is not None:
-        check_output(output)
+        check_output(output, overwrite)
     if protocol is not None:
         _run_protocol(protocol, scores, ratings, output, options)
         return
     if plot is not None:
-        check_plot(plot)
+        check_plot(plot, overwrite)
     found = evaluated(
         scores,
         ratings,
         pairs=[pair(text) for text in options.pop("pairs")],
         fit={"4": 4, "5": 5}.get(options.pop("fit")),  # type: ignore[arg-type]
-        known_direction=higher_is_better,
         **options,
     )
     if output is not None:
@@ -126,13 +131,12 @@ def evaluate(
     if plot is not None:
         plot_agreement(found, plot)
         click.echo(f"wrote {plot}")
-    sys.exit(3 if any(line.value is None for line in found.lines if line.group == ALL) else 0)
+    sys.exit(0 if found.complete else 3)
 
 
 def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, options: dict[str, Any]) -> None:
-    from ..agreement.columns import read_table
-    from ..agreement.protocols import PROTOCOLS, evaluate_protocol
-    from ..describe import higher_is_better
+    from ..agreement.protocols import PROTOCOLS
+    from ..evaluation import evaluate_protocol
     from ..report.protocol_table import show_figures
 
     given = click.get_current_context().get_parameter_source
@@ -142,15 +146,14 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
         raise click.UsageError(f"--{other[0].replace('_', '-')} is not for a protocol, which has its own figures")
     if name not in PROTOCOLS:
         raise click.UsageError(f"there is no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
-    table = read_table(scores, "the scores")
-    lower = {column for column in table.columns if higher_is_better(column) is False} | set(options["lower_is_better"])
     found = evaluate_protocol(
         PROTOCOLS[name],
-        table,
+        scores,
         ratings,
         pairs=[pair(text) for text in options["pairs"]],
         on=options["on"],
-        lower_is_better=lower - set(options["higher_is_better"]),
+        lower_is_better=options["lower_is_better"],
+        higher_is_better=options["higher_is_better"],
     )
     if output is not None:
         found.write(output)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .endpoint_options import endpoint_options, given_options
+from .streams import unfiltered
 
 
 @click.command()
@@ -50,7 +51,7 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
     if options["estimate"]:
         return
     hidden = options["quiet"] or not sys.stderr.isatty()
-    bar: Any = click.progressbar(length=estimate.questions, label="answers", file=sys.stderr, hidden=hidden)
+    bar: Any = click.progressbar(length=estimate.questions, label="answers", file=unfiltered(sys.stderr), hidden=hidden)
     with bar:
         found = comparing.compare(said, expected, lambda _: bar.update(1))
     standard_output().print(_table(found))

@@ -68,7 +68,7 @@ def report(
 
 def _agreement(results: Results, metric: LearnedMetric, targets: Mapping[str, str]) -> list[dict[str, Any]]:
     """A row for each dimension and measure."""
-    from ..agreement import evaluate
+    from ..evaluation import evaluate
 
     (column,) = results.columns
     names = {dimension.name: column.names[dimension.name] for dimension in metric.dimensions}
@@ -81,7 +81,7 @@ def _agreement(results: Results, metric: LearnedMetric, targets: Mapping[str, st
         ratings,
         pairs=[(score, targets[dimension]) for score, dimension in dimension_of.items()],
         on=["id"],
-        known_direction=directions.get,
+        known_directions=directions,
     )
     return [
         {"dimension": dimension_of[line.score], "measure": line.measure, "value": line.value, "n": line.n,

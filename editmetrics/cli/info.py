@@ -6,6 +6,8 @@ import json
 
 import click
 
+from ..sample import EditMetricsError
+
 
 @click.command()
 @click.argument("name")
@@ -15,7 +17,12 @@ def info(name: str, as_json: bool) -> None:
     from .. import describe
     from ..registry import parse_spec
 
-    described = describe.metric(parse_spec(name)[0])
+    try:
+        described = describe.metric(parse_spec(name)[0])
+    except EditMetricsError:
+        raise
+    except Exception as error:  # a plugin's class may do anything when it is asked
+        raise EditMetricsError(f"{name} cannot be described: {type(error).__name__}: {error}") from error
     if as_json:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))
         return

@@ -19,7 +19,7 @@ def list_(library: str | None, as_json: bool) -> None:
     editmetrics list piq        those of another library, by the bridge to it
     """
     from .. import describe
-    from ..registry import broken_plugins, list_metrics
+    from ..registry import BrokenPlugin, broken_plugins, list_metrics, metric_class
     from ..suites import SUITES
 
     if library is not None:
@@ -31,8 +31,14 @@ def list_(library: str | None, as_json: bool) -> None:
 
         bridge_table.show_library(of_library)
         return
-    described = [describe.metric(name) for name in list_metrics()]
-    broken, bridges = broken_plugins(), describe.bridges()
+    described, unusable = [], []
+    for name in list_metrics():
+        try:
+            described.append(describe.metric(name))
+        except Exception as error:  # whatever a plugin's class does when it is asked costs that plugin alone
+            package = metric_class(name).__module__.partition(".")[0]
+            unusable.append(BrokenPlugin(name, package, f"it cannot be described: {type(error).__name__}: {error}"))
+    broken, bridges = [*broken_plugins(), *unusable], describe.bridges()
     if as_json:
         said = {
             "metrics": described,

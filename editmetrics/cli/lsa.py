@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .streams import unfiltered
+
 if TYPE_CHECKING:
     from ..plugins.hpe_lsa.lsa import LayerProfile
 
@@ -68,6 +70,7 @@ STATISTICS = ("bins", "entropy_bins", "smoothing", "divergence", "symmetric", "e
 @click.option("--image-tokens", type=click.IntRange(min=1), help="The most tokens that one image may take.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Images at a time.")
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **options: Any) -> None:
     """Which layer of BACKBONE tells real from edited images, and still says much?
@@ -82,6 +85,7 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
     \b
     editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
     """
+    from ..data.overwrite import check_table
     from ..mllm.backbone import Backbone
     from ..mllm.lora import load_lora
     from ..plugins.hpe_lsa.analysis import analyse
@@ -91,7 +95,9 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
     from ..report.agreement_plots import check_plot
 
     if plot is not None:
-        check_plot(plot)
+        check_plot(plot, options["overwrite"])
+    if output is not None:
+        check_table(output, ("layer", "kl", "ldr", "entropy"), options["overwrite"])
     samples = labelled(pairs, options["label"])
     real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
     loaded = Backbone.load(
@@ -102,7 +108,8 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
         assessor.adapter = "lsa"
         load_lora(loaded, assessor.adapter, options["adapter"])
     hidden = options["quiet"] or not sys.stderr.isatty()
-    with click.progressbar(length=len(real) + len(edited), label="images", file=sys.stderr, hidden=hidden) as bar:
+    file = unfiltered(sys.stderr)
+    with click.progressbar(length=len(real) + len(edited), label="images", file=file, hidden=hidden) as bar:
         profile = analyse(
             assessor,
             real,

@@ -34,8 +34,9 @@ class Progress:
     def __enter__(self) -> Progress:
         self._started = self._said = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from ..report.terminal import error_output
 
             self._bar = Progress(
                 TextColumn(self.words[0]),
@@ -43,7 +44,7 @@ class Progress:
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
-                console=Console(stderr=True),
+                console=error_output(),
                 transient=True,
             )
             self._bar.start()
@@ -85,11 +86,12 @@ class CountProgress:
     def __enter__(self) -> CountProgress:
         self._said = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+            from ..report.terminal import error_output
+
             columns = (TextColumn(self.what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(*columns, console=error_output(), transient=True)
             self._bar.start()
             self._task = self._bar.add_task("", total=None)
         return self

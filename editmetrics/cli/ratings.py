@@ -78,6 +78,7 @@ def ratings() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a row a subject here: how many ratings, how well they agree with the others'.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
 def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output: Path | None, **options: Any) -> None:
     """Turn RAW, a row for each subject and item (csv, jsonl or parquet), into a mean opinion score an item.
 
@@ -91,11 +92,14 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
     from ..agreement import mos as opinions
     from ..agreement import ratings as raw_ratings
     from ..agreement import screening
+    from ..data.overwrite import check_table
     from ..data.write import check_writable, write_rows
     from ..report import ratings_table
 
-    for path in filter(None, (output, subjects_output)):
-        check_writable(path)
+    for path, known_by in ((output, ["id"]), (subjects_output, ["rating", "subject", "kept"])):
+        if path is not None:
+            check_writable(path)
+            check_table(path, known_by, options["overwrite"])
     columns = options["columns"] or (
         () if voted else (raw_ratings.rating_column(raw, options["subject"], options["item"]),)
     )

@@ -79,8 +79,9 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads. Default: one for each processor.")
+@click.option("--overwrite", is_flag=True, help="Replace OUTPUT, whatever it is.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def report(scores: Path, output: Path, pairs: tuple[str, ...], quiet: bool, **options: Any) -> None:
+def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, quiet: bool, **options: Any) -> None:
     """One page about a table of scores, which opens offline.
 
     \b
@@ -94,10 +95,12 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], quiet: bool, **op
     \b
     Exit codes: 0 written; 2 called wrongly, or a file cannot be read; 1 aborted.
     """
-    from ..report.write import write_report
+    from ..report.write import check_replaceable, write_report
     from .evaluate import pair
     from .progress import CountProgress
 
+    if output.resolve() != scores.resolve():  # which is refused whatever is asked
+        check_replaceable(output, options["format"], overwrite)
     with CountProgress("pictures", quiet=quiet) as progress:
         written = write_report(scores, output, pairs=[pair(text) for text in pairs], on_pairs=progress.at, **options)
     say_written(written)

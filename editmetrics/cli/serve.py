@@ -24,6 +24,13 @@ from ..sample import EditMetricsError
 @click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
 @click.option("--max-mb", default=32, show_default=True, type=click.IntRange(min=1), help="The largest request.")
 @click.option(
+    "--max-megapixels",
+    default=64,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="The most pixels of a request's images, all together, once they are decoded.",
+)
+@click.option(
     "--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Images by path, below it."
 )
 def serve(metrics: tuple[str, ...], host: str, port: int, device: str | None, **options: object) -> None:
@@ -43,6 +50,7 @@ def serve(metrics: tuple[str, ...], host: str, port: int, device: str | None, **
         import uvicorn
 
         from ..serving.app import make_app
+        from ..serving.limits import patient_protocol
     except ImportError as error:
         raise EditMetricsError(f"serving needs the package {error.name}: pip install 'editmetrics[serve]'") from error
     chosen = [create_metric(spec, device=device) for spec in metrics]
@@ -61,9 +69,14 @@ def serve(metrics: tuple[str, ...], host: str, port: int, device: str | None, **
         capacity=options["queue"],  # type: ignore[arg-type]
         workers=options["workers"] or available_processors(),  # type: ignore[arg-type]
         max_bytes=options["max_mb"] << 20,  # type: ignore[operator]
+        max_pixels=options["max_megapixels"] * 1_000_000,  # type: ignore[operator]
     )
     click.echo(f"serving {', '.join(metric.label for metric in chosen)} on http://{host}:{port}", err=True)
-    server = uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=30))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host, port, http=patient_protocol(), log_level="warning", timeout_graceful_shutdown=30, ws="none"
+        )
+    )
     server.run()
     if failures:
         raise EditMetricsError(f"the metrics cannot be loaded: {failures[0]}") from failures[0]

@@ -28,8 +28,9 @@ class TrainingProgress:
     def __enter__(self) -> TrainingProgress:
         self._said = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from ..report.terminal import error_output
 
             self._bar = Progress(
                 TextColumn("training"),
@@ -37,7 +38,7 @@ class TrainingProgress:
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
-                console=Console(stderr=True),
+                console=error_output(),
             )
             self._bar.start()
         return self

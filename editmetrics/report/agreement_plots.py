@@ -13,13 +13,14 @@ import numpy as np
 from ..agreement.correlation import plcc, srcc
 from ..agreement.labels import auc
 from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
+from ..data.overwrite import check_picture, write_figure
 from .terminal import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..agreement.result import Agreement, Pair
+from ..agreement.result import Agreement, Pair
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 DOTS_PER_INCH = 150
@@ -76,7 +77,7 @@ def plot_agreement(agreement: Agreement, path: str | Path) -> None:
     missing, which the extra `plot` installs.
     """
     path = Path(path)
-    check_plot(path)
+    check_plot(path, overwrite=True)
     if not agreement.pairs:
         raise AgreementError("there is no pair of score and rating to draw")
     import matplotlib as mpl
@@ -84,17 +85,21 @@ def plot_agreement(agreement: Agreement, path: str | Path) -> None:
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
         figure = draw(agreement.pairs)
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+        write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
-def check_plot(path: Path) -> None:
-    """Raise `AgreementError` unless a picture can be written to `path`, which the libraries installed allow."""
+def check_plot(path: Path, overwrite: bool = False) -> None:
+    """Raise `AgreementError` unless a picture can be written to `path`, which the libraries installed allow.
+
+    Raises `DataError` when it holds anything but a picture of that kind, unless `overwrite`.
+    """
     if path.suffix.lower() not in PLOT_SUFFIXES:
         raise AgreementError(f"{path}: pictures are written as {', '.join(PLOT_SUFFIXES)}, by the suffix")
     if not path.parent.is_dir():
         raise AgreementError(f"{path}: the folder {path.parent} does not exist; make it first")
     if importlib.util.find_spec("matplotlib") is None:
         raise AgreementError("pictures need matplotlib, which is not installed: pip install 'editmetrics[plot]'")
+    check_picture(path, overwrite)
 
 
 def draw(pairs: Sequence[Pair]) -> Figure:

@@ -41,6 +41,10 @@ def compare(
     Means and differences are over the samples that both runs scored; intervals draw the edits of one source together,
     and p is two-sided. Raises `ReportError` when there is no column in common, `AgreementError` when no sample is.
     """
+    if not tolerance >= 0:
+        raise ReportError(f"the tolerance is {tolerance}; expected a relative difference from 0")
+    if not 0 < level < 1:
+        raise ReportError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
     columns = _columns(a, b, pairs)
     joined = join(_table(b, on), _table(a, on), on)
     rows_a = np.flatnonzero(joined.score_row >= 0)

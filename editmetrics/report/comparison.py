@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..data.write import replacing
+from ..data.overwrite import check_json, check_table, write_text
 from .scored import ReportError
 
 COMPARISON_SUFFIXES = (".json", ".csv")
@@ -100,13 +100,18 @@ class RunComparison:
         return not self.identities
 
     @property
+    def without_value(self) -> list[Moved]:
+        """The lines without a difference, since no sample has a finite score in both runs."""
+        return [line for line in self.moved if line.difference is None and line.verdict != "equal"]
+
+    @property
     def worse(self) -> bool:
         """Whether anything got worse by more than noise."""
         return any(line.verdict == "worse" for line in self.moved)
 
     def write(self, path: Path) -> None:
         """Write all of it as .json, or the lines as .csv. Raises `ReportError` for other suffixes."""
-        check_output(path)
+        check_output(path, overwrite=True)
         if path.suffix.lower() == ".json":
             said = {
                 "a": str(self.a),
@@ -128,16 +133,22 @@ class RunComparison:
             writer.writeheader()
             writer.writerows(asdict(line) for line in self.moved)
             text = stream.getvalue()
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        write_text(path, text)
 
 
-def check_output(path: Path) -> None:
-    """Raise `ReportError` unless `path` names a format that can be written, in a folder that is there."""
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise `ReportError` unless `path` names a format that can be written, in a folder that is there.
+
+    Raises `DataError` when it holds anything but a comparison, unless `overwrite`.
+    """
     if path.suffix.lower() not in COMPARISON_SUFFIXES:
         raise ReportError(f"{path}: comparisons are written as {' or '.join(COMPARISON_SUFFIXES)}, by the suffix")
     if not path.parent.is_dir():
         raise ReportError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.suffix.lower() == ".json":
+        check_json(path, ("a", "b", "matched", "moved", "movers"), overwrite)
+    else:
+        check_table(path, ("column", "other", "mean_a", "mean_b", "verdict"), overwrite)
 
 
 def _json(value: float) -> float | str:

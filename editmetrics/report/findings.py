@@ -90,7 +90,7 @@ def findings(
     - ratings: a csv, jsonl or parquet file with one rating for each image; `pairs` says which score meets which rating.
     - group_by: columns of the table; by default `edit_type`, `task` and `group`, where there.
 
-    Raises `ReportError` for columns that are not there, and what `agreement.evaluate` raises for ratings.
+    Raises `ReportError` for columns that are not there, and what `evaluate` raises for ratings.
     """
     rated, meeting, agreement = _ratings(table, ratings, pairs, replicates, level, seed)
     return Findings(
@@ -141,7 +141,7 @@ def _ratings(
     """Ratings as columns of the table's rows, with the metrics that each meets; how they agree."""
     if path is None:
         return [], [], None
-    from ..agreement import evaluate
+    from ..evaluation import evaluate
 
     columns: dict[str, Sequence[object]] = {"id": table.ids, CLUSTER: [str(code) for code in table.clusters]}
     for name, texts in (("system", table.systems), ("source", table.sources), ("edited", table.edits)):
@@ -158,7 +158,7 @@ def _ratings(
         rated,
         pairs=meeting,
         measures=["srcc", "plcc"],
-        known_direction=directions.get,
+        known_directions=directions,
         cluster=CLUSTER if (items.joined.score_row >= 0).all() else None,
         replicates=replicates,
         level=level,

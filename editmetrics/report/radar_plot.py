@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..data.overwrite import write_figure
 from .agreement_plots import COLOURS, DOTS_PER_INCH, GREY, INK, MARKERS, PALE, STYLE
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def plot_radar(
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
         figure = draw_radar(columns, rows, baselines or {})
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+        write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
 def drawable(columns: Sequence[Column], rows: Mapping[str, Sequence[Value]]) -> list[int]:

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from .latex import PREAMBLE
+from .latex import escaped as as_latex
+from .markdown import escaped as as_markdown
+from .plain_text import plain
 from .score_table import Column, CountTable, ScoreTable, Value, interval, percent, sentence
 
 
@@ -33,16 +37,16 @@ def markdown(tables: Iterable[ScoreTable | CountTable]) -> str:
     parts = []
     for table in tables:
         if isinstance(table, CountTable):
-            headings, rows = list(table.headings), [list(map(_md, row)) for row in table.rows]
+            headings, rows = list(table.headings), [list(map(as_markdown, row)) for row in table.rows]
         else:
             headings = ["Model", *(f"{c.group}: {c.name}" if c.group else c.name for c in table.columns)]
             rows = [
-                [_md(name), *(_md_value(table, name, index, value) for index, value in enumerate(values))]
+                [as_markdown(name), *(_md_value(table, name, index, value) for index, value in enumerate(values))]
                 for name, values in [*table.baselines.items(), *table.rows.items()]
             ]
-        lines = [f"### {_md(table.title)}", "", f"| {' | '.join(map(_md, headings))} |"]
+        lines = [f"### {as_markdown(table.title)}", "", f"| {' | '.join(map(as_markdown, headings))} |"]
         lines += [f"|{'|'.join(['---', *['--:'] * (len(headings) - 1)])}|", *(f"| {' | '.join(row)} |" for row in rows)]
-        parts.append("\n".join([*lines, "", *(f"{_md(sentence(note))}\n" for note in table.notes)]))
+        parts.append("\n".join([*lines, "", *(f"{as_markdown(sentence(note))}\n" for note in table.notes)]))
     return "\n".join(parts)
 
 
@@ -60,14 +64,14 @@ def page(tables: Iterable[ScoreTable | CountTable], title: str, picture: str | N
 
 def latex(tables: Iterable[ScoreTable | CountTable]) -> str:
     r"""The tables for \input in a paper: booktabs, the best bold, the runner-up underlined, intervals below."""
-    parts = ["% \\usepackage{booktabs,graphicx}"]
+    parts = [PREAMBLE.rstrip()]
     for table in tables:
         rows = _latex_counts(table) if isinstance(table, CountTable) else _latex_scores(table)
         width = len(table.headings) if isinstance(table, CountTable) else len(table.columns) + 1
         lines = ["\\begin{table*}", "\\centering", "\\resizebox{\\linewidth}{!}{%"]
         lines += [f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", "\\toprule", *rows, "\\bottomrule", "\\end{tabular}}"]
         caption = " ".join(sentence(said) for said in (table.title, *table.notes))
-        lines += [f"\\caption{{{_tex(caption)}}}", f"\\label{{tab:{table.name}}}", "\\end{table*}"]
+        lines += [f"\\caption{{{as_latex(caption)}}}", f"\\label{{tab:{table.name}}}", "\\end{table*}"]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -117,15 +121,15 @@ def _html_counts(table: CountTable) -> str:
 
 def _latex_scores(table: ScoreTable) -> list[str]:
     spans = _spans(table.columns)
-    first = " & ".join(["", *(f"\\multicolumn{{{count}}}{{c}}{{{_tex(name)}}}" for name, count in spans)])
+    first = " & ".join(["", *(f"\\multicolumn{{{count}}}{{c}}{{{as_latex(name)}}}" for name, count in spans)])
     rules, start = [], 2
     for name, count in spans:
         rules += [f"\\cmidrule(lr){{{start}-{start + count - 1}}}"] if name else []
         start += count
     lines = [f"{first} \\\\", "".join(rules)]
-    lines += [" & ".join(["Model", *(_tex(column.name) for column in table.columns)]) + " \\\\", "\\midrule"]
+    lines += [" & ".join(["Model", *(as_latex(column.name) for column in table.columns)]) + " \\\\", "\\midrule"]
     for name, values in table.baselines.items():
-        lines.append(" & ".join([_tex(name), *(percent(value.mean) for value in values)]) + " \\\\")
+        lines.append(" & ".join([as_latex(name), *(percent(value.mean) for value in values)]) + " \\\\")
     if table.baselines:
         lines.append("\\midrule")
     for name, values in table.rows.items():
@@ -133,7 +137,7 @@ def _latex_scores(table: ScoreTable) -> list[str]:
         for index, value in enumerate(values):
             mark = {"best": "\\textbf{{{}}}", "second": "\\underline{{{}}}"}.get(table.ranks(index).get(name, ""), "{}")
             cells.append(mark.format(percent(value.mean)))
-        lines.append(" & ".join([_tex(name), *cells]) + " \\\\")
+        lines.append(" & ".join([as_latex(name), *cells]) + " \\\\")
         if any(interval(value) for value in values):
             said = (
                 f"{{\\scriptsize {interval(value).replace('-', '--')}}}" if interval(value) else "" for value in values
@@ -143,8 +147,8 @@ def _latex_scores(table: ScoreTable) -> list[str]:
 
 
 def _latex_counts(table: CountTable) -> list[str]:
-    lines = [" & ".join(map(_tex, table.headings)) + " \\\\", "\\midrule"]
-    return lines + [" & ".join(map(_tex, row)) + " \\\\" for row in table.rows]
+    lines = [" & ".join(map(as_latex, table.headings)) + " \\\\", "\\midrule"]
+    return lines + [" & ".join(map(as_latex, row)) + " \\\\" for row in table.rows]
 
 
 def _spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -159,15 +163,5 @@ def _md_value(table: ScoreTable, name: str, index: int, value: Value) -> str:
     return f"{text} ({interval(value)})" if interval(value) else text
 
 
-def _md(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
 def _e(text: str) -> str:
-    return html.escape(text, quote=True)
-
-
-def _tex(text: str) -> str:
-    special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
-    special |= {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    return "".join(special.get(letter, letter) for letter in text.replace("\n", " "))
+    return html.escape(plain(text), quote=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from .plain_text import plain
 
 if TYPE_CHECKING:
     from ..scoring import Results
@@ -24,6 +29,17 @@ MANY = 10
 
 BETTER = {True: "higher", False: "lower", None: ""}
 """What is said of a dimension's direction; nothing where none is known."""
+
+
+class PlainConsole(Console):
+    """A console whose only escape sequences are its own: those of its styles and of its progress bars."""
+
+    def render_str(self, text: str, *arguments: Any, **options: Any) -> Text:
+        return super().render_str(plain(text), *arguments, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
 
 
 def number(value: float | None) -> str:
@@ -240,7 +256,17 @@ def _without_options(documentation: str) -> str:
 
 def standard_output() -> Console:
     """Standard output; as wide as the terminal, and no narrower than its lines need where there is none."""
-    console = Console(highlight=False)
+    console = PlainConsole(file=_below(sys.stdout), highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 120)
     return console
+
+
+def error_output() -> Console:
+    """Standard error, for progress bars."""
+    return PlainConsole(file=_below(sys.stderr))
+
+
+def _below(stream: Any) -> Any:
+    """The stream that a console may write its own escape sequences to; the program filters those of all others."""
+    return getattr(stream, "rich_proxied_file", stream)

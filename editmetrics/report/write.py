@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.overwrite import check_text
 from ..data.write import replacing
 from .findings import Findings, findings
 from .read_scores import read_scores
@@ -56,6 +57,20 @@ def report_format(path: Path, asked: str | None = None) -> str:
             return name
     known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
     raise ReportError(f"{path}: reports are written as {known}, by the suffix; or say which with --format")
+
+
+MARKS = {
+    "html": ('<script type="application/json" id="report">',),
+    "md": ("\n## Mean scores\n", "\n## Leaderboard\n"),
+    "latex": ("% Tables of editmetrics.",),
+}
+"""What stands in a report of each format, and in few other files."""
+
+
+def check_replaceable(path: Path, asked: str | None = None, overwrite: bool = False) -> None:
+    """Raise `DataError` when `path` holds anything but a report of the format to come, unless `overwrite`."""
+    chosen = report_format(path, asked)
+    check_text(path, MARKS[chosen], f"report of editmetrics as {chosen}", overwrite)
 
 
 def write_report(

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ..metric import Metric
-from ..sample import EditMetricsError, Sample, Score
+from ..sample import EditMetricsError, Sample, Score, Status, UnavailableError
 from ..scoring import score_loaded
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class FullError(EditMetricsError):
 @dataclass
 class _Waiting:
     sample: Sample
+    pixels: int = 0
     scores: Future[Scores] = field(default_factory=Future)
 
 
@@ -36,7 +37,8 @@ class Batcher:
     """Takes samples from any thread and scores them in one, in batches, with the engine that `score` uses.
 
     - `batch_size`: the most samples in a batch. `wait`: seconds after the first of them that a batch waits for more.
-    - `capacity`: how many samples may wait; more are refused (`FullError`).
+    - `capacity`: how many samples may wait; more are refused (`FullError`). `batch_pixels`: a batch is full, too, when
+      its images have so many pixels.
     - `workers`: threads that decode. `on_batch`: called with the size of each batch and the seconds that it took.
 
     - `on_failure`: called with the error where the metrics cannot be loaded.
@@ -52,11 +54,13 @@ class Batcher:
         batch_size: int = 16,
         wait: float = 0.01,
         capacity: int = 256,
+        batch_pixels: int = 64_000_000,
         workers: int = 1,
         on_batch: Callable[[int, float], None] = lambda size, seconds: None,
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.metrics, self.batch_size, self.wait, self.capacity = list(metrics), batch_size, wait, capacity
+        self.batch_pixels = batch_pixels
         self.workers, self.on_batch, self.on_failure = workers, on_batch, on_failure
         self.loaded = False
         """Whether the metrics are ready to score."""
@@ -80,13 +84,17 @@ class Batcher:
         """How many samples have been taken and not yet scored."""
         return self._count
 
-    def submit(self, samples: Sequence[Sample]) -> list[Future[Scores]]:
-        """The scores of `samples`, to come. All of them are taken, or none: then it raises `FullError`."""
+    def submit(self, samples: Sequence[Sample], pixels: Sequence[int] | None = None) -> list[Future[Scores]]:
+        """The scores of `samples`, whose images have so many `pixels`, to come.
+
+        All of them are taken, or none: then it raises `FullError`.
+        """
         with self._lock:
-            if self._count and self._count + len(samples) > self.capacity:
+            if self._count + len(samples) > self.capacity:
                 raise FullError(self._count, max(1.0, self._count * self._pace))
             self._count += len(samples)
-        taken = [_Waiting(sample) for sample in samples]
+        sizes = pixels if pixels is not None else [0] * len(samples)
+        taken = [_Waiting(sample, size) for sample, size in zip(samples, sizes, strict=True)]
         for one in taken:
             self._queue.put(one)
         return [one.scores for one in taken]
@@ -112,7 +120,7 @@ class Batcher:
     def _filled(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
         """A batch that begins with `first`, and whether there may be more after it."""
         batch, until = [first], time.monotonic() + self.wait
-        while len(batch) < self.batch_size:
+        while len(batch) < self.batch_size and sum(one.pixels for one in batch) < self.batch_pixels:
             try:
                 another = self._queue.get(timeout=max(until - time.monotonic(), 0))
             except queue.Empty:
@@ -126,10 +134,15 @@ class Batcher:
         started = time.monotonic()
         try:
             found = score_loaded(self.metrics, [one.sample for one in batch], workers=self.workers)
-        except Exception as error:  # a defect of ours: those who wait are told, and the service goes on
-            logger.exception("a batch of %d samples failed", len(batch))
-            for one in batch:
-                one.scores.set_exception(error)
+        except Exception as error:  # a defect, ours or a plugin's: each is tried alone, and the service goes on
+            if len(batch) > 1:
+                for one in batch:
+                    self._score([one])
+                return
+            logger.exception("a sample failed")
+            status: Status = "unavailable" if isinstance(error, UnavailableError) else "failed"
+            unscored = Score.unscored(status, f"{type(error).__name__}: {error}")
+            batch[0].scores.set_result({metric.label: unscored for metric in self.metrics})
             return
         seconds = time.monotonic() - started
         self._pace = 0.9 * self._pace + 0.1 * seconds / len(batch)

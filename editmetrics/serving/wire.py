@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ class RequestError(EditMetricsError, ValueError):
     """A request that is not what it should be; the message says where."""
 
 
+class UnusableError(RequestError):
+    """A sample of the right form that cannot be used: it costs itself, and none of the request's other samples."""
+
+
 def sample_from(said: Any, folder: Path | None) -> Sample:
     """The sample that a JSON object describes: an image is {"base64": "..."} or, below `folder`, {"path": "..."}.
 
-    Raises `RequestError` for unknown fields, for what is no base64, and for every path where `folder` is None or that
-    leads out of it.
+    Raises `RequestError` for what is of another form, unknown fields and, where `folder` is None, paths; and its
+    subclass `UnusableError` for what is no base64, for a path that leads out of the folder, and for half characters.
     """
     if not isinstance(said, Mapping):
         raise RequestError(f"a sample is an object with the fields {', '.join(FIELDS)}; this one is {said!r:.80}")
@@ -35,9 +40,12 @@ def sample_from(said: Any, folder: Path | None) -> Sample:
     for name, text in texts.items():
         if not isinstance(text, (str, type(None))):
             raise RequestError(f"{name} is {text!r:.80}; expected text")
+        _check_text(name, text)
     questions = said.get("questions")
     if questions is not None and not (isinstance(questions, list) and all(isinstance(q, str) for q in questions)):
         raise RequestError(f"questions is {questions!r:.80}; expected a list of texts")
+    for question in questions or ():
+        _check_text("questions", question)
     if "edited" not in images:
         raise RequestError("a sample needs the image edited")
     asked = None if questions is None else tuple(questions)
@@ -51,7 +59,7 @@ def _image(name: str, said: Any, folder: Path | None) -> bytes | Path:
         try:
             return base64.b64decode(said["base64"], validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise RequestError(f"{name}: this is no base64 ({error})") from error
+            raise UnusableError(f"{name}: this is no base64 ({error})") from error
     if isinstance(said, Mapping) and said.keys() == {"path"}:
         return _below(name, said["path"], folder)
     raise RequestError(
@@ -62,12 +70,21 @@ def _image(name: str, said: Any, folder: Path | None) -> bytes | Path:
 def _below(name: str, path: Any, folder: Path | None) -> Path:
     if folder is None:
         raise RequestError(f"{name}: this server reads no files; send the image, or start it with --folder DIR")
-    if not isinstance(path, str) or "\0" in path:
-        raise RequestError(f"{name}: a path is text, relative to the server's folder")
-    found = (folder / path).resolve()
+    if not isinstance(path, str):
+        raise RequestError(f"{name}: a path is text, relative to the server's folder; this one is {path!r:.80}")
+    try:
+        found = (folder / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # half a character, a NUL, too long a name, a loop of links
+        raise UnusableError(f"{name}: {path!r:.80} is no path that can be followed") from error
     if not found.is_relative_to(folder.resolve()):
-        raise RequestError(f"{name}: {path!r} leads out of the server's folder")
+        raise UnusableError(f"{name}: {path!r:.80} leads out of the server's folder")
     return found
+
+
+def _check_text(name: str, text: str | None) -> None:
+    """Raise `UnusableError` for a text that holds half a character, which no UTF-8 can carry."""
+    if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnusableError(f"{name} holds half a character (a lone surrogate), which is no text")
 
 
 def sample_said(sample: Sample) -> dict[str, Any]:
@@ -121,3 +138,17 @@ def score_from(said: Mapping[str, Any]) -> Score:
         uncertainty and {name: float(value) for name, value in uncertainty.items()},
         said.get("details"),
     )
+
+
+def without_places(said: Any, folder: Path | None) -> Any:
+    """JSON whose texts name files as clients may know them: relative to `folder`, and never where they lie here."""
+    if isinstance(said, dict):
+        return {name: without_places(value, folder) for name, value in said.items()}
+    if isinstance(said, list):
+        return [without_places(value, folder) for value in said]
+    if not isinstance(said, str):
+        return said
+    for place in (*((folder.resolve(), folder.absolute()) if folder else ()), Path.home(), Path(sys.prefix)):
+        if place != Path(place.anchor):
+            said = said.replace(f"{place}{os.sep}", "")
+    return said

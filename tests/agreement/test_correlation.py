@@ -88,7 +88,6 @@ def test_krcc_of_many_items_counts_beyond_32_bits():
 @pytest.mark.parametrize(
     ("scores", "ratings", "said"),
     [
-        ([1, 2], [1, 2], "at least 3"),
         ([1, np.nan, 3], [1, 2, 3], "1 of 3 scores are NaN"),
         ([1, 2, 3], [1, np.inf, 3], "1 of 3 ratings are NaN or infinite"),
         ([1, 2, 3], [1, 2, 3, 4], r"shapes \(3,\) and \(4,\)"),
@@ -98,6 +97,17 @@ def test_krcc_of_many_items_counts_beyond_32_bits():
 def test_what_cannot_be_measured_is_an_error(measure, scores, ratings, said):
     with pytest.raises(AgreementError, match=said):
         measure(scores, ratings)
+
+
+@by_measure
+def test_each_measure_states_how_many_items_it_needs(measure):
+    """A correlation of two items can only be 1, -1 or undefined; an error of one item is an error."""
+    fewest = {"rmse": 1, "mae": 1}.get(measure.name, 3)
+    assert np.isfinite(measure(range(fewest), range(fewest)))
+    with pytest.raises(UndefinedError, match=f"n = {fewest - 1}; {measure.name} needs at least {fewest} item"):
+        measure(range(fewest - 1), range(fewest - 1))
+    with pytest.raises(UndefinedError, match="needs at least"):
+        measure.resampled(range(fewest - 1), range(fewest - 1), np.ones((2, fewest - 1)))
 
 
 @pytest.mark.parametrize("measure", [srcc, krcc, plcc], ids=lambda measure: measure.name)

@@ -208,10 +208,42 @@ def test_direction_is_open():
     assert known.value("lpips", "srcc") == pytest.approx(-SRCC)  # the sign is that of the numbers
     assert known.value("lpips", "plcc_fitted") > 0.8  # the curve goes down, and says so
     assert "decreasing curve" in known.line("lpips", "plcc_fitted").note
-    higher = evaluate(table(psnr=PSNR), table(mos=MOS))
-    assert known.value("lpips", "pairwise_accuracy") == higher.value("psnr", "pairwise_accuracy")
+    higher = evaluate(table(mine=PSNR), table(mos=MOS))
+    assert known.value("lpips", "pairwise_accuracy") == higher.value("mine", "pairwise_accuracy")
     assert not any("taken as" in note for note in known.notes)
-    assert any("taken as higher is better: psnr" in note for note in higher.notes)
+    assert any("taken as higher is better: mine" in note for note in higher.notes)
+
+
+@pytest.mark.parametrize("name", ["lpips", "gmsd", "mse:region=inside", "lpips:net=vgg"])
+def test_the_direction_of_a_known_metric_is_looked_up_by_the_function_itself(name):
+    """Pairwise accuracy of three concordant items of four, by hand: 5 of 6 pairs; the wrong way round it is 1 of 6."""
+    scores, ratings = {"id": list("abcd"), name: [4.0, 3.0, 1.0, 2.0]}, {"id": list("abcd"), "mos": [1, 2, 3, 4]}
+    found = evaluate(scores, ratings)
+    assert found.value(name, "pairwise_accuracy") == pytest.approx(5 / 6)
+    assert not any("taken as" in note for note in found.notes)
+    turned = evaluate(scores, ratings, higher_is_better=[name])  # what the caller says is stronger
+    assert turned.value(name, "pairwise_accuracy") == pytest.approx(1 / 6)
+
+
+def test_the_dimension_of_a_run_says_its_direction_whether_or_not_the_metric_is_installed():
+    from editmetrics import Dimension, Metric, Sample, Score
+    from editmetrics.scoring import score
+
+    class Distance(Metric):
+        name, version, needs = "distance_of_mine", 1, frozenset({"prompt"})
+        dimensions = (Dimension("distance_of_mine", low=0, high=9, higher_is_better=False, primary=True),)
+
+        def prepare(self, sample):
+            return float(sample.prompt)
+
+        def score_batch(self, batch):
+            return [Score({"distance_of_mine": value}) for value in batch]
+
+    results = score([Sample(i, np.zeros((4, 4, 3), np.uint8), prompt=p) for i, p in zip("abcd", "4312", strict=True)],
+                    Distance())  # fmt: skip
+    found = evaluate(results, {"id": list("abcd"), "mos": [1, 2, 3, 4]})
+    assert found.value("distance_of_mine", "pairwise_accuracy") == pytest.approx(5 / 6)
+    assert not found.pairs[0].higher_is_better
 
 
 def test_without_a_curve_there_are_no_fitted_measures_unless_they_are_asked_for():
@@ -505,3 +537,75 @@ def test_shared_sources_without_clusters_are_noted(rated):
     ratings["source"][3] = None
     with pytest.raises(AgreementError, match=r"without source: 1 \(3\)"):
         evaluate({"id": scores["id"], "a": scores["a"]}, ratings, pairs={"a": "q"}, cluster="source")
+
+
+def test_agreement_within_pairs_of_edits_is_the_part_of_pairs_that_is_ordered_alike():
+    """50 sources with an edit by each of two systems, of which a score orders 37 as people do: 0.74."""
+    rng = np.random.default_rng(3)
+    mos = rng.uniform(0, 100, size=(50, 2))
+    right = np.arange(50) < 37
+    scores = np.where(right[:, None], mos, mos[:, ::-1]) + rng.uniform(0, 1000, size=(50, 1))  # only pairs tell
+    ids = [f"{source}/{system}" for source in range(50) for system in "ab"]
+    sources = [f"s{index // 2}" for index in range(100)]
+    columns = {"id": ids, "mos": mos.ravel(), "source": sources}
+    found = evaluate({"id": ids, "mine": scores.ravel()}, columns, group_by=["source"], cluster="source",
+                     measures=["pairwise_accuracy", "srcc", "krcc"], replicates=400)  # fmt: skip
+    line = found.line("mine", "pairwise_accuracy", group=average_over("source"))
+    assert (line.value, line.n, line.excluded, line.groups) == (0.74, 100, 0, 50)
+    for measure in ("srcc", "krcc"):
+        none = found.line("mine", measure, group=average_over("source"))
+        assert (none.value, none.groups) == (None, 0)
+        assert f"50 of 50 groups are left out (n = 2; {measure} needs at least 3 items)" in none.note
+    assert {line.measure for line in found.without_value} == {"srcc", "krcc"}
+    # each source is drawn as a whole, and counts as often as it is drawn: a binomial share of 50
+    spread = (line.high - line.low) / (2 * 1.96)
+    assert spread == pytest.approx(np.sqrt(0.74 * 0.26 / 50), rel=0.15)  # 400 replicates tell a quantile to 10 %
+
+
+def test_groups_of_one_two_and_more_are_each_measured_by_what_their_size_allows():
+    groups = ["one"] + ["two"] * 2 + ["tied"] * 2 + ["half"] * 2 + ["three"] * 3
+    ids = [f"i{index}" for index in range(len(groups))]
+    mos = [5, 1, 2, 4, 4, 3, 3, 1, 2, 3]
+    scores = [5, 10, 20, 7, 7, 8, 9, 1, 3, 2]
+    found = evaluate({"id": ids, "mine": scores}, {"id": ids, "mos": mos, "of": groups}, group_by=["of"],
+                     measures=["pairwise_accuracy", "srcc", "mae"], tie_threshold=0)  # fmt: skip
+    by_group = {name: found.line("mine", "pairwise_accuracy", group=f"of={name}") for name in dict.fromkeys(groups)}
+    assert by_group["one"].value is None
+    assert "needs at least 2 items" in by_group["one"].note
+    # a pair that both tie is right, one that people alone tie is wrong; of three items two pairs of three are right
+    assert {name: line.value for name, line in by_group.items() if line.value is not None} == {
+        "two": 1.0, "tied": 1.0, "half": 0.0, "three": pytest.approx(2 / 3),
+    }  # fmt: skip
+    average = found.line("mine", "pairwise_accuracy", group=average_over("of"))
+    assert (average.value, average.groups, average.n) == (pytest.approx((1 + 1 + 0 + 2 / 3) / 4), 4, 9)
+    assert "1 of 5 groups are left out (n = 1; pairwise_accuracy needs at least 2 items)" in average.note
+    note = found.line("mine", "srcc", group=average_over("of")).note
+    assert "4 of 5 groups are left out (3 n = 2; srcc needs at least 3 items, 1 n = 1;" in note
+    error = found.line("mine", "mae", group=average_over("of"))
+    assert (error.value, error.groups) == (pytest.approx(np.mean([0, (9 + 18) / 2, 3, 5.5, (0 + 1 + 1) / 3])), 5)
+
+
+def test_labels_of_groups_of_two():
+    groups = [f"g{index // 2}" for index in range(6)]
+    ids = [f"i{index}" for index in range(6)]
+    labels, scores = ["yes", "no", "yes", "no", "no", "no"], [0.9, 0.1, 0.2, 0.8, 0.3, 0.4]
+    found = evaluate({"id": ids, "mine": scores}, {"id": ids, "good": labels, "of": groups}, group_by=["of"],
+                     measures=["auc", "accuracy"], threshold=0.5)  # fmt: skip
+    auc = found.line("mine", "auc", group=average_over("of"))
+    assert (auc.value, auc.groups) == (0.5, 2)  # one pair right, one wrong; a group without a positive is left out
+    assert found.value("mine", "accuracy", group=average_over("of")) == pytest.approx((1 + 0 + 1) / 3)
+
+
+def test_a_measure_that_suits_no_rating_is_named_as_a_number_that_was_asked_for_and_is_not_there():
+    found = evaluate(table(mine=PSNR), table(mos=MOS), measures=["auc", "srcc"])
+    assert [line.measure for line in found.lines] == ["srcc"]
+    assert found.unanswered == ["auc"]
+    assert any("auc suits none of the ratings" in note for note in found.notes)
+
+
+def test_two_systems_have_a_pairwise_accuracy_and_no_correlation():
+    found = evaluate(table(mine=PSNR), table(mos=MOS, system=list("abababab")))
+    line = found.line("mine", "pairwise_accuracy", group=SYSTEM_LEVEL)
+    means = [[np.mean(values[start::2]) for start in (0, 1)] for values in (PSNR, MOS)]
+    assert line.value == float(np.sign(np.diff(means[0])[0]) == np.sign(np.diff(means[1])[0]))
+    assert found.line("mine", "srcc", group=SYSTEM_LEVEL).value is None

@@ -73,6 +73,26 @@ def test_scores_of_the_whole_are_not_called_a_part(run, real_ebench, tmp_path):
     assert float(line["value"]) > 0.98
 
 
+def test_the_figures_are_those_of_python(run, real_ebench, tmp_path):
+    """With a metric that is lower is better, whose direction each door has to know."""
+    from editmetrics.benchmarks.evaluation import evaluate, read_scores
+
+    part = load("ebench-18k", real_ebench, images=False).chosen()
+    scores = tmp_path / "scores.csv"
+    with scores.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [["id", "gmsd"], *((s.id, 100 - s.meta["visual_quality"] + n % 9) for n, s in enumerate(part.samples))]
+        )
+    ran = run("benchmark", "ebench-18k", real_ebench, "--scores", scores, "--figures", tmp_path / "figures.csv")
+    assert ran.code in (0, 3), ran.err
+    found = evaluate(part, read_scores(scores)).rows()
+    assert found[0]["value"] > 0.5  # negated
+    with (tmp_path / "figures.csv").open(newline="", encoding="utf-8") as file:
+        for row, wanted in zip(csv.DictReader(file), found, strict=True):
+            for name, cell in row.items():
+                assert cell == ("" if wanted.get(name) is None else str(wanted[name])), name
+
+
 def test_a_limit_is_marked_wherever_a_number_stands(run, real_ebench, tmp_path):
     scores = scores_of(real_ebench, tmp_path / "s.csv")
     ran = run(

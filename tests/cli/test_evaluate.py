@@ -97,6 +97,30 @@ def test_a_score_without_agreement_is_exit_code_3_and_says_why(run, files):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--measure", "pairwise_accuracy", "--group-by", "source"), 0, "mean of 6"),
+        (("--measure", "srcc", "--group-by", "source"), 3, "6 of 6 groups are left out"),
+        (("--measure", "srcc", "--measure", "auc"), 3, "auc suits none of the ratings"),
+        (("--measure", "srcc", "--system", "source"), 0, "6 systems"),
+        (("--measure", "srcc", "--system", "pair"), 3, "srcc needs at least 3 systems"),
+        (("--measure", "auc", "--against", "flat", "--pair", "flat=mos"), 3, "suits none"),
+        (("--measure", "plcc", "--against", "flat", "--pair", "flat=mos"), 3, "cannot be tested against"),
+    ],
+)
+def test_a_number_that_was_asked_for_and_has_no_value_is_exit_code_3(run, tmp_path, arguments, code, said):
+    rng = np.random.default_rng(1)
+    with (tmp_path / "s.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "psnr", "flat"], *((name, rng.normal(), 1) for name in IDS)])
+    with (tmp_path / "r.csv").open("w", newline="") as file:
+        rows = [(name, index, index // 2, index % 2) for index, name in enumerate(IDS)]
+        csv.writer(file).writerows([["id", "mos", "source", "pair"], *rows])
+    ran = run("evaluate", tmp_path / "s.csv", tmp_path / "r.csv", "--pair", "psnr=mos", *arguments)
+    assert ran.code == code, ran.err
+    assert said in ran.out
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((), "--pair psnr=mos"),

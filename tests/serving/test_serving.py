@@ -19,6 +19,7 @@ from PIL import Image
 
 from editmetrics import Dimension, Metric, Sample, Score, create_metric, score
 from editmetrics.images import read_image
+from editmetrics.sample import UnavailableError
 from editmetrics.serving import Client, ServerError
 from editmetrics.serving.wire import sample_said, score_from, score_said
 
@@ -92,16 +93,22 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
     closed, open_ = serve([Brightness()]), serve([Brightness()], folder=tmp_path / "images")
 
     def ask(served, path):
-        return httpx.post(f"{served.url}/v1/score", json={"samples": [{"edited": {"path": path}}]})
+        body = json.dumps({"samples": [{"edited": {"path": path}}]})  # in ASCII, which carries half characters
+        return httpx.post(f"{served.url}/v1/score", content=body)
 
     assert ask(closed, "a.png").status_code == 422
     assert "reads no files" in ask(closed, "a.png").json()["error"]
     assert ask(open_, "a.png").json()["samples"][0]["scores"]["brightness"]["values"] == {"brightness": 7.0}
-    for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png", "a/../../secret.png", "\0", 5):
-        assert ask(open_, path).status_code == 422, path
+    assert ask(open_, 5).status_code == 422
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "link.png", "a/../../secret.png", "\0", "x" * 5000,
+                 "\ud800.png"):  # fmt: skip
+        refused = ask(open_, path).json()["samples"][0]["scores"]["brightness"]
+        assert (refused["status"], refused["values"]) == ("failed", {}), path
+        assert str(tmp_path) not in refused["reason"].replace(path, "")
     missing = ask(open_, "none.png").json()["samples"][0]["scores"]["brightness"]
     assert missing["status"] == "failed"
     assert "none.png" in missing["reason"]
+    assert str(tmp_path) not in missing["reason"]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +119,6 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
         (b'{"samples": []}', "no sample"),
         (b'{"samples": [5]}', "a sample is an object"),
         (b'{"samples": [{"edited": "cat.png"}]}', "expected"),
-        (b'{"samples": [{"edited": {"base64": "!"}}]}', "no base64"),
-        (b'{"samples": [{"edited": {"base64": 5}}]}', "no base64"),
         (b'{"samples": [{"prompt": "x"}]}', "needs the image edited"),
         (b'{"samples": [{"edit": {"base64": ""}}]}', "has no field 'edit'"),
         (b'{"samples": [{"edited": {"base64": ""}, "questions": "x"}]}', "expected a list of texts"),
@@ -230,8 +235,135 @@ def test_weights_that_cannot_be_loaded_end_the_command_and_say_why(tmp_path):
     assert "Traceback" not in ran.stderr
 
 
-def test_a_server_that_is_not_there_is_named():
+BAD = {
+    "a file that is not there": Sample("x", "nowhere.png"),
+    "pixels that overshoot": Sample("x", np.full((4, 4, 3), 1.02, np.float32)),
+    "a batch of images": Sample("x", np.zeros((2, 4, 4, 3), np.uint8)),
+    "an image that cannot be decoded": Sample("x", b"broken"),
+    "half a character": Sample("x", png(1), prompt="\ud83d"),
+    "no image at all": Sample("x", object()),
+    "more than fits into a request": Sample("x", bytes(3000)),
+    "a small file of many pixels": Sample("x", png(1, size=(300, 300))),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_one_bad_sample_costs_no_other_of_its_batch(serve, kind):
+    served = serve([Brightness()], max_pixels=50_000, max_bytes=3000)
+    samples = [Sample("a", png(3)), BAD[kind], Sample("b", png(5)), Sample("c", png(7))]
+    found = [scores["brightness"] for scores in Client(served.url, batch=4).score(samples)]
+    assert [one.status for one in found] == ["ok", "failed", "ok", "ok"]
+    assert [float(found[index]) for index in (0, 2, 3)] == [3.0, 5.0, 7.0]
+    assert found[1].reason
+    (alone,) = Client(served.url).score([BAD[kind]])  # no other answer says what is served
+    assert alone["brightness"].status == "failed"
+
+
+def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
+    ids = ["\ud800", "a\x1b[2J", "\u202e", "", "x" * 1000]
+    body = {"samples": [sample_said(Sample(name, png(4))) for name in ids]}
+    answer = httpx.post(f"{serve([Brightness()]).url}/v1/score", content=json.dumps(body))
+    assert answer.status_code == 200
+    assert [one["id"] for one in json.loads(answer.text)["samples"]] == ids
+
+
+@pytest.mark.parametrize("damage", [{"base64": "!"}, {"base64": 5}, {"base64": "AAA"}])
+def test_what_is_no_base64_costs_its_sample(serve, damage):
+    body = {"samples": [sample_said(Sample("a", png(4))), {"edited": damage}]}
+    good, bad = httpx.post(f"{serve([Brightness()]).url}/v1/score", json=body).json()["samples"]
+    assert good["scores"]["brightness"]["status"] == "ok"
+    assert bad["scores"]["brightness"]["status"] == "failed"
+    assert "no base64" in bad["scores"]["brightness"]["reason"]
+
+
+def test_a_metric_that_breaks_for_one_sample_costs_that_sample(serve, monkeypatch):
+    from editmetrics.serving import batcher
+
+    whole = batcher.score_loaded
+
+    def broken(metrics, samples, **options):
+        if any(sample.id == "bad" for sample in samples):
+            raise ZeroDivisionError("a defect")
+        return whole(metrics, samples, **options)
+
+    monkeypatch.setattr(batcher, "score_loaded", broken)
+    samples = [Sample("a", png(3)), Sample("bad", png(4)), Sample("c", png(5))]
+    found = [scores["brightness"] for scores in Client(serve([Brightness()]).url).score(samples)]
+    assert [one.status for one in found] == ["ok", "failed", "ok"]
+    assert found[1].reason == "ZeroDivisionError: a defect"
+
+
+def test_a_small_request_cannot_claim_more_pixels_than_the_server_decodes(serve):
+    """0.7 MB of PNG once became 4 GB of pixels: what the headers claim is added up before anything is decoded."""
+    metric = Brightness()
+    served = serve([metric], max_pixels=1_000_000)
+    large, fitting = png(1, size=(900, 900)), png(2, size=(600, 600))
+    pair = sample_said(Sample("pair", large, large))
+    (scores,) = httpx.post(f"{served.url}/v1/score", json={"samples": [pair]}).json()["samples"]
+    assert scores["scores"]["brightness"]["status"] == "failed"
+    assert "1620000 pixels; this server decodes 1000000" in scores["scores"]["brightness"]["reason"]
+    both = {"samples": [sample_said(Sample(str(i), fitting)) for i in range(4)]}
+    refused = httpx.post(f"{served.url}/v1/score", json=both)
+    assert (refused.status_code, metric.batches) == (413, [])
+    found = Client(served.url, batch=4).score([Sample(str(i), fitting) for i in range(4)])  # in halves
+    assert [float(one["brightness"]) for one in found] == [2.0] * 4
+    assert max(metric.batches) <= 3  # 360,000 pixels each: a batch is full when it has a million
+
+
+def test_one_request_has_no_more_samples_than_the_queue(serve):
+    metric = Brightness()
+    served = serve([metric], capacity=5)
+    body = {"samples": [{"edited": {"base64": ""}}] * 6}
+    refused = httpx.post(f"{served.url}/v1/score", json=body)
+    assert refused.status_code == 413
+    assert "6 samples in one request; this server takes 5" in refused.json()["error"]
+    assert metric.batches == []
+    found = Client(served.url, batch=20).score([Sample(str(i), png(i)) for i in range(20)])
+    assert [float(one["brightness"]) for one in found] == [float(i) for i in range(20)]
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/score HT", b"POST /v1/score HTTP/1.1\r\nHost: x\r\nX: ",
+                                   b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea"])  # fmt: skip
+def test_headers_that_never_end_do_not_hold_a_connection(serve, begun):
+    served = serve([Brightness()], header_timeout=0.5)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as slow:
+        slow.sendall(begun)
+        while slow.recv(4096):  # an answer to what was whole; then the server hangs up
+            pass
+    assert httpx.get(f"{served.url}/health").status_code == 200
+
+
+def test_headers_that_arrive_in_time_are_answered(serve):
+    served = serve([Brightness()], header_timeout=5)
+    with httpx.Client() as http:
+        for _ in range(3):  # one connection
+            assert http.get(f"{served.url}/health").status_code == 200
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b'{"samples": []}', b'{"samples": [{"scores": 5}]}', b"[]"])
+def test_an_answer_that_makes_no_sense_is_an_error(answer):
+    import http.server
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        with pytest.raises(ServerError, match="answered"):
+            Client(f"http://127.0.0.1:{server.server_address[1]}").score([Sample("a", png(1))])
+
+
+def test_a_server_that_is_not_there_is_unavailable_and_named():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(ServerError, match=f"127.0.0.1:{port} cannot be reached"):
-        Client(f"http://127.0.0.1:{port}", patience=0).score([Sample("a", png(1))])
+    for sample in (Sample("a", png(1)), Sample("a", "nowhere.png")):
+        with pytest.raises(UnavailableError, match=f"127.0.0.1:{port} cannot be reached"):
+            Client(f"http://127.0.0.1:{port}", patience=0).score([sample])

@@ -12,9 +12,14 @@ AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE 
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import agiqa_3k, ebench_18k, epaiqa, evalmi_50k, hpe_bench, ntire_x_aigc_2
 from .protocol import Protocol
-from .run import evaluate_protocol
+
+if TYPE_CHECKING:
+    from ...evaluation import evaluate_protocol
 
 PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
@@ -22,3 +27,10 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 __all__ = ["PROTOCOLS", "Protocol", "evaluate_protocol"]
+
+
+def __getattr__(name: str) -> Any:
+    """`evaluate_protocol` lives on a higher floor, with the registry below it; this is the same function."""
+    if name != "evaluate_protocol":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("...evaluation", __name__).evaluate_protocol

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..columns import number_in
 from ..measure import AgreementError, Floats, Measure, UndefinedError
 from ..result import ALL, Line
 
@@ -58,12 +59,10 @@ class Joined:
         for row, cell in enumerate(self._cells(column)):
             if cell is None or cell == "":
                 continue
-            try:
-                values[row] = float(cell)
-            except (TypeError, ValueError):
-                raise AgreementError(
-                    f"the column {column!r} holds {cell!r} in row {row + 1}; expected a number"
-                ) from None
+            number = number_in(cell)
+            if number is None:
+                raise AgreementError(f"the column {column!r} holds {cell!r} in row {row + 1}; expected a number")
+            values[row] = number
         values[np.isinf(values)] = np.nan
         return values
 

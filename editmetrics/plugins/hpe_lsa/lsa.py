@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ...data.write import replacing
 from ...sample import EditMetricsError
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class LayerProfile:
         return int(self.total.argmax()) + 1
 
     def write(self, file: str | Path) -> None:
-        """Write a csv with a row for each layer."""
-        with Path(file).open("w", newline="", encoding="utf-8") as stream:
+        """Write a csv with a row for each layer, in one stroke."""
+        with replacing(Path(file)) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             rows.writerow(["layer", *COLUMNS, *(f"{name}_normalised" for name in COLUMNS), "sum", "chosen"])
             for layer in range(1, len(self.kl) + 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...data.overwrite import write_figure
 from .lsa import LayerProfile
 
 CURVES = (("$D_{KL}$", "#0072B2", "o"), ("LDR", "#E69F00", "s"), ("entropy", "#009E73", "^"))
@@ -34,6 +35,7 @@ def draw(profile: LayerProfile, file: str | Path) -> Path:
     total.set(xlabel="layer", ylabel="S(l)")
     curves.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.7, 0.97))
     curves.set_title(f"{profile.real} real and {profile.edited} edited images", loc="left", fontsize=9)
+    undated = {"Date": None} if file.suffix.lower() == ".svg" else None
     with mpl.rc_context({"svg.hashsalt": "editmetrics"}):  # equal numbers give an equal file
-        figure.savefig(file, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)
+        write_figure(figure, file, metadata=undated)
     return file

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..columns import Table, Tabular, read_table
-from ..join import join
-from ..measure import AgreementError
-from ..pairing import Pairs, RatedItems
-from ..result import Agreement, Line
-from .protocol import Protocol
+from ..agreement.columns import Table, Tabular, read_table
+from ..agreement.join import join
+from ..agreement.measure import AgreementError
+from ..agreement.pairing import Pairs, RatedItems
+from ..agreement.protocols.protocol import Protocol
+from ..agreement.result import Agreement, Line
+from .directions import directions
 
 
 def evaluate_protocol(
@@ -20,6 +21,7 @@ def evaluate_protocol(
     pairs: Pairs = None,
     on: Sequence[str] = (),
     lower_is_better: Collection[str] = (),
+    higher_is_better: Collection[str] = (),
 ) -> Agreement:
     """The figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
 
@@ -27,11 +29,13 @@ def evaluate_protocol(
       protocol's dimensions are, and its other columns (`split`, `system`, ...) may stand in either table.
     - pairs: which score column meets which dimension. By default a column called `DIMENSION` or `METRIC.DIMENSION`
       meets its dimension, and all those of one METRIC are run together.
-    - lower_is_better: score columns that are negated, so that agreement is positive, as papers print it.
+    - lower_is_better, higher_is_better: score columns of that direction, of metrics that are not installed, or against
+      what those say. Scores that are lower for better images are negated, so that agreement is positive, as papers
+      print it.
 
     Raises `AgreementError` when no column meets a dimension, and for what the protocol lacks.
 
-    >>> from . import PROTOCOLS
+    >>> from editmetrics.agreement.protocols import PROTOCOLS
     >>> scores = {"id": list("abcd"), "m.harmony": [1, 2, 3, 4]}
     >>> ratings = {"id": list("abcd"), "harmony": [2, 1, 3, 5], "edit_type": ["style"] * 4}
     >>> evaluate_protocol(PROTOCOLS["epaiqa"], scores, ratings).value("m", "srcc")
@@ -47,9 +51,12 @@ def evaluate_protocol(
     shared = {column: items.texts(column).tolist() for column in protocol.columns if items.has(column)}
     lines: list[Line] = []
     notes = items.joined.notes(left, right)
-    for metric, met in _by_metric(left, rated, pairs).items():
+    by_metric = _by_metric(left, rated, pairs)
+    columns = [column for met in by_metric.values() for column in met.values()]
+    better = directions(scores, columns, lower=lower_is_better, higher=higher_is_better)
+    for metric, met in by_metric.items():
         table = dict(shared)
-        turned = {column in lower_is_better for column in met.values()}
+        turned = {not better.get(column, True) for column in met.values()}
         if len(turned) > 1:
             raise AgreementError(
                 f"of {', '.join(met.values())} some are lower is better and some are not; run them apart"

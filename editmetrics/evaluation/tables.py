@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from .bootstrap import LEVEL, REPLICATES, cluster_codes
-from .columns import Table, Tabular, read_table
-from .join import join, some
-from .labels import best_threshold
-from .lines import Resampling, lines_of
-from .logistic import Direction, fit_logistic
-from .measure import AgreementError, UndefinedError, paired
-from .measures import ERRORS, FITTED, FOR_NUMBERS, PAIRWISE, Applied, applied, check_names, toward_quality
-from .pairing import Pairs, RatedItems, meeting_columns
-from .pairwise import calibrated_tie_threshold
-from .result import Agreement, Line, Pair
-from .significance import Comparison, paired_test
+from ..agreement.bootstrap import LEVEL, REPLICATES, cluster_codes
+from ..agreement.columns import Table, Tabular, read_table
+from ..agreement.join import join, some
+from ..agreement.labels import best_threshold
+from ..agreement.lines import Resampling, lines_of
+from ..agreement.logistic import Direction, fit_logistic
+from ..agreement.measure import AgreementError, UndefinedError, paired
+from ..agreement.measures import (
+    ERRORS,
+    FITTED,
+    FOR_LABELS,
+    FOR_NUMBERS,
+    PAIRWISE,
+    Applied,
+    applied,
+    check_names,
+    toward_quality,
+)
+from ..agreement.pairing import Pairs, RatedItems, meeting_columns
+from ..agreement.pairwise import calibrated_tie_threshold
+from ..agreement.result import ALL, SYSTEM_LEVEL, Agreement, Line, Pair, average_over
+from ..agreement.significance import Comparison, paired_test
+from .directions import directions
+
+_SUITS = {True: "it needs labels, such as yes and no", False: "it needs ratings that are numbers"}
 
 
 def evaluate(
@@ -40,7 +53,7 @@ def evaluate(
     fit: Literal[4, 5] | None = 4,
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
-    known_direction: Callable[[str], bool | None] | None = None,
+    known_directions: Mapping[str, bool | None] | None = None,
     scale: tuple[float, float] | None = None,
     against: str | None = None,
     positive: str | None = None,
@@ -60,8 +73,9 @@ def evaluate(
       default `system` where there is one.
     - cluster: the column whose items are resampled together (`source`). replicates: of the bootstrap; 0: no intervals.
     - fit: 4 or 5 parameters of the logistic curve, None for none.
-    - lower_is_better, higher_is_better: scores of that direction. known_direction: from a score's name to whether
-      higher is better, None where it does not know. Others are taken as higher is better; a note says so.
+    - lower_is_better, higher_is_better: scores of that direction. Otherwise the direction is that of the metric: as the
+      `Results` say it, or as it is installed. known_directions: the same from a caller that knows its columns, from
+      name to whether higher is better. Scores of no known direction are taken as higher is better; a note says so.
     - scale: (low, high) of the ratings; what lies outside is left out and counted.
     - against: a score column that every other one is tested against on the same items, by `measures` (default: SRCC,
       AUC for labels), with 1000 replicates unless told otherwise.
@@ -84,6 +98,8 @@ def evaluate(
         raise AgreementError(f"fit is {fit!r}; expected 4, 5 or None")
     if not 0 < level < 1:
         raise AgreementError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
+    if threshold is not None and not np.isfinite(threshold):
+        raise AgreementError(f"the threshold is {threshold}; expected a number in the unit of the scores")
     if scale is not None and not scale[0] < scale[1]:
         raise AgreementError(f"the scale is {scale[0]} to {scale[1]}; expected the lowest rating first")
     tables = read_table(scores, "the table of scores"), read_table(ratings, "the table of ratings")
@@ -91,6 +107,7 @@ def evaluate(
     meeting = meeting_columns(*tables, pairs, positive)
     _check_scores([*lower_is_better, *higher_is_better, *([against] if against else [])], meeting)
     notes = [note for table in tables for note in _broken(table)] + items.joined.notes(*tables)
+    asked = [ALL, *map(average_over, group_by), *([SYSTEM_LEVEL] if system else [])]
     system = system or ("system" if items.has("system") else None)
     grouped = {column: items.texts(column) for column in group_by}
     systems = items.texts(system) if system else None
@@ -98,9 +115,9 @@ def evaluate(
     clusters = _clusters(items, cluster)
     if (replicates or against) and cluster is None and _repeats(sources):
         notes.append("items share sources but are resampled one by one; --cluster source draws them together")
-    claims = {score: known_direction(score) if known_direction else None for score, _ in meeting}
-    directions = {score: higher for score, higher in claims.items() if higher is not None}
-    directions |= dict.fromkeys(higher_is_better, True) | dict.fromkeys(lower_is_better, False)
+    better = directions(
+        scores, [score for score, _ in meeting], lower=lower_is_better, higher=higher_is_better, known=known_directions
+    )
     found: list[Pair] = []
     lines: list[Line] = []
     for score, rating in meeting:
@@ -118,8 +135,8 @@ def evaluate(
             groups={column: texts[kept] for column, texts in grouped.items()},
             clusters=cluster_codes(None if clusters is None else clusters[kept].astype(str), len(kept)),
             excluded=Counter(reason for reason in reasons.tolist() if reason),
-            higher_is_better=directions.get(score, True),
-            direction_known=score in directions,
+            higher_is_better=better.get(score, True),
+            direction_known=score in better,
             labels=items.are_labels(rating, positive),
         )
         found.append(
@@ -135,11 +152,14 @@ def evaluate(
         lines += lines_of(pair, chosen, len(items), rated_in, resampling)
     if assumed := list(dict.fromkeys(pair.score for pair in found if not pair.direction_known)):
         notes.append(f"taken as higher is better: {', '.join(assumed)} (--lower-is-better NAME where it is not)")
+    unanswered = [name for name in dict.fromkeys(measures) if name not in {line.measure for line in lines}]
+    notes += [f"{name} suits none of the ratings: {_SUITS[name in FOR_LABELS]}" for name in unanswered]
     comparisons: list[Comparison] = []
     if against:
         resampling = Resampling(replicates or REPLICATES, level, seed)
         comparisons, said = _comparisons(found, against, measures, rating_tie, resampling, len(items), clusters)
         notes += said
+        unanswered += said
     settings = {
         "replicates": replicates,
         "level": level,
@@ -148,7 +168,7 @@ def evaluate(
         "system": system,
         "fit": fit,
     }
-    return Agreement(lines, found, comparisons, notes, settings)
+    return Agreement(lines, found, comparisons, notes, settings, asked, unanswered)
 
 
 def _calibrated(
