@@ -1,7 +1,7 @@
 """The command line: one file a command, imported when it is called, so that `editmetrics --help` is quick.
 
-Exit codes: 0 all is well, 1 aborted, 2 it was called wrongly or something it needs is missing, 3 finished, but some
-samples have no score.
+Exit codes: 0 all is well; 1 stopped, or the machine failed (a full disk); 2 usage error; 3 finished, but some samples
+have no score or a number that was asked for has no value; 4 this machine could not (no GPU, no network, endpoint down).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..sample import EditMetricsError
+from ..sample import EditMetricsError, UnavailableError
 from .faults import explained
 from .streams import plain_streams
 
@@ -100,11 +100,17 @@ def _run() -> int:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+    except UnavailableError as error:
+        click.echo(f"unavailable: {error}", err=True)
+        code = 4
     except EditMetricsError as error:
         click.echo(f"error: {error}", err=True)
         code = 2
     except SystemExit as exit:
         code = exit.code
+        if isinstance(code, str):
+            click.echo(code, err=True)
+            code = 1
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; nobody is left to be told
         code = 1

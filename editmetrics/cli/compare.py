@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "--level", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True, help="Of the intervals."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
-@click.option("--fail-on-worse", is_flag=True, help="Exit with 4 when anything got worse by more than noise.")
+@click.option("--fail-on-worse", is_flag=True, help="Exit with 5 when anything got worse by more than noise.")
 @click.option(
     "-o",
     "--output",
@@ -83,7 +83,7 @@ def compare(
     \b
     Exit codes: 0 compared; 3 compared, but the identities differ or are not known, a sample has lost its score, or no
     sample has one in both;
-    4 something got worse by more than noise, with --fail-on-worse; 2 called wrongly; 1 aborted.
+    5 something got worse by more than noise, with --fail-on-worse; 2 usage error; 1 aborted.
     """
     from ..report.compare import compare as compared
     from ..report.comparison import check_output
@@ -107,7 +107,7 @@ def compare(
         found.write(output)
     show_comparison(found, output)
     if fail_on_worse and found.worse:
-        sys.exit(4)
+        sys.exit(5)
     sys.exit(0 if found.comparable and not found.lost and not found.without_value else 3)
 
 

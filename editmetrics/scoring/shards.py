@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..data.write import replacing
 from .plan import PlanError
 from .record import Record, record_path
-from .table import check_suffix, moved_into_place, write_frame
+from .table import check_suffix, write_frame
 
 if TYPE_CHECKING:
     import polars
@@ -103,10 +104,10 @@ def merge(tables: Sequence[Path], output: Path, *, overwrite: bool = False) -> M
             raise PlanError(
                 f"{doubled['id'][0]} is in two parts: their samples changed between the runs; score both again"
             )
-        with moved_into_place(record_path(output)) as temporary, open(temporary, "wb") as file:
+        with replacing(record_path(output)) as temporary, open(temporary, "wb") as file:
             file.writelines(line for part in parts for line in part.lines)
         if output.suffix.lower() == ".jsonl":
-            with moved_into_place(output) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            with replacing(output) as temporary, open(temporary, "w", encoding="utf-8") as file:
                 file.writelines(table[LINE])
         else:
             write_frame(table, output)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.write import replacing
 from ..sample import Sample
 from .plan import PlanError
 
@@ -79,40 +77,22 @@ def write(results: Results, path: Path) -> None:
 
 def write_frame(table: polars.DataFrame, path: Path) -> None:
     """Write `table` to `path` as csv, jsonl or parquet, by the suffix."""
-    with moved_into_place(path) as temporary:
+    with replacing(path) as temporary:
+        buffer = BytesIO()  # polars says in its own way that a disk is full
         if path.suffix.lower() == ".csv":
-            table.write_csv(temporary)
+            table.write_csv(buffer)
+            temporary.write_bytes(buffer.getbuffer())
         elif path.suffix.lower() == ".parquet":
-            table.write_parquet(buffer := BytesIO())  # polars says in its own way that a disk is full
-            Path(temporary).write_bytes(buffer.getbuffer())
+            table.write_parquet(buffer)
+            temporary.write_bytes(buffer.getbuffer())
         else:
             with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(_json_line(row) for row in table.iter_rows(named=True))
 
 
-@contextmanager
-def moved_into_place(path: Path) -> Iterator[str]:
-    """A temporary file beside `path` to write to, which takes its place at the end, and only if all went well."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def _json_line(row: dict[str, Any]) -> str:
     kept = {k: str(v) if isinstance(v, float) and math.isinf(v) else v for k, v in row.items() if v is not None}
     return json.dumps(kept, ensure_ascii=False) + "\n"
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _system(sample: Sample) -> str | None:

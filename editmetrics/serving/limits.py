@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from io import BytesIO
 from typing import Any
 
-from ..image_decoding import FORMATS, ImageError
+from ..image_files import ImageError, as_image_errors, open_image
+from ..images import read_bytes
+from ..sample import UnavailableError
 
 HEADER_TIMEOUT = 20.0
 """Seconds in which the headers of a request must have arrived, and after which a silent connection is closed."""
@@ -22,24 +23,12 @@ def claimed_pixels(image: Any) -> int:
 
     Nothing is decoded: this is what is asked before memory is spent.
     """
-    from PIL import Image
-
-    from ..images import read_bytes
-
     try:
-        data = read_bytes(image) if isinstance(image, (str, os.PathLike)) else bytes(image)
-    except ImageError:
+        with as_image_errors("the image cannot be opened", "the image"):
+            data = read_bytes(image) if isinstance(image, (str, os.PathLike)) else bytes(image)
+            return math.prod(open_image(data, "the image").size)
+    except (ImageError, UnavailableError):
         return 0  # reading it for its score says why
-    Image.init()
-    for name in FORMATS:
-        factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is None or accepts is None or accepts(data[:16]) is not True:
-            continue
-        try:
-            return math.prod(factory(BytesIO(data), "").size)
-        except Exception:  # damaged headers make the decoders raise anything; decoding it says what is wrong
-            return 0
-    return 0
 
 
 def patient_protocol(timeout: float = HEADER_TIMEOUT) -> type[asyncio.Protocol]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CONVERSION = 1
+"""Rises when a conversion gives other tensors or files than before; the converted weights are then made anew."""
+
 
 def published(entry: str, part: str) -> Checkpoint:
     """The checkpoint of `entry` in the weights registry ("lmm4lmm.perception", ...), for the task `part`.
@@ -31,7 +34,7 @@ def published(entry: str, part: str) -> Checkpoint:
 
     folder = weights.pull(entry)
     digest = "".join(weights.checksums([entry])[entry].values())
-    converted = weights.store() / "converted" / f"{entry}-{_short(f'{digest} {LMM4LMM.version}')}"
+    converted = weights.store() / "converted" / f"{entry}-{_short(f'{digest} {CONVERSION}')}"
     converted.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{converted}.lock"):  # of two processes one converts, and the other waits
         if not (converted / METRIC).is_file():
