@@ -14,6 +14,7 @@ import pytest
 from editmetrics import create_metric, list_metrics
 from editmetrics.judge import Answer, Judge
 from editmetrics.registry import OptionError, UnknownMetricError
+from editmetrics.scoring.plan import Column
 from editmetrics.testing import CHECKS, ConformanceError, check_metric, conformance_cases, offline_weights, toys
 from tests.broken_metrics import GALLERY, ForgottenOption, MeanError
 from tests.heavy_metric import HeavyModule
@@ -204,7 +205,7 @@ def test_toy_pictures_have_the_spectrum_of_photographs():
 def test_offline_weights_are_identified_as_what_they_are():
     published = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"  # torchvision's alexnet
     with offline_weights(["lpips-alexnet"]) as folder:
-        (digest,) = create_metric("lpips").identity()["weights"]["lpips-alexnet"].values()
+        (digest,) = Column(create_metric("lpips")).identity["checkpoints"]["lpips-alexnet"].values()
         assert folder.is_dir()
     assert digest != published
     assert not folder.exists()

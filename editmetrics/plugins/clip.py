@@ -39,11 +39,8 @@ class CLIPMetric(EmbeddingMetric):
     licence = "MIT (OpenAI's CLIP); the terms of the weights are in 'editmetrics weights list'"
 
     def identity(self) -> dict[str, Any]:
-        from .. import weights
-
         return {
             **super().identity(),
-            "weights": weights.checksums(self.checkpoints()),
             "architecture": f"open_clip {self._model_name}-quickgelu",
             "preprocessing": PREPROCESSING[self._resizing],
         }

@@ -72,13 +72,7 @@ class DINOImage(EmbeddingMetric):
         return frozenset({"edited", self._against} | ({"mask"} if self.region != "whole" else set()))
 
     def identity(self) -> dict[str, Any]:
-        from .. import weights
-
-        return {
-            **super().identity(),
-            "weights": weights.checksums(self.checkpoints()),
-            "preprocessing": PREPROCESSING,
-        }
+        return {**super().identity(), "preprocessing": PREPROCESSING}
 
     def _architecture(self) -> tuple[str, Callable[[], Any]]:
         return CHECKPOINTS[self._model_name], lambda: load_model(self._model_name)

@@ -196,11 +196,6 @@ class DISTS(FullReference):
     def checkpoints(self) -> tuple[str, ...]:
         return (BACKBONE, WEIGHTS)
 
-    def identity(self) -> dict[str, Any]:
-        from .. import weights
-
-        return {**super().identity(), "weights": weights.checksums(self.checkpoints())}
-
     def load(self) -> None:
         super().load()
         if self._network is None:

@@ -101,12 +101,10 @@ class EditRegression(BackboneMetric):
         return () if self.weights else tuple(f"{self.name}.{PARTS[aspect]}" for aspect in self._aspects)
 
     def identity(self) -> dict[str, Any]:
-        from .. import weights
-
         unknown = {"model": self.backbone or self.BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}
         return {
             **super().identity(),
-            "weights": weights.checksums(self.checkpoints()) if not self.weights else self._checksums(),
+            "weights": self._checksums() if self.weights else "those of checkpoints",
             "backbone": self._backbone.identity() if self._backbone else unknown,
             "prompts": {aspect: self.question(aspect, "{instruction}") for aspect in self._aspects},
         }

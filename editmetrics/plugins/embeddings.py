@@ -37,6 +37,10 @@ class EmbeddingMetric(Metric):
             name, make = self._architecture()
             self._network, self._network_device = network(name, make, self.device), self.device
 
+    def fields(self) -> frozenset[str]:
+        """Those that it requires: a field that no option asks for changes no number."""
+        return self.required()
+
     def batch_key(self, prepared: dict[str, Any]) -> None:
         return None  # all have one size
 

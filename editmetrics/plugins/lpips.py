@@ -140,7 +140,6 @@ class LPIPS(FullReference):
 
         return {
             **super().identity(),
-            "weights": weights.checksums(self.checkpoints()),
             "heads": {f"lpips/weights/v0.1/{self._net}.pth": weights.sha256(_heads_file(self._net))},
         }
 

@@ -111,13 +111,7 @@ class StructureDistance(FullReference):
         return (CHECKPOINTS[MODEL],)
 
     def identity(self) -> dict[str, Any]:
-        from .. import weights
-
-        return {
-            **super().identity(),
-            "weights": weights.checksums(self.checkpoints()),
-            "preprocessing": PREPROCESSING,
-        }
+        return {**super().identity(), "preprocessing": PREPROCESSING}
 
     def load(self) -> None:
         super().load()

@@ -14,6 +14,7 @@ import torch
 from editmetrics import EditMetricsError, Sample, create_metric, weights
 from editmetrics.plugins.clip import load_model, preprocess
 from editmetrics.plugins.clip_score import clip_score
+from editmetrics.scoring.plan import Column
 from tests.random_checkpoints import write_random_checkpoint
 
 NAME = "clip-vit-b-32-openai"
@@ -209,9 +210,9 @@ def test_one_value_per_sample_whatever_the_batch(metric):
 
 
 def test_identity_and_range_follow_the_options(checkpoint):
-    identity = create_metric("clip_score").identity()
+    identity = Column(create_metric("clip_score")).identity
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert identity["weights"] == {NAME: {"open_clip_model.safetensors": digest}}
+    assert identity["checkpoints"] == {NAME: {"open_clip_model.safetensors": digest}}
     assert identity["prompt"] == "A photo depicts {prompt}"
     assert create_metric("clip_score").primary().high == 2.5
     other = create_metric("clip_score:model=ViT-L-14,template=a photo of {prompt},scale=100")

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from editmetrics import Sample, SampleError, create_metric, weights
 from editmetrics.plugins.lpips import CHECKPOINTS, SMALLEST, load_network, lpips
+from editmetrics.scoring.plan import Column
 from tests.random_checkpoints import write_random_checkpoint
 
 NETS = ("alex", "vgg", "squeeze")
@@ -179,9 +180,10 @@ def test_it_can_be_a_loss(photographs):
 
 
 def test_identity_names_the_backbone_and_the_heads(backbones):
-    identity = create_metric("lpips").identity()
+    identity = Column(create_metric("lpips")).identity
     file = "alexnet-owt-7be5be79.pth"
-    assert identity["weights"] == {"lpips-alexnet": {file: hashlib.sha256((backbones / file).read_bytes()).hexdigest()}}
+    digest = hashlib.sha256((backbones / file).read_bytes()).hexdigest()
+    assert identity["checkpoints"] == {"lpips-alexnet": {file: digest}}
     heads = Path(package.__file__).parent / "weights" / "v0.1" / "alex.pth"
     assert identity["heads"] == {"lpips/weights/v0.1/alex.pth": hashlib.sha256(heads.read_bytes()).hexdigest()}
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars
 import pytest
 
-from editmetrics import Sample, Score, score, weights
+from editmetrics import Sample, Score, create_metric, score, weights
 from editmetrics.scoring import PlanError
 from editmetrics.scoring.plan import Column, packages_of
 from editmetrics.scoring.shards import Shard, merge, samples_digest
@@ -116,6 +116,25 @@ def test_a_field_that_a_number_does_not_use_changes_nothing(samples, tmp_path, m
     score(samples, Choosy(masked=masked), output=output)
     with_masks = [Sample(s.id, s.edited, mask=s.edited) for s in samples]
     assert score(with_masks, Choosy(masked=masked), output=output).reused == reused
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ("psnr", {"edited", "source"}),
+        ("psnr:region=outside", {"edited", "source", "mask"}),
+        ("ssim:against=reference", {"edited", "reference"}),
+        ("lpips", {"edited", "source"}),
+        ("clip_image", {"edited", "source"}),
+        ("clip_image:region=inside", {"edited", "source", "mask"}),
+        ("clip_text", {"edited", "prompt"}),
+        ("dino_image:against=reference", {"edited", "reference"}),
+        ("epaiqa:weights=toy", {"edited", "source", "prompt"}),
+        ("hpe_lsa:weights=toy", {"edited", "source", "prompt"}),
+    ],
+)
+def test_an_instance_looks_at_what_its_options_ask_for(spec, fields):
+    assert create_metric(spec).fields() == fields
 
 
 # ---------------------------------------------------------------------- parts of one run

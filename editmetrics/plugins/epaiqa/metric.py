@@ -120,6 +120,10 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     def required(self) -> frozenset[str]:
         return frozenset(self.needs | ({"mask"} if self.region == "mask" else set()))
 
+    def fields(self) -> frozenset[str]:
+        """Those that it requires: a field that no option asks for changes no number."""
+        return self.required()
+
     def checkpoints(self) -> tuple[str, ...]:
         if self.weights is None:
             return ()

@@ -106,6 +106,10 @@ class HPELSA(BackboneMetric, LearnedMetric):
     def required(self) -> frozenset[str]:
         return frozenset({"edited", "source", "prompt"} if self._quality else {"edited"})
 
+    def fields(self) -> frozenset[str]:
+        """Those that it requires: a field that no option asks for changes no number."""
+        return self.required()
+
     def checkpoints(self) -> tuple[str, ...]:
         from ... import weights
 
