@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -110,10 +111,12 @@ KINDS = (
 
 
 def _importable(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ImportError:  # what should hold it is missing
-        return False
+    """Whether `module` is there, found without importing it or the package that holds it."""
+    package, _, inner = module.partition(".")
+    spec = find_spec(package)
+    if spec is None or not inner:
+        return spec is not None
+    return PathFinder.find_spec(module, spec.submodule_search_locations) is not None
 
 
 def kinds_read_here() -> Iterator[Kind]:

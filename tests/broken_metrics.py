@@ -405,11 +405,9 @@ class WritesIntoItsInput(MeanError):
     __doc__ = MeanError.__doc__
 
     def prepare(self, sample: Sample) -> Any:
-        prepared = super().prepare(sample)
-        if prepared["edited"].flags.writeable:
-            for image in prepared.values():
-                image[:8] = 0
-        return prepared
+        if getattr(getattr(sample.edited, "flags", None), "writeable", False):  # else what an engine shares
+            sample.edited[:8] = 0
+        return super().prepare(sample)
 
 
 class NeedsWriteableArrays(MeanError):
@@ -625,7 +623,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     DriftsFromCallToCall: ({"determinism"}, "at the second call"),
     ReadsUndeclared: ({"undeclared_fields"}, "with another prompt"),
     WritesIntoItsInput: ({"inputs_unmodified"}, "it writes into the array of"),
-    NeedsWriteableArrays: ({"inputs_unmodified"}, "read-only"),
+    NeedsWriteableArrays: ({"scores"}, "read-only"),
     KeepsTheSample: ({"threads"}, "keep nothing of a sample"),
     DrawsFromTheGlobalGenerator: ({"side_effects"}, "random state of random"),
     SeedsTorch: ({"side_effects"}, "random state of torch"),

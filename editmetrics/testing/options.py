@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..metric import Metric
+from ..mllm.model_folders import folder_digest
 from ..registry import UnknownMetricError, checked_options, create_metric, metric_class, parse_spec
 from ..sample import EditMetricsError
 from ..scoring.plan import Column
@@ -97,8 +98,9 @@ def _weights_told_apart(subject: Subject) -> Iterator[str]:
             loaded.load()
         except Exception:
             return  # see the check 'scores'
-    declared = set(loaded.checkpoints())
-    if undeclared := sorted(used - declared):
+    declared, identity = set(loaded.checkpoints()), json.dumps(loaded.identity(), default=str)
+    told = {name for name in used - declared if folder_digest(weights.folder_of(name)) in identity}  # a backbone's
+    if undeclared := sorted(used - declared - told):
         yield (
             f"it reads the weights {', '.join(undeclared)}, which checkpoints() does not name; "
             "other weights would have the same identity, and a resumed run would reuse their scores"
@@ -110,9 +112,13 @@ def _weights_told_apart(subject: Subject) -> Iterator[str]:
                 other = Path(folder, file.path)
                 other.parent.mkdir(parents=True, exist_ok=True)
                 other.write_bytes(b"other weights")
-            with weights.substitute(name, folder):
-                if Column(subject.make()).key == key:
-                    yield f"with other files for {name} the identity is the same; a resumed run would reuse old scores"
+            try:
+                with weights.substitute(name, folder):
+                    same = Column(subject.make()).key == key
+            except EditMetricsError:
+                continue  # it refuses such files, and so gives no number of them
+            if same:
+                yield f"with other files for {name} the identity is the same; a resumed run would reuse old scores"
 
 
 def pickling(subject: Subject) -> Iterator[str]:

@@ -36,7 +36,7 @@ def test_weights_that_cannot_be_had_cost_no_other_metric(run, folders, command, 
     assert ran.code == 4
     found = rows(folders / "scores.csv")
     assert all(row["mse"] for row in found)
-    assert all("editmetrics weights pull lpips-alexnet" in row["problems"] for row in found)
+    assert all("lpips-alexnet was not downloaded: EDITMETRICS_OFFLINE=1" in row["problems"] for row in found)
 
 
 def test_failures_that_are_taken_over_say_how_they_are_tried_again(run, folders, command):

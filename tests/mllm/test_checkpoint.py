@@ -132,10 +132,11 @@ def test_a_later_checkpoint_takes_the_place_of_the_earlier_one(folders, tmp_path
     add_lora(backbone, "a")
     write(tmp_path / "trained", backbone=backbone, adapters=["a"])
     (tmp_path / "trained" / "notes.txt").write_text("mine")
-    found = write(tmp_path / "trained", heads=None)
-    assert (found.adapters, found.heads) == ([], {})
+    found = write(tmp_path / "trained")
+    assert (found.adapters, list(found.heads)) == ([], ["scores"])
     assert sorted(p.name for p in (tmp_path / "trained").iterdir()) == [
         "card.md",
+        "heads.safetensors",
         "history.jsonl",
         "metric.json",
         "notes.txt",
@@ -217,7 +218,7 @@ def test_a_file_that_is_missing_or_was_changed(folder, name):
 def test_a_path_that_leaves_the_folder(folder, path):
     (folder.parent / "outside.txt").write_text("secret")
     os.symlink(folder.parent, folder / "link")
-    edit(folder, files={path: "0" * 64})
+    edit(folder, files={path: "0" * 64}, adapters=["a"] if path.startswith("adapter_a") else [])
     with pytest.raises(CheckpointError, match="lies outside; do not trust it"):
         read_checkpoint(folder)
 

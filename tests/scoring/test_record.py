@@ -1,5 +1,6 @@
 """The journal: a run that was stopped anywhere goes on, scores nothing twice and loses nothing."""
 
+import errno
 import json
 import os
 import signal
@@ -189,7 +190,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(run, monkeypatch):
     before = run.output.read_bytes()
 
     def full(*_):
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="no space"):

@@ -104,7 +104,7 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
                  "\ud800.png"):  # fmt: skip
         refused = ask(open_, path).json()["samples"][0]["scores"]["brightness"]
         assert (refused["status"], refused["values"]) == ("failed", {}), path
-        assert str(tmp_path) not in refused["reason"].replace(path, "")
+        assert str(tmp_path) not in refused["reason"].replace(f"{path!r:.80}", "")  # what the client itself sent
     missing = ask(open_, "none.png").json()["samples"][0]["scores"]["brightness"]
     assert missing["status"] == "failed"
     assert "none.png" in missing["reason"]
