@@ -622,7 +622,10 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     AnotherEachLoad: ({"determinism", "pickling"}, "from another instance"),
     DriftsFromCallToCall: ({"determinism"}, "at the second call"),
     ReadsUndeclared: ({"undeclared_fields"}, "with another prompt"),
-    WritesIntoItsInput: ({"inputs_unmodified"}, "it writes into the array of"),
+    WritesIntoItsInput: (
+        {"inputs_unmodified", "engine_invariance", "input_kinds"},  # which hand over arrays that cannot be written to
+        "it writes into the array of",
+    ),
     NeedsWriteableArrays: ({"scores"}, "read-only"),
     KeepsTheSample: ({"threads"}, "keep nothing of a sample"),
     DrawsFromTheGlobalGenerator: ({"side_effects"}, "random state of random"),

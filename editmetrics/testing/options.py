@@ -99,7 +99,8 @@ def _weights_told_apart(subject: Subject) -> Iterator[str]:
         except Exception:
             return  # see the check 'scores'
     declared, identity = set(loaded.checkpoints()), json.dumps(loaded.identity(), default=str)
-    told = {name for name in used - declared if folder_digest(weights.folder_of(name)) in identity}  # a backbone's
+    models = {name for name in used - declared if (weights.folder_of(name) / "config.json").is_file()}
+    told = {name for name in models if folder_digest(weights.folder_of(name)) in identity}  # as a backbone
     if undeclared := sorted(used - declared - told):
         yield (
             f"it reads the weights {', '.join(undeclared)}, which checkpoints() does not name; "
