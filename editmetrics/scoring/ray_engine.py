@@ -16,8 +16,8 @@ from typing import Any
 
 from ..metric import Metric
 from ..sample import EditMetricsError, Sample, Score
+from .done import Done
 from .plan import Column
-from .record import Done
 
 PART = 32
 """The most samples that an actor gets at a time: what a part of the output holds, and what a dead actor costs."""

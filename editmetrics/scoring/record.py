@@ -21,11 +21,8 @@ from typing import Any
 from ..metric import Metric
 from ..outcomes import plain
 from ..sample import EditMetricsError, Sample, Score
+from .done import CompactDone, Done
 from .plan import Column
-
-Done = dict[tuple[str, str], tuple[str, Score]]
-"""From (sample id, identity key) to (fingerprint of what was scored, score)."""
-
 
 BEGINNING = b'{"kind":'
 """How every record begins; a file that begins otherwise is somebody else's, and is not touched."""
@@ -59,7 +56,7 @@ class Record:
         """What earlier runs scored under the identities of `columns`, less the scores whose status is in `forget`."""
         metrics = {column.key: column.metric for column in columns}
         dimensions = {key: [d.name for d in metric.dimensions] for key, metric in metrics.items()}
-        done: Done = {}
+        done: Done = CompactDone(dimensions)
         partial: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for number, line in enumerate(self.complete_lines(), 1):
             try:
@@ -73,13 +70,15 @@ class Record:
                         done.pop(row, None)
                     lines.append(entry)
                     if [said["dimension"] for said in lines] == dimensions[row[1]]:
-                        done[row] = (entry["inputs"], _score_of(partial.pop(row), metrics[row[1]]))
+                        score = _score_of(partial.pop(row), metrics[row[1]])
+                        if score.status not in forget:
+                            done[row] = (entry["inputs"], score)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise RecordError(
                     f"{self.path}: line {number} is no line of a run record ({error!r}); "
                     "repair or remove that line, or start afresh with --overwrite"
                 ) from error
-        return {row: found for row, found in done.items() if found[1].status not in forget}
+        return done
 
     def start(self, columns: Iterable[Column], **about: Any) -> None:
         """Open the record for appending and write the line that describes this run."""

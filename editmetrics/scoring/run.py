@@ -24,9 +24,10 @@ from . import table
 from .availability import Availability, loaded
 from .batches import Batches
 from .decode import Opened
+from .done import Done
 from .plan import Column, PlanError, plan
 from .ray_engine import Cluster, Scored, Task
-from .record import Done, Record, RecordError, record_path
+from .record import Record, RecordError, record_path
 from .results import Results
 from .under_way import UnderWay
 
