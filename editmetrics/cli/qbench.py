@@ -101,9 +101,13 @@ def qbench(data: tuple[Path, ...], output: Path | None, layout: str, level: floa
 def _read(data: Path, layout: str, output: Path | None, quiet: bool, options: dict[str, Any]) -> Benchmark:
     """The questions; what is wrong with them goes to `problems.txt`, too, where there is a folder of results."""
     from ..benchmarks.qbench import ProblemsError, read_benchmark
+    from ..benchmarks.qbench.record import PROBLEMS_HEAD, check_own
+    from ..data.write import replacing
     from .progress import Progress
 
     problems = output / "problems.txt" if output is not None else None
+    if output is not None:
+        check_own(output)
     bar: Progress | None = None
 
     def looked(number: int, total: int) -> None:
@@ -124,7 +128,8 @@ def _read(data: Path, layout: str, output: Path | None, quiet: bool, options: di
         if problems is not None:
             problems.parent.mkdir(parents=True, exist_ok=True)
             lines = [f"{kind}: {one}" for kind, found in error.problems.items() for one in found]
-            problems.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            with replacing(problems) as temporary:
+                temporary.write_text("\n".join([PROBLEMS_HEAD, *lines]) + "\n", encoding="utf-8")
             click.echo(f"all of them are in {problems}", err=True)
         raise
     finally:

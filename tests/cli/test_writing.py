@@ -173,7 +173,6 @@ STREAMING = {
     "cli/plugin_package.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",
     "report/pictures.py": "into memory",
-    "cli/qbench.py": "a list for people, made anew by each run",
 }
 """Files that write otherwise than through `replacing`, and why they may."""
 

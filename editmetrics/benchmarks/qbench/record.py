@@ -23,6 +23,27 @@ def key_of(identity: dict[str, Any], text: str, system: str | None, image_sha256
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+BEGINNING = b'{"kind":'
+"""How every record begins."""
+
+PROBLEMS_HEAD = "What editmetrics qbench found wrong with the data:"
+"""The first line of `problems.txt`."""
+
+
+def check_own(folder: Path) -> None:
+    """Raise `BenchmarkError` for a folder that holds files and none of a run: its files would be taken for ours."""
+    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    heads = {"record.jsonl": BEGINNING, "problems.txt": PROBLEMS_HEAD.encode()}
+    for name, head in heads.items():
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                begins = file.read(len(head))
+            if begins == head or (name == "record.jsonl" and head.startswith(begins)):  # cut in its first line
+                return
+    raise BenchmarkError(f"{folder} holds files that no run of qbench wrote; give -o a folder of its own")
+
+
 class Record:
     """`record.jsonl` in the folder of results; one run at a time holds it. Use as a context manager."""
 

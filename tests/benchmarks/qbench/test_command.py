@@ -224,3 +224,21 @@ def test_called_wrongly(run, data, arguments, said):
     ran = run("qbench", data, *arguments)
     assert ran.code == 2
     assert said in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize("name", ["problems.txt", "shuffled.jsonl", "record.jsonl", "notes.md"])
+def test_files_of_somebody_else_are_left_alone(go, server, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine, and without an end of line")
+    ran = go()
+    assert ran.code == 2
+    assert "holds files that no run of qbench wrote" in ran.err
+    assert (tmp_path / "out" / name).read_text() == "mine, and without an end of line"
+    assert server.requests == []
+
+
+def test_a_list_of_problems_is_made_anew(go, rewrite, tmp_path):
+    rewrite(lambda rows: rows[0].update(image="nowhere.png"))
+    assert go().code == 2
+    assert (tmp_path / "out" / "problems.txt").read_text().startswith("What editmetrics qbench found wrong")
+    assert "nowhere.png" in go().err  # the folder is qbench's own
