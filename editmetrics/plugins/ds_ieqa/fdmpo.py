@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...data.text import lines_of
 from ...sample import EditMetricsError
 from .tdrl import Vocabulary
 
@@ -211,7 +212,7 @@ def _done(path: Path, header: dict[str, Any]) -> list[Trial]:
 def _read(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     """The first line and the trials of a trajectory file."""
     try:
-        header, *trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        header, *trials = [json.loads(line) for line in lines_of(path.read_text(encoding="utf-8"))]
         return dict(header), [Trial(**trial) for trial in trials]
     except (OSError, ValueError, TypeError) as error:
         raise SearchError(f"{path} is no trajectory of definitions ({error}); move it away to start afresh") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.tables import parse_json, read_rows, read_text
+from ...data.text import lines_of
 from ...sample import EditMetricsError, Sample
 
 _COLUMN = re.compile(r"questions?(_\d+)?")
@@ -54,7 +55,7 @@ def read_questions(file: str) -> Questions:
     """
     path = Path(file)
     if path.suffix.lower() == ".txt":
-        found = Questions(of_all=tuple(line.strip() for line in read_text(path).splitlines() if line.strip()))
+        found = Questions(of_all=tuple(line.strip() for line in lines_of(read_text(path)) if line.strip()))
     else:
         found = _of_table(path)
     if not (found.of_all or found.by_id or found.by_prompt):
