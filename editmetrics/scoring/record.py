@@ -146,8 +146,7 @@ class Record:
             json.dumps(entry, ensure_ascii=False, default=plain, allow_nan=False) + "\n" for entry in entries
         )
         data = text.encode("utf-8", errors="backslashreplace")  # what is no text in a file name, as JSON escapes it
-        while data:  # a full disk may take a part of it; the next call then raises
-            data = data[self._file.write(data) :]
+        write_all(self._file, data, self.path)
         if time.monotonic() - self._synced > 1.0:  # a power cut costs a second at most; a killed process nothing
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
@@ -167,6 +166,16 @@ class Record:
                 end += len(line)
                 yield line
             file.truncate(end)
+
+
+def write_all(file: Any, data: bytes, path: Path) -> None:
+    """Append `data` to an unbuffered file. Raises `OSError`, naming `path`, when the disk does not take all of it."""
+    try:
+        while data:  # a full disk may take a part of it; the next call then raises
+            data = data[file.write(data) :]
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _score_of(lines: list[dict[str, Any]], metric: Metric) -> Score:

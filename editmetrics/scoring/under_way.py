@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .record import write_all
+
 TRIES_ALONE = 2
 
 
@@ -40,9 +42,7 @@ class UnderWay:
         """Note, before anything is done with it, that a sample is begun."""
         if self._file is None:
             self._file = self.path.open("ab", buffering=0)
-        line = json.dumps({"id": id_, "alone": alone}).encode() + b"\n"
-        if self._file.write(line) < len(line):
-            raise OSError(f"{self.path}: the disk is full")
+        write_all(self._file, json.dumps({"id": id_, "alone": alone}).encode() + b"\n", self.path)
 
     def end(self) -> None:
         """Forget it all: the process has survived."""

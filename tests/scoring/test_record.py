@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from PIL import Image
 
 from editmetrics import Sample, score
 from editmetrics.scoring import RecordError
-from editmetrics.scoring.record import Record
+from editmetrics.scoring.record import Record, write_all
 from editmetrics.scoring.run import record_path
 
 from .toys import Brightness, Captioned, InlineBrightness, samples_of, write_images
@@ -319,3 +320,10 @@ def test_a_run_that_ends_leaves_its_lock_so_that_two_runs_never_hold_it(run):
     before = lock.stat().st_ino
     run()
     assert lock.stat().st_ino == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_names_the_journal(run):
+    said = f"No space left on device: '{re.escape(str(run.record))}'"
+    with open("/dev/full", "ab", buffering=0) as file, pytest.raises(OSError, match=said):
+        write_all(file, b"a line\n", run.record)
