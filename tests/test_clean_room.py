@@ -83,7 +83,10 @@ def test_the_callers_settings_change_no_number(spec, surroundings):
         metric = make()
         assert float(metric(sample)) == expected
         assert [float(one) for one in metric.score([sample])] == [expected]
-        assert [float(one) for one in score([sample], make(), workers=2)[metric.label]] == [expected]
+        (scored,) = score([sample], make(), workers=2)[metric.label]
+    # The engine adds up with one thread, a call with all: the same float32 sums in another order. bfloat16 moves vif by
+    # 6e-3, ssim by 1e-3.
+    assert float(scored) == pytest.approx(expected, rel=1e-5)
 
 
 def test_load_called_by_hand_is_in_a_clean_room_too():
