@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.text import escaped
 from ..data.write import replacing
 from ..sample import Sample
 from .plan import PlanError
@@ -125,13 +126,4 @@ def _series(name: str, values: list[Any]) -> polars.Series:
     if all(value is None or type(value) in (int, float) for value in values):
         return polars.Series(name, values, strict=False)
     text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for v in values]
-    return polars.Series(name, [None if v is None else printable(v) for v in text], polars.String)
-
-
-def printable(text: str) -> str:
-    """`text` with what no text file can hold, the bytes of a file name that is no UTF-8, written as escapes.
-
-    >>> printable("bad\\udcff.png")
-    'bad\\\\udcff.png'
-    """
-    return text.encode("utf-8", errors="backslashreplace").decode()
+    return polars.Series(name, [None if v is None else escaped(v) for v in text], polars.String)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...judge import Answer
+from ...scoring.record import BEGINNING, write_all
 from .items import BenchmarkError
 
 
@@ -22,9 +23,6 @@ def key_of(identity: dict[str, Any], text: str, system: str | None, image_sha256
     said = {"model": identity, "system": system, "text": text, "image": image_sha256, "decoder": decoder}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
-
-BEGINNING = b'{"kind":'
-"""How every record begins."""
 
 PROBLEMS_HEAD = "What editmetrics qbench found wrong with the data:"
 """The first line of `problems.txt`."""
@@ -102,8 +100,7 @@ class Record:
 
     def _append(self, entry: dict[str, Any]) -> None:
         data = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
-        while data:  # a full disk may take a part of it; the next call then raises
-            data = data[self._file.write(data) :]
+        write_all(self._file, data, self.path)
 
     def _take(self, line: bytes, number: int) -> None:
         try:
