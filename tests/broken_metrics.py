@@ -11,8 +11,8 @@ import time
 from typing import Any, Literal
 
 from editmetrics import Dimension, Metric, Sample, SampleError, Score
-from editmetrics.plugins.full_reference import FullReference
-from editmetrics.plugins.pixels import region_mean
+from editmetrics.bases.full_reference import FullReference
+from editmetrics.bases.pixels import region_mean
 
 
 class MeanError(Metric):

@@ -16,12 +16,12 @@ FLOORS = {
     "image_kinds": 2, "image_sizes": 2, "image_damage": 2, "image_files": 2, "image_profiles": 2, "image_masks": 2,
     "image_orientation": 2, "image_decoding": 2, "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
-    "plugins": 7,
-    "allowed": 8, "registry": 8,
-    "describe": 9, "suites": 9,
-    "scoring": 10, "evaluation": 10,
-    "report": 11, "serving": 11, "benchmarks": 12, "testing": 13,
-    "cli": 14, "__main__": 15,
+    "bases": 7, "plugins": 8,
+    "allowed": 9, "registry": 9,
+    "describe": 10, "suites": 10,
+    "scoring": 11, "evaluation": 11,
+    "report": 12, "serving": 12, "benchmarks": 13, "testing": 14,
+    "cli": 15, "__main__": 16,
 }  # fmt: skip
 """Each part of the house stands on a floor, and imports from its own floor or those below."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.variants import chosen
 from ..sample import Dimension, Sample, Score
 from .clip import CLIPMetric, Model, Resizing, preprocess, tokenize
-from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.full_reference import Against, Region
+from ..bases.variants import Variants, chosen
 from ..sample import Dimension, Sample, Score
 from .clip import MEAN, CLIPMetric, Model, Resizing, preprocess
 from .embeddings import seen_region
-from .full_reference import Against, Region
-from .variants import Variants, chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

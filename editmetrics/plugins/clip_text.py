@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from ..bases.full_reference import Region, with_border
+from ..bases.variants import Variants, chosen
 from ..sample import Dimension, Sample, Score
 from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize
 from .embeddings import seen_region
-from .full_reference import Region, with_border
-from .variants import Variants, chosen
 
 VARIANTS: Variants = {"magicbrush": {"model": "ViT-B-32"}, "pie-bench": {"model": "ViT-L-14"}}
 

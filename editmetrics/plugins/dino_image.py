@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.full_reference import Against, Region
+from ..bases.variants import chosen
 from ..sample import Dimension, Sample, Score
 from .dino import CHECKPOINTS, IMAGE_SIZE, MEAN, Model, load_model, normalized
 from .embeddings import EmbeddingMetric, each_once, seen_region
-from .full_reference import Against, Region
-from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
 from ..sample import Dimension
 from .dino import DEVIATION, MEAN
-from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, region_mean, same_outside
 
 if TYPE_CHECKING:
     from torch import Tensor

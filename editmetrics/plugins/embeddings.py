@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from .full_reference import Region
+    from ..bases.full_reference import Region
 
 
 class EmbeddingMetric(Metric):

@@ -6,9 +6,8 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..sample import Dimension, SampleError
-from .full_reference import FullReference
-from .pixels import (
+from ..bases.full_reference import FullReference
+from ..bases.pixels import (
     block_means,
     check_pair,
     few_at_a_time_on_cpu,
@@ -18,6 +17,7 @@ from .pixels import (
     same_outside,
     weighted_channels,
 )
+from ..sample import Dimension, SampleError
 
 if TYPE_CHECKING:
     import torch

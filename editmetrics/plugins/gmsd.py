@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_block_means, within_region
 from ..sample import Dimension, SampleError
-from .full_reference import FullReference
-from .pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_block_means, within_region
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
+from ..bases.variants import chosen
 from ..sample import Dimension
-from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, region_mean, same_outside
-from .variants import chosen
 
 if TYPE_CHECKING:
     from pathlib import Path

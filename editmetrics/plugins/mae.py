@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import Channels, mean_of_map
 from ..sample import Dimension
-from .full_reference import FullReference
-from .pixels import Channels, mean_of_map
 
 if TYPE_CHECKING:
     from torch import Tensor

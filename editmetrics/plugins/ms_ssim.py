@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu, within_region
 from ..sample import Dimension
-from .full_reference import FullReference
-from .pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu, within_region
 from .ssim import Padding, mean_similarity, planes
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import Channels, mean_of_map
+from ..bases.variants import chosen
 from ..sample import Dimension
-from .full_reference import FullReference
-from .pixels import Channels, mean_of_map
-from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import Channels
+from ..bases.variants import chosen
 from ..sample import Dimension
-from .full_reference import FullReference
 from .mse import mse
-from .pixels import Channels
-from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import Channels, block_means, check_pair, mean_of_map, within_region
+from ..bases.variants import chosen
 from ..sample import Dimension
-from .full_reference import FullReference
-from .pixels import Channels, block_means, check_pair, mean_of_map, within_region
-from .variants import chosen
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import check_shapes, same_outside
 from ..sample import Dimension, SampleError
 from .dino import CHECKPOINTS, IMAGE_SIZE, last_keys, load_model, normalized
-from .full_reference import FullReference
-from .pixels import check_shapes, same_outside
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Gt
 
+from ..bases.full_reference import FullReference
+from ..bases.pixels import check_pair, check_shapes, few_at_a_time_on_cpu, region_mean, within_region
 from ..sample import Dimension, SampleError
-from .full_reference import FullReference
-from .pixels import check_pair, check_shapes, few_at_a_time_on_cpu, region_mean, within_region
 
 if TYPE_CHECKING:
     from torch import Tensor

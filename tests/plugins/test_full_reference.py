@@ -10,14 +10,14 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from editmetrics import Dimension, Sample, SampleError, create_metric
-from editmetrics.plugins import pixels
+from editmetrics.bases import pixels
+from editmetrics.bases.full_reference import FullReference
+from editmetrics.bases.pixels import convert_channels
 from editmetrics.plugins.fsim import fsim
-from editmetrics.plugins.full_reference import FullReference
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
 from editmetrics.plugins.mse import mse
-from editmetrics.plugins.pixels import convert_channels
 from editmetrics.plugins.psnr import psnr
 from editmetrics.plugins.ssim import ssim
 from editmetrics.testing.invariance import batch_invariance

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from editmetrics import Dimension, create_metric
-from editmetrics.plugins.full_reference import FullReference
+from editmetrics.bases.full_reference import FullReference
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim

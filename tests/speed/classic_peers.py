@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from editmetrics import weights
+from editmetrics.bases.pixels import convert_channels
 from editmetrics.plugins import dists, lpips
 from editmetrics.plugins.fsim import fsim
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
 from editmetrics.plugins.mse import mse
-from editmetrics.plugins.pixels import convert_channels
 from editmetrics.plugins.psnr import psnr
 from editmetrics.plugins.ssim import ssim
 from editmetrics.plugins.vif import vif

@@ -169,8 +169,8 @@ class VIEScore(Metric):
 
     def prepare(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, str]:
         """Both images (H, W, 3), uint8, and the instruction."""
+        from ...bases.full_reference import same_size
         from ...images import eight_bits, read_image
-        from ..full_reference import same_size
 
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
         if self.variant == "gedit":
