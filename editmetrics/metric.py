@@ -44,7 +44,8 @@ class Metric(ABC):
     - `name`, `version`: the name it is created by; the version rises whenever any number changes.
     - `needs`: fields of `Sample` it cannot do without. `uses`: fields it honours when an option asks for them.
     - `columns`: other columns of a manifest (keys of `Sample.meta`) that its numbers depend on where they are there.
-    - `dimensions`: the numbers it gives, exactly one of them primary, and that one first.
+    - `dimensions`: the numbers it gives, exactly one of them primary, and that one first. On an instance it holds what
+      the options make of them, see `active_dimensions`.
     - `paper`, `licence`: where the method comes from; under what terms its code and weights may be used.
     - `requires`: packages beyond the core that it imports, as pip names, for the advice in the error message.
     - `runtime_options`: options that change no number (how many requests run at once, a cache, the name of a variable
@@ -87,6 +88,8 @@ class Metric(ABC):
             if name in cls.__dict__:
                 method = cls.__dict__[name]
                 setattr(cls, name, in_clean_room(_on_a_device_that_is_here(method) if name == "load" else method))
+        if isinstance(declared := cls.__dict__.get("dimensions"), tuple):
+            setattr(cls, "dimensions", _Dimensions(declared))  # noqa: B010 - for mypy it stays the tuple that it gives
 
     # ------------------------------------------------------------------ what a metric author writes
 
@@ -122,6 +125,14 @@ class Metric(ABC):
         Their checksums stand in the identity of every number; the engine adds them.
         """
         return ()
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        """The dimensions of this instance: those that the class declares, unless its options or weights select some or
+        set their range.
+
+        Called once, when `metric.dimensions` is first read; an override starts from `type(self).dimensions`.
+        """
+        return type(self).dimensions
 
     def identity(self) -> dict[str, Any]:
         """All that produces this metric's numbers, as JSON: two metrics with equal identities give equal scores.
@@ -319,11 +330,35 @@ class Metric(ABC):
         return f"<metric {self.name}{said}>"
 
 
+class _Dimensions:
+    """`dimensions` of a metric: on the class what it declares, on an instance its `active_dimensions`."""
+
+    def __init__(self, declared: tuple[Dimension, ...]) -> None:
+        self.declared = declared
+
+    def __get__(self, metric: Metric | None, owner: type[Metric]) -> tuple[Dimension, ...]:
+        if metric is None:
+            return self.declared
+        active: tuple[Dimension, ...] = metric.__dict__.setdefault("dimensions", metric.active_dimensions())
+        return active
+
+
 class LearnedMetric(Metric):
     """A metric that is trained on human ratings.
 
     `fit` trains it and returns it. Its `output_dir` is a checkpoint that `create_metric(name, weights=DIR)` reads.
+
+    Optional, for the command line:
+
+    - `ablations`: the settings of `fit` for each row of an ablation study of the method (`fit --ablations`), by name.
+    - `convertible_parts`: the parts of published weights that `convert` turns into checkpoints (`weights convert`).
+    - `learns_explanations`: whether it is trained on explanations, so that it has `annotator` and `explanation_judge`
+      (`annotate`, `explanations`).
     """
+
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    convertible_parts: ClassVar[tuple[str, ...]] = ()
+    learns_explanations: ClassVar[bool] = False
 
     @abstractmethod
     def fit(
@@ -348,6 +383,38 @@ class LearnedMetric(Metric):
         - `progress`: called with step, steps, loss, its parts, and the last validation, or None.
         - `settings`: what this metric's training takes beside: a recipe's learning rate, epochs, seed, ...
         """
+
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
+        """The dataclasses whose fields are the `settings` of `fit`; empty for those of `editmetrics.mllm` `Recipe`."""
+        return ()
+
+    @classmethod
+    def extra_measures(
+        cls, samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Agreement with people beyond the dimensions, for each fold of a cross-validation; none by default.
+
+        `settings` are those of `fit`. A row has `dimension`, `measure`, `value`, `n`, `excluded` and `note`.
+        """
+        return []
+
+    @classmethod
+    def annotator(cls, judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Any:
+        """Chat models that write and check the explanations that this metric is trained on."""
+        raise NotImplementedError(f"{cls.name} is not trained on explanations")
+
+    @classmethod
+    def explanation_judge(cls, judge: Any) -> Any:
+        """A chat model that compares explanations with reference answers by this metric's criteria."""
+        raise NotImplementedError(f"{cls.name} is not trained on explanations")
+
+    @classmethod
+    def convert(
+        cls, folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
+    ) -> None:
+        """Convert one of `convertible_parts`, as its authors published it in `folder`, to a checkpoint in `output`."""
+        raise NotImplementedError(f"{cls.name} has no weights to convert")
 
 
 def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 def ablations_of(metric: LearnedMetric) -> Mapping[str, Mapping[str, Any]]:
     """By name, the settings of `fit` that leave a part out; `UsageError` for a metric that names none."""
-    found: Mapping[str, Mapping[str, Any]] | None = getattr(metric, "ABLATIONS", None)
-    if not found:
+    if not metric.ablations:
         raise click.UsageError(f"{metric.name} names no ablations of its method")
-    return found
+    return metric.ablations
 
 
 def folder_of(output: Path, name: str) -> Path:

@@ -95,10 +95,16 @@ def _annotating(name: str) -> Any:
     from ..registry import list_metrics, metric_class
 
     cls = metric_class(name)
-    if not hasattr(cls, "annotator"):
-        there = [each for each in list_metrics() if hasattr(metric_class(each), "annotator")]
-        raise click.UsageError(f"{name} does not learn from explanations; those that do: {', '.join(there) or 'none'}")
+    if not _learns_explanations(cls):
+        able = [each for each in list_metrics() if _learns_explanations(metric_class(each))]
+        raise click.UsageError(f"{name} does not learn from explanations; those that do: {', '.join(able) or 'none'}")
     return cls
+
+
+def _learns_explanations(cls: type) -> bool:
+    from ..metric import LearnedMetric
+
+    return issubclass(cls, LearnedMetric) and cls.learns_explanations
 
 
 def _opened(name: str, options: dict[str, Any]) -> Any:

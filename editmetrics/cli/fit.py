@@ -200,7 +200,7 @@ def _checked(metric: LearnedMetric, given: dict[str, str]) -> dict[str, Any]:
 def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
     """The keywords of `fit` by name: those of its signature, and where it has `**more`, the fields of its settings.
 
-    The settings are the dataclasses that `cls.fit_settings()` gives; without that method, the `Recipe` of training.
+    The settings are the dataclasses that `cls.training_settings()` gives; where there is none, the `Recipe`.
     """
     from ..metric import Option
     from ..mllm.training import Recipe
@@ -213,7 +213,7 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
     found = get_type_hints(hints, globalns=cls.fit.__globals__, include_extras=True)
     options = {name: Option(name, found.get(name, Any), p.default, "") for name, p in own.items()}
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        for settings in getattr(cls, "fit_settings", lambda: (Recipe,))():
+        for settings in cls.training_settings() or (Recipe,):
             types = get_type_hints(settings, include_extras=True)
             for field in dataclasses.fields(settings):
                 options.setdefault(field.name, Option(field.name, types[field.name], field.default, ""))

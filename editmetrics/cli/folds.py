@@ -92,9 +92,5 @@ def _agreement(results: Results, metric: LearnedMetric, targets: Mapping[str, st
 
 def _further(results: Results, metric: LearnedMetric, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the metric itself measures of scored samples, beside its dimensions, where it has something."""
-    measure = getattr(metric, "further_agreement", None)
-    if measure is None:
-        return []
     (column,) = results.columns
-    rows: list[dict[str, Any]] = measure(results.samples, results[column.label], settings)
-    return rows
+    return metric.extra_measures(results.samples, results[column.label], settings)

@@ -117,13 +117,14 @@ def convert(metric: str, folder: Path, output: Path, part: str, processor: str |
     editmetrics weights convert lmm4lmm LMM4LMM-Perception/ -o perception --part perception
     editmetrics score images/ --prompts prompts.csv -m lmm4lmm:weights=perception
     """
+    from ..metric import LearnedMetric
     from ..registry import metric_class
 
-    conversion = getattr(metric_class(metric), "convert", None)
-    if conversion is None:
+    cls = metric_class(metric)
+    if not (issubclass(cls, LearnedMetric) and cls.convertible_parts):
         raise click.UsageError(f"{metric} has no weights that need to be converted")
     before = output.is_dir() and any(output.iterdir())
-    conversion(folder, output, part=part, processor=processor)
+    cls.convert(folder, output, part=part, processor=processor)
     click.echo(f"{output} has been converted already" if before else f"wrote {output}")
 
 

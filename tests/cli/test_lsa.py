@@ -54,8 +54,8 @@ def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
     )  # fmt: skip
     assert done.exit_code == 0, (done.output, done.exception)
     rows = list(csv.DictReader((tmp_path / "table" / "ablations.csv").open()))
-    assert [row["ablation"] for row in rows] == [*HPELSA.ABLATIONS, f"on {other}"]
-    assert all(name in done.output for name in HPELSA.ABLATIONS)
+    assert [row["ablation"] for row in rows] == [*HPELSA.ablations, f"on {other}"]
+    assert all(name in done.output for name in HPELSA.ablations)
     assert len(list((tmp_path / "table").glob("*/metric.json"))) == 6
     assert all(0 <= float(row["authenticity auc"]) <= 1 for row in rows)
     assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 6

@@ -184,8 +184,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
         trained = type(self)(weights=str(output_dir), read=self.read, dtype=self.dtype, attention=self.attention)
         return trained.to(self.device)
 
-    @staticmethod
-    def fit_settings() -> tuple[type, ...]:
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
         from .method import Method

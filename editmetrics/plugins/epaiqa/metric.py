@@ -75,6 +75,7 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     needs = frozenset({"source", "edited", "prompt"})
     uses = frozenset({"mask"})
     columns = frozenset({"region"})
+    learns_explanations = True
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("overall_quality", low=1, high=5, primary=True, description="how good the edit is, all in all"),
         Dimension("harmony", low=1, high=5, description="how well the edited region goes with the rest"),
@@ -321,23 +322,23 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         kept = {name: value for name, value in self.options.items() if name not in ("weights", "backbone", "revision")}
         return type(self)(**{**kept, "weights": str(output_dir)}).to(self.device)
 
-    @staticmethod
-    def fit_settings() -> tuple[type, ...]:
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
         from .method import Method
 
         return Method, Recipe
 
-    @staticmethod
-    def annotator(judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Annotator:
+    @classmethod
+    def annotator(cls, judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Annotator:
         """Chat models that write and check the chains of thought of stage 3; see `.annotate.Annotator`."""
         from .annotate import Annotator
 
         return Annotator(judges, samples, **options)
 
-    @staticmethod
-    def explanation_judge(judge: Any) -> ExplanationJudge:
+    @classmethod
+    def explanation_judge(cls, judge: Any) -> ExplanationJudge:
         """A chat model that compares explanations with reference answers; see `.explanations`."""
         from .explanations import ExplanationJudge
 

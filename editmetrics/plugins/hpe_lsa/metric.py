@@ -75,7 +75,7 @@ class HPELSA(BackboneMetric, LearnedMetric):
     IMAGE_TOKENS = 1280
     """4 tiles and a thumbnail of InternVL."""
 
-    ABLATIONS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "language LoRA": {"vision_lora": False, "lsa": False},
         "vision LoRA": {"language_lora": False, "lsa": False},
         "both LoRAs, no decoders": {"decoders": False, "lsa": False},
@@ -218,8 +218,8 @@ class HPELSA(BackboneMetric, LearnedMetric):
         )  # fmt: skip
         return trained.to(self.device)
 
-    @staticmethod
-    def fit_settings() -> tuple[type, ...]:
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
         from .method import Method

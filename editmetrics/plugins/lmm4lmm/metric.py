@@ -64,6 +64,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     name, version = "lmm4lmm", 2
     needs = frozenset({"edited"})
     uses = frozenset({"prompt", "questions"})
+    convertible_parts = (*TASKS, "backbone")
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("perception", low=0, high=100, primary=True, description="how good the image looks"),
         Dimension("correspondence", low=0, high=100, description="how well the image shows its prompt"),
@@ -197,9 +198,9 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         kept["accuracy"] = self.accuracy and answers is not None
         return type(self)(**kept).to(self.device)
 
-    @staticmethod
-    def further_agreement(
-        samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
+    @classmethod
+    def extra_measures(
+        cls, samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """The accuracy of the answers to questions whose answers are known, as a row of a cross-validation.
 
@@ -217,17 +218,17 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         row = {"dimension": QUESTIONS, "measure": "accuracy", "value": accuracy, "n": len(right)}
         return [row | {"excluded": known - len(right), "note": None if right else "no question was answered"}]
 
-    @staticmethod
-    def fit_settings() -> tuple[type, ...]:
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
         from ...mllm.training import Recipe
         from .method import Method
 
         return Method, Recipe
 
-    @staticmethod
+    @classmethod
     def convert(
-        folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
+        cls, folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
     ) -> None:
         """Convert published weights in InternVL's chat layout; see `editmetrics.plugins.lmm4lmm.convert.convert`."""
         from .convert import convert

@@ -79,11 +79,11 @@ def test_a_cross_validation_gets_the_accuracy_of_the_answers(scores, held_out):
         for said, gold in zip(score.details["answers"], json.loads(sample.meta["answers"]), strict=True)
     ]
     unanswered = [*given[:19], Score.unscored("failed", "no image")]
-    (row,) = LMM4LMM.further_agreement(samples, unanswered, {"answers": "answers"})
+    (row,) = LMM4LMM.extra_measures(samples, unanswered, {"answers": "answers"})
     assert (row["value"], row["n"], row["excluded"]) == (np.mean(right[:38]), 38, 2)
-    (row,) = LMM4LMM.further_agreement(samples[19:], unanswered[19:], {"answers": "answers"})
+    (row,) = LMM4LMM.extra_measures(samples[19:], unanswered[19:], {"answers": "answers"})
     assert (row["value"], row["n"], row["excluded"]) == (None, 0, 2)
-    assert LMM4LMM.further_agreement(samples, given, {}) == []
+    assert LMM4LMM.extra_measures(samples, given, {}) == []
 
 
 def test_one_image_by_keywords(toy, scores, held_out):
@@ -175,7 +175,7 @@ def test_where_the_model_says_something_else_there_is_no_answer_and_no_level(toy
     assert [each["answer"] for each in vague.details["answers"]] == [None, None]
     assert [each["mass"] for each in vague.details["answers"]] == [each["mass"] for each in sure.details["answers"]]
     assert toy.score([sample])[0].ok  # without accuracy the answers are details alone
-    (row,) = LMM4LMM.further_agreement([sample], [vague], {"answers": "answers"})
+    (row,) = LMM4LMM.extra_measures([sample], [vague], {"answers": "answers"})
     assert (row["value"], row["n"]) == (0, 2)
 
 
