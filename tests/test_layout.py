@@ -93,7 +93,7 @@ def test_every_part_has_a_floor():
 INSIDE_ONLY = {
     "mllm/cache.py",
     "mllm/heads.py",
-    "mllm/trainer.py",
+    "mllm/loop.py",
     "plugins/ds_ieqa/learner.py",
     "plugins/epaiqa/learner.py",
     "plugins/hpe_lsa/contrastive.py",

@@ -91,7 +91,7 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
 
     The same command goes on with a run that was stopped. Several GPUs: accelerate launch -m editmetrics fit ...
     """
-    from ..mllm.training import is_main_process
+    from ..mllm.processes import is_main_process
     from ..scoring import Interrupted
     from . import ablations, folds
     from .training_progress import TrainingProgress
@@ -203,7 +203,7 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
     The settings are the dataclasses that `cls.training_settings()` gives; where there is none, the `Recipe`.
     """
     from ..metric import Option
-    from ..mllm.training import Recipe
+    from ..mllm.recipe import Recipe
 
     parameters = inspect.signature(cls.fit).parameters.values()
     own = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in BY_NAME}

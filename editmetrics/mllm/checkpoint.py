@@ -31,8 +31,7 @@ from ..metric import Metric
 from ..sample import EditMetricsError
 from ..weights import WeightsError, load_state_dict
 from .card import card
-from .training import History
-from .training_folder import differences
+from .run_folder import History, differences
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..metric import Metric
 from ..sample import EditMetricsError, SampleError
-from .training import Recipe, RecipeError, adjusted
+from .recipe import Recipe, RecipeError, adjusted
 
 if TYPE_CHECKING:
     from .backbone import Backbone

@@ -24,8 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from ..mllm.backbone import IMAGE, Backbone, Picture, Prompt
+from ..mllm.loop import train
 from ..mllm.readouts import LEVELS
-from ..mllm.training import Recipe, train
+from ..mllm.recipe import Recipe, TrainingRun
 from ..plugins.ds_ieqa.digit_scale import DigitScale
 from ..plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer, chat
 from .backbones import tiny_backbone
@@ -82,10 +83,8 @@ def pretrain(folder: str | Path, phases: Sequence[Phase] = PHASES) -> Path:
         train(
             learner,
             lessons,
+            TrainingRun(phase.recipe, folder / phase.name, progress=_progress),
             collate=_collate,
-            recipe=phase.recipe,
-            output_dir=folder / phase.name,
-            progress=_progress,
         )
     backbone.model.save_pretrained(folder / "toy-internvl")
     backbone.processor.save_pretrained(folder / "toy-internvl")

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 from ..mllm.backbone import IMAGE, Backbone
+from ..mllm.loop import train
 from ..mllm.readouts import LEVELS
-from ..mllm.training import Recipe, train
+from ..mllm.recipe import Recipe, TrainingRun
 from ..plugins.epaiqa.answers import Pieces, explained_answer
 from ..plugins.epaiqa.box import Box
 from ..plugins.epaiqa.levels import level_of
@@ -98,11 +99,9 @@ def pretrain(folder: str | Path, phases: Sequence[Phase] = PHASES) -> Path:
         train(
             learner,
             Lessons(learner, shapes(phase.count, phase.seed, phase.noisy)),
+            TrainingRun(phase.recipe, folder / phase.name, progress=_progress),
             collate=_collate,
-            recipe=phase.recipe,
-            output_dir=folder / phase.name,
             validate=lambda: learner.mean_iou(shapes(64, seed=1)),
-            progress=_progress,
         )
     backbone.model.to(dtype=torch.bfloat16)  # type: ignore[call-arg] # half the bytes
     backbone.model.save_pretrained(folder / "toy-llava")

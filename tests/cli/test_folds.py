@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from editmetrics.mllm import trainer
+from editmetrics.mllm import loop
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.registry import BUILTIN
 from editmetrics.testing.toy_edits import toy_edits
@@ -73,20 +73,20 @@ def test_each_sample_is_tested_once_and_the_table_is_what_the_scores_give(run, r
 
 
 def test_the_same_command_goes_on_where_it_was_stopped(run, ratings, whole, tmp_path, monkeypatch):
-    plain, calls = trainer.run, []
+    plain, calls = loop._run, []
 
     def stopped(*args, **more):
-        calls.append(more["folder"])
+        calls.append(args[2].folder)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return plain(*args, **more)
 
-    monkeypatch.setattr(trainer, "run", stopped)
+    monkeypatch.setattr(loop, "_run", stopped)
     ran = run(*command(ratings, tmp_path / "folds"))
     assert (ran.code, "the same command goes on" in ran.err) == (1, True)
     assert not (tmp_path / "folds" / "folds.csv").exists()
     calls.clear()
-    monkeypatch.setattr(trainer, "run", lambda *args, **more: calls.append(more["folder"]) or plain(*args, **more))
+    monkeypatch.setattr(loop, "_run", lambda *args, **more: calls.append(args[2].folder) or plain(*args, **more))
     assert run(*command(ratings, tmp_path / "folds")).code == 0
     assert [folder.parent.name for folder in calls] == ["fold_3", "fold_4", "fold_5"]
     assert (tmp_path / "folds" / "folds.csv").read_text() == (whole / "folds.csv").read_text()

@@ -168,7 +168,7 @@ STREAMING = {
     "scoring/under_way.py": "a journal, removed at the end",
     "scoring/record.py": "the journal: it grows by whole lines, and a cut last line is dropped",
     "benchmarks/qbench/record.py": "the journal of answers",
-    "mllm/trainer.py": "the history grows by whole lines",
+    "mllm/loop.py": "the history grows by whole lines",
     "plugins/ds_ieqa/fdmpo.py": "a journal",
     "cli/plugin_package.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",

@@ -17,9 +17,12 @@ from editmetrics.agreement.correlation import plcc, srcc
 from editmetrics.agreement.measure import UndefinedError
 from editmetrics.images import read_image
 from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint, write_checkpoint
+from editmetrics.mllm.loop import train
+from editmetrics.mllm.processes import on_main_process, training_device
+from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.mllm.recipe import preset as preset_named
 from editmetrics.mllm.targets import read_training_set
-from editmetrics.mllm.training import Recipe, on_main_process, predictions, train, training_device
-from editmetrics.mllm.training import preset as preset_named
+from editmetrics.mllm.validation import predictions
 
 PRESETS = {"paper": Recipe(epochs=20, batch_size=32, learning_rate=5e-3), "quick": Recipe(steps=20, batch_size=16)}
 SIZE = 7
@@ -98,8 +101,8 @@ class ImageStatistics(LearnedMetric):
                                   for part in (data.train, data.validation))  # fmt: skip
             stage = Path(output_dir) / "training"
             history = train(
-                module, examples, collate=_collate, recipe=chosen, output_dir=stage, resume=resume, progress=progress,
-                validate=lambda: _mean_srcc(_agreement(module, held_out, targets)), about=about,
+                module, examples, TrainingRun(chosen, stage, resume, progress, about), collate=_collate,
+                validate=lambda: _mean_srcc(_agreement(module, held_out, targets)),
             )  # fmt: skip
             validation = _agreement(module, held_out, targets)
 

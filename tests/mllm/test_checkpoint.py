@@ -16,7 +16,7 @@ from editmetrics.mllm.backbone import IMAGE, Backbone
 from editmetrics.mllm.checkpoint import CheckpointError, finished_checkpoint, read_checkpoint, write_checkpoint
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import add_lora, load_lora, using
-from editmetrics.mllm.training import History
+from editmetrics.mllm.run_folder import History
 from tests.mllm.image_statistics import ImageStatistics
 
 HISTORY = History([{"step": 1, "loss": 0.5}, {"step": 1, "validation": 0.25}])

@@ -172,25 +172,27 @@ def test_a_full_disk_while_a_checkpoint_is_written_is_said_in_words(tmp_path, mo
     ],
 )
 def test_a_full_disk_in_a_training_is_said_in_words(tmp_path, monkeypatch, error, said):
-    from editmetrics.mllm import trainer
-    from editmetrics.mllm.training import Recipe, TrainingError, train
+    from editmetrics.mllm import loop
+    from editmetrics.mllm.loop import train
+    from editmetrics.mllm.recipe import Recipe, TrainingError, TrainingRun
 
     def full(*_, **__):
         raise error
 
-    monkeypatch.setattr(trainer, "run", full)
+    monkeypatch.setattr(loop, "_run", full)
     with pytest.raises(TrainingError, match=f"{said}.*make room, and run the same command again"):
-        train(torch.nn.Linear(1, 1), [1], collate=dict, recipe=Recipe(), output_dir=tmp_path)
+        train(torch.nn.Linear(1, 1), [1], TrainingRun(Recipe(), tmp_path), collate=dict)
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "no such image"), RuntimeError("shapes do not fit")])
 def test_other_errors_of_a_training_stay_what_they_are(tmp_path, monkeypatch, error):
-    from editmetrics.mllm import trainer
-    from editmetrics.mllm.training import Recipe, train
+    from editmetrics.mllm import loop
+    from editmetrics.mllm.loop import train
+    from editmetrics.mllm.recipe import Recipe, TrainingRun
 
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr(trainer, "run", fails)
+    monkeypatch.setattr(loop, "_run", fails)
     with pytest.raises(type(error), match=r"no such image|do not fit"):
-        train(torch.nn.Linear(1, 1), [1], collate=dict, recipe=Recipe(), output_dir=tmp_path)
+        train(torch.nn.Linear(1, 1), [1], TrainingRun(Recipe(), tmp_path), collate=dict)

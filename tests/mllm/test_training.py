@@ -18,18 +18,12 @@ from torch import nn
 
 from editmetrics.mllm import lora
 from editmetrics.mllm.backbone import Backbone
+from editmetrics.mllm.loop import train
 from editmetrics.mllm.lora import add_lora, trainable, using
-from editmetrics.mllm.training import (
-    History,
-    Recipe,
-    RecipeError,
-    TrainingError,
-    predictions,
-    preset,
-    shuffled,
-    train,
-    training_device,
-)
+from editmetrics.mllm.processes import training_device
+from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingError, TrainingRun, preset, shuffled
+from editmetrics.mllm.run_folder import History
+from editmetrics.mllm.validation import predictions
 from tests.mllm.processes import launched
 
 ROOT = Path(__file__).parents[2]
@@ -73,8 +67,8 @@ RECIPE = Recipe(steps=12, batch_size=8, micro_batch_size=4, learning_rate=1e-2, 
 def fit(folder, recipe=RECIPE, dropout=0.0, validate=True, **more):
     net = Net(dropout)
     history = train(
-        net, LESSONS, collate=collate, recipe=recipe, output_dir=folder,
-        validate=net.quality if validate else None, **more,
+        net, LESSONS, TrainingRun(recipe, folder, **more), collate=collate,
+        validate=net.quality if validate else None,
     )  # fmt: skip
     return net, history
 
@@ -190,7 +184,7 @@ def test_the_weights_of_the_best_validation_are_kept(tmp_path, better_at):
         seen[step] = weights(net).clone()
         return 1.0 if step == better_at else 0.5
 
-    history = train(net, LESSONS, collate=collate, recipe=RECIPE, output_dir=tmp_path, validate=validate)
+    history = train(net, LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate, validate=validate)
     assert history.best == (better_at, 1.0)
     assert torch.equal(weights(net), seen[better_at])
 
@@ -205,7 +199,7 @@ def test_without_validation_the_last_weights_are_kept(tmp_path):
 def test_an_undefined_correlation_is_written_as_none_and_never_best(tmp_path, undefined):
     values = iter([undefined, -0.5, undefined])
     net = Net()
-    history = train(net, LESSONS, collate=collate, recipe=RECIPE, output_dir=tmp_path, validate=lambda: next(values))
+    history = train(net, LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate, validate=lambda: next(values))
     assert history.validations == [(4, None), (8, -0.5), (12, None)]
     assert history.best == (8, -0.5)
     torch.testing.assert_close(weights(net), weights(by_hand(RECIPE, 8)[0]), rtol=1e-4, atol=1e-5)
@@ -224,9 +218,7 @@ def test_patience_stops_after_so_many_validations_without_a_better_one(tmp_path,
     left = iter(values)
     recipe = RECIPE.adjusted(steps=20, patience=patience)
     net = Net()
-    history = train(
-        net, LESSONS, collate=collate, recipe=recipe, output_dir=tmp_path, validate=lambda: float(next(left))
-    )
+    history = train(net, LESSONS, TrainingRun(recipe, tmp_path), collate=collate, validate=lambda: float(next(left)))
     assert history.records[-1]["step"] == stops
     best = 4 * (1 + int(np.argmax(values[: stops // 4])))
     assert history.best is not None
@@ -297,9 +289,7 @@ def fit_words(folders, tmp_path, name, unset=False, **settings):
         lora._set_active(module.backbone, None)
     prompts = [module.backbone.prompt([("user", [text])]) for text in ("good", "bad or poor", "fair")]
     recipe = Recipe(steps=3, batch_size=2, learning_rate=1e-2, **settings)
-    history = train(
-        module, prompts, collate=lambda some: {"prompts": list(some)}, recipe=recipe, output_dir=tmp_path / name
-    )
+    history = train(module, prompts, TrainingRun(recipe, tmp_path / name), collate=lambda some: {"prompts": list(some)})
     return module, history
 
 
@@ -361,8 +351,9 @@ def answers(folders, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(torch.optim.AdamW, "step", spied)
             history = train(
-                module, prompts, collate=collate, recipe=Recipe(steps=5, batch_size=8, micro_batch_size=2, clip=0),
-                output_dir=folder, length=len if grouped else None, **more,
+                module, prompts,
+                TrainingRun(Recipe(steps=5, batch_size=8, micro_batch_size=2, clip=0), folder, **more),
+                collate=collate, length=len if grouped else None,
             )  # fmt: skip
         return history, torch.stack(gradients), sum(max(some) * len(some) - sum(some) for some in lengths), lengths
 
@@ -459,19 +450,19 @@ def test_a_run_that_is_really_killed_goes_on(tmp_path):
 
 
 def test_a_killed_run_that_was_out_of_patience_trains_no_further(tmp_path, monkeypatch):
-    from editmetrics.mllm import trainer
+    from editmetrics.mllm import loop
 
     values = [1.0, 0.5, 0.5, 9.0, 9.0]
     recipe = RECIPE.adjusted(steps=20, patience=2)
 
     def go(folder, left):
         net = Net()
-        return net, train(net, LESSONS, collate=collate, recipe=recipe, output_dir=folder, validate=lambda: next(left))
+        return net, train(net, LESSONS, TrainingRun(recipe, folder), collate=collate, validate=lambda: next(left))
 
     whole, _ = go(tmp_path / "whole", iter(values))
     left = iter(values)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "_finish", lambda *_: (_ for _ in ()).throw(Killed()))
+        patch.setattr(loop, "_finish", lambda *_: (_ for _ in ()).throw(Killed()))
         with pytest.raises(Killed):
             go(tmp_path / "killed", left)
     resumed, history = go(tmp_path / "killed", left)
@@ -513,7 +504,7 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_samples(tmp_path):
     with pytest.raises(
         TrainingError, match=rf"step {place // 8 + 1}: the loss is nan, l1 nan, for .*lesson7\b"
     ) as caught:
-        train(Net(), lessons, collate=collate, recipe=RECIPE, output_dir=tmp_path)
+        train(Net(), lessons, TrainingRun(RECIPE, tmp_path), collate=collate)
     assert str(caught.value).count("lesson") == 4  # the micro-batch, not all of the batch
 
 
@@ -524,14 +515,14 @@ def test_a_gradient_that_is_no_number_stops_the_training(tmp_path):
             return {"loss": given["loss"] + (self.trained[0].bias.sum() * 0).sqrt()}  # 0, with slope infinity times 0
 
     with pytest.raises(TrainingError, match=r"step 1: .* the norm of its gradient is nan; lower the learning rate"):
-        train(Root(), LESSONS, collate=collate, recipe=RECIPE, output_dir=tmp_path)
+        train(Root(), LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate)
 
 
 def test_nothing_to_train_is_said(tmp_path):
     with pytest.raises(TrainingError, match="nothing to train"):
-        train(Net().requires_grad_(False), LESSONS, collate=collate, recipe=RECIPE, output_dir=tmp_path)
+        train(Net().requires_grad_(False), LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate)
     with pytest.raises(TrainingError, match="no example"):
-        train(Net(), [], collate=collate, recipe=RECIPE, output_dir=tmp_path)
+        train(Net(), [], TrainingRun(RECIPE, tmp_path), collate=collate)
 
 
 @pytest.mark.parametrize(
@@ -591,7 +582,7 @@ def report(folder):
         lossy = predictions(LESSONS, lambda some: [seen.append(1) or -float(net(**collate([e]))["loss"]) for e in some])
         return sum(lossy) / COUNT
 
-    history = train(net, LESSONS, collate=collate, recipe=RECIPE, output_dir=folder / "run", validate=validate)
+    history = train(net, LESSONS, TrainingRun(RECIPE, folder / "run"), collate=collate, validate=validate)
     facts = {
         "processes": distributed.get_world_size() if distributed.is_initialized() else 1,
         "validated": len(seen),

@@ -91,7 +91,7 @@ class Live(TorchDispatchMode):
 
 def peak(need: Need, *, checkpointing: bool = True) -> dict[str, float]:
     """GB of weights, of gradients and moments, and at the peak of an update."""
-    from editmetrics.mllm.trainer import _gradient_checkpointing
+    from editmetrics.mllm.loop import _gradient_checkpointing
 
     full = need.parts == ("everything",)
     backbone = random_backbone(need.shape, "meta", dtype="float32" if full else "bfloat16")

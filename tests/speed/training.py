@@ -27,7 +27,8 @@ from typing import Any
 
 import torch
 
-from editmetrics.mllm.training import Recipe, by_length, train
+from editmetrics.mllm.loop import by_length, train
+from editmetrics.mllm.recipe import Recipe, TrainingRun
 from tests.speed.layers import resident
 from tests.speed.shapes import random_backbone
 from tests.speed.stages import STAGES, Asked, Plain, Stage, edits, native_inputs, plain_model
@@ -169,9 +170,9 @@ def ours(name: str, arguments: argparse.Namespace, grouped: bool = True) -> Iter
             ends: list[float] = []
             with tempfile.TemporaryDirectory() as folder:
                 train(
-                    stage.module.train(), stage.lessons, collate=stage.collate, recipe=recipe(arguments),
-                    output_dir=folder, length=stage.length if grouped else None,
-                    progress=lambda *_: ends.append(clock(arguments)),
+                    stage.module.train(), stage.lessons,
+                    TrainingRun(recipe(arguments), Path(folder), progress=lambda *_: ends.append(clock(arguments))),
+                    collate=stage.collate, length=stage.length if grouped else None,
                 )  # fmt: skip
             return [after - before for before, after in itertools.pairwise(ends)]
 

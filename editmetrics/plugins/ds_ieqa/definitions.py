@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...mllm.training import on_main_process, shuffled
+from ...mllm.processes import on_main_process
+from ...mllm.recipe import shuffled
 from .fdmpo import Trajectory, Trial, search
 from .feedback import Feedback
 from .trajectory_plot import draw

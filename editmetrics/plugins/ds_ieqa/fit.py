@@ -23,9 +23,11 @@ from ...mllm.fitting import (
     with_dimensions,
     without_unusable,
 )
+from ...mllm.loop import train
 from ...mllm.lora import add_lora, remove_lora
+from ...mllm.processes import on_main_process, training_device
+from ...mllm.recipe import Progress, TrainingRun
 from ...mllm.targets import Example, read_training_set
-from ...mllm.training import Progress, on_main_process, train, training_device
 from .assessor import Assessor
 from .definitions import define
 from .digit_scale import DigitScale
@@ -85,6 +87,7 @@ def fit(
     data = without_unusable(data, ask)
     if method.optimiser:
         assessor.definitions = define(assessor, data, pairs, method, folder, recipe.seed)
+    run = TrainingRun(recipe, folder, resume, progress, about)
     histories, validation, adapters = {}, {}, {}
     try:
         for dimension in dimensions:
@@ -100,14 +103,10 @@ def fit(
             histories[dimension] = train(
                 learner,
                 Lessons(pairs, data.train, learner),
+                run.stage(dimension, dimension=dimension, definition=one.definitions[dimension]),
                 collate=collate,
-                recipe=recipe,
-                output_dir=folder / "training" / dimension,
                 length=lambda lesson: len(lesson.prompt),
                 validate=lambda: learner.agreement(pairs, data.validation, metric.read)["srcc"],  # noqa: B023
-                resume=resume,
-                progress=progress,
-                about={**about, "dimension": dimension, "definition": one.definitions[dimension]},
             )
             validation[dimension] = learner.agreement(pairs, data.validation, metric.read)
         write = partial(

@@ -15,7 +15,7 @@ from ...images import eight_bits, read_image
 from ...mllm.features import FeatureStore
 from ...mllm.lora import trainable, using
 from ...mllm.targets import Example
-from ...mllm.training import agreement, predictions
+from ...mllm.validation import agreement, predictions
 from ...sample import Sample
 from .assessor import Assessor
 from .method import Method

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ...mllm.training import Recipe
+from ...mllm.recipe import Recipe
 from .tdrl import Vocabulary
 
 

@@ -18,7 +18,7 @@ from .prompts import START_DEFINITIONS
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.prompts import Prompt
-    from ...mllm.training import Progress
+    from ...mllm.recipe import Progress
     from .assessor import Assessor
 
 logger = logging.getLogger(__name__)
@@ -168,8 +168,8 @@ class DSIEQA(BackboneMetric, LearnedMetric):
         - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
         - `preset`: "default" is the paper's recipe without the search for definitions; "paper" searches them with
           gpt-4o, which needs OPENAI_API_KEY; "toy" is for tiny backbones.
-        - `progress`: as for `editmetrics.mllm.training.train`.
-        - `settings`: fields of `editmetrics.plugins.ds_ieqa.method.Method` and `editmetrics.mllm.training.Recipe`:
+        - `progress`: as for `editmetrics.mllm.loop.train`.
+        - `settings`: fields of `editmetrics.plugins.ds_ieqa.method.Method` and `editmetrics.mllm.recipe.Recipe`:
           `learning_rate=1e-4, optimiser="gpt-4o", epochs=5`.
 
         Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
@@ -187,7 +187,7 @@ class DSIEQA(BackboneMetric, LearnedMetric):
     @classmethod
     def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.training import Recipe
+        from ...mllm.recipe import Recipe
         from .method import Method
 
         return Method, Recipe

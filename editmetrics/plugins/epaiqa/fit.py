@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
 from ...mllm.fitting import about_training, dimensions_to_train, place_of, settings_of, with_dimensions
+from ...mllm.loop import train
 from ...mllm.lora import add_lora, load_lora, remove_lora
-from ...mllm.training import History, Progress, Recipe, on_main_process, train, training_device
+from ...mllm.processes import on_main_process, training_device
+from ...mllm.recipe import Progress, Recipe, TrainingRun
+from ...mllm.run_folder import History
 from ...sample import EditMetricsError
 from .assessor import Assessor
 from .learner import Learner, Mixed, collate, level_agreement, mean_iou, overall_agreement
@@ -78,10 +81,10 @@ def fit(
         stage: Mixed(lessons[stage], [lessons[one] for one in method.stages[:number]], method.rehearsal, recipe.seed)
         for number, stage in enumerate(method.stages)
     }
+    run = TrainingRun(recipe, folder, resume, progress, about)
     try:
         histories: dict[str, History] = {
-            stage: _train(stage, assessor, materials, mixed[stage], method, recipe, folder, about, resume, progress)
-            for stage in method.stages
+            stage: _train(stage, assessor, materials, mixed[stage], method, run) for stage in method.stages
         }
         if adapter is None:
             _round(backbone, method)
@@ -128,24 +131,16 @@ def _train(
     materials: Materials,
     lessons: Mixed,
     method: Method,
-    recipe: Recipe,
-    folder: Path,
-    about: Mapping[str, Any],
-    resume: bool,
-    progress: Progress | None,
+    run: TrainingRun,
 ) -> History:
     logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(lessons))
     return train(
         Learner(assessor, stage),
         lessons,
+        run.stage(stage, recipe=method.recipe_of(stage, run.recipe), stage=stage),
         collate=collate,
-        recipe=method.recipe_of(stage, recipe),
-        output_dir=folder / "training" / stage,
         length=lambda lesson: len(lesson.prompt),
         validate=_measure(stage, assessor, materials, method),
-        resume=resume,
-        progress=progress,
-        about={**about, "stage": stage},
     )
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.lora import trainable, using
-from ...mllm.training import agreement, predictions, shuffled
+from ...mllm.recipe import shuffled
+from ...mllm.validation import agreement, predictions
 from ...sample import Sample
 from .assessor import Assessor, Prepared
 from .box import Box

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-from ...mllm.training import Recipe
+from ...mllm.recipe import Recipe
 
 Stage = Literal["grounding", "quantitative", "explained"]
 STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")

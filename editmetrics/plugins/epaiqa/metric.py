@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
     from ...mllm.reading import Reading
     from ...mllm.readouts import LevelReadout
-    from ...mllm.training import Progress
+    from ...mllm.recipe import Progress
     from .annotate import Annotator
     from .assessor import Assessor, Explanation, Prepared
     from .explanations import ExplanationJudge
@@ -306,8 +306,8 @@ class EPAIQA(BackboneMetric, LearnedMetric):
           whatever it is; prompt completion is rated 1, 2 or 3. `group`: what training and validation may not share.
         - `output_dir`: becomes the checkpoint. `resume`: go on with what is there, in the stage it was in.
         - `preset`: "paper" and "default" tune all weights, "lora" an adapter; "toy" is for tiny backbones.
-        - `progress`: as for `editmetrics.mllm.training.train`.
-        - `settings`: fields of `editmetrics.plugins.epaiqa.method.Method` and `editmetrics.mllm.training.Recipe`:
+        - `progress`: as for `editmetrics.mllm.loop.train`.
+        - `settings`: fields of `editmetrics.plugins.epaiqa.method.Method` and `editmetrics.mllm.recipe.Recipe`:
           `stages=("quantitative", "explained"), cot=None, tuning="lora", learning_rate=1e-5`.
 
         Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
@@ -325,7 +325,7 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     @classmethod
     def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.training import Recipe
+        from ...mllm.recipe import Recipe
         from .method import Method
 
         return Method, Recipe

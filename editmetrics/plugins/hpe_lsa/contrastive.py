@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
 from ...mllm.lora import trainable, using
-from ...mllm.training import predictions
+from ...mllm.validation import predictions
 from .assessor import BATCH, Assessor
 from .labels import Part
 from .method import Method, Positive

@@ -19,17 +19,11 @@ import numpy as np
 from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
 from ...mllm.fitting import about_training, dimensions_to_train, place_of, settings_of, with_dimensions
 from ...mllm.heads import RegressionHead
+from ...mllm.loop import train
 from ...mllm.lora import add_lora, remove_lora
-from ...mllm.training import (
-    History,
-    Progress,
-    Recipe,
-    RecipeError,
-    TrainingError,
-    on_main_process,
-    train,
-    training_device,
-)
+from ...mllm.processes import on_main_process, training_device
+from ...mllm.recipe import Progress, Recipe, RecipeError, TrainingError, TrainingRun
+from ...mllm.run_folder import History
 from ...sample import SampleError
 from . import contrastive, decoders
 from .analysis import analyse
@@ -86,7 +80,7 @@ def fit(
         return done
     assessor = Assessor(backbone, None, None, method.pooling)
     data = data.without(_unusable(assessor, data))
-    stages = Stages(folder, about, resume, progress)
+    stages = Stages(TrainingRun(recipe, folder, resume, progress, about))
     tuned: dict[str, str] = {}
     try:
         if method.parts:
@@ -127,8 +121,8 @@ def fit(
 class Stages:
     """The steps of a training in `folder`, and what they leave there."""
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], resume: bool, progress: Progress | None) -> None:
-        self.folder, self.about, self.resume, self.progress = folder, dict(about), resume, progress
+    def __init__(self, run: TrainingRun) -> None:
+        self.run = run
         self.histories: dict[str, History] = {}
 
     def tune(self, assessor: Assessor, data: LabelledSet, method: Method, recipe: Recipe) -> dict[str, float]:
@@ -145,14 +139,10 @@ class Stages:
         self.histories["contrastive"] = train(
             contrast,
             contrastive.Triplets(assessor, data.train, recipe.seed, method.positive),
+            self.run.stage("contrastive", recipe=recipe),
             collate=contrastive.collate,
-            recipe=recipe,
-            output_dir=self.folder / "training" / "contrastive",
             length=None if method.batch_negatives else contrastive.longest,
             validate=lambda: contrast.chance(held_out),
-            resume=self.resume,
-            progress=self.progress,
-            about=self.about,
         )
         assessor.backbone.model.requires_grad_(False)
         return {"before": before, "after": contrast.margin(held_out)}
@@ -164,8 +154,8 @@ class Stages:
         """
         if method.layer is not None or not method.lsa:
             return method.layer or assessor.backbone.num_layers
-        file = self.folder / "training" / "layers.json"
-        if not (self.resume and self._known(file)):
+        file = self.run.folder / "training" / "layers.json"
+        if not (self.run.resume and self._known(file)):
             on_main_process(lambda: self._analyse(assessor, data, method, file))
         said = json.loads(file.read_text(encoding="utf-8"))["profile"]
         kl, ldr, entropy = (np.array(said[name]) for name in COLUMNS)
@@ -204,13 +194,9 @@ class Stages:
         self.histories["decoders"] = train(
             module,
             lessons["train"],
+            self.run.stage("decoders", recipe=method.of_decoders(recipe), layer=assessor.layer),
             collate=decoders.collate,
-            recipe=method.of_decoders(recipe),
-            output_dir=self.folder / "training" / "decoders",
             validate=lambda: decoders.merit(module.agreement(lessons["validation"])),
-            resume=self.resume,
-            progress=self.progress,
-            about={**self.about, "layer": assessor.layer},
         )
         agreement = module.agreement(lessons["validation"])
         if "test" in lessons:
@@ -224,7 +210,7 @@ class Stages:
         said = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(profile).items()}
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"about": self.about, "profile": said}), encoding="utf-8")
+        temporary.write_text(json.dumps({"about": self.run.about, "profile": said}), encoding="utf-8")
         os.replace(temporary, file)
 
     def _known(self, file: Path) -> bool:
@@ -235,14 +221,14 @@ class Stages:
             before = json.loads(file.read_text(encoding="utf-8"))["about"]
         except (ValueError, KeyError) as error:
             raise TrainingError(f"{file} is damaged ({error}); delete it, or start afresh") from error
-        return bool(before == json.loads(json.dumps(self.about)))
+        return bool(before == json.loads(json.dumps(self.run.about)))
 
     def _show(self, profile: LayerProfile) -> None:
-        profile.write(self.folder / "layers.csv")
+        profile.write(self.run.folder / "layers.csv")
         try:
             from .profile_plot import draw
 
-            draw(profile, self.folder / "layers.svg")
+            draw(profile, self.run.folder / "layers.svg")
         except ImportError:
             logger.info("layers.svg is not drawn: pip install 'editmetrics[plot]'")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.layers import Pooling
-from ...mllm.training import Recipe
+from ...mllm.recipe import Recipe
 from .assessor import Feature
 from .lsa import Divergence
 

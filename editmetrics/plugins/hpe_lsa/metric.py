@@ -15,7 +15,7 @@ from ...sample import Dimension, EditMetricsError, Sample, Score
 if TYPE_CHECKING:
     from ...mllm.backbone import Prompt
     from ...mllm.checkpoint import Checkpoint
-    from ...mllm.training import Progress
+    from ...mllm.recipe import Progress
     from .assessor import Assessor
 
 T = TypeVar("T", bound="HPELSA")
@@ -200,9 +200,9 @@ class HPELSA(BackboneMetric, LearnedMetric):
           images. Without such a column, all images are edits, and their sources are the real images.
         - `label_scale`: the ends of the ratings' scale. `group`: what training and validation may not share.
         - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
-        - `preset`: "paper"; "toy" is for tiny backbones. `progress`: as for `editmetrics.mllm.training.train`.
+        - `preset`: "paper"; "toy" is for tiny backbones. `progress`: as for `editmetrics.mllm.loop.train`.
         - `settings`: fields of `editmetrics.plugins.hpe_lsa.method.Method` and, for the contrastive tuning, of
-          `editmetrics.mllm.training.Recipe`, such as `vision_lora=False, learning_rate=2e-4`.
+          `editmetrics.mllm.recipe.Recipe`, such as `vision_lora=False, learning_rate=2e-4`.
 
         Raises `TargetError`, `RecipeError`, `TrainingError`, `LSAError`, `BackboneError` or `CheckpointError`, each of
         which says what is wrong.
@@ -221,7 +221,7 @@ class HPELSA(BackboneMetric, LearnedMetric):
     @classmethod
     def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.training import Recipe
+        from ...mllm.recipe import Recipe
         from .method import Method
 
         return Method, Recipe

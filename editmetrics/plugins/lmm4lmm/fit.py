@@ -28,11 +28,14 @@ from ...mllm.fitting import (
     without_unusable,
 )
 from ...mllm.heads import RegressionHead
+from ...mllm.loop import train
 from ...mllm.lora import add_lora, remove_lora, trainable, using
+from ...mllm.processes import on_main_process, training_device
 from ...mllm.projector import projector_tensors, using_projector
 from ...mllm.readouts import LEVELS
+from ...mllm.recipe import Progress, Recipe, TrainingRun
+from ...mllm.run_folder import History
 from ...mllm.targets import Example, TrainingSet, read_training_set
-from ...mllm.training import History, Progress, Recipe, on_main_process, train, training_device
 from ...sample import Sample
 from .answers import answered, require_answers
 from .assessor import Assessor
@@ -98,7 +101,8 @@ def fit(
             assessor.asked(blank, text)
 
     data = without_unusable(data, ask)
-    run = Run(assessor, method, recipe, data, answers, Pictures(assessor), folder / "training", resume, progress, about)
+    training = TrainingRun(recipe, folder, resume, progress, about)
+    run = Run(assessor, method, data, answers, Pictures(assessor), training)
     try:
         run.first_stage()
         for dimension in dimensions:
@@ -140,14 +144,10 @@ class Run:
 
     assessor: Assessor
     method: Method
-    recipe: Recipe
     data: TrainingSet
     answers: str | None
     pictures: Pictures
-    folder: Path
-    resume: bool
-    progress: Progress | None
-    about: Mapping[str, Any]
+    run: TrainingRun
     parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     projectors: dict[str, str] = field(default_factory=dict)
     adapters: dict[str, str] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class Run:
                 found = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
                 return None if None in found else fmean(found)
 
-            self._train(part, learner, lessons, self.method.first_stage(self.recipe), validate)
+            self._train(part, learner, lessons, self.method.first_stage(self.run.recipe), validate)
             for dimension in dimensions:
                 level_srcc = self._agreement(dimension, self._say_levels)["srcc"]
                 self.validation.setdefault(dimension, {})["level_srcc"] = level_srcc
@@ -197,12 +197,19 @@ class Run:
         ]
         with self._adapted(dimension):
             head = RegressionHead(
-                self.assessor.backbone.hidden_size, hidden=self.method.hidden, activation="relu", seed=self.recipe.seed
+                self.assessor.backbone.hidden_size,
+                hidden=self.method.hidden,
+                activation="relu",
+                seed=self.run.recipe.seed,
             )
             learner = RatingLearner(self.assessor, head)
             self.assessor.heads = {dimension: head}
             self._train(
-                dimension, learner, lessons, self.recipe, lambda: self._agreement(dimension, self.assessor.rate)["srcc"]
+                dimension,
+                learner,
+                lessons,
+                self.run.recipe,
+                lambda: self._agreement(dimension, self.assessor.rate)["srcc"],
             )
             self.validation.setdefault(dimension, {}).update(self._agreement(dimension, self.assessor.rate))
         self.heads[dimension] = in_ratings(head, mean, deviation)
@@ -221,7 +228,7 @@ class Run:
                 return accuracy(self.assessor, self.pictures, asked)
 
             validate = (lambda: measure()["accuracy"]) if asked else None
-            self._train(QUESTIONS, learner, self.taught_answers(), self.recipe, validate)
+            self._train(QUESTIONS, learner, self.taught_answers(), self.run.recipe, validate)
             self.validation[QUESTIONS] = measure()
 
     def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:
@@ -261,7 +268,7 @@ class Run:
         self.adapters[task] = adapter = f"fit_{task}"
         add_lora(
             backbone, adapter, parts=("vision", "language"), rank=method.rank, alpha=method.alpha,
-            dropout=method.dropout, seed=self.recipe.seed,
+            dropout=method.dropout, seed=self.run.recipe.seed,
         )  # fmt: skip
         trainable(backbone, adapter)
         return using_projector(backbone, self.parts.get(self.projectors.get(task, "")))
@@ -278,14 +285,10 @@ class Run:
         self.histories[stage] = train(
             learner,
             Lessons(lessons),
+            self.run.stage(stage, recipe=recipe, stage=stage),
             collate=collate,
-            recipe=recipe,
-            output_dir=self.folder / stage,
             length=lambda lesson: len(lesson.prompt),
             validate=validate,
-            resume=self.resume,
-            progress=self.progress,
-            about={**self.about, "stage": stage},
         )
 
 

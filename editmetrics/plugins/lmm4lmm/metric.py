@@ -15,7 +15,7 @@ from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
 if TYPE_CHECKING:
     from ...mllm.checkpoint import Checkpoint
-    from ...mllm.training import Progress
+    from ...mllm.recipe import Progress
     from .assessor import Assessor, Prepared
     from .questions import Questions
 
@@ -182,8 +182,8 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
           one prompt stay together.
         - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
         - `preset`: "paper" is section 5.1, "repository" the authors' scripts; "toy" is for tiny backbones.
-        - `progress`: as for `editmetrics.mllm.training.train`.
-        - `settings`: fields of `editmetrics.plugins.lmm4lmm.method.Method` and of `editmetrics.mllm.training.Recipe`.
+        - `progress`: as for `editmetrics.mllm.loop.train`.
+        - `settings`: fields of `editmetrics.plugins.lmm4lmm.method.Method` and of `editmetrics.mllm.recipe.Recipe`.
 
         Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
         what is wrong.
@@ -221,7 +221,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     @classmethod
     def training_settings(cls) -> tuple[type, ...]:
         """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.training import Recipe
+        from ...mllm.recipe import Recipe
         from .method import Method
 
         return Method, Recipe

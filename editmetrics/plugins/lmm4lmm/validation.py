@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...mllm.targets import Example
-from ...mllm.training import agreement as agreement_of
-from ...mllm.training import predictions
+from ...mllm.validation import agreement as agreement_of
+from ...mllm.validation import predictions
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Picture

@@ -12,8 +12,8 @@ from editmetrics import create_metric
 from editmetrics.data import from_manifest
 from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone, BackboneError
+from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
-from editmetrics.mllm.training import RecipeError
 from editmetrics.plugins.ds_ieqa import definitions
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
 from editmetrics.testing.toy_edits import DIMENSIONS, toy_edits

@@ -14,8 +14,8 @@ from editmetrics.agreement.correlation import plcc, srcc
 from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
+from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
-from editmetrics.mllm.training import RecipeError
 from editmetrics.plugins.epaiqa.learner import Mixed
 from editmetrics.plugins.epaiqa.lessons import read_materials
 from editmetrics.plugins.epaiqa.metric import EPAIQA

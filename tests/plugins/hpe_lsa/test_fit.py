@@ -12,7 +12,7 @@ from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import adapters
-from editmetrics.mllm.training import RecipeError
+from editmetrics.mllm.recipe import RecipeError
 from editmetrics.plugins.hpe_lsa.decoders import Decoders, Lesson
 from editmetrics.plugins.hpe_lsa.method import Method
 from editmetrics.plugins.hpe_lsa.metric import HPELSA

@@ -12,8 +12,8 @@ from editmetrics.data import from_manifest
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.mllm.projector import projector_tensors
+from editmetrics.mllm.recipe import Recipe, RecipeError
 from editmetrics.mllm.targets import TargetError
-from editmetrics.mllm.training import Recipe, RecipeError
 from editmetrics.plugins.lmm4lmm import fit as lmm4lmm_fit
 from editmetrics.plugins.lmm4lmm.method import PRESETS
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM

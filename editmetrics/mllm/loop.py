@@ -9,6 +9,7 @@ last file, the trainer's state, is there and whole.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,27 +28,59 @@ from torch.utils.checkpoint import CheckpointError
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 from transformers.trainer_callback import PrinterCallback, TrainerCallback
 
-from . import training_folder
-from .training import History, Progress, Recipe, TrainingError, by_length, is_main_process, on_main_process, shuffled
-from .training_folder import HISTORY, TRAINED
+from . import run_folder
+from .processes import is_main_process, on_main_process
+from .recipe import Progress, Recipe, TrainingError, TrainingRun, shuffled
+from .run_folder import HISTORY, TRAINED, History
 
+T = TypeVar("T")
 VALIDATION = "eval_validation"
 
 
-def run(
+def train(
     module: nn.Module,
     examples: Sequence[Any],
+    run: TrainingRun,
     *,
     collate: Callable[[list[Any]], Mapping[str, Any]],
-    recipe: Recipe,
-    folder: Path,
+    length: Callable[[Any], int] | None = None,
+    validate: Callable[[], float | None] | None = None,
+) -> History:
+    """Train the parameters of `module` that have `requires_grad`, leave it with the best of them, in eval mode.
+
+    - `module`: `module(**batch)` returns `{"loss": mean over the batch, ...}`; the other scalars are parts that are
+      written down. It stands on the device on which it is to be trained.
+    - `examples`: anything that can be indexed; those with an `id` are called by it in messages. `collate` makes a batch
+      of some of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each
+      epoch, in an order that depends on the recipe's seed alone, not on the number of processes.
+    - `run`: the recipe, the folder, and whether to resume; see `TrainingRun`.
+    - `length`: the tokens of an example. Where an update takes several micro-batches, a process puts its examples of
+      like length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss of
+      an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
+    - `validate`: a correlation (higher is better; None or NaN where it is undefined) every `recipe.evaluate_every`
+      steps; called in every process, without gradients, in eval mode. The weights of the best one are kept; without
+      `validate`, the last ones. `validation.predictions` shares its work among processes.
+
+    Raises `TrainingError`: nothing to train, a loss that is no number (with the step and the samples), a folder of
+    another training; `RecipeError` for a batch that the processes cannot share.
+
+    Several processes: `accelerate launch -m editmetrics fit ...`. Losses are means over the batch, so they are those of
+    one process to rounding; dropout differs.
+    """
+    with _full_disk_in_words(run.folder):
+        return _run(module, examples, run, collate=collate, length=length, validate=validate)
+
+
+def _run(
+    module: nn.Module,
+    examples: Sequence[Any],
+    run: TrainingRun,
+    *,
+    collate: Callable[[list[Any]], Mapping[str, Any]],
     length: Callable[[Any], int] | None,
     validate: Callable[[], float | None] | None,
-    resume: bool,
-    progress: Progress | None,
-    about: dict[str, Any],
 ) -> History:
-    """See `training.train`."""
+    recipe, folder = run.recipe, run.folder
     parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
     if not parameters:
         raise TrainingError("no parameter of the module has requires_grad; there is nothing to train")
@@ -58,17 +91,17 @@ def run(
     with _undisturbed(), _precision(bfloat16):
         arguments = _arguments(recipe, len(examples), folder, device, bfloat16, validate)
         shapes = {name: list(parameter.shape) for name, parameter in parameters.items()}
-        settings = training_folder.settings(recipe, len(examples), shapes, about)
-        on_main_process(lambda: training_folder.make_ready(folder, settings, resume))
+        settings = run_folder.settings(recipe, len(examples), shapes, run.about)
+        on_main_process(lambda: run_folder.make_ready(folder, settings, run.resume))
         if (folder / TRAINED).is_file():
             load(module, folder / TRAINED)
             module.eval()
             return History.read(folder / HISTORY)
-        start = training_folder.last_checkpoint(folder)
+        start = run_folder.last_checkpoint(folder)
         every = recipe.steps_between_validations(len(examples))
-        on_main_process(lambda: training_folder.cut_history(folder / HISTORY, start))
-        trainer = _Trainer(module, arguments, recipe, examples, collate, length, validate, progress)
-        if start is None or not _out_of_patience(training_folder.state(start), recipe, every):
+        on_main_process(lambda: run_folder.cut_history(folder / HISTORY, start))
+        trainer = _Trainer(module, arguments, recipe, examples, collate, length, validate, run.progress)
+        if start is None or not _out_of_patience(run_folder.state(start), recipe, every):
             with _gradient_checkpointing(module, recipe.gradient_checkpointing):
                 try:
                     trainer.train(resume_from_checkpoint=None if start is None else str(start))
@@ -79,12 +112,43 @@ def run(
                     ) from error
                 finally:  # mixed precision has wrapped the module's forward
                     trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
-        last = training_folder.last_checkpoint(folder)
-        if last is not None and (best := training_folder.state(last)["best_global_step"]):
+        last = run_folder.last_checkpoint(folder)
+        if last is not None and (best := run_folder.state(last)["best_global_step"]):
             load(module, folder / f"checkpoint-{best}" / TRAINED)
         module.eval()
         on_main_process(lambda: _finish(module, folder))
     return History.read(folder / HISTORY)
+
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+@contextmanager
+def _full_disk_in_words(folder: Path) -> Iterator[None]:
+    """Say what to do where a library could not save what was trained: `torch.save` raises a RuntimeError then."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        full = isinstance(error, SafetensorError) or getattr(error, "errno", None) in NO_ROOM
+        if not full and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise TrainingError(
+            f"the training in {folder} stopped, because a file could not be written ({error}); make room, and run the "
+            "same command again: it goes on from the last checkpoint"
+        ) from error
+
+
+def by_length(examples: Sequence[T], length: Callable[[T], int], size: int) -> list[list[T]]:
+    """`examples` in groups of `size`, the longest ones first, so that a group that is padded to its longest is padded
+    little, and memory that does not suffice is noticed at once; of equal ones the first comes first.
+
+    >>> by_length(["four", "a", "seven..", "be"], len, 2)
+    [['seven..', 'four'], ['be', 'a']]
+    """
+    order = sorted(examples, key=length, reverse=True)  # stable, also when it is reversed
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def save(module: nn.Module, file: Path) -> None:
@@ -333,7 +397,7 @@ def _finish(module: nn.Module, folder: Path) -> None:
     temporary = folder / "trained.tmp"
     save(module, temporary)
     os.replace(temporary, folder / TRAINED)
-    training_folder.remove_checkpoints(folder)
+    run_folder.remove_checkpoints(folder)
 
 
 def _out_of_patience(state: Mapping[str, Any], recipe: Recipe, every: int) -> bool:

@@ -11,13 +11,46 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .training import History, Recipe, TrainingError
+from .recipe import Recipe, TrainingError
 
 SETTINGS, HISTORY, TRAINED, STATE = "settings.json", "history.jsonl", "trained.safetensors", "trainer_state.json"
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in a training: one record a step, and one a validation.
+
+    A step's record has `step`, `epoch`, `loss`, `parts`, `learning_rate`, `gradient_norm`; a validation's `step`,
+    `epoch` and `validation` (None where the correlation was undefined).
+    """
+
+    records: Sequence[Mapping[str, Any]]
+
+    @property
+    def losses(self) -> list[float]:
+        return [record["loss"] for record in self.records if "loss" in record]
+
+    @property
+    def validations(self) -> list[tuple[int, float | None]]:
+        """The step and value of each validation."""
+        return [(record["step"], record["validation"]) for record in self.records if "validation" in record]
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The step and value of the best validation, whose weights were kept; None when none was defined."""
+        defined = [(step, value) for step, value in self.validations if value is not None]
+        return max(defined, key=lambda pair: (pair[1], -pair[0]), default=None)
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str]) -> History:
+        """The history of a `history.jsonl`; a last line that was cut off by a kill is left out."""
+        lines = Path(file).read_text(encoding="utf-8").split("\n")
+        return cls([json.loads(line) for line in lines[:-1] if line])
 
 
 def settings(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Validation during training: predictions shared among processes, and their agreement with ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from ..agreement.correlation import plcc, srcc
+from ..agreement.measure import UndefinedError
+from .processes import rank_and_count
+
+T = TypeVar("T")
+
+
+def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence[float]]) -> list[float]:
+    """`predict(examples)`, its work shared among the processes of a training; each gets all of the answers.
+
+    `predict` takes some of the examples and returns a number for each.
+
+    >>> predictions([1, 2, 3], lambda some: [2.0 * x for x in some])
+    [2.0, 4.0, 6.0]
+    """
+    rank, processes = rank_and_count()
+    own = list(predict(examples[rank::processes]))
+    if processes == 1:
+        return own
+    from torch import distributed
+
+    gathered: list[list[float]] = [[] for _ in range(processes)]
+    distributed.all_gather_object(gathered, own)
+    together = [0.0] * len(examples)
+    for index, values in enumerate(gathered):
+        together[index::processes] = values
+    return together
+
+
+def agreement(scores: Sequence[float], ratings: Sequence[float]) -> dict[str, Any]:
+    """SRCC and PLCC of a validation, and of how many; None where one is undefined, as for scores that are all alike.
+
+    >>> agreement([1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 40.0, 30.0])["srcc"], agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+    (0.8, {'n': 3, 'srcc': None, 'plcc': None})
+    """
+    found: dict[str, Any] = {"n": len(ratings)}
+    for measure in (srcc, plcc):
+        try:
+            found[measure.name] = measure(scores, ratings)
+        except UndefinedError:
+            found[measure.name] = None
+    return found
