@@ -11,7 +11,7 @@ PACKAGE = ROOT / "editmetrics"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "metric": 1,
+    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "wording": 0, "files": 1, "metric": 1,
     "forking": 0, "file_hashes": 0, "downloads": 2, "checkpoints": 2, "weights": 2,
     "image_kinds": 2, "image_sizes": 2, "image_damage": 2, "image_files": 2, "image_profiles": 2, "image_masks": 2,
     "image_orientation": 2, "image_decoding": 2, "images": 2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..data.tables import read_rows
+from ..files.rows import read_rows
+from ..files.text import number_in
 from .measure import AgreementError, Floats
 
 if TYPE_CHECKING:
     import polars
-
-_WRITTEN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)|[+-]?nan", re.IGNORECASE)
 
 Tabular: TypeAlias = "str | Path | Mapping[str, Sequence[Any]] | polars.DataFrame | Table"
 
@@ -140,20 +138,3 @@ def _read_file(path: Path) -> Table:
 
 def _empty(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
-def number_in(cell: Any) -> float | None:
-    """The number that a cell holds; None for what is none. NaN and infinity are numbers here, by their names.
-
-    A text must be written as numbers are in tables: Python's `1_0`, other scripts' digits and `1,000` are none, since
-    another program would read them differently.
-
-    >>> [number_in(cell) for cell in ("1e3", " -.5 ", "inf", 7, "1_0", "1,000", "\u0661", "0x1")]
-    [1000.0, -0.5, inf, 7.0, None, None, None, None]
-    """
-    if isinstance(cell, str) and not _WRITTEN.fullmatch(cell.strip()):
-        return None
-    try:
-        return float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return None

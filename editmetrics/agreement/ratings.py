@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..data.tables import read_rows
+from ..files.rows import read_rows
+from ..files.text import number_in
 from ..sample import EditMetricsError
-from .columns import number_in
 
 
 class RatingsError(EditMetricsError, ValueError):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.overwrite import check_json, check_table, write_text
+from ..files.atomic import write_text
+from ..files.overwrite import check_json, check_table
 from .measure import AgreementError
 
 if TYPE_CHECKING:

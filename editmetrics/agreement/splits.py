@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.tables import read_rows
+from ..files.rows import read_rows
 from ..sample import EditMetricsError
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.tables import Row
+from ..files.rows import Row
 from ..sample import Sample
 from .benchmark import Benchmark, Rating, missing_rows
 from .evalmi_50k_folds import FoldRow, image_id, read_folds

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.tables import Row
+from ..files.rows import Row
 from .findings import Findings
 from .table_layout import rows_of
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..agreement.columns import number_in
 from ..data.manifest import ImageFolder
+from ..files.text import number_in
 from ..images import Unreadable
 
 KINDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..data.tables import Row
+from ..files.rows import Row
 from ..registry import MissingPackageError
 from .findings import Findings
 

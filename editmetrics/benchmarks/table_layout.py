@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.names import image_name
-from ..data.sample_set import DataError
-from ..data.tables import Row, read_rows
+from ..files.rows import Row, read_rows
+from ..files.text import DataError
 from ..sample import Sample
 from .benchmark import Rating
 from .findings import Findings

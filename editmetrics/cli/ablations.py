@@ -29,7 +29,7 @@ def report(output: Path, names: list[str]) -> None:
     """Show and write (`ablations.csv`) each ablation's agreement: on test data where a training set some aside."""
     from rich.table import Table
 
-    from ..data.write import write_rows
+    from ..files.rows import write_rows
     from ..mllm.checkpoint import read_checkpoint
     from ..report.terminal import number, standard_output
 

@@ -53,12 +53,12 @@ def annotate(
     agree with each piece. Answers are kept: the same command goes on after a stop, and asks again what failed.
     """
     from ..data import from_manifest
-    from ..data.tables import mended, read_rows
-    from ..data.write import check_writable, write_rows
+    from ..files.rows import read_rows, require_writable, write_rows
+    from ..files.text import mended
     from .fit import _pairs
 
     output = output or ratings.with_name(f"{ratings.stem}_annotated{ratings.suffix}")
-    check_writable(output)
+    require_writable(output)
     if output.resolve().parent != ratings.resolve().parent:
         raise click.UsageError(f"{output} is in another folder than {ratings}, whose images are named from there")
     cls = _annotating(metric)

@@ -105,11 +105,11 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
 def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
     from ..benchmarks import show
     from ..benchmarks.load import load
-    from ..data.write import check_writable, write_rows
+    from ..files.rows import require_writable, write_rows
 
     for option in ("figures", "manifest", "problems"):
         if options[option] is not None:
-            check_writable(options[option])
+            require_writable(options[option])
     copy = load(name, path, images=options["scores"] is None)
     if options["problems"] is not None:
         write_rows([{"kind": p.kind, "place": p.place, "problem": p.said, "row": p.row} for p in copy.problems],
@@ -128,7 +128,7 @@ def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[st
 def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
     from ..benchmarks import show
     from ..benchmarks.evaluation import evaluate, read_scores
-    from ..data.write import write_rows
+    from ..files.rows import write_rows
     from .evaluate import pair
 
     all_scored = True
@@ -196,7 +196,7 @@ def _say_what(part: Part) -> None:
 
 def _write_manifest(copy: Copy, options: dict[str, Any]) -> None:
     """A row for each sample that is asked for, paths relative to the manifest, which must lie in the copy."""
-    from ..data.write import write_rows
+    from ..files.rows import write_rows
 
     path: Path = options["manifest"]
     folder = copy.folder.resolve()

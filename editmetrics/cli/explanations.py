@@ -34,13 +34,13 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
 
     ANSWERS is what `score -o` wrote; REFERENCES a table with the ids and the reference answers.
     """
-    from ..data.write import check_writable, write_rows
+    from ..files.rows import require_writable, write_rows
     from ..judge import open_judge
     from ..report.terminal import standard_output
     from .annotate import _annotating
 
     if options["output"] is not None:
-        check_writable(options["output"])
+        require_writable(options["output"])
     asked = {name: options[name] for name in ("endpoint", "key_variable")}
     judge = open_judge(model, **asked, **given_options(options))
     comparing = _annotating(metric).explanation_judge(judge)
@@ -83,7 +83,7 @@ def _table(found: Any) -> Any:
 
 def _texts(file: Path, column: str | None) -> dict[str, str]:
     """The texts of a column by id; without a column, the one that is called `explanation`, or ends so."""
-    from ..data.tables import read_rows
+    from ..files.rows import read_rows
 
     rows = [row.cells for row in read_rows(file)]
     columns = list(dict.fromkeys(name for cells in rows for name in cells))

@@ -49,7 +49,7 @@ def report(
 
     The scores are kept in `fold_N.csv` with their record, so that a run that was stopped goes on.
     """
-    from ..data.write import write_rows
+    from ..files.rows import write_rows
     from ..report.folds_table import show_folds
     from ..scoring import score
     from .progress import Progress

@@ -85,7 +85,7 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
     \b
     editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
     """
-    from ..data.overwrite import check_table
+    from ..files.overwrite import check_table
     from ..mllm.backbone import Backbone
     from ..mllm.lora import load_lora
     from ..plugins.hpe_lsa.analysis import analyse

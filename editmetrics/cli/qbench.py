@@ -102,7 +102,7 @@ def _read(data: Path, layout: str, output: Path | None, quiet: bool, options: di
     """The questions; what is wrong with them goes to `problems.txt`, too, where there is a folder of results."""
     from ..benchmarks.qbench import ProblemsError, read_benchmark
     from ..benchmarks.qbench.record import PROBLEMS_HEAD, check_own
-    from ..data.write import replacing
+    from ..files.atomic import replacing
     from .progress import Progress
 
     problems = output / "problems.txt" if output is not None else None

@@ -92,13 +92,13 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
     from ..agreement import mos as opinions
     from ..agreement import ratings as raw_ratings
     from ..agreement import screening
-    from ..data.overwrite import check_table
-    from ..data.write import check_writable, write_rows
+    from ..files.overwrite import check_table
+    from ..files.rows import require_writable, write_rows
     from ..report import ratings_table
 
     for path, known_by in ((output, ["id"]), (subjects_output, ["rating", "subject", "kept"])):
         if path is not None:
-            check_writable(path)
+            require_writable(path)
             check_table(path, known_by, options["overwrite"])
     columns = options["columns"] or (
         () if voted else (raw_ratings.rating_column(raw, options["subject"], options["item"]),)
@@ -167,7 +167,7 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     rows. Sizes are as near to the ratio as the groups allow.
     """
     from ..agreement.splits import SplitError, parts_of
-    from ..data.write import write_rows
+    from ..files.rows import write_rows
     from ..report import ratings_table
 
     if ratio and folds:

@@ -5,10 +5,11 @@ Every function gives a `SampleSet`: the samples, and what found no partner, so t
 
 from __future__ import annotations
 
+from ..files.text import DataError
 from .find import find_samples
 from .folders import from_files, from_folders
 from .manifest import from_manifest
 from .prompts import read_prompts
-from .sample_set import DataError, SampleSet
+from .sample_set import SampleSet
 
 __all__ = ["DataError", "SampleSet", "find_samples", "from_files", "from_folders", "from_manifest", "read_prompts"]

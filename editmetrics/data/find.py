@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files.rows import TABLE_SUFFIXES
+from ..files.text import DataError
 from ..images import SUFFIXES, is_url, unreadable_kind
 from .folders import from_files, from_folders
 from .manifest import from_manifest
-from .sample_set import DataError, SampleSet
-from .tables import TABLE_SUFFIXES
+from .sample_set import SampleSet
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "

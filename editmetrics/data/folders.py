@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..files.text import DataError, told_apart
 from ..sample import Sample, UnusableText
 from .lookup import Named, look_up
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
-from .sample_set import DataError, SampleSet
-from .text import told_apart
+from .sample_set import SampleSet
 
 
 def from_folders(

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..files.text import LONE_SURROGATE, DataError, stripped, usable_text
 from ..sample import Sample, UnusableText, is_blank
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .prompts import prompt_beside, read_prompts
-from .sample_set import KINDS, DataError, SampleSet
-from .text import LONE_SURROGATE, stripped, usable_text
+from .sample_set import KINDS, SampleSet
 
 
 @dataclass

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..files.rows import Row, read_rows
+from ..files.text import DataError, mended, parse_json, usable_text
 from ..images import Unreadable, is_url
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
 from .names import image_name
-from .sample_set import DataError, SampleSet
-from .tables import Row, parse_json, read_rows
-from .text import mended, usable_text
+from .sample_set import SampleSet
 
 
 def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> SampleSet:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ..files.text import DataError, stripped, told_apart
 from ..image_kinds import KINDS
 from ..images import SUFFIXES, unreadable_kind
-from .sample_set import DataError
-from .text import stripped, told_apart
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
 

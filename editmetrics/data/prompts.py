@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..files.rows import read_rows, read_text
+from ..files.text import LONE_SURROGATE, DataError, DoubledKeyError, lines_of, parse_json, stripped, usable_text
 from ..sample import UnusableText
 from .names import image_name
-from .sample_set import DataError
-from .tables import parse_json, read_rows, read_text
-from .text import LONE_SURROGATE, DoubledKeyError, lines_of, stripped, usable_text
 
 NAME_COLUMNS = ("name", "id", "file", "file_name", "image", "edited", "source")
 PROMPT_COLUMNS = ("prompt", "instruction", "caption", "text")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..sample import EditMetricsError, Sample
-from .text import mended
+from ..files.text import DataError, mended
+from ..sample import Sample
 
 KINDS = {
     "ambiguous": "names that more than one file has, so that none is used",
@@ -22,13 +22,6 @@ KINDS = {
     "unreadable": "rows that cannot be used",
 }
 """What `SampleSet.unmatched` is keyed by, and what it says of the names there."""
-
-
-class DataError(EditMetricsError, ValueError):
-    """Folders, a manifest or prompts cannot be turned into samples; the message says which, why, and what to do."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(mended(message))  # names of files need not be text
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 from ..agreement.correlation import plcc, srcc
 from ..agreement.labels import auc
 from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
-from ..data.overwrite import check_picture, write_figure
+from ..files.atomic import write_figure
+from ..files.overwrite import check_picture
 from .terminal import number
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..data.overwrite import check_json, check_table, write_text
+from ..files.atomic import write_text
+from ..files.overwrite import check_json, check_table
 from .scored import ReportError
 
 COMPARISON_SUFFIXES = (".json", ".csv")

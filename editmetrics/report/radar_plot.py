@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.overwrite import write_figure
+from ..files.atomic import write_figure
 from .agreement_plots import COLOURS, DOTS_PER_INCH, GREY, INK, MARKERS, PALE, STYLE
 
 if TYPE_CHECKING:

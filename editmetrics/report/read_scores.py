@@ -13,8 +13,8 @@ import numpy as np
 
 from ..agreement.columns import DESCRIPTIVE, Table, read_table
 from ..agreement.join import some
-from ..data.text import number
 from ..describe import dimension_of
+from ..files.text import number_in
 from ..sample import STATUSES, Dimension
 from .run_record import RunRecord, read_record
 from .scored import ReportError, ScoreColumn, ScoredTable
@@ -185,7 +185,7 @@ def _inside(dimension: Dimension, value: float | None) -> bool:
 
 
 def _float(cell: Any) -> float:
-    found = number(cell)
+    found = number_in(cell)
     return math.nan if found is None else found
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..data.tables import read_data
-from ..data.text import mended, parse_json, stripped
+from ..files.rows import read_data
+from ..files.text import mended, parse_json, stripped
 from ..sample import STATUSES
 from ..scoring.run import record_path
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.overwrite import check_text
-from ..data.write import replacing
+from ..files.atomic import replacing
+from ..files.overwrite import check_text
 from .findings import Findings, findings
 from .read_scores import read_scores
 from .scored import ReportError, ScoredTable

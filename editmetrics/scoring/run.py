@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..clean_room import clean_room
+from ..files.rows import require_writable
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
 from . import table
@@ -146,7 +147,7 @@ def available_processors() -> int:
 def _open_record(path: Path | None, overwrite: bool) -> Any:
     if path is None:
         return nullcontext()
-    table.check_suffix(path)
+    require_writable(path)
     record = Record(record_path(path))
     try:
         if overwrite:

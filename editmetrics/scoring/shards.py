@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..data.write import replacing
+from ..files.atomic import replacing
+from ..files.rows import require_writable, write_frame
 from .plan import PlanError
 from .record import Record, record_path
-from .table import check_suffix, write_frame
 
 if TYPE_CHECKING:
     import polars
@@ -88,7 +88,7 @@ def merge(tables: Sequence[Path], output: Path, *, overwrite: bool = False) -> M
 
     Raises `PlanError` when a part is missing, unfinished, of another run, or scored under another identity.
     """
-    check_suffix(output)
+    require_writable(output)
     if output.exists() and not overwrite:
         raise PlanError(f"{output} exists; give another -o, or --overwrite")
     if len({Path(path).resolve() for path in tables}) < len(tables):

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.text import escaped
-from ..data.write import replacing
+from ..files.rows import write_frame
+from ..files.text import escaped
 from ..sample import Sample
-from .plan import PlanError
 
 if TYPE_CHECKING:
     import polars
 
     from .results import Results
-
-SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-
-def check_suffix(path: Path) -> None:
-    """Raise `PlanError` unless `path` names a format that can be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise PlanError(
-            f"{path}: results are written as {', '.join(SUFFIXES)}, by the suffix; this one is {path.suffix!r}"
-        )
-    if not path.parent.is_dir():
-        raise PlanError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
 def frame(results: Results) -> polars.DataFrame:
@@ -74,26 +59,6 @@ def _other_columns(results: Results, taken: set[str]) -> dict[str, Any]:
 def write(results: Results, path: Path) -> None:
     """Write the table of `results` to `path`, which is never half a table."""
     write_frame(frame(results), path)
-
-
-def write_frame(table: polars.DataFrame, path: Path) -> None:
-    """Write `table` to `path` as csv, jsonl or parquet, by the suffix."""
-    with replacing(path) as temporary:
-        buffer = BytesIO()  # polars says in its own way that a disk is full
-        if path.suffix.lower() == ".csv":
-            table.write_csv(buffer)
-            temporary.write_bytes(buffer.getbuffer())
-        elif path.suffix.lower() == ".parquet":
-            table.write_parquet(buffer)
-            temporary.write_bytes(buffer.getbuffer())
-        else:
-            with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.writelines(_json_line(row) for row in table.iter_rows(named=True))
-
-
-def _json_line(row: dict[str, Any]) -> str:
-    kept = {k: str(v) if isinstance(v, float) and math.isinf(v) else v for k, v in row.items() if v is not None}
-    return json.dumps(kept, ensure_ascii=False) + "\n"
 
 
 def _system(sample: Sample) -> str | None:

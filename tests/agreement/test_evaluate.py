@@ -12,7 +12,7 @@ from scipy import stats
 from editmetrics.agreement import AgreementError, evaluate, fit_logistic
 from editmetrics.agreement.measures import MEASURES
 from editmetrics.agreement.result import SYSTEM_LEVEL, average_over
-from editmetrics.data.sample_set import DataError
+from editmetrics.data import DataError
 
 IDS = [f"i{index}" for index in range(8)]
 PSNR = [20.0, 25.0, 30.0, 28.0, 22.0, 35.0, 31.0, 24.0]

@@ -9,9 +9,9 @@ import pytest
 from editmetrics import evaluate
 from editmetrics.agreement import AgreementError
 from editmetrics.agreement.bootstrap import percentile_interval
-from editmetrics.agreement.columns import number_in
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.agreement.screening import without_outliers
+from editmetrics.files.text import number_in
 from editmetrics.report.compare import compare
 from editmetrics.report.read_scores import read_scores
 from editmetrics.report.scored import ReportError

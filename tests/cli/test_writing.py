@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from editmetrics.cli.faults import explained
-from editmetrics.data.write import replacing
+from editmetrics.files.atomic import replacing
 
 PACKAGE = Path(__file__).parents[2] / "editmetrics"
 
@@ -165,6 +165,7 @@ def test_an_unknown_fault_is_said_as_it_is():
 
 
 STREAMING = {
+    "files/journal.py": "the journal: it grows by whole lines, and a cut last line is removed",
     "scoring/under_way.py": "a journal, removed at the end",
     "scoring/record.py": "the journal: it grows by whole lines, and a cut last line is dropped",
     "benchmarks/qbench/record.py": "the journal of answers",
@@ -190,7 +191,9 @@ def test_every_file_is_written_in_one_stroke():
             guarded = guarded or where.startswith(("mllm/", "plugins/"))  # their owners': folders with a temporary name
             for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
                 if _writes(call) and not guarded:
-                    pytest.fail(f"{where}:{call.lineno} writes a file that a full disk cuts; use data.write.replacing")
+                    pytest.fail(
+                        f"{where}:{call.lineno} writes a file that a full disk cuts; use files.atomic.replacing"
+                    )
 
 
 def _writes(call):

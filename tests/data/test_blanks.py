@@ -12,7 +12,7 @@ import pytest
 from editmetrics import evaluate
 from editmetrics.agreement.ratings import read_ratings
 from editmetrics.data import find_samples, from_folders, from_manifest, read_prompts
-from editmetrics.data.tables import read_rows
+from editmetrics.files.rows import read_rows
 from editmetrics.sample import Sample, is_blank
 
 BLANKS = [

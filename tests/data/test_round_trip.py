@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from editmetrics import evaluate
 from editmetrics.agreement.columns import read_table
 from editmetrics.data import from_manifest, read_prompts
-from editmetrics.data.tables import read_rows
-from editmetrics.data.text import stripped
-from editmetrics.data.write import write_rows
+from editmetrics.files.rows import read_rows, write_frame, write_rows
+from editmetrics.files.text import stripped
 from editmetrics.report.read_scores import read_scores
-from editmetrics.scoring.table import write_frame
 
 KINDS = [".csv", ".jsonl", ".parquet"]
 HOSTILE = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..columns import number_in
+from ...files.text import number_in
 from ..measure import AgreementError, Floats, Measure, UndefinedError
 from ..result import ALL, Line
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ...data.tables import parse_json
+from ...files.text import parse_json
 from .items import LETTERS, TYPES, Type
 from .reading_answers import normal
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...data.tables import parse_json, read_text
+from ...files.rows import read_text
+from ...files.text import parse_json
 from .items import LETTERS, BenchmarkError, Item
 
 HOLES = {

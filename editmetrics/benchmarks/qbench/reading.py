@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data.manifest import ImageFolder
-from ...data.tables import TABLE_SUFFIXES, Row, parse_json, read_rows, read_text
+from ...files.rows import TABLE_SUFFIXES, Row, read_rows, read_text
+from ...files.text import parse_json
 from ...images import Unreadable, read_bytes, read_image
 from ...sample import SampleError
 from .fields import FieldError, answer_of, options_of, text_of, type_of

@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ...data.write import replacing, write_rows
+from ...files.atomic import replacing
+from ...files.rows import write_rows
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
 from ...report.score_files import csv_rows, latex, markdown, page
 from ...report.score_table import CountTable, ScoreTable, percent

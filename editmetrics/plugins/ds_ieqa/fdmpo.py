@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...data.text import lines_of
+from ...files.text import lines_of
 from ...sample import EditMetricsError
 from .tdrl import Vocabulary
 

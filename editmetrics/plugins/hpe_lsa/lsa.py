@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ...data.write import replacing
+from ...files.atomic import replacing
 from ...sample import EditMetricsError
 
 if TYPE_CHECKING:

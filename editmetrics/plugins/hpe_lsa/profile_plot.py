@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...data.overwrite import write_figure
+from ...files.atomic import write_figure
 from .lsa import LayerProfile
 
 CURVES = (("$D_{KL}$", "#0072B2", "o"), ("LDR", "#E69F00", "s"), ("entropy", "#009E73", "^"))

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...data.tables import parse_json, read_rows, read_text
-from ...data.text import lines_of
+from ...files.rows import read_rows, read_text
+from ...files.text import lines_of, parse_json
 from ...sample import EditMetricsError, Sample
 
 _COLUMN = re.compile(r"questions?(_\d+)?")

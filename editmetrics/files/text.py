@@ -9,14 +9,22 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..sample import UnusableText, is_blank
+from ..sample import EditMetricsError, UnusableText, is_blank
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is not UTF-8 is read as
 DEEPEST = 100
 """So many lists and objects may stand in one another; Python's own limit depends on who calls."""
 
 _BLANKS = r"[\s\u200b\u2060\ufeff]+"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)|[+-]?nan", re.IGNORECASE)
 _AROUND = re.compile(rf"\A{_BLANKS}|{_BLANKS}\Z")
+
+
+class DataError(EditMetricsError, ValueError):
+    """A file, folder or text cannot be used; the message says which, why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mended(message))  # file names need not be text
 
 
 class DoubledKeyError(ValueError):
@@ -83,13 +91,29 @@ def lines_of(text: str) -> Iterator[str]:
     return (line.removesuffix("\n") for line in io.StringIO(text, newline=None))
 
 
-def number(cell: Any) -> float | None:
-    """The number that a cell holds, None where it holds none. Python's "1_000" is no number of a table.
+def json_ready(value: Any) -> Any:
+    """`value` with the texts "inf" and "-inf" for infinities, which JSON cannot represent.
 
-    >>> number(" 2.50"), number("1_0"), number("3,5"), number(None)
-    (2.5, None, None, None)
+    >>> json_ready({"psnr": [math.inf, 31.5]})
+    {'psnr': ['inf', 31.5]}
     """
-    if isinstance(cell, str) and "_" in cell:
+    if isinstance(value, dict):
+        return {key: json_ready(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(inner) for inner in value]
+    return str(float(value)) if isinstance(value, float) and math.isinf(value) else value
+
+
+def number_in(cell: Any) -> float | None:
+    """The number that a cell holds, None if it holds none. NaN and infinity are numbers here, by their names.
+
+    A text must be written as numbers are in tables: Python's `1_0`, digits of other scripts and `1,000` are refused,
+    since another program would read them differently.
+
+    >>> [number_in(cell) for cell in ("1e3", " -.5 ", "inf", 7, "1_0", "1,000", "\u0661", "0x1", None)]
+    [1000.0, -0.5, inf, 7.0, None, None, None, None, None]
+    """
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip()):
         return None
     try:
         return float(cell)
@@ -103,7 +127,7 @@ def parse_json(text: str) -> Any:
 
     >>> parse_json('{"cat": "red", "cat": "blue"}')
     Traceback (most recent call last):
-    editmetrics.data.text.DoubledKeyError: has the key 'cat' twice; keep one of them
+    editmetrics.files.text.DoubledKeyError: has the key 'cat' twice; keep one of them
     """
     try:
         value = json.loads(text, object_pairs_hook=_object)

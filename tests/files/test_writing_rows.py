@@ -15,9 +15,8 @@ import polars
 import pytest
 
 from editmetrics.data import DataError, from_manifest
-from editmetrics.data.tables import read_rows
-from editmetrics.data.write import replacing, write_rows
-from editmetrics.scoring.table import write_frame
+from editmetrics.files.atomic import replacing
+from editmetrics.files.rows import read_rows, write_frame, write_rows
 
 KINDS = [".csv", ".jsonl", ".parquet"]
 

@@ -1,20 +1,25 @@
-"""Rows of csv, jsonl and parquet files, each with the place it stands at; a broken row costs itself, not the file."""
+"""Tables on disk (csv, jsonl, parquet): read so that a broken row costs itself alone, and written atomically."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from .sample_set import DataError
-from .text import LONE_SURROGATE, DoubledKeyError, escaped, mended, number, parse_json, stripped
+from ..wording import either
+from .atomic import replacing, require_folder
+from .text import LONE_SURROGATE, DataError, DoubledKeyError, escaped, json_ready, mended, parse_json, stripped
 
-__all__ = ["TABLE_SUFFIXES", "Row", "mended", "number", "parse_json", "read_data", "read_rows", "read_text"]
+if TYPE_CHECKING:
+    import polars
 
 NOT_UTF8 = "is not UTF-8 text; save the file as UTF-8"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -185,3 +190,90 @@ def _forgiving_text(path: Path) -> str:
     if data.startswith(BINARY) or b"\0" in data[:2]:  # UTF-16 without a mark; further on, a NUL is a sign of a text
         raise DataError(f"{path} holds binary data; expected UTF-8 text")
     return data.decode("utf-8-sig", "surrogateescape")
+
+
+def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, what: str = "a table") -> None:
+    """Raise `DataError` unless `path` ends in one of `suffixes` and its folder exists."""
+    if path.suffix.lower() not in suffixes:
+        found = f"not {path.suffix!r}" if path.suffix else "which this one does not have"
+        raise DataError(f"{path}: the file name of {what} ends in {either(sorted(suffixes))}, {found}")
+    require_folder(path)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write `rows`, from column to value, to `path`; None, NaN and missing values are empty cells (in jsonl, no key).
+
+    Infinities are "inf" and "-inf" where the format has none, lists and objects in a csv are JSON, and what is no text
+    in a file name or a prompt is written as an escape. Raises `OSError`, naming `path`, when it cannot be written; a
+    file that was there before is kept then.
+    """
+    require_writable(path)
+    names = list(dict.fromkeys(column for row in rows for column in row))
+    columns = {escaped(name): [_plain(row.get(name)) for row in rows] for name in names}
+    if path.suffix.lower() == ".parquet":
+        import polars
+
+        write_frame(polars.DataFrame([_series(name, values) for name, values in columns.items()]), path)
+        return
+    cells = zip(*columns.values(), strict=True)
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        if path.suffix.lower() == ".jsonl":
+            file.writelines(_json_line(dict(zip(columns, row, strict=True))) for row in cells)
+            return
+        # csv.writer, told to end lines by \n, quotes no cell with an \r, which a reader takes for the end of a line
+        writer = csv.writer(SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n")))
+        writer.writerow(columns)
+        writer.writerows([_quoted_json(value) for value in row] for row in cells)
+
+
+def write_frame(table: polars.DataFrame, path: Path) -> None:
+    """Write `table` to `path` as csv, jsonl or parquet, by the suffix; see `write_rows`."""
+    suffix = path.suffix.lower()
+    with replacing(path) as temporary:
+        if suffix == ".jsonl":
+            with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                file.writelines(map(_json_line, table.iter_rows(named=True)))
+            return
+        buffer = io.BytesIO()  # polars reports a full disk as something else
+        (table.write_csv if suffix == ".csv" else table.write_parquet)(buffer)
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    kept = {name: json_ready(value) for name, value in row.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it, infinities excepted: texts that can be written, no NaN, and text for what is unknown."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, Mapping):
+        return {escaped(str(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return _plain(value.item()) if hasattr(value, "item") else escaped(str(value))  # a number of numpy or torch
+
+
+def _quoted_json(value: Any) -> Any:
+    """A cell of a csv: lists and objects as the JSON that a manifest reads."""
+    return json.dumps(json_ready(value), ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _series(name: str, values: list[Any]) -> polars.Series:
+    """A column of one type; as text where values of several kinds, or numbers beyond 64 bits, stand in it."""
+    import polars
+
+    if not any(isinstance(value, dict) or (type(value) is int and abs(value) >= 2**63) for value in values):
+        try:
+            return polars.Series(name, values, strict=True)
+        except (TypeError, OverflowError, polars.exceptions.PolarsError):
+            pass  # values of several kinds
+    if all(value is None or type(value) in (int, float) for value in values):
+        return polars.Series(name, [None if value is None else float(value) for value in values], polars.Float64)
+    text = [v if v is None or isinstance(v, str) else json.dumps(json_ready(v), ensure_ascii=False) for v in values]
+    return polars.Series(name, text, polars.String)

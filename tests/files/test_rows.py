@@ -10,8 +10,9 @@ import pytest
 from editmetrics import evaluate
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.data import DataError, from_manifest, read_prompts
-from editmetrics.data.tables import number, parse_json, read_rows
-from editmetrics.data.text import DEEPEST
+from editmetrics.files.rows import read_rows
+from editmetrics.files.text import DEEPEST, parse_json
+from editmetrics.files.text import number_in as number
 from editmetrics.images import Unreadable
 
 SEPARATED = {

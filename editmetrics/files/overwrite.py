@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
-from .sample_set import DataError
-from .tables import TABLE_SUFFIXES, read_rows
-from .write import replacing
+from .rows import TABLE_SUFFIXES, read_rows
+from .text import DataError
 
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<"}
 """How the picture files begin that are drawn here."""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, in one stroke: what was there before stays until all of it is written."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-
-
-def write_figure(figure: Any, path: Path, **options: Any) -> None:
-    """Draw a matplotlib figure, whole in memory first, and write it in one stroke; `options` are those of `savefig`."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:].lower(), **options)
-    with replacing(path) as temporary:
-        temporary.write_bytes(drawn.getbuffer())
 
 
 def check_table(path: Path, columns: Collection[str], overwrite: bool) -> None:

@@ -1,0 +1,1 @@
+"""Files that people keep, to disk and back: rows, atomic replacement, append-only journals, escaping."""

@@ -1,0 +1,52 @@
+"""Phrases that messages share: suggestions for misspelt names, shortened lists, counted nouns."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str], *, n: int = 3, cutoff: float = 0.6) -> str:
+    """A question with the names in `known` that are closest to `name`, with a space before it; "" if none is close.
+
+    Case, and hyphens for underscores, make no difference. `n` and `cutoff` are those of `difflib.get_close_matches`.
+
+    >>> did_you_mean("lpisp", ["lpips", "psnr"]) + did_you_mean("x", ["lpips"])
+    " Did you mean 'lpips'?"
+    """
+    simple = {_simplified(choice): choice for choice in known}
+    close = [simple[match] for match in difflib.get_close_matches(_simplified(name), simple, n=n, cutoff=cutoff)]
+    return f" Did you mean {either(map(repr, close))}?" if close else ""
+
+
+def first_few(items: Iterable[object], n: int = 3) -> str:
+    """The first `n` items, and how many more there are.
+
+    >>> first_few("abcde"), first_few("ab")
+    ('a, b, c and 2 more', 'a, b')
+    """
+    texts = [str(item) for item in items]
+    return ", ".join(texts[:n]) + (f" and {len(texts) - n} more" if len(texts) > n else "")
+
+
+def plural(count: int, noun: str, plural: str | None = None) -> str:
+    """The count with its noun; `plural` where an "s" does not make it.
+
+    >>> plural(1, "image"), plural(2000, "image"), plural(2, "identity", "identities")
+    ('1 image', '2,000 images', '2 identities')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def either(items: Iterable[object]) -> str:
+    """The items as alternatives.
+
+    >>> either([".csv", ".jsonl", ".parquet"])
+    '.csv, .jsonl or .parquet'
+    """
+    *before, last = [str(item) for item in items] or [""]
+    return f"{', '.join(before)} or {last}" if before else last
+
+
+def _simplified(name: str) -> str:
+    return name.lower().replace("-", "_")
