@@ -161,6 +161,10 @@ def test_the_wheel_ships_the_registry_of_weights():
     assert '"weights_registry.json" = "editmetrics/weights_registry.json"' in section
 
 
+def test_the_package_ships_no_training_histories():
+    assert list(PACKAGE.rglob("history.jsonl")) == []
+
+
 def test_every_link_in_the_docs_leads_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

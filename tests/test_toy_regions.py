@@ -10,7 +10,7 @@ import pytest
 from editmetrics.images import read_image
 from editmetrics.plugins.epaiqa.answers import read_explained
 from editmetrics.plugins.epaiqa.levels import level_of
-from editmetrics.testing.toy_regions import COLOURS, MOST_SPECKS, overall, region_edits, toy_region_edits
+from tests.worlds.regions import COLOURS, MOST_SPECKS, overall, region_edits, toy_region_edits
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks import agiqa_3k, ebench_18k, epaiqa_15k, evalmi_50k, hpe_bench
-from .toy_edits import COLOURS, Edit, edits
-from .toy_images import question
+from .toy_edits import COLOURS, Edit, edits, question
 
 QUALITY, FIDELITY, PRESERVATION = "visual_quality", "editing_fidelity", "content_preservation"
 YES = 50

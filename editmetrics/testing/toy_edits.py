@@ -99,6 +99,15 @@ def toy_edits(folder: str | os.PathLike[str], count: int = 400, *, per_source: i
     return folder / "ratings.csv"
 
 
+def question(colour: str) -> str:
+    """The question whether the square has a colour.
+
+    >>> question("red")
+    'Is the square of the image red? Answer yes or no.'
+    """
+    return f"Is the square of the image {colour}? Answer yes or no."
+
+
 def _edit(source: np.ndarray, other: np.ndarray, random: np.random.Generator) -> Edit:
     """One edit of `source`, through which `other` may shine."""
     from scipy.ndimage import gaussian_filter

@@ -5,10 +5,13 @@ The pictures have what metrics look at in photographs: a spectrum that falls wit
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 
@@ -103,6 +106,25 @@ def sample(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Sample:
 def samples(count: int, height: int = HEIGHT, width: int = WIDTH, first: int = 0) -> list[Sample]:
     """Samples with every field, of the seeds `first`, `first` + 1, ..."""
     return [sample(seed, height, width) for seed in range(first, first + count)]
+
+
+def write_questions(folder: str | os.PathLike[str], count: int = 8) -> Path:
+    """Write questions with known answers, `questions.jsonl` and `images/`, for `editmetrics qbench --format free`.
+
+    Every other picture is blurred, and each question asks whether its picture is. Returns the file of questions.
+    """
+    from PIL import Image
+
+    (images := Path(folder, "images")).mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number in range(count):
+        blurred = bool(number % 2)
+        image = blur(picture(number), STRENGTHS) if blurred else picture(number)
+        Image.fromarray(image).save(images / f"{number:02}.png")
+        row = {"image": f"images/{number:02}.png", "type": "TF", "question": "The image is blurred.", "answer": blurred}
+        lines.append(json.dumps(row) + "\n")
+    (file := Path(folder, "questions.jsonl")).write_text("".join(lines), encoding="utf-8")
+    return file
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,8 @@ import polars
 from PIL import Image
 
 from editmetrics.testing.benchmark_copies import write_copy
-from editmetrics.testing.toy_questions import toy_questions
 from editmetrics.weights import folder_of
+from tests.worlds.questions import toy_questions
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"

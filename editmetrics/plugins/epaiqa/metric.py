@@ -64,10 +64,13 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
     section E of the supplement.
 
-    >>> from editmetrics.testing.toy_regions import region_edits
+    >>> import numpy as np
+    >>> from editmetrics.testing import toys
+    >>> source = toys.picture(0, 64, 64)[..., [1, 1, 1]]  # grey, as the toy model knows them
+    >>> edited = source.copy()
+    >>> edited[16:48, 16:48] = edited[16:48, 16:48] // 2 + np.array([115, 15, 15])
     >>> metric = EPAIQA(weights="toy").to("cpu")
-    >>> (edit,) = region_edits(1)
-    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
+    >>> list(metric(source, edited, prompt="make the region red"))
     ['overall_quality', 'harmony', 'local_naturalness', 'prompt_completion']
     """
 

@@ -8,9 +8,9 @@ import pytest
 
 from editmetrics.benchmarks.qbench import read_benchmark
 from editmetrics.judge import open_judge
-from editmetrics.testing.toy_questions import toy_questions
 from tests.cli.conftest import run  # noqa: F401
 from tests.judge.conftest import home, server  # noqa: F401
+from tests.worlds.questions import toy_questions
 
 from .scripted import Oracle
 

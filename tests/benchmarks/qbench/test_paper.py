@@ -22,7 +22,7 @@ from editmetrics.benchmarks.qbench.portrait import (
 )
 from editmetrics.benchmarks.qbench.reading import read_benchmark
 from editmetrics.benchmarks.qbench.tables import GUESS, score_tables
-from editmetrics.testing.toy_questions import toy_questions
+from tests.worlds.questions import toy_questions
 
 WIDTHS = {"table3": 13, "table4": 12, "table5": 14, "table6": 8}
 

@@ -12,8 +12,8 @@ from editmetrics.cli import cli as program
 from editmetrics.data import from_manifest
 from editmetrics.judge import endpoint
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_regions import toy_region_edits
 from tests.judge.server import Server
+from tests.worlds.regions import toy_region_edits
 
 
 @pytest.fixture(scope="session")

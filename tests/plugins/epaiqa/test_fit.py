@@ -20,7 +20,7 @@ from editmetrics.plugins.epaiqa.learner import Mixed
 from editmetrics.plugins.epaiqa.lessons import read_materials
 from editmetrics.plugins.epaiqa.metric import EPAIQA
 from editmetrics.sample import EditMetricsError
-from editmetrics.testing.toy_regions import DIMENSIONS
+from tests.worlds.regions import DIMENSIONS
 
 QUICK = {"preset": "toy", "batch_size": 4, "evaluate_every": 2, "max_tokens": 8} | {
     f"{stage}_steps": 2 for stage in ("grounding", "quantitative", "explained")

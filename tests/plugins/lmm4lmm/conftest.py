@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from editmetrics.data import from_manifest
-from editmetrics.testing.toy_images import toy_images
+from tests.worlds.images import toy_images
 
 
 @pytest.fixture(scope="session")

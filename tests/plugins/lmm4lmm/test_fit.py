@@ -17,7 +17,7 @@ from editmetrics.mllm.targets import TargetError
 from editmetrics.plugins.lmm4lmm import fit as lmm4lmm_fit
 from editmetrics.plugins.lmm4lmm.method import PRESETS
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
-from editmetrics.testing.toy_images import toy_images
+from tests.worlds.images import toy_images
 
 QUICK = {"steps": 4, "level_steps": 4, "batch_size": 8, "level_batch_size": 8, "evaluate_every": 2, "preset": "toy"}
 BOTH = {"perception": "perception", "correspondence": "correspondence"}

@@ -21,9 +21,9 @@ from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from editmetrics.plugins.lmm4lmm.prompts import DIMENSIONS
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import HELD_OUT
-from editmetrics.testing.toy_images import question, toy_images
+from editmetrics.testing.toy_edits import HELD_OUT, question
 from editmetrics.weights import folder_of
+from tests.worlds.images import toy_images
 
 SEED = 77
 """Not a seed that the toy was trained or validated with."""

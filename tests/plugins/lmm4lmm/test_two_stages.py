@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 from editmetrics.data import from_manifest
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
-from editmetrics.testing.toy_images import toy_images
 from tests.plugins.projectors import without_projector
+from tests.worlds.images import toy_images
 
 
 def srcc(backbone, train, val, test, output, **settings):

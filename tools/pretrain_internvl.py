@@ -1,6 +1,6 @@
 """The toy backbone: a tiny InternVL that has learned to look at edits, in place of billions of pretrained parameters.
 
-    python -m editmetrics.testing.toy_backbone FOLDER
+    python -m tools.pretrain_internvl FOLDER
 
 trains it from random weights on edits of photographs (`editmetrics.testing.toy_edits`) in about an hour on one
 processor core. The result ships with the package as `toy-internvl`: what is trained on top of it in the tests, by the
@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..mllm.backbone import IMAGE, Backbone, Picture, Prompt
-from ..mllm.loop import train
-from ..mllm.readouts import LEVELS
-from ..mllm.recipe import Recipe, TrainingRun
-from ..plugins.ds_ieqa.digit_scale import DigitScale
-from ..plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer, chat
-from .backbones import tiny_backbone
-from .toy_edits import COLOURS, DIMENSIONS, TRAINING, Edit, edits
+from editmetrics.mllm.backbone import IMAGE, Backbone, Picture, Prompt
+from editmetrics.mllm.loop import train
+from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
+from editmetrics.plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer, chat
+from editmetrics.testing import tiny_backbone
+from editmetrics.testing.toy_edits import COLOURS, DIMENSIONS, TRAINING, Edit, edits
 
 logger = logging.getLogger(__name__)
 

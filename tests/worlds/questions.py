@@ -1,6 +1,6 @@
 """Questions on painted images, in the layout of Q-Bench-Portrait, with known answers: to try `editmetrics qbench`.
 
-    python -c "from editmetrics.testing.toy_questions import toy_questions; toy_questions('data')"
+    python -c "from tests.worlds.questions import toy_questions; toy_questions('data')"
     editmetrics qbench data/ --endpoint http://localhost:8000/v1 -o results/
 
 Each image is a disc on a ground of another colour, sharp or blurred; what is asked is what was painted. The groups
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..benchmarks.qbench.items import LETTERS
-from ..benchmarks.qbench.portrait import DIMENSIONS, SOURCE_DIMENSIONS, SUBDIMENSION_COUNTS, TYPE_SCOPES
+from editmetrics.benchmarks.qbench.items import LETTERS
+from editmetrics.benchmarks.qbench.portrait import DIMENSIONS, SOURCE_DIMENSIONS, SUBDIMENSION_COUNTS, TYPE_SCOPES
 
 if TYPE_CHECKING:
     from PIL import Image

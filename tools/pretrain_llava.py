@@ -1,6 +1,6 @@
 """Another toy backbone: a tiny LLaVA-OneVision that has learned to say where a shape is.
 
-    python -m editmetrics.testing.toy_grounding FOLDER
+    python -m tools.pretrain_llava FOLDER
 
 trains it from random weights on ellipses and diamonds that are painted on photographs. The result ships with the
 package as `toy-llava`: the toy of `epaiqa` starts from it, as the paper's model starts from a LLaVA-OneVision that
@@ -23,18 +23,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..mllm.backbone import IMAGE, Backbone
-from ..mllm.loop import train
-from ..mllm.readouts import LEVELS
-from ..mllm.recipe import Recipe, TrainingRun
-from ..plugins.epaiqa.answers import Pieces, explained_answer
-from ..plugins.epaiqa.box import Box
-from ..plugins.epaiqa.levels import level_of
-from ..plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
-from .backbones import tiny_backbone
-from .toy_backbone import Learner, Lesson
-from .toy_edits import COLOURS, TRAINING, crop_of, photographs_of
-from .toy_regions import SIDES, fractions, random_box, region_edits
+from editmetrics.mllm.backbone import IMAGE, Backbone
+from editmetrics.mllm.loop import train
+from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
+from editmetrics.plugins.epaiqa.box import Box
+from editmetrics.plugins.epaiqa.levels import level_of
+from editmetrics.plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
+from editmetrics.testing import tiny_backbone
+from editmetrics.testing.toy_edits import COLOURS, TRAINING, crop_of, photographs_of
+from tests.worlds.regions import SIDES, fractions, random_box, region_edits
+from tools.pretrain_internvl import Learner, Lesson
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +127,8 @@ class Shapes(Learner):
 
     def mean_iou(self, held_out: Sequence[Shape]) -> float:
         """The mean intersection over union of the boxes that are answered with the true ones; 0 for none."""
-        from ..plugins.epaiqa.box import read_box
-        from ..sample import SampleError
+        from editmetrics.plugins.epaiqa.box import read_box
+        from editmetrics.sample import SampleError
 
         ((_, parts),) = grounding_chat(IMAGE)
         see, overlaps = self.backbone.see, []

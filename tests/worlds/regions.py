@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .toy_edits import TRAINING, crop_of, photographs_of
+from editmetrics.testing.toy_edits import TRAINING, crop_of, photographs_of
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 
@@ -187,8 +187,8 @@ def overall(harmony: float, naturalness: float, completion: int) -> float:
 
 def _explanation(scores: Mapping[str, float], asked: str, another: str) -> str:
     """What a viewer would say of the edit, each piece of it true by construction."""
-    from ..plugins.epaiqa.answers import Pieces, explained_answer
-    from ..plugins.epaiqa.levels import level_of
+    from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
+    from editmetrics.plugins.epaiqa.levels import level_of
 
     completion = int(scores["prompt_completion"])
     seen = {1: f"The region is {another}.", 2: f"One half is {another}.", 3: f"The region is {asked}."}[completion]

@@ -12,19 +12,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .toy_edits import COLOURS, Edit, edits
+from editmetrics.testing.toy_edits import COLOURS, Edit, edits, question
 
 SEEN = 0.4
 """A square of at least so much tint has a colour."""
-
-
-def question(colour: str) -> str:
-    """The question whether the square has a colour.
-
-    >>> question("red")
-    'Is the square of the image red? Answer yes or no.'
-    """
-    return f"Is the square of the image {colour}? Answer yes or no."
 
 
 def toy_images(folder: str | os.PathLike[str], count: int = 400, **more: Any) -> Path:
