@@ -86,9 +86,11 @@ class CLIPScore(CLIPMetric):
         self.model = model
         self.template = template
         self.scale = scale
-        if scale != self.dimensions[0].high:  # the range belongs to the options, and so to the instance
-            self.dimensions = (replace(self.dimensions[0], high=scale),)  # type: ignore[misc]
         self._model_name = model
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        """From 0 to the option `scale`."""
+        return (replace(type(self).dimensions[0], high=self.scale),)
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "prompt": self.template}

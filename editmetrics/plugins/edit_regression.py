@@ -56,7 +56,7 @@ class EditRegression(BackboneMetric):
     """
 
     needs = frozenset({"source", "edited", "prompt"})
-    dimensions: ClassVar[tuple[Dimension, ...]] = (
+    dimensions = (
         Dimension("visual_quality", low=0, high=HIGHEST, primary=True, description="how good the edited image looks"),
         Dimension("editing_alignment", low=0, high=HIGHEST, description="how well it does what the instruction says"),
         Dimension("attribute_preservation", low=0, high=HIGHEST, description="how well it keeps the rest"),
@@ -75,11 +75,17 @@ class EditRegression(BackboneMetric):
         super().__init__(**shared)
         self.weights = weights
         self.dimension = dimension
-        self._aspects: tuple[Aspect, ...] = tuple(PARTS) if dimension is None else (dimension,)
-        kept = [each for each in type(self).dimensions if each.name in self._aspects]
-        self.dimensions = tuple(replace(each, primary=not row) for row, each in enumerate(kept))  # type: ignore[misc]
         self._backbone: Backbone | None = None
         self._parts: dict[Aspect, Part] = {}
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        """All three, or the one that the option `dimension` names."""
+        kept = [each for each in type(self).dimensions if each.name in self._aspects]
+        return tuple(replace(each, primary=not row) for row, each in enumerate(kept))
+
+    @property
+    def _aspects(self) -> tuple[Aspect, ...]:
+        return tuple(PARTS) if self.dimension is None else (self.dimension,)
 
     # ------------------------------------------------------------------ what a subclass gives
 

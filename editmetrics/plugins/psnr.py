@@ -86,8 +86,10 @@ class PSNR(FullReference):
         self.variant = variant
         chosen(self, {"pie-bench": {"channels": "rgb", "data_range": 1.0, "eps": 0.0}})
         self.black_outside = variant == "pie-bench"
-        if data_range < 1:  # black against white is then below 0 dB; the range belongs to the instance
-            self.dimensions = (replace(self.dimensions[0], low=20 * math.log10(data_range)),)  # type: ignore[misc]
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        """In dB; black against white is below 0 where `data_range` is below 1."""
+        return (replace(type(self).dimensions[0], low=min(0.0, 20 * math.log10(self.data_range))),)
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         return psnr(source, edited, mask, data_range=self.data_range, eps=self.eps)
