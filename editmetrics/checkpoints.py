@@ -6,7 +6,6 @@ A package with metrics of its own brings its own `weights_registry.json`, and na
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import importlib.util
 import json
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 from .downloads import hub_url
 from .sample import EditMetricsError, UnavailableError
+from .wording import did_you_mean
 
 GROUP = "editmetrics.weights"
 REGISTRY_FILE = "weights_registry.json"
@@ -159,15 +159,14 @@ def broken_registries() -> list[str]:
 def checkpoint(name: str) -> Checkpoint:
     """The checkpoint `name`; `WeightsError` with the nearest names when there is none.
 
-    >>> checkpoint("lpips-vgg")
+    >>> checkpoint("lpips-vgg1")
     Traceback (most recent call last):
-    editmetrics.checkpoints.WeightsError: no checkpoint is named 'lpips-vgg'; did you mean lpips-vgg16, lpips-alexnet?
+    editmetrics.checkpoints.WeightsError: no checkpoint is named 'lpips-vgg1'. Did you mean 'lpips-vgg16'?
     """
     known = registered()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-        advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
-        raise WeightsError(f"no checkpoint is named {name!r}; {advice}")
+        advice = did_you_mean(name, known) or f" There are {', '.join(known)}"
+        raise WeightsError(f"no checkpoint is named {name!r}.{advice}")
     return known[name]
 
 

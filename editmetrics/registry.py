@@ -8,7 +8,6 @@ come out of the same functions.
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .metric import Metric, Option
 from .sample import EditMetricsError
+from .wording import did_you_mean, expected_one_of
 
 if TYPE_CHECKING:
     from .plugins.bridges.bridge import Bridge
@@ -140,9 +140,8 @@ def metric_class(name: str) -> type[Metric]:
     if slash and library in BRIDGES:
         return _bridged(library, inner)
     names = sorted(BUILTIN.keys() | points.keys())
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=3, cutoff=0.5)
-    advice = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(names)}."
-    raise UnknownMetricError(f"no metric is named {name!r}; {advice} 'editmetrics list' shows them all.")
+    advice = did_you_mean(name, names, cutoff=0.5) or f" Metrics: {', '.join(names)}."
+    raise UnknownMetricError(f"no metric is named {name!r}.{advice} 'editmetrics list' shows them all.")
 
 
 def bridge(library: str) -> Bridge:
@@ -241,9 +240,7 @@ def checked_options(cls: type[Metric], given: dict[str, Any]) -> dict[str, Any]:
     """The options of `cls` as the types that it declares, also from text; `OptionError` for what does not fit."""
     known = {option.name: option for option in cls.option_list()}
     for key in given.keys() - known.keys():
-        near = difflib.get_close_matches(key, known, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise OptionError(f"{cls.name} has no option {key!r}; {advice}it has {', '.join(known) or 'none'}")
+        raise OptionError(f"{cls.name} has no option {key!r}; {expected_one_of(key, known)}")
     return {key: checked_value(cls, known[key], value) for key, value in given.items()}
 
 
@@ -334,11 +331,9 @@ def _bridged(library: str, name: str) -> type[Metric]:
         return found.metric_class(name)
     if name in found.not_offered:
         raise UnknownMetricError(f"{library}/{name} is not offered: {found.not_offered[name]}")
-    lower = {known.lower(): known for known in found.offers}
-    near = [lower[word] for word in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
-    advice = f"did you mean {', '.join(f'{library}/{word}' for word in near)}? " if near else ""
+    advice = did_you_mean(f"{library}/{name}", [f"{library}/{known}" for known in found.offers], cutoff=0.7)
     raise UnknownMetricError(
-        f"{found.package} {found.version} has no metric {name!r}; {advice}'editmetrics list {library}' shows them all."
+        f"{found.package} {found.version} has no metric {name!r}.{advice} 'editmetrics list {library}' shows them all."
     )
 
 

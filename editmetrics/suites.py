@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from .sample import EditMetricsError
+from .wording import expected_one_of
 
 
 class UnknownSuiteError(EditMetricsError, LookupError):
@@ -88,7 +88,5 @@ def suite(name: str) -> Suite:
     'mae:against=reference,resize=edited'
     """
     if name not in SUITES:
-        near = difflib.get_close_matches(name.lower(), SUITES, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(SUITES)}"
-        raise UnknownSuiteError(f"no suite is named {name!r}; {advice}")
+        raise UnknownSuiteError(f"no suite is named {name!r}; {expected_one_of(name, SUITES)}")
     return SUITES[name]

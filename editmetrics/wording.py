@@ -19,6 +19,19 @@ def did_you_mean(name: str, known: Iterable[str], *, n: int = 3, cutoff: float =
     return f" Did you mean {either(map(repr, close))}?" if close else ""
 
 
+def expected_one_of(name: str, known: Iterable[str]) -> str:
+    """What an error message says after the unknown `name`: the known names, and the closest ones.
+
+    >>> expected_one_of("srrc", ["srcc", "plcc"])
+    "expected one of srcc, plcc. Did you mean 'srcc'?"
+    """
+    known = list(known)
+    if not known:
+        return "there are none"
+    question = did_you_mean(name, known)
+    return f"expected one of {', '.join(known)}{'.' + question if question else ''}"
+
+
 def first_few(items: Iterable[object], n: int = 3) -> str:
     """The first `n` items, and how many more there are.
 

@@ -95,7 +95,7 @@ def test_a_spec_names_a_metric(spec):
     ("wrong", "right"), [("pnsr", "psnr"), ("PSNR", "psnr"), ("ms-ssim", "ms_ssim"), ("clipscore", "clip_score")]
 )
 def test_an_unknown_name_is_answered_with_the_nearest(wrong, right):
-    with pytest.raises(UnknownMetricError, match=rf"no metric is named '{wrong}'; did you mean .*\b{right}\b"):
+    with pytest.raises(UnknownMetricError, match=rf"no metric is named '{wrong}'. Did you mean .*\b{right}\b"):
         metric_class(wrong)
 
 
@@ -170,10 +170,10 @@ def test_a_wrong_value_is_answered_with_what_is_expected(given, said):
 
 def test_an_unknown_option_is_answered_with_the_nearest_and_with_all():
     with pytest.raises(
-        OptionError, match=r"psnr has no option 'chanels'; did you mean channels\? it has .*crop_border"
+        OptionError, match=r"psnr has no option 'chanels'; expected one of .*crop_border.*Did you mean 'channels'\?"
     ):
         create_metric("psnr:chanels=y")
-    with pytest.raises(OptionError, match=r"options has no option 'xyz'; it has net, scale, border, sigma"):
+    with pytest.raises(OptionError, match=r"options has no option 'xyz'; expected one of net, scale, border, sigma"):
         checked_options(Options, {"xyz": 1})
 
 
@@ -209,7 +209,7 @@ def test_shared_options_come_from_the_base_class():
     assert list(options) == ["offset", "weight", "channel"]
     assert options["weight"].description == "What the difference is multiplied by."
     assert options["channel"].hint == Literal["all", "red"]
-    with pytest.raises(OptionError, match="it has offset, weight, channel"):
+    with pytest.raises(OptionError, match="expected one of offset, weight, channel"):
         checked_options(Inverted, {"region": "inside"})
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
+from ..wording import expected_one_of
 from .benchmark import Benchmark, BenchmarkError
 
 MODULES = {
@@ -25,8 +25,6 @@ def benchmark(name: str) -> Benchmark:
     2982
     """
     if name not in MODULES:
-        near = difflib.get_close_matches(name.lower(), MODULES, n=1, cutoff=0.4)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise BenchmarkError(f"there is no data set {name!r}; {advice}There are {', '.join(MODULES)}")
+        raise BenchmarkError(f"no data set is named {name!r}; {expected_one_of(name, MODULES)}")
     found: Benchmark = importlib.import_module(f".{MODULES[name]}", __package__).BENCHMARK
     return found

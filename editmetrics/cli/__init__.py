@@ -60,11 +60,9 @@ class _Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
-            import difflib
+            from ..wording import expected_one_of
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
-            ctx.fail(f"there is no command {args[0]!r}; {advice}")
+            ctx.fail(f"unknown command {args[0]!r}; {expected_one_of(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
 

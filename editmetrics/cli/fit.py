@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import logging
 import sys
@@ -12,6 +11,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import click
+
+from ..wording import expected_one_of
 
 if TYPE_CHECKING:
     from ..metric import LearnedMetric, Option
@@ -183,7 +184,7 @@ def _targets(metric: LearnedMetric, texts: tuple[str, ...]) -> dict[str, str]:
         return {names[0]: texts[0]}
     targets = _pairs("--target", texts) or {name: name for name in names}
     for name in targets.keys() - set(names):
-        raise click.UsageError(f"{metric.name} has no dimension {name!r}; {_near(name, names)}")
+        raise click.UsageError(f"{metric.name} has no dimension {name!r}; {expected_one_of(name, names)}")
     return targets
 
 
@@ -193,7 +194,7 @@ def _checked(metric: LearnedMetric, given: dict[str, str]) -> dict[str, Any]:
 
     known = _fit_options(type(metric))
     for name in given.keys() - known.keys():
-        raise OptionError(f"the training of {metric.name} has no {name!r}; {_near(name, list(known))}")
+        raise OptionError(f"the training of {metric.name} has no {name!r}; {expected_one_of(name, list(known))}")
     return {name: checked_value(type(metric), known[name], value) for name, value in given.items()}
 
 
@@ -218,11 +219,6 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
             for field in dataclasses.fields(settings):
                 options.setdefault(field.name, Option(field.name, types[field.name], field.default, ""))
     return options
-
-
-def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}? It has {', '.join(names)}" if near else f"it has {', '.join(names) or 'none'}"
 
 
 def _report(metric: LearnedMetric, output: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..metric import Metric
 from ..sample import EditMetricsError, SampleError
+from ..wording import expected_one_of
 from .recipe import Recipe, RecipeError, adjusted
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ def settings_of(
     own = {field.name for field in fields(method)}  # type: ignore[arg-type]
     known = [*own, *(field.name for field in fields(Recipe))]
     for name in settings.keys() - set(known):
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(
-            f"the training of {metric} has no setting {name!r}; {advice}it has {', '.join(sorted(known))}"
-        )
+        raise RecipeError(f"the training of {metric} has no setting {name!r}; {expected_one_of(name, sorted(known))}")
     return (
         adjusted(method, {name: value for name, value in settings.items() if name in own}),
         adjusted(recipe, {name: value for name, value in settings.items() if name not in own}),

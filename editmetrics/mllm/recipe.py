@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from ..sample import EditMetricsError
+from ..wording import expected_one_of
 
 T = TypeVar("T")
 Progress = Callable[[int, int, float, Mapping[str, float], "float | None"], None]
@@ -141,9 +141,7 @@ def adjusted(preset: T, settings: Mapping[str, Any]) -> T:
 
     kind, known = type(preset), {field.name for field in dataclasses.fields(preset)}  # type: ignore[arg-type]
     for name in settings.keys() - known:
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"a {kind.__name__.lower()} has no {name!r}; {advice}it has {', '.join(sorted(known))}")
+        raise RecipeError(f"a {kind.__name__.lower()} has no {name!r}; {expected_one_of(name, sorted(known))}")
     read = {name: _value(value) for name, value in settings.items()}
     try:
         return TypeAdapter(kind).validate_python({**vars(preset), **read})
@@ -159,9 +157,7 @@ def preset(presets: Mapping[str, T], name: str) -> T:
     3
     """
     if name not in presets:
-        near = difflib.get_close_matches(name, presets, n=1)
-        advice = f"did you mean {near[0]}? " if near else ""
-        raise RecipeError(f"there is no preset {name!r}; {advice}there are {', '.join(presets)}")
+        raise RecipeError(f"unknown preset {name!r}; {expected_one_of(name, presets)}")
     return presets[name]
 
 

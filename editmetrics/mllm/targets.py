@@ -21,6 +21,7 @@ from ..agreement.splits import split
 from ..data import SampleSet, from_manifest
 from ..images import ImageError, read_bytes, read_image
 from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
+from ..wording import expected_one_of
 
 logger = logging.getLogger(__name__)
 
@@ -184,10 +185,7 @@ def _require_columns(samples: Sequence[Sample], targets: Mapping[str, str], plac
     columns = dict.fromkeys(column for sample in samples for column in sample.meta)
     for dimension, column in targets.items():
         if column not in columns:
-            import difflib
-
-            near = difflib.get_close_matches(column, columns, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(columns) or 'none but the fields'}"
+            advice = expected_one_of(column, columns)
             raise TargetError(f"{place} has no column {column!r}, which is to rate {dimension}; {advice}")
 
 

@@ -188,7 +188,7 @@ def test_a_manifest_to_train_on_lies_in_the_copy(run, copy_of, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("evalmi50k",), "did you mean evalmi-50k?"),
+        (("evalmi50k",), "Did you mean 'evalmi-50k'"),
         (("evalmi-50k", "-m", "psnr"), "give the folder of the data set, too"),
         (("agiqa-3k", "PATH", "--scores", "s.csv", "-m", "psnr"), "give one of them"),
         (("agiqa-3k", "PATH", "--limit", "3"), "--limit is about figures: name a metric with -m"),

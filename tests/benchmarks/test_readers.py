@@ -34,7 +34,7 @@ def test_every_data_set_fits_its_protocol_and_has_a_page(name):
 
 
 def test_an_unknown_data_set_is_answered_with_the_nearest():
-    with pytest.raises(BenchmarkError, match=r"did you mean evalmi-50k\?"):
+    with pytest.raises(BenchmarkError, match=r"Did you mean 'evalmi-50k'"):
         benchmark("evalmi50k")
 
 

@@ -24,7 +24,7 @@ def test_help_lists_every_command(run):
 def test_an_unknown_command_suggests_a_known_one(run):
     ran = run("scroe")
     assert ran.code == 2
-    assert "did you mean score" in ran.err
+    assert "Did you mean 'score'" in ran.err
 
 
 def test_list_shows_every_metric(run):
@@ -57,4 +57,4 @@ def test_info_shows_a_metric_in_full(run, name):
 def test_info_of_an_unknown_metric(run):
     ran = run("info", "sssim")
     assert ran.code == 2
-    assert "did you mean" in ran.err
+    assert "Did you mean" in ran.err

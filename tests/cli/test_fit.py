@@ -131,13 +131,13 @@ def test_a_validation_set_a_scale_and_a_preset(run, ratings, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--set", "learning_rat=1"), "no 'learning_rat'; did you mean learning_rate?"),
+        (("--set", "learning_rat=1"), "Did you mean 'learning_rate'?"),
         (("--set", "learning_rate=fast"), "option learning_rate is 'fast'; expected float, over 0"),
         (("--set", "hidden=few"), "option hidden is 'few'; expected int"),
         (("--set", "steps"), "'steps' is not NAME=VALUE"),
         (("--set", "steps=1", "--set", "steps=2"), "gives steps twice"),
-        (("--preset", "papre"), "no preset 'papre'; did you mean paper?"),
-        (("--target", "visual_qualty=mos"), "no dimension 'visual_qualty'; did you mean visual_quality?"),
+        (("--preset", "papre"), "Did you mean 'paper'?"),
+        (("--target", "visual_qualty=mos"), "Did you mean 'visual_quality'?"),
         (("--target", "visual_quality=mos"), "no column 'mos', which is to rate visual_quality"),
         (("--label-scale", "0", "10"), "are outside the label scale 0 to 10"),
         (("--group", "system"), "no 'system' to be grouped by"),
@@ -156,7 +156,7 @@ def test_a_metric_that_is_not_learned_and_one_that_is_not_there(run, ratings, tm
     assert ran.code == 2
     assert "psnr is not learned from ratings; those that are: " in ran.err
     assert "image_statistics" in ran.err
-    assert "did you mean psnr" in run("fit", "pnsr", ratings, "-o", tmp_path / "t").err
+    assert "Did you mean 'psnr'" in run("fit", "pnsr", ratings, "-o", tmp_path / "t").err
 
 
 def test_validation_of_the_training_data_is_refused_unless_allowed(run, ratings, tmp_path):

@@ -135,8 +135,8 @@ def test_a_single_pair(run, folders):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["source", "edited", "-m", "psnnr"], "did you mean psnr"),
-        (["source", "edited", "-m", "psnr:chanels=y"], "did you mean channels"),
+        (["source", "edited", "-m", "psnnr"], "Did you mean 'psnr'"),
+        (["source", "edited", "-m", "psnr:chanels=y"], "Did you mean 'channels'"),
         (["source", "edited", "-m", "psnr:channels=z"], "rgb | y"),
         (["source", "edited", "-m", "clip_score"], "prompt"),
         (["edited", "-m", "psnr"], "source"),

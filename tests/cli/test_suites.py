@@ -60,7 +60,7 @@ def test_what_a_suite_lacks_is_said_before_the_run(run, folders):
 
 def test_an_unknown_suite_is_answered_with_the_nearest(run, folders):
     done = run("score", folders / "source", folders / "edited", "--suite", "magic-brush", "-q")
-    assert "did you mean magicbrush?" in done.err
+    assert "Did you mean 'magicbrush'" in done.err
 
 
 def test_the_list_shows_suites(run):

@@ -528,7 +528,7 @@ def test_nothing_to_train_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learning_rat": 1}, "no 'learning_rat'; did you mean learning_rate"),
+        ({"learning_rat": 1}, "no 'learning_rat'; .* Did you mean 'learning_rate'"),
         ({"learning_rate": "fast"}, "learning_rate"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"schedule": "step"}, "schedule"),
@@ -559,7 +559,7 @@ def test_a_batch_must_be_shared_evenly():
 def test_presets_are_found_by_name():
     presets = {"paper": Recipe(epochs=3), "toy": Recipe()}
     assert preset(presets, "paper").epochs == 3
-    with pytest.raises(RecipeError, match="did you mean paper"):
+    with pytest.raises(RecipeError, match="Did you mean 'paper'"):
         preset(presets, "papre")
 
 

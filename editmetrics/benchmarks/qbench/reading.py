@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections import Counter
@@ -17,6 +16,7 @@ from ...files.rows import TABLE_SUFFIXES, Row, read_rows, read_text
 from ...files.text import parse_json
 from ...images import Unreadable, read_bytes, read_image
 from ...sample import SampleError
+from ...wording import did_you_mean
 from .fields import FieldError, answer_of, options_of, text_of, type_of
 from .formats import FORMATS, REQUIRED, Format
 from .items import BenchmarkError, Item
@@ -181,12 +181,8 @@ def _columns(rows: list[Row], layout: Format, problem: Callable[[str, str], None
     known = {column for choices in layout.columns.values() for choice in choices for column in choice.split("+")}
     for column in there:
         if column not in used and column not in known:
-            near = difflib.get_close_matches(column, known, n=1)
-            meant = f"did you mean {near[0]!r}? " if near else ""
-            problem(
-                "unknown columns",
-                f"{column!r}: {meant}--columns FIELD={column} says what it holds, --ignore {column} leaves it out",
-            )
+            advice = f"--columns FIELD={column} says what it holds, --ignore {column} leaves it out"
+            problem("unknown columns", f"{column!r}:{did_you_mean(column, known)} {advice}")
     needed = [*REQUIRED, *(() if layout.default_type else ("type",)), *(layout.groups if layout.grouped else ())]
     for name in needed:
         if rows and name not in columns:

@@ -73,7 +73,7 @@ def test_all_that_is_wrong_is_listed_at_once(data, rewrite):
         "unfinished downloads", "unknown columns", "types", "groups", "answers", "options", "rows that cannot be read",
         "images that are missing or cannot be read", "doubled ids", "doubled questions",
     }  # fmt: skip
-    assert found["unknown columns"][0].startswith("'dimenson': did you mean 'dimension'?")
+    assert found["unknown columns"][0].startswith("'dimenson': Did you mean 'dimension'")
     assert any("'purple' is not among the options" in said for said in found["answers"])
     assert any("'E' is not among the options" in said for said in found["answers"])
     assert any("expected True or False" in said for said in found["answers"])
@@ -114,7 +114,7 @@ def test_a_missing_column_is_said_once(data, rewrite, column):
 
 def test_a_misspelt_column_is_recognised(data, rewrite):
     rewrite(lambda rows: [{("sorce" if key == "source" else key): value for key, value in row.items()} for row in rows])
-    assert problems(data)["unknown columns"][0].startswith("'sorce': did you mean 'source'?")
+    assert problems(data)["unknown columns"][0].startswith("'sorce': Did you mean 'source'")
 
 
 def test_other_names_of_columns_and_those_that_are_ignored(data, rewrite):

@@ -338,7 +338,7 @@ def test_another_device_is_another_instance_of_the_library(toy):
 
 def test_unknown_names_are_answered_with_the_nearest():
     pytest.importorskip("piq")
-    with pytest.raises(UnknownMetricError, match="did you mean piq/LPIPS"):
+    with pytest.raises(UnknownMetricError, match="Did you mean 'piq/LPIPS'"):
         create_metric("piq/lpips")
 
 

@@ -123,8 +123,8 @@ def test_definitions_are_searched_kept_and_used(edits, tmp_path, monkeypatch):
     ("settings", "error", "said"),
     [
         ({"label_scale": (0, 50)}, TargetError, "outside the label scale 0 to 50"),
-        ({"learning_rat": 1e-4}, RecipeError, "did you mean learning_rate"),
-        ({"rnk": 4}, RecipeError, "did you mean rank"),
+        ({"learning_rat": 1e-4}, RecipeError, "Did you mean 'learning_rate'"),
+        ({"rnk": 4}, RecipeError, "Did you mean 'rank'"),
         ({"rank": "many"}, RecipeError, "rank"),
         ({"preset": "best"}, RecipeError, "no preset 'best'"),
         ({"group": "system"}, TargetError, "system"),

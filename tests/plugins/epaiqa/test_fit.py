@@ -245,7 +245,7 @@ def test_without_chains_of_thought_the_level_alone_is_learned(samples):
         ({"stages": ("ground",)}, RecipeError, "stages"),
         ({"stages": ("explained",), "targets": ("harmony",)}, TargetError, "needs a column for overall_quality"),
         ({"stages": ("quantitative",), "targets": ("overall_quality",)}, TargetError, "needs a column for harmony"),
-        ({"step": 3}, RecipeError, "did you mean steps"),
+        ({"step": 3}, RecipeError, "Did you mean 'steps'"),
         ({"cot": "reasons", "stages": ("explained",)}, TargetError, "no row is left to train"),
     ],
 )

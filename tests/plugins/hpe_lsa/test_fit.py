@@ -133,7 +133,7 @@ def test_what_is_not_rated_is_not_learned(edits, samples, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"temperatur": 0.1}, "did you mean temperature"),
+        ({"temperatur": 0.1}, "Did you mean 'temperature'"),
         ({"preset": "best"}, "no preset 'best'"),
         ({"layer": 9}, "has 4 layers"),
         ({"bins": 1}, "bins"),

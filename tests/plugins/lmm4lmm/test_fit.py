@@ -179,7 +179,7 @@ def test_the_two_named_recipes_are_those_of_paper_and_repository():
     ("settings", "error", "said"),
     [
         ({"label_scale": (0, 50)}, TargetError, "outside the label scale 0 to 50"),
-        ({"rnk": 4}, RecipeError, "did you mean rank"),
+        ({"rnk": 4}, RecipeError, "Did you mean 'rank'"),
         ({"preset": "best"}, RecipeError, "no preset 'best'"),
         ({"answers": "prompt"}, TargetError, "expected yes or no|no training sample has questions"),
         ({"answers": "gold"}, TargetError, "no training sample has questions with answers in 'gold'"),
