@@ -142,7 +142,7 @@ def test_a_scale_that_is_none_is_refused(scale):
 
 
 def test_a_column_that_is_not_there_is_answered_with_the_nearest(manifest):
-    with pytest.raises(TargetError, match="no column 'moss', which is to rate quality; .* Did you mean 'mos'"):
+    with pytest.raises(TargetError, match=r"no column 'moss', which is to rate quality; .* Did you mean 'mos'"):
         read_training_set(manifest(rated(20)), targets={"quality": "moss"})
 
 
