@@ -11,7 +11,7 @@ PACKAGE = ROOT / "editmetrics"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "wording": 0, "files": 1, "metric": 1,
+    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "wording": 0, "lazy_table": 0, "files": 1, "metric": 1,
     "forking": 0, "file_hashes": 0, "downloads": 2, "checkpoints": 2, "weights": 2,
     "image_kinds": 2, "image_sizes": 2, "image_damage": 2, "image_files": 2, "image_profiles": 2, "image_masks": 2,
     "image_orientation": 2, "image_decoding": 2, "images": 2,
@@ -153,6 +153,37 @@ def test_libraries_do_not_print(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     assert "print" not in calls
+
+
+ROOM = {"__init__.py", "reader.py", "protocol.py", "published.csv", "small_copy.py"}
+"""What the folder of a data set holds, and perhaps more."""
+
+
+def rooms():
+    from editmetrics.agreement.protocols import ROOMS
+
+    return sorted(ROOMS.values())
+
+
+def test_every_data_set_is_one_room_with_the_same_files():
+    folder = PACKAGE / "benchmarks"
+    for room in rooms():
+        assert {path.name for path in (folder / room).iterdir()} - {"__pycache__"} >= ROOM, room
+    assert {path.name for path in folder.iterdir() if (path / "reader.py").exists()} == {*rooms(), "qbench"}
+
+
+def test_nothing_of_a_data_set_lies_outside_its_room():
+    """But for the one list of data sets: neither a module of its name, nor an import, nor its name in a text."""
+    table = PACKAGE / "agreement" / "protocols" / "__init__.py"
+    names = {*rooms(), *(room.replace("_", "-") for room in rooms())}
+    for path in FILES:
+        room = path.parent.name if path.parent.parent == PACKAGE / "benchmarks" else None
+        others = names - {room, str(room).replace("_", "-")}
+        if path != table:
+            texts = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                     if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
+            modules = {word for module in imports(path) for word in module.split(".")}
+            assert not others & (texts | modules | {path.stem}), path
 
 
 def test_the_wheel_ships_the_registry_of_weights():

@@ -1,30 +1,69 @@
-"""Which data sets there are, by name; each is imported when it is asked for."""
+"""The data sets by name, and what papers print of them; each is imported on access.
+
+A data set is a folder here: `reader.py` holds its `BENCHMARK`, `protocol.py` its `PROTOCOL`, `published.csv` the
+papers' numbers, and `small_copy.py` writes a small made-up copy for tests.
+"""
 
 from __future__ import annotations
 
-import importlib
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+from ..agreement.protocols import ROOMS
+from ..lazy_table import LazyTable
 from ..wording import expected_one_of
 from .benchmark import Benchmark, BenchmarkError
 
-MODULES = {
-    "agiqa-3k": "agiqa_3k",
-    "ebench-18k": "ebench_18k",
-    "epaiqa-15k": "epaiqa_15k",
-    "evalmi-50k": "evalmi_50k",
-    "hpe-bench": "hpe_bench",
-    "ntire-x-aigc-2": "ntire_x_aigc_2",
-}
-"""From a data set's name to its module here, which holds a `BENCHMARK`."""
+FOLDERS = {room.replace("_", "-"): room for room in sorted(ROOMS.values())}
+"""From a data set's name to its folder here."""
+
+BENCHMARKS: LazyTable[Benchmark] = LazyTable(
+    {name: f"{__package__}.{folder}.reader" for name, folder in FOLDERS.items()}, "BENCHMARK"
+)
 
 
 def benchmark(name: str) -> Benchmark:
-    """The data set called `name`. Raises `BenchmarkError` with the nearest names for another.
+    """Return the data set called `name`. Raises `BenchmarkError` with the nearest names for another.
 
     >>> benchmark("agiqa-3k").size
     2982
     """
-    if name not in MODULES:
-        raise BenchmarkError(f"no data set is named {name!r}; {expected_one_of(name, MODULES)}")
-    found: Benchmark = importlib.import_module(f".{MODULES[name]}", __package__).BENCHMARK
-    return found
+    if name not in BENCHMARKS:
+        raise BenchmarkError(f"no data set is named {name!r}; {expected_one_of(name, BENCHMARKS)}")
+    return BENCHMARKS[name]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One number of a paper's table. Measures and groups are named as the protocol names them.
+
+    - `note`: why the print is doubtful.
+    """
+
+    paper: str
+    table: str
+    method: str
+    rating: str
+    group: str
+    measure: str
+    value: float
+    note: str | None = None
+
+
+@cache
+def published(name: str) -> Sequence[Published]:
+    """Return the published numbers of a data set, in the order of the tables; none where no paper's table was at hand.
+
+    >>> row = next(r for r in published("evalmi-50k") if r.method == "LMM4LMM" and r.measure == "srcc")
+    >>> row.table, row.rating, row.value
+    ('Table 2', 'perception', 0.8863)
+    """
+    path = Path(__file__).parent / FOLDERS[name] / "published.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(
+            Published(**{**row, "value": float(row["value"]), "note": row["note"] or None})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        )

@@ -13,8 +13,8 @@ from ..agreement.result import Agreement
 from ..evaluation import evaluate_protocol
 from ..evaluation.directions import directions
 from .benchmark import Benchmark, BenchmarkError
+from .catalogue import Published, published
 from .load import Part
-from .published import Published, published
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..images import ImageError, read_image
 from ..sample import IMAGE_FIELDS, Sample
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
-from .files import damaged
 from .findings import KINDS, Findings, Problem, by_kind
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ MANY = 5000
 
 SHOWN = 10
 """So many problems of a kind are listed in a message; the rest is counted."""
+
+POINTER = b"version https://git-lfs.github.com"
+ENDS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
+"""From the first bytes of a kind of file to its last ones."""
 
 
 @dataclass(frozen=True)
@@ -195,3 +200,35 @@ def _check_images(samples: Sequence[Sample], findings: Findings) -> None:
 
 def _drawn(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def damaged(paths: Iterable[str]) -> dict[str, str]:
+    """For each file that cannot be used, why. Files are looked at by several threads."""
+    listed = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(8) as threads:
+        return {path: said for path, said in zip(listed, threads.map(damage, listed), strict=True) if said}
+
+
+def damage(path: str) -> str | None:
+    """Why the file `path` is no whole image; None when it is one."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            first = file.read(64)
+            file.seek(max(size - 12, 0))
+            last = file.read()
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not size:
+        return "is empty: its download broke off"
+    if first.startswith(POINTER):
+        return "is a pointer of Git LFS and not the image: fetch the files with 'git lfs pull'"
+    if any(first.startswith(start) and last.endswith(end) for start, end in ENDS.items()):
+        return None
+    try:
+        read_image(path)
+    except ImageError as error:
+        return f"is damaged: {str(error).removeprefix(path).lstrip(': ')}"
+    return None

@@ -14,9 +14,9 @@ from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Line
 from ..report.terminal import number, standard_output
 from .benchmark import Benchmark
+from .catalogue import Published, published
 from .evaluation import Evaluation
 from .load import Copy
-from .published import Published, published
 
 LABEL = 32
 """Names of metrics and methods that are longer than this are broken."""

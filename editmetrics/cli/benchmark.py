@@ -82,7 +82,7 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
     the copy cannot be used; 1 stopped.
     """
     from ..benchmarks import show
-    from ..benchmarks.catalogue import MODULES
+    from ..benchmarks.catalogue import BENCHMARKS
     from ..benchmarks.catalogue import benchmark as called
 
     judging = bool(metrics or options["scores"])
@@ -93,7 +93,7 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
     if metrics and options["scores"]:
         raise click.UsageError("-m scores the samples and --scores brings scores; give one of them")
     if name is None:
-        show.show_benchmarks([called(each) for each in MODULES])
+        show.show_benchmarks(BENCHMARKS.values())
     elif path is None:
         if judging:
             raise click.UsageError(f"give the folder of the data set, too: editmetrics benchmark {name} PATH ...")

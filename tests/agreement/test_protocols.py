@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from editmetrics.agreement.measure import AgreementError
-from editmetrics.agreement.protocols import PROTOCOLS, evaluate_protocol
-from editmetrics.agreement.protocols.ntire_x_aigc_2 import final_score
+from editmetrics.agreement.protocols import PROTOCOLS
+from editmetrics.benchmarks.ntire_x_aigc_2.protocol import final_score
+from editmetrics.evaluation import evaluate_protocol
 
 DATA = Path(__file__).parent / "data"
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from editmetrics.benchmarks import ebench_18k
-from editmetrics.testing.benchmark_copies import COPIES, ebench_lines, write_copy
+from editmetrics.benchmarks.catalogue import BENCHMARKS
+from editmetrics.benchmarks.ebench_18k import reader as ebench_18k
+from editmetrics.benchmarks.ebench_18k.small_copy import lines_of
+from editmetrics.benchmarks.small_copies import write_copy, write_json_lines
+from editmetrics.testing.toy_edits import edits
 from tests.cli.conftest import run  # noqa: F401
 
 LMM4EDIT = Path(__file__).parents[1] / "agreement" / "data" / "lmm4edit.csv"
@@ -17,7 +20,7 @@ LMM4EDIT = Path(__file__).parents[1] / "agreement" / "data" / "lmm4edit.csv"
 def copies(tmp_path_factory):
     """A folder with a copy of each data set, by name; not to be changed."""
     root = tmp_path_factory.mktemp("copies")
-    return {name: write_copy(name, root / name, each=3) for name in COPIES}
+    return {name: write_copy(name, root / name, edits, each=3) for name in BENCHMARKS}
 
 
 @pytest.fixture
@@ -36,14 +39,12 @@ def real_ebench(tmp_path_factory):
     with LMM4EDIT.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     scene_of = dict(zip(sorted({row["source"] for row in rows}), high + low, strict=True))
-    (folder / "data").mkdir()
-    lines = {letter: [] for letter in ebench_18k.FILES}
+    lines = []
     for row in rows:
         scene, system = scene_of[row["source"]], f"model{row['system'][1:]}"
         images = [f"{kind}img_{scene[0].lower()}/{system}/{scene}.jpg" for kind in ("source", "target")]
         ratings = [float(row[name]) for name in ("quality", "alignment", "preservation")]
-        for letter, line in zip(lines, ebench_lines(f"edit {scene}", images, ratings, row["answer"]), strict=True):
-            lines[letter].append(line)
-    for letter, found in lines.items():
-        (folder / "data" / f"test_{letter}.json").write_text("\n".join(found) + "\n", encoding="utf-8")
+        lines.append(lines_of(f"edit {scene}", images, ratings, row["answer"]))
+    for letter in ebench_18k.FILES:
+        write_json_lines(folder / "data" / f"test_{letter}.json", (line[letter] for line in lines))
     return folder

@@ -8,8 +8,7 @@ import openpyxl
 import pytest
 
 from editmetrics.benchmarks.benchmark import BenchmarkError
-from editmetrics.benchmarks.files import damage
-from editmetrics.benchmarks.load import load
+from editmetrics.benchmarks.load import damage, load
 
 
 def rewrite(path, change):

@@ -5,17 +5,17 @@ import json
 
 import pytest
 
-from editmetrics.benchmarks.catalogue import MODULES
+from editmetrics.benchmarks.catalogue import BENCHMARKS
 from editmetrics.benchmarks.load import load
 
 
 def test_the_list_names_every_data_set(run):
     ran = run("benchmark")
     assert ran.code == 0
-    assert all(name in ran.out for name in MODULES)
+    assert all(name in ran.out for name in BENCHMARKS)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_data_set_says_how_to_get_it_and_its_terms(run, name):
     ran = run("benchmark", name)
     assert ran.code == 0

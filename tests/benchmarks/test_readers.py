@@ -10,18 +10,22 @@ import polars
 import pytest
 
 from editmetrics.agreement.protocols import PROTOCOLS
-from editmetrics.benchmarks import agiqa_3k, ebench_18k, evalmi_50k, hpe_bench
+from editmetrics.benchmarks.agiqa_3k import reader as agiqa_3k
 from editmetrics.benchmarks.benchmark import BenchmarkError
-from editmetrics.benchmarks.catalogue import MODULES, benchmark
+from editmetrics.benchmarks.catalogue import BENCHMARKS, benchmark
+from editmetrics.benchmarks.ebench_18k import reader as ebench_18k
+from editmetrics.benchmarks.evalmi_50k import reader as evalmi_50k
+from editmetrics.benchmarks.hpe_bench import reader as hpe_bench
 from editmetrics.benchmarks.load import load
+from editmetrics.benchmarks.small_copies import write_copy
 from editmetrics.images import read_image
 from editmetrics.sample import Sample
-from editmetrics.testing.benchmark_copies import write_copy
+from editmetrics.testing.toy_edits import edits
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_data_set_fits_its_protocol_and_has_a_page(name):
     bench = benchmark(name)
     protocol = PROTOCOLS[bench.protocol]
@@ -38,7 +42,7 @@ def test_an_unknown_data_set_is_answered_with_the_nearest():
         benchmark("evalmi50k")
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_synthetic_copy_is_sound_and_its_images_are_read(copies, name):
     copy = load(name, copies[name])
     assert copy.problems == []
@@ -249,7 +253,7 @@ def test_a_workbook_of_50400_rows(tmp_path):
 
 
 def test_write_copy_is_the_same_every_time(tmp_path):
-    one, other = (write_copy("agiqa-3k", tmp_path / name, each=1) for name in "ab")
+    one, other = (write_copy("agiqa-3k", tmp_path / name, edits, each=1) for name in "ab")
     assert (one / "data.csv").read_bytes() == (other / "data.csv").read_bytes()
     with (one / "data.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 1 + len(agiqa_3k.SYSTEMS)

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars
 from PIL import Image
 
-from editmetrics.testing.benchmark_copies import write_copy
+from editmetrics.benchmarks.small_copies import write_copy
+from editmetrics.testing.toy_edits import edits
 from editmetrics.weights import folder_of
 from tests.worlds.questions import toy_questions
 
@@ -57,7 +58,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     for name in ("runs/mine", "runs/a", "runs/pose"):
         shutil.copytree(folder_of(f"{trained}.toy"), folder / name)
     for name, where in COPIES.items():
-        write_copy(name, folder / where, each=1)
+        write_copy(name, folder / where, edits, each=1)
     toy_questions(folder / "data")
     _ratings(folder)
     return folder

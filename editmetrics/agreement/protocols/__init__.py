@@ -12,25 +12,21 @@ AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from . import agiqa_3k, ebench_18k, epaiqa, evalmi_50k, hpe_bench, ntire_x_aigc_2
+from ...lazy_table import LazyTable
 from .protocol import Protocol
 
-if TYPE_CHECKING:
-    from ...evaluation import evaluate_protocol
-
-PROTOCOLS: dict[str, Protocol] = {
-    module.PROTOCOL.name: module.PROTOCOL
-    for module in (ntire_x_aigc_2, evalmi_50k, hpe_bench, epaiqa, ebench_18k, agiqa_3k)
+ROOMS = {
+    "ntire-x-aigc-2": "ntire_x_aigc_2",
+    "evalmi-50k": "evalmi_50k",
+    "hpe-bench": "hpe_bench",
+    "epaiqa": "epaiqa_15k",
+    "ebench-18k": "ebench_18k",
+    "agiqa-3k": "agiqa_3k",
 }
+"""From a protocol's name to the folder of its data set in `editmetrics/benchmarks/`: the one list of data sets."""
 
-__all__ = ["PROTOCOLS", "Protocol", "evaluate_protocol"]
+PROTOCOLS: LazyTable[Protocol] = LazyTable(
+    {name: f"editmetrics.benchmarks.{room}.protocol" for name, room in ROOMS.items()}, "PROTOCOL"
+)
 
-
-def __getattr__(name: str) -> Any:
-    """`evaluate_protocol` lives on a higher floor, with the registry below it; this is the same function."""
-    if name != "evaluate_protocol":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module("...evaluation", __name__).evaluate_protocol
+__all__ = ["PROTOCOLS", "ROOMS", "Protocol"]

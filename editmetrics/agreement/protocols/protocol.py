@@ -1,14 +1,17 @@
-"""What a protocol is: a published way to compare scores with ratings, by name."""
+"""A protocol, a published way to compare scores with ratings; and the joined table of both that it reads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..measure import AgreementError
-from ..result import Line
-from .joined import Joined
+import numpy as np
+
+from ...files.text import number_in
+from ..measure import AgreementError, Floats, Measure, UndefinedError
+from ..result import ALL, Line
 
 if TYPE_CHECKING:
     import polars
@@ -62,3 +65,119 @@ class Protocol:
                 f"there is none for {', '.join(missing)}"
             )
         return list(self.figures(joined))
+
+
+class Joined:
+    """One row an item: for each dimension D the columns `rating.D` and `score.D`, and columns such as `system`.
+
+    - `table`: from column name to values, all of one length: a mapping of lists or arrays, or a polars table. None, an
+      empty text, NaN and infinity are missing values.
+    - `score`: what is evaluated; every line carries it.
+    - `higher_is_better`: False negates the scores, so that a positive correlation means agreement, as papers print it.
+    """
+
+    def __init__(
+        self, table: Mapping[str, Sequence[Any]] | polars.DataFrame, score: str, higher_is_better: bool = True
+    ) -> None:
+        self.score, self.higher_is_better = score, higher_is_better
+        columns = table if isinstance(table, Mapping) else table.to_dict(as_series=False)
+        self._numbers: dict[str, Floats] = {}  # each column is read once, and asked for once a group
+        self._columns = {name: list(values) for name, values in columns.items()}
+        lengths = {len(values) for values in self._columns.values()}
+        if len(lengths) > 1:
+            raise AgreementError(f"the columns of the table have {sorted(lengths)} rows; expected as many in each")
+        self.rows = lengths.pop() if lengths else 0
+
+    def has(self, *columns: str) -> bool:
+        return all(name in self._columns for name in columns)
+
+    def has_dimension(self, dimension: str) -> bool:
+        """Whether the table rates and scores `dimension`. Raises `AgreementError` when it does only one of them."""
+        there = [self.has(f"{kind}.{dimension}") for kind in ("rating", "score")]
+        if any(there) and not all(there):
+            missing = f"{'score' if there[0] else 'rating'}.{dimension}"
+            raise AgreementError(f"the table has no column {missing!r} to compare with {_partner(missing)!r}")
+        return all(there)
+
+    def numbers(self, column: str) -> Floats:
+        """A column as floats (rows,), NaN where it is missing. Raises `AgreementError` for a text that is no number."""
+        if column not in self._numbers:
+            self._numbers[column] = self._parsed(column)
+        return self._numbers[column]
+
+    def _parsed(self, column: str) -> Floats:
+        values = np.full(self.rows, np.nan)
+        for row, cell in enumerate(self._cells(column)):
+            if cell is None or cell == "":
+                continue
+            number = number_in(cell)
+            if number is None:
+                raise AgreementError(f"the column {column!r} holds {cell!r} in row {row + 1}; expected a number")
+            values[row] = number
+        values[np.isinf(values)] = np.nan
+        return values
+
+    def texts(self, column: str) -> np.ndarray:
+        """A column as texts (rows,), None where it is missing."""
+        return np.array(
+            [None if cell is None or cell == "" else str(cell) for cell in self._cells(column)], dtype=object
+        )
+
+    def groups(self, column: str, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The rows (a mask) of each value of a column, in order of appearance, of those where `rows` is True."""
+        values = self.texts(column)
+        within = np.ones(self.rows, bool) if rows is None else rows
+        return {value: within & (values == value) for value in dict.fromkeys(values[within]) if value is not None}
+
+    def dimension(self, name: str) -> tuple[Floats, Floats]:
+        """The scores (in the direction of quality) and the ratings of a dimension, NaN where missing."""
+        scores = self.numbers(f"score.{name}")
+        return scores if self.higher_is_better else -scores, self.numbers(f"rating.{name}")
+
+    def correlations(
+        self, dimension: str, measures: Sequence[Measure], rows: np.ndarray | None = None, group: str = ALL
+    ) -> list[Line]:
+        """A line for each measure of one dimension over the rows of `group`."""
+        scores, ratings = self.dimension(dimension)
+        rated = ~np.isnan(ratings) if rows is None else rows & ~np.isnan(ratings)
+        used = rated & ~np.isnan(scores)
+        left_out = int((rated & ~used).sum())
+        return [
+            self.line(
+                dimension,
+                group,
+                measure.name,
+                partial(measure, scores[used], ratings[used]),
+                int(used.sum()),
+                left_out,
+            )
+            for measure in measures
+        ]
+
+    def line(
+        self,
+        rating: str,
+        group: str,
+        measure: str,
+        compute: Callable[[], float],
+        n: int,
+        excluded: int = 0,
+        groups: int | None = None,
+        note: str | None = None,
+    ) -> Line:
+        """A line with what `compute` gives, or without a value and with the reason when that is undefined."""
+        try:
+            value: float | None = float(compute())
+        except UndefinedError as undefined:
+            value, note = None, str(undefined)
+        return Line(self.score, rating, group, measure, value, None, None, n, excluded, groups, note)
+
+    def _cells(self, column: str) -> list[Any]:
+        if column not in self._columns:
+            raise AgreementError(f"the table has no column {column!r}; it has {', '.join(self._columns) or 'none'}")
+        return self._columns[column]
+
+
+def _partner(column: str) -> str:
+    kind, _, dimension = column.partition(".")
+    return f"{'rating' if kind == 'score' else 'score'}.{dimension}"

@@ -14,7 +14,7 @@ from .formats import FORMATS, Format
 from .items import BenchmarkError, Item
 from .outcomes import Outcome
 from .prompts import Prompts, read_prompts
-from .reading import Benchmark, ProblemsError, read_benchmark
+from .reader import Benchmark, ProblemsError, read_benchmark
 from .results import compare, read_results, write_results
 from .tables import score_tables
 

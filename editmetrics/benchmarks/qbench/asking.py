@@ -21,11 +21,11 @@ from ...images import decoder
 from ...judge import Answer, ChatModel, Question
 from ...judge.asking import as_they_come
 from ...sample import SampleError
+from .answer_parser import read_judgement
 from .items import BenchmarkError, Item
 from .outcomes import Outcome, outcome_of
 from .prompts import Prompts
-from .reading import Benchmark
-from .reading_answers import read_judgement
+from .reader import Benchmark
 from .record import Record, key_of
 
 Progress = Callable[[str, int, Answer], object]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ...files.text import parse_json
+from .answer_parser import normal
 from .items import LETTERS, TYPES, Type
-from .reading_answers import normal
 
 NO_OPTION = ("", "n/a", "none", "null")
 """What stands where a question has fewer options than there are columns."""

@@ -14,8 +14,8 @@ from typing import Any
 from ...judge import Answer
 from ...judge.answers import whole_text
 from ...sample import SampleError
+from .answer_parser import read_choice_of, read_choices_of, read_judgement, read_truth
 from .items import BenchmarkError, Item, written
-from .reading_answers import read_choice_of, read_choices_of, read_judgement, read_truth
 
 NO_JUDGE = "no judge was named; the same command with --judge scores it"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmetrics.benchmarks.qbench import FORMATS, BenchmarkError, ProblemsError, read_benchmark, reading
+from editmetrics.benchmarks.qbench import FORMATS, BenchmarkError, ProblemsError, read_benchmark, reader
 from editmetrics.benchmarks.qbench.fields import FieldError, answer_of, options_of, type_of
 
 
@@ -92,7 +92,7 @@ def test_all_that_is_wrong_is_listed_at_once(data, rewrite):
 def test_the_message_lists_all_but_very_many(data, rewrite, monkeypatch):
     rewrite(lambda rows: [{**row, "image": f"images/{number}.bmp"} for number, row in enumerate(rows)])
     for shown, more in ((200, 0), (20, 28)):
-        monkeypatch.setattr(reading, "SHOWN", shown)
+        monkeypatch.setattr(reader, "SHOWN", shown)
         with pytest.raises(ProblemsError) as caught:
             read_benchmark(data)
         said = str(caught.value)

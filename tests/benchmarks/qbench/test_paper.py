@@ -20,7 +20,7 @@ from editmetrics.benchmarks.qbench.portrait import (
     TYPE_SCOPES,
     incompleteness,
 )
-from editmetrics.benchmarks.qbench.reading import read_benchmark
+from editmetrics.benchmarks.qbench.reader import read_benchmark
 from editmetrics.benchmarks.qbench.tables import GUESS, score_tables
 from tests.worlds.questions import toy_questions
 

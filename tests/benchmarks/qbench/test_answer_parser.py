@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from editmetrics import SampleError
-from editmetrics.benchmarks.qbench.reading_answers import read_choice_of, read_choices_of, read_judgement, read_truth
+from editmetrics.benchmarks.qbench.answer_parser import read_choice_of, read_choices_of, read_judgement, read_truth
 from editmetrics.judge import Answer, read_yes_no
 
 PHRASINGS = [

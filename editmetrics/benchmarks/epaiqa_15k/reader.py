@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..sample import Sample
-from .benchmark import Benchmark, Rating
-from .findings import Findings
-from .table_layout import Column, Layout, read_layout
+from ...sample import Sample
+from ..benchmark import Benchmark, Rating
+from ..findings import Findings
+from ..table_layout import Column, Layout, read_layout
 
 SIZE, RATED = 15_026, 9_132
 EDIT_TYPES = {

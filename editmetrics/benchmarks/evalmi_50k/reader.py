@@ -18,13 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files.rows import Row
-from ..sample import Sample
-from .benchmark import Benchmark, Rating, missing_rows
-from .evalmi_50k_folds import FoldRow, image_id, read_folds
-from .findings import Findings
-from .spreadsheet import spreadsheet_rows
-from .table_layout import rating_of, rows_of
+from ...files.rows import Row
+from ...sample import Sample
+from ..benchmark import Benchmark, Rating, missing_rows
+from ..findings import Findings
+from ..table_layout import rating_of, rows_of
+from .files import FoldRow, image_id, read_folds, workbook_rows
 
 SYSTEMS = (
     "playground", "Kolors", "Infinity", "ali_flux_schnell", "sd3_5_large", "DALLE3", "omnigen", "Kandinsky-3",
@@ -114,7 +113,7 @@ def _read(folder: Path, findings: Findings) -> list[Sample]:
 
 def _table(path: Path, findings: Findings) -> dict[str, tuple[str, dict[str, Any]]]:
     """The ratings of each image of the workbook, with its place, by its name MODEL/NNN."""
-    rows = spreadsheet_rows(path, findings)
+    rows = workbook_rows(path, findings)
     optional = [f"YN_{number}" for number in range(1, 5)]
     if not rows or not findings.columns(path.name, rows[0].cells, ("ImageName", *COLUMN.values()), optional):
         return {}
@@ -161,7 +160,7 @@ def _joined(name: str, meta: Mapping[str, Any], fold: FoldRow, first: str | None
 def _questions(folder: Path, findings: Findings) -> dict[int, tuple[str | None, str | None]]:
     """Of each prompt its text and its first question."""
     path = _there(folder, "question.xlsx", "MOS&QA")
-    rows = spreadsheet_rows(path, findings) if path else []
+    rows = workbook_rows(path, findings) if path else []
     if not rows or not path:
         return {}
     asked = [f"question_{number}" for number in range(2, 6)]

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..sample import Sample
-from .benchmark import Benchmark, Rating, missing_rows
-from .findings import Findings
-from .table_layout import rows_of
+from ...sample import Sample
+from ..benchmark import Benchmark, Rating, missing_rows
+from ..findings import Findings
+from ..table_layout import rows_of
 
 SYSTEMS = tuple(f"model{number:02}" for number in range(17))
 HIGH = (

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..sample import Sample
-from .benchmark import Benchmark, Rating, missing_rows
-from .findings import Findings
-from .table_layout import Column, Layout, read_layout
+from ...sample import Sample
+from ..benchmark import Benchmark, Rating, missing_rows
+from ..findings import Findings
+from ..table_layout import Column, Layout, read_layout
 
 INSTRUCTION = ("IP2P", "MagicBrush", "Any2Pix", "ZONE", "HQEdit", "ACE++")
 DESCRIPTION = (

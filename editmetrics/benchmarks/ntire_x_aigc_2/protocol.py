@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..correlation import plcc, srcc
-from ..measure import AgreementError, UndefinedError
-from ..result import ALL, Line
-from .joined import Joined, average
-from .protocol import Protocol
+from ...agreement.correlation import plcc, srcc
+from ...agreement.measure import AgreementError, UndefinedError
+from ...agreement.protocols.figures import average
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import ALL, Line
 
 SUBSETS = {"in": 0.7, "out": 0.3}
 """The values of the column `split`, and what each subset counts for."""

@@ -15,13 +15,12 @@ from functools import partial
 
 import numpy as np
 
-from ..correlation import krcc, plcc, rmse, srcc
-from ..labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
-from ..measure import AgreementError, Floats, Measure
-from ..result import ALL, SYSTEM_LEVEL, Line, average_over
-from .joined import Joined, average
-from .protocol import Protocol
-from .systems import system_lines, system_means
+from ...agreement.correlation import krcc, plcc, rmse, srcc
+from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
+from ...agreement.measure import AgreementError, Floats, Measure
+from ...agreement.protocols.figures import average, system_lines, system_means
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import ALL, SYSTEM_LEVEL, Line, average_over
 
 QUALITY = ("perceptual_quality", "editing_alignment", "attribute_preservation")
 AUTHENTIC = "authentic"

@@ -17,11 +17,11 @@ from ...files.text import parse_json
 from ...images import Unreadable, read_bytes, read_image
 from ...sample import SampleError
 from ...wording import did_you_mean
+from .answer_parser import normal
 from .fields import FieldError, answer_of, options_of, text_of, type_of
 from .formats import FORMATS, REQUIRED, Format
 from .items import BenchmarkError, Item
 from .portrait import SUBDIMENSIONS, incompleteness
-from .reading_answers import normal
 
 NAMES = ("questions.jsonl", "questions.json", "questions.csv", "questions.parquet")
 """What the file of questions in a folder is called; else it is the only table there."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..correlation import krcc, plcc, rmse, srcc
-from ..result import ALL, Line
-from .answers import answer_accuracy
-from .joined import Joined
-from .protocol import Protocol
-from .systems import system_lines
+from ...agreement.correlation import krcc, plcc, rmse, srcc
+from ...agreement.protocols.figures import answer_accuracy, system_lines
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import ALL, Line
 
 SCORED = ("visual_quality", "editing_alignment", "attribute_preservation")
 ANSWERED = "answer"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..correlation import krcc, plcc, srcc
-from ..result import ALL, Line, average_over
-from .answers import answer_accuracy
-from .joined import Joined, average
-from .protocol import Protocol
-from .systems import system_lines
+from ...agreement.correlation import krcc, plcc, srcc
+from ...agreement.protocols.figures import answer_accuracy, average, system_lines
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import ALL, Line, average_over
 
 SCORED = ("perception", "correspondence")
 ANSWERED = "answer"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..correlation import plcc, srcc
-from ..result import Line
-from .joined import Joined
-from .protocol import Protocol
+from ...agreement.correlation import plcc, srcc
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import Line
 
 FULLY_COMPLETED = 3.0
 

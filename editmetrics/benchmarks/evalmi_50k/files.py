@@ -1,6 +1,7 @@
-"""EvalMi-50K's five folds: JSON lines with an image, its rating and a conversation, for training and for testing.
+"""EvalMi-50K's files: its Excel workbooks, and its five folds for training and testing.
 
-The test parts of the folds hold each image once; so one fold's two files, or all five test files, hold them all.
+A fold is JSON lines with an image, its rating and a conversation. The test parts of the folds hold each image once; so
+one fold's two files, or all five test files, hold them all.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files.rows import Row
-from .findings import Findings
-from .table_layout import rows_of
+from ...files.rows import Row
+from ...registry import MissingPackageError
+from ..findings import Findings
+from ..table_layout import rows_of
 
 FILE = re.compile(r"(?P<part>train|test)_AIGI_(?P<kind>mos1|mos2|qa)_fold_(?P<fold>\d+)\.jsonl")
 RATING = {"mos1": "perception", "mos2": "correspondence"}
@@ -129,3 +131,37 @@ class _Reader:
             self.findings.add("value", place, f"conversations are not {expected}", name)
             return "", ""
         return asked.removeprefix("<image>").strip(), answered
+
+
+def workbook_rows(path: Path, findings: Findings) -> list[Row]:
+    """The rows of the first sheet of `path`, whose first row names the columns; a problem when it cannot be read.
+
+    Formulas stand for the values that were stored with them. Raises `MissingPackageError` without openpyxl.
+    """
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{path.name} is an Excel workbook, which openpyxl reads: pip install 'editmetrics[benchmarks]'"
+        ) from error
+    from zipfile import BadZipFile
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, OSError, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
+        findings.add("file", path.name, f"cannot be read as an Excel workbook ({error}); is its download complete?")
+        return []
+    try:
+        lines = book.worksheets[0].iter_rows(values_only=True)
+        header = [str(cell).strip() if cell is not None else "" for cell in next(lines, ())]
+        named = [(place, name) for place, name in enumerate(header) if name]
+        if twice := sorted({name for _, name in named if header.count(name) > 1}):
+            findings.add("column", path.name, f"has the column {', '.join(twice)} more than once")
+        rows = []
+        for number, cells in enumerate(lines, 2):
+            found = {name: cells[place] if place < len(cells) else None for place, name in named}
+            if any(cell is not None for cell in found.values()):
+                rows.append(Row(f"row {number}", found))
+        return rows
+    finally:
+        book.close()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..correlation import krcc, plcc, srcc
-from ..result import Line
-from .joined import Joined
-from .protocol import Protocol
-from .systems import system_lines
+from ...agreement.correlation import krcc, plcc, srcc
+from ...agreement.protocols.figures import system_lines
+from ...agreement.protocols.protocol import Joined, Protocol
+from ...agreement.result import Line
 
 
 def _figures(joined: Joined) -> Iterator[Line]:

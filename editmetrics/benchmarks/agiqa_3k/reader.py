@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..sample import Sample
-from .benchmark import Benchmark, Rating
-from .findings import Findings
-from .table_layout import Column, Layout, read_layout
+from ...sample import Sample
+from ..benchmark import Benchmark, Rating
+from ..findings import Findings
+from ..table_layout import Column, Layout, read_layout
 
 SYSTEMS = ("AttnGAN", "DALLE2", "glide", "midjourney", "sd1.5", "xl2.2")
 SIZE = 2982
