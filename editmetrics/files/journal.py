@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..outcomes import plain
 from ..sample import EditMetricsError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BLOCK = 1 << 16
 
@@ -46,8 +49,8 @@ def json_line(entry: Mapping[str, Any]) -> bytes:
 class Journal:
     """A journal that this process appends to. Use it as a context manager.
 
-    With `lock`, one process at a time may hold it: `JournalError` for the second. `beginning` is how every such file
-    begins: a file that begins otherwise is of another kind, and is left alone (`JournalError`).
+    One process at a time may hold it (`JournalError` for a second), unless `lock` is off. `beginning` is how every such
+    file begins: a file that begins otherwise is of another kind, and is left alone (`JournalError`).
     """
 
     def __init__(self, path: Path, *, beginning: bytes = b"", lock: bool = True) -> None:
@@ -65,6 +68,17 @@ class Journal:
             if not self.beginning.startswith(start):
                 raise JournalError(f"{self.path} is not a run record; move it away, or choose another -o")
         yield from complete_lines(self.path)
+
+    def each(self, take: Callable[[dict[str, Any]], None]) -> None:
+        """Call `take` with each entry. Raises `JournalError`, naming the line, for one that `take` cannot use."""
+        for number, line in enumerate(self.lines(), 1):
+            try:
+                take(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise JournalError(
+                    f"{self.path}: line {number} is not valid here ({error!r}); repair or remove that line, or start "
+                    "afresh with --overwrite"
+                ) from error
 
     def append(self, *entries: Mapping[str, Any]) -> None:
         """Append a line for each entry, all by one system call. Raises `OSError`, naming the file, for a full disk."""
@@ -86,7 +100,7 @@ class Journal:
         if self._lock is not None:
             self._lock.release()  # its file stays: removing it would let two processes hold a lock each
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..files.rows import read_data
+from ..files.journal import complete_lines
 from ..files.text import mended, parse_json, stripped
 from ..sample import STATUSES
-from ..scoring.run import record_path
+from ..scoring.record import record_path
 
 
 class Entry(NamedTuple):
@@ -57,7 +57,7 @@ class RunRecord:
 def read_record(table: Path) -> RunRecord | None:
     """The record beside the table `scores.csv`, `scores.record.jsonl`; None where there is none.
 
-    An unfinished last line is left out, as a run that goes on does.
+    An unfinished last line is left out, as by a run that resumes.
     """
     path = record_path(table)
     if not path.is_file():
@@ -66,8 +66,7 @@ def read_record(table: Path) -> RunRecord | None:
     identities: dict[str, Any] = {}
     entries: dict[tuple[str, str, str], Entry] = {}
     broken: list[str] = []
-    lines = read_data(path).split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last line end is unfinished, or nothing
+    for number, line in enumerate(complete_lines(path), 1):
         try:
             said = parse_json(line.decode("utf-8"))
             if not isinstance(said, dict):

@@ -8,8 +8,7 @@ accelerator), `record` (the journal that a resumed run reads), `results` (what i
 
 from .plan import PlanError
 from .ray_engine import EngineError
-from .record import RecordError
 from .results import Results
 from .run import Interrupted, score, score_loaded
 
-__all__ = ["EngineError", "Interrupted", "PlanError", "RecordError", "Results", "score", "score_loaded"]
+__all__ = ["EngineError", "Interrupted", "PlanError", "Results", "score", "score_loaded"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..clean_room import clean_room
+from ..files.journal import JournalError
 from ..files.rows import require_writable
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, STATUSES, EditMetricsError, Sample, Score
@@ -28,7 +29,7 @@ from .decode import Opened
 from .done import Done
 from .plan import Column, PlanError, plan
 from .ray_engine import Cluster, Scored, Task
-from .record import Record, RecordError, record_path
+from .record import Record, record_path
 from .results import Results
 from .under_way import UnderWay
 
@@ -86,7 +87,7 @@ def score(
     of Ray's actors; `batch_pixels` how many pixels a batch holds, `on_row` is called with each finished sample and its
     scores, `about` goes into the record's first line. `profile` "convert" converts what has a colour profile to sRGB.
 
-    Raises `PlanError` for a run that cannot start, `RecordError` for a record that cannot be used, `EngineError` for a
+    Raises `PlanError` for a run that cannot start, `JournalError` for a record that cannot be used, `EngineError` for a
     cluster that cannot, `Interrupted` when the keyboard stops it.
 
     >>> from editmetrics import Sample, score
@@ -153,7 +154,7 @@ def _open_record(path: Path | None, overwrite: bool) -> Any:
         if overwrite:
             record.path.unlink(missing_ok=True)
         elif path.exists() and not record.path.exists():
-            raise RecordError(
+            raise JournalError(
                 f"{path} exists, but no {record.path.name} beside it, so it is no result of ours to replace; "
                 "give another -o, or --overwrite"
             )

@@ -123,7 +123,7 @@ def _opened(path: Path) -> Iterator[_Part]:
         if not needed.is_file():
             raise PlanError(f"{needed} is not there: this part has not finished, or its record was moved away")
     with Record(journal) as record:
-        lines = list(record.complete_lines())
+        lines = list(record.lines())
         runs = [entry for line in lines if (entry := json.loads(line))["kind"] == "run"]
         if not runs or "shard" not in runs[-1]:
             raise PlanError(f"{path} is no part of a run: it was not written with --shard")

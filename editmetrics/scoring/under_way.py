@@ -10,9 +10,8 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from .record import write_all
+from ..files.journal import Journal, complete_lines
 
 TRIES_ALONE = 2
 
@@ -25,14 +24,14 @@ class UnderWay:
         self.alone: Counter[str] = Counter()
         """How often each sample was alone under way in runs that were killed."""
         self.begun: set[str] = set()
-        for line in self.path.read_bytes().split(b"\n")[:-1] if self.path.exists() else ():
+        for line in complete_lines(self.path):
             try:
                 entry = json.loads(line)
                 self.begun.add(entry["id"])
                 self.alone[entry["id"]] += bool(entry["alone"])
             except (ValueError, KeyError, TypeError):
-                continue  # what the crash left of a line names no sample
-        self._file: Any = None
+                continue  # a damaged line names no sample
+        self._journal = Journal(self.path, lock=False)
 
     def suspects(self, unfinished: Iterable[str]) -> set[str]:
         """Those of the samples `unfinished` that were under way when an earlier run was killed."""
@@ -40,15 +39,11 @@ class UnderWay:
 
     def begin(self, id_: str, alone: bool = False) -> None:
         """Note, before anything is done with it, that a sample is begun."""
-        if self._file is None:
-            self._file = self.path.open("ab", buffering=0)
-        write_all(self._file, json.dumps({"id": id_, "alone": alone}).encode() + b"\n", self.path)
+        self._journal.append({"id": id_, "alone": alone})
 
     def end(self) -> None:
         """Forget it all: the process has survived."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._journal.close()
         self.path.unlink(missing_ok=True)
 
     def given_up(self, id_: str) -> str | None:

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from editmetrics import Sample, score
-from editmetrics.scoring import RecordError
-from editmetrics.scoring.record import Record, write_all
+from editmetrics.files.journal import JournalError, write_all
+from editmetrics.scoring.record import Record
 from editmetrics.scoring.run import record_path
 
 from .toys import Brightness, Captioned, InlineBrightness, samples_of, write_images
@@ -163,14 +163,14 @@ def test_retry_and_overwrite(tmp_path):
 
 def test_one_run_at_a_time(run):
     run()
-    with Record(run.record), pytest.raises(RecordError, match="another run"):
+    with Record(run.record), pytest.raises(JournalError, match="another run"):
         run()
     run()
 
 
 def test_what_is_not_ours_is_not_replaced(run):
     run.output.write_text("id,mos\n1,3\n")
-    with pytest.raises(RecordError, match="--overwrite"):
+    with pytest.raises(JournalError, match="--overwrite"):
         run()
     assert run.output.read_text() == "id,mos\n1,3\n"
     run(overwrite=True)
@@ -182,7 +182,7 @@ def test_a_spoilt_line_is_named(run, line):
     run()
     lines = run.record.read_text().splitlines()
     run.record.write_text("\n".join([*lines[:2], line, *lines[2:]]) + "\n")
-    with pytest.raises(RecordError, match="line 3"):
+    with pytest.raises(JournalError, match="line 3"):
         run()
 
 
@@ -278,7 +278,7 @@ def test_inline_metrics_resume_too(tmp_path):
 @pytest.mark.parametrize("content", ["notes of mine", '{"name": "mine"}\n', "a,b\n1,2\n", "x", "\n", '{"kinds": 1}\n'])
 def test_a_file_of_somebody_else_is_not_touched(run, content):
     run.record.write_text(content)
-    with pytest.raises(RecordError, match="is no run record"):
+    with pytest.raises(JournalError, match="is not a run record"):
         run()
     assert run.record.read_text() == content
 
@@ -302,7 +302,7 @@ def test_a_recorded_score_that_the_metric_could_not_give_is_told_with_its_line(r
     number = next(index for index, line in enumerate(lines) if '"status": "ok"' in line)
     lines[number] = json.dumps({**json.loads(lines[number]), name: value})
     run.record.write_text("\n".join(lines) + "\n")
-    with pytest.raises(RecordError, match=f"line {number + 1} is no line of a run record"):
+    with pytest.raises(JournalError, match=f"line {number + 1} is not valid here"):
         run()
 
 
@@ -310,7 +310,7 @@ def test_a_line_that_is_nested_deep_is_told(run):
     run()
     with run.record.open("a") as file:
         file.write('{"kind": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
-    with pytest.raises(RecordError, match="is no line of a run record"):
+    with pytest.raises(JournalError, match="is not valid here"):
         run()
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...files.journal import Journal
 from ...judge import Answer
-from ...scoring.record import BEGINNING, write_all
+from ...scoring.record import BEGINNING
 from .items import BenchmarkError
 
 
@@ -42,34 +42,17 @@ def check_own(folder: Path) -> None:
     raise BenchmarkError(f"{folder} holds files that no run of qbench wrote; give -o a folder of its own")
 
 
-class Record:
-    """`record.jsonl` in the folder of results; one run at a time holds it. Use as a context manager."""
+class Record(Journal):
+    """`record.jsonl` in the folder of results; one run at a time holds it. Use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        from filelock import FileLock, Timeout
-
-        self.path = folder / "record.jsonl"
-        self._lock = FileLock(folder / ".record.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise BenchmarkError(f"{folder}: another run is writing there; wait for it, or give another -o") from None
+        super().__init__(folder / "record.jsonl", beginning=BEGINNING)
         self.answers: dict[str, Answer] = {}
         self.runs: list[dict[str, Any]] = []
-        self._file: Any = None
 
     def read(self) -> None:
-        """Take over what earlier runs wrote; an unfinished last line is cut off."""
-        if not self.path.exists():
-            return
-        end = 0
-        with self.path.open("r+b") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
-                end += len(line)
-                self._take(line, number)
-            file.truncate(end)
+        """Load what earlier runs wrote."""
+        self.each(self._take)
 
     def forget(self) -> None:
         """Start afresh: the file is put aside as `record.jsonl.old`, in place of an older one."""
@@ -79,38 +62,16 @@ class Record:
 
     def start(self, run: dict[str, Any]) -> None:
         """Write the line of this run."""
-        self._file = self.path.open("ab", buffering=0)
         self.runs.append(run)
-        self._append({"kind": "run", **run})
+        self.append({"kind": "run", **run})
 
     def write(self, key: str, answer: Answer, of: str) -> None:
         """Keep an answer. `of` names the question, for people who read the file."""
         self.answers[key] = answer
-        self._append({"kind": "answer", "key": key, "of": of, "answer": asdict(answer)})
+        self.append({"kind": "answer", "key": key, "of": of, "answer": asdict(answer)})
 
-    def __enter__(self) -> Record:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
-        self._lock.release()
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        data = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
-        write_all(self._file, data, self.path)
-
-    def _take(self, line: bytes, number: int) -> None:
-        try:
-            entry = json.loads(line)
-            if entry["kind"] == "answer":
-                self.answers[entry["key"]] = Answer(**entry["answer"])
-            else:
-                self.runs.append({name: value for name, value in entry.items() if name != "kind"})
-        except (ValueError, KeyError, TypeError) as error:
-            raise BenchmarkError(
-                f"{self.path}: line {number} is no line of a record ({error!r}); repair or remove it, or start afresh "
-                "with --overwrite"
-            ) from error
+    def _take(self, entry: dict[str, Any]) -> None:
+        if entry["kind"] == "answer":
+            self.answers[entry["key"]] = Answer(**entry["answer"])
+        else:
+            self.runs.append({name: value for name, value in entry.items() if name != "kind"})

@@ -13,6 +13,7 @@ import pytest
 from editmetrics.benchmarks.qbench import BenchmarkError, Prompts, ask, read_benchmark, read_prompts
 from editmetrics.benchmarks.qbench.asking import order_of
 from editmetrics.benchmarks.qbench.outcomes import NO_JUDGE
+from editmetrics.files.journal import JournalError
 from editmetrics.judge import Answer, JudgeUnavailableError
 from tests.judge.server import Reply, problem
 
@@ -326,7 +327,7 @@ def test_a_damaged_record_is_named(data, tmp_path, model, oracle):
     ask(found, model(), out)
     path = out / "record.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"kind": "answer"', b'"kind": "ans', 1))
-    with pytest.raises(BenchmarkError, match=r"record\.jsonl: line 2 is no line of a record"):
+    with pytest.raises(JournalError, match=r"record\.jsonl: line 2 is not valid here"):
         ask(found, model(), out)
     ask(found, model(), out, overwrite=True)
     assert (out / "record.jsonl.old").exists()
@@ -344,7 +345,7 @@ def test_two_runs_do_not_share_a_folder(data, tmp_path, model, oracle):
     from editmetrics.benchmarks.qbench.record import Record
 
     (tmp_path / "out").mkdir()
-    with Record(tmp_path / "out"), pytest.raises(BenchmarkError, match="another run is writing there"):
+    with Record(tmp_path / "out"), pytest.raises(JournalError, match="another run is writing it"):
         ask(read_benchmark(data), model(), tmp_path / "out")
 
 
