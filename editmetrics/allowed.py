@@ -7,9 +7,9 @@ They stand in one file, `$EDITMETRICS_HOME/allowed_plugins.json` (else in the pl
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from .files.atomic import write_text
 from .sample import EditMetricsError
 from .weights import store
 
@@ -50,8 +50,6 @@ def allow(name: str, package: str | None) -> None:
     file = path()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, file)
+        write_text(file, json.dumps(said, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise AllowedError(f"{file} cannot be written: {error}; EDITMETRICS_HOME may name another folder") from error

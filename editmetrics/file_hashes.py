@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from .files.atomic import replacing
 
 __all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "stamp"]
 
@@ -112,14 +113,8 @@ def _write(key: str, value: str) -> None:
         target = folder / key[:2] / key
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".")
-            try:
-                with os.fdopen(handle, "w", encoding="ascii") as stream:
-                    stream.write(f"{value}\n")
-                os.replace(temporary, target)
-            except OSError:
-                os.unlink(temporary)
-                raise
+            with replacing(target, durable=False) as temporary:
+                temporary.write_text(f"{value}\n", encoding="ascii")
         except OSError:
             continue  # this process remembers it, and others hash once more
         return

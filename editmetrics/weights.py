@@ -34,6 +34,7 @@ from .checkpoints import (
 )
 from .downloads import DownloadError, UnreachableError, check_online, fetch_from_hub, fetch_url
 from .file_hashes import digest, home, sha256
+from .files.atomic import write_text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -338,9 +339,7 @@ def _record(name: str, file: str, facts: dict[str, Any]) -> None:
     target = folder_of(name) / RECORD_FILE
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     files = {**_recorded(name), file: {"date": date, **facts}}
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "files": files}, indent=2), encoding="utf-8")
-    os.replace(temporary, target)
+    write_text(target, json.dumps({"schema_version": SCHEMA_VERSION, "files": files}, indent=2))
 
 
 def _lock(name: str) -> BaseFileLock:

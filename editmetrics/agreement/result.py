@@ -14,6 +14,7 @@ import numpy as np
 
 from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
+from ..files.rows import require_writable
 from .measure import AgreementError
 
 if TYPE_CHECKING:
@@ -201,13 +202,10 @@ def _test_line(test: Comparison) -> Line:
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:
-    """Raise `AgreementError` unless `path` names a format that can be written, in a folder that is there.
+    """Raise `DataError` unless an agreement can be written to `path`.
 
-    Raises `DataError` when it holds anything but an agreement, unless `overwrite`.
+    That takes a known suffix, an existing folder, and no other file in its place, unless `overwrite`.
     """
-    if path.suffix.lower() not in AGREEMENT_SUFFIXES:
-        raise AgreementError(f"{path}: agreement is written as {' or '.join(AGREEMENT_SUFFIXES)}, by the suffix")
-    if not path.parent.is_dir():
-        raise AgreementError(f"{path}: the folder {path.parent} does not exist; make it first")
+    require_writable(path, AGREEMENT_SUFFIXES, "an agreement")
     check = check_json if path.suffix.lower() == ".json" else check_table
     check(path, ("score", "rating", "group", "measure", "value"), overwrite)

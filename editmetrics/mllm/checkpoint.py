@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..file_hashes import sha256, sha256_of_all
+from ..files.atomic import write_text
 from ..metric import Metric
 from ..sample import EditMetricsError
 from ..weights import WeightsError, load_state_dict
@@ -175,7 +176,7 @@ def write_checkpoint(
             prompts=prompts or {}, settings=settings or {}, validation=validation or {}, recipe=recipe or {},
             data=data or {}, fit=fit or {},
         )  # fmt: skip
-        _write_text(folder / METRIC, text)
+        write_text(folder / METRIC, text)
     return read_checkpoint(folder)
 
 
@@ -211,8 +212,8 @@ def _write_all(
     }
     if backbone is not None:
         _write_backbone(folder, backbone, adapters, with_backbone)
-    _write_text(folder / HISTORY, _lines(history or {}))
-    _write_text(folder / CARD, card(said))
+    write_text(folder / HISTORY, _lines(history or {}))
+    write_text(folder / CARD, card(said))
     files = _own_files(folder)
     names = [str(path.relative_to(folder).as_posix()) for path in files]
     said["files"] = dict(zip(names, sha256_of_all(files), strict=True))
@@ -438,12 +439,3 @@ def _own_files(folder: Path) -> list[Path]:
 def _lines(history: Mapping[str, History]) -> str:
     records = ({"stage": stage, **record} for stage, of_stage in history.items() for record in of_stage.records)
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-
-
-def _write_text(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files.atomic import replacing
 from ..sample import EditMetricsError
 from .lora import adapts_vision, using
 from .pictures import Features, Picture
@@ -151,13 +152,11 @@ class FeatureStore:
         from safetensors.torch import save_file
 
         file = self._file(key)
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
         try:
             file.parent.mkdir(exist_ok=True)
-            save_file(dict(features.tensors()), str(temporary))
-            os.replace(temporary, file)
+            with replacing(file) as temporary:
+                save_file(dict(features.tensors()), str(temporary))
         except (OSError, SafetensorError) as error:
-            temporary.unlink(missing_ok=True)
             size = _bytes(features)
             raise FeatureError(
                 f"{file} cannot be written ({error}); a picture's features take {size / 1e6:.1f} MB, so give a folder "

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files.atomic import write_text
+from ..files.journal import complete_lines
 from .recipe import Recipe, TrainingError
 
 SETTINGS, HISTORY, TRAINED, STATE = "settings.json", "history.jsonl", "trained.safetensors", "trainer_state.json"
@@ -48,9 +50,8 @@ class History:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> History:
-        """The history of a `history.jsonl`; a last line that was cut off by a kill is left out."""
-        lines = Path(file).read_text(encoding="utf-8").split("\n")
-        return cls([json.loads(line) for line in lines[:-1] if line])
+        """The history of a `history.jsonl`, without an unfinished last line."""
+        return cls([json.loads(line) for line in complete_lines(Path(file))])
 
 
 def settings(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,9 +86,7 @@ def make_ready(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
                 "name another folder, or start afresh (resume=False, '--overwrite')"
             )
         return
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    os.replace(temporary, file)
+    write_text(file, json.dumps(settings, indent=1))
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -130,9 +129,7 @@ def cut_history(file: Path, start: Path | None) -> None:
     if start is not None:
         records = [record for record in History.read(file).records if record["step"] <= state(start)["global_step"]]
     text = "".join(json.dumps(record) + "\n" for record in records)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, file)
+    write_text(file, text)
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 from ..agreement.result import Agreement, Pair
+from ..files.rows import require_writable
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 DOTS_PER_INCH = 150
@@ -90,14 +91,11 @@ def plot_agreement(agreement: Agreement, path: str | Path) -> None:
 
 
 def check_plot(path: Path, overwrite: bool = False) -> None:
-    """Raise `AgreementError` unless a picture can be written to `path`, which the libraries installed allow.
+    """Raise `AgreementError` without matplotlib, and `DataError` unless a plot can be written to `path`.
 
-    Raises `DataError` when it holds anything but a picture of that kind, unless `overwrite`.
+    That takes a known suffix, an existing folder, and no other file in its place, unless `overwrite`.
     """
-    if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise AgreementError(f"{path}: pictures are written as {', '.join(PLOT_SUFFIXES)}, by the suffix")
-    if not path.parent.is_dir():
-        raise AgreementError(f"{path}: the folder {path.parent} does not exist; make it first")
+    require_writable(path, PLOT_SUFFIXES, "a plot")
     if importlib.util.find_spec("matplotlib") is None:
         raise AgreementError("pictures need matplotlib, which is not installed: pip install 'editmetrics[plot]'")
     check_picture(path, overwrite)

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
-from .scored import ReportError
+from ..files.rows import require_writable
+from ..files.text import json_ready
 
 COMPARISON_SUFFIXES = (".json", ".csv")
 Verdict = Literal["better", "worse", "noise", "equal", "too few"]
@@ -122,7 +121,7 @@ class RunComparison:
                 "identities": [asdict(change) for change in self.identities],
                 "inputs": self.inputs,
                 "moved": [asdict(line) for line in self.moved],
-                "movers": [{**asdict(m), "a": _json(m.a), "b": _json(m.b), "gain": _json(m.gain)} for m in self.movers],
+                "movers": [json_ready(asdict(mover)) for mover in self.movers],
                 "newly_failed": self.lost,
                 "notes": self.notes,
                 "settings": self.settings,
@@ -138,19 +137,12 @@ class RunComparison:
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:
-    """Raise `ReportError` unless `path` names a format that can be written, in a folder that is there.
+    """Raise `DataError` unless a comparison can be written to `path`.
 
-    Raises `DataError` when it holds anything but a comparison, unless `overwrite`.
+    That takes a known suffix, an existing folder, and no other file in its place, unless `overwrite`.
     """
-    if path.suffix.lower() not in COMPARISON_SUFFIXES:
-        raise ReportError(f"{path}: comparisons are written as {' or '.join(COMPARISON_SUFFIXES)}, by the suffix")
-    if not path.parent.is_dir():
-        raise ReportError(f"{path}: the folder {path.parent} does not exist; make it first")
+    require_writable(path, COMPARISON_SUFFIXES, "a comparison")
     if path.suffix.lower() == ".json":
         check_json(path, ("a", "b", "matched", "moved", "movers"), overwrite)
     else:
         check_table(path, ("column", "other", "mean_a", "mean_b", "verdict"), overwrite)
-
-
-def _json(value: float) -> float | str:
-    return value if np.isfinite(value) else str(value)

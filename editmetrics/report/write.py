@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files.atomic import replacing
+from ..files.atomic import replacing, require_folder
 from ..files.overwrite import check_text
 from .findings import Findings, findings
 from .read_scores import read_scores
@@ -43,9 +43,8 @@ class Written:
 
 
 def report_format(path: Path, asked: str | None = None) -> str:
-    """`html`, `md` or `latex`: as asked, or by the suffix. Raises `ReportError`, also where the folder is not there."""
-    if not path.parent.is_dir():
-        raise ReportError(f"{path}: the folder {path.parent} does not exist; make it first")
+    """`html`, `md` or `latex`: as asked, or by the suffix. Raises `ReportError` or, without a folder, `DataError`."""
+    require_folder(path)
     if path.is_dir():
         raise ReportError(f"{path} is a folder; name a file in it, such as {path / 'report.html'}")
     if asked is not None:

@@ -24,10 +24,10 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from .. import __version__
+from ..files.text import json_ready
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, Sample, Score
 from ..scoring.plan import Column
-from ..scoring.record import number
 from .batcher import Batcher, FullError, Scores
 from .limits import claimed_pixels
 from .wire import RequestError, UnusableError, sample_from, score_said, without_places
@@ -169,8 +169,8 @@ def _about(column: Column) -> dict[str, Any]:
         {
             "name": dimension.name,
             "unit": dimension.unit,
-            "low": number(dimension.low),
-            "high": number(dimension.high),
+            "low": json_ready(dimension.low),
+            "high": json_ready(dimension.high),
             "higher_is_better": dimension.higher_is_better,
         }
         for dimension in column.metric.dimensions

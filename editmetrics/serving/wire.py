@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..files.text import json_ready
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score
-from ..scoring.record import number
 
 
 class RequestError(EditMetricsError, ValueError):
@@ -117,11 +117,11 @@ def _bytes(name: str, image: Any) -> bytes:
 
 def score_said(score: Score) -> dict[str, Any]:
     """The JSON object of a score; infinite numbers, which JSON has not, are the texts "inf" and "-inf"."""
-    said: dict[str, Any] = {"status": score.status, "values": {name: number(value) for name, value in score.items()}}
+    said: dict[str, Any] = {"status": score.status, "values": json_ready(dict(score))}
     more = {
         "reason": score.reason,
         "explanation": score.explanation,
-        "uncertainty": {name: number(value) for name, value in (score.uncertainty or {}).items()},
+        "uncertainty": json_ready(dict(score.uncertainty or {})),
         "details": score.details,
     }
     return said | {name: value for name, value in more.items() if value}

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from editmetrics import Sample, score
+from editmetrics.files.text import DataError
 from editmetrics.report.compare import compare
 from editmetrics.report.comparison_table import show_comparison
 from editmetrics.report.identity import changes
@@ -169,7 +170,7 @@ def test_files(runs):
     assert said["moved"][0]["difference"] == pytest.approx(1)
     found.write(runs / "moved.csv")
     assert polars.read_csv(runs / "moved.csv")["better"][0] == 8
-    with pytest.raises(ReportError, match=r"\.json or \.csv"):
+    with pytest.raises(DataError, match=r"\.csv or \.json"):
         found.write(runs / "moved.txt")
 
 

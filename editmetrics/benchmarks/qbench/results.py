@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ...files.atomic import replacing
+from ...files.atomic import replacing, write_text
 from ...files.rows import write_rows
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
 from ...report.score_files import csv_rows, latex, markdown, page
@@ -68,9 +68,8 @@ def write_results(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str,
         _write_lines(folder / "shuffled.jsonl", shuffled)
     else:
         (folder / "shuffled.jsonl").unlink(missing_ok=True)
-    with replacing(folder / "run.json") as temporary:
-        said = {**about, "answered": _provenances(run)}
-        temporary.write_text(json.dumps(said, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    facts = {**about, "answered": _provenances(run)}
+    write_text(folder / "run.json", json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
     counts = [status_table({run.name: outcomes}), *position_tables(outcomes, level), provenance_table([run])]
     return _write_tables(folder, [run], counts, level)
 
@@ -128,8 +127,7 @@ def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[Cou
         "tables.tex": latex(tables),
     }
     for name, text in texts.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
     write_rows([row for table in scores for row in csv_rows(table)], folder / "tables.csv")
     return Report(scores, counts, picture, reason)
 

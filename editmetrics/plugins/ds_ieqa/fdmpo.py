@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...files.text import lines_of
+from ...files.journal import Journal, complete_lines
 from ...sample import EditMetricsError
 from .tdrl import Vocabulary
 
@@ -163,16 +163,17 @@ def search(
     path = Path(file)
     header = {"dimension": dimension, "start": start, **identity}
     done = _done(path, header)
-    if not done:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(header, ensure_ascii=False) + "\n", encoding="utf-8")
-    while len(done) <= trials:
-        trial = _next(dimension, start, done, value, propose)
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(trial), ensure_ascii=False) + "\n")
-        done.append(trial)
-        if on_trial is not None:
-            on_trial(trial)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Journal(path, lock=False) as journal:
+        if done is None:
+            journal.append(header)
+            done = []
+        while len(done) <= trials:
+            trial = _next(dimension, start, done, value, propose)
+            journal.append(asdict(trial))
+            done.append(trial)
+            if on_trial is not None:
+                on_trial(trial)
     return Trajectory(dimension, tuple(done))
 
 
@@ -189,16 +190,10 @@ def _next(
     return Trial(len(done), definition, value(definition))
 
 
-def _done(path: Path, header: dict[str, Any]) -> list[Trial]:
-    """The trials of an earlier search of the same kind; a last line that was cut off is dropped from the file."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
-    if not whole:
-        return []
+def _done(path: Path, header: dict[str, Any]) -> list[Trial] | None:
+    """The trials of an earlier search of the same kind; None if there was none."""
+    if not any(complete_lines(path)):
+        return None
     found, trials = _read(path)
     if found != json.loads(json.dumps(header)):
         changed = sorted(key for key in {*found, *header} if found.get(key) != header.get(key))
@@ -212,7 +207,9 @@ def _done(path: Path, header: dict[str, Any]) -> list[Trial]:
 def _read(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     """The first line and the trials of a trajectory file."""
     try:
-        header, *trials = [json.loads(line) for line in lines_of(path.read_text(encoding="utf-8"))]
+        header, *trials = [json.loads(line) for line in complete_lines(path)]
         return dict(header), [Trial(**trial) for trial in trials]
     except (OSError, ValueError, TypeError) as error:
-        raise SearchError(f"{path} is no trajectory of definitions ({error}); move it away to start afresh") from error
+        raise SearchError(
+            f"{path} is not a trajectory of definitions ({error}); move it away to start afresh"
+        ) from error

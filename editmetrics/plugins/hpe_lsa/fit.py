@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...files.atomic import write_text
 from ...mllm.checkpoint import Checkpoint, finished_checkpoint, read_checkpoint, write_checkpoint
 from ...mllm.fitting import about_training, dimensions_to_train, place_of, settings_of, with_dimensions
 from ...mllm.heads import RegressionHead
@@ -209,9 +210,7 @@ class Stages:
         profile = analyse(assessor, part.real(), part.edited(), **method.statistics)
         said = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(profile).items()}
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"about": self.run.about, "profile": said}), encoding="utf-8")
-        os.replace(temporary, file)
+        write_text(file, json.dumps({"about": self.run.about, "profile": said}))
 
     def _known(self, file: Path) -> bool:
         """Whether the analysis of this very training has been done."""

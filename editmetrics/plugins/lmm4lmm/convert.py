@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...file_hashes import home, sha256_of_all
+from ...files.atomic import replacing_folder
 from ...mllm.checkpoint import METRIC, Checkpoint, CheckpointError, read_checkpoint, save_model, write_checkpoint
 from ...mllm.families import BackboneError
 from ...mllm.lora import LoraError
@@ -142,13 +143,9 @@ def _appearing(folder: Path) -> Iterator[Path]:
     from safetensors import SafetensorError
 
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        if folder.is_dir():
-            folder.rmdir()  # it is empty
-        os.replace(partial, folder)
+        with replacing_folder(folder) as partial:
+            yield partial
     except (OSError, SafetensorError, CheckpointError, LoraError, BackboneError) as error:
         of_disk = isinstance(error, (OSError, SafetensorError))
         if not of_disk and str(partial) not in str(error):
@@ -156,8 +153,6 @@ def _appearing(folder: Path) -> Iterator[Path]:
         said = str(error).replace(str(partial), str(folder))
         advice = "; make room or name another folder" if of_disk else ""
         raise ConversionError(f"{folder} was not converted: {said}{advice}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 # ---------------------------------------------------------------------- the source

@@ -69,7 +69,7 @@ def test_a_trajectory_of_another_search_is_not_gone_on_with(tmp_path):
             "visual_quality", "start", VALUES.get, Optimiser(), trials=2, file=file, identity={**IDENTITY, "pairs": "x"}
         )
     file.write_text("nonsense\n{}\n")
-    with pytest.raises(SearchError, match="no trajectory of definitions"):
+    with pytest.raises(SearchError, match="not a trajectory of definitions"):
         run(file, Optimiser(), trials=2)
 
 
