@@ -102,7 +102,7 @@ def _pin_this_thread(stack: ExitStack) -> None:
     other = torch._C._get_privateuse1_backend_name() if hasattr(torch._C, "_get_privateuse1_backend_name") else ""
     registered = other != "privateuseone" and hasattr(torch, other)
     for device in (*AUTOCAST_DEVICES, *([other] if registered else [])):
-        if torch.is_autocast_enabled(device):
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             stack.enter_context(torch.autocast(device, enabled=False))
     if torch.get_default_device().type != "cpu":
         stack.enter_context(torch.device("cpu"))
