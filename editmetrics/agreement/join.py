@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
 import numpy as np
 
+from ..wording import first_few
 from .columns import Table
 from .measure import AgreementError
-
-SHOWN = 3
-"""So many ids are named in a message; the rest is counted."""
 
 Key: TypeAlias = "tuple[str, ...]"
 
@@ -38,9 +36,9 @@ class Join:
         notes = [f"joined by {self.how}: {int((self.score_row >= 0).sum())} of {len(ratings)} rated items"]
         unscored = self.ids[self.score_row < 0]
         if len(unscored):
-            notes.append(f"rated items without a row in {scores.name}: {len(unscored)} ({some(unscored)})")
+            notes.append(f"rated items without a row in {scores.name}: {len(unscored)} ({first_few(unscored)})")
         if self.unrated:
-            notes.append(f"rows of {scores.name} without a rating: {len(self.unrated)} ({some(self.unrated)})")
+            notes.append(f"rows of {scores.name} without a rating: {len(self.unrated)} ({first_few(self.unrated)})")
         return notes
 
 
@@ -75,23 +73,12 @@ def join(scores: Table, ratings: Table, on: Sequence[str] = ()) -> Join:
             how = f"the last {depth} parts of edited" if depth > 1 else "the file name of edited"
         problem = _twice(scores, left, how) or _twice(ratings, right, how)
         if not problem and not (set(left) & set(right)) - {None}:
-            problem = (
-                f"no {how} of {ratings.name} is in {scores.name}: {some(_names(right))} against {some(_names(left))}"
-            )
+            names = f"{first_few(_names(right))} against {first_few(_names(left))}"
+            problem = f"no {how} of {ratings.name} is in {scores.name}: {names}"
         if not problem:
             return _joined(left, right, how)
         problems.append(problem)
     raise AgreementError("scores and ratings cannot be joined: " + "; ".join(problems))
-
-
-def some(names: Iterable[object]) -> str:
-    """The first few of many names, and how many more there are.
-
-    >>> some("abcde")
-    'a, b, c and 2 more'
-    """
-    listed = [str(name) for name in names]
-    return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")
 
 
 def _joined(left: Sequence[Key | None], right: Sequence[Key | None], how: str) -> Join:
@@ -134,6 +121,6 @@ def _twice(table: Table, keys: Sequence[Key | None], how: str) -> str | None:
     if not twice:
         return None
     return (
-        f"{table.name} names {len(twice)} items more than once by {how}: {some(_names(twice))}; ratings of several "
-        "people become one for each item by 'editmetrics ratings', and --on names the columns that tell rows apart"
+        f"{table.name} names {len(twice)} items more than once by {how}: {first_few(_names(twice))}; 'editmetrics "
+        "ratings' makes one rating an item of those by several people, and --on names the columns that tell rows apart"
     )

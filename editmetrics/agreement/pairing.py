@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..wording import first_few
 from .columns import Table
-from .join import Join, some
+from .join import Join
 from .measure import AgreementError, Floats
 
 Pairs = Mapping[str, str] | Sequence[tuple[str, str]] | None
@@ -97,7 +98,7 @@ class RatedItems:
         """A note for each reason why items were left out: how many, and the first of them."""
         return [
             f"{score} with {rating}: {int((reasons == reason).sum())} left out, {reason}: "
-            f"{some(self.joined.ids[reasons == reason])}"
+            f"{first_few(self.joined.ids[reasons == reason])}"
             for reason in dict.fromkeys(reasons.tolist())
             if reason and reason != NO_ROW  # the join has said that once for all columns
         ]

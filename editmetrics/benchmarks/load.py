@@ -15,6 +15,7 @@ from typing import Any
 
 from ..images import ImageError, read_image
 from ..sample import IMAGE_FIELDS, Sample
+from ..wording import first_few
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
 from .findings import KINDS, Findings, Problem, by_kind
@@ -177,7 +178,7 @@ def _require_own_images(samples: Sequence[Sample], findings: Findings) -> None:
             rows.setdefault(os.path.normpath(sample.edited), []).append(sample.id)
     for path, ids in rows.items():
         if len(set(ids)) > 1:
-            said = f"is judged more than once, as {', '.join(ids[:4])}{', ...' if len(ids) > 4 else ''}"
+            said = f"is judged more than once, as {first_few(ids, 4)}"
             for row in ids:
                 findings.add("twice", os.path.relpath(path, findings.folder), said, row)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..sample import STATUSES
+from ..wording import first_few
 
 if TYPE_CHECKING:
     from ..benchmarks.load import Copy, Part
@@ -181,8 +182,7 @@ def _scored(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> Re
         click.echo(f"\n{stopped}", err=True)
         return None
     for (label, status, reason), ids in results.problems().items():
-        first = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
-        click.echo(f"{len(ids)} {status} ({label}): {reason} ({first})", err=True)
+        click.echo(f"{len(ids)} {status} ({label}): {reason} ({first_few(ids)})", err=True)
     if results.reused:
         click.echo(f"{results.reused} scores were taken over from the record of an earlier run.", err=True)
     return results

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..wording import first_few
 from .endpoint_options import endpoint_options, given_options
 from .streams import unfiltered
 
@@ -56,7 +57,7 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
         found = comparing.compare(said, expected, lambda _: bar.update(1))
     standard_output().print(_table(found))
     if missing := [name for name in expected if name not in said]:
-        click.echo(f"{len(missing)} references have no answer: {', '.join(missing[:3])}")
+        click.echo(f"{len(missing)} references have no answer: {first_few(missing)}")
     for concern, problems in found.left_out.items():
         for name, why in list(problems.items())[:3]:
             click.echo(f"{concern} of {name} has no vote: {why}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..files.text import DataError, told_apart
 from ..sample import Sample, UnusableText
+from ..wording import first_few
 from .lookup import Named, look_up
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .sample_set import SampleSet
@@ -132,17 +133,14 @@ def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence
 
 def _nothing_paired(sources: Listing | None, edits: Listing) -> str:
     if sources is None:
-        return f"every image in {edits.folder} shares its name with another: {_few(edits.shared())}; {HOW_NAMES_MATCH}"
+        shared = first_few(edits.shared())
+        return f"every image in {edits.folder} shares its name with another: {shared}; {HOW_NAMES_MATCH}"
     said = (
         f"no image in {edits.folder} belongs to one in {sources.folder}; {HOW_NAMES_MATCH}: {sources.folder} has "
         f"{examples(sources.images)}, {edits.folder} has {examples(edits.images)}"
     )
     if ambiguous := [*sources.shared(), *edits.shared()]:
-        said += f"; names that several files of a folder have are ambiguous, and not used: {_few(ambiguous)}"
+        said += f"; names that several files of a folder have are ambiguous, and not used: {first_few(ambiguous)}"
     if unusable := [*sources.unusable, *edits.unusable]:
-        said += f"; what cannot be read here: {_few(unusable)}"
+        said += f"; what cannot be read here: {first_few(unusable)}"
     return said
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

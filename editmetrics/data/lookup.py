@@ -10,6 +10,7 @@ from typing import Any
 
 from ..files.text import LONE_SURROGATE, DataError, stripped, usable_text
 from ..sample import Sample, UnusableText, is_blank
+from ..wording import first_few
 from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .prompts import prompt_beside, read_prompts
 from .sample_set import KINDS, SampleSet
@@ -98,7 +99,7 @@ def _fill(
             used.add(name)
             pair.sample = replace(pair.sample, **{field: table[name]})
     if not used:
-        shared = f"; ambiguous names are not used: {', '.join(listing.shared()[:2])}" if listing and not table else ""
+        shared = f"; ambiguous names are not used: {first_few(listing.shared(), 2)}" if listing and not table else ""
         raise DataError(
             f"none of the {what} belongs to an image; {HOW_NAMES_MATCH}: they are called {examples(table)}, "
             f"the images {examples(pair.names[-1] for pair in pairs)}{shared}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..files.text import DataError, stripped, told_apart
 from ..image_kinds import KINDS
 from ..images import SUFFIXES, unreadable_kind
+from ..wording import first_few
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
 
@@ -85,7 +86,7 @@ def images_in(folder: Path, given: Sequence[Path] = ()) -> Listing:
         for name in (image_name(posixpath.splitext(relative)[0]), image_name(relative)):
             listing.unusable_names.setdefault(name, said)
     if not found:
-        there = f"; what is there cannot be read: {', '.join(listing.unusable[:2])}" if listing.unusable else ""
+        there = f"; what is there cannot be read: {first_few(listing.unusable, 2)}" if listing.unusable else ""
         raise DataError(f"the folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}){there}")
     listing.images = {name: sorted(found[name]) for name in sorted(found)}
     listing.unusable.sort()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..files.text import DataError, mended
 from ..sample import Sample
+from ..wording import first_few
 
 KINDS = {
     "ambiguous": "names that more than one file has, so that none is used",
@@ -51,7 +52,7 @@ class SampleSet:
     def problems(self, examples: int = 3) -> list[str]:
         """One line for each kind of thing that is not matched: how many, and the first `examples` names."""
         return [
-            f"{KINDS[kind]} ({len(names)}): {', '.join(names[:examples])}{', ...' if len(names) > examples else ''}"
+            f"{KINDS[kind]} ({len(names)}): {first_few(names, examples)}"
             for kind, names in self.unmatched.items()
             if names
         ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..agreement.bootstrap import LEVEL, REPLICATES, cluster_codes
 from ..agreement.columns import Table, Tabular, read_table
-from ..agreement.join import join, some
+from ..agreement.join import join
 from ..agreement.labels import best_threshold
 from ..agreement.lines import Resampling, lines_of
 from ..agreement.logistic import Direction, fit_logistic
@@ -32,6 +32,7 @@ from ..agreement.pairing import Pairs, RatedItems, meeting_columns
 from ..agreement.pairwise import calibrated_tie_threshold
 from ..agreement.result import ALL, SYSTEM_LEVEL, Agreement, Line, Pair, average_over
 from ..agreement.significance import Comparison, paired_test
+from ..wording import first_few
 from .directions import directions
 
 _SUITS = {True: "it needs labels, such as yes and no", False: "it needs ratings that are numbers"}
@@ -266,7 +267,7 @@ def _check_scores(names: Sequence[str], meeting: Sequence[tuple[str, str]]) -> N
 def _broken(table: Table) -> list[str]:
     if not table.broken:
         return []
-    return [f"rows of {table.name} that cannot be read: {len(table.broken)} ({some(table.broken)})"]
+    return [f"rows of {table.name} that cannot be read: {len(table.broken)} ({first_few(table.broken)})"]
 
 
 def _clusters(items: RatedItems, cluster: str | None) -> np.ndarray | None:
@@ -275,7 +276,7 @@ def _clusters(items: RatedItems, cluster: str | None) -> np.ndarray | None:
         return None
     clusters = items.texts(cluster)
     if missing := [name for name, text in zip(items.joined.ids, clusters, strict=True) if text is None]:
-        raise AgreementError(f"rated items without {cluster}: {len(missing)} ({some(missing)}); fill in the column")
+        raise AgreementError(f"{len(missing)} rated items have no {cluster} ({first_few(missing)}); fill in the column")
     return clusters
 
 

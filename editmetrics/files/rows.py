@@ -195,8 +195,7 @@ def _forgiving_text(path: Path) -> str:
 def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, what: str = "a table") -> None:
     """Raise `DataError` unless `path` ends in one of `suffixes` and its folder exists."""
     if path.suffix.lower() not in suffixes:
-        found = f"not {path.suffix!r}" if path.suffix else "which this one does not have"
-        raise DataError(f"{path}: the file name of {what} ends in {either(sorted(suffixes))}, {found}")
+        raise DataError(f"{path}: cannot write {what} to this kind of file; expected {either(sorted(suffixes))}")
     require_folder(path)
 
 

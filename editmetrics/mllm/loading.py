@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from ..downloads import DownloadError, check_online, hub_progress, is_unreachable
 from ..file_hashes import remembered
 from ..weights import pull, registered
+from ..wording import first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
 from .model_folders import (
     SMALL_FILES,
@@ -233,7 +234,7 @@ def _load(
     except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
         raise BackboneError(f"{name} cannot be loaded: {loading_error(error)}") from error
     if report["missing_keys"]:  # transformers would fill them with random numbers and warn
-        some = ", ".join(sorted(report["missing_keys"])[:3])
+        some = first_few(sorted(report["missing_keys"]))
         raise BackboneError(f"{name} lacks {len(report['missing_keys'])} weights of its architecture, such as {some}")
     check_processor(name, model, processor)
     digest = folder_digest(folder)

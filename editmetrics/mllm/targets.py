@@ -21,7 +21,7 @@ from ..agreement.splits import split
 from ..data import SampleSet, from_manifest
 from ..images import ImageError, read_bytes, read_image
 from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
-from ..wording import expected_one_of
+from ..wording import expected_one_of, first_few
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +68,7 @@ class TrainingSet:
 
     def problems(self, examples: int = 3) -> list[str]:
         """A line for each reason that rows were left out: how many, and the first `examples` ids."""
-        return [
-            f"{len(ids)} left out, {reason}: {', '.join(ids[:examples])}{', ...' if len(ids) > examples else ''}"
-            for reason, ids in self.left_out.items()
-        ]
+        return [f"{len(ids)} left out, {reason}: {first_few(ids, examples)}" for reason, ids in self.left_out.items()]
 
     def digest(self) -> str:
         """A checksum of ids and targets: two sets with equal digests train on the same ratings."""
@@ -258,11 +255,11 @@ def _require_in_scale(
     for dimension, column in targets.items():
         outside = [(e.id, e.targets[dimension]) for e in examples if not low <= e.targets[dimension] <= high]
         if outside:
-            first = ", ".join(f"{name} ({value:g})" for name, value in outside[:3])
+            first = first_few(f"{name} ({value:g})" for name, value in outside)
             lowest, highest = (f(e.targets[dimension] for e in examples) for f in (min, max))
             raise TargetError(
                 f"{place}: {len(outside)} of {len(examples)} ratings in {column} are outside the label scale "
-                f"{low:g} to {high:g}: {first}{', ...' if len(outside) > 3 else ''}; the column runs from {lowest:g} "
+                f"{low:g} to {high:g}: {first}; the column runs from {lowest:g} "
                 f"to {highest:g}. Correct the rows, or give the scale that the ratings have"
             )
 
@@ -327,10 +324,10 @@ def _require_apart(training: Sequence[Example], validation: Sequence[Example], g
     of_training = Counter(_groups(training, group))
     shared = [e for e, key in zip(validation, _groups(validation, group), strict=True) if key in of_training]
     if shared:
-        first = ", ".join(example.id for example in shared[:3])
+        first = first_few(example.id for example in shared)
         raise TargetError(
             f"{len(shared)} of {len(validation)} validation samples share their {group} with the training data, so "
-            f"that their scores would say little: {first}{', ...' if len(shared) > 3 else ''}. Take them out, or "
+            f"that their scores would say little: {first}. Take them out, or "
             "allow it with group=None ('--group none')"
         )
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..agreement.columns import Table
-from ..agreement.join import join, some
+from ..agreement.join import join
+from ..wording import first_few
 from .comparison import IdentityChange, Moved, Mover, RunComparison, Verdict
 from .identity import changes
 from .means import ResampledMeans
@@ -225,5 +226,5 @@ def _notes(
             notes.append(f"only in {table.path}: the scores {', '.join(alone)}")
     for table, ids in ((a, only_a), (b, only_b)):
         if ids:
-            notes.append(f"only in {table.path}: {len(ids)} samples ({some(ids)})")
+            notes.append(f"only in {table.path}: {len(ids)} samples ({first_few(ids)})")
     return notes

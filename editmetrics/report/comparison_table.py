@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from ..wording import first_few
 from .terminal import number, standard_output
 
 if TYPE_CHECKING:
@@ -141,5 +142,4 @@ def _movers(found: RunComparison) -> Iterator[str]:
 
 def _lost(found: RunComparison) -> Iterator[str]:
     for column, ids in found.lost.items():
-        more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-        yield f"[yellow]newly failed[/], {escape(column)}: {escape(', '.join(ids[:5]))}{more}"
+        yield f"[yellow]newly failed[/], {escape(column)}: {escape(first_few(ids, 5))}"

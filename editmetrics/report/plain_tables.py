@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..wording import first_few
 from .findings import Findings, agreement_lines, agreement_notes
 from .identity import fields
 from .leaderboard import Board
@@ -164,7 +165,7 @@ def _failures(found: Findings) -> PlainTable:
     rows = []
     for failure in found.failures:
         names = [found.table.ids[row] for row in failure.rows]
-        said = ", ".join(names[:SHOWN_IDS]) + (f" and {len(names) - SHOWN_IDS} more" if len(names) > SHOWN_IDS else "")
+        said = first_few(names, SHOWN_IDS)
         rows.append(
             [
                 Cell(failure.metrics),

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..wording import first_few
 from .terminal import number, standard_output
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show_opinion_scores(
         )
         console.print(facts)
     if missing := [score.item for score in scores if score.mos is None]:
-        console.print(f"[yellow]{len(missing)} items have no MOS[/] [dim]({escape(_first(missing))})[/]")
+        console.print(f"[yellow]{len(missing)} items have no MOS[/] [dim]({escape(first_few(missing))})[/]")
     if raters:
         console.print(_agreement(raters, ratings))
     console.print()
@@ -78,7 +79,7 @@ def show_votes(name: str, ratings: Ratings, verdicts: Sequence[Vote], console: C
     if open_items := [vote.item for vote in verdicts if vote.label is None]:
         console.print(
             f"[yellow]{len(open_items)} items have no label[/]: the first place is tied, or no vote is left "
-            f"[dim]({escape(_first(open_items))})[/]"
+            f"[dim]({escape(first_few(open_items))})[/]"
         )
     console.print()
 
@@ -109,7 +110,7 @@ def _exclusions(ratings: Ratings) -> Iterator[str]:
     for exclusion in ratings.excluded:
         yield (
             f"[yellow]left out {_ratings(exclusion.ratings)}[/]: {escape(exclusion.reason)} "
-            f"[dim]({escape(_first(exclusion.names))})[/]"
+            f"[dim]({escape(first_few(exclusion.names))})[/]"
         )
 
 
@@ -139,7 +140,3 @@ def _table(*headings: str) -> Table:
 
 def _ratings(count: int) -> str:
     return f"{count} rating" if count == 1 else f"{count} ratings"
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..agreement.columns import DESCRIPTIVE, Table, read_table
-from ..agreement.join import some
 from ..describe import dimension_of
 from ..files.text import number_in
 from ..sample import STATUSES, Dimension
+from ..wording import first_few
 from .run_record import RunRecord, read_record
 from .scored import ReportError, ScoreColumn, ScoredTable
 
@@ -46,7 +46,9 @@ def read_scores(
     path = Path(path)
     table = read_table(path, "the table of scores")
     record = read_record(path)
-    notes = [f"{len(table.broken)} rows cannot be read and are left out: {some(table.broken)}"] if table.broken else []
+    notes = (
+        [f"{len(table.broken)} rows cannot be read and are left out: {first_few(table.broken)}"] if table.broken else []
+    )
     notes += _of_record(record, path)
     ids, said = _ids(table)
     notes += said
@@ -169,13 +171,11 @@ def _score_column(
     )
     notes = []
     if differ:
-        notes.append(
-            f"{name}: {len(differ)} numbers of the table are not those of its record ({some(differ)}); one was changed"
-        )
+        notes.append(f"{name}: {len(differ)} numbers differ between the table and its record: {first_few(differ)}")
     if ranged and outside:
         notes.append(
             f"{name}: {len(outside)} numbers lie outside of {ranged.low:g} to {ranged.high:g}, its range "
-            f"({some(outside)}); they are another metric's, or were changed"
+            f"({first_few(outside)}); they are another metric's, or were changed"
         )
     return column, notes
 
@@ -211,7 +211,7 @@ def _of_record(record: RunRecord | None, path: Path) -> list[str]:
     if not record.runs:
         return [f"{record.path.name} describes no run: what produced these numbers is not known"]
     if record.broken:
-        return [f"{len(record.broken)} lines of {record.path.name} cannot be read: {some(record.broken)}"]
+        return [f"{len(record.broken)} lines of {record.path.name} cannot be read: {first_few(record.broken)}"]
     return []
 
 

@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from ..wording import first_few
 from .plain_text import plain
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _problems(results: Results) -> Iterator[str]:
     for (status, reason), by_metric in list(reasons.items())[:MANY]:
         ids = list(dict.fromkeys(name for names in by_metric.values() for name in names))
         metrics = "all metrics" if 1 < len(by_metric) == len(results.columns) else ", ".join(by_metric)
-        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(_first(ids))})[/]"
+        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(first_few(ids))})[/]"
     if len(reasons) > MANY:
         yield f"... and {len(reasons) - MANY} more reasons; the column 'problems' of the table has them all."
 
@@ -228,13 +229,9 @@ def _notes(results: Results) -> Iterator[str]:
     """A line for each thing that a metric noted beside its scores."""
     notes = results.notes()
     for (label, note), ids in list(notes.items())[:MANY]:
-        yield f"note ({escape(label)}): {escape(note)} [dim]({escape(_first(ids))})[/]"
+        yield f"note ({escape(label)}): {escape(note)} [dim]({escape(first_few(ids))})[/]"
     if len(notes) > MANY:
         yield f"... and {len(notes) - MANY} more notes; the record has them all."
-
-
-def _first(ids: list[str]) -> str:
-    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
 
 
 def _range(dimension: dict[str, Any]) -> str:

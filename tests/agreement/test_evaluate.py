@@ -377,8 +377,8 @@ def test_what_is_written_is_what_was_found(tmp_path):
         assert row["value"] == line.value == (float(text["value"]) if text["value"] else None)
     assert rows[-1]["measure"] == "srcc minus that of psnr"
     assert rows[-1]["value"] == pytest.approx(1 - SRCC)
-    for path, said in ((tmp_path / "a.txt", ".json or .csv"), (tmp_path / "no" / "a.csv", "does not exist")):
-        with pytest.raises(AgreementError, match=said):
+    for path, said in ((tmp_path / "a.txt", ".csv or .json"), (tmp_path / "no" / "a.csv", "does not exist")):
+        with pytest.raises(DataError, match=said):
             found.write(path)
 
 
@@ -535,7 +535,7 @@ def test_shared_sources_without_clusters_are_noted(rated):
     found = evaluate(scores, ratings, measures=["plcc"], replicates=20, pairs={"a": "q"}, cluster="source")
     assert not any("--cluster source" in note for note in found.notes)
     ratings["source"][3] = None
-    with pytest.raises(AgreementError, match=r"without source: 1 \(3\)"):
+    with pytest.raises(AgreementError, match=r"1 rated items have no source \(3\)"):
         evaluate({"id": scores["id"], "a": scores["a"]}, ratings, pairs={"a": "q"}, cluster="source")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from editmetrics.agreement import evaluate
 from editmetrics.agreement.measure import AgreementError
+from editmetrics.files.text import DataError
 from editmetrics.report import agreement_plots
 from editmetrics.report.agreement_plots import draw, plot_agreement
 
@@ -134,10 +135,10 @@ def test_labels_and_numbers_in_one_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("x.jpeg", "written as .png, .svg, .pdf"), ("missing/x.png", "does not exist"), ("x", "by the suffix")],
+    [("x.jpeg", "expected .pdf, .png or .svg"), ("missing/x.png", "does not exist"), ("x", "cannot write a plot")],
 )
 def test_where_nothing_can_be_written(tmp_path, name, said):
-    with pytest.raises(AgreementError, match=said):
+    with pytest.raises(DataError, match=said):
         plot_agreement(rated(slice(0, 60)), tmp_path / name)
 
 

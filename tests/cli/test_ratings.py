@@ -123,7 +123,7 @@ def test_rows_that_share_nothing_are_noted(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["mos", "raw.csv", "-o", "mos.xlsx"], "written as .csv, .jsonl, .parquet"),
+        (["mos", "raw.csv", "-o", "mos.xlsx"], "expected .csv, .jsonl or .parquet"),
         (["mos", "raw.csv", "--rating", "mos"], "no column 'mos'"),
         (["mos", "raw.csv", "--vote", "value:other"], "add --rating other"),
         (["split", "raw.csv"], "nothing in the column 'source'"),

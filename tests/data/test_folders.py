@@ -58,7 +58,7 @@ def test_a_complete_set_has_no_problems(tmp_path):
 def test_require_complete_lists_every_name():
     names = [f"n{index}" for index in range(10)]
     found = SampleSet([], {"sources": names})
-    assert found.problems()[0].endswith("n0, n1, n2, ...")
+    assert found.problems()[0].endswith("n0, n1, n2 and 7 more")
     with pytest.raises(DataError, match=r"n0, n1, n2, n3, n4, n5, n6, n7, n8, n9$"):
         found.require_complete()
 

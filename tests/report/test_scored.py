@@ -89,7 +89,7 @@ def test_a_number_that_was_changed_is_noticed(tmp_path, run_folder):
     frame[0, "psnr"] = 99.0
     frame.write_csv(tmp_path / "scores.csv")
     shutil.copy(run_folder / "scores.record.jsonl", tmp_path / "scores.record.jsonl")
-    (note,) = [note for note in read_scores(tmp_path / "scores.csv").notes if "not those of its record" in note]
+    (note,) = [said for said in read_scores(tmp_path / "scores.csv").notes if "numbers differ between" in said]
     assert note.startswith("psnr: 1 numbers")
     assert frame["id"][0] in note
 

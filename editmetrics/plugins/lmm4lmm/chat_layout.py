@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...sample import EditMetricsError
+from ...wording import first_few
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +112,7 @@ class _Source:
     def require_empty(self) -> None:
         if self._left:
             names = sorted(original for original, _ in self._left.values())
-            raise ConversionError(f"{len(names)} tensors have no place in the model: {', '.join(names[:3])}")
+            raise ConversionError(f"{len(names)} tensors have no place in the model: {first_few(names)}")
 
 
 @dataclass(frozen=True)
