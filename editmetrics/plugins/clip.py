@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,51 +30,38 @@ TOKENS = 77
 
 
 class CLIPMetric(EmbeddingMetric):
-    """A metric of CLIP's embeddings. A subclass stores `_model_name`, and `_resizing` where it is not CLIP's own."""
+    """A metric of CLIP's embeddings. A subclass stores `model_name`, and `resizing` if it is not CLIP's own."""
 
-    _model_name: Model
-    _resizing: Resizing = "crop"
     requires = ("open-clip-torch",)
     licence = "MIT (OpenAI's CLIP); the terms of the weights are in 'editmetrics weights list'"
+    model_name: Model
+    resizing: Resizing = "crop"
 
     def identity(self) -> dict[str, Any]:
         return {
             **super().identity(),
-            "architecture": f"open_clip {self._model_name}-quickgelu",
-            "preprocessing": PREPROCESSING[self._resizing],
+            "architecture": self.network_name(),
+            "preprocessing": PREPROCESSING[self.resizing],
         }
 
-    def _architecture(self) -> tuple[str, Callable[[], Any]]:
-        return CHECKPOINTS[self._model_name], lambda: load_model(self._model_name)
+    def checkpoints(self) -> tuple[str, ...]:
+        return (CHECKPOINTS[self.model_name],)
 
-    def _images(self, images: list[Tensor]) -> Tensor:
-        """(N, D): the embeddings of preprocessed images, of unit length."""
-        return each_once(lambda batch: self._network.encode_image(batch, normalize=True), images, self.device)
+    def network_name(self) -> str:
+        return f"open_clip {self.model_name}-quickgelu"  # OpenAI's GELU is x * sigmoid(1.702 x)
 
-    def _texts(self, tokens: list[Tensor]) -> Tensor:
-        """(N, D): the embeddings of texts, of unit length."""
-        return each_once(lambda batch: self._network.encode_text(batch, normalize=True), tokens, self.device)
+    def network(self) -> Any:
+        from open_clip import CLIP, get_model_config
 
+        return CLIP(**get_model_config(f"{self.model_name}-quickgelu"))
 
-def load_model(name: Model) -> Any:
-    """OpenAI's CLIP in open_clip's architecture, on the CPU, in float32, with weights from the weights store.
+    def embed_images(self, images: list[Tensor]) -> Tensor:
+        """Embed preprocessed images: (N, D), of unit length."""
+        return each_once(lambda batch: self.module.encode_image(batch, normalize=True), images, self.device)
 
-    Downloads them at their first use. Raises `WeightsError` when that fails, or their file is not the right one.
-    """
-    import torch
-    from open_clip import CLIP, get_model_config
-
-    from .. import weights
-
-    weights.pull(CHECKPOINTS[name])
-    file = weights.path(CHECKPOINTS[name])
-    with torch.random.fork_rng(devices=[]):  # the random numbers that it starts with are nobody's concern
-        model = CLIP(**get_model_config(f"{name}-quickgelu"))  # OpenAI's GELU is x * sigmoid(1.702 x)
-    try:
-        model.load_state_dict(weights.load_state_dict(file), strict=True)
-    except RuntimeError as error:
-        raise weights.WeightsError(f"{file} does not fit CLIP {name}: {error}") from error
-    return model.requires_grad_(False).eval()
+    def embed_texts(self, tokens: list[Tensor]) -> Tensor:
+        """Embed the tokens of texts: (N, D), of unit length."""
+        return each_once(lambda batch: self.module.encode_text(batch, normalize=True), tokens, self.device)
 
 
 def preprocess(image: Any, resizing: Resizing = "crop") -> Tensor:

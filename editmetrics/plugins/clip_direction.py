@@ -65,34 +65,32 @@ class CLIPDirection(CLIPMetric):
     def __init__(self, *, model: Model = "ViT-L-14", variant: Literal["none", "instruct-pix2pix"] = "none") -> None:
         self.model = model
         self.variant = variant
-        self._model_name = chosen(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
-        self._resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
+        self.model_name: Model = chosen(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
+        self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 
     def prepare(self, sample: Sample) -> dict[str, Any]:
         """Both images (3, 224, 224), float32, both texts' tokens (77,), int64, and notes on texts that were cut."""
         texts = {name: tokenize(getattr(sample, name) or "") for name in ("source_prompt", "prompt")}
         return {
-            **{name: preprocess(getattr(sample, name), self._resizing) for name in ("source", "edited")},
+            **{name: preprocess(getattr(sample, name), self.resizing) for name in ("source", "edited")},
             **{name: tokens for name, (tokens, _) in texts.items()},
             "note": "; ".join(f"{name}: {note}" for name, (_, note) in texts.items() if note),
         }
 
-    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
-        import torch
+    def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        source, edited = self.embed_images([*batch["source"], *batch["edited"]]).chunk(2)
+        before, after = self.embed_texts([*batch["source_prompt"], *batch["prompt"]]).chunk(2)
+        return {
+            "clip_direction": direction_similarity(source, edited, before, after),
+            "images": (edited - source).norm(dim=-1),
+            "texts": (after - before).norm(dim=-1),
+        }
 
-        with torch.inference_mode():
-            images = self._images([item[name] for name in ("source", "edited") for item in batch]).split(len(batch))
-            texts = self._texts([item[name] for name in ("source_prompt", "prompt") for item in batch]).split(
-                len(batch)
-            )
-            moved = {"images": (images[1] - images[0]).norm(dim=-1), "texts": (texts[1] - texts[0]).norm(dim=-1)}
-            values = direction_similarity(*images, *texts).tolist()
-        scores = []
-        for row, (item, value) in enumerate(zip(batch, values, strict=True)):
-            still = [name for name, distance in moved.items() if not distance[row] >= STILL]
-            if still and self.variant == "none":
-                why = f"the two {' and the two '.join(still)} have the same embedding: there is no direction to compare"
-                scores.append(Score.unscored("failed", why))
-            else:
-                scores.append(Score({"clip_direction": value}, details={"note": item["note"]} if item["note"] else {}))
-        return scores
+    def to_score(self, values: dict[str, float], prepared: dict[str, Any]) -> Score:
+        """The cosine; no number where the images or the texts have the same embedding."""
+        similarity = values.pop("clip_direction")
+        still = [name for name, distance in values.items() if not distance >= STILL]
+        if still and self.variant == "none":
+            reason = f"the two {' and the two '.join(still)} have the same embedding: there is no direction to compare"
+            return Score.unscored("failed", reason)
+        return super().to_score({"clip_direction": similarity}, prepared)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Against, Region
 from ..bases.variants import Variants, chosen
-from ..sample import Dimension, Sample, Score
+from ..sample import Dimension
 from .clip import MEAN, CLIPMetric, Model, Resizing, preprocess
-from .embeddings import seen_region
+from .embeddings import ImageSimilarity, seen_region
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 VARIANTS: Variants = {
@@ -19,7 +20,7 @@ VARIANTS: Variants = {
 }
 
 
-class CLIPImage(CLIPMetric):
+class CLIPImage(CLIPMetric, ImageSimilarity):
     """Cosine of the CLIP embeddings of the edited image and its source (CLIP-I), in [-1, 1]; 1 is the same.
 
     cos(E(source), E(edited)), with OpenAI's CLIP and its own preprocessing: the shorter side to 224 pixels, the central
@@ -44,8 +45,6 @@ class CLIPImage(CLIPMetric):
     """
 
     name, version = "clip_image", 1
-    needs = frozenset({"edited"})
-    uses = frozenset({"source", "reference", "mask"})
     dimensions = (Dimension("clip_image", low=-1, high=1, primary=True, description="likeness of content"),)
     paper = "Radford et al., Learning transferable visual models from natural language supervision, ICML 2021"
 
@@ -62,29 +61,12 @@ class CLIPImage(CLIPMetric):
         self.region = region
         self.variant = variant
         options = chosen(self, VARIANTS)
-        self._model_name, self._against = options["model"], options["against"]
-        self._resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
+        self.model_name, self.compared_with = options["model"], options["against"]
+        self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 
-    def required(self) -> frozenset[str]:
-        return frozenset({"edited", self._against} | ({"mask"} if self.region != "whole" else set()))
+    def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
+        return preprocess(seen_region(pixels, mask, self.region, MEAN, 1.0), self.resizing)
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Both images (3, 224, 224), float32."""
-        return {
-            "edited": self._seen(sample.edited, sample),
-            "other": self._seen(getattr(sample, self._against), sample),
-        }
-
-    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
-        import torch
-
-        with torch.inference_mode():
-            found = self._images([item[name] for name in ("edited", "other") for item in batch])
-            values = (found[: len(batch)] * found[len(batch) :]).sum(-1).tolist()
-        return [Score({"clip_image": value}) for value in values]
-
-    def _seen(self, image: Any, sample: Sample) -> Tensor:
-        from ..images import eight_bits, read_image
-
-        pixels = eight_bits(read_image(image))
-        return preprocess(seen_region(pixels, sample.mask, self.region, MEAN, 1.0), self._resizing)
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        edited, other = self.embed_images([*batch["edited"], *batch["other"]]).chunk(2)
+        return (edited * other).sum(-1)

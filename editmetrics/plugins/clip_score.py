@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt
 
-from ..sample import Dimension, EditMetricsError, Sample, Score
+from ..sample import Dimension, EditMetricsError, Sample
 from .clip import CLIPMetric, Model, preprocess, tokenize
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def clip_score(images: Tensor, tokens: Tensor, model: Any, scale: float = 2.5) -
     scale * max(cos(E_image, E_text), 0)
 
     where E are CLIP's embeddings. `images`: (N, 3, 224, 224), as CLIP's preprocessing leaves them. `tokens`: (N, 77),
-    int64. `model`: an `open_clip` model, as `load_model` gives it. Returns (N,), one value per pair. Differentiable in
-    the images where the cosine is positive.
+    int64. `model`: an `open_clip` model, as `CLIPScore.read_network` gives it. Returns (N,), one value per pair.
+    Differentiable in the images where the cosine is positive.
 
     Source: Hessel et al., CLIPScore: a reference-free evaluation metric for image captioning, EMNLP 2021, section 3
     (w = 2.5).
@@ -86,7 +86,7 @@ class CLIPScore(CLIPMetric):
         self.model = model
         self.template = template
         self.scale = scale
-        self._model_name = model
+        self.model_name: Model = model
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """From 0 to the option `scale`."""
@@ -100,11 +100,5 @@ class CLIPScore(CLIPMetric):
         tokens, note = tokenize(self.template.replace("{prompt}", sample.prompt or ""))
         return {"image": preprocess(sample.edited), "tokens": tokens, "note": note}
 
-    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
-        import torch
-
-        with torch.inference_mode():
-            images, texts = self._images([item["image"] for item in batch]), self._texts([i["tokens"] for i in batch])
-            values = _stretched(images, texts, self.scale).tolist()
-        notes = [{"note": item["note"]} if item["note"] else {} for item in batch]
-        return [Score({"clip_score": value}, details=note) for value, note in zip(values, notes, strict=True)]
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        return _stretched(self.embed_images(batch["image"]), self.embed_texts(batch["tokens"]), self.scale)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Region, with_border
 from ..bases.variants import Variants, chosen
-from ..sample import Dimension, Sample, Score
+from ..sample import Dimension, Sample
 from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize
 from .embeddings import seen_region
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VARIANTS: Variants = {"magicbrush": {"model": "ViT-B-32"}, "pie-bench": {"model": "ViT-L-14"}}
 
@@ -56,7 +59,7 @@ class CLIPText(CLIPMetric):
         self.model = model
         self.region = region
         self.variant = variant
-        self._model_name = chosen(self, VARIANTS)["model"]
+        self.model_name: Model = chosen(self, VARIANTS)["model"]
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """A cosine; from 0 to 100 for PIE-Bench's script."""
@@ -82,12 +85,6 @@ class CLIPText(CLIPMetric):
             "note": note,
         }
 
-    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
-        import torch
-
-        with torch.inference_mode():
-            images, texts = self._images([item["image"] for item in batch]), self._texts([i["tokens"] for i in batch])
-            cosines = (images * texts).sum(-1)
-            values = (100 * cosines.clamp(min=0) if self.variant == "pie-bench" else cosines).tolist()
-        notes = [{"note": item["note"]} if item["note"] else {} for item in batch]
-        return [Score({"clip_text": value}, details=note) for value, note in zip(values, notes, strict=True)]
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        cosines = (self.embed_images(batch["image"]) * self.embed_texts(batch["tokens"])).sum(-1)
+        return 100 * cosines.clamp(min=0) if self.variant == "pie-bench" else cosines

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.network import HasNetwork
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -23,25 +25,23 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, on which it was trained."""
 
 
-def load_model(name: Model) -> Any:
-    """DINO in timm's architecture, on the CPU, in float32, with weights from the weights store.
+class DINOMetric(HasNetwork):
+    """A metric with a DINO: a subclass stores which one as `model_name`."""
 
-    Downloads them at their first use. Raises `WeightsError` when that fails, or their file is not the right one.
-    """
-    import timm
-    import torch
+    requires = ("timm",)
+    model_name: Model
+    licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"
 
-    from .. import weights
+    def checkpoints(self) -> tuple[str, ...]:
+        return (CHECKPOINTS[self.model_name],)
 
-    weights.pull(CHECKPOINTS[name])
-    file = weights.path(CHECKPOINTS[name])
-    with torch.random.fork_rng(devices=[]):  # the random numbers that it starts with are nobody's concern
-        model = timm.create_model(ARCHITECTURES[name], pretrained=False, num_classes=0)
-    try:
-        model.load_state_dict(weights.load_state_dict(file), strict=True)
-    except RuntimeError as error:
-        raise weights.WeightsError(f"{file} does not fit DINO {name}: {error}") from error
-    return model.requires_grad_(False).eval()
+    def network_name(self) -> str:
+        return f"timm {ARCHITECTURES[self.model_name]}"
+
+    def network(self) -> Any:
+        import timm
+
+        return timm.create_model(ARCHITECTURES[self.model_name], pretrained=False, num_classes=0)
 
 
 def normalized(images: Tensor) -> Tensor:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Against, Region
 from ..bases.variants import chosen
-from ..sample import Dimension, Sample, Score
-from .dino import CHECKPOINTS, IMAGE_SIZE, MEAN, Model, load_model, normalized
-from .embeddings import EmbeddingMetric, each_once, seen_region
+from ..sample import Dimension
+from .dino import IMAGE_SIZE, MEAN, DINOMetric, Model, normalized
+from .embeddings import ImageSimilarity, each_once, seen_region
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 RESIZED = 256
@@ -21,7 +21,7 @@ PREPROCESSING = (
 )
 
 
-class DINOImage(EmbeddingMetric):
+class DINOImage(DINOMetric, ImageSimilarity):
     """Cosine of the DINO embeddings of the edited image and its source, in [-1, 1]; 1 is the same.
 
     cos(E(source), E(edited)), where E is the class token after DINO's last layer. Images are seen as in DINO's own
@@ -45,12 +45,8 @@ class DINOImage(EmbeddingMetric):
     """
 
     name, version = "dino_image", 1
-    needs = frozenset({"edited"})
-    uses = frozenset({"source", "reference", "mask"})
     dimensions = (Dimension("dino_image", low=-1, high=1, primary=True, description="likeness of content and looks"),)
     paper = "Caron et al., Emerging properties in self-supervised vision transformers, ICCV 2021, arXiv:2104.14294"
-    licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"
-    requires = ("timm",)
 
     def __init__(
         self,
@@ -65,40 +61,19 @@ class DINOImage(EmbeddingMetric):
         self.region = region
         self.variant = variant
         options = chosen(self, {"magicbrush": {"model": "ViT-S-16", "against": "reference"}})
-        self._model_name: Model = options["model"]
-        self._against: Against = options["against"]
-
-    def required(self) -> frozenset[str]:
-        return frozenset({"edited", self._against} | ({"mask"} if self.region != "whole" else set()))
+        self.model_name, self.compared_with = options["model"], options["against"]
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "preprocessing": PREPROCESSING}
 
-    def _architecture(self) -> tuple[str, Callable[[], Any]]:
-        return CHECKPOINTS[self._model_name], lambda: load_model(self._model_name)
+    def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
+        return preprocess(seen_region(pixels, mask, self.region, MEAN, IMAGE_SIZE / RESIZED))
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Both images (3, 224, 224), float32."""
-        return {
-            "edited": self._seen(sample.edited, sample),
-            "other": self._seen(getattr(sample, self._against), sample),
-        }
-
-    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
-        import torch
+    def forward(self, batch: dict[str, Any]) -> Tensor:
         import torch.nn.functional as F
 
-        with torch.inference_mode():
-            images = [item[name] for name in ("edited", "other") for item in batch]
-            found = each_once(self._network, images, self.device)
-            values = F.cosine_similarity(found[: len(batch)], found[len(batch) :]).tolist()
-        return [Score({"dino_image": value}) for value in values]
-
-    def _seen(self, image: Any, sample: Sample) -> Tensor:
-        from ..images import eight_bits, read_image
-
-        pixels = eight_bits(read_image(image))
-        return preprocess(seen_region(pixels, sample.mask, self.region, MEAN, IMAGE_SIZE / RESIZED))
+        embeddings = each_once(self.module, [*batch["edited"], *batch["other"]], self.device)
+        return F.cosine_similarity(*embeddings.chunk(2))
 
 
 def preprocess(pixels: Any) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
+from ..bases.network import HasNetwork
 from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
 from ..sample import Dimension
-from .dino import DEVIATION, MEAN
+from .dino import normalized
+from .lpips import sliced_features
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,9 +36,9 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     position's cell that the mask covers. A position sees some way beyond its cell, which normalised convolution cannot
     undo: the edited image first gets the source's pixels outside the mask (see `pixels.same_outside`).
 
-    `source`, `edited`: (N, 3, H, W), RGB in [0, 1], of at least 16 x 16 pixels. `network`: as `load_network` gives it.
-    `mask`: (N, 1, H, W), bool or weights of at least 0. Returns (N,). Raises `SampleError` for smaller images and for
-    an empty mask. Differentiable.
+    `source`, `edited`: (N, 3, H, W), RGB in [0, 1], of at least 16 x 16 pixels. `network`: as `DISTS.read_network`
+    gives it. `mask`: (N, 1, H, W), bool or weights of at least 0. Returns (N,). Raises `SampleError` for smaller images
+    and for an empty mask. Differentiable.
 
     Source: Ding et al., Image quality assessment: unifying structure and texture similarity, TPAMI 2022,
     with the constants of the authors' code.
@@ -81,47 +83,30 @@ def channel_means(maps: Tensor, weights: Tensor | None) -> Tensor:
     return region_mean(planes, repeated).view(items, channels)
 
 
-def load_network() -> Any:
-    """VGG-16 with L2 pooling, and the weights of its channels, on the CPU: a module from images to six feature maps.
-
-    Downloads both at their first use. Raises `WeightsError` when that fails, or a file is not the right one.
-    """
+def build_network() -> Any:
+    """VGG-16 with L2 pooling, and places for the weights of its channels: a module from images to six feature maps."""
     import torch
     from torch import nn
     from torchvision.models import vgg16
 
-    from .. import weights
-
-    for name in (BACKBONE, WEIGHTS):
-        weights.pull(name)
-    backbone, channels = weights.load_state_dict(weights.path(BACKBONE)), weights.load_state_dict(weights.path(WEIGHTS))
-    with torch.device("meta"):  # no numbers are drawn for what is loaded next
-        features = vgg16(weights=None).features
-    tensors = {name[len("features.") :]: tensor for name, tensor in backbone.items() if name.startswith("features.")}
-    try:
-        features.load_state_dict(tensors, assign=True)
-        alpha, beta = (channels[name].float().flatten().split(CHANNELS) for name in ("alpha", "beta"))
-    except (RuntimeError, KeyError) as error:
-        raise weights.WeightsError(
-            f"{weights.path(BACKBONE)} and {weights.path(WEIGHTS)} do not fit DISTS: {type(error).__name__}: {error}"
-        ) from error
-
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            features = vgg16(weights=None).features
             starts = (0, *(stage + 1 for stage in STAGES[:-1]))
             self.stages = nn.ModuleList(features[start:stop] for start, stop in zip(starts, STAGES, strict=True))
-            self.alpha, self.beta = nn.ParameterList(alpha), nn.ParameterList(beta)
+            self.alpha, self.beta = (nn.ParameterList(torch.empty(count) for count in CHANNELS) for _ in range(2))
 
         def forward(self, images: Tensor) -> list[Tensor]:
             maps = [images]
-            state = (images - images.new_tensor(MEAN)[:, None, None]) / images.new_tensor(DEVIATION)[:, None, None]
+            state = normalized(images)
             for number, stage in enumerate(self.stages):
                 state = stage(l2_pool(state) if number else state)
                 maps.append(state)
             return maps
 
-    return Network().requires_grad_(False).eval()
+    with torch.device("meta"):
+        return Network()
 
 
 def l2_pool(maps: Tensor) -> Tensor:
@@ -156,7 +141,7 @@ def scaled(images: Tensor, scale: Scale) -> Tensor:
     return F.interpolate(images, size=size, mode="bilinear", antialias=True)
 
 
-class DISTS(FullReference):
+class DISTS(HasNetwork, FullReference):
     """Deep image structure and texture similarity of the edited image to the source, a distance in [0, 1]; 0 is same.
 
     1 minus a weighted sum of the similarities of means (texture) and of correlations (structure) of each channel of the
@@ -186,21 +171,26 @@ class DISTS(FullReference):
     )
     licence = "MIT (code and weights of the channels); VGG's terms are in 'editmetrics weights list'"
     requires = ("torchvision",)
-    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
 
     def __init__(self, *, scale: Scale = "256", **shared: Any) -> None:
         super().__init__(**shared)
         self.scale = scale
-        self._network: Any = None
 
     def checkpoints(self) -> tuple[str, ...]:
         return (BACKBONE, WEIGHTS)
 
-    def load(self) -> None:
-        super().load()
-        if self._network is None:
-            self._network = load_network()
-        self._network.to(self.device)
+    def network_name(self) -> str:
+        return self.name
+
+    def network(self) -> Any:
+        return build_network()
+
+    def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Torchvision's features, and the weights of channels, which have one row for all stages."""
+        backbone, channels = files
+        stages = {f"stages.{name}": tensor for name, tensor in sliced_features(network.stages, backbone).items()}
+        rows = {name: channels[name].flatten().split(CHANNELS) for name in ("alpha", "beta")}
+        return stages | {f"{name}.{stage}": row for name, split in rows.items() for stage, row in enumerate(split)}
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         source, edited = scaled(source, self.scale), scaled(edited, self.scale)
@@ -209,4 +199,4 @@ class DISTS(FullReference):
 
             height, width = source.shape[-2:]
             mask = F.adaptive_avg_pool2d(mask.to(source.dtype), (height, width))
-        return dists(source, edited, self._network, mask)
+        return dists(source, edited, self.module, mask)

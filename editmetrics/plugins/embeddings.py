@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..metric import Metric, pick_device
-from ..sample import SampleError
+from ..bases.network import NetworkMetric
+from ..sample import Sample, SampleError
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ..bases.full_reference import Region
+    from ..bases.full_reference import Against, Region
 
 
-class EmbeddingMetric(Metric):
-    """A metric of a network's embeddings. All that compute on one device with the same weights share the network.
-
-    A subclass gives `_architecture`, a name and a function that makes the network with its weights on the CPU.
-    """
-
-    _network: Any = None
-    _network_device: str | None = None
-
-    def _architecture(self) -> tuple[str, Callable[[], Any]]:
-        """The checkpoint of the network, and what loads it on the CPU; the checkpoint is on this machine by then."""
-        raise NotImplementedError
-
-    def checkpoints(self) -> tuple[str, ...]:
-        return (self._architecture()[0],)
-
-    def load(self) -> None:
-        self.device = pick_device(self.device)
-        if self._network_device != self.device:
-            name, make = self._architecture()
-            self._network, self._network_device = network(name, make, self.device), self.device
+class EmbeddingMetric(NetworkMetric):
+    """A metric of a network's embeddings: `forward` gets prepared images in a list, for `each_once`."""
 
     def fields(self) -> frozenset[str]:
         """Those that it requires: a field that no option asks for changes no number."""
@@ -44,17 +26,35 @@ class EmbeddingMetric(Metric):
     def batch_key(self, prepared: dict[str, Any]) -> None:
         return None  # all have one size
 
+    def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Each field of the prepared samples as a list, on the CPU."""
+        return {name: [item[name] for item in batch] for name in batch[0]}
 
-def network(checkpoint: str, make: Callable[[], Any], device: str) -> Any:
-    """The network of `checkpoint` on `device`: the same one for as long as anybody holds it. `make` loads it."""
-    import json
 
-    from .. import weights
-    from ..mllm.loading import shared
+class ImageSimilarity(EmbeddingMetric):
+    """The cosine of the embeddings of the edited image and another one; a subclass gives `see` and `forward`.
 
-    weights.pull(checkpoint)
-    digests = json.dumps(weights.checksums([checkpoint]), sort_keys=True)
-    return shared((checkpoint, digests, device), lambda: make().to(device))
+    It stores the option `region`, and as `compared_with` the field of the other image.
+    """
+
+    needs = frozenset({"edited"})
+    uses = frozenset({"source", "reference", "mask"})
+    region: Region
+    compared_with: Against
+
+    @abstractmethod
+    def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
+        """Preprocess an image (H, W, 3), uint8."""
+
+    def required(self) -> frozenset[str]:
+        return frozenset({"edited", self.compared_with} | ({"mask"} if self.region != "whole" else set()))
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Both images, preprocessed."""
+        from ..images import eight_bits, read_image
+
+        images = {"edited": sample.edited, "other": getattr(sample, self.compared_with)}
+        return {name: self.see(eight_bits(read_image(image)), sample.mask) for name, image in images.items()}
 
 
 def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], device: Any) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
+from ..bases.network import HasNetwork
 from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
 from ..bases.variants import chosen
 from ..sample import Dimension
@@ -32,7 +33,7 @@ def lpips(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     gets the source's pixels outside the mask, which are then the surroundings of both (see `pixels.same_outside`).
 
     `source`, `edited`: (N, 3, H, W), RGB in [0, 1], with H and W at least 31 for alex, 16 for vgg, 17 for squeeze.
-    `network`: an `lpips.LPIPS`, as `load_network` gives it. `mask`: (N, 1, H, W), bool or weights of at least 0.
+    `network`: an `lpips.LPIPS`, as `LPIPS.read_network` gives it. `mask`: (N, 1, H, W), bool or weights of at least 0.
     Returns (N,), one value per pair. Raises `SampleError` for smaller images and for an empty mask. Differentiable.
 
     Source: Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018, eq. 1.
@@ -40,7 +41,7 @@ def lpips(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     >>> import torch
     >>> from editmetrics.testing import offline_weights
     >>> with offline_weights(["lpips-squeezenet"]):
-    ...     network = load_network("squeeze")
+    ...     network = LPIPS(net="squeeze").read_network()
     >>> lpips(torch.zeros(2, 3, 32, 32), torch.zeros(2, 3, 32, 32), network)
     tensor([0., 0.])
     """
@@ -59,36 +60,7 @@ def lpips(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     return distance
 
 
-def load_network(net: Net) -> Any:
-    """The network of `lpips`, on the CPU: the backbone from the weights store, the channels' weights from the package.
-
-    Downloads the backbone at its first use. Raises `WeightsError` when that fails, or its file is not the right one.
-    """
-    import warnings
-
-    import torch
-    from lpips import LPIPS as Network  # noqa: N811
-
-    from .. import weights
-
-    weights.pull(CHECKPOINTS[net])
-    file = weights.path(CHECKPOINTS[net])
-    backbone, heads = weights.load_state_dict(file), weights.load_state_dict(_heads_file(net))
-    with warnings.catch_warnings(), torch.device("meta"):  # no numbers are drawn for what is loaded next
-        warnings.filterwarnings("ignore", "The parameter 'pretrained'|Arguments other than a weight enum")
-        network = Network(net=net, pretrained=False, pnet_rand=True, verbose=False)
-    features = {name[len("features.") :]: tensor for name, tensor in backbone.items() if name.startswith("features.")}
-    # the package cuts torchvision's `features` into slices, in which each layer keeps its number: slice2.3.weight
-    sliced = {name.partition(".")[2]: name for name in network.net.state_dict()}
-    try:
-        network.net.load_state_dict({sliced.get(name, name): features[name] for name in features}, assign=True)
-    except RuntimeError as error:
-        raise weights.WeightsError(f"{file} does not fit the {net} network of lpips: {error}") from error
-    network.lins.load_state_dict({name[len("lin") :]: tensor for name, tensor in heads.items()}, assign=True)
-    return network.requires_grad_(False).eval()
-
-
-class LPIPS(FullReference):
+class LPIPS(HasNetwork, FullReference):
     """Learned perceptual image patch similarity of the edited image to the source, a distance; lower is closer.
 
     The squared difference of a network's features, scaled to unit length, weighted per channel as people judge patches,
@@ -116,7 +88,6 @@ class LPIPS(FullReference):
     paper = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018"
     licence = "BSD-2-Clause (code and heads); the backbones' terms are in 'editmetrics weights list'"
     requires = ("lpips", "torchvision")
-    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
 
     def __init__(
         self,
@@ -130,7 +101,6 @@ class LPIPS(FullReference):
         self.variant = variant
         self.black_outside = variant == "pie-bench"
         self._net: Net = chosen(self, {"pie-bench": {"net": "squeeze"}})["net"]
-        self._network: Any = None
 
     def checkpoints(self) -> tuple[str, ...]:
         return (CHECKPOINTS[self._net],)
@@ -143,14 +113,43 @@ class LPIPS(FullReference):
             "heads": {f"lpips/weights/v0.1/{self._net}.pth": weights.sha256(_heads_file(self._net))},
         }
 
-    def load(self) -> None:
-        super().load()
-        if self._network is None:
-            self._network = load_network(self._net)
-        self._network.to(self.device)
+    def network_name(self) -> str:
+        return f"lpips {self._net}"
+
+    def network(self) -> Any:
+        import warnings
+
+        import torch
+        from lpips import LPIPS as Network  # noqa: N811
+
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.filterwarnings("ignore", "The parameter 'pretrained'|Arguments other than a weight enum")
+            return Network(net=self._net, pretrained=False, pnet_rand=True, verbose=False)
+
+    def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Torchvision's features, the package's weights of channels, and the scaling of pixels, which has no file."""
+        from .. import weights
+
+        heads = weights.load_state_dict(_heads_file(self._net))
+        return {
+            **{f"net.{name}": tensor for name, tensor in sliced_features(network.net, files[0]).items()},
+            **heads,  # the same modules stand in a list as well:
+            **{name.replace("lin", "lins.", 1): tensor for name, tensor in heads.items()},
+            **{name: tensor for name, tensor in network.state_dict().items() if name.startswith("scaling_layer.")},
+        }
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
-        return lpips(source, edited, self._network, mask)
+        return lpips(source, edited, self.module, mask)
+
+
+def sliced_features(network: Any, file: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Torchvision's `features`, named as in a network that cuts them into slices whose layers keep their numbers.
+
+    "features.3.weight" becomes "slice2.3.weight", say. A tensor without a layer in `network` keeps its name.
+    """
+    slices = {name.partition(".")[2]: name for name in network.state_dict()}
+    features = {name.removeprefix("features."): tensor for name, tensor in file.items() if name.startswith("features.")}
+    return {slices.get(name, name): tensor for name, tensor in features.items()}
 
 
 def _heads_file(net: Net) -> Path:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_shapes, same_outside
 from ..sample import Dimension, SampleError
-from .dino import CHECKPOINTS, IMAGE_SIZE, last_keys, load_model, normalized
+from .dino import IMAGE_SIZE, DINOMetric, Model, last_keys, normalized
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MODEL: Literal["ViT-B-8"] = "ViT-B-8"
 PREPROCESSING = "RGB in [0, 1], to 224 x 224 (antialiased bilinear), ImageNet's normalisation"
 
 
@@ -29,17 +28,17 @@ def structure_distance(
     covers; the class token, which stands for the whole image, is left out. Attention reaches across the whole image:
     the edited image first gets the source's pixels outside the mask (see `pixels.same_outside`).
 
-    `source`, `edited`: (N, 3, H, W), RGB in [0, 1]. `network`: as `dino.load_model` gives it. `mask`: (N, 1, H, W),
-    bool or weights of at least 0. `levels`: what pixels are multiplied by before they are normalised (PIE-Bench: 255).
-    Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask, and for
-    keys that are not finite or have no direction. Differentiable.
+    `source`, `edited`: (N, 3, H, W), RGB in [0, 1]. `network`: as `StructureDistance.read_network` gives it. `mask`:
+    (N, 1, H, W), bool or weights of at least 0. `levels`: factor of the pixels before normalisation (PIE-Bench: 255).
+    Returns (N,), in [0, 4]. Raises `SampleError` for an empty mask, and for keys that are not finite or have no
+    direction. Differentiable.
 
     Source: Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022 (as a loss).
 
     >>> import torch
     >>> from editmetrics.testing import offline_weights
     >>> with offline_weights(["dino-vit-b-8"]):
-    ...     network = load_model("ViT-B-8")
+    ...     network = StructureDistance().read_network()
     >>> image = torch.rand(1, 3, 64, 64)
     >>> structure_distance(image, image, network)
     tensor([0.])
@@ -71,7 +70,7 @@ def structure_distance(
     return (difference[:, 1:, 1:] * pairs).sum((1, 2)) / area.square()
 
 
-class StructureDistance(FullReference):
+class StructureDistance(DINOMetric, FullReference):
     """Structure distance of the edited image from the source, a mean square in [0, 4]; lower is closer.
 
     mean over i, j of (S_ij(source) - S_ij(edited))², where S_ij is the cosine of the keys of tokens i and j in the last
@@ -95,30 +94,18 @@ class StructureDistance(FullReference):
     """
 
     name, version = "structure_distance", 2
+    model_name: Model = "ViT-B-8"
     dimensions = (Dimension("structure_distance", low=0, high=4, higher_is_better=False, primary=True),)
     paper = "Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, arXiv:2201.00424"
-    licence = "Apache-2.0 (DINO); the terms of the weights are in 'editmetrics weights list'"
-    requires = ("timm",)
-    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
 
     def __init__(self, *, variant: Literal["none", "pie-bench"] = "none", **shared: Any) -> None:
         super().__init__(**shared)
         self.variant = variant
         self.black_outside = variant == "pie-bench"
-        self._network: Any = None
-
-    def checkpoints(self) -> tuple[str, ...]:
-        return (CHECKPOINTS[MODEL],)
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "preprocessing": PREPROCESSING}
 
-    def load(self) -> None:
-        super().load()
-        if self._network is None:
-            self._network = load_model(MODEL)
-        self._network.to(self.device)
-
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         levels = 255.0 if self.variant == "pie-bench" else 1.0
-        return structure_distance(source, edited, self._network, mask, levels=levels)
+        return structure_distance(source, edited, self.module, mask, levels=levels)

@@ -166,12 +166,12 @@ def test_metrics_share_one_network_and_encode_a_source_once(monkeypatch):
     first, second = (create_metric(name, device="cpu") for name in ("clip_image", "clip_text"))
     first.load()
     second.load()
-    assert first._network is second._network
+    assert first._module is second._module
     source, edited = pairs()["pasted"]
     counts = []
-    encode = first._network.encode_image
+    encode = first._module.encode_image
     monkeypatch.setattr(
-        first._network,
+        first._module,
         "encode_image",
         lambda batch, **options: (counts.append(len(batch)), encode(batch, **options))[1],
     )

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from editmetrics import Sample, SampleError, create_metric, weights
-from editmetrics.plugins.lpips import CHECKPOINTS, SMALLEST, load_network, lpips
+from editmetrics.plugins.lpips import CHECKPOINTS, LPIPS, SMALLEST, lpips
 from editmetrics.scoring.plan import Column
 from tests.random_checkpoints import write_random_checkpoint
 
@@ -48,7 +48,7 @@ def _random_weights(backbones):
 
 @cache
 def network(net):
-    return load_network(net)
+    return LPIPS(net=net).read_network()
 
 
 @cache
@@ -170,7 +170,10 @@ def test_one_value_per_pair_whatever_the_batch(photographs):
 
 def test_it_can_be_a_loss(photographs):
     """The derivative along a direction is the slope of the value along it."""
-    squeeze, (source, edited) = load_network("squeeze").double(), (tensors(image).double() for image in photographs[1])
+    squeeze, (source, edited) = (
+        LPIPS(net="squeeze").read_network().double(),
+        (tensors(image).double() for image in photographs[1]),
+    )
     step = torch.randn(edited.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     edited.requires_grad_()
     (gradient,) = torch.autograd.grad(lpips(source, edited, squeeze).sum(), edited)
@@ -196,6 +199,6 @@ def test_weights_that_are_not_here_are_a_clear_error(tmp_path, photographs):
 
 def test_weights_of_another_network_are_refused(backbones, tmp_path):
     (tmp_path / "alexnet-owt-7be5be79.pth").write_bytes((backbones / "squeezenet1_1-b8a52dc0.pth").read_bytes())
-    refused = pytest.raises(weights.WeightsError, match="does not fit the alex network")
+    refused = pytest.raises(weights.WeightsError, match="does not fit the network of lpips")
     with weights.substitute("lpips-alexnet", tmp_path), refused:
-        load_network("alex")
+        create_metric("lpips").load()

@@ -179,9 +179,9 @@ def test_an_embedding_without_direction_is_like_nothing(samples):
     """The cosine of a vector of zeros is 0 by the formula, and no score."""
     metric = create_metric("dino_image", device="cpu")
     metric.load()
-    network = metric._network
+    network = metric._module
     for change in (lambda found: 0 * found, lambda found: 1e30 * found):
-        metric._network = lambda images, change=change: change(network(images))
+        metric._module = lambda images, change=change: change(network(images))
         (score,) = metric.score(samples[:1])
         assert score.status == "failed"
         assert "embedding is all zeros, or too large" in score.reason

@@ -45,7 +45,7 @@ def test_lpips_is_the_squeeze_network_on_blackened_images():
         metric = create_metric("lpips:variant=pie-bench,region=outside", device="cpu")
         assert metric.checkpoints() == ("lpips-squeezenet",)
         score = float(metric(source, edited, mask=mask))
-        network = metric._network  # the package's own module, here called as its documentation says
+        network = metric._module  # the package's own module, here called as its documentation says
         with torch.no_grad():
             expected = float(network(theirs * 2 - 1, original * 2 - 1))
     assert score == pytest.approx(expected, rel=1e-5)

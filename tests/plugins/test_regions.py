@@ -60,8 +60,6 @@ def metrics():
             key = spec, region
             if key not in made:
                 made[key] = create_metric(f"{spec}{',' if ':' in spec else ':'}region={region}", device="cpu")
-                if spec in NETWORKS and (spec, "inside") in made:
-                    made[key]._network = made[spec, "inside"]._network
                 made[key].load()
             return made[key]
 

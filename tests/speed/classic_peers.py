@@ -67,9 +67,9 @@ def ours(device: str) -> dict[str, Call]:
         return dists.dists(dists.scaled(source, "piq"), dists.scaled(edited, "piq"), network)
 
     return calls | {
-        "lpips": with_network(partial(lpips.load_network, "alex"), lpips.lpips),
-        "dists": with_network(dists.load_network, dists.dists),
-        "dists 256": with_network(dists.load_network, scaled),
+        "lpips": with_network(lpips.LPIPS().read_network, lpips.lpips),
+        "dists": with_network(dists.DISTS().read_network, dists.dists),
+        "dists 256": with_network(dists.DISTS().read_network, scaled),
     }
 
 

@@ -1,0 +1,161 @@
+"""`NetworkMetric`, the base of metrics that run a network, and `HasNetwork`, for those with another base as well."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..metric import Metric, pick_device
+from ..sample import EditMetricsError, Sample, Score
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+class HasNetwork(Metric):
+    """A metric with a network whose weights are entries of the weights registry.
+
+    A subclass names the entries in `checkpoints`, builds the architecture in `network`, and uses it as `self.module`.
+    This class downloads and verifies the weights, loads them strictly, and puts the network on the device in float32
+    and evaluation mode. No random number is drawn from the caller's generator. Combined with another base it comes
+    first: `class LPIPS(HasNetwork, FullReference)`.
+    """
+
+    concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
+    _module: Any = None
+    _module_device: str | None = None
+
+    @abstractmethod
+    def network(self) -> Module:
+        """Build the architecture on the CPU; its weights are loaded afterwards.
+
+        `with torch.device("meta")` saves the time of random weights, where the checkpoints hold every tensor.
+        """
+
+    @abstractmethod
+    def checkpoints(self) -> tuple[str, ...]:
+        """Names of the entries of the weights registry that the network is loaded from, each with one file."""
+
+    def tensors(self, network: Module, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the network's `state_dict` from the tensors of the checkpoints' files; by default the only file's."""
+        (state,) = files
+        return state
+
+    def network_name(self) -> str:
+        """Name what `network` builds: metrics with equal names, weights and device share one network in memory."""
+        return f"{type(self).__module__}.{type(self).__qualname__} {self.number_options}"
+
+    @property
+    def module(self) -> Any:
+        """The network on the metric's device; `load` puts it there."""
+        if self._module is None:
+            raise EditMetricsError(f"{self.name} has no network yet: call load() first")
+        return self._module
+
+    def load(self) -> None:
+        from .. import weights
+        from ..mllm.loading import shared
+
+        self.device = device = pick_device(self.device)
+        if self._module_device == device:
+            return
+        for name in self.checkpoints():
+            weights.pull(name)
+        digests = json.dumps(weights.checksums(self.checkpoints()), sort_keys=True)
+        key = (self.network_name(), digests, device)
+        self._module, self._module_device = shared(key, lambda: self.read_network().to(device)), device
+
+    def read_network(self) -> Module:
+        """Return the network on the CPU with its weights, which are downloaded at their first use.
+
+        Raises `WeightsError` when the download fails, a file is damaged, or its tensors do not fit the network.
+        """
+        import torch
+
+        from .. import weights
+
+        for name in self.checkpoints():
+            weights.pull(name)
+        paths = [weights.path(name) for name in self.checkpoints()]
+        files = [weights.load_state_dict(path) for path in paths]
+        with torch.random.fork_rng(devices=[]):
+            network = self.network()
+        try:
+            network.load_state_dict(self.tensors(network, *files), strict=True, assign=True)
+        except (RuntimeError, KeyError, ValueError) as error:
+            names = " and ".join(map(str, paths))
+            verb = "does" if len(paths) == 1 else "do"
+            raise weights.WeightsError(
+                f"{names} {verb} not fit the network of {self.label}: {type(error).__name__}: {error}"
+            ) from error
+        return network.float().requires_grad_(False).eval()
+
+
+class NetworkMetric(HasNetwork):
+    """Base of the metrics that run a network on prepared samples.
+
+    A subclass gives `name`, `version`, `dimensions`, `checkpoints`, `network` and `forward`; and `prepare` where the
+    network wants more than the edited image at its own size. This class does what `HasNetwork` does, stacks a batch on
+    the device, and makes the scores.
+
+    >>> from editmetrics import Dimension
+    >>> from editmetrics.testing import offline_weights
+    >>> class MeanFeature(NetworkMetric):
+    ...     name, version = "mean_feature", 1
+    ...     dimensions = (Dimension("mean_feature", low=0, primary=True),)
+    ...     def checkpoints(self):
+    ...         return ("lpips-squeezenet",)
+    ...     def network(self):
+    ...         from torchvision.models import squeezenet1_1
+    ...         return squeezenet1_1().features
+    ...     def tensors(self, network, file):  # the file has the classifier as well
+    ...         return {name[9:]: tensor for name, tensor in file.items() if name.startswith("features.")}
+    ...     def forward(self, batch):
+    ...         return self.module(batch["edited"]).mean((1, 2, 3))
+    >>> with offline_weights(["lpips-squeezenet"]):
+    ...     MeanFeature()("docs/examples/edited/cat.jpg").ok
+    True
+    """
+
+    @abstractmethod
+    def forward(self, batch: dict[str, Any]) -> Tensor | dict[str, Tensor]:
+        """One number per sample, (N,): a tensor for the only dimension, or one for each dimension by name.
+
+        `batch` holds what `prepare` returns: tensors stacked on the device, anything else as a list. Runs without
+        gradients.
+        """
+
+    def prepare(self, sample: Sample) -> dict[str, Any]:
+        """The edited image (3, H, W), float32 in [0, 1]. A text under "note" becomes a note in the score's details."""
+        from ..images import read_image, to_tensor
+        from .pixels import to_float
+
+        return {"edited": to_float(to_tensor(read_image(sample.edited)))}
+
+    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        import torch
+
+        with torch.inference_mode():
+            result = self.forward(self.collate(batch))
+            named = result if isinstance(result, dict) else {self.primary().name: result}
+            columns = {name: values.tolist() for name, values in named.items()}
+        return [
+            self.to_score({name: values[row] for name, values in columns.items()}, item)
+            for row, item in enumerate(batch)
+        ]
+
+    def to_score(self, values: dict[str, float], prepared: dict[str, Any]) -> Score:
+        """Make the score of a sample from its row of what `forward` returned."""
+        return Score(values, details={"note": prepared["note"]} if prepared.get("note") else {})
+
+    def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Stack the tensors of prepared samples on the device; anything else becomes a list."""
+        import torch
+
+        columns = {name: [item[name] for item in batch] for name in batch[0]}
+        return {
+            name: torch.stack(values).to(self.device) if isinstance(values[0], torch.Tensor) else values
+            for name, values in columns.items()
+        }
