@@ -56,7 +56,7 @@ class Scripted:
 
 
 def with_scripted_judge(metric):
-    metric.judge = Judge(Scripted())
+    metric.use(Judge(Scripted()))
 
 
 CASES = conformance_cases(SPECS) + conformance_cases(["vie_score"], setup=with_scripted_judge)

@@ -8,11 +8,11 @@ read_number(answer, 0, 10).value
 from __future__ import annotations
 
 from .answers import Parsed, read_choice, read_json, read_number
-from .asking import Estimate, Judge, open_judge
+from .asking import Judge, open_judge
 from .cache import Cache
-from .chat import Answer, Backend, ChatModel, Image, JudgeError, JudgeUnavailableError, Message, Question
-from .encoding import Encoding
-from .yes_no import read_yes_no
+from .chat import Answer, Backend, ChatModel, Estimate, Image, JudgeError, JudgeUnavailableError, Message, Question
+from .claims import read_yes_no
+from .transport import Encoding
 
 __all__ = [
     "Answer",

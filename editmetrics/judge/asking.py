@@ -11,12 +11,11 @@ from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from ..sample import SampleError
 from .cache import Cache, key_of
-from .chat import Answer, Backend, ChatModel, JudgeError, JudgeUnavailableError, Question
+from .chat import Answer, Backend, ChatModel, Estimate, JudgeError, JudgeUnavailableError, Question
 from .endpoint import Endpoint
 from .local import Generator, Local
 
@@ -24,28 +23,6 @@ PATIENCE = 3
 """So many questions in a row are asked in vain, at least, before no more are asked."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What asking would take: how many questions, how many the cache answers, and what remains.
-
-    >>> print(Estimate(questions=120, cached=20, requests=100, images=200, unreadable=0))
-    120 questions: 20 answered by the cache, 100 requests with 200 images
-    """
-
-    questions: int
-    cached: int
-    requests: int
-    images: int
-    unreadable: int
-
-    def __str__(self) -> str:
-        unreadable = f", {self.unreadable} that cannot be read" if self.unreadable else ""
-        return (
-            f"{self.questions} questions: {self.cached} answered by the cache{unreadable}, "
-            f"{self.requests} requests with {self.images} images"
-        )
 
 
 def open_judge(
@@ -86,17 +63,6 @@ def open_judge(
     return Judge(backend, cache if isinstance(cache, Cache) else Cache(cache), refresh=refresh)
 
 
-def as_they_come(
-    model: ChatModel, questions: Iterable[Question], parallel: int | None = None
-) -> Iterator[tuple[int, Answer]]:
-    """`Judge.ask_each` of any chat model: one that lacks it gives its answers in their order."""
-    each = getattr(model, "ask_each", None)
-    if each is not None:
-        yield from each(questions, parallel=parallel)
-    else:
-        yield from enumerate(model.ask_all(questions, parallel=parallel))
-
-
 def ask_and_read(
     model: ChatModel,
     questions: Sequence[Question],
@@ -106,16 +72,15 @@ def ask_and_read(
     """The answers in order; one that an earlier run kept, and that cannot be read, is asked again past the cache."""
     answers = list(model.ask_all(questions, progress=progress))
     stale = [n for n, answer in enumerate(answers) if answer.cached and not reads(questions[n], answer)]
-    refreshing = getattr(model, "refreshing", None)
-    if stale and refreshing is not None:
-        again = refreshing().ask_all([questions[number] for number in stale])
+    if stale:
+        again = model.refreshing().ask_all([questions[number] for number in stale])
         for number, answer in zip(stale, again, strict=True):
             answers[number] = answer if answer.ok else answers[number]
     return answers
 
 
-class Judge:
-    """Asks a backend, in parallel, what the cache does not know yet. Made by `open_judge`; keeps `ChatModel`.
+class Judge(ChatModel):
+    """Asks a backend, in parallel, what the cache does not know yet. Made by `open_judge`.
 
     Without a cache every question is asked anew. A backend is anything that keeps `Backend`.
     """
@@ -127,17 +92,6 @@ class Judge:
     def identity(self) -> dict[str, Any]:
         """All that produces the answers, as JSON: model, endpoint, parameters, encoding of images. Never a key."""
         return self.backend.identity()
-
-    def ask(self, question: Question | str, images: Iterable[Any] = (), **more: Any) -> Answer:
-        """The answer to one question, or to a text about `images` (`more` as in `Question.of`).
-
-        Raises `SampleError` (`failed`, `refused`, `unparseable` or `unavailable`) where there is no answer to this
-        question, and `JudgeError` where there can be none to any.
-        """
-        asked = question if isinstance(question, Question) else Question.of(question, images, **more)
-        (answer,) = self._answers([asked], threading.Event())
-        answer.required()
-        return answer
 
     def ask_all(
         self,

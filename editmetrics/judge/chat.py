@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from abc import ABC, abstractmethod
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -150,12 +152,39 @@ class Answer:
         return {name: value for name, value in known.items() if value is not None} | {"usage": dict(self.usage)}
 
 
-class ChatModel(Protocol):
-    """A chat model that can be asked: what `open_judge` gives, and what a test may put in its place."""
+@dataclass(frozen=True)
+class Estimate:
+    """What asking would take: how many questions, how many the cache answers, and what remains.
 
-    def ask(self, question: Question) -> Answer:
-        """The answer to one question; `SampleError` where there is none, `JudgeError` where there can be none."""
+    >>> print(Estimate(questions=120, cached=20, requests=100, images=200, unreadable=0))
+    120 questions: 20 answered by the cache, 100 requests with 200 images
+    """
 
+    questions: int
+    cached: int
+    requests: int
+    images: int
+    unreadable: int
+
+    def __str__(self) -> str:
+        unreadable = f", {self.unreadable} that cannot be read" if self.unreadable else ""
+        return (
+            f"{self.questions} questions: {self.cached} answered by the cache{unreadable}, "
+            f"{self.requests} requests with {self.images} images"
+        )
+
+
+class ChatModel(ABC):
+    """A chat model that can be asked: what `open_judge` gives. Subclass it to put something else in its place.
+
+    A subclass gives `ask_all` and `identity`; the other methods are defaults for a model without a cache.
+    """
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """All that produces the answers, as JSON: model, provider, parameters, encoding of images."""
+
+    @abstractmethod
     def ask_all(
         self,
         questions: Iterable[Question],
@@ -163,10 +192,33 @@ class ChatModel(Protocol):
         parallel: int | None = None,
         progress: Callable[[Answer], object] | None = None,
     ) -> Iterator[Answer]:
-        """The answers in the order of the questions; one without an answer has a status. Raises `JudgeError`."""
+        """Yield the answers in the order of the questions; one without an answer has a status. Raises `JudgeError`."""
 
-    def identity(self) -> dict[str, Any]:
-        """All that produces the answers, as JSON: model, provider, parameters, encoding of images."""
+    def ask(self, question: Question | str, images: Iterable[Any] = (), **more: Any) -> Answer:
+        """Return the answer to one question, or to a text about `images` (`more` as in `Question.of`).
+
+        Raises `SampleError` (`failed`, `refused`, `unparseable` or `unavailable`) where there is no answer to this
+        question, and `JudgeError` where there can be none to any.
+        """
+        asked = question if isinstance(question, Question) else Question.of(question, images, **more)
+        (answer,) = self.ask_all([asked])
+        answer.required()
+        return answer
+
+    def ask_each(
+        self, questions: Iterable[Question], *, parallel: int | None = None
+    ) -> abc.Generator[tuple[int, Answer], None, None]:
+        """Yield each answer as soon as it comes, with the number of its question; by default, in their order."""
+        yield from enumerate(self.ask_all(questions, parallel=parallel))
+
+    def refreshing(self) -> ChatModel:
+        """Return the same model, asking what its cache knows, too, and replacing it."""
+        return self
+
+    def estimate(self, questions: Iterable[Question]) -> Estimate:
+        """Count what `ask_all` would take, without asking."""
+        images = [len(question.images()) for question in questions]
+        return Estimate(len(images), 0, len(images), sum(images), 0)
 
 
 class Backend(Protocol):

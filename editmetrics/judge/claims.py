@@ -10,9 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .frames import AFTER, FRAMES
-from .mentions import ANY, LIST, SEPARATOR, WRONG, kind, lists, mark_options, place, places_of
-from .wording import LONGEST, marked, plain, sentences
+from .answers import Parsed, unreadable, whole_text
+from .chat import Answer
+from .mentions import AFTER, ANY, FRAMES, LIST, SEPARATOR, WRONG, kind, lists, mark_options, place, places_of
+from .plain_text import LONGEST, marked, plain, sentences
 
 EDGE = 40
 """So many sentences at either end of an answer may state it; who states more than so many answers states none."""
@@ -61,6 +62,26 @@ _ALSO = re.compile(
     r"\b(?:also|too|possible|likely|better|well|equally|or|could|might|may|actually|but)\b|也|或", re.IGNORECASE
 )
 _FILLERS = frozenset({"right", "good", "well", "sure", "ok", "okay", "correct", "great", "fine", "clear"})
+_CHINESE_YES_NO = (
+    (re.compile(r"\A\s*(?:不是的?|否|不)[。.]?\s*\Z"), "no"),
+    (re.compile(r"\A\s*是的?[。.]?\s*\Z"), "yes"),
+)
+_CONTRADICTED = {
+    "yes": re.compile(
+        r"\byes\b\W*(?:it|this|that|the \w+)(?:\s*(?:isn't|doesn't)"
+        r"|\s+(?:is|does|was)\s*(?:not\b|n't|(?:un|in|im)(?:reasonable|true|correct"
+        r"|accurate|plausible)\b|wrong\b|false\b))",
+        re.I,
+    ),
+    "no": re.compile(
+        r"\bno\b\W*(?:it|this|that|the \w+)\s+(?:is|does|was)(?:\s+(?:reasonable|true|correct|right|fine)\b|\W*\Z)",
+        re.I,
+    ),
+}
+_HEDGED = re.compile(
+    r"\b(?:but|however|although|though|except|partly|in part|partially|apart from|only if|mostly)\b|\byes\W*\.\.\.",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,28 @@ def claimed(text: str, options: Sequence[str], *, letters: bool = True, several:
         return None
     (places,) = sets
     return places if several or len(places) == 1 else None
+
+
+def read_yes_no(answer: Answer | str) -> Parsed[str]:
+    """ "yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
+
+    Strict: the word alone. Repaired: in emphasis, brackets or JSON, after "Answer:", or before words that neither take
+    it back nor contradict it. Raises `SampleError`: `unparseable` for anything else, or `refused`.
+
+    >>> read_yes_no("no"), read_yes_no("Yes, it is.")
+    (Parsed(value='no', parsed='strict'), Parsed(value='yes', parsed='repaired'))
+    """
+    text = whole_text(answer)
+    if text.casefold() in ("yes", "no"):
+        return Parsed(text.casefold(), "strict")
+    words = text
+    for pattern, word in _CHINESE_YES_NO:
+        words = pattern.sub(word, words)
+    said = claimed(words, ["yes", "no"], letters=False)
+    value = None if said is None else ("yes", "no")[min(said)]
+    if value is None or _CONTRADICTED[value].search(words) or _HEDGED.search(words):
+        unreadable(answer, "expected yes or no")
+    return Parsed(value, "repaired")
 
 
 def _folded(option: str) -> str:

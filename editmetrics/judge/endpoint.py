@@ -15,13 +15,10 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .address import base_url, is_private, provider
-from .bounded import TooLargeError, TooSlowTimeout, bounded_client
 from .chat import Answer, Image, JudgeError, JudgeUnavailableError, Question, now
-from .completion import read_completion
-from .encoding import Encoding
-from .failures import LIMITS, Failure, error_in, of_status, other_limit
+from .replies import LIMITS, RequestFailure, error_in, of_status, other_limit, read_completion
 from .schema import json_schema
+from .transport import Encoding, TooLargeError, TooSlowTimeout, base_url, bounded_client, is_private, provider
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -136,7 +133,7 @@ class Endpoint:
         attempt, renamed = 0, False
         while True:
             found = self._post(body)
-            if not isinstance(found, Failure):
+            if not isinstance(found, RequestFailure):
                 return read_completion(found, model, asked)
             if not renamed and (renamed := self._renamed_limit(found, body)):
                 continue
@@ -148,7 +145,7 @@ class Endpoint:
                 return Answer(None, found.status, f"{found.reason}{times}", model=model, asked=asked)
             attempt += 1
 
-    def _renamed_limit(self, failure: Failure, body: dict[str, Any]) -> bool:
+    def _renamed_limit(self, failure: RequestFailure, body: dict[str, Any]) -> bool:
         """Whether the endpoint knows the longest answer by another name, under which `body` now has it."""
         name = next((name for name in LIMITS if name in body), None)
         other = None if name is None else other_limit(failure, name)
@@ -158,11 +155,11 @@ class Endpoint:
         self._limit = other  # of all questions to come
         return True
 
-    def _error(self, failure: Failure) -> JudgeError:
+    def _error(self, failure: RequestFailure) -> JudgeError:
         kind = JudgeUnavailableError if failure.status == "unavailable" else JudgeError
         return kind(f"{self.url}: {failure.reason}")
 
-    def _wait(self, failure: Failure, attempt: int) -> float | None:
+    def _wait(self, failure: RequestFailure, attempt: int) -> float | None:
         """Seconds until the question is asked again; None when it is not."""
         if not failure.passing or attempt == self.retries:
             return None
@@ -194,7 +191,7 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def _post(self, body: dict[str, Any]) -> dict[str, Any] | Failure:
+    def _post(self, body: dict[str, Any]) -> dict[str, Any] | RequestFailure:
         completions = self._open().chat.completions.with_raw_response
         return self._call(
             lambda: completions.create(**body, extra_headers=self._headers(), extra_body=self.extra or None)
@@ -208,8 +205,8 @@ class Endpoint:
         with self._lock:
             if self.model == ANY:
                 found = self._call(lambda: models.list(extra_headers=self._headers()))
-                if isinstance(found, Failure):
-                    raise self._error(Failure.for_all(found.reason))
+                if isinstance(found, RequestFailure):
+                    raise self._error(RequestFailure.for_all(found.reason))
                 listed = found.get("data")
                 names = [str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one] if listed else []
                 if len(names) != 1:
@@ -219,7 +216,7 @@ class Endpoint:
                 self.model = names[0]
         return self.model
 
-    def _call(self, request: Any) -> dict[str, Any] | Failure:
+    def _call(self, request: Any) -> dict[str, Any] | RequestFailure:
         """The JSON that a request brings, or why it brings none."""
         import openai
 
@@ -247,22 +244,26 @@ class Endpoint:
             found = None
         if not isinstance(found, dict):
             said = f"the endpoint answered {status} with what is no JSON object: {text[:200]!r}"
-            return Failure(said, status="unavailable")
+            return RequestFailure(said, status="unavailable")
         inner = error_in(found)
         return found if inner is None else of_status(inner, text, headers, model=self.model, key=why)
 
-    def _broken(self, kind: str, said: str) -> Failure:
+    def _broken(self, kind: str, said: str) -> RequestFailure:
         """What a connection means that failed by an exception of the HTTP library."""
         if kind.startswith("Connect"):  # ConnectError, ConnectTimeout; passing only where something has answered before
             advice = "is the server running, and is the address right?"
             reason = f"cannot be reached: {said}; {advice}"
-            return Failure(reason, passing=True, status="unavailable") if self._reached else Failure.for_all(reason)
+            return (
+                RequestFailure(reason, passing=True, status="unavailable")
+                if self._reached
+                else RequestFailure.for_all(reason)
+            )
         if kind == "TooLargeError":
-            return Failure(said)
+            return RequestFailure(said)
         if kind.endswith("Timeout"):
             reason = f"no answer within {self.timeout:g} s; a larger timeout waits longer"
-            return Failure(reason, status="unavailable")
-        return Failure(f"the connection was cut: {said}", passing=True, status="unavailable")
+            return RequestFailure(reason, status="unavailable")
+        return RequestFailure(f"the connection was cut: {said}", passing=True, status="unavailable")
 
     def _open(self) -> OpenAI:
         with self._lock:

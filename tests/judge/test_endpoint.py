@@ -181,7 +181,7 @@ def test_an_endpoint_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("status", [200, 500, 400])
 def test_an_answer_without_an_end_is_read_to_a_limit(server, judge, monkeypatch, status):
-    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**20)
+    monkeypatch.setattr("editmetrics.judge.transport.LARGEST", 2**20)
     server.reply(Reply(b" " * 2**14, status, endless=True))
     with pytest.raises(SampleError, match=r"the answer is larger than 1 MB") as raised:
         judge().ask("?")
@@ -192,7 +192,7 @@ def test_an_answer_without_an_end_is_read_to_a_limit(server, judge, monkeypatch,
 
 
 def test_a_compressed_answer_is_bounded_as_it_is_read(server, judge, monkeypatch):
-    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**20)
+    monkeypatch.setattr("editmetrics.judge.transport.LARGEST", 2**20)
     packed = gzip.compress(b" " * 2**24)
     server.reply(Reply(packed, headers={"Content-Encoding": "gzip"}))
     with pytest.raises(SampleError, match=r"larger than 1 MB"):
@@ -211,7 +211,7 @@ def test_an_answer_that_trickles_is_given_up_in_time(server, judge):
 
 
 def test_the_list_of_models_is_bounded_too(server, judge, monkeypatch):
-    monkeypatch.setattr("editmetrics.judge.bounded.LARGEST", 2**10)
+    monkeypatch.setattr("editmetrics.judge.transport.LARGEST", 2**10)
     server.models = ["x" * 2**12]
     with pytest.raises(JudgeUnavailableError, match="larger than"):
         judge("any").ask("?")

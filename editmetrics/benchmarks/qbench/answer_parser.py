@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ...judge import Answer, Parsed
 from ...judge.answers import unreadable, whole_text
 from ...judge.claims import claimed
-from ...judge.wording import marked, plain
+from ...judge.plain_text import marked, plain
 from .items import LETTERS
 
 AROUND = " \t\n*_`\"'“”.,;"

@@ -19,7 +19,6 @@ import numpy as np
 
 from ...images import decoder
 from ...judge import Answer, ChatModel, Question
-from ...judge.asking import as_they_come
 from ...sample import SampleError
 from .answer_parser import read_judgement
 from .items import BenchmarkError, Item
@@ -168,7 +167,7 @@ def _judge(
     ]
     missing = [one for one in wanted.values() if not (known := before.get(one.key)) or not _settled(known)]
     _ask_all(record, judge, missing, parallel, progress, "judging")
-    again = judge.refreshing() if hasattr(judge, "refreshing") else judge  # the cache has the answer that is unreadable
+    again = judge.refreshing()  # the cache has the answer that is unreadable
     _ask_all(record, again, unread, parallel, progress, "judging again")
     return {key: record.answers[request.key] for key, request in wanted.items()}
 
@@ -186,7 +185,7 @@ def _ask_all(
     An answer that did not come (`unavailable`) is known for this run only, and is no line of the record.
     """
     missing = list({request.key: request for request in requests}.values())
-    for number, answer in as_they_come(model, (request.question for request in missing), parallel):
+    for number, answer in model.ask_each((request.question for request in missing), parallel=parallel):
         if answer.status == "unavailable":
             record.answers.setdefault(missing[number].key, answer)
         else:

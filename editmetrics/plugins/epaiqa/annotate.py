@@ -126,7 +126,7 @@ class Annotator:
         cached = 0
         for name, judge in self.judges.items():
             own = [piece.question for piece in self.pieces if piece.writer == name]
-            cached += judge.estimate(own).cached if own and hasattr(judge, "estimate") else 0
+            cached += judge.estimate(own).cached if own else 0
         return Plan(len(self.samples), len(self.levels), len(self.pieces), cached, len(self.judges) - 1)
 
     def run(self, progress: Progress | None = None) -> Annotated:

@@ -14,7 +14,7 @@ from editmetrics.benchmarks.qbench import BenchmarkError, Prompts, ask, read_ben
 from editmetrics.benchmarks.qbench.asking import order_of
 from editmetrics.benchmarks.qbench.outcomes import NO_JUDGE
 from editmetrics.files.journal import JournalError
-from editmetrics.judge import Answer, JudgeUnavailableError
+from editmetrics.judge import Answer, ChatModel, JudgeUnavailableError
 from tests.judge.server import Reply, problem
 
 from .scripted import right
@@ -260,16 +260,13 @@ def test_an_answer_of_the_model_that_cannot_be_read_is_not_asked_again(data, tmp
     assert len(oracle.asked) == 48
 
 
-def test_a_chat_model_of_ones_own_needs_no_more_than_the_protocol(data, tmp_path):
-    class Own:
+def test_a_chat_model_of_ones_own_needs_two_methods(data, tmp_path):
+    class Own(ChatModel):
         def __init__(self):
             self.asked = []
 
         def identity(self):
             return {"judge": "own"}
-
-        def ask(self, question):
-            raise NotImplementedError
 
         def ask_all(self, questions, *, parallel=None, progress=None):
             for question in questions:

@@ -9,7 +9,7 @@ import statistics
 
 import pytest
 
-from editmetrics.judge import Answer
+from editmetrics.judge import Answer, ChatModel
 from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
 from editmetrics.plugins.epaiqa.explanations import CRITERIA, ExplanationError, ExplanationJudge, questions, vote
 from editmetrics.plugins.epaiqa.metric import EPAIQA
@@ -42,13 +42,16 @@ def test_type_1_has_no_naturalness_and_no_harmony():
         questions("said", "It is nice.")
 
 
-class Scripted:
+class Scripted(ChatModel):
     """A judge that gives points by concern and round."""
 
     def __init__(self, points):
         self.points, self.asked = points, []
 
-    def ask_all(self, asked, progress=None):
+    def identity(self):
+        return {}
+
+    def ask_all(self, asked, *, parallel=None, progress=None):
         for question in asked:
             text = question.messages[-1].parts[-1]
             concern = next(name for name, criteria in CRITERIA.items() if criteria in text)

@@ -1,4 +1,4 @@
-"""What an endpoint's refusal to answer means: for this question or for all, passing or not, and what to do next."""
+"""What the reply of an endpoint means: an answer, or a failure that concerns this question or all of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ..sample import Status
+from .chat import Answer
 
 LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the longest answer; each endpoint, and of some each model, knows one of them or both."""
@@ -38,7 +40,7 @@ SHOWN = 500
 
 
 @dataclass(frozen=True)
-class Failure:
+class RequestFailure:
     """Why a request brought no answer.
 
     `concerns`: this question, or all that would be asked. `passing`: whether asking again may help, and `wait`: after
@@ -55,16 +57,16 @@ class Failure:
     message: str = ""
 
     @classmethod
-    def for_all(cls, reason: str) -> Failure:
+    def for_all(cls, reason: str) -> RequestFailure:
         """A failure of the endpoint or the key, which concerns every question."""
         return cls(reason, "all", status="unavailable")
 
 
-def other_limit(failure: Failure, name: str) -> str | None:
+def other_limit(failure: RequestFailure, name: str) -> str | None:
     """The name for the longest answer that an endpoint wants instead of `name`; None where that is not its complaint.
 
     >>> said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    >>> other_limit(Failure("the endpoint answered 400", message=said), "max_tokens")
+    >>> other_limit(RequestFailure("the endpoint answered 400", message=said), "max_tokens")
     'max_completion_tokens'
     """
     said, other = failure.message.casefold(), LIMITS[name]
@@ -74,31 +76,31 @@ def other_limit(failure: Failure, name: str) -> str | None:
     return other if re.search(rf"\b{other}\b", said) or (unknown and name == "max_completion_tokens") else None
 
 
-def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str, key: str) -> Failure:
+def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str, key: str) -> RequestFailure:
     """What an HTTP error status means. `text` is the body, `key` the words that say where the key comes from."""
     message, codes, parameter = _said(text)
     said = f"the endpoint answered {status}" + (f": {message}" if message else "")
     if codes & REFUSALS or (status == 403 and codes & {"flagged_input"}):
-        return Failure(f"the endpoint declined the question: {message}", status="refused")
+        return RequestFailure(f"the endpoint declined the question: {message}", status="refused")
     if status == 402 or codes & NO_CREDIT:
-        return Failure.for_all(f"{said}. There is no credit left for {model}; what was answered is in the cache")
+        return RequestFailure.for_all(f"{said}. There is no credit left for {model}; what was answered is in the cache")
     if status in (401, 403):
-        return Failure.for_all(f"{said}. {key}")
+        return RequestFailure.for_all(f"{said}. {key}")
     if status == 404 or "model_not_found" in codes:
-        return Failure.for_all(
+        return RequestFailure.for_all(
             f"{said}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1"
         )
     if 300 <= status < 400:
         target = headers.get("location", "elsewhere")
-        return Failure.for_all(f"{said}: it redirects to {target}, which is not followed; give that address")
+        return RequestFailure.for_all(f"{said}: it redirects to {target}, which is not followed; give that address")
     if status in (408, 409, 429) or status >= 500:
-        return Failure(said, passing=True, wait=retry_after(headers), status="unavailable")
+        return RequestFailure(said, passing=True, wait=retry_after(headers), status="unavailable")
     if parameter in PARAMETERS:
         reason = f"{said}. Change {PARAMETERS[parameter]}: None leaves it to the endpoint"
-        return Failure(reason, "all", message=message)
+        return RequestFailure(reason, "all", message=message)
     if status == 413:
-        return Failure(f"{said}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller")
-    return Failure(said, message=message)
+        return RequestFailure(f"{said}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller")
+    return RequestFailure(said, message=message)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -151,3 +153,48 @@ def _said(text: str) -> tuple[str, set[str], str | None]:
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def read_completion(body: dict[str, Any], model: str, asked: str) -> Answer:
+    """A chat completion as an answer; `refused`, `unparseable` (no words) or `failed` (another form) if it is none."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        return Answer(None, "failed", "the endpoint answered with what is no chat completion", model=model, asked=asked)
+    text, refusal, finish = message.get("content"), message.get("refusal"), _text(choice.get("finish_reason"))
+    counts, created = body.get("usage"), body.get("created")
+    usage = counts if isinstance(counts, dict) else {}
+    status: Status = "ok"
+    reason = None
+    if refusal:
+        status, reason = "refused", f"the model declined: {' '.join(str(refusal).split())}"
+    elif finish and finish.casefold().startswith(("content_filter", "safety", "prohibited_content")):
+        status, reason = "refused", f"the endpoint withheld the answer: {finish}"
+    elif not isinstance(text, str) or not text.strip():
+        status, reason = "unparseable", f"the model answered nothing (it stopped with {finish!r})"
+        if finish == "length":
+            reason += "; a larger max_tokens gives it room"
+    return Answer(
+        text if status == "ok" else None,
+        status,
+        reason,
+        model=model,
+        served=_text(body.get("model")),
+        fingerprint=_text(body.get("system_fingerprint")),
+        created=_utc(created) if isinstance(created, (int, float)) else None,
+        asked=asked,
+        finish=finish,
+        usage={name: count for name, count in usage.items() if isinstance(count, int)},
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _utc(seconds: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,266 @@
+"""`JudgeMetric`, the base of the metrics that ask a chat model: it asks, counts rounds, and makes scores of answers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from annotated_types import Ge, Gt
+
+from ..metric import Metric, pick_device
+from ..sample import Sample, SampleError, Score, Status, UnavailableError
+
+if TYPE_CHECKING:
+    from ..judge import Answer, ChatModel, Encoding, Estimate, Question
+
+WORST_FIRST: tuple[Status, ...] = ("unavailable", "refused", "unparseable", "failed", "skipped")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one answer says.
+
+    - `values`: its numbers, by dimension (or by a name that `combine` knows).
+    - `explanation`: its reasons. `shown`: what stands before them, such as the numbers themselves.
+    - `repaired`: whether its punctuation had to be repaired, as `read_json` tells.
+    """
+
+    values: Mapping[str, float]
+    explanation: str = ""
+    shown: str = ""
+    repaired: bool = False
+
+
+class JudgeMetric(Metric):
+    """Base of the metrics that ask a chat model about a sample.
+
+    A subclass gives `name`, `version`, `dimensions`, `prompts`, and the methods `questions` and `read`; and `combine`
+    where a dimension comes of several answers. This class opens the judge, asks all questions in parallel, keeps the
+    answers, and gives a sample whose answers cannot be read a status and a reason in place of a number. With several
+    rounds each value is the mean over those that could be read, and `uncertainty` their standard deviation.
+
+    Options:
+        model: The judge's name at the endpoint; "any" is the only model that a server of your own serves.
+        endpoint: Base URL of an OpenAI-compatible endpoint; by default OpenAI's, with the key in OPENAI_API_KEY.
+        backbone: A vision-language model on this machine, by hub id or folder, instead of an endpoint.
+        rounds: How many times each question is asked.
+        temperature: The judge's temperature; by default the endpoint's, and 0 on this machine.
+        max_tokens: The longest answer; by default the endpoint's, and 1024 on this machine.
+        seed: The judge's seed, where the endpoint takes one; the number of the round is added.
+        extra: More parameters, sent to the endpoint as they are: {'reasoning_effort': 'low'}.
+        parallel: Number of requests at once.
+        key_variable: The environment variable that holds the endpoint's key.
+        timeout: Seconds for an answer of the endpoint.
+        retries: Number of times a question is sent again when the endpoint did not answer.
+        cache: Keep every answer, and ask nothing twice.
+
+    >>> from editmetrics import Dimension
+    >>> from editmetrics.judge import Answer, Judge, Question, read_number
+    >>> class Sharpness(JudgeMetric):
+    ...     name, version = "sharpness", 1
+    ...     needs = frozenset({"edited"})
+    ...     dimensions = (Dimension("sharpness", low=0, high=10, primary=True),)
+    ...     prompts = ("How sharp is it, 0 to 10? Answer with the number.",)
+    ...     def questions(self, sample):
+    ...         return {"sharpness": Question.of(self.prompts[0], [sample.edited])}
+    ...     def read(self, name, answer):
+    ...         return Reading({name: read_number(answer, 0, 10).value})
+    >>> class Scripted:  # in place of a chat model
+    ...     parallel = batch_size = 1
+    ...     def identity(self): return {"judge": "scripted"}
+    ...     def answer(self, questions, stop): return [Answer("7") for _ in questions]
+    >>> metric = Sharpness()
+    >>> metric.use(Judge(Scripted()))
+    >>> metric("docs/examples/edited/cat.jpg")
+    Score(sharpness=7)
+    """
+
+    needs = frozenset({"source", "edited", "prompt"})
+    requires = ("openai", "json-repair")
+    runtime_options: ClassVar[frozenset[str]] = frozenset(
+        {"endpoint", "key_variable", "parallel", "timeout", "retries", "cache"}
+    )
+    """None of them changes a number; the provider stands in the judge's identity, without port and path."""
+
+    prompts: ClassVar[tuple[str, ...]]
+    """The texts of the questions, before a sample's words are put in: they are part of the identity."""
+
+    encoding: ClassVar[Encoding | None] = None
+    """How images are sent to an endpoint; None is PNG at full size."""
+
+    def __init__(
+        self,
+        *,
+        model: str = "gpt-4.1",
+        endpoint: str | None = None,
+        backbone: str | None = None,
+        rounds: Annotated[int, Ge(1)] = 1,
+        temperature: Annotated[float, Ge(0)] | None = None,
+        max_tokens: Annotated[int, Ge(1)] | None = None,
+        seed: int | None = None,
+        extra: dict[str, Any] | None = None,
+        parallel: Annotated[int, Ge(1)] = 8,
+        key_variable: str | None = None,
+        timeout: Annotated[float, Gt(0)] = 300.0,
+        retries: Annotated[int, Ge(0)] = 6,
+        cache: bool = True,
+    ) -> None:
+        self.model = model
+        self.endpoint = endpoint
+        self.backbone = backbone
+        self.rounds = rounds
+        self.temperature = temperature
+        self.max_tokens = max_tokens
+        self.seed = seed
+        self.extra = extra
+        self.parallel = parallel
+        self.key_variable = key_variable
+        self.timeout = timeout
+        self.retries = retries
+        self.cache = cache
+        self.judge: ChatModel | None = None
+
+    # ------------------------------------------------------------------ what a metric author writes
+
+    @abstractmethod
+    def questions(self, sample: Sample) -> dict[str, Question]:
+        """What one round asks about a sample, by name: images and texts in the order in which they are sent."""
+
+    @abstractmethod
+    def read(self, name: str, answer: Answer) -> Reading:
+        """Read the answer to the question `name`; `SampleError`, as `read_json` raises it, says why it cannot be."""
+
+    def combine(self, values: dict[str, float]) -> dict[str, float]:
+        """The dimensions of one round, from the values of all its answers that could be read; by default the values."""
+        return values
+
+    # ------------------------------------------------------------------ the contract
+
+    def use(self, judge: ChatModel) -> None:
+        """Ask `judge` instead of the one that the options name: a stand-in for tests, or a judge with other options."""
+        self.judge = judge
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            **super().identity(),
+            "judge": self.judge.identity() if self.judge else "unknown until loaded",
+            "prompts": list(self.prompts),
+        }
+
+    def load(self) -> None:
+        """Open the judge; nothing is sent but, for the model "any", the question for its name.
+
+        Raises `JudgeError` for an invalid option, `JudgeUnavailableError` where no judge can be asked here: a key that
+        is not set, a package that is not installed, an endpoint that cannot be reached.
+        """
+        if self.judge is not None:
+            return
+        from ..judge import open_judge
+        from ..judge.endpoint import ANY
+
+        sampling = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
+        options: dict[str, Any] = {name: value for name, value in sampling.items() if value is not None}
+        if self.backbone is not None:
+            from ..mllm.backbone import Backbone
+
+            local = Backbone.load(self.backbone, device=pick_device(self.device))
+            self.judge = open_judge(backbone=local, cache=self.cache, **options)
+            return
+        for name in ("endpoint", "key_variable", "parallel", "timeout", "retries", "extra"):
+            options[name] = getattr(self, name)
+        judge = open_judge(self.model, cache=self.cache, images=self.encoding, **options)
+        if self.model == ANY:
+            judge.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
+        self.judge = judge
+
+    def prepare(self, sample: Sample) -> dict[str, Question]:
+        """The questions of one round, their images decoded."""
+        return {name: question.decoded() for name, question in self.questions(sample).items()}
+
+    def score_batch(self, batch: list[dict[str, Question]]) -> list[Score]:
+        """Raises `UnavailableError` where no sample's questions were answered, because the judge cannot be asked."""
+        from ..judge import JudgeError
+
+        answers: dict[int, Answer] = {}
+        reason = ""
+        try:
+            parallel = None if self.backbone else self.parallel
+            for number, answer in self._loaded().ask_each(self._ask(batch), parallel=parallel):
+                answers[number] = answer
+        except JudgeError as error:  # the judge cannot be asked: what was answered until then counts
+            reason = str(error)
+        scores, start = [], 0
+        for item in batch:
+            stop = start + len(item) * self.rounds
+            own = [answers[number] for number in range(start, stop) if number in answers]
+            complete = len(own) == stop - start
+            scores.append(self._score(list(item), own) if complete else Score.unscored("unavailable", reason))
+            start = stop
+        if reason and all(score.status == "unavailable" for score in scores):
+            raise UnavailableError(reason)
+        return scores
+
+    def batch_key(self, prepared: Any) -> None:
+        return None  # each question is asked by itself
+
+    def estimate(self, samples: Iterable[Sample]) -> Estimate:
+        """What scoring would take, without asking: the number of questions, and of requests that the cache leaves."""
+        return self._loaded().estimate(self._ask(self.prepare(sample) for sample in samples))
+
+    # ------------------------------------------------------------------ inside
+
+    def _loaded(self) -> ChatModel:
+        self.load()
+        if self.judge is None:
+            raise RuntimeError("load() opens a judge")
+        return self.judge
+
+    def _ask(self, batch: Iterable[dict[str, Question]]) -> Iterator[Question]:
+        for item in batch:
+            for number in range(self.rounds):
+                yield from (replace(question, round=number) for question in item.values())
+
+    def _score(self, names: Sequence[str], answers: Sequence[Answer]) -> Score:
+        """The score of one sample, from the answers of all its rounds: each has those of the questions in turn."""
+        collected: dict[str, list[float]] = {dimension.name: [] for dimension in self.dimensions}
+        explanations: list[str] = []
+        problems: list[tuple[Status, str]] = []
+        repaired = 0
+        for number in range(self.rounds):
+            values: dict[str, float] = {}
+            for name, answer in zip(names, answers[number * len(names) :], strict=False):
+                title = self._title(number, name, alone=len(names) == 1)
+                try:
+                    answer.required()
+                    reading = self.read(name, answer)
+                except SampleError as error:
+                    problems.append((error.status, f"{title}: {error}" if title else str(error)))
+                    continue
+                values |= reading.values
+                repaired += reading.repaired
+                prefix = " ".join(filter(None, (title, reading.shown)))
+                explanations.append(": ".join(filter(None, (prefix, reading.explanation))))
+            for name, value in self.combine(values).items():
+                collected[name].append(value)
+        means = {name: fmean(numbers) for name, numbers in collected.items() if numbers}
+        spread = {name: pstdev(numbers) for name, numbers in collected.items() if len(numbers) > 1}
+        details: dict[str, Any] = {"answers": [answer.provenance() for answer in answers], "repaired": repaired}
+        if self.rounds > 1:
+            details["rounds_read"] = {name: len(numbers) for name, numbers in collected.items()}
+        more: dict[str, Any] = {"explanation": "\n".join(filter(None, explanations)) or None, "details": details,
+                                "uncertainty": spread or None}  # fmt: skip
+        reason = "; ".join(text for _, text in problems)
+        if len(means) < len(collected):
+            statuses = [status for status, _ in problems]
+            return Score(means, min(statuses, key=WORST_FIRST.index), reason, **more)
+        if reason:
+            details["note"] = reason
+        return Score(means, **more)
+
+    def _title(self, number: int, name: str, *, alone: bool) -> str:
+        """What stands before a question's explanation: its round and name, where there are several."""
+        parts = [f"round {number + 1}"] if self.rounds > 1 else []
+        return ", ".join(parts if alone else [*parts, name.replace("_", " ")])

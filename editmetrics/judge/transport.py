@@ -1,0 +1,178 @@
+"""How questions travel to an endpoint: its address, the encoding of images, and an HTTP client with limits."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import time
+import urllib.parse
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Any, Literal
+
+import numpy as np
+
+from .chat import JudgeError
+
+HERE = "this machine"
+"""What is recorded of an endpoint on this machine, whatever its port."""
+
+LARGEST = 16 * 2**20
+"""Bytes of an answer, decompressed, that are read; a long chain of thought takes less than one hundredth of it."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How images are sent. All of it belongs to the identity of an answer.
+
+    - `form`: "png" is lossless; "jpeg" is several times smaller and changes pixels.
+    - `quality`: of JPEG, 1 to 100; colour is kept in full resolution (4:4:4).
+    - `max_side`: larger images are scaled down (Lanczos) until neither side is longer, in pixels; None sends all.
+    - `detail`: OpenAI's "low", "high" or "auto"; None does not say.
+
+    What is sent holds pixels only: no EXIF, no place, no name of a file.
+
+    >>> Encoding(max_side=512).data_uri(np.zeros((4, 4, 3), dtype=np.uint8))[:22]
+    'data:image/png;base64,'
+    """
+
+    form: Literal["png", "jpeg"] = "png"
+    quality: int = 95
+    max_side: int | None = None
+    detail: Literal["low", "high", "auto"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in ("png", "jpeg"):
+            raise ValueError(f"the encoding of images is {self.form!r}; expected 'png' or 'jpeg'")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"the quality of JPEG is {self.quality}; expected 1 to 100")
+        if self.max_side is not None and self.max_side < 1:
+            raise ValueError(f"max_side is {self.max_side} pixels; expected at least 1")
+
+    def data_uri(self, pixels: np.ndarray) -> str:
+        """Pixels (H, W, 3) uint8 as a data URI."""
+        from PIL import Image
+
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        if self.max_side is not None and max(image.size) > self.max_side:
+            scale = self.max_side / max(image.size)
+            width, height = (max(1, round(side * scale)) for side in image.size)
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        file = BytesIO()
+        if self.form == "jpeg":
+            image.save(file, "JPEG", quality=self.quality, subsampling=0)
+        else:
+            image.save(file, "PNG", compress_level=1)  # an eighth of the time of level 6, a few percent larger
+        return f"data:image/{self.form};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+    def part(self, pixels: np.ndarray) -> dict[str, Any]:
+        """Pixels as the part of a chat message that shows them."""
+        shown = {"url": self.data_uri(pixels)} | ({"detail": self.detail} if self.detail else {})
+        return {"type": "image_url", "image_url": shown}
+
+    def identity(self) -> dict[str, Any]:
+        """As JSON: what changes the pixels that the model sees."""
+        said = asdict(self)
+        if self.form == "png":
+            del said["quality"]
+        return said
+
+
+def base_url(url: str) -> str:
+    """The base URL of an endpoint, without a slash at its end.
+
+    Raises `JudgeError` when it is no http address, or holds a user name, password or query, which would be recorded.
+
+    >>> base_url("http://localhost:8000/v1/")
+    'http://localhost:8000/v1'
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if usable and (parts.username or parts.password or parts.query or parts.fragment):
+        raise JudgeError(
+            f"the endpoint at {parts.hostname} comes with a user name, a password or a query, which would be recorded; "
+            "give the bare base URL and put the key into the environment"
+        )
+    if not usable or re.search(r"[\s\x00-\x1f]", url):
+        raise JudgeError(f"{url!r} is no endpoint; expected a base URL such as http://localhost:8000/v1")
+    return url.rstrip("/")
+
+
+def provider(url: str) -> str:
+    """Who serves an endpoint, as it is recorded: its host without port and path, since neither changes an answer.
+
+    >>> provider("https://openrouter.ai/api/v1"), provider("http://127.0.0.1:8000/v1")
+    ('openrouter.ai', 'this machine')
+    """
+    host = (urllib.parse.urlsplit(url).hostname or "").lower()
+    return HERE if _is_here(host) else host
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there: https, or this machine itself.
+
+    >>> is_private("http://127.0.0.1:8000/v1"), is_private("http://gpu-server:8000/v1")
+    (True, False)
+    """
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or _is_here(host)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or host == "0.0.0.0" or ipaddress.ip_address(host).is_loopback  # noqa: S104
+    except ValueError:
+        return False
+
+
+class TooLargeError(Exception):
+    """An answer has more bytes than are read."""
+
+
+class TooSlowTimeout(Exception):
+    """An answer was still coming when its time was over."""
+
+
+def bounded_client(seconds: float, **options: Any) -> Any:
+    """openai's HTTP client, which reads at most `LARGEST` bytes of an answer and for at most `seconds`.
+
+    Its requests raise `TooLargeError` and `TooSlowTimeout`. `options` are those of `openai.DefaultHttpxClient`;
+    requests and responses are of the HTTP library that the installed version of openai uses.
+    """
+    import openai
+
+    base: Any = openai.DefaultHttpxClient
+
+    class BoundedClient(base):
+        def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
+            """The whole answer, whatever `stream` says."""
+            deadline = time.monotonic() + seconds
+            response = super().send(request, stream=True, **more)
+            try:
+                content = _content(response, deadline)
+            finally:
+                response.close()
+            encoded = {"content-encoding", "content-length", "transfer-encoding"}
+            headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in encoded]
+            extensions = {name: value for name, value in response.extensions.items() if name != "network_stream"}
+            return type(response)(
+                response.status_code, headers=headers, content=content, request=request, extensions=extensions
+            )
+
+    return BoundedClient(**options)
+
+
+def _content(response: Any, deadline: float) -> bytes:
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > LARGEST:
+            raise TooLargeError(f"the answer is larger than {LARGEST // 2**20} MB")
+        if time.monotonic() > deadline:
+            raise TooSlowTimeout("the answer was still coming")
+    return bytes(content)
