@@ -73,7 +73,8 @@ class DINOImage(DINOMetric, ImageSimilarity):
         import torch.nn.functional as F
 
         embeddings = each_once(self.module, [*batch["edited"], *batch["other"]], self.device)
-        return F.cosine_similarity(*embeddings.chunk(2))
+        edited, other = embeddings.chunk(2)
+        return F.cosine_similarity(edited, other)
 
 
 def preprocess(pixels: Any) -> Tensor:
