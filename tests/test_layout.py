@@ -13,8 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "wording": 0, "lazy_table": 0, "files": 1, "metric": 1,
     "forking": 0, "file_hashes": 1, "downloads": 2, "checkpoints": 2, "weights": 2,
-    "image_kinds": 2, "image_sizes": 2, "image_damage": 2, "image_files": 2, "image_profiles": 2, "image_masks": 2,
-    "image_orientation": 2, "image_decoding": 2, "images": 2,
+    "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "bases": 7, "plugins": 8,
     "allowed": 9, "registry": 9,

@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from ..files.text import DataError, stripped, told_apart
-from ..image_kinds import KINDS
 from ..images import SUFFIXES, unreadable_kind
+from ..images.kinds import KINDS
 from ..wording import first_few
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..image_kinds import HEAD_BYTES, decoder_of
-from ..image_profiles import profiles_differ
 from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes, read_image, read_mask
+from ..images.kinds import HEAD_BYTES, decoder_of
+from ..images.profiles import profiles_differ
 from ..sample import IMAGE_FIELDS, Sample, UnavailableError
 
 Content = bytes | np.ndarray | Unreadable

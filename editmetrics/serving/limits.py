@@ -10,8 +10,8 @@ import math
 import os
 from typing import Any
 
-from ..image_files import ImageError, as_image_errors, open_image
 from ..images import read_bytes
+from ..images.opening import ImageError, as_image_errors, open_image
 from ..sample import UnavailableError
 
 HEADER_TIMEOUT = 20.0

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmetrics.image_kinds import KINDS, decoder_of, kind_of
-from editmetrics.image_sizes import announced_size
 from editmetrics.images import SUFFIXES, ImageError, read_image, unreadable_kind
+from editmetrics.images.kinds import KINDS, announced_size, decoder_of, kind_of
 from editmetrics.sample import Sample
 from editmetrics.scoring.decode import Opened
 
@@ -180,7 +179,7 @@ def test_the_orientation_of_avif_is_applied_once():
 
 
 def test_a_plugin_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr("editmetrics.image_kinds._importable", lambda module: module == "PIL")
+    monkeypatch.setattr("editmetrics.images.kinds._importable", lambda module: module == "PIL")
     with pytest.raises(ImageError, match=r"of the kind HEIC, which cannot be read here; pip install .*formats"):
         read_image(b"\0\0\0\x18ftypheic" + bytes(40))
     assert unreadable_kind("photo.HEIC") == "HEIC"
@@ -190,10 +189,10 @@ def test_the_decoder_of_a_plugin_is_part_of_the_fingerprint(monkeypatch):
     data = b"\0\0\0\x18ftypheic" + bytes(40)
     prints = set()
     for version in ("1.0", "2.0"):
-        monkeypatch.setattr("editmetrics.image_kinds.version", lambda package, version=version: f"{package} {version}")
-        monkeypatch.setattr("editmetrics.image_kinds._importable", lambda module: True)
+        monkeypatch.setattr("editmetrics.images.kinds.version", lambda package, version=version: f"{package} {version}")
+        monkeypatch.setattr("editmetrics.images.kinds._importable", lambda module: True)
         prints.add(Opened(Sample("a", edited=data), ("edited",)).fingerprint(("edited",)))
-    monkeypatch.setattr("editmetrics.image_kinds._importable", lambda module: module == "PIL")
+    monkeypatch.setattr("editmetrics.images.kinds._importable", lambda module: module == "PIL")
     prints.add(Opened(Sample("a", edited=data), ("edited",)).fingerprint(("edited",)))
     assert len(prints) == 3
     assert decoder_of(encoded(photo((8, 8)), "PNG")) == ""

@@ -2,21 +2,24 @@
 
 In this order: the first frame; turned as its EXIF says; colours converted to sRGB by their profile, if that is asked
 for; palettes, CMYK, YCbCr and greyscale converted to RGB; what is transparent composited on white; 16-bit samples kept
-as float32 in [0, 1], all others as uint8. The formats are those of `editmetrics.image_kinds`; no other decoder is ever
+as float32 in [0, 1], all others as uint8. The formats are those of `editmetrics.images.kinds`; no other decoder is ever
 reached.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_damage import DamageError, jpeg_pixels
-from .image_files import (
+from .damage import DamageError, jpeg_pixels
+from .kinds import FORMATS_IN_WORDS
+from .opening import (
     ImageError,
     as_image_errors,
     check_whole,
@@ -26,14 +29,12 @@ from .image_files import (
     load_opened,
     open_image,
 )
-from .image_kinds import FORMATS_IN_WORDS
-from .image_orientation import orientation_stands, turned
-from .image_orientation import upright as turned_upright
-from .image_profiles import Profile, conversion, converted, converted_floats, profile_of
+from .profiles import Profile, conversion, converted, converted_floats, profile_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
+_ORIENTATION = 274  # EXIF tag
 _LOADING = threading.Lock()
 _STRIP_BYTES = 1 << 18
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF tags
@@ -71,7 +72,7 @@ def decode(data: bytes, name: str, *, opaque: bool = False, profile: Profile = "
             pixels = _wide_colour(image, data, name, opaque, profile)
         if pixels is None:
             load(image)
-            pixels = _pixels(image, name, opaque, profile, upright=orientation_stands(image))
+            pixels = _pixels(image, name, opaque, profile, upright=_orientation_stands(image))
         check_whole(image, data)
         return pixels
 
@@ -98,7 +99,7 @@ def pil_pixels(image: Image.Image, name: str, *, opaque: bool = False, profile: 
                 load_opened(image)
             else:
                 image.load()
-        return _pixels(image, name, opaque, profile, upright=as_opened and orientation_stands(image))
+        return _pixels(image, name, opaque, profile, upright=as_opened and _orientation_stands(image))
 
 
 def on_white(samples: np.ndarray, name: str, *, opaque: bool = False) -> np.ndarray:
@@ -123,7 +124,7 @@ def _jpeg(image: ImageFile.ImageFile, data: bytes, profile: Profile) -> np.ndarr
         return None
     if pixels.shape[:2] != image.size[::-1]:
         raise DamageError(f"its size is {image.size} or {pixels.shape[1::-1]}")
-    return turned(pixels, image)
+    return _turned(pixels, image)
 
 
 def _pixels(image: Image.Image, name: str, opaque: bool, profile: Profile, *, upright: bool) -> np.ndarray:
@@ -133,9 +134,9 @@ def _pixels(image: Image.Image, name: str, opaque: bool, profile: Profile, *, up
         grey = _grey_beyond_8_bits(image, name, opaque)
         if profile == "convert":
             grey = converted_floats(grey, profile_of(image))
-        return turned(grey, image) if upright else grey
+        return _turned(grey, image) if upright else grey
     if upright:
-        image = turned_upright(image)
+        image = _turned_upright(image)
     if profile == "convert":
         image = converted(image)
     if image.has_transparency_data:
@@ -246,9 +247,59 @@ def _decoded_as(image: ImageFile.ImageFile, layout: str) -> np.ndarray:
 
     image.tile = [tile._replace(args=told(tile.args)) for tile in image.tile]
     load(image)
-    return np.array(turned_upright(image))
+    return np.array(_turned_upright(image))
 
 
 def _check_opaque(expected: bool, is_opaque: bool, name: str) -> None:
     if expected and not is_opaque:
         raise ImageError(f"{name} has transparent pixels; save it without transparency, as white on black")
+
+
+def _turned_upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    orientation = _orientation(image)
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+_TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # for arrays
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
+}
+
+
+def _turned(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    """The pixels turned as the EXIF orientation of their image says."""
+    orientation = _orientation(image)
+    return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation in _TURNS else pixels
+
+
+def _orientation(image: Image.Image) -> Any:
+    """The EXIF orientation; None in a damaged EXIF block."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except (SyntaxError, struct.error, ValueError, KeyError, TypeError):
+        return None
+
+
+def _orientation_stands(image: Image.Image) -> bool:
+    """Whether the decoder leaves it to us to turn the image: those of HEIC and JPEG XL turn it themselves.
+
+    A JPEG inside a JPEG XL is unpacked as it was.
+    """
+    return image.format != "HEIF" and (image.format != "JXL" or bool(getattr(image, "jpeg", False)))

@@ -1,7 +1,4 @@
-"""From a file, bytes, a PIL image, an array or a tensor to RGB, or a clear error.
-
-How files become pixels (EXIF, transparency, 16 bits, colour) is told in `editmetrics.image_decoding`.
-"""
+"""Read an image from a file, bytes, a PIL image, an array or a tensor: RGB, or a clear error."""
 
 from __future__ import annotations
 
@@ -16,31 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_decoding import decode, decoder, on_white, pil_pixels, profile_in
-from .image_files import ImageError, as_image_errors
-from .image_kinds import FORMATS_IN_WORDS, SUFFIXES, open_without_waiting, unreadable_kind
-from .image_masks import as_pixels, white_pixels
-from .image_profiles import Profile, profile_of
-from .sample import UnavailableError
+from ..sample import UnavailableError
+from .decoding import decode, on_white, pil_pixels, profile_in
+from .kinds import FORMATS_IN_WORDS, open_without_waiting
+from .opening import ImageError, as_image_errors
+from .profiles import Profile, profile_of
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = [
-    "SUFFIXES",
-    "ImageError",
-    "Profile",
-    "Unreadable",
-    "colour_profile",
-    "decoder",
-    "is_url",
-    "read_bytes",
-    "read_image",
-    "read_mask",
-    "to_tensor",
-    "unreadable_kind",
-]
-
 
 _OF_THIS_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # too little memory, too many open files
 
@@ -54,7 +34,7 @@ class Unreadable:
 
     >>> read_image(Unreadable("row 3 names no edited image"))
     Traceback (most recent call last):
-    editmetrics.image_files.ImageError: row 3 names no edited image
+    editmetrics.images.opening.ImageError: row 3 names no edited image
     """
 
     reason: str
@@ -66,7 +46,7 @@ def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignor
 
     `image` is one of
 
-    - a path, or the bytes of a file, of a format that `editmetrics.image_kinds` lists as readable;
+    - a path, or the bytes of a file, of a format that `editmetrics.images.kinds` lists as readable;
     - a PIL image; its EXIF orientation is applied only if it is the image that Pillow opened;
     - an array (H, W, 3), (H, W, 4), (H, W, 1) or (H, W): uint8, uint16, or floating point in [0, 1];
     - a tensor (3, H, W) or (1, H, W) on any device: uint8, or floating point in [0, 1].
@@ -83,20 +63,21 @@ def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignor
     >>> read_image(np.array([[0.0, 1.0]]))[0, 1].tolist()
     [1.0, 1.0, 1.0]
     """
-    return _read_only(_read(image, name, opaque=False, profile=profile))
+    return read_only(read_pixels(image, name, opaque=False, profile=profile))
 
 
-def _read(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore") -> np.ndarray:
+def read_pixels(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore") -> np.ndarray:
+    """`read_image`, writable; with `opaque`, raises `ImageError` for transparency."""
     if isinstance(image, Unreadable):
         raise UnavailableError(image.reason) if image.here else ImageError(image.reason)
     if isinstance(image, (str, os.PathLike)):
-        return decode(read_bytes(image), name or _path_name(image), opaque=opaque, profile=profile)
+        return decode(read_bytes(image), name or path_name(image), opaque=opaque, profile=profile)
     if isinstance(image, (bytes, bytearray, memoryview)):
         return decode(bytes(image), name or "the image", opaque=opaque, profile=profile)
     if isinstance(image, np.ndarray):
         with as_image_errors(f"{name or 'the array'} cannot be read", name or "the array"):
             return _from_array(image, name or "the array", opaque)
-    if _is_tensor(image):
+    if is_tensor(image):
         return _from_tensor(image, name or "the tensor")
     from PIL import Image
 
@@ -118,7 +99,7 @@ def colour_profile(image: Any) -> bytes | None:
     True
     """
     if isinstance(image, (str, os.PathLike)):
-        return profile_in(read_bytes(image), _path_name(image))
+        return profile_in(read_bytes(image), path_name(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
         return profile_in(bytes(image), "the image")
     if isinstance(image, Unreadable):
@@ -126,7 +107,8 @@ def colour_profile(image: Any) -> bytes | None:
     return profile_of(image) if hasattr(image, "getexif") else None
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -143,48 +125,13 @@ def eight_bits(pixels: np.ndarray) -> np.ndarray:
     return pixels.copy() if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
 
 
-def read_mask(image: Any, *, name: str | None = None) -> np.ndarray:
-    """The edited region: an array (H, W) of bool, true where the mask is white, its luma at least half of white's.
-
-    `image` is anything that `read_image` takes, or an array or tensor (H, W) of bool, of integers that are 0 and 1 or 0
-    and 255, or of floating point that is 0 and 255. The result is read-only. Luma is `0.299 R + 0.587 G + 0.114 B`
-    (ITU-R BT.601). A black mask marks nothing. Raises `ImageError`; also for masks that would be silently misread:
-    transparent ones, coloured ones, and those that mark a region with what is nearer to black than to white (1 where
-    white is 255, a class, a percentage).
-
-    >>> read_mask(np.array([[0, 127, 128, 255]], dtype=np.uint8)).tolist()
-    [[False, False, True, True]]
-    >>> read_mask(np.array([[0, 1, 1, 0]])).tolist()
-    [[False, True, True, False]]
-    """
-    name = name or (_path_name(image) if isinstance(image, (str, os.PathLike)) else "the mask")
-    if _is_tensor(image):
-        image = _mask_array(image)
-    if isinstance(image, np.ndarray) and image.dtype == bool:
-        if image.ndim != 2 or 0 in image.shape:
-            raise ImageError(f"{name} has the shape {image.shape}; a mask of bool is (H, W)")
-        return _read_only(image)
-    if isinstance(image, np.ndarray):
-        image = as_pixels(image, name)
-    return _read_only(white_pixels(_read(image, name, opaque=True), name))
-
-
-def _mask_array(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor (H, W), (1, H, W) or (3, H, W) as the array of the same numbers, (H, W) or (H, W, 3)."""
-    tensor = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
-    array: np.ndarray = tensor.cpu().numpy()
-    if array.ndim == 3 and len(array) in (1, 3):
-        return array[0] if len(array) == 1 else array.transpose(1, 2, 0)
-    return array
-
-
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, for those who hash it before `read_image(data, name=path)` decodes it.
 
     Raises `ImageError` for a URL, and when `path` is missing, a folder, no regular file or may not be read;
     `UnavailableError` when this machine has too little memory or too many open files.
     """
-    name = _path_name(path)
+    name = path_name(path)
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -275,10 +222,12 @@ def _check_range(low: float, high: float, name: str) -> None:
         )
 
 
-def _is_tensor(image: Any) -> bool:
-    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
+def is_tensor(image: Any) -> bool:
+    """Whether it is a tensor, found without importing torch."""
+    torch = sys.modules.get("torch")  # imported by whoever made the tensor
     return torch is not None and isinstance(image, torch.Tensor)
 
 
-def _path_name(path: str | os.PathLike[str]) -> str:
+def path_name(path: str | os.PathLike[str]) -> str:
+    """A path as messages show it."""
     return os.fsdecode(path)

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_damage import check_jpeg, check_jpeg_in_tiff, check_png, check_png_rows, check_webp
-from .image_kinds import FORMATS_IN_WORDS, HEAD_BYTES, kind_of
-from .image_profiles import ProfileError
-from .image_sizes import announced_size
-from .sample import SampleError, UnavailableError
+from ..sample import SampleError, UnavailableError
+from .damage import check_jpeg, check_jpeg_in_tiff, check_png, check_png_rows, check_webp
+from .kinds import FORMATS_IN_WORDS, HEAD_BYTES, announced_size, kind_of
+from .profiles import ProfileError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile

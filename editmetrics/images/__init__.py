@@ -1,0 +1,29 @@
+"""Images from files, memory and tensors to RGB pixels.
+
+`read` takes anything that stands for an image, `masks` reads the edited region, `decoding` turns a file into
+pixels, `opening` opens them strictly with Pillow, `damage` finds what Pillow overlooks, `profiles` converts colours,
+`kinds` tells kinds of files apart.
+"""
+
+from .decoding import decoder
+from .kinds import SUFFIXES, unreadable_kind
+from .masks import read_mask
+from .opening import ImageError
+from .profiles import Profile
+from .read import Unreadable, colour_profile, eight_bits, is_url, read_bytes, read_image, to_tensor
+
+__all__ = [
+    "SUFFIXES",
+    "ImageError",
+    "Profile",
+    "Unreadable",
+    "colour_profile",
+    "decoder",
+    "eight_bits",
+    "is_url",
+    "read_bytes",
+    "read_image",
+    "read_mask",
+    "to_tensor",
+    "unreadable_kind",
+]
