@@ -55,6 +55,20 @@ BUILTIN = {
     "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
 }
 
+CONFORMANCE = {
+    **dict.fromkeys(
+        ("clip_direction", "clip_image", "clip_score", "clip_text"), "editmetrics.plugins.conformance.clip"
+    ),
+    **dict.fromkeys(("dino_image", "structure_distance"), "editmetrics.plugins.conformance.dino"),
+    **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
+    **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
+    **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
+    "vie_score": "editmetrics.plugins.conformance.judge",
+    "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
+}
+"""What stands in for the weights or the model of a built-in metric in the conformance kit, and what it is told besides;
+other packages register theirs as entry points in the group `editmetrics.conformance`."""
+
 BRIDGES = {
     "piq": "editmetrics.plugins.bridges.piq:BRIDGE",
     "pyiqa": "editmetrics.plugins.bridges.pyiqa:BRIDGE",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
-import unittest.mock
+import unittest
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from editmetrics import create_metric, list_metrics
-from editmetrics.judge import Answer, Judge
+from editmetrics import create_metric, registry
 from editmetrics.registry import OptionError, UnknownMetricError
 from editmetrics.scoring.plan import Column
 from editmetrics.testing import CHECKS, ConformanceError, check_metric, conformance_cases, offline_weights, toys
@@ -21,50 +19,26 @@ from tests.heavy_metric import HeavyModule
 
 
 @pytest.fixture(scope="module", autouse=True)
-def random_weights():
-    # the toys are shown pictures unlike those that they were trained on, and the kit asks how they read, not what
-    with offline_weights(), unittest.mock.patch("editmetrics.mllm.readouts.LEAST_MASS", 0.0):
+def empty_store(tmp_path_factory):
+    """No weights are on this machine: each metric is checked with what is registered to stand in for its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDITMETRICS_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 
-TOYS = {
-    **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "weights=toy"),  # for those that somebody trained
-    **dict.fromkeys(("edit_hf", "lmm4edit", "vqa_score"), "backbone=toy-internvl"),
-}
-"""Small weights in the place of large ones."""
-
-SPECS = [f"{name}:{TOYS[name]}" if name in TOYS else name for name in list_metrics() if name != "vie_score"]
-
-
-class Scripted:
-    """A judge that has an opinion of its own, by the pixels and the words that it is shown."""
-
-    parallel, batch_size = 2, 1
-
-    def identity(self):
-        return {"judge": "scripted"}
-
-    def answer(self, questions, stop):
-        return [Answer(json.dumps({"score": self.opinion(question), "reasoning": "so"})) for question in questions]
-
-    def opinion(self, question):
-        images = [image.pixels().astype(float) for image in question.images()]
-        return [
-            round(10 * (1 - abs(images[0].mean() - images[-1].mean()) / 255), 1),
-            round(images[-1].mean() / 25.5, 1),
-        ]
-
-
-def with_scripted_judge(metric):
-    metric.use(Judge(Scripted()))
-
-
-CASES = conformance_cases(SPECS) + conformance_cases(["vie_score"], setup=with_scripted_judge)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", conformance_cases(), ids=str)
 def test_registered_metric(case):
     case()
+
+
+def test_a_new_built_in_metric_needs_no_line_in_kit_or_tests(monkeypatch):
+    monkeypatch.setitem(registry.BUILTIN, "new_metric", "tests.new_metric:NewMetric")
+    with pytest.raises(ConformanceError, match="it has no weights"):
+        check_metric("new_metric")
+    monkeypatch.setitem(registry.CONFORMANCE, "new_metric", "tests.new_metric")
+    cases = [case for case in conformance_cases() if case.trial.name == "new_metric"]
+    assert [case.check for case in cases] == list(CHECKS)
+    assert check_metric("new_metric").exceptions == {"ladders": "its weight is a stand-in"}
 
 
 def test_a_metric_that_keeps_the_contract_passes_every_check():
@@ -75,7 +49,7 @@ def test_a_metric_that_keeps_the_contract_passes_every_check():
 @pytest.mark.parametrize("broken", [*GALLERY, HeavyModule], ids=lambda broken: broken.__name__)
 def test_a_broken_metric_is_caught_by_the_checks_meant_for_it(broken):
     checks, said = GALLERY.get(broken, ({"light_import"}, "importing tests.heavy_metric imports PIL"))
-    with pytest.raises(ConformanceError, match=re.escape(said)) as caught:
+    with pytest.raises(ConformanceError, match=re.escape(said)) as caught, offline_weights(["lpips-alexnet"]):
         check_metric(broken)
     assert caught.value.failures.keys() == checks, caught.value
 
@@ -206,9 +180,8 @@ def test_offline_weights_are_identified_as_what_they_are():
     published = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"  # torchvision's alexnet
     with offline_weights(["lpips-alexnet"]) as folder:
         (digest,) = Column(create_metric("lpips")).identity["checkpoints"]["lpips-alexnet"].values()
-        assert folder.is_dir()
+        assert (folder / "lpips-alexnet").is_dir()
     assert digest != published
-    assert not folder.exists()
 
 
 def test_offline_weights_say_what_they_cannot_imitate():

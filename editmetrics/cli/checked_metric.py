@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
 from ..metric import Metric
-from ..registry import BRIDGES
 from ..sample import EditMetricsError
 from .streams import echo_styled
-
-if TYPE_CHECKING:
-    from ..testing.declared import Declared
 
 WIDTH = 96
 """Columns of a line."""
@@ -25,41 +18,13 @@ UNLOADED = "it cannot be loaded"
 """How the kit begins the reason why a check was skipped for want of a loaded metric."""
 
 
-@dataclass(frozen=True)
-class Stand:
-    """What stands for a metric's weights while it is checked, in words; empty where nothing has to."""
-
-    words: str
-
-    @staticmethod
-    def exceptions_of(name: str) -> dict[str, str]:
-        """The exceptions of a metric by the way it gets here: a bridge asks its library what the metric takes."""
-        bridged = name.partition("/")[0] in BRIDGES
-        return {"light_import": "a bridge asks its library what a metric takes, and so imports it"} if bridged else {}
-
-    @classmethod
-    def of(cls, name: str, metric: type[Metric], declared: Declared, inside: ExitStack) -> Stand:
-        """Put random weights, until `inside` ends, where a metric's own are not on this machine and can be imitated."""
-        from .. import weights
-        from ..testing import offline_weights
-        from ..testing.offline_weights import DEFAULT
-
-        if declared.setup is not None:
-            return cls(f"{declared.where} stands in for its weights or its model")
-        missing = [entry for entry in metric().checkpoints() if weights.find(entry) is None]
-        if missing and set(missing) <= set(DEFAULT):
-            inside.enter_context(offline_weights(missing))
-            return cls(f"random weights stand in for {', '.join(missing)}")
-        return cls("")
-
-
 def show(
-    metric: type[Metric], spec: str, stand: Stand, outcomes: Iterable[tuple[str, str, list[str]]], count: int
+    metric: type[Metric], spec: str, stand_ins: str, outcomes: Iterable[tuple[str, str, list[str]]], count: int
 ) -> int:
     """Print each outcome as it comes, and what to do about those that fail; returns how many do."""
     from ..testing.advice import ADVICE
 
-    click.echo(f"{spec} of {metric.__module__}, {count} checks{f'; {stand.words}' if stand.words else ''}\n")
+    click.echo(f"{spec} of {metric.__module__}, {count} checks{'; ' * bool(stand_ins)}{stand_ins}\n")
     failed = skipped = 0
     unloaded = False
     for check, outcome, said in outcomes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import unittest
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +63,7 @@ def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
     """
     from ..registry import BrokenPluginError, MissingPackageError, metric_class, parse_spec
     from ..testing import conformance_cases
-    from ..testing.declared import declared_for
-    from .checked_metric import Stand, show, show_broken
+    from .checked_metric import show, show_broken
 
     logging.getLogger(__name__.partition(".")[0]).setLevel(logging.ERROR)  # it is loaded again and again
     name = parse_spec(spec)[0]
@@ -74,15 +72,11 @@ def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
     except (BrokenPluginError, MissingPackageError) as error:
         show_broken(name, error)
         sys.exit(3)
-    declared = declared_for(name)
-    given = {**Stand.exceptions_of(name), **declared.exceptions, **_exceptions(exceptions)}
-    with ExitStack() as inside:
-        stand = Stand.of(name, cls, declared, inside)
-        try:
-            cases = conformance_cases([spec], setup=declared.setup, exceptions={spec: given}, device=device)
-        except ValueError as error:  # what the package declares is no check, or has no reason
-            raise click.UsageError(f"{declared.where}: {error}") from error
-        sys.exit(3 if show(cls, spec, stand, map(_outcome, cases), len(cases)) else 0)
+    try:
+        cases = conformance_cases([spec], exceptions={spec: _exceptions(exceptions)}, device=device)
+    except ValueError as error:  # the package declares an unknown check, or one without a reason
+        raise click.UsageError(str(error)) from error
+    sys.exit(3 if show(cls, spec, cases[0].trial.stand_ins, map(_outcome, cases), len(cases)) else 0)
 
 
 def _outcome(case: Case) -> tuple[str, str, list[str]]:

@@ -8,16 +8,18 @@ checks use. No pytest is needed.
 
 from . import toys
 from .backbones import tiny_backbone
-from .conformance import CHECKS, Case, ConformanceError, Report, check_metric, conformance_cases
-from .offline_weights import offline_weights
+from .conformance import CHECKS, Case, ConformanceError, ConformanceReport, check_metric, conformance_cases
+from .declaration import offline_weights
+from .judges import ScriptedJudge
 from .subject import NotApplicable
 
 __all__ = [
     "CHECKS",
     "Case",
     "ConformanceError",
+    "ConformanceReport",
     "NotApplicable",
-    "Report",
+    "ScriptedJudge",
     "check_metric",
     "conformance_cases",
     "offline_weights",

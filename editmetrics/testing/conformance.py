@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..metric import Metric
-from ..registry import list_metrics
+from ..registry import list_metrics, parse_spec
 from ..sample import EditMetricsError
 from . import declarations, failures, inputs, invariance, numbers, options
+from .declaration import Declaration, declared_for
 from .subject import NotApplicable, Subject, undisturbed
 
 Check = Callable[[Subject], Iterator[str]]
-"""A check is a generator function: it yields each problem it finds, and raises `NotApplicable` when it cannot tell."""
+"""A generator function that yields each problem it finds, and raises `NotApplicable` when it cannot tell."""
 
 CHECKS: dict[str, Check] = {
     check.__name__: check
@@ -45,9 +48,11 @@ CHECKS: dict[str, Check] = {
 }
 """Every check by its name, in the order in which they run."""
 
+Setup = Callable[[Metric], object]
+
 
 class ConformanceError(EditMetricsError):
-    """A metric does not keep the contract; `failures` maps each failed check to its problems."""
+    """A metric breaks the contract; `failures` maps each failed check to its problems."""
 
     def __init__(self, metric: str, failures: Mapping[str, Iterable[str]]) -> None:
         self.metric = metric
@@ -61,8 +66,8 @@ class ConformanceError(EditMetricsError):
 
 
 @dataclass(frozen=True)
-class Report:
-    """What `check_metric` did: the checks that passed, those that were skipped and why, the exceptions and why."""
+class ConformanceReport:
+    """Result of `check_metric`: the checks that passed, those that were skipped and why, the exceptions and why."""
 
     metric: str
     passed: tuple[str, ...]
@@ -74,56 +79,122 @@ class Report:
 class Case:
     """One check of one metric: call it. Raises `ConformanceError`, or `unittest.SkipTest` when it does not apply."""
 
-    subject: Callable[[], Subject]
-    metric: str
+    trial: Trial
     check: str
-    exception: str | None = None
 
     def __call__(self) -> None:
-        if self.exception is not None:
-            raise NotApplicable(f"declared exception: {self.exception}")
+        if self.check in self.trial.exceptions:
+            raise NotApplicable(f"declared exception: {self.trial.exceptions[self.check]}")
         try:
-            subject = self.subject()
+            problems = self.trial.problems(self.check)
         except ConformanceError as error:
             if self.check in error.failures:
                 raise
             raise NotApplicable("it cannot be constructed (see the check 'constructor')") from error
-        if problems := _problems(subject, self.check):
-            raise ConformanceError(self.metric, {self.check: problems})
+        if problems:
+            raise ConformanceError(self.trial.name, {self.check: problems})
 
     def __str__(self) -> str:
-        return f"{self.metric}-{self.check}"
+        return f"{self.trial.name}-{self.check}"
+
+
+class Trial:
+    """A metric, and what is declared for it when it is given by name; its checks share one loaded instance."""
+
+    def __init__(
+        self,
+        metric: str | type[Metric] | Metric,
+        setup: Setup | None,
+        exceptions: Mapping[str, str] | None,
+        device: str | None,
+    ) -> None:
+        self.metric, self.device = metric, device
+        self.name = metric if isinstance(metric, str) else metric.name
+        name, given = parse_spec(metric) if isinstance(metric, str) else ("", {})
+        self.declared = declared_for(name) if name else Declaration()
+        self.options = {} if given else self.declared.options
+        self.setup = setup or self.declared.setup
+        declared = _checked_exceptions(self.declared.exceptions, f"{self.declared.where}: ")
+        self.exceptions = {**declared, **_checked_exceptions(exceptions or {})}
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The metric under test. Raises `ConformanceError` if it cannot be constructed."""
+        try:
+            return Subject(
+                self.metric,
+                setup=self.setup,
+                device=self.device,
+                options=self.options,
+                picture=self.declared.picture,
+            )
+        except EditMetricsError:
+            raise  # no such name, no such option: the message says so
+        except Exception as error:
+            advice = "; store each option under its own name" if isinstance(error, AttributeError) else ""
+            problem = f"it cannot be constructed: {type(error).__name__}: {error}{advice}"
+            raise ConformanceError(self.name, {"constructor": [problem]}) from error
+
+    @cached_property
+    def imitated(self) -> list[str]:
+        """Checkpoints of the metric that are not on this machine, and for which its package writes random ones."""
+        return self.declared.missing(self.subject.cls(**self.subject.options)) if self.declared.weights else []
+
+    @property
+    def stand_ins(self) -> str:
+        """Words for what replaces the metric's weights or its model; "" if nothing does."""
+        if self.setup is not None:
+            return f"{self.declared.where} replaces its weights or its model" if self.declared.setup else ""
+        if self.options:
+            return "with " + ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"random weights replace {', '.join(self.imitated)}" if self.imitated else ""
+
+    def problems(self, check: str) -> list[str]:
+        """Return the problems that a check finds; an error that escapes from the metric is one, too."""
+        subject = self.subject
+        problems: list[str] = []
+        inside: AbstractContextManager[object] = nullcontext()
+        if self.imitated or self.options:
+            inside = self.declared.imitating(self.imitated)
+        try:
+            with inside, undisturbed():
+                problems.extend(CHECKS[check](subject))
+        except unittest.SkipTest:
+            raise
+        except Exception as error:
+            problems.append(f"{type(error).__name__}: {error}")
+        return problems
 
 
 def check_metric(
     metric: str | type[Metric] | Metric,
     *,
-    setup: Callable[[Metric], object] | None = None,
+    setup: Setup | None = None,
     exceptions: Mapping[str, str] | None = None,
     device: str | None = "cpu",
-) -> Report:
-    """Run every check over one metric; the same for built-in ones and for yours.
+) -> ConformanceReport:
+    """Run every check over one metric, built-in or yours.
 
-    - `metric`: a spec ("psnr:channels=y"), a class, or an instance whose options and device are to be checked.
-    - `setup`: called with each fresh instance that a check makes, before it is loaded; let it give it small weights.
+    - `metric`: a spec ("psnr:channels=y"), a class, or an instance whose options and device are to be checked. For a
+      name, whatever its package declares is used: stand-ins for weights that are not on this machine, exceptions.
+    - `setup`: called with each fresh instance that a check makes, before it is loaded; let it put small weights there.
     - `exceptions`: from the name of a check that does not hold for this metric to the reason why not.
     - `device`: where a spec or a class computes.
 
-    Returns a `Report`. Raises `ConformanceError` with all problems of all checks; each says what was expected and what
-    to do. Raises `ValueError` for an exception to a check that does not exist, or without a reason.
+    Raises `ConformanceError` with all problems of all checks; each says what was expected and what to do. Raises
+    `ValueError` for an exception to a check that does not exist, or without a reason.
 
     >>> report = check_metric("mse", exceptions={"documentation": "shown here: a declared exception is reported"})
     >>> "batch_invariance" in report.passed, list(report.exceptions)
     (True, ['documentation'])
     """
-    declared = _checked_exceptions(exceptions)
-    subject = _subject(metric, setup, device)
+    trial = Trial(metric, setup, exceptions, device)
     passed, skipped, failures = [], {}, {}
     for check in CHECKS:
-        if check in declared:
+        if check in trial.exceptions:
             continue
         try:
-            problems = _problems(subject, check)
+            problems = trial.problems(check)
         except unittest.SkipTest as reason:
             skipped[check] = str(reason)
             continue
@@ -132,18 +203,18 @@ def check_metric(
         else:
             passed.append(check)
     if failures:
-        raise ConformanceError(subject.label, failures)
-    return Report(subject.label, tuple(passed), skipped, declared)
+        raise ConformanceError(trial.subject.label, failures)
+    return ConformanceReport(trial.subject.label, tuple(passed), skipped, trial.exceptions)
 
 
 def conformance_cases(
     metrics: Iterable[str | type[Metric] | Metric] | None = None,
     *,
-    setup: Callable[[Metric], object] | None = None,
+    setup: Setup | None = None,
     exceptions: Mapping[str, Mapping[str, str]] | None = None,
     device: str | None = "cpu",
 ) -> list[Case]:
-    """Metrics times checks, one test each; all usable metrics when none is named.
+    """Return one test for each metric and check; for all usable metrics if none are named.
 
         @pytest.mark.parametrize("case", conformance_cases(["my_metric"]), ids=str)
         def test_conformance(case):
@@ -155,62 +226,17 @@ def conformance_cases(
     >>> [str(case) for case in conformance_cases(["mse"])][:2]
     ['mse-light_import', 'mse-declaration']
     """
-    declared = {name: _checked_exceptions(reasons) for name, reasons in (exceptions or {}).items()}
     cases = []
     for metric in list_metrics() if metrics is None else metrics:
         name = metric if isinstance(metric, str) else metric.name
-        subject = _Once(metric, setup, device)
-        reasons = declared.get(name, {})
-        cases += [Case(subject, name, check, reasons.get(check)) for check in CHECKS]
+        trial = Trial(metric, setup, (exceptions or {}).get(name), device)
+        cases += [Case(trial, check) for check in CHECKS]
     return cases
 
 
-class _Once:
-    """Makes the subject of a metric's cases when the first of them is called."""
-
-    def __init__(
-        self, metric: str | type[Metric] | Metric, setup: Callable[[Metric], object] | None, device: str | None
-    ) -> None:
-        self.metric, self.setup, self.device = metric, setup, device
-        self.subject: Subject | None = None
-
-    def __call__(self) -> Subject:
-        if self.subject is None:
-            self.subject = _subject(self.metric, self.setup, self.device)
-        return self.subject
-
-
-def _subject(
-    metric: str | type[Metric] | Metric, setup: Callable[[Metric], object] | None, device: str | None
-) -> Subject:
-    try:
-        return Subject(metric, setup=setup, device=device)
-    except EditMetricsError:
-        raise  # no such name, no such option: the message says so
-    except Exception as error:
-        name = metric if isinstance(metric, str) else getattr(metric, "name", repr(metric))
-        advice = "; store each option under its own name" if isinstance(error, AttributeError) else ""
-        problem = f"it cannot be constructed: {type(error).__name__}: {error}{advice}"
-        raise ConformanceError(name, {"constructor": [problem]}) from error
-
-
-def _problems(subject: Subject, check: str) -> list[str]:
-    """What the check finds; an error that escapes from the metric is a problem too."""
-    problems: list[str] = []
-    try:
-        with undisturbed():
-            problems.extend(CHECKS[check](subject))
-    except unittest.SkipTest:
-        raise
-    except Exception as error:
-        problems.append(f"{type(error).__name__}: {error}")
-    return problems
-
-
-def _checked_exceptions(exceptions: Mapping[str, str] | None) -> dict[str, str]:
-    declared = dict(exceptions or {})
-    if unknown := sorted(declared.keys() - CHECKS.keys()):
-        raise ValueError(f"exceptions names {', '.join(unknown)}; the checks are {', '.join(CHECKS)}")
-    if silent := [check for check, reason in declared.items() if not (isinstance(reason, str) and reason.strip())]:
-        raise ValueError(f"the exception to {', '.join(silent)} has no reason; say why the check does not hold")
-    return declared
+def _checked_exceptions(exceptions: Mapping[str, str], where: str = "") -> Mapping[str, str]:
+    if unknown := sorted(exceptions.keys() - CHECKS.keys()):
+        raise ValueError(f"{where}exceptions names {', '.join(unknown)}; the checks are {', '.join(CHECKS)}")
+    if silent := [check for check, reason in exceptions.items() if not (isinstance(reason, str) and reason.strip())]:
+        raise ValueError(f"{where}the exception to {', '.join(silent)} has no reason; say why the check does not hold")
+    return exceptions

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..sample import FIELDS
 from ..scoring import score as score_all
-from . import toys
 from .subject import Subject, undisturbed
 
 _NOTHING_OVER_A_BATCH = "nothing may be averaged, normalised or padded over a batch"
@@ -22,7 +21,8 @@ def batch_invariance(subject: Subject) -> Iterator[str]:
     Also as a GPU computes a batch, where a metric cuts it up on a CPU.
     """
     alone, samples, score = subject.scores, subject.samples, subject.metric.score
-    other, larger = toys.samples(2, first=10), toys.samples(2, toys.HEIGHT + 64, toys.WIDTH + 32, first=20)
+    other = [subject.sample(10), subject.sample(11)]
+    larger = [subject.larger_sample(20), subject.larger_sample(21)]
     found = {
         "in one batch": score(samples),
         "in batches of two": score(samples, batch_size=2),
@@ -62,7 +62,7 @@ def _as_a_gpu_does(subject: Subject) -> Iterator[str]:
 def engine_invariance(subject: Subject) -> Iterator[str]:
     """A run of `editmetrics.score` gives the same scores as single calls, in small batches and in large ones."""
     alone = subject.scores
-    larger = toys.sample(20, toys.HEIGHT + 64, toys.WIDTH + 32)
+    larger = subject.larger_sample(20)
     for batch_pixels in (1, 10**9):
         results = score_all([larger, *subject.samples], subject.metric, batch_pixels=batch_pixels, workers=1)
         for difference in subject.differences(alone, results[subject.label][1:]):
@@ -87,13 +87,14 @@ def determinism(subject: Subject) -> Iterator[str]:
 
 def undeclared_fields(subject: Subject) -> Iterator[str]:
     """Fields that it neither requires nor declares in `uses`, and the id and meta of a sample, change nothing."""
-    first = subject.scores
+    subject.require_scores()
+    first = subject.metric.score(subject.samples)
     declared = subject.metric.required() | subject.cls.uses
-    other = toys.sample(30)
+    other = subject.sample(30)
     named: dict[str, Any] = {"id": "another", "meta": {"system": "another", "size": 3}}
     for name, value in {**named, **{name: getattr(other, name) for name in FIELDS if name not in declared}}.items():
         changed = [replace(sample, **{name: value}) for sample in subject.samples]
-        for difference in subject.differences(first, subject.alone(changed)):
+        for difference in subject.differences(first, subject.metric.score(changed)):
             yield (
                 f"with another {name}: {difference}; "
                 "a score may depend on declared fields alone, or a resumed run reuses a wrong one"
@@ -105,7 +106,7 @@ def inputs_unmodified(subject: Subject) -> Iterator[str]:
     import torch
 
     subject.require_scores()
-    sample = toys.sample(0)
+    sample = subject.sample(0)
     images = [name for name in ("source", "edited", "reference", "mask") if sample.has(name)]
     arrays = {name: getattr(sample, name).copy() for name in images}
     subject.metric.score([replace(sample, **arrays)])
@@ -126,23 +127,24 @@ def inputs_unmodified(subject: Subject) -> Iterator[str]:
 def threads(subject: Subject) -> Iterator[str]:
     """`prepare` in four threads at once, and `score_batch` of a `concurrent` metric, give the same scores."""
     metric, alone = subject.metric, subject.scores
-    several = [index % len(alone) for index in range(16)]
+    concurrent = subject.cls.concurrent
+    several = [index % len(alone) for index in range(15)]
 
-    def one(index: int) -> Any:
-        prepared, _ = metric.prepare_or_why_not(subject.samples[index])
-        return metric.score_or_why_not([prepared]) if subject.cls.concurrent else prepared
+    def prepared(index: int) -> Any:
+        item, _ = metric.prepare_or_why_not(subject.samples[index])
+        return metric.score_or_why_not([item])[0] if concurrent else item
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # so that threads meet in the middle of things
     try:
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(one, several))
+            items = list(pool.map(prepared, several))
     finally:
         sys.setswitchinterval(before)
-    scores = [
-        score for item in found for score in (item if subject.cls.concurrent else metric.score_or_why_not([item]))
-    ]
-    where = "score_batch in four threads" if subject.cls.concurrent else "prepare in four threads"
+    if concurrent:
+        where, scores = "score_batch in four threads", items
+    else:
+        where, scores = "prepare in four threads", [metric.score_or_why_not([item])[0] for item in items]
     for difference in subject.differences([alone[index] for index in several], scores):
         yield f"{where}: {difference} alone; keep nothing of a sample on the metric itself"
 

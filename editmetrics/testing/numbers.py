@@ -62,7 +62,7 @@ def optimum(subject: Subject) -> Iterator[str]:
     if best is None:
         raise NotApplicable("it declares no direction")
     for seed in (0, 1):
-        picture = toys.picture(seed)
+        picture = subject.picture(seed)
         same, *worse = (
             _pair(picture, image) for image in (picture, *(step(picture, 1) for step in toys.DEGRADATIONS.values()))
         )
@@ -84,7 +84,7 @@ def _mean_of_steps(subject: Subject, degradation: str) -> list[float] | str:
     """The primary dimension at each strength, over two pictures; or what is wrong with one of them."""
     values = []
     for seed in (0, 1):
-        picture = toys.picture(seed)
+        picture = subject.picture(seed)
         found = subject.alone(_pair(picture, step) for step in toys.ladder(degradation, picture))
         for strength, score in enumerate(found, 1):
             if not score.ok or not all(math.isfinite(value) for value in score.values()):

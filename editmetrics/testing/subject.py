@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import unittest
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from ..metric import Metric
 from ..registry import checked_options, create_metric
 from ..sample import Dimension, EditMetricsError, Sample, Score
 from . import toys
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """Scores are equal to rounding when they differ by at most RELATIVE of themselves plus ABSOLUTE of their range (or
@@ -26,7 +29,8 @@ class NotApplicable(unittest.SkipTest):
 class Subject:
     """A metric under test: a spec, a class or an instance, made afresh as often as a check wants.
 
-    `setup` is called with each fresh instance before it is loaded. `device` is where a spec or a class computes.
+    `setup` is called with each fresh instance before it is loaded. `device` is where a spec or a class computes, and
+    `options` are those of a spec beside its own. `picture` is the height and width of the toy pictures.
     """
 
     def __init__(
@@ -35,14 +39,17 @@ class Subject:
         *,
         setup: Callable[[Metric], object] | None = None,
         device: str | None = "cpu",
+        options: Mapping[str, Any] | None = None,
+        picture: tuple[int, int] = (toys.HEIGHT, toys.WIDTH),
     ) -> None:
         first = metric
         if isinstance(first, str):
-            first = create_metric(first, device=device)
+            first = create_metric(first, device=device, **(options or {}))
         elif isinstance(first, type):
             first = first().to(device)
         self.cls, self.options, self.device = type(first), first.options, first.device
         self.setup = setup
+        self.size = picture
         self.label = first.label
         self._first = first if first is metric else None
 
@@ -73,7 +80,19 @@ class Subject:
     @property
     def samples(self) -> list[Sample]:
         """Three samples with every field, new ones each time, so that what a metric writes into them is gone."""
-        return toys.samples(3)
+        return [self.sample(seed) for seed in range(3)]
+
+    def sample(self, seed: int) -> Sample:
+        """Return a toy sample with every field."""
+        return toys.sample(seed, *self.size)
+
+    def larger_sample(self, seed: int) -> Sample:
+        """Return a toy sample of larger pictures."""
+        return toys.sample(seed, self.size[0] + 64, self.size[1] + 32)
+
+    def picture(self, seed: int) -> np.ndarray:
+        """Return a toy picture."""
+        return toys.picture(seed, *self.size)
 
     @cached_property
     def scores(self) -> list[Score]:

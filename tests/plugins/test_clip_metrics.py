@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from editmetrics import Sample, create_metric, weights
+from editmetrics.plugins.conformance.clip import TINY as TINY_CLIP
 from editmetrics.testing import offline_weights
-from editmetrics.testing.offline_weights import TINY_CLIP
 from tests.plugins.photographs import as_tensor
 from tests.plugins.photographs import pairs as photographs
 from tests.plugins.test_clip_score import transformers_names

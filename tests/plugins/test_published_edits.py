@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from editmetrics import EditMetricsError, Sample, SampleError, create_metric
+from editmetrics.plugins.conformance.edit_regression import text_model, write_edit_hf, write_lmm4edit
 from editmetrics.plugins.lmm4edit.metric import fitted
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.published_edits import text_model, write_edit_hf, write_lmm4edit
 
 PARTS = {"visual_quality": "visual", "editing_alignment": "alignment", "attribute_preservation": "preservation"}
 RNG = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Tiny random checkpoints in the layouts that LMM4Edit and EditHF are published in, for a tiny backbone.
+"""Stand-ins for LMM4Edit and EditHF: tiny random checkpoints in their published layouts, for a tiny backbone.
 
 peft writes the adapters, from models wrapped as the authors wrap theirs, so that files and names are what their scripts
 write. The numbers are random.
@@ -7,12 +7,18 @@ write. The numbers are random.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..edit_regression import PARTS
+from .toy_backbone import OPTIONS, PICTURE
+
 if TYPE_CHECKING:
     from torch import nn
+
+__all__ = ["OPTIONS", "PICTURE", "WEIGHTS"]
 
 
 def write_lmm4edit(backbone: str | Path, folder: str | Path, part: str, seed: int = 0) -> Path:
@@ -46,7 +52,7 @@ def write_edit_hf(backbone: str | Path, folder: str | Path, part: str, seed: int
     >>> sorted(file.name for file in made.iterdir())
     ['llm_lora', 'mlp_head.pth', 'vision_lora']
     """
-    from ..plugins.edit_hf.metric import EditHF
+    from ..edit_hf.metric import EditHF
 
     model = _model(backbone)
     made = Path(folder) / EditHF.FOLDERS[part]
@@ -119,3 +125,16 @@ def _write_head(file: Path, shapes: Mapping[str, tuple[int, int]], seed: int) ->
         tensors[f"{layer}.weight"] = torch.randn(outputs, inputs, generator=random) / inputs**0.5
         tensors[f"{layer}.bias"] = torch.full((outputs,), 0.2)
     torch.save(tensors, file)
+
+
+def _for_the_toy(write: Callable[[Path, Path, str], object], part: str, folder: Path) -> None:
+    from ... import weights
+
+    write(weights.pull(OPTIONS["backbone"]), folder, part)
+
+
+WEIGHTS = {
+    f"{metric}.{part}": partial(_for_the_toy, write, part)
+    for metric, write in (("lmm4edit", write_lmm4edit), ("edit_hf", write_edit_hf))
+    for part in PARTS.values()
+}
