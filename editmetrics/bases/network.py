@@ -26,6 +26,7 @@ class HasNetwork(Metric):
     concurrent: ClassVar[bool] = False  # a network uses all cores by itself, and much memory
     _module: Any = None
     _module_device: str | None = None
+    _stand_in: Any = None
 
     @abstractmethod
     def network(self) -> Module:
@@ -47,6 +48,10 @@ class HasNetwork(Metric):
         """Name what `network` builds: metrics with equal names, weights and device share one network in memory."""
         return f"{type(self).__module__}.{type(self).__qualname__} {self.number_options}"
 
+    def use(self, network: Module) -> None:
+        """Run `network` in place of the published weights: a stand-in for tests."""
+        self._stand_in, self._module_device = network, None
+
     @property
     def module(self) -> Any:
         """The network on the metric's device; `load` puts it there."""
@@ -60,6 +65,9 @@ class HasNetwork(Metric):
 
         self.device = device = pick_device(self.device)
         if self._module_device == device:
+            return
+        if self._stand_in is not None:
+            self._module, self._module_device = self._stand_in.requires_grad_(False).eval().to(device), device
             return
         for name in self.checkpoints():
             weights.pull(name)

@@ -38,11 +38,17 @@ def new(name: str, kind: str, parent: Path) -> None:
 
     \b
     classic   a formula over the pixels of two images
+    network   a network whose weights are downloaded
     judge     a question to a chat model
     learned   a head on features, trained on ratings
     """
     folder, names = write_plugin(name, kind, parent)
-    place = {"classic": f"the function {names['metric']}", "judge": "QUESTION", "learned": "the function features"}
+    place = {
+        "classic": f"the function {names['metric']}",
+        "network": "network and forward",
+        "judge": "QUESTION",
+        "learned": "the function features",
+    }
     click.echo(f"wrote {folder}, a {kind} metric {names['metric']}; it works as it is\n")
     click.echo(f"  pip install -e '{folder}[test]'")
     click.echo(f"  editmetrics plugin check {names['metric']}")

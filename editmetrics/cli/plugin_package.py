@@ -18,12 +18,14 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 KINDS = {
     "classic": "a formula over the pixels of two images",
+    "network": "a network whose weights are downloaded",
     "judge": "a question to a chat model",
     "learned": "a head on features, trained on ratings",
 }
 """The templates there are, and what each is for."""
 
-TAKEN = {"Dimension", "EditMetricsError", "FullReference", "LearnedMetric", "Metric", "Sample", "SampleError", "Score"}
+TAKEN = {"Dimension", "EditMetricsError", "FullReference", "JudgeMetric", "LearnedMetric", "Metric", "NetworkMetric",
+         "Reading", "Sample", "SampleError", "Score"}  # fmt: skip
 """Class names that a template's file has already."""
 
 

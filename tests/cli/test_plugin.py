@@ -20,7 +20,7 @@ from tests.broken_metrics import MeanError
 from tests.test_plugin import installed_by_hand
 
 ROOT = Path(__file__).parents[2]
-KINDS = {"tiny-difference": "classic", "asked_fit": "judge", "rated": "learned"}
+KINDS = {"tiny-difference": "classic", "seen-quality": "network", "asked_fit": "judge", "rated": "learned"}
 """From a name, as somebody may write it, to its kind."""
 
 
@@ -47,7 +47,7 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(written, tmp_path_factory):
-    """A folder into which pip has installed all three."""
+    """A folder into which pip has installed all of them."""
     folder = tmp_path_factory.mktemp("site")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check"]
     done = run("-m", "pip", "install", *options, "--target", folder, *written.values())
@@ -67,7 +67,7 @@ def test_new_plugins_are_found_and_described(site):
     listing = json.loads(run("-m", "editmetrics", "list", "--json", path=[site]).stdout)
     assert listing["broken"] == []
     found = {metric["name"]: metric for metric in listing["metrics"] if metric["name"] not in BUILTIN}
-    assert found.keys() == {"tiny_difference", "asked_fit", "rated"}
+    assert found.keys() == {"tiny_difference", "seen_quality", "asked_fit", "rated"}
     assert [found["rated"]["learned"], found["asked_fit"]["needs"]] == [True, ["source", "edited", "prompt"]]
 
 
