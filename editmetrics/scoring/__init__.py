@@ -1,14 +1,14 @@
 """Samples x metrics -> a table: plan, decode once, batch, journal, resume.
 
-`score` is the whole of it on one machine; `ray_engine` spreads it over a cluster, `shards` over commands that know
-nothing of one another. The other modules are its parts, in the order in which a sample meets them: `plan` (which
-metrics, are their fields there), `decode` (read, hash and decode a sample's images once), `batches` (what waits for the
-accelerator), `record` (the journal that a resumed run reads), `results` (what is known at the end), `table` (the file).
+`score` (in `run`) is the whole of it on one machine; `ray_engine` spreads it over a cluster, `shards` over independent
+commands. The other modules are its parts, in the order in which a sample meets them: `plan` (which metrics, and whether
+their fields are there), `decode` (read, hash and decode a sample's images once), `loop` (threads and batches), `record`
+(the journal that a resumed run reads), `results` (what is known at the end, and its table).
 """
 
-from .plan import PlanError
-from .ray_engine import EngineError
+from .loop import Interrupted
+from .plan import EngineError, PlanError
 from .results import Results
-from .run import Interrupted, score, score_loaded
+from .run import score, score_loaded
 
 __all__ = ["EngineError", "Interrupted", "PlanError", "Results", "score", "score_loaded"]

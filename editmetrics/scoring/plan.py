@@ -33,6 +33,10 @@ class PlanError(EditMetricsError, ValueError):
     """A run that cannot be started as it was asked for."""
 
 
+class EngineError(EditMetricsError):
+    """Samples cannot be scored over a cluster; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One metric of a run: under its `label` in the table, under its `key` in the record.
@@ -63,7 +67,7 @@ class Column:
             return self.told
         return {
             **self.metric.identity(),
-            "checkpoints": weights.checksums(self.metric.checkpoints()),
+            "checkpoints": weights.checksums(names) if (names := self.metric.checkpoints()) else {},
             "packages": packages_of(self.metric),
             "images": images.decoder(self.profile),
         }

@@ -12,22 +12,20 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..metric import Metric
-from ..sample import EditMetricsError, Sample, Score
-from .done import Done
-from .plan import Column
+from ..sample import Sample, Score
+from .loop import Loop, Unwritten
+from .plan import Column, EngineError
+from .record import Done
+from .results import Results
 
 PART = 32
 """The most samples that an actor gets at a time: what a part of the output holds, and what a dead actor costs."""
 
 TRIES = 3
 """How often a part is tried on an actor that dies, and then each of its samples."""
-
-
-class EngineError(EditMetricsError):
-    """Samples cannot be scored over the cluster; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,28 @@ class _Box:
 
 Work = Callable[[Sequence[Metric], Sequence[Task], int], list[Scored]]
 """What an actor does with its tasks: the local engine, on a part of the samples."""
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """What an actor does with the tasks that it gets: the loop of a local run, on them alone."""
+
+    batch_pixels: int
+    profile: Literal["ignore", "convert"]
+
+    def __call__(self, metrics: Sequence[Metric], tasks: Sequence[Task], threads: int) -> list[Scored]:
+        columns = [Column(metric, None, self.profile) for metric in metrics]
+        samples = [task.sample for task in tasks]
+        done = {(t.sample.id, c.key): t.done[c.label] for t in tasks for c in columns if c.label in t.done}
+        written = Unwritten()
+        Loop(samples, columns, Results(samples, columns), written, done, self.batch_pixels, None).go(threads)
+        return [
+            Scored(task.index, column.label, *new, reused=False)
+            if (new := written.scores.get((task.sample.id, column.key)))
+            else Scored(task.index, column.label, *task.done[column.label], reused=True)
+            for task in tasks
+            for column in columns
+        ]
 
 
 class Cluster:

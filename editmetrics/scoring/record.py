@@ -1,27 +1,41 @@
-"""The run record: an append-only journal of every score with its identity, which a resumed run reads.
+"""What a run writes while it lasts: its record, which a resumed run reads, and which samples are under way.
 
-JSON lines. A line of kind "run" describes a run: when, with which versions, and the full identity of each metric
-behind its key. A line of kind "score" holds one sample, metric and dimension. All lines of one sample and metric are
-written by one system call; a crash can only cost the last, unfinished one.
+The record is a journal of every score with its identity. A line of kind "run" describes a run: when, with which
+versions, and the full identity of each metric behind its key. A line of kind "score" holds one sample, metric and
+dimension. All lines of one sample and metric are written by one system call; a crash costs the last, unfinished one.
+
+A sample that kills the process must not end every run: those that were under way when a run was killed are tried again
+at the end of the next one, each alone. One that was alone when the process was killed, twice, is given up.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
+import struct
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..files.journal import Journal
+from ..files.journal import Journal, complete_lines
 from ..files.text import json_ready
 from ..metric import Metric
 from ..sample import Sample, Score
-from .done import CompactDone, Done
 from .plan import Column
+
+TRIES_ALONE = 2
+
+Row = tuple[str, str]
+"""A sample's id and the key of a metric's identity."""
+
+Done = MutableMapping[Row, tuple[str, Score]]
+"""From (sample id, identity key) to (fingerprint of what was scored, score)."""
 
 BEGINNING = b'{"kind":'
 """How every record begins."""
@@ -107,6 +121,91 @@ class Record(Journal):
                 }
             )
         self.append(*lines)
+
+
+class CompactDone(Done):
+    """`Done` in about 150 bytes a plain score: numbers and fingerprint are packed, and anything said beside is kept.
+
+    `dimensions` are the names of each identity key's dimensions, in order.
+
+    >>> done = CompactDone({"a1": ["psnr"]})
+    >>> done["cat", "a1"] = "00" * 16, Score({"psnr": 31.5})
+    >>> done["cat", "a1"]
+    ('00000000000000000000000000000000', Score(psnr=31.5))
+    """
+
+    def __init__(self, dimensions: Mapping[str, Sequence[str]]) -> None:
+        self._dimensions = {key: list(names) for key, names in dimensions.items()}
+        self._rows: dict[str, dict[str, bytes | tuple[str, Score]]] = {key: {} for key in dimensions}
+        self._ids: dict[str, str] = {}  # one text for all metrics of a sample
+
+    def __setitem__(self, row: Row, scored: tuple[str, Score]) -> None:
+        id_, key = row
+        fingerprint, score = scored
+        beside = score.explanation or score.uncertainty or score.details
+        plain = score.ok and not beside and list(score) == self._dimensions[key]
+        packed: bytes | tuple[str, Score] = scored
+        if plain and re.fullmatch(r"[0-9a-f]{32}", fingerprint):
+            packed = bytes.fromhex(fingerprint) + struct.pack(f"{len(score)}d", *score.values())
+        self._rows[key][self._ids.setdefault(id_, id_)] = packed
+
+    def __getitem__(self, row: Row) -> tuple[str, Score]:
+        id_, key = row
+        packed = self._rows[key][id_]
+        if not isinstance(packed, bytes):
+            return packed
+        names = self._dimensions[key]
+        values = struct.unpack(f"{len(names)}d", packed[16:])
+        return packed[:16].hex(), Score(dict(zip(names, values, strict=True)))
+
+    def __delitem__(self, row: Row) -> None:
+        del self._rows[row[1]][row[0]]
+
+    def __iter__(self) -> Iterator[Row]:
+        return ((id_, key) for key, rows in self._rows.items() for id_ in rows)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows.values()))
+
+
+class UnderWay:
+    """The file that says which samples were begun; removed when the run ends by itself, however it ends."""
+
+    def __init__(self, record: Path) -> None:
+        self.path = record.with_name(f".{record.name}.under_way")
+        self.alone: Counter[str] = Counter()
+        """How often each sample was alone under way in runs that were killed."""
+        self.begun: set[str] = set()
+        for line in complete_lines(self.path):
+            try:
+                entry = json.loads(line)
+                self.begun.add(entry["id"])
+                self.alone[entry["id"]] += bool(entry["alone"])
+            except (ValueError, KeyError, TypeError):
+                continue  # a damaged line names no sample
+        self._journal = Journal(self.path, lock=False)
+
+    def suspects(self, unfinished: Iterable[str]) -> set[str]:
+        """Those of the samples `unfinished` that were under way when an earlier run was killed."""
+        return self.begun & set(unfinished)
+
+    def begin(self, id_: str, alone: bool = False) -> None:
+        """Note, before anything is done with it, that a sample is begun."""
+        self._journal.append({"id": id_, "alone": alone})
+
+    def end(self) -> None:
+        """Forget it all: the process has survived."""
+        self._journal.close()
+        self.path.unlink(missing_ok=True)
+
+    def given_up(self, id_: str) -> str | None:
+        """Why the sample is not tried again; None where it is."""
+        if self.alone[id_] < TRIES_ALONE:
+            return None
+        return (
+            f"the process was killed {self.alone[id_]} times while it scored this sample alone (out of memory, or a "
+            "crash inside a library); '--retry failed' tries it again"
+        )
 
 
 def _score_of(lines: list[dict[str, Any]], metric: Metric) -> Score:

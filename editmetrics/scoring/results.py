@@ -1,14 +1,19 @@
-"""What a run knows at its end: every score, compactly, and their summary."""
+"""What a run knows at its end: every score, their summary, and the table with a row for each sample."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files.rows import write_frame
+from ..files.text import escaped
 from ..sample import Dimension, Sample, Score
 from .plan import Column
 
@@ -125,9 +130,11 @@ class Results:
 
     def table(self) -> polars.DataFrame:
         """One row a sample: id, system, source, edited, prompt, each metric and dimension, explanations, problems."""
-        from .table import frame
+        return _frame(self)
 
-        return frame(self)
+    def write(self, path: Path) -> None:
+        """Write the table to `path` (csv, jsonl or parquet) atomically."""
+        write_frame(self.table(), path)
 
     def _summarise(self, column: Column, dimension: Dimension, system: str | None, rows: np.ndarray) -> Summary:
         values = self.values(column, dimension.name)[rows]
@@ -153,3 +160,75 @@ class Results:
             spread=float(finite.std(ddof=1)) if len(finite) > 1 else None,
             **ends,
         )
+
+
+def _frame(results: Results) -> polars.DataFrame:
+    """The table of `results`; a column is left out when no sample has anything to put there (problems excepted)."""
+    import polars
+
+    columns = [_series("id", [sample.id for sample in results.samples])]
+    text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "prompt": _prompt}
+    text |= _other_columns(results, {"id", *text, "problems"})
+    for name, get in text.items():
+        said = [get(sample) for sample in results.samples]
+        if any(value is not None for value in said):
+            columns.append(_series(name, said))
+    for column in results.columns:
+        for dimension, name in column.names.items():
+            columns.append(polars.Series(name, results.values(column, dimension), polars.Float64).fill_nan(None))
+    problems: list[list[str]] = [[] for _ in results.samples]
+    for column in results.columns:
+        scores = [results.get(index, column) for index in range(len(results))]
+        if any(score.explanation for score in scores):
+            columns.append(_series(f"{column.label}.explanation", [score.explanation for score in scores]))
+        for row, score in zip(problems, scores, strict=True):
+            if not score.ok:
+                row.append(f"{column.label}: {score.status}: {score.reason}")
+    columns.append(_series("problems", ["; ".join(row) for row in problems]))
+    return polars.DataFrame(columns)
+
+
+def _other_columns(results: Results, taken: set[str]) -> dict[str, Any]:
+    """The columns of a manifest that are kept; one with a name that the table has itself is `manifest.NAME` there."""
+    taken |= {name for column in results.columns for name in column.names.values()}
+    taken |= {f"{column.label}.explanation" for column in results.columns}
+    columns: dict[str, Any] = {}
+    for key in dict.fromkeys(key for sample in results.samples for key in sample.meta if key != "system"):
+        name = str(key)
+        while name in taken | columns.keys():
+            name = f"manifest.{name}"
+        columns[name] = _meta(key)
+    return columns
+
+
+def _system(sample: Sample) -> str | None:
+    system = sample.meta.get("system")
+    return None if system is None else str(system)
+
+
+def _path(field: str) -> Any:
+    def get(sample: Sample) -> str | None:
+        image = getattr(sample, field)
+        if not isinstance(image, (str, os.PathLike)):
+            return None
+        return os.fsdecode(image)
+
+    return get
+
+
+def _prompt(sample: Sample) -> str | None:
+    return sample.prompt if sample.has("prompt") else None
+
+
+def _meta(key: str) -> Any:
+    return lambda sample: sample.meta.get(key)
+
+
+def _series(name: str, values: list[Any]) -> polars.Series:
+    """A column of numbers when all values are numbers, else of text (lists and such as JSON)."""
+    import polars
+
+    if all(value is None or type(value) in (int, float) for value in values):
+        return polars.Series(name, values, strict=False)
+    text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for v in values]
+    return polars.Series(name, [None if v is None else escaped(v) for v in text], polars.String)

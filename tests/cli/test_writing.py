@@ -166,11 +166,7 @@ def test_an_unknown_fault_is_said_as_it_is():
 
 STREAMING = {
     "files/journal.py": "the journal: it grows by whole lines, and a cut last line is removed",
-    "scoring/under_way.py": "a journal, removed at the end",
-    "scoring/record.py": "the journal: it grows by whole lines, and a cut last line is dropped",
-    "benchmarks/qbench/record.py": "the journal of answers",
     "mllm/loop.py": "the history grows by whole lines",
-    "plugins/ds_ieqa/fdmpo.py": "a journal",
     "cli/plugin_package.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",
     "report/pictures.py": "into memory",

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from editmetrics import Score
-from editmetrics.scoring.done import CompactDone
+from editmetrics.scoring.record import CompactDone
 
 DIMENSIONS = {"one": ["psnr"], "three": ["a", "b", "c"]}
 

@@ -11,8 +11,7 @@ import polars
 import pytest
 
 from editmetrics import score
-from editmetrics.scoring.record import record_path
-from editmetrics.scoring.under_way import UnderWay
+from editmetrics.scoring.record import UnderWay, record_path
 
 from .toys import Brightness, samples_of, write_images
 
