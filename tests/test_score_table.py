@@ -7,16 +7,21 @@ import pytest
 from rich.console import Console
 
 from editmetrics.report.radar_plot import draw_radar, drawable
-from editmetrics.report.score_files import latex, markdown, page
-from editmetrics.report.score_table import Column, CountTable, ScoreTable, Value, show_scores
+from editmetrics.tables.latex import latex
+from editmetrics.tables.markdown import markdown
+from editmetrics.tables.page import page
+from editmetrics.tables.scores import MeanScore, ScoreTable, count_table, score_column
+from editmetrics.tables.terminal import show
 
-COLUMNS = [Column("Sources", "NIs"), Column("Sources", "AIs"), Column("", "Overall")]
+COLUMNS = [score_column("Sources", "NIs"), score_column("Sources", "AIs"), score_column("", "Overall")]
 ROWS = {
-    "a": [Value(50.0, 40.0, 60.0, 10), Value(None), Value(50.0, 40.0, 60.0, 10)],
-    "b": [Value(75.004, 60.0, 80.0, 10), Value(20.0, 1.0, 50.0, 5), Value(60.0, 45.0, 70.0, 15)],
-    "c": [Value(74.996, 60.0, 80.0, 10), Value(30.0, 5.0, 60.0, 5), Value(40.0, 30.0, 50.0, 15)],
+    "a": [MeanScore(50.0, 40.0, 60.0, 10), MeanScore(None), MeanScore(50.0, 40.0, 60.0, 10)],
+    "b": [MeanScore(75.004, 60.0, 80.0, 10), MeanScore(20.0, 1.0, 50.0, 5), MeanScore(60.0, 45.0, 70.0, 15)],
+    "c": [MeanScore(74.996, 60.0, 80.0, 10), MeanScore(30.0, 5.0, 60.0, 5), MeanScore(40.0, 30.0, 50.0, 15)],
 }
-TABLE = ScoreTable("t", "Title", COLUMNS, ROWS, {"Guess": [Value(90.0), Value(None), Value(90.0)]}, ["a note"])
+TABLE = ScoreTable(
+    "t", "Title", COLUMNS, ROWS, {"Guess": [MeanScore(90.0), MeanScore(None), MeanScore(90.0)]}, ["a note"]
+)
 
 
 def test_the_best_and_the_runner_up():
@@ -28,8 +33,8 @@ def test_the_best_and_the_runner_up():
 
 
 def test_markdown():
-    lines = markdown([TABLE]).splitlines()
-    assert lines[0] == "### Title"
+    lines = markdown([TABLE.by_model()]).splitlines()
+    assert lines[0] == "## Title"
     assert lines[2] == "| Model | Sources: NIs | Sources: AIs | Overall |"
     assert lines[4] == "| Guess | 90.00 | - | 90.00 |"
     assert lines[6] == "| b | **75.00** (60.0-80.0) | *20.00* (1.0-50.0) | **60.00** (45.0-70.0) |"
@@ -37,10 +42,10 @@ def test_markdown():
 
 
 def test_latex_has_as_many_cells_as_columns():
-    text = latex([TABLE, CountTable("c", "Counts & more", ["x", "y"], [["a_b", "1"]])])
-    rows = [line for line in text.splitlines() if line.endswith("\\\\")]
+    text = latex([TABLE.by_model(), count_table("c", "Counts & more", ["x", "y"], [["a_b", "1"]])])
+    rows = [line for line in text.splitlines() if line.endswith("tabularnewline")]
     spans = rows[0]
-    assert spans == " & \\multicolumn{2}{c}{Sources} & \\multicolumn{1}{c}{} \\\\"
+    assert spans == "\\multicolumn{1}{c}{} & \\multicolumn{2}{c}{Sources} & \\multicolumn{1}{c}{} \\tabularnewline"
     assert {row.count("&") for row in rows[1:-2]} == {3}
     assert "\\cmidrule(lr){2-3}" in text
     assert "\\textbf{75.00} & \\underline{20.00}" in text
@@ -63,7 +68,7 @@ def test_a_page_is_whole_html():
         def handle_endtag(self, tag):
             assert self.open.pop() == tag
 
-    text = page([TABLE], "a < b", "radar.png")
+    text = page([TABLE.by_model()], "a < b", "radar.png")
     parser = Balanced()
     parser.feed(text)
     assert parser.open == []
@@ -73,7 +78,8 @@ def test_a_page_is_whole_html():
 
 def test_one_model_on_a_terminal_has_its_interval():
     stream = StringIO()
-    show_scores(ScoreTable("t", "Title", COLUMNS, {"a": ROWS["a"]}, TABLE.baselines), Console(file=stream, width=90))
+    table = ScoreTable("t", "Title", COLUMNS, {"a": ROWS["a"]}, TABLE.baselines)
+    show(table.by_column(), console=Console(file=stream, width=90))
     lines = stream.getvalue().splitlines()
     assert lines[2].split() == ["Sources"]
     assert lines[3].split() == ["NIs", "50.00", "40.0-60.0", "10", "90.00"]
@@ -97,8 +103,11 @@ def test_the_radar_shows_what_there_is():
 )  # fmt: skip
 def test_a_models_name_is_text_in_every_form(name):
     """Names come from servers: no picture, link, mention, row, macro or escape sequence may come of them."""
-    table = ScoreTable("t", name, [Column(name, name)], {name: [Value(50.0)], "b": [Value(40.0)]}, {}, [name])
-    counts = CountTable("c", name, [name, "n"], [[name, "1"]])
+    scores = ScoreTable(
+        "t", name, [score_column(name, name)], {name: [MeanScore(50.0)], "b": [MeanScore(40.0)]}, {}, [name]
+    )
+    table = scores.by_model()
+    counts = count_table("c", name, [name, "n"], [[name, "1"]])
     text = markdown([table, counts])
     assert not re.search(r"(?<!\\)[`\[\]*@]", text.replace("**50.00**", "").replace("*40.00*", ""))
     assert "http://" not in text

@@ -27,11 +27,10 @@ def folder_of(output: Path, name: str) -> Path:
 
 def report(output: Path, names: list[str]) -> None:
     """Show and write (`ablations.csv`) each ablation's agreement: on test data where a training set some aside."""
-    from rich.table import Table
-
     from ..files.rows import write_rows
     from ..mllm.checkpoint import read_checkpoint
-    from ..report.terminal import number, standard_output
+    from ..tables.model import DataTable, numbers, text
+    from ..tables.terminal import show
 
     measured = {name: _measures(read_checkpoint(folder_of(output, name))) for name in names}
     columns = list(dict.fromkeys(column for found in measured.values() for column in found))
@@ -39,15 +38,10 @@ def report(output: Path, names: list[str]) -> None:
         [{"ablation": name, **{column: found.get(column) for column in columns}} for name, found in measured.items()],
         output / "ablations.csv",
     )
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("ablation", no_wrap=True)
     shown = [column for column in columns if column.split(" ")[-1] in SHOWN]
-    for column in shown:
-        table.add_column(column.replace("_", " "), justify="right")
-    for name, found in measured.items():
-        table.add_row(name, *(number(found.get(column)) for column in shown))
-    standard_output().print(table)
-    click.echo(f"wrote {output / 'ablations.csv'}")
+    headings = numbers(*(column.replace("_", " ") for column in shown), wrap="fold")
+    rows = [[name, *(values.get(column) for column in shown)] for name, values in measured.items()]
+    show([DataTable([*text("ablation", wrap="never"), *headings], rows)], output / "ablations.csv")
 
 
 SHOWN = ("srcc", "plcc", "balanced_accuracy", "f1")

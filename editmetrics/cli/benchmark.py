@@ -82,9 +82,10 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
     Exit codes: 0 all is well; 3 the copy is incomplete, or some sample or figure has no value; 2 called wrongly, or
     the copy cannot be used; 1 stopped.
     """
-    from ..benchmarks import show
     from ..benchmarks.catalogue import BENCHMARKS
     from ..benchmarks.catalogue import benchmark as called
+    from ..benchmarks.show import benchmark_blocks, benchmarks_blocks
+    from ..tables.terminal import show
 
     judging = bool(metrics or options["scores"])
     for option in ("output", "figures", "pairs") + (() if options["manifest"] else ("split", "limit", "partial")):
@@ -94,19 +95,20 @@ def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **o
     if metrics and options["scores"]:
         raise click.UsageError("-m scores the samples and --scores brings scores; give one of them")
     if name is None:
-        show.show_benchmarks(BENCHMARKS.values())
+        show(benchmarks_blocks(BENCHMARKS.values()))
     elif path is None:
         if judging:
             raise click.UsageError(f"give the folder of the data set, too: editmetrics benchmark {name} PATH ...")
-        show.show_benchmark(called(name))
+        show(benchmark_blocks(called(name)))
     else:
         sys.exit(_with_copy(name, path, metrics, options))
 
 
 def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
-    from ..benchmarks import show
     from ..benchmarks.load import load
+    from ..benchmarks.show import copy_blocks
     from ..files.rows import require_writable, write_rows
+    from ..tables.terminal import show
 
     for option in ("figures", "manifest", "problems"):
         if options[option] is not None:
@@ -119,7 +121,7 @@ def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[st
     if options["manifest"] is not None:
         _write_manifest(copy, options)
     if not metrics and options["scores"] is None:
-        show.show_copy(copy)
+        show(copy_blocks(copy))
         return 0 if copy.complete else 3
     part = copy.chosen(options["split"], options["limit"], options["partial"])
     _say_what(part)
@@ -127,9 +129,10 @@ def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[st
 
 
 def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
-    from ..benchmarks import show
     from ..benchmarks.evaluation import evaluate, read_scores
+    from ..benchmarks.show import evaluation_blocks
     from ..files.rows import write_rows
+    from ..tables.terminal import show
     from .evaluate import pair
 
     all_scored = True
@@ -147,7 +150,7 @@ def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int
         pairs=[pair(text) for text in options["pairs"]],
         lower_is_better=options["lower_is_better"],
     )
-    show.show_evaluation(found)
+    show(evaluation_blocks(found))
     if options["output"] is not None:
         click.echo(f"wrote {options['output']}")
     if options["figures"] is not None:

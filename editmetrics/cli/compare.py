@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..report.scored import ScoredTable
+    from ..runs.scored_table import ScoredTable
 
 
 @click.command()
@@ -85,34 +85,34 @@ def compare(
     sample has one in both;
     5 something got worse by more than noise, with --fail-on-worse; 2 usage error; 1 aborted.
     """
-    from ..report.compare import compare as compared
-    from ..report.comparison import check_output
-    from ..report.comparison_table import show_comparison
+    from ..runs.comparison import check_output
+    from ..runs.comparison import compare as compare_runs
+    from ..runs.means import Resampling
+    from ..tables.comparison import comparison_blocks
+    from ..tables.terminal import show
 
     if output is not None:
         check_output(output, overwrite)
     tables = [_read(path, () if pairs else metrics, lower_is_better) for path in (a, b)]
     meeting = [*_pairs(pairs, *tables), *((name, name) for name in metrics if pairs)]
-    found = compared(
+    comparison = compare_runs(
         *tables,
         pairs=meeting,
         on=on,
         tolerance=tolerance,
         movers=movers,
-        replicates=replicates,
-        level=level,
-        seed=seed,
+        resampling=Resampling(replicates, level, seed),
     )
     if output is not None:
-        found.write(output)
-    show_comparison(found, output)
-    if fail_on_worse and found.worse:
+        comparison.write(output)
+    show(comparison_blocks(comparison), output)
+    if fail_on_worse and comparison.worse:
         sys.exit(5)
-    sys.exit(0 if found.comparable and not found.lost and not found.without_value else 3)
+    sys.exit(0 if comparison.comparable and not comparison.lost and not comparison.without_value else 3)
 
 
 def _read(path: Path, metrics: Sequence[str], lower_is_better: Sequence[str]) -> ScoredTable:
-    from ..report.read_scores import read_scores
+    from ..runs.read_scores import read_scores
 
     table = read_scores(path, metrics=metrics)
     here = [name for name in lower_is_better if name in {column.name for column in table.columns}]

@@ -109,7 +109,8 @@ def evaluate(
     from ..agreement.result import check_output
     from ..evaluation import evaluate as evaluated
     from ..report.agreement_plots import check_plot, plot_agreement
-    from ..report.agreement_table import show_agreement
+    from ..tables.agreement import agreement_blocks
+    from ..tables.terminal import show
 
     if output is not None:
         check_output(output, overwrite)
@@ -127,7 +128,7 @@ def evaluate(
     )
     if output is not None:
         found.write(output)
-    show_agreement(found, output)
+    show(agreement_blocks(found, output is not None), output)
     if plot is not None:
         plot_agreement(found, plot)
         click.echo(f"wrote {plot}")
@@ -137,7 +138,8 @@ def evaluate(
 def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, options: dict[str, Any]) -> None:
     from ..agreement.protocols import PROTOCOLS
     from ..evaluation import evaluate_protocol
-    from ..report.protocol_table import show_figures
+    from ..tables.agreement import protocol_blocks
+    from ..tables.terminal import show
 
     given = click.get_current_context().get_parameter_source
     own = ("pairs", "on", "lower_is_better", "higher_is_better")
@@ -157,7 +159,7 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     )
     if output is not None:
         found.write(output)
-    show_figures(found, output)
+    show(protocol_blocks(found), output)
     sys.exit(3 if any(line.value is None for line in found.lines) else 0)
 
 

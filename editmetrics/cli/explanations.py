@@ -37,7 +37,7 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
     """
     from ..files.rows import require_writable, write_rows
     from ..judge import open_judge
-    from ..report.terminal import standard_output
+    from ..tables.terminal import show
     from .annotate import _annotating
 
     if options["output"] is not None:
@@ -55,7 +55,7 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
     bar: Any = click.progressbar(length=estimate.questions, label="answers", file=unfiltered(sys.stderr), hidden=hidden)
     with bar:
         found = comparing.compare(said, expected, lambda _: bar.update(1))
-    standard_output().print(_table(found))
+    show([_table(found)])
     if missing := [name for name in expected if name not in said]:
         click.echo(f"{len(missing)} references have no answer: {first_few(missing)}")
     for concern, problems in found.left_out.items():
@@ -69,17 +69,15 @@ def explanations(metric: str, answers: Path, references: Path, model: str, **opt
         click.echo(f"wrote {options['output']}")
 
 
-def _table(found: Any) -> Any:
-    from rich.table import Table
+def _table(comparison: Any) -> Any:
+    from ..tables.model import DataTable, numbers, text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("concern", "mean (0 to 1)", "n", "without a vote"):
-        table.add_column(heading, justify="left" if heading == "concern" else "right", no_wrap=True)
-    for concern, votes in found.votes.items():
-        mean = found.mean(concern)
+    rows = []
+    for concern, votes in comparison.votes.items():
+        mean = comparison.mean(concern)
         shown = "-" if mean is None else f"{mean:.3f}"
-        table.add_row(concern, shown, str(len(votes)), str(len(found.left_out.get(concern, ()))))
-    return table
+        rows.append([concern, shown, len(votes), len(comparison.left_out.get(concern, ()))])
+    return DataTable([*text("concern", wrap="never"), *numbers("mean (0 to 1)", "n", "without a vote")], rows)
 
 
 def _texts(file: Path, column: str | None) -> dict[str, str]:

@@ -224,10 +224,11 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
 def _report(metric: LearnedMetric, output: Path) -> None:
     """The validation of the checkpoint, and what to type next."""
     from ..mllm.checkpoint import METRIC, read_checkpoint
-    from ..report.checkpoint_table import show_checkpoint
+    from ..tables.terminal import show
+    from ..tables.training import validation_blocks
 
     if (output / METRIC).is_file():
-        show_checkpoint(read_checkpoint(output))
+        show(validation_blocks(read_checkpoint(output)))
     click.echo(f"\nwrote {output}")
     folders = "SOURCES EDITS" if "source" in metric.required() else "EDITS"
     click.echo(f"next: editmetrics score {folders} -m {metric.name}:weights={output}")

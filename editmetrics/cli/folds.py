@@ -50,8 +50,9 @@ def report(
     The scores are kept in `fold_N.csv` with their record, so that a run that was stopped goes on.
     """
     from ..files.rows import write_rows
-    from ..report.folds_table import show_folds
     from ..scoring import score
+    from ..tables.terminal import show
+    from ..tables.training import fold_blocks
     from .progress import Progress
 
     rows: list[dict[str, Any]] = []
@@ -62,7 +63,7 @@ def report(
         rows += [{"fold": number, **row} for row in _agreement(results, metric, targets)]
         rows += [{"fold": number, **row} for row in _further(results, metric, settings)]
     write_rows(rows, output / "folds.csv")
-    show_folds(rows, SHOWN, COLUMNS)
+    show(fold_blocks(rows, SHOWN, COLUMNS))
     click.echo(f"\nwrote {output / 'folds.csv'}, and scores and a checkpoint for each fold beside it")
 
 

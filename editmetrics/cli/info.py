@@ -26,6 +26,7 @@ def info(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))
         return
-    from ..report import terminal
+    from ..tables.metrics import metric_blocks
+    from ..tables.terminal import show
 
-    terminal.show_metric(described)
+    show(metric_blocks(described))

@@ -54,17 +54,12 @@ def cache(path: str | None) -> None:
     if not summary:
         click.echo("nothing is kept")
         return
-    from rich.markup import escape
-    from rich.table import Table
+    from ..tables.model import DataTable, numbers, text
+    from ..tables.terminal import show
 
-    from ..report.terminal import standard_output
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("model", "served", "answers", "first asked", "last asked"):
-        table.add_column(column, justify="right" if column == "answers" else "left")
-    for kept in summary:
-        table.add_row(escape(kept.model), escape(kept.served or "-"), str(kept.answers), kept.first, kept.last)
-    standard_output().print(table)
+    columns = [*text("model", "served"), *numbers("answers", wrap="fold"), *text("first asked", "last asked")]
+    rows = [[kept.model, kept.served, kept.answers, kept.first, kept.last] for kept in summary]
+    show([DataTable(columns, rows)])
 
 
 @judge.command("clear")

@@ -21,15 +21,15 @@ def list_(library: str | None, as_json: bool) -> None:
     from .. import describe
     from ..registry import BrokenPlugin, broken_plugins, list_metrics, metric_class
     from ..suites import SUITES
+    from ..tables.metrics import bridges_blocks, library_blocks, metrics_blocks, suites_blocks
+    from ..tables.terminal import show
 
     if library is not None:
         of_library = describe.library(library)
         if as_json:
             click.echo(json.dumps(of_library, indent=2, ensure_ascii=False))
             return
-        from ..report import bridge_table
-
-        bridge_table.show_library(of_library)
+        show(library_blocks(of_library))
         return
     described, unusable = [], []
     for name in list_metrics():
@@ -48,10 +48,6 @@ def list_(library: str | None, as_json: bool) -> None:
         }
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
-    from ..report import bridge_table, terminal
-
-    terminal.show_metrics(described)
-    bridge_table.show_bridges(bridges)
-    terminal.show_suites(SUITES.values())
+    show([*metrics_blocks(described), *bridges_blocks(bridges), *suites_blocks(SUITES.values())])
     for plugin in broken:
         click.echo(f"unusable: {plugin.name} of {plugin.package}: {plugin.reason}", err=True)

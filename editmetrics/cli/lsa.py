@@ -127,16 +127,14 @@ def lsa(backbone: str, pairs: Path, output: Path | None, plot: Path | None, **op
 
 
 def _show(profile: LayerProfile) -> None:
-    from rich.table import Table
+    from ..tables.model import DataTable, numbers, text
+    from ..tables.terminal import show
 
-    from ..report.terminal import number, standard_output
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("layer", "D_KL", "LDR", "entropy", "sum", ""):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    for layer in range(1, len(profile.kl) + 1):
-        values = [of[layer - 1] for of in (profile.kl, profile.ldr, profile.entropy, profile.total)]
-        table.add_row(str(layer), *map(number, map(float, values)), "chosen" if layer == profile.chosen else "")
-    console = standard_output()
-    console.print(table)
-    console.print(f"[dim]{profile.real} real and {profile.edited} edited images[/]")
+    rows = [
+        [layer, *map(float, values), "chosen" if layer == profile.chosen else ""]
+        for layer, *values in zip(
+            range(1, len(profile.kl) + 1), profile.kl, profile.ldr, profile.entropy, profile.total, strict=True
+        )
+    ]
+    table = DataTable([*numbers("layer", "D_KL", "LDR", "entropy", "sum"), *text("", wrap="never")], rows)
+    show([table, f"[dim]{profile.real} real and {profile.edited} edited images[/]"])

@@ -36,7 +36,7 @@ class Progress:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from ..report.terminal import error_output
+            from ..tables.terminal import error_output
 
             self._bar = Progress(
                 TextColumn(self.words[0]),
@@ -88,7 +88,7 @@ class CountProgress:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from ..report.terminal import error_output
+            from ..tables.terminal import error_output
 
             columns = (TextColumn(self.what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=error_output(), transient=True)

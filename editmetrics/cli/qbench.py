@@ -277,14 +277,10 @@ def _compare(folders: tuple[Path, ...], output: Path | None, level: float) -> No
 
 
 def _show(report: Any, output: Path | None) -> None:
-    from ..report.score_table import show_counts, show_scores
-    from ..report.terminal import standard_output
+    from ..tables.terminal import show
 
-    console = standard_output()
-    for table in report.scores:
-        show_scores(table, console)
-    for table in report.counts:
-        show_counts(table, console)
+    for tables in (*(table.by_column() for table in report.scores), *([table] for table in report.counts)):
+        show([*tables, ""])
     if report.no_picture:
         click.echo(report.no_picture)
     if output is not None:

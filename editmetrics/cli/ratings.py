@@ -94,7 +94,8 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
     from ..agreement import screening
     from ..files.overwrite import check_table
     from ..files.rows import require_writable, write_rows
-    from ..report import ratings_table
+    from ..tables.ratings import opinion_score_blocks, vote_blocks
+    from ..tables.terminal import show
 
     for path, known_by in ((output, ["id"]), (subjects_output, ["rating", "subject", "kept"])):
         if path is not None:
@@ -123,7 +124,7 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
             table.setdefault(score.item, {"id": score.item}).update({name + end: cell for end, cell in cells.items()})
         left = Counter(final.subjects[index] for index in final.subject.tolist())
         raters += [{"rating": name, **vars(rater), "kept": left[rater.subject]} for rater in reliability]
-        ratings_table.show_opinion_scores(name, final, scores, reliability, options["method"])
+        show(opinion_score_blocks(name, final, scores, reliability, options["method"]))
         complete = complete and all(score.mos is not None for score in scores)
     for spec in voted:
         column, _, beside = spec.partition(":")
@@ -136,7 +137,7 @@ def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output:
         for vote in verdicts:
             said: dict[str, Any] = {"": vote.label, ".count": vote.count, ".share": vote.share}
             table.setdefault(vote.item, {"id": vote.item}).update({column + end: cell for end, cell in said.items()})
-        ratings_table.show_votes(column, read, verdicts)
+        show(vote_blocks(column, read, verdicts))
         complete = complete and all(vote.label is not None for vote in verdicts)
     for file, rows in ((output, list(table.values())), (subjects_output, raters)):
         if file is not None:
@@ -168,7 +169,8 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     """
     from ..agreement.splits import SplitError, parts_of
     from ..files.rows import write_rows
-    from ..report import ratings_table
+    from ..tables.ratings import split_blocks
+    from ..tables.terminal import show
 
     if ratio and folds:
         raise click.UsageError("--ratio and --folds are two ways to split; give one of them")
@@ -191,7 +193,7 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     for name, path in paths.items():
         write_rows([row for row, inside in zip(rows, names[name], strict=True) if inside], path)
     groups = [str(row[options["group"]]) for row in rows]
-    ratings_table.show_split(names, paths, groups, options["group"])
+    show(split_blocks(names, paths, groups, options["group"]))
     if folder.resolve() != manifest.parent.resolve():
         click.echo(
             f"note: paths in the parts are still relative to {manifest.parent}; read them with --root {manifest.parent}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..report.write import Written
+    from ..report.write import WrittenReport
 
 
 @click.command()
@@ -95,27 +95,28 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
     \b
     Exit codes: 0 written; 2 called wrongly, or a file cannot be read; 1 aborted.
     """
-    from ..report.write import check_replaceable, write_report
+    from ..report.write import ReportOptions, check_replaceable, write_report
     from .evaluate import pair
     from .progress import CountProgress
 
     if output.resolve() != scores.resolve():  # which is refused whatever is asked
         check_replaceable(output, options["format"], overwrite)
+    chosen = ReportOptions(pairs=[pair(text) for text in pairs], **options)
     with CountProgress("pictures", quiet=quiet) as progress:
-        written = write_report(scores, output, pairs=[pair(text) for text in pairs], on_pairs=progress.at, **options)
+        written = write_report(scores, output, chosen, progress.at)
     say_written(written)
 
 
-def say_written(written: Written) -> None:
+def say_written(written: WrittenReport) -> None:
     """What a reader of the terminal has to know of a report."""
-    for note in written.found.notes:
+    for note in written.content.notes:
         click.echo(f"note: {note}", err=True)
     if written.missing:
         click.echo(f"note: {written.missing} pictures are missing; the first: {written.reason}", err=True)
     if written.outside:
         more = f" (and {len(written.outside) - 1} more folders)" if len(written.outside) > 1 else ""
         click.echo(f"note: to show images from {written.outside[0]}{more}: --root {written.outside[0]}", err=True)
-    samples = len(written.found.table)
+    samples = len(written.content.table)
     shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else f"{samples} pairs"
     pictures = f", {_megabytes(written.pictures)} of it pictures" if written.pictures else ""
     click.echo(f"wrote {written.path}: {shown}, {_megabytes(written.size)}{pictures}")

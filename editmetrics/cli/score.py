@@ -123,11 +123,11 @@ def score(
     not compute a metric (no GPU, no network, an endpoint down): the same command tries again.
     """
     from ..data import find_samples
-    from ..report import terminal
-    from ..report.write import report_format
     from ..scoring.plan import require_fields
     from ..scoring.shards import Shard, samples_digest
     from ..suites import suite
+    from ..tables.results import results_blocks
+    from ..tables.terminal import show
     from .memory import keep_freed_memory
 
     images = options["images"]
@@ -162,13 +162,15 @@ def score(
         samples, output = shard.of(samples), shard.output(output)
     keep_freed_memory()
     if report is not None:
+        from ..report.write import report_format
+
         report_format(report)
     with ExitStack() as stack:
         kept = output
         if report is not None and output is None:  # a report is made of a table and its record
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
         results = _scored(samples, chosen, kept, about, options)
-        terminal.show_results(results, output)
+        show(results_blocks(results, output is not None), output)
         if report is not None and kept is not None:
             _report(kept, report, output is not None, options["quiet"])
     _say_what_to_do(results)
@@ -217,8 +219,8 @@ def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
     """The report of a run whose table is at `table`; the images may lie where this command found them."""
     from dataclasses import replace
 
-    from ..report.read_scores import read_scores
-    from ..report.write import write_report
+    from ..report.write import ReportOptions, write_report
+    from ..runs.read_scores import read_scores
     from .progress import CountProgress
     from .report import say_written
 
@@ -227,7 +229,7 @@ def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {name for names in (scores.sources, scores.edits) for name in names if name}
     with CountProgress("pictures", quiet=quiet) as progress:
-        written = write_report(scores, report, title=report.stem, trusted=images, on_pairs=progress.at)
+        written = write_report(scores, report, ReportOptions(title=report.stem, trusted=images), progress.at)
     say_written(written)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..report.plain_text import plain
+from ..files.escaping import escape_terminal
 
 MOVES = re.compile("(?:\r|\n|\x1b\\[[0-9]*A)+")
 """A text that does nothing but move the cursor, as the progress bars of libraries write them."""
@@ -56,7 +56,10 @@ def unfiltered(stream: Any) -> Any:
 
 def echo_styled(*parts: str | tuple[str, dict[str, Any]], err: bool = False) -> None:
     """`click.echo` of several texts in one line, each alone or with its style: `("fail", {"fg": "red"})`."""
-    texts = [plain(part) if isinstance(part, str) else click.style(plain(part[0]), **part[1]) for part in parts]
+    texts = [
+        escape_terminal(part) if isinstance(part, str) else click.style(escape_terminal(part[0]), **part[1])
+        for part in parts
+    ]
     click.echo("".join(texts), file=unfiltered(sys.stderr if err else sys.stdout))
 
 
@@ -92,5 +95,5 @@ def _shown(text: str) -> str:
     if MOVES.fullmatch(text):
         return text
     if text.startswith("\r") and not text.endswith("\n"):  # a bar of a library, drawn over its last state
-        return "\r" + plain(text.strip("\r")) + ("\r" if text.endswith("\r") else "")
-    return plain(text)
+        return "\r" + escape_terminal(text.strip("\r")) + ("\r" if text.endswith("\r") else "")
+    return escape_terminal(text)

@@ -30,7 +30,7 @@ class TrainingProgress:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from ..report.terminal import error_output
+            from ..tables.terminal import error_output
 
             self._bar = Progress(
                 TextColumn("training"),

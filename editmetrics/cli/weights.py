@@ -35,21 +35,22 @@ def list_(as_json: bool) -> None:
         ]
         click.echo(json.dumps({"checkpoints": said, "broken": store.broken_registries()}, indent=2, ensure_ascii=False))
         return
-    from rich import box
-    from rich.table import Table
+    from ..tables.model import DataTable, numbers, text
+    from ..tables.terminal import show
 
-    from ..report import terminal
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("name", "metric", "MB", "licence", "commercial use", "here"):
-        table.add_column(column, no_wrap=column != "licence" and column != "commercial use")
-    for name, entry in entries.items():
-        mark = "yes" if here[name] else "no"
-        size = "?" if entry.megabytes is None else f"{entry.megabytes:g}"
-        table.add_row(
-            name + " *" * bool(entry.inferred), entry.metric, size, entry.licence, _commercial_use(entry), mark
-        )
-    terminal.standard_output().print(table)
+    rows = [
+        [
+            name + " *" * bool(entry.inferred),
+            entry.metric,
+            "?" if entry.megabytes is None else f"{entry.megabytes:g}",
+            entry.licence,
+            _commercial_use(entry),
+            "yes" if here[name] else "no",
+        ]
+        for name, entry in entries.items()
+    ]
+    columns = [*text("name", "metric", wrap="never"), *numbers("MB"), *text("licence", "commercial use")]
+    show([DataTable([*columns, *text("here", wrap="never")], rows)])
     click.echo("* names of files that were inferred, and not seen: 'weights list --json' says from what")
     for sentence in store.broken_registries():
         click.echo(f"unusable: {sentence}", err=True)

@@ -1,4 +1,4 @@
-"""Pictures of agreement: scores against ratings with the fitted curve, and how people and a score rank systems."""
+"""Plots of agreement: scores against ratings with the fitted curve, and the ranks of systems by people and score."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..agreement.labels import auc
 from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
 from ..files.atomic import write_figure
 from ..files.overwrite import check_picture
-from .terminal import number
+from ..files.rows import require_writable
+from ..tables.model import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 from ..agreement.result import Agreement, Pair
-from ..files.rows import require_writable
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 DOTS_PER_INCH = 150
@@ -36,20 +36,20 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, GREY, PALE = "#222222", "#666666", "#999999"
 
 MANY_ITEMS = 2000
-"""From so many items on, single dots hide each other, and their density is drawn instead."""
+"""Items from which on single dots hide each other, and their density is drawn instead."""
 
 SKEWED = 10
-"""Positive scores whose largest is more than so many times their median are drawn on a logarithmic axis."""
+"""Positive scores are drawn on a logarithmic axis if their largest exceeds this multiple of their median."""
 
 LONGEST_NAME = 24
 NAME_SIZE, HEADING_SIZE = 9, 10
-"""Of the letters of a ranking, in points."""
+"""Font sizes in a ranking, in points."""
 
 ITEMS_INCHES = (6.8, 4.8)
 LINES_INCHES = 2.2
 AXES_INCHES = 0.6
-"""Width and height of the picture of the items; the width of the lines between two rankings; what the labels of axes
-take from the width of the second picture."""
+"""Width and height of the picture of the items; width of the lines between two rankings; width of the labels of axes
+in the second picture."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -68,26 +68,30 @@ STYLE: dict[Any, Any] = {
 
 
 def plot_agreement(agreement: Agreement, path: str | Path) -> None:
-    """Draw every pair of score and rating of `agreement` into `path` (.png, .svg or .pdf, by the suffix).
+    """Draw every pair of score and rating of `agreement` to `path` (.png, .svg or .pdf, by the suffix).
 
     A row for each pair. On the left the items, scores against ratings: dots in the colour of their system, or the
-    density of items when there are many, with the mean of each system, and the logistic curve with its interval where
-    there is one. On the right, where there are three systems or more, how people and the score rank them, by means.
-    Labels have no curve: the scores of each label are drawn as a distribution.
+    density of many items, with the mean of each system, and the logistic curve with its interval, if fitted. On the
+    right, with three systems or more, their ranks by people and by the score. Labels have no curve: the scores of each
+    label are drawn as a distribution.
 
-    Raises `AgreementError` for an unknown suffix, a folder that is not there, nothing to draw, and when matplotlib is
-    missing, which the extra `plot` installs.
+    Raises `AgreementError` for nothing to draw, and without matplotlib, which the extra `plot` installs; `DataError`
+    unless `path` can be written to.
     """
     path = Path(path)
     check_plot(path, overwrite=True)
     if not agreement.pairs:
-        raise AgreementError("there is no pair of score and rating to draw")
+        raise AgreementError("no pair of score and rating to draw")
     import matplotlib as mpl
 
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
-        figure = draw(agreement.pairs)
-        write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+        save(draw(agreement.pairs), path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure without a date, so that equal numbers give an equal file."""
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
 
 
 def check_plot(path: Path, overwrite: bool = False) -> None:
@@ -133,7 +137,7 @@ def _draw_items(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None
         style: dict[str, Any] = {"cmap": "Greys", "mincnt": 1, "linewidths": 0.1}
         bins = axes.hexbin(pair.scores, pair.ratings, xscale=scale, gridsize=(42, 30), **style)
         fullest = float(np.max(np.asarray(bins.get_array())))
-        bins.set_norm(PowerNorm(0.6, vmin=-0.2 * fullest, vmax=1.2 * fullest))  # one item is seen, and none is black
+        bins.set_norm(PowerNorm(0.6, vmin=-0.2 * fullest, vmax=1.2 * fullest))  # one item is visible, and none is black
         axes.plot([], [], "h", color="#BDBDBD", markersize=9, label="items: the darker, the more")
     else:
         size = 30 if len(pair) < 300 else 14
@@ -145,16 +149,16 @@ def _draw_items(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None
             axes.scatter(*mean, s=80, edgecolors="white", linewidths=1.2, zorder=5, **style)
         axes.plot([], [], "o", color=GREY, markeredgecolor="white", markersize=9, label="mean of a system")
     if pair.fit is not None:
-        at = (np.geomspace if skewed else np.linspace)(pair.scores.min(), pair.scores.max(), 400)
-        curve, (low, high) = pair.fit(at), pair.fit.interval(at)
-        axes.fill_between(at, low, high, color=INK, alpha=0.2, linewidth=0, zorder=3)
-        axes.plot(at, curve, color="white", linewidth=3.6, zorder=3)
-        axes.plot(at, curve, color=INK, linewidth=1.8, zorder=4, label="logistic fit, 95 % interval")
-        margin = 0.05 * np.ptp(pair.ratings)  # an interval that opens wide at the ends does not squeeze the items
+        scores = (np.geomspace if skewed else np.linspace)(pair.scores.min(), pair.scores.max(), 400)
+        curve, (low, high) = pair.fit(scores), pair.fit.interval(scores)
+        axes.fill_between(scores, low, high, color=INK, alpha=0.2, linewidth=0, zorder=3)
+        axes.plot(scores, curve, color="white", linewidth=3.6, zorder=3)
+        axes.plot(scores, curve, color=INK, linewidth=1.8, zorder=4, label="logistic fit, 95 % interval")
+        margin = 0.05 * np.ptp(pair.ratings)  # the wide ends of the interval do not squeeze the items
         axes.set_ylim(pair.ratings.min() - margin, pair.ratings.max() + margin)
-    straight = _said("PLCC", plcc, pair.scores, pair.ratings)
-    fitted = "" if pair.fit is None else f", {_said('after the fit', plcc, pair.fit(pair.scores), pair.ratings)}"
-    axes.set_title(f"{_items(pair)}: {_said('SRCC', srcc, pair.scores, pair.ratings)}, {straight}{fitted}")
+    straight = _measured("PLCC", plcc, pair.scores, pair.ratings)
+    fitted = "" if pair.fit is None else f", {_measured('after the fit', plcc, pair.fit(pair.scores), pair.ratings)}"
+    axes.set_title(f"{_items(pair)}: {_measured('SRCC', srcc, pair.scores, pair.ratings)}, {straight}{fitted}")
     if skewed:
         axes.xaxis.set_major_formatter(lambda value, _: number(value))
         axes.xaxis.set_minor_formatter("")
@@ -170,14 +174,14 @@ def _draw_labels(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> Non
         scores = pair.scores[pair.ratings == label]
         if len(scores):
             weights = np.full(len(scores), 1 / len(scores))
-            said = f"{pair.rating}: {name} ({len(scores):,})"
-            axes.hist(scores, edges, weights=weights, histtype="stepfilled", color=colour, alpha=0.4, label=said)
+            legend = f"{pair.rating}: {name} ({len(scores):,})"
+            axes.hist(scores, edges, weights=weights, histtype="stepfilled", color=colour, alpha=0.4, label=legend)
             axes.hist(scores, edges, weights=weights, histtype="step", color=colour, linewidth=1.4)
     if pair.threshold is not None:
         origin = "given" if pair.threshold_given else "the best on these items"
         axes.axvline(pair.threshold, color=INK, linewidth=1.4, label=f"threshold, {origin}")
     turned = pair.scores if pair.higher_is_better else -pair.scores
-    axes.set_title(f"{_items(pair)}: {_said('AUC', auc, turned, pair.ratings)}")
+    axes.set_title(f"{_items(pair)}: {_measured('AUC', auc, turned, pair.ratings)}")
     axes.set_xlabel(_axis(pair))
     axes.set_ylabel("share of the items of a label")
     _legend(axes, {})
@@ -185,26 +189,26 @@ def _draw_labels(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> Non
 
 @dataclass(frozen=True)
 class _Ranking:
-    """The systems of a pair: their means, ranks and places (systems, 2), by people and by score, as shown and drawn."""
+    """The systems of a pair: their means, ranks and positions (systems, 2), by people and by score."""
 
     means: np.ndarray
     turned: np.ndarray
     ranks: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
     names: list[str]
     headings: tuple[str, str]
 
     @property
     def columns(self) -> tuple[float, float, float]:
-        """How far from the lines rank, mean and name stand, in points."""
+        """The distances of rank, mean and name from the lines, in points."""
         return 9, 27, 35 + _widest((number(float(mean)) for mean in self.means.flat), NAME_SIZE)
 
     @property
     def margin(self) -> float:
-        """The width of what is written on either side, in inches."""
+        """The width of the text on either side, in inches."""
         names = self.columns[-1] + _widest(self.names, NAME_SIZE)
         headings = self.columns[0] + _widest(self.headings, HEADING_SIZE, "bold")
-        return 1.04 * max(names, headings) / 72  # letters are set on whole dots, and so a little wider
+        return 1.04 * max(names, headings) / 72  # letters are placed on whole dots, and so a little wider
 
     @property
     def width(self) -> float:
@@ -220,38 +224,38 @@ def _ranking(pair: Pair, look: dict[str, dict[str, Any]]) -> _Ranking:
 
     means = np.array([[pair.ratings[i].mean(), pair.scores[i].mean()] for i, _ in _of_systems(pair, look)])
     turned = means * [1, 1 if pair.higher_is_better else -1]
-    ranks, places = (rankdata(-turned, method=method, axis=0) for method in ("min", "ordinal"))
+    ranks, positions = (rankdata(-turned, method=method, axis=0) for method in ("min", "ordinal"))
     headings = f"by {_short(pair.rating)}", f"by {_short(pair.score)} {pair.arrow}"
-    return _Ranking(means, turned, ranks, places, [_short(name) for name in look], headings)
+    return _Ranking(means, turned, ranks, positions, [_short(name) for name in look], headings)
 
 
 def _draw_ranking(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]], ranking: _Ranking, width: float) -> None:
     """The systems by their mean rating on the left, by their mean score on the right, best on top, joined by lines."""
     systems = len(ranking.names)
     for index, (name, style) in enumerate(zip(ranking.names, look.values(), strict=True)):
-        rank, place = ranking.ranks[index], ranking.places[index]
+        rank, position = ranking.ranks[index], ranking.positions[index]
         moved = abs(rank[0] - rank[1]) >= max(2, systems / 8)
-        axes.plot([0, 1], place, color=style["color"], linewidth=2.2 if moved else 1.2, alpha=1 if moved else 0.7)
-        axes.scatter([0, 1], place, s=46, edgecolors="white", linewidths=0.8, zorder=3, clip_on=False, **style)
+        axes.plot([0, 1], position, color=style["color"], linewidth=2.2 if moved else 1.2, alpha=1 if moved else 0.7)
+        axes.scatter([0, 1], position, s=46, edgecolors="white", linewidths=0.8, zorder=3, clip_on=False, **style)
         for side in (0, 1):
             texts = f"{rank[side]:.0f}", number(float(ranking.means[index, side])), name
             for points, text in zip(ranking.columns, texts, strict=True):
-                _beside(axes, side, place[side], points, text, size=NAME_SIZE)
+                _beside(axes, side, position[side], points, text, size=NAME_SIZE)
     margin = ranking.margin / (width - AXES_INCHES - 2 * ranking.margin)
     axes.set_xlim(-margin, 1 + margin)
     axes.set_ylim(systems + 0.7, -0.7)
     axes.set_axis_off()
     for side, heading in enumerate(ranking.headings):
         _beside(axes, side, 0, ranking.columns[0], heading, size=HEADING_SIZE, weight="bold")
-    agreement = _said("SRCC of the two rankings", srcc, ranking.turned[:, 1], ranking.turned[:, 0])
+    agreement = _measured("SRCC of the two rankings", srcc, ranking.turned[:, 1], ranking.turned[:, 0])
     axes.set_title(f"{systems} systems, best on top: {agreement}", loc="center")
 
 
 def _beside(axes: Axes, side: int, height: float, points: float, text: str, **style: Any) -> None:
-    """Text so many points to the left of the left end of the lines (`side` 0), or to the right of the right end (1)."""
+    """Write text left of the left end of the lines (`side` 0), or right of the right end (1), some points away."""
     away, alignment = (-points, "right") if side == 0 else (points, "left")
-    place: dict[str, Any] = {"xytext": (away, 0), "textcoords": "offset points", "ha": alignment, "va": "center"}
-    axes.annotate(text, (side, height), annotation_clip=False, **place, **style).set_in_layout(False)
+    placement: dict[str, Any] = {"xytext": (away, 0), "textcoords": "offset points", "ha": alignment, "va": "center"}
+    axes.annotate(text, (side, height), annotation_clip=False, **placement, **style).set_in_layout(False)
 
 
 def _widest(texts: Iterable[str], size: float, weight: str = "normal") -> float:
@@ -264,7 +268,7 @@ def _widest(texts: Iterable[str], size: float, weight: str = "normal") -> float:
 
 
 def _legend(axes: Axes, systems: dict[str, dict[str, Any]]) -> None:
-    """What is what, under the picture, where it hides nothing."""
+    """The legend, below the picture."""
     if len(systems) > 1:
         for name, style in systems.items():
             axes.plot([], [], style["marker"], color=style["color"], label=_short(name))
@@ -273,7 +277,7 @@ def _legend(axes: Axes, systems: dict[str, dict[str, Any]]) -> None:
 
 
 def _looks(pair: Pair) -> dict[str, dict[str, Any]]:
-    """The colour and marker of each system, by name; a single one, called "", where no system is named."""
+    """The colour and marker of each system, by name; a single one called "" if no system is named."""
     several = len(COLOURS)
     return {
         name: {"color": COLOURS[index % several], "marker": MARKERS[index // several % len(MARKERS)]}
@@ -282,7 +286,7 @@ def _looks(pair: Pair) -> dict[str, dict[str, Any]]:
 
 
 def _of_systems(pair: Pair, look: dict[str, dict[str, Any]]) -> list[tuple[np.ndarray, dict[str, Any]]]:
-    """Which items are each system's, and its look."""
+    """The items of each system (as a mask) and its look."""
     systems = _systems(pair)
     return [(systems == name, style) for name, style in look.items()]
 
@@ -293,7 +297,7 @@ def _systems(pair: Pair) -> np.ndarray:
     return np.array(["no system named" if name is None else str(name) for name in pair.systems])
 
 
-def _said(name: str, measure: Measure, scores: np.ndarray, ratings: np.ndarray) -> str:
+def _measured(name: str, measure: Measure, scores: np.ndarray, ratings: np.ndarray) -> str:
     try:
         return f"{name} {measure(scores, ratings):.3f}"
     except UndefinedError:
@@ -310,6 +314,6 @@ def _items(pair: Pair) -> str:
 
 
 def _short(name: str) -> str:
-    """A long name without its middle: names of models often differ in their last letters only."""
+    """A long name without its middle: names of models often differ only in their last letters."""
     half = LONGEST_NAME // 2
     return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[1 - half :]}"

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .means import ResampledMeans
-from .scored import ReportError, ScoreColumn, ScoredTable
+from ..runs.means import BY_DEFAULT, ResampledMeans, Resampling
+from ..runs.scored_table import ScoreColumn, ScoredTable, ScoresError
 
 GROUP_COLUMNS = ("edit_type", "task", "group")
-"""The columns that tell kinds of edits apart, where a table has them."""
+"""Columns that distinguish kinds of edits, if a table has them."""
 
 MOST_GROUPS = 50
-"""A column with more values than this is no grouping."""
+"""A column with more values than this groups nothing."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class SystemMean:
     """The mean of one metric over the samples of a line.
 
     `mean`, `low`, `high`: over the finite scores; None where there is none, or too few for an interval. `n`: how many
@@ -36,11 +36,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class BoardLine:
+    """One line: a system, in a group if the board has groups, and the mean of each metric."""
+
     group: str | None
     system: str | None
     samples: int
-    cells: Sequence[Cell]
+    cells: Sequence[SystemMean]
 
 
 @dataclass(frozen=True)
@@ -48,38 +50,37 @@ class Board:
     """A line for each system (`column` None), or for each value of a column and system."""
 
     column: str | None
-    lines: Sequence[Line]
+    lines: Sequence[BoardLine]
 
 
-def grouping_columns(table: ScoredTable, asked: Sequence[str] = ()) -> list[str]:
-    """Those asked for, or the usual ones that are there and have two values at least. Raises `ReportError`."""
-    for name in asked:
+def grouping_columns(table: ScoredTable, chosen: Sequence[str] = ()) -> list[str]:
+    """The chosen columns, else the usual ones that have at least two values. Raises `ScoresError`."""
+    for name in chosen:
         if name not in table.other:
-            raise ReportError(
+            raise ScoresError(
                 f"{table.path} has no column {name!r} to group by; it has {', '.join(table.other) or 'none'}"
             )
         if (count := len(set(table.other[name]))) > MOST_GROUPS:
-            raise ReportError(f"the column {name!r} has {count} values; group by one with at most {MOST_GROUPS}")
+            raise ScoresError(f"the column {name!r} has {count} values; group by one with at most {MOST_GROUPS}")
     usual = [name for name in GROUP_COLUMNS if 2 <= len(set(table.other.get(name, ()))) <= MOST_GROUPS]
-    return list(asked) or usual
+    return list(chosen) or usual
 
 
-def boards(
-    table: ScoredTable, group_by: Sequence[str] = (), *, replicates: int = 1000, level: float = 0.95, seed: int = 0
-) -> list[Board]:
+def boards(table: ScoredTable, group_by: Sequence[str] = (), resampling: Resampling = BY_DEFAULT) -> list[Board]:
     """The leaderboard, and one for each grouping column.
 
     A system is best in a metric when it is ahead of every other one in a paired bootstrap test: on the samples that
     both have a score of, drawn by source, p < 1 - level after Bonferroni's correction for the number of other systems.
     Where two systems share no samples, their means are compared as they are.
     """
-    means = ResampledMeans(table.clusters, replicates=replicates, level=level, seed=seed)
+    means = ResampledMeans(table.clusters, resampling)
     drafts = [
         (column, [_Draft(_named(group, column), rows, table, means) for group, rows in _groups(table, column).items()])
         for column in [None, *group_by]
     ]
+    alpha = 1 - resampling.level
     return [
-        Board(column, [line for draft in found for line in draft.lines(means, 1 - level)]) for column, found in drafts
+        Board(column, [line for draft in groups for line in draft.lines(means, alpha)]) for column, groups in drafts
     ]
 
 
@@ -90,8 +91,8 @@ def _groups(table: ScoredTable, column: str | None) -> dict[str | None, dict[str
     for row, (group, system) in enumerate(zip(groups, table.systems, strict=True)):
         rows.setdefault(group, {}).setdefault(system, []).append(row)
     return {
-        group: {name: np.array(of_system[name]) for name in table.system_names if name in of_system}
-        for group, of_system in rows.items()
+        group: {name: np.array(by_system[name]) for name in table.system_names if name in by_system}
+        for group, by_system in rows.items()
     }
 
 
@@ -109,8 +110,8 @@ class _Draft:
         self.indices: dict[tuple[str | None, str], int] = {}
         self.contests: dict[str, tuple[str | None, list[tuple[int, int | None]]]] = {}
         for column in table.columns:
-            for system, of_system in rows.items():
-                finite = of_system[np.isfinite(column.values[of_system])]
+            for system, members in rows.items():
+                finite = members[np.isfinite(column.values[members])]
                 if len(finite):
                     self.indices[system, column.name] = means.add(finite, column.values[finite])
             self._contest(column, table, means)
@@ -120,39 +121,39 @@ class _Draft:
         if not column.known:
             return
         sign = 1 if column.higher_is_better else -1
-        there = [system for system in self.rows if (system, column.name) in self.indices]
-        if len(there) < 2:
+        scored = [system for system in self.rows if (system, column.name) in self.indices]
+        if len(scored) < 2:
             return
-        leader = max(there, key=lambda system: sign * means.mean(self.indices[system, column.name]))
+        leader = max(scored, key=lambda system: sign * means.mean(self.indices[system, column.name]))
         tests: list[tuple[int, int | None]] = []
-        mine = _by_item(self.rows[leader], table, column)
-        for other in there:
+        leading = _by_item(self.rows[leader], table, column)
+        for other in scored:
             if other != leader:
-                theirs = _by_item(self.rows[other], table, column)
-                shared = [item for item in mine if item in theirs]
+                following = _by_item(self.rows[other], table, column)
+                shared = [item for item in leading if item in following]
                 if shared:
-                    rows, beside = (np.array([of[item] for item in shared]) for of in (mine, theirs))
-                    tests.append((means.add(rows, column.merit[rows] - column.merit[beside]), None))
+                    rows, others = (np.array([by_item[item] for item in shared]) for by_item in (leading, following))
+                    tests.append((means.add(rows, column.merit[rows] - column.merit[others]), None))
                 else:
                     tests.append((self.indices[leader, column.name], self.indices[other, column.name]))
         self.contests[column.name] = leader, tests
 
-    def lines(self, means: ResampledMeans, alpha: float) -> list[Line]:
+    def lines(self, means: ResampledMeans, alpha: float) -> list[BoardLine]:
         best = {
             name: leader for name, (leader, tests) in self.contests.items() if self._ahead(name, tests, means, alpha)
         }
-        found = []
+        lines = []
         for system, rows in self.rows.items():
             cells = [self._cell(column, system, rows, means, best) for column in self.columns]
-            found.append(Line(self.group, system, len(rows), cells))
-        return found
+            lines.append(BoardLine(self.group, system, len(rows), cells))
+        return lines
 
     def _ahead(self, name: str, tests: list[tuple[int, int | None]], means: ResampledMeans, alpha: float) -> bool:
         higher = next(column.higher_is_better for column in self.columns if column.name == name)
         for index, other in tests:
-            found = means.estimate(index) if other is None else means.difference(index, other)
-            value = found.value if other is None or higher else -found.value
-            if value <= 0 or found.p * len(tests) >= alpha:
+            estimate = means.estimate(index) if other is None else means.difference(index, other)
+            value = estimate.value if other is None or higher else -estimate.value
+            if value <= 0 or estimate.p * len(tests) >= alpha:
                 return False
         return True
 
@@ -163,14 +164,14 @@ class _Draft:
         rows: np.ndarray,
         means: ResampledMeans,
         best: Mapping[str, str | None],
-    ) -> Cell:
+    ) -> SystemMean:
         values = column.values[rows]
         index = self.indices.get((system, column.name))
-        found = None if index is None else means.estimate(index)
-        return Cell(
-            mean=None if found is None else found.value,
-            low=None if found is None else found.low,
-            high=None if found is None else found.high,
+        estimate = None if index is None else means.estimate(index)
+        return SystemMean(
+            mean=None if estimate is None else estimate.value,
+            low=None if estimate is None else estimate.low,
+            high=None if estimate is None else estimate.high,
             n=int((~np.isnan(values)).sum()),
             infinite=int(np.isinf(values).sum()),
             unscored=column.unscored(rows),
@@ -179,7 +180,7 @@ class _Draft:
 
 
 def _by_item(rows: np.ndarray, table: ScoredTable, column: ScoreColumn) -> dict[object, int]:
-    """From what was asked for to its row, of the rows with a finite score."""
+    """From the item of each row with a finite score to the row."""
     return {
         table.items[row]: row
         for row in rows.tolist()

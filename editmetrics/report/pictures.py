@@ -1,4 +1,4 @@
-"""The pictures of a report: source, edited and their difference, small enough to be carried inside one file."""
+"""The pictures of a report: source, edited and their difference, small enough for one file to hold them all."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..images import ImageError, eight_bits, is_url, read_image
 
 if TYPE_CHECKING:
-    from .scored import ScoredTable
+    from ..runs.scored_table import ScoredTable
 
 AMPLIFIED = 4
-"""The difference is shown so many times stronger: white is a difference of 64 of 255 levels or more."""
+"""Factor of a difference: white stands for 64 of 255 levels or more."""
 
 QUALITY, LARGER_QUALITY = 60, 78
 SPEED = 2
-"""Of the WebP encoder, 0 (fast) to 6: 4, its default, takes twice as long for a few per cent."""
+"""Method of the WebP encoder, 0 (fast) to 6; its default, 4, takes twice as long and saves a few per cent."""
 
 KINDS = ("source", "edited", "difference")
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """`small` and `large`: from (row, kind) to a WebP picture in base64; `why`: why there is none, in words.
+class ReportPictures:
+    """`small` and `large`: from (row, kind) to a WebP picture in base64; `reasons`: why one is missing, or differs.
 
-    The source of several rows is kept once: `shared` says from (row, "source") to the row that has it.
+    The source of several rows is kept once: `shared` maps each row to the row with its source.
     """
 
     small: dict[tuple[int, str], str] = field(default_factory=dict)
     large: dict[tuple[int, str], str] = field(default_factory=dict)
-    why: dict[tuple[int, str], str] = field(default_factory=dict)
+    reasons: dict[tuple[int, str], str] = field(default_factory=dict)
     shared: dict[int, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Bytes, as they stand in a page."""
+        """Bytes in the page."""
         return sum(len(text) for pictures in (self.small, self.large) for text in pictures.values())
 
 
-class Places:
-    """Where the images of a table may lie: below the current folder, the table's own, and those named as roots.
+class ImagePlaces:
+    """The folders that images may be read from: the current one, the table's own, and the roots, with their subfolders.
 
-    A table is a file that somebody may have sent; what it names elsewhere on this machine is not put into a report.
-    `trusted` are image files that the caller named itself.
+    A table may come from a stranger: a report holds no other file that it names, unless the caller named it, too
+    (`trusted`).
     """
 
     def __init__(self, table: Path, roots: Sequence[Path] = (), trusted: Collection[str] = ()) -> None:
@@ -60,18 +60,18 @@ class Places:
         self.outside: set[str] = set()
 
     def find(self, name: str) -> Path:
-        """The file of an image. Raises `ImageError` when it is not there, or lies elsewhere."""
+        """The file of an image. Raises `ImageError` when it does not exist, or is elsewhere."""
         if is_url(name) or "\0" in name:
-            raise ImageError(f"{name} is no path of a file")
-        found = [base / name for base in self.bases if os.path.lexists(base / name)]
-        if not found:
+            raise ImageError(f"{name} is not a path of a file")
+        paths = [base / name for base in self.bases if os.path.lexists(base / name)]
+        if not paths:
             raise ImageError(f"{name} is neither below the current folder nor the table's; --root FOLDER names another")
-        for path in found:
+        for path in paths:
             real = self._real(path)
             if name in self.trusted or any(real.is_relative_to(base) for base in self.bases):
                 return path
-        self.outside.add(str(self._real(found[0]).parent))
-        raise ImageError(f"{name} lies outside of the current folder and the table's; --root FOLDER allows that one")
+        self.outside.add(str(self._real(paths[0]).parent))
+        raise ImageError(f"{name} is outside the current folder and the table's; --root FOLDER allows that one")
 
     def _real(self, path: Path) -> Path:
         parent = str(path.parent)
@@ -84,81 +84,83 @@ class Places:
 def take_pictures(
     table: ScoredTable,
     rows: Sequence[int],
-    places: Places,
+    places: ImagePlaces,
     *,
     thumbnail: int,
     larger: int,
     enlarged: Collection[int],
     workers: int,
     on_row: Callable[[int], None] | None = None,
-) -> Pictures:
+) -> ReportPictures:
     """Pictures of `rows`, at most `thumbnail` pixels wide and high; and larger ones of the rows in `enlarged`.
 
-    All edits of one source are one piece of work, so that it is decoded once. `on_row` is called, in this thread, with
-    how many more rows are done.
+    All edits of one source are one task, so that it is decoded once. `on_row` is called in this thread with the number
+    of rows that were finished since.
     """
     by_source: dict[str, list[int]] = {}
     for row in rows:
         by_source.setdefault(table.sources[row] or f"\0{row}", []).append(row)
-    found = Pictures()
-    big = frozenset(enlarged)
+    pictures = ReportPictures()
+    sizes = _Sizes(thumbnail, larger, frozenset(enlarged))
 
-    def work(of_source: list[int]) -> tuple[Pictures, int]:
-        return _of_one_source(table, of_source, places, thumbnail, larger, big), len(of_source)
+    def work(edits: list[int]) -> tuple[ReportPictures, int]:
+        return _pictures_of_source(table, edits, places, sizes), len(edits)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="pictures") as pool:
         for part, count in pool.map(work, by_source.values()):
-            found.small.update(part.small)
-            found.large.update(part.large)
-            found.why.update(part.why)
-            found.shared.update(part.shared)
+            for name, texts in vars(part).items():
+                getattr(pictures, name).update(texts)
             if on_row is not None:
                 on_row(count)
-    return found
+    return pictures
 
 
-def _of_one_source(
-    table: ScoredTable, rows: Sequence[int], places: Places, thumbnail: int, larger: int, enlarged: frozenset[int]
-) -> Pictures:
-    found = Pictures()
+class _Sizes(NamedTuple):
+    """The pixels of thumbnails and of larger pictures, and the rows that have larger ones."""
+
+    thumbnail: int
+    larger: int
+    enlarged: frozenset[int]
+
+
+def _pictures_of_source(table: ScoredTable, rows: Sequence[int], places: ImagePlaces, sizes: _Sizes) -> ReportPictures:
+    pictures = ReportPictures()
+
+    def put(row: int, kind: str, pixels: np.ndarray, large: bool) -> None:
+        pictures.small[row, kind] = encoded(pixels, sizes.thumbnail, QUALITY)
+        if large:
+            pictures.large[row, kind] = encoded(pixels, sizes.larger, LARGER_QUALITY)
+
     first = rows[0]
-    source = _read(table.sources[first], places, found.why, (first, "source"))
+    source = _read(table.sources[first], places, pictures.reasons, (first, "source"))
     if source is not None:
-        found.small[first, "source"] = encoded(source, thumbnail, QUALITY)
-        if any(row in enlarged for row in rows):
-            found.large[first, "source"] = encoded(source, larger, LARGER_QUALITY)
+        put(first, "source", source, not sizes.enlarged.isdisjoint(rows))
     for row in rows:
-        found.shared[row] = first
-        edited = _read(table.edits[row], places, found.why, (row, "edited"))
+        pictures.shared[row] = first
+        edited = _read(table.edits[row], places, pictures.reasons, (row, "edited"))
         if edited is not None:
-            _put(found, row, "edited", edited, thumbnail, larger, enlarged)
+            put(row, "edited", edited, row in sizes.enlarged)
         if source is not None and edited is not None:
-            difference, why = amplified_difference(source, edited)
-            _put(found, row, "difference", difference, thumbnail, larger, enlarged)
-            if why:
-                found.why[row, "difference"] = why
+            difference, note = amplified_difference(source, edited)
+            put(row, "difference", difference, row in sizes.enlarged)
+            if note:
+                pictures.reasons[row, "difference"] = note
         else:
             lacking = "source" if source is None else "edited image"
-            found.why[row, "difference"] = f"there is no {lacking} to compare"
-    return found
+            pictures.reasons[row, "difference"] = f"there is no {lacking} to compare"
+    return pictures
 
 
-def _put(
-    found: Pictures, row: int, kind: str, pixels: np.ndarray, thumbnail: int, larger: int, enlarged: frozenset[int]
-) -> None:
-    found.small[row, kind] = encoded(pixels, thumbnail, QUALITY)
-    if row in enlarged:
-        found.large[row, kind] = encoded(pixels, larger, LARGER_QUALITY)
-
-
-def _read(name: str | None, places: Places, why: dict[tuple[int, str], str], key: tuple[int, str]) -> np.ndarray | None:
+def _read(
+    name: str | None, places: ImagePlaces, reasons: dict[tuple[int, str], str], key: tuple[int, str]
+) -> np.ndarray | None:
     if not name:
-        why[key] = f"the table names no {key[1]} image"
+        reasons[key] = f"the table names no {key[1]} image"
         return None
     try:
         return eight_bits(read_image(places.find(name), name=name))
     except ImageError as error:
-        why[key] = str(error)
+        reasons[key] = str(error)
         return None
 
 
@@ -172,14 +174,14 @@ def amplified_difference(source: np.ndarray, edited: np.ndarray) -> tuple[np.nda
     from PIL import Image, ImageChops
 
     one, other = Image.fromarray(source), Image.fromarray(edited)
-    why = None
+    note = None
     if one.size != other.size:
         sizes = [f"{image.width} x {image.height}" for image in (other, one)]
-        why = f"sizes differ: the edited image, {sizes[0]}, was scaled to {sizes[1]}"
+        note = f"sizes differ: the edited image, {sizes[0]}, was scaled to {sizes[1]}"
         other = other.resize(one.size, Image.Resampling.BICUBIC)
     red, green, blue = ImageChops.difference(one, other).split()
     largest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    return np.asarray(largest.point([min(AMPLIFIED * level, 255) for level in range(256)])), why
+    return np.asarray(largest.point([min(AMPLIFIED * level, 255) for level in range(256)])), note
 
 
 def encoded(pixels: np.ndarray, longest: int, quality: int) -> str:
@@ -197,12 +199,12 @@ def encoded(pixels: np.ndarray, longest: int, quality: int) -> str:
 
 
 def relative_links(
-    table: ScoredTable, rows: Sequence[int], places: Places, folder: Path
+    table: ScoredTable, rows: Sequence[int], places: ImagePlaces, folder: Path
 ) -> Mapping[tuple[int, str], str]:
-    """From (row, kind) to the path of its file, relative to the report's folder and quoted as a URL."""
+    """Map (row, kind) to the path of its file, relative to the report's folder and quoted as a URL."""
     from urllib.parse import quote
 
-    found = {}
+    links = {}
     for row in rows:
         for kind, name in (("source", table.sources[row]), ("edited", table.edits[row])):
             if not name:
@@ -213,5 +215,5 @@ def relative_links(
                 continue
             relative = os.path.relpath(path, folder)
             if not os.path.isabs(relative):  # on Windows another drive has no relative path
-                found[row, kind] = quote(os.fsencode("./" + relative.replace(os.sep, "/")))
-    return found
+                links[row, kind] = quote(os.fsencode("./" + relative.replace(os.sep, "/")))
+    return links

@@ -8,42 +8,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..files.atomic import write_figure
-from .agreement_plots import COLOURS, DOTS_PER_INCH, GREY, INK, MARKERS, PALE, STYLE
+from .agreement_plots import COLOURS, GREY, INK, MARKERS, PALE, STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .score_table import Column, Value
+    from ..tables.model import TableColumn
+    from ..tables.scores import MeanScore
 
 FEWEST_AXES = 3
 
 
 def plot_radar(
-    columns: Sequence[Column],
-    rows: Mapping[str, Sequence[Value]],
+    columns: Sequence[TableColumn],
+    rows: Mapping[str, Sequence[MeanScore]],
     path: Path,
-    baselines: Mapping[str, Sequence[Value]] | None = None,
+    baselines: Mapping[str, Sequence[MeanScore]] | None = None,
 ) -> None:
-    """Draw the scores, in percent, of `rows` over `columns` into `path` (.png, .svg or .pdf); baselines are dashed.
+    """Draw the scores, in percent, of `rows` over `columns` to `path` (.png, .svg or .pdf); baselines are dashed.
 
-    Needs matplotlib, and three columns that any model has a score in.
+    Requires matplotlib, and three columns in which any model has a score.
     """
     import matplotlib as mpl
 
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with mpl.rc_context(STYLE):
-        figure = draw_radar(columns, rows, baselines or {})
-        write_figure(figure, path, dpi=DOTS_PER_INCH, metadata=undated.get(path.suffix.lower()))
+        save(draw_radar(columns, rows, baselines or {}), path)
 
 
-def drawable(columns: Sequence[Column], rows: Mapping[str, Sequence[Value]]) -> list[int]:
+def drawable(columns: Sequence[TableColumn], rows: Mapping[str, Sequence[MeanScore]]) -> list[int]:
     """The columns that have an axis: those in which any model has a score."""
     return [index for index in range(len(columns)) if any(row[index].mean is not None for row in rows.values())]
 
 
 def draw_radar(
-    columns: Sequence[Column], rows: Mapping[str, Sequence[Value]], baselines: Mapping[str, Sequence[Value]]
+    columns: Sequence[TableColumn],
+    rows: Mapping[str, Sequence[MeanScore]],
+    baselines: Mapping[str, Sequence[MeanScore]],
 ) -> Figure:
     """The figure of `plot_radar`: axes clockwise from the top, in the order of the columns, from 0 at the centre."""
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def draw_radar(
     axes.set_yticks(list(range(20, top + 1, 20)))
     axes.set_rlabel_position(180 / max(1, len(axes_of)))  # type: ignore[attr-defined]
     axes.tick_params(axis="y", labelsize=8, labelcolor=GREY)
-    axes.set_xticks(angles, [_label(columns[index]) for index in axes_of], color=INK)
+    axes.set_xticks(angles, [columns[index].heading for index in axes_of], color=INK)
     axes.tick_params(axis="x", pad=10)
     axes.grid(color=PALE, linewidth=0.5, alpha=0.6)
     axes.spines["polar"].set_color(PALE)
@@ -81,10 +81,6 @@ def draw_radar(
 
 
 def _closed(angles: np.ndarray, means: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
-    """The polygon, back to its first corner; where a mean is missing it is open."""
+    """The polygon, closed; open where a mean is missing."""
     values = np.array([np.nan if mean is None else mean for mean in means])
     return np.append(angles, angles[:1]), np.append(values, values[:1])
-
-
-def _label(column: Column) -> str:
-    return column.name

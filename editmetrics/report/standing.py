@@ -1,4 +1,4 @@
-"""Where each sample stands: by all metrics together, and how much these, or the people, disagree about it."""
+"""The rank of each sample over all metrics, and the disagreement about it between metrics, or with people."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scored import ScoreColumn
+from ..runs.scored_table import ScoreColumn
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Of n samples, each an array (n,) with NaN where nothing can be said.
+    """Arrays (n,) over the samples, NaN where undefined.
 
-    - `merit`: the mean percentile over the metrics that scored it, 0 (worst) to 1 (best).
-    - `dispute`: without ratings, the highest less the lowest of its percentiles; with ratings, the largest distance
-      between the percentile of a rating and the mean percentile of the metrics that meet it.
-    - `disputants`: (n,) text: between whom.
+    - `merit`: the mean percentile over the metrics that scored the sample, 0 (worst) to 1 (best).
+    - `dispute`: without ratings, the highest minus the lowest of its percentiles; with ratings, the largest distance
+      between the percentile of a rating and the mean percentile of the metrics that are compared with it.
+    - `disputants`: (n,) text: the two sides.
     """
 
     merit: np.ndarray
@@ -29,53 +29,53 @@ class Standing:
 def standing(
     columns: Sequence[ScoreColumn], ratings: Sequence[tuple[ScoreColumn, Sequence[ScoreColumn]]] = ()
 ) -> Standing:
-    """The standing of each sample; `ratings` holds each rating with the metrics that it meets."""
+    """The standing of each sample; `ratings` holds each rating with the metrics that are compared with it."""
     merit = _mean([column.percentiles for column in columns])
     if ratings:
         distances, names = [], []
-        for rating, meeting in ratings:
-            theirs = _mean([column.percentiles for column in meeting])
-            distances.append(np.abs(theirs - rating.percentiles))
-            who = meeting[0].name if len(meeting) == 1 else f"{len(meeting)} metrics"
+        for rating, metrics in ratings:
+            mean = _mean([column.percentiles for column in metrics])
+            distances.append(np.abs(mean - rating.percentiles))
+            name = metrics[0].name if len(metrics) == 1 else f"{len(metrics)} metrics"
             names.append(
                 [
-                    f"{who} at {_percent(a)}, people's {rating.name} at {_percent(b)}"
-                    for a, b in zip(theirs, rating.percentiles, strict=True)
+                    f"{name} at {_percent(a)}, people's {rating.name} at {_percent(b)}"
+                    for a, b in zip(mean, rating.percentiles, strict=True)
                 ]
             )
         stacked = np.stack(distances)
         most = np.argmax(np.nan_to_num(stacked, nan=-1), axis=0)
-        said = [names[index][row] if np.isfinite(stacked[index, row]) else "" for row, index in enumerate(most)]
-        return Standing(merit, np.take_along_axis(stacked, most[None], axis=0)[0], said)
+        disputants = [names[index][row] if np.isfinite(stacked[index, row]) else "" for row, index in enumerate(most)]
+        return Standing(merit, np.take_along_axis(stacked, most[None], axis=0)[0], disputants)
     stacked = np.stack([column.percentiles for column in columns])
-    there = (~np.isnan(stacked)).sum(axis=0)
+    scored = (~np.isnan(stacked)).sum(axis=0)
     top, bottom = np.nan_to_num(stacked, nan=-1), np.nan_to_num(stacked, nan=2)
     high, low = np.argmax(top, axis=0), np.argmin(bottom, axis=0)
-    dispute = np.where(there >= 2, top.max(axis=0) - bottom.min(axis=0), np.nan)
-    said = [
+    dispute = np.where(scored >= 2, top.max(axis=0) - bottom.min(axis=0), np.nan)
+    disputants = [
         f"{columns[best].name} at {_percent(top[best, row])}, {columns[worst].name} at {_percent(bottom[worst, row])}"
         if dispute[row] > 0
         else ""
         for row, (best, worst) in enumerate(zip(high, low, strict=True))
     ]
-    return Standing(merit, dispute, said)
+    return Standing(merit, dispute, disputants)
 
 
-def orders(found: Standing) -> dict[str, list[int]]:
-    """The rows from the worst on, from the best on, and from the most disputed on, without those that have no place."""
-    by = {"worst": found.merit, "best": -found.merit, "disputed": -found.dispute}
+def orders(standing: Standing) -> dict[str, list[int]]:
+    """The rows by rank: worst first, best first, and most disputed first; rows without a rank are left out."""
+    keys = {"worst": standing.merit, "best": -standing.merit, "disputed": -standing.dispute}
     return {
         name: [row for row in np.argsort(key, kind="stable").tolist() if np.isfinite(key[row])]
-        for name, key in by.items()
+        for name, key in keys.items()
     }
 
 
-def shown_rows(found: Standing, unscored: np.ndarray, most: int) -> list[int]:
-    """The rows of a gallery of at most `most`: the worst, best, most disputed and failed in turn; in table order."""
-    n = len(found.merit)
+def shown_rows(standing: Standing, unscored: np.ndarray, most: int) -> list[int]:
+    """At most `most` rows for a gallery, in table order: the worst, best, most disputed and failed in turn."""
+    n = len(standing.merit)
     if n <= most:
         return list(range(n))
-    queues = [iter([*order, *range(n)]) for order in (*orders(found).values(), np.flatnonzero(unscored).tolist())]
+    queues = [iter([*order, *range(n)]) for order in (*orders(standing).values(), np.flatnonzero(unscored).tolist())]
     chosen: set[int] = set()
     while len(chosen) < most:
         for queue in queues:
@@ -86,7 +86,7 @@ def shown_rows(found: Standing, unscored: np.ndarray, most: int) -> list[int]:
 
 def _mean(percentiles: Sequence[np.ndarray]) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a sample that no metric scored has no mean, as is meant
+        warnings.simplefilter("ignore", RuntimeWarning)  # NaN for a sample that no metric scored
         return np.nanmean(np.stack(percentiles), axis=0)
 
 

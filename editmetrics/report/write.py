@@ -1,4 +1,4 @@
-"""A table of scores in, a report out: HTML that opens offline, or the tables of it as Markdown or LaTeX."""
+"""Write the report of a table of scores: HTML that opens offline, or its tables as Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -8,180 +8,206 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files.atomic import replacing, require_folder
+from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
-from .findings import Findings, findings
-from .read_scores import read_scores
-from .scored import ReportError, ScoredTable
+from ..runs.means import Resampling
+from ..runs.read_scores import read_scores
+from ..runs.scored_table import ScoredTable
+from ..sample import EditMetricsError
+from ..tables.latex import latex
+from ..tables.markdown import markdown
+from ..wording import either
+from .content import ReportContent, report_content
+from .content_tables import content_tables
 from .standing import shown_rows
 
 if TYPE_CHECKING:
     from ..agreement.pairing import Pairs
 
 FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "latex": (".tex",)}
-"""From a format to the suffixes that ask for it."""
-
-THUMBNAIL, MAX_PAIRS, LARGER, LARGER_PAIRS = 160, 3000, 512, 48
-"""Pixels of a thumbnail; pairs in the gallery; pixels of a larger picture; pairs that have one."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A report: its size and that of the pictures in it, in bytes; how many pairs it shows, and what was found.
-
-    `missing`: how many pictures are not there, and the reason of the first. `outside`: folders of images that were left
-    out because they lie elsewhere.
-    """
-
-    path: Path
-    size: int
-    pictures: int
-    pairs: int
-    found: Findings
-    missing: int = 0
-    reason: str | None = None
-    outside: Sequence[str] = ()
-
-
-def report_format(path: Path, asked: str | None = None) -> str:
-    """`html`, `md` or `latex`: as asked, or by the suffix. Raises `ReportError` or, without a folder, `DataError`."""
-    require_folder(path)
-    if path.is_dir():
-        raise ReportError(f"{path} is a folder; name a file in it, such as {path / 'report.html'}")
-    if asked is not None:
-        if asked not in FORMATS:
-            raise ReportError(f"there is no format {asked!r}; there are {', '.join(FORMATS)}")
-        return asked
-    for name, suffixes in FORMATS.items():
-        if path.suffix.lower() in suffixes:
-            return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-    raise ReportError(f"{path}: reports are written as {known}, by the suffix; or say which with --format")
-
+"""The suffixes of each format."""
 
 MARKS = {
     "html": ('<script type="application/json" id="report">',),
     "md": ("\n## Mean scores\n", "\n## Leaderboard\n"),
     "latex": ("% Tables of editmetrics.",),
 }
-"""What stands in a report of each format, and in few other files."""
+"""Text in every report of a format, and in few other files."""
+
+LARGER = 512
+"""Pixels of a larger picture."""
 
 
-def check_replaceable(path: Path, asked: str | None = None, overwrite: bool = False) -> None:
-    """Raise `DataError` when `path` holds anything but a report of the format to come, unless `overwrite`."""
-    chosen = report_format(path, asked)
-    check_text(path, MARKS[chosen], f"report of editmetrics as {chosen}", overwrite)
+class ReportError(EditMetricsError):
+    """A report that cannot be written, and why."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of a report.
+
+    - format: `html`, `md` or `latex`; by default from the suffix. title: by default the name of the table.
+    - metrics, lower_is_better, higher_is_better: as in `read_scores`.
+    - ratings, pairs, group_by: as in `report_content`. replicates, level, seed: of the bootstrap.
+    - roots: folders of images, besides the current one and the table's. trusted: image files, as the table names them,
+      that may be anywhere.
+    - thumbnail: pixels of the longer side. max_pairs: pairs in the gallery. larger_pairs: the number of pairs with
+      larger pictures.
+    """
+
+    format: str | None = None
+    title: str | None = None
+    ratings: str | Path | None = None
+    pairs: Pairs = None
+    metrics: Collection[str] = ()
+    lower_is_better: Collection[str] = ()
+    higher_is_better: Collection[str] = ()
+    group_by: Sequence[str] = ()
+    roots: Sequence[Path] = ()
+    trusted: Collection[str] = ()
+    thumbnail: int = 160
+    max_pairs: int = 3000
+    larger_pairs: int = 48
+    replicates: int = 1000
+    level: float = 0.95
+    seed: int = 0
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report: its size and that of its pictures, in bytes; the number of pairs in it, and its content.
+
+    `missing`: the number of pictures that could not be shown, and the `reason` of the first. `outside`: folders whose
+    images were left out because they are elsewhere.
+    """
+
+    path: Path
+    size: int
+    pictures: int
+    pairs: int
+    content: ReportContent
+    missing: int = 0
+    reason: str | None = None
+    outside: Sequence[str] = ()
+
+
+def report_format(path: Path, chosen: str | None = None) -> str:
+    """The chosen format, or that of the suffix. Raises `ReportError`, and `DataError` if the folder does not exist."""
+    require_folder(path)
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder; name a file in it, such as {path / 'report.html'}")
+    if chosen is not None:
+        if chosen not in FORMATS:
+            raise ReportError(f"unknown format {chosen!r}; expected {either(FORMATS)}")
+        return chosen
+    for name, suffixes in FORMATS.items():
+        if path.suffix.lower() in suffixes:
+            return name
+    known = either(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    raise ReportError(f"{path}: expected the suffix {known}, or a format (--format)")
+
+
+def check_replaceable(path: Path, chosen: str | None = None, overwrite: bool = False) -> None:
+    """Raise `DataError` when `path` holds anything but a report of the same format, unless `overwrite`."""
+    format = report_format(path, chosen)
+    check_text(path, MARKS[format], f"report of editmetrics as {format}", overwrite)
 
 
 def write_report(
     scores: str | Path | ScoredTable,
     path: str | Path,
-    *,
-    format: str | None = None,
-    title: str | None = None,
-    ratings: str | Path | None = None,
-    pairs: Pairs = None,
-    metrics: Collection[str] = (),
-    lower_is_better: Collection[str] = (),
-    higher_is_better: Collection[str] = (),
-    group_by: Sequence[str] = (),
-    roots: Sequence[Path] = (),
-    trusted: Collection[str] = (),
-    thumbnail: int = THUMBNAIL,
-    max_pairs: int = MAX_PAIRS,
-    larger_pairs: int = LARGER_PAIRS,
-    replicates: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    workers: int | None = None,
+    options: ReportOptions | None = None,
     on_pairs: Callable[[int, int], None] | None = None,
-) -> Written:
-    """Write the report of a table of scores to `path`, in one stroke.
+) -> WrittenReport:
+    """Write the report of a table of scores to `path`, atomically.
 
-    - scores: csv, jsonl or parquet with the record beside it, or what `read_scores` made of it.
-    - format: `html`, `md` or `latex`; by default by the suffix.
-    - ratings, pairs, metrics, lower_is_better, higher_is_better, group_by, replicates, level, seed: as in `read_scores`
-      and `findings`.
-    - roots: folders that images may lie in, besides the current one and the table's. trusted: image files, as the table
-      names them, that may lie anywhere.
-    - thumbnail: pixels of the longer side. max_pairs: pairs in the gallery. larger_pairs: how many of them have larger
-      pictures inside.
-    - on_pairs: is called with how many pairs have their pictures, of how many.
+    - scores: csv, jsonl or parquet with the record beside it, or the result of `read_scores`.
+    - on_pairs: is called with the number of pairs whose pictures are ready, and of all pairs.
 
-    Raises `ReportError`, and what reading the files raises.
+    Raises `ReportError`, and the errors of reading the files.
     """
-    path = Path(path)
-    chosen = report_format(path, format)
+    path, options = Path(path), options or ReportOptions()
+    format = report_format(path, options.format)
     if not isinstance(scores, ScoredTable):
         scores = read_scores(
-            scores, metrics=metrics, lower_is_better=lower_is_better, higher_is_better=higher_is_better
+            scores,
+            metrics=options.metrics,
+            lower_is_better=options.lower_is_better,
+            higher_is_better=options.higher_is_better,
         )
     if path.resolve() == scores.path.resolve():
-        raise ReportError(f"{path} is the table itself; give another -o")
-    found = findings(
-        scores, ratings=ratings, pairs=pairs, group_by=group_by, replicates=replicates, level=level, seed=seed
+        raise ReportError(f"{path} is the table itself; choose another output")
+    content = report_content(
+        scores,
+        ratings=options.ratings,
+        pairs=options.pairs,
+        group_by=options.group_by,
+        resampling=Resampling(options.replicates, options.level, options.seed),
     )
-    title = title or scores.path.stem
-    if chosen == "html":
-        how = _Pictures(roots, trusted, thumbnail, max_pairs, larger_pairs, workers, on_pairs)
-        return _write_html(found, path, title, how)
-    if chosen == "md":
-        from .markdown import markdown as tables
+    title = options.title or scores.path.stem
+    if format == "html":
+        return _write_html(content, path, title, options, on_pairs)
+    tables = content_tables(content)
+    if format == "md":
+        notes = [f"> {escape_markdown(note)}\n" for note in content.notes]
+        text = "\n".join([f"# {escape_markdown(title)}\n", *notes, markdown(tables)])
     else:
-        from .latex import latex as tables
-    return Written(path, _write(path, [tables(found, title)]), 0, len(scores), found)
+        text = latex(tables, [title, *content.notes])
+    return WrittenReport(path, _write(path, [text]), 0, len(scores), content)
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    """What `write_report` was told of pictures."""
-
-    roots: Sequence[Path]
-    trusted: Collection[str]
-    thumbnail: int
-    max_pairs: int
-    larger_pairs: int
-    workers: int | None
-    on_pairs: Callable[[int, int], None] | None
-
-
-def _write_html(found: Findings, path: Path, title: str, how: _Pictures) -> Written:
+def _write_html(
+    content: ReportContent,
+    path: Path,
+    title: str,
+    options: ReportOptions,
+    on_pairs: Callable[[int, int], None] | None,
+) -> WrittenReport:
     from ..scoring.run import available_processors
     from .html.page import page
-    from .pictures import Places, relative_links, take_pictures
+    from .pictures import ImagePlaces, relative_links, take_pictures
 
-    table = found.table
-    rows = shown_rows(found.standing, found.unscored, how.max_pairs)
-    enlarged = shown_rows(found.standing, found.unscored, how.larger_pairs) if how.larger_pairs else []
-    places = Places(table.path, how.roots, how.trusted)
+    table = content.table
+    rows = shown_rows(content.standing, content.unscored, options.max_pairs)
+    enlarged = shown_rows(content.standing, content.unscored, options.larger_pairs) if options.larger_pairs else []
+    places = ImagePlaces(table.path, options.roots, options.trusted)
     done = 0
 
     def on_row(count: int) -> None:
         nonlocal done
         done += count
-        if how.on_pairs is not None:
-            how.on_pairs(done, len(rows))
+        if on_pairs is not None:
+            on_pairs(done, len(rows))
 
     pictures = take_pictures(
         table,
         rows,
         places,
-        thumbnail=how.thumbnail,
+        thumbnail=options.thumbnail,
         larger=LARGER,
         enlarged=set(enlarged),
-        workers=how.workers or available_processors(),
+        workers=options.workers or available_processors(),
         on_row=on_row,
     )
     links = relative_links(table, rows, places, path.resolve().parent)
-    size = _write(path, page(found, rows, pictures, links, title))
+    size = _write(path, page(content, rows, pictures, links, title))
     wanted = ("source", "edited") if any(table.sources) else ("edited",)
-    absent = [why for (row, kind), why in pictures.why.items() if kind in wanted]
-    return Written(
-        path, size, pictures.size, len(rows), found, len(absent), absent[0] if absent else None, sorted(places.outside)
+    absent = [reason for (_, kind), reason in pictures.reasons.items() if kind in wanted]
+    return WrittenReport(
+        path,
+        size,
+        pictures.size,
+        len(rows),
+        content,
+        len(absent),
+        absent[0] if absent else None,
+        sorted(places.outside),
     )
 
 
 def _write(path: Path, parts: Iterable[str]) -> int:
-    """Write the parts one after the other, and give their size in bytes."""
+    """Write the parts one after the other; return their size in bytes."""
     size = 0
     with replacing(path) as temporary, temporary.open("wb") as file:
         for part in parts:

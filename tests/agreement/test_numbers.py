@@ -12,9 +12,10 @@ from editmetrics.agreement.bootstrap import percentile_interval
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.agreement.screening import without_outliers
 from editmetrics.files.text import number_in
-from editmetrics.report.compare import compare
-from editmetrics.report.read_scores import read_scores
-from editmetrics.report.scored import ReportError
+from editmetrics.runs.comparison import compare
+from editmetrics.runs.means import Resampling
+from editmetrics.runs.read_scores import read_scores
+from editmetrics.runs.scored_table import ScoresError
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,6 @@ def test_a_level_a_whisker_and_a_tolerance_that_are_nan_are_refused(tmp_path):
         without_outliers(read_ratings(tmp_path / "raw.csv", "value"), math.nan)
     (tmp_path / "a.csv").write_text("id,psnr\na,1\nb,2\n")
     table = read_scores(tmp_path / "a.csv")
-    for option in ("tolerance", "level"):
-        with pytest.raises(ReportError, match="nan"):
-            compare(table, table, **{option: math.nan})
+    for options in ({"tolerance": math.nan}, {"resampling": Resampling(level=math.nan)}):
+        with pytest.raises(ScoresError, match="nan"):
+            compare(table, table, **options)

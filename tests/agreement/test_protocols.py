@@ -339,7 +339,8 @@ def test_the_table_shows_every_figure_and_why_one_is_missing():
 
     from rich.console import Console
 
-    from editmetrics.report.protocol_table import show_figures
+    from editmetrics.tables.agreement import protocol_blocks
+    from editmetrics.tables.terminal import show
 
     table = ntire_table()
     ids = [str(k) for k in range(90)]
@@ -350,7 +351,7 @@ def test_the_table_shows_every_figure_and_why_one_is_missing():
             scores["one.visual_quality"] = [1.0] * 90
         found = evaluate_protocol(NTIRE, scores, ratings)
         console = Console(file=io.StringIO(), width=120)
-        show_figures(found, console=console)
+        show(protocol_blocks(found), console=console)
         said = console.file.getvalue()
         for line in found.lines:
             assert line.value is None or f"{line.value:.4g}" in said

@@ -169,12 +169,13 @@ def test_score_and_evaluate_of_its_results(run, folders):
 
 
 def test_compare(run, tables):
-    from editmetrics.report.compare import compare
-    from editmetrics.report.read_scores import read_scores
+    from editmetrics.runs.comparison import compare
+    from editmetrics.runs.means import Resampling
+    from editmetrics.runs.read_scores import read_scores
 
     other = tables / "other.csv"
     other.write_text((tables / "scores.csv").read_text().replace(".1", ".2"))
-    options = {"tolerance": 0.01, "replicates": 200, "level": 0.9, "seed": 4}
+    options = {"tolerance": 0.01, "resampling": Resampling(replicates=200, level=0.9, seed=4)}
     found = compare(read_scores(tables / "scores.csv"), read_scores(other), **options)
     arguments = ["--tolerance", 0.01, "--bootstrap", 200, "--level", 0.9, "--seed", 4]
     ran = run("compare", tables / "scores.csv", other, *arguments, "-o", tables / "moved.json")
@@ -185,11 +186,11 @@ def test_compare(run, tables):
 
 @pytest.mark.parametrize("suffix", [".md", ".tex", ".html"])
 def test_report(run, tables, suffix):
-    from editmetrics.report.write import write_report
+    from editmetrics.report.write import ReportOptions, write_report
 
     one, other = tables / f"one{suffix}", tables / f"other{suffix}"
     options = {"ratings": tables / "ratings.csv", "pairs": {"gmsd": "mos", "psnr": "mos"}, "replicates": 100, "seed": 2}
-    write_report(tables / "scores.csv", one, **options)
+    write_report(tables / "scores.csv", one, ReportOptions(**options))
     arguments = ["--ratings", tables / "ratings.csv", "--pair", "gmsd=mos", "--pair", "psnr=mos", "--bootstrap", 100]
     ran = run("report", tables / "scores.csv", "-q", *arguments, "--seed", 2, "-o", other)
     assert ran.code == 0, ran.err

@@ -119,7 +119,8 @@ def test_a_fold_without_a_value_has_the_mean_of_none():
 
     from rich.console import Console
 
-    from editmetrics.report.folds_table import show_folds
+    from editmetrics.tables.terminal import show
+    from editmetrics.tables.training import fold_blocks
 
     rows = [
         {
@@ -135,7 +136,7 @@ def test_a_fold_without_a_value_has_the_mean_of_none():
         for measure in ("krcc", "srcc")
     ]  # fmt: skip
     text = StringIO()
-    show_folds(rows, ("srcc", "krcc"), 5, Console(file=text, width=90))
+    show(fold_blocks(rows, ("srcc", "krcc"), 5), console=Console(file=text, width=90))
     lines = [line.split() for line in text.getvalue().splitlines()]
     assert lines[1] == ["quality", "srcc", "-", "-", "0.5", "-", "0.7"]
     assert [line[1] for line in lines[1:3]] == ["srcc", "krcc"]
@@ -143,5 +144,5 @@ def test_a_fold_without_a_value_has_the_mean_of_none():
     assert "quality, fold 2: no srcc: all scores are alike" in text.getvalue()
     many = [{**rows[1], "fold": fold, "value": fold / 10} for fold in range(1, 8)]
     text = StringIO()
-    show_folds(many, ("srcc",), 5, Console(file=text, width=90))
+    show(fold_blocks(many, ("srcc",), 5), console=Console(file=text, width=90))
     assert text.getvalue().splitlines()[1].split() == ["quality", "srcc", "0.4", "0.216"]

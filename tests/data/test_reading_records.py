@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from editmetrics.report.read_scores import read_scores
-from editmetrics.report.run_record import read_record
-from editmetrics.report.write import write_report
+from editmetrics.report.write import ReportOptions, write_report
+from editmetrics.runs.read_record import read_record
+from editmetrics.runs.read_scores import read_scores
 
 RUN = {
     "kind": "run",
@@ -23,8 +23,8 @@ WRONG = {
     "value true": ({"value": True}, "its value is True; expected a number"),
     "value a text": ({"value": "0.5"}, "its value is '0.5'; expected a number"),
     "value a list": ({"value": [0.5]}, "its value is [0.5]; expected a number"),
-    "value NaN": ({"value": float("nan")}, "its value is no number that there can be"),
-    "value too large": ({"value": 10**400}, "its value is no number that there can be"),
+    "value NaN": ({"value": float("nan")}, "its value is not a finite number or an infinity"),
+    "value too large": ({"value": 10**400}, "its value is not a finite number or an infinity"),
     "value of one that failed": ({"status": "failed"}, "its status is 'failed', and its value 0.5"),
     "no value of one that is ok": ({"value": None}, "its status is 'ok', and its value None"),
     "uncertainty a text": ({"uncertainty": "1"}, "its uncertainty is '1'; expected a number"),
@@ -50,18 +50,21 @@ BROKEN = {
         "it is nested too deeply",
     ),
     "a doubled key": ('{"kind": "score", "value": 1, "value": 2}', "has the key 'value' twice"),
-    "no object": ("[1]", "is no object; expected {...}"),
+    "no object": ("[1]", "not an object; expected {...}"),
     "no JSON": ('{"kind": ', "Expecting value"),
     "no id": ('{"kind": "score"}', "has no 'id'"),
     "no UTF-8": ('{"kind": "\udcff"}', "utf-8"),
-    "metrics a text": ('{"kind": "run", "metrics": "x", "identities": {}}', "its metrics are no list of objects"),
-    "metrics of lists": ('{"kind": "run", "metrics": [[]], "identities": {}}', "its metrics are no list of objects"),
+    "metrics a text": ('{"kind": "run", "metrics": "x", "identities": {}}', "its metrics are not a list of objects"),
+    "metrics of lists": ('{"kind": "run", "metrics": [[]], "identities": {}}', "its metrics are not a list of objects"),
     "dimensions a text": (
         '{"kind": "run", "metrics": [{"label": "a", "identity": "b", "dimensions": "cd"}], "identities": {}}',
-        "is no text",
+        "is not text",
     ),
-    "identities a list": ('{"kind": "run", "metrics": [], "identities": []}', "an identity is no object"),
-    "an identity of a list": ('{"kind": "run", "metrics": [], "identities": {"a": []}}', "an identity is no object"),
+    "identities a list": ('{"kind": "run", "metrics": [], "identities": []}', "an identity is not an object"),
+    "an identity of a list": (
+        '{"kind": "run", "metrics": [], "identities": {"a": []}}',
+        "an identity is not an object",
+    ),
 }
 
 
@@ -81,7 +84,7 @@ def test_what_no_run_writes_is_named_with_its_line(tmp_path, what):
     (broken,) = record.broken
     assert broken.startswith(f"line 3: {message}")
     assert record.entries["a", "k", "mse"].line == 2
-    assert f"1 lines of s.record.jsonl cannot be read: {broken}" in read_scores(table).notes
+    assert f"1 line of s.record.jsonl cannot be read: {broken}" in read_scores(table).notes
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -91,7 +94,7 @@ def test_a_line_that_is_none_is_named(tmp_path, what):
     (broken,) = read_record(table).broken
     assert broken.startswith("line 2: ")
     assert message in broken
-    write_report(read_scores(table), tmp_path / "r.html", title="r")
+    write_report(read_scores(table), tmp_path / "r.html", ReportOptions(title="r"))
     assert "cannot be read" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
@@ -111,7 +114,7 @@ def test_a_number_outside_the_range_of_its_metric_is_said(tmp_path, value, where
     recorded = {**SCORE, "value": value if where != "table" else 0.5}
     table = files(tmp_path, RUN, recorded, value=value if where != "record" else 0.5)
     (note,) = [note for note in read_scores(table).notes if "range" in note]
-    assert note.startswith("mse: 1 numbers lie outside of 0 to 1, its range (a, line 2 of the record)")
+    assert note.startswith("mse: 1 number outside its range, 0 to 1 (a, line 2 of the record)")
 
 
 def test_numbers_inside_their_range_and_options_that_may_move_it_are_not_said(tmp_path):
@@ -132,4 +135,4 @@ def test_texts_of_a_record_can_be_written(tmp_path):
     table = files(tmp_path, RUN, *lines)
     for entry in read_record(table).entries.values():
         f"{entry.explanation}{entry.reason}".encode()
-    write_report(read_scores(table), tmp_path / "r.html", title="r")
+    write_report(read_scores(table), tmp_path / "r.html", ReportOptions(title="r"))

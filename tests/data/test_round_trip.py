@@ -14,7 +14,7 @@ from editmetrics.agreement.columns import read_table
 from editmetrics.data import from_manifest, read_prompts
 from editmetrics.files.rows import read_rows, write_frame, write_rows
 from editmetrics.files.text import stripped
-from editmetrics.report.read_scores import read_scores
+from editmetrics.runs.read_scores import read_scores
 
 KINDS = [".csv", ".jsonl", ".parquet"]
 HOSTILE = [

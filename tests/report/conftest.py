@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from editmetrics import Sample, score
-from editmetrics.report.write import write_report
+from editmetrics.report.write import ReportOptions, write_report
 
 from ..scoring.toys import Captioned
 from . import browser
@@ -93,5 +93,5 @@ def write_many(folder: Path, pairs: int) -> Path:
         paths = f"{number % 20}.png,{(number + 3) % 20}.png"
         lines.append(f"{system}/{number // 3},{system},{paths},prompt {number},{value},{1 - value / pairs}")
     (folder / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_report(folder / "scores.csv", folder / "report.html", larger_pairs=10)
+    write_report(folder / "scores.csv", folder / "report.html", ReportOptions(larger_pairs=10))
     return folder / "report.html"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from editmetrics.report.scored import ScoreColumn, ScoredTable
+from editmetrics.runs.scored_table import ScoreColumn, ScoredTable
 
 
 def column(name, values, *, higher=True, statuses=None):

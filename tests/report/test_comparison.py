@@ -12,11 +12,12 @@ from scipy import stats
 
 from editmetrics import Sample, score
 from editmetrics.files.text import DataError
-from editmetrics.report.compare import compare
-from editmetrics.report.comparison_table import show_comparison
-from editmetrics.report.identity import changes
-from editmetrics.report.read_scores import read_scores
-from editmetrics.report.scored import ReportError
+from editmetrics.runs.comparison import compare
+from editmetrics.runs.identity import changes
+from editmetrics.runs.read_scores import read_scores
+from editmetrics.runs.scored_table import ScoresError
+from editmetrics.tables.comparison import comparison_blocks
+from editmetrics.tables.terminal import show
 
 from ..scoring.toys import Brightness, write_images
 from .tables import column, table
@@ -102,17 +103,17 @@ def test_samples_are_matched_by_id_and_those_in_one_run_are_named():
     b = type(b)(**{**b.__dict__, "ids": ["2", "0", "new"]})
     found = compare(a, b)
     assert (found.moved[0].mean_a, found.moved[0].mean_b) == (2, 20)
-    assert any("only in scores.csv: 1 samples (1)" in note for note in found.notes)
-    assert any("only in scores.csv: 1 samples (new)" in note for note in found.notes)
+    assert any("only in scores.csv: 1 sample (1)" in note for note in found.notes)
+    assert any("only in scores.csv: 1 sample (new)" in note for note in found.notes)
 
 
 def test_columns_of_other_names_meet_when_told():
     a, b = table([column("x", [1.0, 2])]), table([column("y", [2.0, 3])])
-    with pytest.raises(ReportError, match="no column of scores in common"):
+    with pytest.raises(ScoresError, match="no column of scores in common"):
         compare(a, b)
     line = moved(a, b, pairs=[("x", "y")])
     assert (line.column, line.other, line.difference) == ("x", "y", 1)
-    with pytest.raises(ReportError, match="no scores 'z'"):
+    with pytest.raises(ScoresError, match="no scores 'z'"):
         compare(a, b, pairs=[("x", "z")])
 
 
@@ -189,7 +190,7 @@ def test_the_table_fits_80_columns():
     a = table([column(name, random.normal(size=40)) for name in names], systems)
     b = table([column(name, random.normal(size=40)) for name in names], systems)
     console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
-    show_comparison(compare(a, b), console=console)
+    show(comparison_blocks(compare(a, b)), console=console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
     assert len(re.findall(r" noise$", text, re.MULTILINE)) == 4

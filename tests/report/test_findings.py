@@ -6,12 +6,11 @@ import pytest
 from scipy import stats
 
 from editmetrics.agreement.columns import read_table
-from editmetrics.report.correlations import correlations
-from editmetrics.report.findings import findings
-from editmetrics.report.histograms import histogram
+from editmetrics.report.content import correlations, histogram, report_content
 from editmetrics.report.leaderboard import boards, grouping_columns
-from editmetrics.report.scored import ReportError
 from editmetrics.report.standing import orders, shown_rows, standing
+from editmetrics.runs.means import Resampling
+from editmetrics.runs.scored_table import ScoresError
 
 from .tables import column, table
 
@@ -39,7 +38,10 @@ def test_a_small_lead_on_the_same_sources_is_seen_by_the_paired_test():
 
 
 def test_a_lead_is_claimed_where_there_is_none_as_seldom_as_the_level_says():
-    claimed = sum(bool(best(boards(two_systems(gap=0.0, seed=seed), replicates=200)[0])) for seed in range(150))
+    claimed = sum(
+        bool(best(boards(two_systems(gap=0.0, seed=seed), resampling=Resampling(replicates=200))[0]))
+        for seed in range(150)
+    )
     assert claimed <= stats.binom.ppf(0.999, 150, 0.06)  # 5 %, and a little for 40 items and 200 resamples
 
 
@@ -67,7 +69,7 @@ def test_a_system_that_fails_on_hard_samples_does_not_win_by_it():
 def test_one_system_is_never_ranked():
     made = table([column("m", np.arange(30.0))])
     assert best(boards(made)[0]) == []
-    assert not findings(made).compared
+    assert not report_content(made).compared
 
 
 def test_infinite_scores_are_counted_and_left_out_of_the_mean():
@@ -89,7 +91,7 @@ def test_groups_have_lines_of_their_own():
     for line in board.lines:
         inside = [k == line.group and s == line.system for k, s in zip(kinds, made.systems, strict=True)]
         assert line.cells[0].mean == pytest.approx(made.columns[0].values[inside].mean())
-    with pytest.raises(ReportError, match=r"no column 'kind'.*edit_type"):
+    with pytest.raises(ScoresError, match=r"no column 'kind'.*edit_type"):
         grouping_columns(made, ["kind"])
 
 
@@ -156,9 +158,9 @@ def test_histograms_count_every_finite_score_once():
 def test_failures_that_are_alike_are_one():
     lost = [np.nan, 1, np.nan]
     made = table([column("x", lost), column("y", lost), column("z", [1, 1, np.nan], statuses="refused")])
-    found = findings(made).failures
+    found = report_content(made).failures
     assert [(f.metrics, f.status, list(f.rows)) for f in found] == [("x, y", "failed", [0, 2]), ("z", "refused", [2])]
-    assert findings(table([column("x", lost), column("y", lost)])).failures[0].metrics == "all metrics"
+    assert report_content(table([column("x", lost), column("y", lost)])).failures[0].metrics == "all metrics"
 
 
 def test_ratings_join_by_id_and_agree_as_evaluate_says(tmp_path):
@@ -167,7 +169,7 @@ def test_ratings_join_by_id_and_agree_as_evaluate_says(tmp_path):
     made = table([column("x", people + random.normal(size=60)), column("y", -people, higher=False)])
     order = random.permutation(60)
     polars.DataFrame({"id": [str(n) for n in order], "mos": people[order]}).write_csv(tmp_path / "mos.csv")
-    found = findings(made, ratings=tmp_path / "mos.csv")
+    found = report_content(made, ratings=tmp_path / "mos.csv")
     assert found.agreement.value("x", "srcc") == pytest.approx(stats.spearmanr(made.columns[0].values, people)[0])
     assert found.agreement.value("y", "srcc") == pytest.approx(-1)
     assert found.agreement.line("x", "srcc").low is not None

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from editmetrics.report.means import ResampledMeans
+from editmetrics.runs.means import ResampledMeans, Resampling
 
 
 def estimate(values, clusters=None, **options):
-    means = ResampledMeans(np.arange(len(values)) if clusters is None else clusters, **options)
+    means = ResampledMeans(np.arange(len(values)) if clusters is None else clusters, Resampling(**options))
     return means.estimate(means.add(np.arange(len(values)), values))
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import polars
 import pytest
 
-from editmetrics.report.findings import findings
-from editmetrics.report.read_scores import read_scores
+from editmetrics.report.content import report_content
 from editmetrics.report.standing import orders
-from editmetrics.report.terminal import number
 from editmetrics.report.write import write_report
+from editmetrics.runs.read_scores import read_scores
+from editmetrics.tables.model import number
 
 from ..scoring.toys import write_images
 from .conftest import HOSTILE, SYSTEMS
@@ -239,7 +239,7 @@ def test_generated_images_have_no_source_to_show(page, tmp_path):
 
 
 def test_the_worst_the_best_and_the_most_disputed_stand_first(page, report, run_folder):
-    found = findings(read_scores(run_folder / "scores.csv"))
+    found = report_content(read_scores(run_folder / "scores.csv"))
     page.open(report, "gallery")
     for strip, name in enumerate(("worst", "best", "disputed")):
         shown = page.value(

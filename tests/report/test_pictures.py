@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from editmetrics.images import ImageError
-from editmetrics.report.pictures import Places, amplified_difference, encoded, relative_links, take_pictures
+from editmetrics.report.pictures import ImagePlaces, amplified_difference, encoded, relative_links, take_pictures
 
 from .tables import column, table
 
@@ -69,7 +69,7 @@ def test_one_source_is_decoded_and_carried_once(folder, monkeypatch):
     real = pictures.read_image
     monkeypatch.setattr(pictures, "read_image", lambda image, name: seen.append(name) or real(image, name=name))
     made = scored(["s.png", "s.png"], ["a.png", "b.png"])
-    found = take(made, Places(folder / "t.csv"))
+    found = take(made, ImagePlaces(folder / "t.csv"))
     assert sorted(seen) == ["a.png", "b.png", "s.png"]
     assert sorted(found.small) == [(0, "difference"), (0, "edited"), (0, "source"), (1, "difference"), (1, "edited")]
     assert found.shared == {0: 0, 1: 0}
@@ -79,12 +79,12 @@ def test_what_is_missing_is_said(folder):
     Image.new("RGB", (20, 10), "red").save(folder / "s.png")
     (folder / "broken.png").write_bytes(b"no image")
     made = scored(["s.png", None, "gone.png"], ["broken.png", "s.png", "http://example.org/x.png"])
-    found = take(made, Places(folder / "t.csv"))
-    assert "broken.png is not an image" in found.why[0, "edited"]
-    assert found.why[0, "difference"] == "there is no edited image to compare"
-    assert found.why[1, "source"] == "the table names no source image"
-    assert "gone.png is neither below" in found.why[2, "source"]
-    assert "is no path" in found.why[2, "edited"]
+    found = take(made, ImagePlaces(folder / "t.csv"))
+    assert "broken.png is not an image" in found.reasons[0, "edited"]
+    assert found.reasons[0, "difference"] == "there is no edited image to compare"
+    assert found.reasons[1, "source"] == "the table names no source image"
+    assert "gone.png is neither below" in found.reasons[2, "source"]
+    assert "is not a path" in found.reasons[2, "edited"]
     assert set(found.small) == {(0, "source"), (1, "edited")}
 
 
@@ -94,16 +94,16 @@ def test_no_picture_is_taken_from_elsewhere(folder, tmp_path):
     Image.new("RGB", (20, 10), "red").save(secret)
     os.symlink(secret, folder / "link.png")
     names = [str(secret), "../secret.png", "link.png"]
-    places = Places(folder / "t.csv")
+    places = ImagePlaces(folder / "t.csv")
     for name in names:
-        with pytest.raises(ImageError, match="lies outside"):
+        with pytest.raises(ImageError, match="is outside"):
             places.find(name)
     assert places.outside == {str(tmp_path)}
     assert not take(scored([None] * 3, names), places).small
-    allowed = Places(folder / "t.csv", [tmp_path])
+    allowed = ImagePlaces(folder / "t.csv", [tmp_path])
     for name in names:
         assert os.path.samefile(allowed.find(name), secret)
-    assert Places(folder / "t.csv", trusted=[str(secret)]).find(str(secret)) == secret
+    assert ImagePlaces(folder / "t.csv", trusted=[str(secret)]).find(str(secret)) == secret
 
 
 def test_paths_are_found_from_the_table_as_from_the_current_folder(folder, tmp_path, monkeypatch):
@@ -111,7 +111,7 @@ def test_paths_are_found_from_the_table_as_from_the_current_folder(folder, tmp_p
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    places = Places(folder / "t.csv")
+    places = ImagePlaces(folder / "t.csv")
     assert os.path.samefile(places.find("a name #1.png"), folder / "a name #1.png")
     links = relative_links(scored([None], ["a name #1.png"]), [0], places, tmp_path / "reports")
     assert links == {(0, "edited"): "./../here/a%20name%20%231.png"}
@@ -121,6 +121,6 @@ def test_larger_pictures_are_for_the_chosen_ones(folder):
     for name in ("s.png", "a.png"):
         Image.new("RGB", (800, 400), "red").save(folder / name)
     made = scored(["s.png"] * 3, ["a.png"] * 3)
-    found = take(made, Places(folder / "t.csv"), enlarged=[1])
+    found = take(made, ImagePlaces(folder / "t.csv"), enlarged=[1])
     assert set(found.large) == {(0, "source"), (1, "edited"), (1, "difference")}
     assert decoded(found.large[1, "edited"]).shape == (200, 400, 3)

@@ -8,10 +8,10 @@ import polars
 import pytest
 
 from editmetrics import Sample, score
-from editmetrics.report.read_scores import MISSING, read_scores
-from editmetrics.report.run_record import read_record
-from editmetrics.report.scored import ReportError
-from editmetrics.report.write import write_report
+from editmetrics.report.write import ReportOptions, write_report
+from editmetrics.runs.read_record import read_record
+from editmetrics.runs.read_scores import MISSING, read_scores
+from editmetrics.runs.scored_table import ScoresError
 
 from ..scoring.toys import Captioned, write_images
 from .conftest import SYSTEMS
@@ -89,8 +89,8 @@ def test_a_number_that_was_changed_is_noticed(tmp_path, run_folder):
     frame[0, "psnr"] = 99.0
     frame.write_csv(tmp_path / "scores.csv")
     shutil.copy(run_folder / "scores.record.jsonl", tmp_path / "scores.record.jsonl")
-    (note,) = [said for said in read_scores(tmp_path / "scores.csv").notes if "numbers differ between" in said]
-    assert note.startswith("psnr: 1 numbers")
+    (note,) = [note for note in read_scores(tmp_path / "scores.csv").notes if "from the record" in note]
+    assert note.startswith("psnr: 1 number of the table differs")
     assert frame["id"][0] in note
 
 
@@ -108,7 +108,7 @@ def test_the_newest_line_of_a_record_counts_and_an_unfinished_one_does_not(tmp_p
     assert len(record.runs) == 2
     table = read_scores(output)
     assert table.columns[0].statuses.tolist() == ["ok", "ok"]
-    assert not any("not those of" in note for note in table.notes)
+    assert not any("from the record" in note for note in table.notes)
 
 
 def test_a_damaged_record_is_said_to_be_so(tmp_path, run_folder):
@@ -122,7 +122,9 @@ def test_a_damaged_record_is_said_to_be_so(tmp_path, run_folder):
     lines.insert(1, b'{"kind": "run", "metrics": [], "identities": {"x": {"version": NaN}}}')
     (tmp_path / "scores.record.jsonl").write_bytes(b"\n".join(lines))
     notes = read_scores(tmp_path / "scores.csv").notes
-    assert write_report(tmp_path / "scores.csv", tmp_path / "report.html", roots=[run_folder]).missing == 1
+    assert (
+        write_report(tmp_path / "scores.csv", tmp_path / "report.html", ReportOptions(roots=[run_folder])).missing == 1
+    )
     assert any("3 lines of scores.record.jsonl cannot be read" in note for note in notes)
 
 
@@ -133,11 +135,11 @@ def test_foreign_tables(tmp_path):
     assert [column.name for column in table.columns] == ["my_score"]
     assert not table.columns[0].higher_is_better
     assert list(table.ids) == ["row 1", "row 2"]
-    assert any("taken as higher is better: my_score" in note for note in read_scores(path).notes)
-    with pytest.raises(ReportError, match="'other' is no column of scores"):
+    assert any("assumed higher is better: my_score" in note for note in read_scores(path).notes)
+    with pytest.raises(ScoresError, match="'other' is not a column of scores"):
         read_scores(path, lower_is_better=["other"])
     path.write_text("file,words\na.png,hello\n", encoding="utf-8")
-    with pytest.raises(ReportError, match="no column of scores"):
+    with pytest.raises(ScoresError, match="no column of scores"):
         read_scores(path)
 
 

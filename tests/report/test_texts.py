@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from editmetrics.report import latex, markdown
+from editmetrics.files.escaping import UNSEEN, escape_latex, escape_markdown
 from editmetrics.report.html.data import script_json
 from editmetrics.report.write import write_report
 
@@ -37,8 +37,8 @@ def flat(tokens):
 
 @pytest.mark.parametrize("prompt", [*HOSTILE, "www.example.org", "- [ ] x", "1. x", "&lt;", "\x1b[31m", "a\nb\n\n# c"])
 def test_a_markdown_renderer_shows_the_very_text(prompt):
-    said = re.sub(f"[{markdown.UNSEEN}]+", " ", prompt)
-    tokens = list(flat(rendered(f"| a |\n| --- |\n| {markdown.escaped(prompt)} |\n")))
+    said = UNSEEN.sub(" ", prompt)
+    tokens = list(flat(rendered(f"| a |\n| --- |\n| {escape_markdown(prompt)} |\n")))
     assert {t.type for t in tokens} <= {
         "table_open", "table_close", "thead_open", "thead_close", "tbody_open", "tbody_close", "tr_open", "tr_close",
         "th_open", "th_close", "td_open", "td_close", "inline", "text", "text_special",
@@ -80,9 +80,9 @@ def test_latex_is_ascii_and_balanced(texts):
 
 
 def test_latex_characters():
-    assert latex.escaped(r"\ {}$&#_%^~") == (r"\textbackslash{} \{\}\$\&\#\_\%\textasciicircum{}\textasciitilde{}")
-    assert latex.escaped("a-b −0.5") == "a{-}b $-$0.5"
-    assert latex.escaped("naïve é ç ↑ 中") == r"na\" {\i}ve \'{e} \c{c} $\uparrow$ \editmetricscode{4E2D}".replace(
+    assert escape_latex(r"\ {}$&#_%^~") == (r"\textbackslash{} \{\}\$\&\#\_\%\textasciicircum{}\textasciitilde{}")
+    assert escape_latex("a-b −0.5") == "a{-}b $-$0.5"
+    assert escape_latex("naïve é ç ↑ 中") == r"na\" {\i}ve \'{e} \c{c} $\uparrow$ \editmetricscode{4E2D}".replace(
         r"\" {\i}", r"\"{\i}"
     )
 

@@ -8,7 +8,8 @@ import polars
 import pytest
 
 from editmetrics import Dimension, Sample, Score, score
-from editmetrics.report import terminal
+from editmetrics.tables.results import leaders, results_blocks
+from editmetrics.tables.terminal import show
 
 from .toys import Brightness, Captioned, samples_of, write_images
 
@@ -84,9 +85,9 @@ def test_a_number_without_a_direction_ranks_nothing(capsys):
     samples = [Sample(f"{i}", b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
     results = score(samples, Undirected())
     assert [(line.mean, line.best, line.worst) for line in results.summary()] == [(2.0, None, None), (3.0, None, None)]
-    terminal.show_results(results)
+    show(results_blocks(results))
     assert not {"↑", "↓"} & set(capsys.readouterr().out)
-    assert terminal._leaders(results.summary()) == []
+    assert leaders(results.summary()) == []
 
 
 def test_infinite_scores_are_in_the_median_and_not_in_the_mean():
@@ -120,7 +121,7 @@ def test_notes_are_shown_beside_the_scores(capsys):
 
     results = score([Sample(str(v), b"") for v in (1, 2, 3)], Noting())
     assert results.notes() == {("brightness", "cut [short]"): ["2", "3"]}
-    terminal.show_results(results)
+    show(results_blocks(results))
     assert "note (brightness): cut [short] (2, 3)" in capsys.readouterr().out
 
 

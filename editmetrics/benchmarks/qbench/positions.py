@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...report.score_table import CountTable, Value, interval, percent
+from ...tables.model import DataTable, percent
+from ...tables.scores import MeanScore, count_table
 from .intervals import wilson_interval
 from .items import LETTERS
 from .outcomes import Outcome
 
 
-def position_tables(outcomes: Sequence[Outcome], level: float = 0.95) -> list[CountTable]:
+def position_tables(outcomes: Sequence[Outcome], level: float = 0.95) -> list[DataTable]:
     """How often the model is right and what it chooses, by place; and whether it holds on to its choice.
 
     Nothing where no round was shuffled.
@@ -32,7 +33,7 @@ def position_tables(outcomes: Sequence[Outcome], level: float = 0.95) -> list[Co
     return [*tables, _consistency(outcomes, rounds)]
 
 
-def _single(found: Sequence[Outcome], level: float) -> CountTable:
+def _single(found: Sequence[Outcome], level: float) -> DataTable:
     rows, means = [], []
     for place in range(max(len(outcome.order) for outcome in found)):
         there = [outcome for outcome in found if len(outcome.order) > place]
@@ -42,16 +43,16 @@ def _single(found: Sequence[Outcome], level: float) -> CountTable:
             continue
         scores = [outcome.score for outcome in right if outcome.score is not None]
         low, high = wilson_interval(scores, [outcome.image_sha256 for outcome in right], level)
-        value = Value(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
+        value = MeanScore(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
         means.append(value.mean or 0.0)
         share, fair = 100 * chosen / len(there), 100 * len(right) / len(there)
-        rows.append([LETTERS[place], str(value.n), percent(value.mean), interval(value), percent(share), percent(fair)])
+        rows.append([LETTERS[place], str(value.n), percent(value.mean), value.interval, percent(share), percent(fair)])
     headings = ["place", "right one here", "accuracy, %", f"{level:.0%} interval", "chosen, %", "right, %"]
     spread = f"Spread of the accuracy over places: {max(means) - min(means):.2f} points."
-    return CountTable("positions_sc", "Single choices by the place of the right option", headings, rows, [spread])
+    return count_table("positions_sc", "Single choices by the place of the right option", headings, rows, [spread])
 
 
-def _several(found: Sequence[Outcome]) -> CountTable:
+def _several(found: Sequence[Outcome]) -> DataTable:
     rows = []
     for place in range(max(len(outcome.order) for outcome in found)):
         there = [outcome for outcome in found if len(outcome.order) > place]
@@ -62,10 +63,10 @@ def _several(found: Sequence[Outcome]) -> CountTable:
         shares = [percent(100 * sum(marks) / len(marks)) if marks else "-" for marks in chosen.values()]
         rows.append([LETTERS[place], str(len(there)), *shares])
     headings = ["place", "options here", "chosen where right, %", "chosen where wrong, %"]
-    return CountTable("positions_mc", "Multiple choices by place", headings, rows)
+    return count_table("positions_mc", "Multiple choices by place", headings, rows)
 
 
-def _consistency(outcomes: Sequence[Outcome], rounds: int) -> CountTable:
+def _consistency(outcomes: Sequence[Outcome], rounds: int) -> DataTable:
     """Over all orders, the file's among them: is the same option chosen, and is it right, every time?"""
     rows = []
     for kind in ("SC", "MC"):
@@ -83,7 +84,7 @@ def _consistency(outcomes: Sequence[Outcome], rounds: int) -> CountTable:
         rows.append([kind, str(len(whole)), *(percent(100 * cell) for cell in cells)])
     headings = ["type", "questions", "same choice, %", "always right, %", "mean, %", "lowest round", "highest round"]
     title = f"Consistency over {rounds + 1} orders of the options"
-    return CountTable("consistency", title, headings, rows, ["An answer that cannot be read is no choice."])
+    return count_table("consistency", title, headings, rows, ["An answer that cannot be read is no choice."])
 
 
 def _has(letters: str | None, letter: str) -> bool:

@@ -19,8 +19,11 @@ from typing import Any
 from ...files.atomic import replacing, write_text
 from ...files.rows import write_rows
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
-from ...report.score_files import csv_rows, latex, markdown, page
-from ...report.score_table import CountTable, ScoreTable, percent
+from ...tables.latex import latex
+from ...tables.markdown import markdown
+from ...tables.model import DataTable, percent
+from ...tables.page import page
+from ...tables.scores import ScoreTable, count_table
 from .intervals import paired_difference
 from .items import BenchmarkError
 from .outcomes import Outcome
@@ -45,7 +48,7 @@ class Report:
     """The tables of one model or several, and the picture that was drawn, or why none was."""
 
     scores: Sequence[ScoreTable]
-    counts: Sequence[CountTable]
+    counts: Sequence[DataTable]
     picture: Path | None
     no_picture: str | None = None
 
@@ -99,7 +102,7 @@ def compare(folders: Sequence[Path], output: Path | None = None, level: float = 
     return _write_tables(output, runs, counts, level)
 
 
-def provenance_table(runs: Sequence[Run]) -> CountTable:
+def provenance_table(runs: Sequence[Run]) -> DataTable:
     """Which models answered and judged, under which name of the server's, and on which days."""
     rows = []
     for run in runs:
@@ -107,10 +110,10 @@ def provenance_table(runs: Sequence[Run]) -> CountTable:
             days = list(dict.fromkeys(one[end][:10] for end in ("first", "last")))
             rows.append([run.name, one["role"], one["model"], one["served"], str(one["answers"]), " to ".join(days)])
     headings = ["results of", "role", "model", "served as", "answers", "asked (UTC)"]
-    return CountTable("provenance", "Who answered, and who judged", headings, rows)
+    return count_table("provenance", "Who answered, and who judged", headings, rows)
 
 
-def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[CountTable], level: float) -> Report:
+def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[DataTable], level: float) -> Report:
     about = runs[0].about
     models = {run.name: run.outcomes for run in runs}
     scores = score_tables(models, about["format"], about.get("groups", ()), level)
@@ -118,7 +121,7 @@ def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[Cou
     if folder is None:
         return Report(scores, counts, None)
     picture, reason = _draw(folder / PICTURE, scores[0])
-    tables: list[ScoreTable | CountTable] = [*scores, *counts]
+    tables = [*(table.by_model() for table in scores), *counts]
     names = ", ".join(models) if len(models) <= 2 else f"{len(models)} models"
     title = f"{TITLES.get(about['format'], 'Questions on images')}: {names}"
     texts = {
@@ -128,7 +131,7 @@ def _write_tables(folder: Path | None, runs: Sequence[Run], counts: Sequence[Cou
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    write_rows([row for table in scores for row in csv_rows(table)], folder / "tables.csv")
+    write_rows([row for table in scores for row in table.csv_rows()], folder / "tables.csv")
     return Report(scores, counts, picture, reason)
 
 
@@ -202,7 +205,7 @@ def _same_questions(runs: Sequence[Run], folders: Sequence[Path]) -> None:
             )
 
 
-def _differences(runs: Sequence[Run], level: float) -> CountTable:
+def _differences(runs: Sequence[Run], level: float) -> DataTable:
     """Each model against the best over all questions that both have a score in, with a paired interval."""
     scores = {
         run.name: {o.id: (o.score, o.image_sha256) for o in run.outcomes if o.score is not None and o.round == 0}
@@ -224,7 +227,7 @@ def _differences(runs: Sequence[Run], level: float) -> CountTable:
         rows.append(cells + [""] * (6 - len(cells)))
     headings = ["model", "n", "overall, %", f"against {best}", f"{level:.0%} interval", "n of both"]
     note = "Paired bootstrap over images; an interval that holds 0 does not tell the two apart."
-    return CountTable("differences", "Overall, and how far behind the best", headings, rows, [note])
+    return count_table("differences", "Overall, and how far behind the best", headings, rows, [note])
 
 
 def _write_lines(path: Path, outcomes: Iterable[Outcome]) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ...report.score_table import Column, CountTable, ScoreTable, Value
+from ...tables.model import DataTable, TableColumn
+from ...tables.scores import MeanScore, ScoreTable, count_table, score_column
 from .intervals import wilson_interval
 from .items import TYPES
 from .outcomes import NO_JUDGE, Outcome
 from .portrait import DIMENSIONS, SCOPES, SOURCE_DIMENSIONS, SOURCES, SUBDIMENSIONS
 
 GUESS = "Random guess"
-OVERALL = Column("", "Overall")
+OVERALL = score_column("", "Overall")
 NOTE = "An open answer scores half of the judge's points; random guesses are of SC and TF alone"
 Cell = Mapping[str, str]
 """Which questions a column holds: from "type" or a group to its value."""
@@ -49,7 +50,7 @@ def score_tables(
     ]
 
 
-def status_table(models: Mapping[str, Sequence[Outcome]]) -> CountTable:
+def status_table(models: Mapping[str, Sequence[Outcome]]) -> DataTable:
     """How the answers were read: what counts as wrong without having been read, and what has no score.
 
     Of one model by type, of several each as a whole.
@@ -65,7 +66,7 @@ def status_table(models: Mapping[str, Sequence[Outcome]]) -> CountTable:
         "Unparseable and refused answers count as wrong. What could not be asked, because the endpoint failed, or not "
         "be scored, for want of a judge or of a known answer, has no score and is left out of every mean."
     ]
-    return CountTable("status", "How the answers were read", headings, rows, notes)
+    return count_table("status", "How the answers were read", headings, rows, notes)
 
 
 def _statuses(found: Sequence[Outcome]) -> list[int]:
@@ -75,23 +76,23 @@ def _statuses(found: Sequence[Outcome]) -> list[int]:
     return [len(found), *read, *bad, failed, sum(outcome.status == "ok" and outcome.score is None for outcome in found)]
 
 
-def _portrait() -> list[tuple[str, str, dict[Column, Cell]]]:
+def _portrait() -> list[tuple[str, str, dict[TableColumn, Cell]]]:
     """The columns of the paper's Tables 3 to 6, in their order."""
-    sources = {Column("Image sources", name): {"source": name} for name in SOURCES}
-    dimensions = {Column("Quality dimensions", _short(name)): {"dimension": name} for name in DIMENSIONS}
-    types = {Column("Question types", name): {"type": name} for name in TYPES}
+    sources = {score_column("Image sources", name): {"source": name} for name in SOURCES}
+    dimensions = {score_column("Quality dimensions", _short(name)): {"dimension": name} for name in DIMENSIONS}
+    types = {score_column("Question types", name): {"type": name} for name in TYPES}
     subdimensions = {
-        Column(DIMENSIONS[dimension], name): {"subdimension": name}
+        score_column(DIMENSIONS[dimension], name): {"subdimension": name}
         for dimension, names in SUBDIMENSIONS.items()
         for name in names
     }
-    crossed: dict[Column, Cell] = {}
+    crossed: dict[TableColumn, Cell] = {}
     for source in SOURCES:
         held = [dimension for dimension in DIMENSIONS if (source, dimension) in SOURCE_DIMENSIONS]
-        crossed |= {Column(source, _short(name)): {"source": source, "dimension": name} for name in held}
-        crossed |= {Column(source, "Overall"): {"source": source}} if len(held) > 1 else {}
-    scopes: dict[Column, Cell] = {
-        Column(kind, scope): {"type": kind, "scope": scope} for kind in TYPES for scope in SCOPES
+        crossed |= {score_column(source, _short(name)): {"source": source, "dimension": name} for name in held}
+        crossed |= {score_column(source, "Overall"): {"source": source}} if len(held) > 1 else {}
+    scopes: dict[TableColumn, Cell] = {
+        score_column(kind, scope): {"type": kind, "scope": scope} for kind in TYPES for scope in SCOPES
     }
     return [
         ("table3", "Q-Bench-Portrait", {**sources, **dimensions, **types, OVERALL: {}}),
@@ -101,16 +102,18 @@ def _portrait() -> list[tuple[str, str, dict[Column, Cell]]]:
     ]
 
 
-def _by_group(found: Sequence[Outcome], groups: Sequence[str]) -> list[tuple[str, str, dict[Column, Cell]]]:
+def _by_group(found: Sequence[Outcome], groups: Sequence[str]) -> list[tuple[str, str, dict[TableColumn, Cell]]]:
     """The types and the overall score, and a table for each group that any question is in."""
     kinds = [kind for kind in TYPES if any(outcome.type == kind for outcome in found)]
-    types: dict[Column, Cell] = {Column("Question types", kind): {"type": kind} for kind in kinds}
+    types: dict[TableColumn, Cell] = {score_column("Question types", kind): {"type": kind} for kind in kinds}
     laid_out = [("overall", "All questions", {**types, OVERALL: {}})]
     for group in groups:
         values = list(dict.fromkeys(outcome.groups[group] for outcome in found if group in outcome.groups))
         heading = GROUPS.get(group, group)
         if values:
-            columns: dict[Column, Cell] = {Column(heading, value): {group: value} for value in sorted(values)}
+            columns: dict[TableColumn, Cell] = {
+                score_column(heading, value): {group: value} for value in sorted(values)
+            }
             laid_out.append((group, f"By {heading.lower()}", columns))
     return laid_out
 
@@ -124,18 +127,18 @@ def in_cell(outcome: Outcome, cell: Cell) -> bool:
     return all((outcome.type if name == "type" else outcome.groups.get(name)) == value for name, value in cell.items())
 
 
-def _value(found: Iterable[Outcome], cell: Cell, level: float) -> Value:
+def _value(found: Iterable[Outcome], cell: Cell, level: float) -> MeanScore:
     inside = [outcome for outcome in found if in_cell(outcome, cell) and outcome.score is not None]
     if not inside:
-        return Value(None)
+        return MeanScore(None)
     scores = [outcome.score for outcome in inside if outcome.score is not None]
     low, high = wilson_interval(scores, [outcome.image_sha256 for outcome in inside], level)
-    return Value(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
+    return MeanScore(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
 
 
-def _guess(found: Iterable[Outcome], cell: Cell) -> Value:
+def _guess(found: Iterable[Outcome], cell: Cell) -> MeanScore:
     chances = [outcome.chance for outcome in found if in_cell(outcome, cell) and outcome.chance is not None]
-    return Value(100 * sum(chances) / len(chances), n=len(chances)) if chances else Value(None)
+    return MeanScore(100 * sum(chances) / len(chances), n=len(chances)) if chances else MeanScore(None)
 
 
 def _notes(models: Mapping[str, Sequence[Outcome]]) -> list[str]:

@@ -1,73 +1,76 @@
-"""What the page shows, as JSON: columns of the samples in the gallery, tables, and where each number comes from."""
+"""The data of the page, as JSON: columns of the samples in the gallery, tables, and the provenance of each number."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from ... import __version__
-from ..findings import Findings, agreement_lines, agreement_notes
-from ..histograms import Histogram
-from ..leaderboard import Board, Cell, Line
-from ..pictures import AMPLIFIED, Pictures
-from ..scored import ScoreColumn, short_names
+from ...runs.scored_table import ScoreColumn, short_names
+from ..content import Histogram, ReportContent, agreement_lines, agreement_notes
+from ..leaderboard import Board, SystemMean
+from ..pictures import AMPLIFIED, ReportPictures
 from ..standing import orders
 
 FIRST = 4
-"""So many of the worst, the best and the most disputed stand above the gallery."""
+"""Samples above the gallery, of the worst, the best and the most disputed each."""
 
 MOST_IDS = 200
-"""So many ids of one failure are listed."""
+"""Ids listed of one failure."""
 
 LONGEST = 4000
-"""Characters of a prompt, an explanation or a detail that are kept; the table and the record have them all."""
+"""Characters kept of a prompt, an explanation or a detail; the table and the record have them all."""
 
 
 def page_data(
-    found: Findings, rows: Sequence[int], pictures: Pictures, links: Mapping[tuple[int, str], str], title: str
+    content: ReportContent,
+    rows: Sequence[int],
+    pictures: ReportPictures,
+    links: Mapping[tuple[int, str], str],
+    title: str,
 ) -> dict[str, Any]:
-    """The data of the page; `rows` are the samples in the gallery, and stand there under their place in it."""
-    place = {row: index for index, row in enumerate(rows)}
-    table = found.table
+    """The data of the page; `rows` are the samples in the gallery, which the page knows by their index in it."""
+    index_of = {row: index for index, row in enumerate(rows)}
+    table = content.table
     first = {
-        name: [place[row] for row in order if row in place][:FIRST] for name, order in orders(found.standing).items()
+        name: [index_of[row] for row in order if row in index_of][:FIRST]
+        for name, order in orders(content.standing).items()
     }
     return {
         "title": title,
         "version": __version__,
         "table": table.path.name,
         "samples": len(table),
-        "unscored": int(found.unscored.sum()),
+        "unscored": int(content.unscored.sum()),
         "clusteredBy": table.clustered_by,
         "systems": [name for name in table.system_names if name is not None],
-        "compared": found.compared,
-        "level": found.level,
-        "replicates": found.replicates,
-        "seed": found.seed,
-        "notes": list(found.notes),
-        "columns": [_column(column, found, rows) for column in found.columns],
-        "ratings": [{"name": rating.name, "values": _numbers(rating.values, rows)} for rating in found.ratings],
-        "boards": [_board(board) for board in found.boards],
-        "histograms": [_histogram(histogram) for histogram in found.histograms],
-        "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in found.correlations],
-        "agreement": _agreement(found),
-        "agreementNotes": agreement_notes(found.agreement) if found.agreement else [],
+        "compared": content.compared,
+        **asdict(content.resampling),
+        "notes": list(content.notes),
+        "columns": [_column(column, content, rows) for column in content.columns],
+        "ratings": [{"name": rating.name, "values": _numbers(rating.values, rows)} for rating in content.ratings],
+        "boards": [_board(board) for board in content.boards],
+        "histograms": [_histogram(histogram) for histogram in content.histograms],
+        "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in content.correlations],
+        "agreement": _agreement(content),
+        "agreementNotes": agreement_notes(content.agreement) if content.agreement else [],
         "rows": {
             "id": [table.ids[row] for row in rows],
             "system": [table.systems[row] for row in rows],
             "prompt": [_cut(table.prompts[row]) for row in rows],
-            "merit": _numbers(found.standing.merit, rows),
-            "dispute": _numbers(found.standing.dispute, rows),
-            "disputants": [found.standing.disputants[row] for row in rows],
+            "merit": _numbers(content.standing.merit, rows),
+            "dispute": _numbers(content.standing.dispute, rows),
+            "disputants": [content.standing.disputants[row] for row in rows],
             "other": {name: [_cut(texts[row]) for row in rows] for name, texts in table.other.items()},
-            "explanations": _said(table.explanations, rows),
-            "details": _said(table.details, rows),
+            "explanations": _shortened(table.explanations, rows),
+            "details": _shortened(table.details, rows),
         },
-        "disputedBy": "ratings" if found.ratings else "metrics",
+        "disputedBy": "ratings" if content.ratings else "metrics",
         "first": first,
         "failures": [
             {
@@ -75,20 +78,20 @@ def page_data(
                 "status": failure.status,
                 "reason": failure.reason,
                 "count": len(failure.rows),
-                "samples": [[table.ids[row], place.get(row, -1)] for row in failure.rows[:MOST_IDS]],
+                "samples": [[table.ids[row], index_of.get(row, -1)] for row in failure.rows[:MOST_IDS]],
             }
-            for failure in found.failures
+            for failure in content.failures
         ],
         "amplified": AMPLIFIED,
         "kinds": [0, 1, 2] if any(table.sources) else [1],
-        "missing": {f"{place[row]} {kind}": why for (row, kind), why in pictures.why.items()},
-        "links": {f"{place[row]} {kind}": link for (row, kind), link in links.items()},
-        "provenance": _provenance(found),
+        "missing": {f"{index_of[row]} {kind}": reason for (row, kind), reason in pictures.reasons.items()},
+        "links": {f"{index_of[row]} {kind}": link for (row, kind), link in links.items()},
+        "provenance": _provenance(content),
     }
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand inside a script element, whatever it holds: `<`, `>`, `&`, U+2028 and U+2029 are escaped.
+    """JSON that is safe inside a script element: `<`, `>`, `&`, U+2028 and U+2029 are escaped.
 
     >>> script_json("</script>")
     '"\\\\u003c/script\\\\u003e"'
@@ -106,15 +109,14 @@ def _histogram(histogram: Histogram | None) -> dict[str, Any] | None:
     return {"edges": _rounded(histogram.edges), "counts": [list(item) for item in histogram.counts.items()]}
 
 
-def _column(column: ScoreColumn, found: Findings, rows: Sequence[int]) -> dict[str, Any]:
-    short = short_names(found.columns)[list(found.columns).index(column)]
-    places = dict(enumerate(rows))
+def _column(column: ScoreColumn, content: ReportContent, rows: Sequence[int]) -> dict[str, Any]:
+    short = short_names(content.columns)[list(content.columns).index(column)]
     unscored = {
         index: [column.statuses[row], column.reasons[row]]
-        for index, row in places.items()
+        for index, row in enumerate(rows)
         if np.isnan(column.values[row])
     }
-    known = {index: column.uncertainty[row] for index, row in places.items() if not np.isnan(column.uncertainty[row])}
+    known = {index: column.uncertainty[row] for index, row in enumerate(rows) if not np.isnan(column.uncertainty[row])}
     return {
         "name": column.name,
         "short": short,
@@ -131,41 +133,30 @@ def _column(column: ScoreColumn, found: Findings, rows: Sequence[int]) -> dict[s
 
 
 def _board(board: Board) -> dict[str, Any]:
-    return {"column": board.column, "lines": [_line(line) for line in board.lines]}
+    lines = [{**vars(line), "cells": [_mean(cell) for cell in line.cells]} for line in board.lines]
+    return {"column": board.column, "lines": lines}
 
 
-def _line(line: Line) -> dict[str, Any]:
-    cells = [_cell(cell) for cell in line.cells]
-    return {"group": line.group, "system": line.system, "samples": line.samples, "cells": cells}
+def _mean(cell: SystemMean) -> dict[str, Any]:
+    rounded = {name: _rounded(getattr(cell, name)) for name in ("mean", "low", "high")}
+    return {**vars(cell), **rounded, "unscored": dict(cell.unscored)}
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {
-        "mean": _rounded(cell.mean),
-        "low": _rounded(cell.low),
-        "high": _rounded(cell.high),
-        "n": cell.n,
-        "infinite": cell.infinite,
-        "unscored": dict(cell.unscored),
-        "best": cell.best,
-    }
-
-
-def _agreement(found: Findings) -> list[dict[str, Any]]:
-    if found.agreement is None:
+def _agreement(content: ReportContent) -> list[dict[str, Any]]:
+    if content.agreement is None:
         return []
     lines = []
-    for score, rating, measures in agreement_lines(found.agreement):
-        said = {
+    for score, rating, measures in agreement_lines(content.agreement):
+        figures = {
             name: [*map(_rounded, (line.value, line.low, line.high)), line.n, line.excluded, line.note or ""]
             for name, line in measures.items()
         }
-        lines.append({"score": score, "rating": rating, "measures": said})
+        lines.append({"score": score, "rating": rating, "measures": figures})
     return lines
 
 
-def _provenance(found: Findings) -> dict[str, Any]:
-    table = found.table
+def _provenance(content: ReportContent) -> dict[str, Any]:
+    table = content.table
     labels = dict.fromkeys((column.label, column.identity) for column in table.columns)
     metrics = []
     for label, key in labels:
@@ -179,24 +170,24 @@ def _provenance(found: Findings) -> dict[str, Any]:
     return {"metrics": metrics, "runs": runs, "record": table.record.path.name if table.record else None}
 
 
-def _plain(said: Any) -> Any:
-    """What a record said, as JSON that any reader takes; NaN, which a broken record may hold, as text."""
-    return json.loads(json.dumps(said), parse_constant=str)
+def _plain(value: Any) -> Any:
+    """A value of a record as valid JSON: NaN, which a broken record may hold, as text."""
+    return json.loads(json.dumps(value), parse_constant=str)
 
 
-def _said(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str | None]]:
-    found = {}
-    for label, said in by_label.items():
-        texts = {index: _cut(said[row]) for index, row in enumerate(rows) if said[row]}
+def _shortened(by_label: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, dict[int, str | None]]:
+    shortened = {}
+    for label, values in by_label.items():
+        texts = {index: _cut(values[row]) for index, row in enumerate(rows) if values[row]}
         if texts:
-            found[label] = texts
-    return found
+            shortened[label] = texts
+    return shortened
 
 
-def _cut(said: Any) -> str | None:
-    if said is None:
+def _cut(value: Any) -> str | None:
+    if value is None:
         return None
-    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, indent=1, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text) - LONGEST} characters more)"
 
 
@@ -205,7 +196,7 @@ def _numbers(values: np.ndarray, rows: Sequence[int], digits: int = 7) -> list[A
 
 
 def _rounded(value: Any, digits: int = 7) -> Any:
-    """A float with as many digits as anybody reads; infinity as text, NaN as nothing."""
+    """A float rounded to `digits`; infinity as text, NaN as None."""
     if isinstance(value, list):
         return [_rounded(item, digits) for item in value]
     if value is None or math.isnan(value):

@@ -1,4 +1,4 @@
-"""One HTML file: style, scripts and data inside it, and a policy that lets it run nothing else and call nobody."""
+"""One HTML file: style, scripts and data inside it, and a policy that allows no other script and no network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ..findings import Findings
-from ..pictures import KINDS, Pictures
+from ..content import ReportContent
+from ..pictures import KINDS, ReportPictures
 from .data import page_data, script_json
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 SCRIPTS = (
     "elements.js",
@@ -30,14 +30,18 @@ SCRIPTS = (
     "provenance.js",
     "main.js",
 )
-"""In the order in which they are read; a file uses what stands in those before it."""
+"""In loading order: a file uses the ones before it."""
 
 CHUNK = 60
-"""The pictures of so many samples are one element of the page, which is read when one of them is looked at."""
+"""Samples whose pictures share one element of the page, which is parsed when one of them is shown."""
 
 
 def page(
-    found: Findings, rows: Sequence[int], pictures: Pictures, links: Mapping[tuple[int, str], str], title: str
+    content: ReportContent,
+    rows: Sequence[int],
+    pictures: ReportPictures,
+    links: Mapping[tuple[int, str], str],
+    title: str,
 ) -> Iterator[str]:
     """The text of the page, piece by piece; `rows` are the samples in the gallery."""
     style = _read("style.css")
@@ -48,24 +52,24 @@ def page(
     )
     head, tail = _read("page.html").split("<!-- data -->\n")
     yield Template(head).substitute(title=html.escape(title), policy=policy, style=style)
-    yield _json_element("report", page_data(found, rows, pictures, links, title))
+    yield _json_element("report", page_data(content, rows, pictures, links, title))
     yield from _pictures(rows, pictures)
     yield Template(tail).substitute(script=script)
 
 
-def _pictures(rows: Sequence[int], pictures: Pictures) -> Iterator[str]:
-    """Elements `pictures-0`, `pictures-1`, ... with [source, edited, difference] of each sample, and `larger-PLACE`.
+def _pictures(rows: Sequence[int], pictures: ReportPictures) -> Iterator[str]:
+    """Elements `pictures-0`, `pictures-1`, ... with [source, edited, difference] of each sample, and `larger-INDEX`.
 
-    A source that another sample carries is the place of that one.
+    A source that another sample carries is the index of that sample.
     """
-    place = {row: index for index, row in enumerate(rows)}
+    index_of = {row: index for index, row in enumerate(rows)}
 
-    def carried(row: int, of: Mapping[tuple[int, str], str]) -> list[Any]:
-        found: list[Any] = [of.get((row, kind)) for kind in KINDS]
+    def carried(row: int, encoded: Mapping[tuple[int, str], str]) -> list[Any]:
+        texts: list[Any] = [encoded.get((row, kind)) for kind in KINDS]
         owner = pictures.shared.get(row, row)
-        if owner != row and (owner, "source") in of:
-            found[0] = place[owner]
-        return found
+        if owner != row and (owner, "source") in encoded:
+            texts[0] = index_of[owner]
+        return texts
 
     for start in range(0, len(rows), CHUNK):
         chunk = [carried(row, pictures.small) for row in rows[start : start + CHUNK]]
@@ -73,7 +77,7 @@ def _pictures(rows: Sequence[int], pictures: Pictures) -> Iterator[str]:
     for row in rows:
         larger = carried(row, pictures.large)
         if any(one is not None for one in larger):
-            yield _json_element(f"larger-{place[row]}", larger)
+            yield _json_element(f"larger-{index_of[row]}", larger)
 
 
 def _json_element(name: str, value: Any) -> str:
@@ -81,9 +85,9 @@ def _json_element(name: str, value: Any) -> str:
 
 
 def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
-    """What a content security policy calls this very text by."""
+    """The source expression of a content security policy for exactly this text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -43,7 +43,7 @@ def test_it_fits_a_terminal_of_a_hundred_columns(go, oracle, monkeypatch, data, 
     from rich.console import Console
 
     from editmetrics.benchmarks.qbench import compare
-    from editmetrics.report.score_table import show_counts, show_scores
+    from editmetrics.tables.terminal import show
 
     go("--shuffle", "2")
     folders = [tmp_path / "out"]
@@ -58,9 +58,9 @@ def test_it_fits_a_terminal_of_a_hundred_columns(go, oracle, monkeypatch, data, 
         stream = StringIO()
         console = Console(file=stream, width=100, force_terminal=False)
         for table in report.scores:
-            show_scores(table, console)
+            show(table.by_column(), console=console)
         for table in report.counts:
-            show_counts(table, console)
+            show([table], console=console)
         text = stream.getvalue()
         assert max(map(len, text.splitlines())) <= 100
         shown = re.findall(r"(?<![\d.+-])\d+\.\d\d(?![\d.])", text)  # no number is broken into two lines

@@ -1,4 +1,4 @@
-"""A table of scores: who made which number, what has none, and what belongs together."""
+"""A table of scores in memory: columns of numbers with their statuses and provenance, and clusters of rows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from ..sample import EditMetricsError
-from .run_record import RunRecord
+from .read_record import RunRecord
 
 
-class ReportError(EditMetricsError):
-    """A table that no report can be made of, and why."""
+class ScoresError(EditMetricsError):
+    """A table of scores that cannot be used as requested."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreColumn:
     """One metric and dimension over the samples.
 
-    - `values`: (n,) float, infinite ones included, NaN where there is none. `statuses`, `reasons`: (n,) text.
-    - `uncertainty`: (n,) standard deviations, NaN where none is known.
-    - `label`: the metric with its options; `identity`: the key of what produced the numbers, None when not known.
-    - `known`: False where the direction was taken for granted.
+    - `values`: (n,) float, possibly infinite, NaN where missing. `statuses`, `reasons`: (n,) text.
+    - `uncertainty`: (n,) standard deviations, NaN where unknown.
+    - `label`: the metric with its options; `identity`: the key of its identity in the record, None if unknown.
+    - `known`: False where the direction was assumed.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ScoreColumn:
 
     @property
     def arrow(self) -> str:
-        """The direction that is better; nothing where none is known."""
+        """The better direction; "" if unknown."""
         return "" if not self.known else "↑" if self.higher_is_better else "↓"
 
     @property
@@ -52,26 +52,26 @@ class ScoreColumn:
 
     @cached_property
     def percentiles(self) -> np.ndarray:
-        """(n,) where each score stands among all of the column, 0 for the worst to 1 for the best; NaN without a score.
+        """(n,) the rank of each score in the column, from 0 for the worst to 1 for the best; NaN without a score.
 
         (rank - 1/2) / n, ties at their average rank.
         """
         return percentiles(self.merit)
 
     def unscored(self, rows: np.ndarray) -> dict[str, int]:
-        """How many of these rows have no score, by status."""
+        """Count these rows without a score, by status."""
         return dict(Counter(self.statuses[rows][np.isnan(self.values[rows])].tolist()))
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredTable:
-    """Scores of n samples, whatever file they came from.
+    """Scores of n samples, read from a file.
 
-    - `ids`: (n,) text, unique. `systems`: (n,) text or None. `other`: the further columns, as text.
-    - `items`: (n,) what was asked for, the same for all systems that did it; None where that is not known.
-    - `clusters`: (n,) what is drawn together in a bootstrap: the source image, else the item, else the sample.
-    - `explanations`, `details`: by the label of the metric, (n,), None where nothing was said.
-    - `notes`: what a reader must know: a record that is gone, rows that cannot be read, numbers that do not match.
+    - `ids`: (n,) text, unique. `systems`: (n,) text or None. `other`: the remaining columns, as text.
+    - `items`: (n,) the task behind each sample, equal for all systems that solved it; None if unknown.
+    - `clusters`: (n,) rows resampled together in a bootstrap: those of a source image, else of an item, else a sample.
+    - `explanations`, `details`: by the label of the metric, (n,), None where missing.
+    - `notes`: for readers: a missing record, rows that cannot be read, numbers that do not match.
     """
 
     path: Path
@@ -99,7 +99,7 @@ class ScoredTable:
         return list(dict.fromkeys(self.systems))
 
     def identity_of(self, column: ScoreColumn) -> Mapping[str, Any] | None:
-        """All that produced the numbers of a column; None when nothing is known of it."""
+        """The identity that produced the numbers of a column; None if unknown."""
         return self.record.identities.get(column.identity) if self.record and column.identity else None
 
 
@@ -111,14 +111,14 @@ def percentiles(merit: np.ndarray) -> np.ndarray:
     """
     from scipy.stats import rankdata
 
-    found = np.full(len(merit), np.nan)
-    there = ~np.isnan(merit)
-    if there.any():
-        found[there] = (rankdata(merit[there]) - 0.5) / there.sum()
-    return found
+    ranks = np.full(len(merit), np.nan)
+    scored = ~np.isnan(merit)
+    if scored.any():
+        ranks[scored] = (rankdata(merit[scored]) - 0.5) / scored.sum()
+    return ranks
 
 
 def short_names(columns: Sequence[ScoreColumn]) -> list[str]:
-    """What a column is called where there is little room: its dimension alone, if no other is called that."""
+    """Column names for narrow places: the dimension alone where it is unique."""
     dimensions = [column.name.removeprefix(f"{column.label}.") for column in columns]
     return [d if dimensions.count(d) == 1 else column.name for d, column in zip(dimensions, columns, strict=True)]

@@ -11,14 +11,26 @@ from ..agreement.measure import Floats
 from ..agreement.significance import two_sided_p
 
 FEWEST_CLUSTERS = 5
-"""Of fewer sources there is no interval: resamples of so few span little more than the values that are there."""
+"""Fewer sources have no interval: resamples of so few span little more than the observed values."""
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean, or a difference of two: `low` and `high` are None where there are fewer than five clusters.
+class Resampling:
+    """How a bootstrap is drawn, and the level of its intervals."""
 
-    `p` is two-sided, that the true value is 0. `n` values in `clusters` clusters.
+    replicates: int = REPLICATES
+    level: float = LEVEL
+    seed: int = 0
+
+
+BY_DEFAULT = Resampling()
+
+
+@dataclass(frozen=True)
+class MeanEstimate:
+    """A mean, or a difference of two; `low` and `high` are None for fewer than five clusters.
+
+    `p` is two-sided, for a true value of 0. `n` values in `clusters` clusters.
     """
 
     value: float
@@ -39,22 +51,20 @@ class ResampledMeans:
 
     >>> means = ResampledMeans(np.arange(40))
     >>> first = means.add(np.arange(40), np.arange(40.0))
-    >>> found = means.estimate(first)
-    >>> found.value, found.low < 19.5 < found.high
+    >>> estimate = means.estimate(first)
+    >>> estimate.value, estimate.low < 19.5 < estimate.high
     (19.5, True)
     """
 
-    def __init__(
-        self, clusters: np.ndarray, *, replicates: int = REPLICATES, level: float = LEVEL, seed: int = 0
-    ) -> None:
-        self.clusters, self.replicates, self.level, self.seed = clusters, replicates, level, seed
+    def __init__(self, clusters: np.ndarray, resampling: Resampling = BY_DEFAULT) -> None:
+        self.clusters, self.resampling = clusters, resampling
         self._number = int(clusters.max()) + 1
         self._sums: list[Floats] = []
         self._sizes: list[Floats] = []
         self._means: Floats | None = None
 
     def add(self, rows: np.ndarray, values: np.ndarray) -> int:
-        """Add the mean of `values` (m,), finite, which stand in the rows (m,); gives its number for `estimate`."""
+        """Add the mean of `values` (m,), finite, which stand in the rows (m,); return its number for `estimate`."""
         codes = self.clusters[rows]
         self._sums.append(np.bincount(codes, weights=values, minlength=self._number).astype(np.float64))
         self._sizes.append(np.bincount(codes, minlength=self._number).astype(np.float64))
@@ -64,24 +74,24 @@ class ResampledMeans:
     def mean(self, index: int) -> float:
         return float(self._sums[index].sum() / self._sizes[index].sum())
 
-    def estimate(self, index: int) -> Estimate:
+    def estimate(self, index: int) -> MeanEstimate:
         """The mean of what was added, its interval, and the p of its being 0."""
         sums, sizes = self._sums[index], self._sizes[index]
         return self._estimate(self.mean(index), self._replicates()[index], int(sizes.sum()), sizes > 0, sums != 0)
 
-    def difference(self, index: int, other: int) -> Estimate:
+    def difference(self, index: int, other: int) -> MeanEstimate:
         """The mean of `index` minus that of `other`, which need not have rows in common."""
         size = self._sizes[index] + self._sizes[other]
         values = self._replicates()[index] - self._replicates()[other]
         return self._estimate(self.mean(index) - self.mean(other), values, int(size.sum()), size > 0, size > 0)
 
-    def _estimate(self, value: float, replicates: Floats, n: int, there: np.ndarray, moved: np.ndarray) -> Estimate:
-        """`moved`: the clusters that speak for a difference. Of k of them, even a test of all 2^k signs has a p of
-        2 / 2^k at least, and resamples of few clusters may not claim more than that."""
-        interval = percentile_interval(replicates, self.level) if there.sum() > 1 else None
+    def _estimate(self, value: float, replicates: Floats, n: int, drawn: np.ndarray, moved: np.ndarray) -> MeanEstimate:
+        """`moved`: the clusters that differ. With k of them, even a test of all 2^k signs has a p of at least 2 / 2^k,
+        and resamples of few clusters may not claim more than that."""
+        interval = percentile_interval(replicates, self.resampling.level) if drawn.sum() > 1 else None
         p = max(two_sided_p(replicates), 2.0 ** (1 - int(moved.sum()))) if interval else 1.0
-        low, high = interval if interval and there.sum() >= FEWEST_CLUSTERS else (None, None)
-        return Estimate(value, low, high, min(1.0, p), n, int(there.sum()))
+        low, high = interval if interval and drawn.sum() >= FEWEST_CLUSTERS else (None, None)
+        return MeanEstimate(value, low, high, min(1.0, p), n, int(drawn.sum()))
 
     def _replicates(self) -> Floats:
         """(means, replicates), NaN where a replicate has drawn none of the rows."""
@@ -93,5 +103,5 @@ class ResampledMeans:
                 total, size = drawn @ sums, drawn @ sizes
                 return np.divide(total, size, out=np.full(size.shape, np.nan), where=size > 0).T
 
-            self._means = resample(np.arange(self._number), compute, self.replicates, self.seed)
+            self._means = resample(np.arange(self._number), compute, self.resampling.replicates, self.resampling.seed)
         return self._means

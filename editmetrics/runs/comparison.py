@@ -1,23 +1,161 @@
-"""What moved between two runs, and whether it is more than noise: the same samples, scored twice."""
+"""Compare two runs on the same samples: what moved, and whether by more than noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from ..agreement.columns import Table
 from ..agreement.join import join
-from ..wording import first_few
-from .comparison import IdentityChange, Moved, Mover, RunComparison, Verdict
+from ..files.atomic import write_text
+from ..files.overwrite import check_json, check_table
+from ..files.rows import require_writable
+from ..files.text import json_ready
+from ..wording import first_few, plural
 from .identity import changes
-from .means import ResampledMeans
-from .scored import ReportError, ScoreColumn, ScoredTable
+from .means import BY_DEFAULT, ResampledMeans, Resampling
+from .scored_table import ScoreColumn, ScoredTable, ScoresError
 
+COMPARISON_SUFFIXES = (".json", ".csv")
 TOLERANCE = 1e-6
-"""Scores whose relative difference is no larger are equal: other versions of a library move the last digits."""
+"""Scores up to this relative difference apart are equal: other versions of a library move the last digits."""
+
+Verdict = Literal["better", "worse", "noise", "equal", "too few"]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One column and system, `b` against `a`, over the samples in both runs.
+
+    - `mean_a`, `mean_b`, `difference` (b - a), `low`, `high`, `p`: over the `n` samples with a finite score in both.
+      `p` is of this test alone; `verdict` is after Holm's correction for all tests.
+    - `better`, `worse`, `equal`: the number of samples that moved each way, infinite scores included.
+    - `newly_failed`, `newly_scored`, `neither`: the number of samples scored in `a` only, in `b` only, in neither.
+    """
+
+    column: str
+    other: str
+    system: str | None
+    higher_is_better: bool
+    mean_a: float | None
+    mean_b: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+    better: int
+    worse: int
+    equal: int
+    newly_failed: int
+    newly_scored: int
+    neither: int
+    verdict: Verdict
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.higher_is_better else "↓"
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A sample that moved far: `gain` is the difference, turned so that more is better."""
+
+    column: str
+    id: str
+    a: float
+    b: float
+    gain: float
+
+
+@dataclass(frozen=True)
+class IdentityChange:
+    """How the identity of a column differs: (field, in a, in b); `known` is False if a run has no record of it."""
+
+    column: str
+    known: bool
+    fields: Sequence[tuple[str, str | None, str | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class RunComparison:
+    """The result of `compare`.
+
+    - `identities`: the columns whose numbers are not comparable, or not known to be.
+    - `inputs`: by column, the number of samples with the same content in both runs, with changed content, and unknown.
+    - `lost`: by column, the samples that only `a` scored. `notes`: for readers, such as samples in one run only.
+    """
+
+    a: Path
+    b: Path
+    matched: int
+    identities: Sequence[IdentityChange]
+    inputs: Mapping[str, Mapping[str, int]]
+    moved: Sequence[Moved]
+    movers: Sequence[Mover]
+    lost: Mapping[str, Sequence[str]]
+    notes: Sequence[str]
+    settings: Mapping[str, Any]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every column has the same identity in both runs."""
+        return not self.identities
+
+    @property
+    def without_value(self) -> list[Moved]:
+        """The lines without a difference: no sample has a finite score in both runs."""
+        return [line for line in self.moved if line.difference is None and line.verdict != "equal"]
+
+    @property
+    def worse(self) -> bool:
+        """Whether anything got worse by more than noise."""
+        return any(line.verdict == "worse" for line in self.moved)
+
+    def write(self, path: Path) -> None:
+        """Write all of it as .json, or the lines as .csv. Raises `ScoresError` for other suffixes."""
+        check_output(path, overwrite=True)
+        if path.suffix.lower() == ".json":
+            content = {
+                "a": str(self.a),
+                "b": str(self.b),
+                "matched": self.matched,
+                "comparable": self.comparable,
+                "identities": [asdict(change) for change in self.identities],
+                "inputs": self.inputs,
+                "moved": [asdict(line) for line in self.moved],
+                "movers": [json_ready(asdict(mover)) for mover in self.movers],
+                "newly_failed": self.lost,
+                "notes": self.notes,
+                "settings": self.settings,
+            }
+            text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        else:
+            stream = io.StringIO(newline="")
+            writer = csv.DictWriter(stream, [field.name for field in fields(Moved)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(line) for line in self.moved)
+            text = stream.getvalue()
+        write_text(path, text)
+
+
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise `DataError` unless a comparison can be written to `path`.
+
+    That takes a known suffix, an existing folder, and no other file in its place, unless `overwrite`.
+    """
+    require_writable(path, COMPARISON_SUFFIXES, "a comparison")
+    if path.suffix.lower() == ".json":
+        check_json(path, ("a", "b", "matched", "moved", "movers"), overwrite)
+    else:
+        check_table(path, ("column", "other", "mean_a", "mean_b", "verdict"), overwrite)
 
 
 def compare(
@@ -28,35 +166,36 @@ def compare(
     on: Sequence[str] = (),
     tolerance: float = TOLERANCE,
     movers: int = 5,
-    replicates: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = BY_DEFAULT,
 ) -> RunComparison:
-    """What moved from run `a` to run `b`.
+    """Compare run `b` with run `a`.
 
     - pairs: (column of a, column of b); by default columns of the same name.
-    - on: the columns that samples are matched by; by default id, else id and system, else the edited image.
-    - tolerance: relative difference up to which two scores are equal. movers: so many of the largest gains and losses
-      of each column are named.
+    - on: columns that match samples; by default id, else id and system, else the edited image.
+    - tolerance: relative difference up to which two scores are equal. movers: number of largest gains and losses
+      listed for each column.
 
-    Means and differences are over the samples that both runs scored; intervals draw the edits of one source together,
-    and p is two-sided. Raises `ReportError` when there is no column in common, `AgreementError` when no sample is.
+    Means and differences are over the samples that both runs scored; intervals resample the edits of one source
+    together, and p is two-sided. Raises `ScoresError` when the runs share no column, `AgreementError` when they share
+    no sample.
     """
     if not tolerance >= 0:
-        raise ReportError(f"the tolerance is {tolerance}; expected a relative difference from 0")
-    if not 0 < level < 1:
-        raise ReportError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
+        raise ScoresError(f"the tolerance is {tolerance}; expected a relative difference from 0")
+    if not 0 < resampling.level < 1:
+        raise ScoresError(
+            f"the level of the intervals is {resampling.level}; expected a number between 0 and 1, such as 0.95"
+        )
     columns = _columns(a, b, pairs)
     joined = join(_table(b, on), _table(a, on), on)
     rows_a = np.flatnonzero(joined.score_row >= 0)
     rows_b = joined.score_row[rows_a]
     clusters = np.unique(a.clusters[rows_a], return_inverse=True)[1]
-    means = ResampledMeans(clusters, replicates=replicates, level=level, seed=seed)
+    means = ResampledMeans(clusters, resampling)
     matched = rows_a.tolist()
     only_a = joined.ids[joined.score_row < 0].tolist()
     systems = [a.systems[row] for row in matched]
     drafts: list[tuple[Moved, int | None]] = []
-    found: list[Mover] = []
+    moved_most: list[Mover] = []
     inputs: dict[str, dict[str, int]] = {}
     lost: dict[str, list[str]] = {}
     for one, other in columns:
@@ -64,7 +203,7 @@ def compare(
         for system in dict.fromkeys(systems):
             rows = np.flatnonzero([name == system for name in systems])
             drafts.append(_draft(one, other, system, rows, x, y, means, tolerance))
-        found += _movers(one, x, y, [a.ids[row] for row in matched], movers, tolerance)
+        moved_most += _movers(one, x, y, [a.ids[row] for row in matched], movers, tolerance)
         inputs[one.name] = _inputs(a, b, one, other, rows_a, rows_b)
         if failed := [a.ids[row] for row, p, q in zip(matched, x, y, strict=True) if not np.isnan(p) and np.isnan(q)]:
             lost[one.name] = failed
@@ -74,11 +213,11 @@ def compare(
         matched=len(matched),
         identities=[change for one, other in columns if (change := _identity_change(a, b, one, other))],
         inputs=inputs,
-        moved=_judged(drafts, means, 1 - level),
-        movers=found,
+        moved=_judged(drafts, means, 1 - resampling.level),
+        movers=moved_most,
         lost=lost,
         notes=[f"matched by {joined.how}", *_notes(a, b, columns, only_a, joined.unrated)],
-        settings={"replicates": replicates, "level": level, "seed": seed, "clusters": a.clustered_by},
+        settings={**asdict(resampling), "clusters": a.clustered_by},
     )
 
 
@@ -87,10 +226,10 @@ def _columns(a: ScoredTable, b: ScoredTable, pairs: Sequence[tuple[str, str]]) -
     for one, other in pairs:
         for name, known, table in ((one, of_a, a), (other, of_b, b)):
             if name not in known:
-                raise ReportError(f"{table.path} has no scores {name!r}; it has {', '.join(known)}")
+                raise ScoresError(f"{table.path} has no scores {name!r}; its scores: {', '.join(known)}")
     chosen = list(pairs) or [(name, name) for name in of_a if name in of_b]
     if not chosen:
-        raise ReportError(
+        raise ScoresError(
             f"{a.path} and {b.path} have no column of scores in common; say which meet: --pair {next(iter(of_a))}="
             f"{next(iter(of_b))}. Scores of the first: {', '.join(of_a)}; of the second: {', '.join(of_b)}"
         )
@@ -98,7 +237,7 @@ def _columns(a: ScoredTable, b: ScoredTable, pairs: Sequence[tuple[str, str]]) -
 
 
 def _table(table: ScoredTable, on: Sequence[str]) -> Table:
-    """What samples can be matched by."""
+    """The columns that samples can be matched by."""
     columns: dict[str, Sequence[Any]] = {"id": table.ids, "system": table.systems, "edited": table.edits}
     columns |= {name: table.other[name] for name in on if name in table.other}
     columns |= {name: known for name, known in (("source", table.sources), ("prompt", table.prompts)) if name in on}
@@ -115,7 +254,7 @@ def _draft(
     means: ResampledMeans,
     tolerance: float,
 ) -> tuple[Moved, int | None]:
-    """All that is counted; the interval follows when the bootstrap has run."""
+    """The line with its counts; the interval follows when the bootstrap has run."""
     a, b = x[rows], y[rows]
     both = ~np.isnan(a) & ~np.isnan(b)
     finite = np.isfinite(a) & np.isfinite(b)
@@ -160,24 +299,25 @@ def _judged(drafts: Sequence[tuple[Moved, int | None]], means: ResampledMeans, a
         if index is None:
             lines.append(draft)
             continue
-        found = means.estimate(index)
-        p = None if found.low is None else found.p
+        estimate = means.estimate(index)
+        low, high = estimate.low, estimate.high
+        p = None if low is None else estimate.p
         verdict: Verdict = "noise" if draft.verdict == "too few" and p is not None else draft.verdict
-        lines.append(replace(draft, difference=found.value, low=found.low, high=found.high, p=p, verdict=verdict))
-    tested = sorted((line.p or 0, place) for place, line in enumerate(lines) if line.verdict == "noise")
-    for rank, (p, place) in enumerate(tested):
+        lines.append(replace(draft, difference=estimate.value, low=low, high=high, p=p, verdict=verdict))
+    tested = sorted((line.p or 0, index) for index, line in enumerate(lines) if line.verdict == "noise")
+    for rank, (p, index) in enumerate(tested):
         if p * (len(tested) - rank) >= alpha:
             break
-        line = lines[place]
+        line = lines[index]
         gained = ((line.difference or 0) > 0) == line.higher_is_better
-        lines[place] = replace(line, verdict="better" if gained else "worse")
+        lines[index] = replace(line, verdict="better" if gained else "worse")
     return lines
 
 
 def _movers(
     column: ScoreColumn, x: np.ndarray, y: np.ndarray, ids: Sequence[str], most: int, tolerance: float
 ) -> list[Mover]:
-    """The largest losses, then the largest gains; equal scores have not moved."""
+    """The largest losses, then the largest gains, without equal scores."""
     with np.errstate(invalid="ignore"):
         gain = (y - x) * (1 if column.higher_is_better else -1)
     gain[_equal(x, y, tolerance)] = 0
@@ -198,9 +338,8 @@ def _inputs(
 
 
 def _content(table: ScoredTable, column: ScoreColumn, row: int) -> str | None:
-    """The hash of what a score was computed of; None where no record says."""
-    found = table.record.metric_of(column.name) if table.record else None
-    entry = table.record.entries.get((table.ids[row], found[2], found[1])) if table.record and found else None
+    """The hash of the inputs of a score; None without a record of it."""
+    entry = table.record.entry(column.name, table.ids[row]) if table.record else None
     return entry.inputs if entry else None
 
 
@@ -226,5 +365,5 @@ def _notes(
             notes.append(f"only in {table.path}: the scores {', '.join(alone)}")
     for table, ids in ((a, only_a), (b, only_b)):
         if ids:
-            notes.append(f"only in {table.path}: {len(ids)} samples ({first_few(ids)})")
+            notes.append(f"only in {table.path}: {plural(len(ids), 'sample')} ({first_few(ids)})")
     return notes

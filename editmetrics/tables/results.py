@@ -1,0 +1,113 @@
+"""The summary of a run: means of each metric, the scores of a few samples, and why others are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from ..wording import first_few
+from .model import Cell, DataTable, TableCell, number, numbers, text
+from .terminal import Block
+
+if TYPE_CHECKING:
+    from ..scoring import Results
+    from ..scoring.results import Summary
+
+FEW = 12
+"""Up to this number of samples, a run that writes no file shows the scores of each."""
+
+MANY = 10
+"""At most this number of reasons for missing scores are shown."""
+
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+
+
+def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
+    """Each sample's scores if they are few and not written to a file, the summary, and what was not scored."""
+    if not written and 1 < len(results) <= FEW:
+        yield from (_each_sample(results), "")
+    summary = results.summary()
+    yield _summary(summary)
+    if infinite := sum(line.infinite for line in summary):
+        yield f"{infinite} scores are infinite (identical images); means and spreads leave them out."
+    yield from _problems(results)
+    yield from _notes(results)
+    if results.reused:
+        yield f"{results.reused} scores were taken over from the record of an earlier run."
+    if not written and len(results) > 1:
+        yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run go on.[/]"
+
+
+def _summary(lines: list[Summary]) -> DataTable:
+    systems = any(line.system is not None for line in lines)
+    columns = [*text("metric", wrap="never"), *text(*["system"] * systems, wrap="never")]
+    columns += numbers("mean", "median", "sd")
+    columns += text("best", "worst", wrap="ellipsis")  # these give way first when a terminal is narrow
+    columns += [*numbers("n"), *text("not scored", wrap="never")]
+    leading = leaders(lines) if systems else []
+    rows: list[Sequence[Cell]] = []
+    previous = None
+    for line in lines:
+        name = "" if line.column == previous else f"{line.column}{ARROWS[line.dimension.higher_is_better]}"
+        previous = line.column
+        rows.append(
+            [
+                name,
+                *[str(line.system)] * systems,
+                TableCell(number(line.mean), mark="best" if line in leading else ""),
+                line.median,
+                line.spread,
+                *("-" if end is None else end.removeprefix(f"{line.system}/") for end in (line.best, line.worst)),
+                line.n,
+                ", ".join(f"{count} {status}" for status, count in line.unscored.items()) or "0",
+            ]
+        )
+    return DataTable(columns, rows)
+
+
+def leaders(lines: list[Summary]) -> list[Summary]:
+    """For each metric and dimension the system whose mean is best."""
+    best: dict[str, tuple[float, Summary]] = {}
+    for line in lines:
+        if line.mean is not None and line.dimension.higher_is_better is not None:
+            merit = line.mean if line.dimension.higher_is_better else -line.mean
+            if line.column not in best or merit > best[line.column][0]:
+                best[line.column] = merit, line
+    return [line for _, line in best.values()]
+
+
+def _each_sample(results: Results) -> DataTable:
+    names = [(column, name) for column in results.columns for name in column.names.items()]
+    headings = [name.replace(f"{column.label}.", f"{column.label}.\n", 1) for column, (_, name) in names]
+    rows: list[Sequence[Cell]] = []
+    for index, sample in enumerate(results.samples):
+        cells: list[Cell] = [sample.id]
+        for column, (dimension, _) in names:
+            score = results.get(index, column)
+            cells.append(score[dimension] if dimension in score else TableCell(score.status, mark="warning"))
+        rows.append(cells)
+    return DataTable([*text("id"), *numbers(*headings)], rows)
+
+
+def _problems(results: Results) -> Iterator[str]:
+    """A line for each reason why something has no score: which metrics, how many samples, the first of them."""
+    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (label, status, reason), ids in results.problems().items():
+        reasons.setdefault((status, reason), {})[label] = ids
+    for (status, reason), by_metric in list(reasons.items())[:MANY]:
+        ids = list(dict.fromkeys(name for names in by_metric.values() for name in names))
+        metrics = "all metrics" if 1 < len(by_metric) == len(results.columns) else ", ".join(by_metric)
+        yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(first_few(ids))})[/]"
+    if len(reasons) > MANY:
+        yield f"... and {len(reasons) - MANY} more reasons; the column 'problems' of the table has them all."
+
+
+def _notes(results: Results) -> Iterator[str]:
+    """A line for each note of a metric beside its scores."""
+    notes = results.notes()
+    for (label, note), ids in list(notes.items())[:MANY]:
+        yield f"note ({escape(label)}): {escape(note)} [dim]({escape(first_few(ids))})[/]"
+    if len(notes) > MANY:
+        yield f"... and {len(notes) - MANY} more notes; the record has them all."

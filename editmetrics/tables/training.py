@@ -1,0 +1,61 @@
+"""The validation of a trained metric, and the folds of a cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from .model import Cell, DataTable, numbers, text
+from .terminal import Block
+
+if TYPE_CHECKING:
+    from ..mllm.checkpoint import Checkpoint
+
+
+def validation_blocks(checkpoint: Checkpoint) -> Iterator[Block]:
+    """How well a checkpoint agrees with the ratings of its validation samples: a line for each dimension."""
+    names = list(dict.fromkeys(name for measures in checkpoint.validation.values() for name in measures))
+    rows = [[dim, *(measures.get(name) for name in names)] for dim, measures in checkpoint.validation.items()]
+    yield DataTable([*text("validation", wrap="never"), *numbers(*names)], rows)
+    counts = checkpoint.data.get("left_out", {})
+    left_out = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
+    left_out = f"left out: {left_out}" if counts else "none was left out"
+    yield f"[dim]trained on {checkpoint.data.get('train', '?')} samples; {escape(left_out)}[/]"
+
+
+def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], columns: int) -> Iterator[Block]:
+    """A line for each dimension and each of `measures`, in this order: mean and deviation (n-1) over folds, and each.
+
+    - `rows`: one for each fold, dimension and measure, with "fold", "dimension", "measure", "value" and "n".
+    - `columns`: up to this number of folds have a column each; of more, only mean and deviation are shown.
+
+    A mean is over all folds: where one has no value, there is a dash.
+    """
+    folds = sorted({row["fold"] for row in rows})
+    shown = folds if len(folds) <= columns else []
+    dimensions = list(dict.fromkeys(row["dimension"] for row in rows))
+    lines: list[Sequence[Cell]] = []
+    for dimension, measure in product(dimensions, measures):
+        by_fold = {
+            row["fold"]: row["value"] for row in rows if (row["dimension"], row["measure"]) == (dimension, measure)
+        }
+        values = [by_fold.get(fold) for fold in folds]
+        known = [value for value in values if value is not None]
+        whole = len(known) == len(folds)
+        mean = fmean(known) if whole else None
+        spread = stdev(known) if whole and len(known) > 1 else None
+        if by_fold:
+            lines.append([dimension, measure, mean, spread, *(values if shown else ())])
+    headings = ("mean", "deviation", *(f"fold {fold}" for fold in shown))
+    yield DataTable([*text("on unseen samples", "measure", wrap="never"), *numbers(*headings)], lines)
+    for dimension in dimensions:
+        counts = {row["fold"]: (row["n"], row.get("excluded") or 0) for row in rows if row["dimension"] == dimension}
+        measured, excluded = (sum(count[part] for count in counts.values()) for part in (0, 1))
+        yield f"[dim]{escape(dimension)}: {measured} measured, {excluded} left out[/]"
+    for row in rows:
+        if row["value"] is None and row["measure"] in measures:
+            yield escape(f"{row['dimension']}, fold {row['fold']}: no {row['measure']}: {row.get('note')}")
