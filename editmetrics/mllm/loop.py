@@ -1,40 +1,45 @@
-"""`train` on the `Trainer` of transformers: what it leaves open, and what a run that may be killed at any time needs.
+"""The training loop that every learned metric uses: a module that gives a loss, its examples, and a run.
 
-This module imports torch and transformers at its top, and is itself only imported inside functions.
+    run = TrainingRun(Recipe(epochs=3), Path("runs/a"))
+    history = train(module, examples, run, collate=collate, validate=srcc)
 
-Two things make a resumed run end as an uninterrupted one does. The order of examples and the random numbers of a step
-are functions of the seed, the step and the process, not of what was drawn before. And a checkpoint counts only if its
-last file, the trainer's state, is there and whole.
+The same call trains on one processor, on one GPU, or under `accelerate launch` on many. A killed run resumes with the
+same call, and ends with the same weights: the order of the examples and the random numbers of a step depend on the
+seed, the step and the process alone, and a checkpoint counts only if its last file is complete.
+
+This module imports torch, transformers and accelerate at its top; import it inside functions.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import math
-import os
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
-from torch import nn
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, reduce, send_to_device, set_seed
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import CheckpointError
-from torch.utils.data import Dataset, Sampler, SequentialSampler
-from transformers.trainer_callback import PrinterCallback, TrainerCallback
+from torch.utils.data import DataLoader, Dataset
 
-from . import run_folder
-from .processes import is_main_process, on_main_process
-from .recipe import Progress, Recipe, TrainingError, TrainingRun, shuffled
-from .run_folder import HISTORY, TRAINED, History
+from .processes import is_main_process, on_main_process, rank_and_count
+from .recipe import Recipe, TrainingError, TrainingRun, shuffled
+from .run_folder import History, RunFolder, Standing, load, settings_of
 
 T = TypeVar("T")
-VALIDATION = "eval_validation"
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+UNDECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
+"""Names of parameters that weight decay spares."""
 
 
 def train(
@@ -48,378 +53,238 @@ def train(
 ) -> History:
     """Train the parameters of `module` that have `requires_grad`, leave it with the best of them, in eval mode.
 
-    - `module`: `module(**batch)` returns `{"loss": mean over the batch, ...}`; the other scalars are parts that are
-      written down. It stands on the device on which it is to be trained.
-    - `examples`: anything that can be indexed; those with an `id` are called by it in messages. `collate` makes a batch
-      of some of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each
-      epoch, in an order that depends on the recipe's seed alone, not on the number of processes.
+    - `module`: `module(**batch)` returns `{"loss": mean over the batch, ...}`; the other scalars are recorded as parts
+      of the loss. It is trained on the device where it is.
+    - `examples`: anything that can be indexed; messages name those with an `id` by it. `collate` makes a batch of some
+      of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each epoch,
+      in an order that depends on the recipe's seed alone, not on the number of processes.
     - `run`: the recipe, the folder, and whether to resume; see `TrainingRun`.
     - `length`: the tokens of an example. Where an update takes several micro-batches, a process puts its examples of
-      like length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss of
-      an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
+      similar length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss
+      of an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
     - `validate`: a correlation (higher is better; None or NaN where it is undefined) every `recipe.evaluate_every`
       steps; called in every process, without gradients, in eval mode. The weights of the best one are kept; without
       `validate`, the last ones. `validation.predictions` shares its work among processes.
 
-    Raises `TrainingError`: nothing to train, a loss that is no number (with the step and the samples), a folder of
+    Raises `TrainingError`: nothing to train, a loss that is not finite (with the step and the samples), a folder of
     another training; `RecipeError` for a batch that the processes cannot share.
 
-    Several processes: `accelerate launch -m editmetrics fit ...`. Losses are means over the batch, so they are those of
-    one process to rounding; dropout differs.
+    Several processes: `accelerate launch -m editmetrics fit ...`. Losses are means over the batch, so they equal those
+    of one process to rounding; dropout differs.
     """
-    with _full_disk_in_words(run.folder):
+    with _full_disk_in_words(run.folder), _undisturbed():
         return _run(module, examples, run, collate=collate, length=length, validate=validate)
 
 
-def _run(
-    module: nn.Module,
-    examples: Sequence[Any],
-    run: TrainingRun,
-    *,
-    collate: Callable[[list[Any]], Mapping[str, Any]],
-    length: Callable[[Any], int] | None,
-    validate: Callable[[], float | None] | None,
-) -> History:
-    recipe, folder = run.recipe, run.folder
-    parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
-    if not parameters:
-        raise TrainingError("no parameter of the module has requires_grad; there is nothing to train")
-    if not len(examples):
-        raise TrainingError("there is no example to train on")
-    device = next(iter(parameters.values())).device
-    bfloat16 = recipe.dtype == "bfloat16" or (recipe.dtype == "auto" and device.type != "cpu")
-    with _undisturbed(), _precision(bfloat16):
-        arguments = _arguments(recipe, len(examples), folder, device, bfloat16, validate)
-        shapes = {name: list(parameter.shape) for name, parameter in parameters.items()}
-        settings = run_folder.settings(recipe, len(examples), shapes, run.about)
-        on_main_process(lambda: run_folder.make_ready(folder, settings, run.resume))
-        if (folder / TRAINED).is_file():
-            load(module, folder / TRAINED)
-            module.eval()
-            return History.read(folder / HISTORY)
-        start = run_folder.last_checkpoint(folder)
-        every = recipe.steps_between_validations(len(examples))
-        on_main_process(lambda: run_folder.cut_history(folder / HISTORY, start))
-        trainer = _Trainer(module, arguments, recipe, examples, collate, length, validate, run.progress)
-        if start is None or not _out_of_patience(run_folder.state(start), recipe, every):
-            with _gradient_checkpointing(module, recipe.gradient_checkpointing):
-                try:
-                    trainer.train(resume_from_checkpoint=None if start is None else str(start))
-                except CheckpointError as error:
-                    raise TrainingError(
-                        "with gradient_checkpointing, the backward pass computed another network than the forward; "
-                        "an adapter must be at work in both (`lora.trainable` sees to that)"
-                    ) from error
-                finally:  # mixed precision has wrapped the module's forward
-                    trainer.accelerator.unwrap_model(trainer.model_wrapped, keep_fp32_wrapper=False)
-        last = run_folder.last_checkpoint(folder)
-        if last is not None and (best := run_folder.state(last)["best_global_step"]):
-            load(module, folder / f"checkpoint-{best}" / TRAINED)
-        module.eval()
-        on_main_process(lambda: _finish(module, folder))
-    return History.read(folder / HISTORY)
-
-
-NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
-
-@contextmanager
-def _full_disk_in_words(folder: Path) -> Iterator[None]:
-    """Say what to do where a library could not save what was trained: `torch.save` raises a RuntimeError then."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        full = isinstance(error, SafetensorError) or getattr(error, "errno", None) in NO_ROOM
-        if not full and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
-            raise
-        raise TrainingError(
-            f"the training in {folder} stopped, because a file could not be written ({error}); make room, and run the "
-            "same command again: it goes on from the last checkpoint"
-        ) from error
-
-
 def by_length(examples: Sequence[T], length: Callable[[T], int], size: int) -> list[list[T]]:
-    """`examples` in groups of `size`, the longest ones first, so that a group that is padded to its longest is padded
-    little, and memory that does not suffice is noticed at once; of equal ones the first comes first.
+    """Group `examples` by `size`, the longest ones first (equal ones in their order).
+
+    A group that is padded to its longest member is then padded little, and too little memory shows at once.
 
     >>> by_length(["four", "a", "seven..", "be"], len, 2)
     [['seven..', 'four'], ['be', 'a']]
     """
-    order = sorted(examples, key=length, reverse=True)  # stable, also when it is reversed
+    order = sorted(examples, key=length, reverse=True)  # stable, also when reversed
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def save(module: nn.Module, file: Path) -> None:
-    """Write the parameters that are trained, and no others."""
-    tensors = {name: p.detach().cpu().contiguous() for name, p in module.named_parameters() if p.requires_grad}
-    save_file(tensors, str(file), metadata={"format": "pt"})
+def _run(module: nn.Module, examples: Sequence[Any], run: TrainingRun, **functions: Any) -> History:
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    if not trained:
+        raise TrainingError("no parameter of the module has requires_grad; there is nothing to train")
+    if not len(examples):
+        raise TrainingError("there are no examples to train on")
+    device, recipe = next(iter(trained.values())).device, run.recipe
+    PartialState(cpu=device.type == "cpu")  # joins the other processes
+    folder = RunFolder(run.folder)
+    shapes = {name: list(parameter.shape) for name, parameter in trained.items()}
+    settings = settings_of(recipe, len(examples), shapes, run.about)
+    loop = _Loop(module, examples, run, folder, device, **functions)
+    on_main_process(lambda: folder.make_ready(settings, run.resume))
+    if folder.trained.is_file():
+        load(module, folder.trained)
+        module.eval()
+        return folder.history()
+    standing = folder.standing()
+    on_main_process(lambda: folder.cut_history(standing.global_step))
+    set_seed(recipe.seed)
+    if not standing.out_of_patience(recipe, loop.every):
+        with _gradient_checkpointing(module, recipe.gradient_checkpointing):
+            try:
+                standing = loop.continued(standing)
+            except CheckpointError as error:
+                raise TrainingError(
+                    "with gradient_checkpointing, the backward pass computed another network than the forward pass; "
+                    "an adapter must be active in both (`lora.trainable` sees to that)"
+                ) from error
+    if standing.best_global_step:
+        folder.load(module, standing.best_global_step)
+    module.eval()
+    on_main_process(lambda: folder.finish(module))
+    return folder.history()
 
 
-def load(module: nn.Module, file: Path) -> None:
-    """Read the trained parameters back into `module`; `TrainingError` when they are not those of the file."""
-    tensors = load_file(str(file))
-    own = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    if own.keys() != tensors.keys():
-        different = sorted(own.keys() ^ tensors.keys())
-        raise TrainingError(f"{file} holds other parameters than those that are trained, {different[0]} first")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
-
-
-class _Stream(Dataset[Any]):
-    """All examples of a training in their order, each with its name."""
-
-    def __init__(self, examples: Sequence[Any], order: np.ndarray) -> None:
-        self.examples, self.order = examples, order
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, place: int) -> tuple[str, Any]:
-        index = int(self.order[place])
-        example = self.examples[index]
-        return str(getattr(example, "id", f"example {index}")), example
-
-
-class _Collate:
-    """The caller's `collate`, and beside its batch the names of what is in it."""
-
-    def __init__(self, collate: Callable[[list[Any]], Mapping[str, Any]]) -> None:
-        self.collate = collate
-
-    def __call__(self, named: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {"names": [name for name, _ in named], "batch": self.collate([example for _, example in named])}
-
-
-class _SeedEachStep(TrainerCallback):
-    """Random numbers of a step depend on the seed, the step and the process alone, so a resumed run draws the same."""
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        words = np.random.SeedSequence([args.seed, state.global_step, args.process_index]).generate_state(1, np.uint64)
-        torch.manual_seed(int(words[0]))
-
-
-class _Trainer(transformers.Trainer):
-    """The trainer of transformers with this project's data order, loss parts, validation, and checkpoints."""
+class _Loop:
+    """The updates of one training in one process, and what is recorded of them."""
 
     def __init__(
         self,
         module: nn.Module,
-        arguments: transformers.TrainingArguments,
-        recipe: Recipe,
         examples: Sequence[Any],
+        run: TrainingRun,
+        folder: RunFolder,
+        device: torch.device,
+        *,
         collate: Callable[[list[Any]], Mapping[str, Any]],
         length: Callable[[Any], int] | None,
         validate: Callable[[], float | None] | None,
-        progress: Progress | None,
     ) -> None:
-        self.collate = _Collate(collate)
-        # one micro-batch is the whole update: there is nothing to regroup
-        self.length = length if arguments.gradient_accumulation_steps > 1 else None
-        as_they_are: Any = list  # they are collated when all micro-batches of an update are there
-        self.stream = _Stream(examples, shuffled(len(examples), arguments.max_steps * recipe.batch_size, recipe.seed))
-        super().__init__(
-            model=module,
-            args=arguments,
-            data_collator=as_they_are if self.length else self.collate,
-            train_dataset=self.stream,
-            eval_dataset=[] if validate else None,  # validation is the caller's; the trainer insists on a data set
-            callbacks=[_SeedEachStep()],
-        )
-        self.remove_callback(PrinterCallback)
-        self.model_accepts_loss_kwargs = False  # a loss is a mean over its batch, also when forward takes **keywords
-        self.module, self.recipe, self.validate, self.progress = module, recipe, validate, progress
-        self.folder = Path(str(arguments.output_dir))
-        self.every = recipe.steps_between_validations(len(examples))
-        self.epochs_per_step = recipe.batch_size / len(examples)
-        self.parts: dict[str, torch.Tensor] = {}
-        self.last: dict[str, Any] = {"loss": math.nan, "parts": {}, "validation": None}
+        self.module, self.run, self.folder, self.device = module, run, folder, device
+        self.recipe, self.collate, self.validate = run.recipe, collate, validate
+        self.rank, self.processes = rank_and_count()
+        self.micro, self.accumulation = run.recipe.accumulation(self.processes)
+        self.length = length if self.accumulation > 1 else None  # a single micro-batch has nothing to regroup
+        self.total = run.recipe.total_steps(len(examples))
+        self.every = run.recipe.steps_between_validations(len(examples))
+        self.epochs_per_step = run.recipe.batch_size / len(examples)
+        self.data = _MicroBatches(examples, self._order(len(examples)))
+        self.bfloat16 = self.recipe.dtype == "bfloat16" or (self.recipe.dtype == "auto" and device.type != "cpu")
+        self.loss, self.parts, self.validation = math.nan, dict[str, float](), None
 
-    def _get_train_sampler(self, *_: Any) -> Sampler[int]:
-        return SequentialSampler(self.stream)  # it is in its order already
-
-    def get_batch_samples(self, *given: Any) -> tuple[list[Any], Any]:
-        """The micro-batches of this process's next update."""
-        batches, count = super().get_batch_samples(*given)
-        if self.length is not None:
-            named, length = [pair for batch in batches for pair in batch], self.length
-            groups = by_length(named, lambda pair: length(pair[1]), self.args.per_device_train_batch_size)
-            batches = [self.collate(group) for group in groups]
-        return batches, count
-
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> torch.Tensor:
-        given = model(**inputs["batch"])
-        loss: torch.Tensor = given["loss"]
-        step = self.state.global_step + 1
-        if not torch.isfinite(loss):
-            parts = {name: value.item() for name, value in given.items() if name != "loss" and _is_scalar(value)}
-            said = "".join(f", {name} {value:g}" for name, value in parts.items())
-            raise TrainingError(
-                f"step {step}: the loss is {loss.item():g}{said}, for the samples {', '.join(inputs['names'])}; "
-                "look at these samples, or lower the learning rate"
+    def continued(self, standing: Standing) -> Standing:
+        """Train from `standing` to the end of the recipe, or of its patience."""
+        optimizer = _adamw(self.module, self.recipe)
+        model = DistributedDataParallel(self.module) if self.processes > 1 else self.module
+        if standing.global_step:
+            self.folder.load(self.module, standing.global_step, optimizer)
+        batches = iter(
+            DataLoader(
+                self.data,
+                batch_size=None,
+                sampler=range(standing.global_step * self.accumulation, len(self.data)),
+                num_workers=self.recipe.workers,
+                collate_fn=_unchanged,
             )
-        for name, value in given.items():
-            if name != "loss" and _is_scalar(value):
-                share = value.detach().float() / self.current_gradient_accumulation_steps
-                self.parts[name] = self.parts.get(name, torch.zeros_like(share)) + share
-        return loss
+        )
+        for step in range(standing.global_step, self.total):
+            self._update(model, optimizer, step, [next(batches) for _ in range(self.accumulation)])
+            standing = replace(standing, global_step=step + 1)
+            if (step + 1) % self.every and step + 1 < self.total:
+                continue
+            if self.validate is not None:
+                standing = standing.validated(self._validate(step + 1))
+            on_main_process(lambda: self.folder.save(self.module, optimizer, standing))  # noqa: B023
+            if standing.out_of_patience(self.recipe, self.every):
+                break
+        return standing
 
-    def log(self, logs: dict[str, float], *_: Any) -> None:
-        if "learning_rate" not in logs:
-            return  # the summary at the end, which the history makes superfluous
-        step, norm = self.state.global_step, float(logs.get("grad_norm", 0.0))
+    def _order(self, examples: int) -> np.ndarray:
+        """The indices of this process's examples: (micro-batches, examples of each)."""
+        order = shuffled(examples, self.total * self.recipe.batch_size, self.recipe.seed)
+        return order.reshape(-1, self.processes, self.micro)[:, self.rank]
+
+    def _update(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, examples: list[list[tuple[str, Any]]]
+    ) -> None:
+        """One step of the optimizer, on `examples` by micro-batch, each with its name."""
+        if (length := self.length) is not None:
+            together = [pair for micro_batch in examples for pair in micro_batch]
+            examples = by_length(together, lambda pair: length(pair[1]), self.micro)
+        micro_batches = [
+            ([name for name, _ in pairs], self.collate([example for _, example in pairs])) for pairs in examples
+        ]
+        words = np.random.SeedSequence([self.recipe.seed, step, self.rank]).generate_state(1, np.uint64)
+        torch.manual_seed(int(words[0]))  # a resumed run draws the same numbers
+        model.train()
+        losses: dict[str, Tensor] = {}
+        for number, (names, batch) in enumerate(micro_batches, 1):
+            last = number == self.accumulation
+            with nullcontext() if last or model is self.module else model.no_sync():  # type: ignore[operator]
+                for name, value in self._backward(model, step + 1, names, batch).items():
+                    losses[name] = losses.get(name, torch.zeros_like(value)) + value
+        norm = nn.utils.clip_grad_norm_(model.parameters(), self.recipe.clip or math.inf).item()
+        rate = self.recipe.learning_rate_at(step, self.total)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        model.zero_grad()
+        self.loss, *parts = reduce(torch.stack(list(losses.values())), "mean").tolist()
+        self.parts = dict(zip(list(losses)[1:], parts, strict=True))
         if not math.isfinite(norm):
             raise TrainingError(
-                f"step {step}: the loss is {logs['loss']:g}, but the norm of its gradient is {norm:g}; "
+                f"step {step + 1}: the loss is {self.loss:g}, but the norm of its gradient is {norm:g}; "
                 "lower the learning rate, or train in float32"
             )
-        self.last |= {"loss": logs["loss"], "parts": self._mean_parts()}
-        self._write(
-            {
-                "step": step,
-                "epoch": step * self.epochs_per_step,
-                "loss": logs["loss"],
-                "parts": self.last["parts"],
-                "learning_rate": logs["learning_rate"],
-                "gradient_norm": norm,
-            }
-        )
+        self._record(step + 1, loss=self.loss, parts=self.parts, learning_rate=rate, gradient_norm=norm)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+    def _backward(self, model: nn.Module, step: int, names: list[str], batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Add the gradient of one micro-batch; returns its share of the loss and of the loss's parts."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            output = model(**send_to_device(batch, self.device))
+        scalars = {name: value.float().reshape(()) for name, value in output.items() if _is_scalar(value)}
+        loss = scalars.pop("loss")
+        if not torch.isfinite(loss):
+            parts = "".join(f", {name} {value.item():g}" for name, value in scalars.items())
+            raise TrainingError(
+                f"step {step}: the loss is {loss.item():g}{parts}, for the samples {', '.join(names)}; "
+                "look at these samples, or lower the learning rate"
+            )
+        share = loss / self.accumulation
+        share.backward()
+        return {"loss": share.detach()} | {name: s.detach() / self.accumulation for name, s in scalars.items()}
+
+    def _validate(self, step: int) -> float | None:
         self.module.eval()
         with torch.no_grad():
             value = self.validate() if self.validate else None
-        value = _of_main_process(None if value is None or math.isnan(value) else float(value))
-        self.last["validation"] = value
-        step = self.state.global_step
-        self._write({"step": step, "epoch": step * self.epochs_per_step, "validation": value})
-        metrics = {VALIDATION: -math.inf if value is None else value}
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        best = self.state.best_metric
-        if best is not None and metrics[VALIDATION] <= best:
-            self.control.should_training_stop = _out_of_patience(vars(self.state), self.recipe, self.every)
-        return metrics
+        value = None if value is None or math.isnan(value) else float(value)
+        self.validation = broadcast_object_list([value])[0]  # all processes must agree which weights are best
+        self._record(step, validation=self.validation)
+        return self.validation
 
-    def _mean_parts(self) -> dict[str, float]:
-        """The parts of the step's loss, averaged over its micro-batches and the processes."""
-        names, values = list(self.parts), list(self.parts.values())
-        self.parts = {}
-        if not names:
-            return {}
-        means = self.accelerator.reduce(torch.stack(values), reduction="mean")
-        return dict(zip(names, means.tolist(), strict=True))
-
-    def _write(self, record: dict[str, Any]) -> None:
+    def _record(self, step: int, **values: Any) -> None:
         if not is_main_process():
             return
-        with (self.folder / HISTORY).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
-        if self.progress is not None:
-            last = self.last
-            self.progress(record["step"], self.args.max_steps, last["loss"], last["parts"], last["validation"])
-
-    # ------------------------------------------------------------------ checkpoints: what is trained, as safetensors
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(output_dir or self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save(self.module, folder / TRAINED)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load(self.module, Path(resume_from_checkpoint) / TRAINED)
-
-    def _save_rng_state(self, output_dir: str) -> None:
-        """Nothing to keep: see `_SeedEachStep`."""
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Nothing to restore: see `_SeedEachStep`."""
+        self.folder.append({"step": step, "epoch": step * self.epochs_per_step, **values})
+        if self.run.progress is not None:
+            self.run.progress(step, self.total, self.loss, self.parts, self.validation)
 
 
-def _arguments(
-    recipe: Recipe, examples: int, folder: Path, device: torch.device, bfloat16: bool, validate: Any
-) -> transformers.TrainingArguments:
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    micro, accumulation = recipe.accumulation(processes)
-    on_cpu = device.type == "cpu"
-    if processes == 1 and device.type == "cuda" and (device.index or 0) != 0:
-        raise TrainingError(
-            f"the model is on {device}, and one process trains on the first GPU that it sees; "
-            f"start it with CUDA_VISIBLE_DEVICES={device.index} and --device cuda"
-        )
-    steps = recipe.total_steps(examples)
-    every = recipe.steps_between_validations(examples)
-    schedules = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-    arguments = transformers.TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=accumulation,
-        optim="adamw_torch",
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.betas[0],
-        adam_beta2=recipe.betas[1],
-        max_grad_norm=recipe.clip,
-        lr_scheduler_type=schedules[recipe.schedule],
-        warmup_steps=math.ceil(recipe.warmup_ratio * steps),
-        bf16=bfloat16,
-        use_cpu=on_cpu,
-        ddp_backend="gloo" if on_cpu and processes > 1 else None,
-        ddp_find_unused_parameters=False,
-        seed=recipe.seed,
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,  # the last one and the best
-        eval_strategy="steps" if validate else "no",
-        eval_steps=every,
-        metric_for_best_model=VALIDATION if validate else None,
-        greater_is_better=True,
-        dataloader_num_workers=recipe.workers,
-        dataloader_pin_memory=not on_cpu,
-        remove_unused_columns=False,
-        label_names=[],
-        report_to="none",
-        disable_tqdm=True,
-        log_level="error",
-    )
-    if arguments.n_gpu > 1:
-        arguments._n_gpu = 1  # several GPUs are several processes; transformers would copy the module to each of them
-    return arguments
+@dataclass(frozen=True)
+class _MicroBatches(Dataset[Any]):
+    """The micro-batches of one process in their order, each a list of examples with their names."""
+
+    examples: Sequence[Any]
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, number: int) -> list[tuple[str, Any]]:
+        chosen = [(index, self.examples[index]) for index in self.order[number].tolist()]
+        return [(str(getattr(example, "id", f"example {index}")), example) for index, example in chosen]
 
 
-def _finish(module: nn.Module, folder: Path) -> None:
-    temporary = folder / "trained.tmp"
-    save(module, temporary)
-    os.replace(temporary, folder / TRAINED)
-    run_folder.remove_checkpoints(folder)
-
-
-def _out_of_patience(state: Mapping[str, Any], recipe: Recipe, every: int) -> bool:
-    """Whether so many validations have passed without a better one that training stops."""
-    if recipe.patience is None or not state["best_global_step"]:
-        return False
-    return bool(state["global_step"] - state["best_global_step"] >= recipe.patience * every)
-
-
-def _of_main_process(value: float | None) -> float | None:
-    """The main process's value, in every process: all must decide alike which weights are best."""
-    from torch import distributed
-
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return value
-    box = [value]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]
+def _unchanged(examples: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return examples
 
 
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.numel() == 1
+    return isinstance(value, Tensor) and value.numel() == 1
+
+
+def _adamw(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW, whose weight decay spares biases and norms."""
+    norms = {id(p) for part in module.modules() if isinstance(part, nn.LayerNorm) for p in part.parameters()}
+    groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups[bool(UNDECAYED.search(name.lower())) or id(parameter) in norms].append(parameter)
+    return torch.optim.AdamW(
+        [{"params": groups[0], "weight_decay": recipe.weight_decay}, {"params": groups[1], "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        betas=recipe.betas,
+    )
 
 
 @contextmanager
@@ -442,28 +307,29 @@ def _gradient_checkpointing(module: nn.Module, wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _precision(bfloat16: bool) -> Iterator[None]:
-    """Let the recipe alone decide: a launcher's configuration may ask for mixed precision, by this variable."""
-    variable = "ACCELERATE_MIXED_PRECISION"
-    before = os.environ.get(variable)
-    os.environ[variable] = "bf16" if bfloat16 else "no"
-    try:
-        yield
-    finally:
-        os.environ.pop(variable)
-        if before is not None:
-            os.environ[variable] = before
-
-
-@contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Training seeds every random state of the process and quietens transformers; both are put back."""
+    """Put back the random states of the process, all of which training seeds."""
     states = random.getstate(), np.random.get_state()
-    verbosity = transformers.logging.get_verbosity()
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        transformers.logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def _full_disk_in_words(folder: Path) -> Iterator[None]:
+    """Explain a full disk: libraries raise errors of several kinds for it, `torch.save` a RuntimeError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        full = isinstance(error, SafetensorError) or getattr(error, "errno", None) in NO_ROOM
+        if not full and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise TrainingError(
+            f"the training in {folder} stopped because a file could not be written ({error}); make room, and run the "
+            "same command again: it resumes from the last checkpoint"
+        ) from error

@@ -73,6 +73,15 @@ class Recipe:
         total = self.total_steps(examples)
         return min(self.evaluate_every or math.ceil(total / 10), total)
 
+    def learning_rate_at(self, step: int, total: int) -> float:
+        """The learning rate of an update, counted from 0, of `total`."""
+        warmup = math.ceil(self.warmup_ratio * total)
+        if step < warmup:
+            return self.learning_rate * (step / warmup)
+        share = (step - warmup) / max(total - warmup, 1)
+        shapes = {"cosine": 0.5 * (1.0 + math.cos(math.pi * share)), "linear": 1.0 - share, "constant": 1.0}
+        return self.learning_rate * shapes[self.schedule]
+
     def accumulation(self, processes: int) -> tuple[int, int]:
         """The micro-batch of a process, and how many of them it adds up for an update.
 

@@ -1,9 +1,9 @@
-"""The folder of a training: what a killed run goes on from, and what makes sure that it is the same training.
+"""The folder of a training run: its settings, its history, and the checkpoints that a killed run resumes from.
 
-settings.json          all that decides what the training ends with
+settings.json          everything that decides the result of the training
 history.jsonl          a line for each step and each validation
 checkpoint-N/          the trained parameters and the optimizer after N steps; removed at the end
-trained.safetensors    the best parameters; there once the training is finished
+trained.safetensors    the best parameters; present once the training is finished
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..files.atomic import write_text
-from ..files.journal import complete_lines
+from ..files.atomic import replacing, write_text
+from ..files.journal import complete_lines, json_line
 from .recipe import Recipe, TrainingError
 
-SETTINGS, HISTORY, TRAINED, STATE = "settings.json", "history.jsonl", "trained.safetensors", "trainer_state.json"
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+SETTINGS, HISTORY, TRAINED = "settings.json", "history.jsonl", "trained.safetensors"
+OPTIMIZER, STATE = "optimizer.pt", "trainer_state.json"
 
 
 @dataclass(frozen=True)
 class History:
-    """What happened in a training: one record a step, and one a validation.
+    """The course of a training: one record for each step, and one for each validation.
 
     A step's record has `step`, `epoch`, `loss`, `parts`, `learning_rate`, `gradient_norm`; a validation's `step`,
     `epoch` and `validation` (None where the correlation was undefined).
@@ -50,15 +55,127 @@ class History:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> History:
-        """The history of a `history.jsonl`, without an unfinished last line."""
+        """Read a `history.jsonl`, without a last line that a kill cut off."""
         return cls([json.loads(line) for line in complete_lines(Path(file))])
 
 
-def settings(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """All that decides what a training ends with, but for rounding, as JSON has it."""
-    left_out = ("micro_batch_size", "workers")
+@dataclass(frozen=True)
+class Standing:
+    """How far a training has come: its last step, and its best validation (step 0 if none was defined)."""
+
+    global_step: int = 0
+    best_global_step: int = 0
+    best_metric: float | None = None
+
+    def validated(self, value: float | None) -> Standing:
+        """The standing after a validation at the last step."""
+        if value is None or (self.best_metric is not None and value <= self.best_metric):
+            return self
+        return Standing(self.global_step, self.global_step, value)
+
+    def out_of_patience(self, recipe: Recipe, every: int) -> bool:
+        """Whether the recipe's `patience` has run out, with a validation `every` so many steps."""
+        if recipe.patience is None or not self.best_global_step:
+            return False
+        return self.global_step - self.best_global_step >= recipe.patience * every
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training run; only the main process writes them."""
+
+    path: Path
+
+    @property
+    def trained(self) -> Path:
+        """The file of the best parameters, which exists once the training is finished."""
+        return self.path / TRAINED
+
+    def make_ready(self, settings: Mapping[str, Any], resume: bool) -> None:
+        """Prepare the folder for a training with `settings`: keep its earlier part, refuse another training."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        file = self.path / SETTINGS
+        if not resume:
+            for old in (SETTINGS, HISTORY, TRAINED):
+                (self.path / old).unlink(missing_ok=True)
+            self._remove_checkpoints(keep=())
+        elif file.is_file():
+            try:
+                before = json.loads(file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise TrainingError(f"{file} is damaged ({error}); delete {self.path}, or start afresh") from error
+            if different := differences(before, settings):
+                raise TrainingError(
+                    f"{self.path} holds a training with other settings ({'; '.join(different[:3])}); "
+                    "name another folder, or start afresh (resume=False, '--overwrite')"
+                )
+            return
+        write_text(file, json.dumps(settings, indent=1))
+
+    def standing(self) -> Standing:
+        """The standing at the last checkpoint that was written completely."""
+        complete = [Standing()]
+        for folder in self.path.glob("checkpoint-*"):
+            try:
+                state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+                best = state["best_global_step"] or 0
+                standing = Standing(state["global_step"], best, state["best_metric"] if best else None)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # a kill interrupted its writing
+            if (folder / TRAINED).is_file():
+                complete.append(standing)
+        return max(complete, key=lambda standing: standing.global_step)
+
+    def history(self) -> History:
+        return History.read(self.path / HISTORY)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Append a record to the history."""
+        with (self.path / HISTORY).open("ab") as file:
+            file.write(json_line(record))
+
+    def cut_history(self, step: int) -> None:
+        """Keep only the records of the history up to `step`, where training resumes."""
+        records = [record for record in self.history().records if record["step"] <= step]
+        write_text(self.path / HISTORY, b"".join(map(json_line, records)).decode("utf-8"))
+
+    def save(self, module: nn.Module, optimizer: Optimizer, standing: Standing) -> None:
+        """Write a checkpoint, and remove all others but the best. Its state comes last, and makes it complete."""
+        import torch
+
+        folder = self.path / f"checkpoint-{standing.global_step}"
+        folder.mkdir(exist_ok=True)
+        save(module, folder / TRAINED)
+        torch.save(optimizer.state_dict(), folder / OPTIMIZER)
+        write_text(folder / STATE, json.dumps(asdict(standing)))
+        self._remove_checkpoints(keep=(standing.global_step, standing.best_global_step))
+
+    def load(self, module: nn.Module, step: int, optimizer: Optimizer | None = None) -> None:
+        """Load the parameters, and the optimizer's state, of the checkpoint at `step`."""
+        import torch
+
+        folder = self.path / f"checkpoint-{step}"
+        load(module, folder / TRAINED)
+        if optimizer is not None:
+            optimizer.load_state_dict(torch.load(folder / OPTIMIZER, map_location="cpu", weights_only=True))
+
+    def finish(self, module: nn.Module) -> None:
+        """Write the parameters of `module` as the result, and remove the checkpoints."""
+        with replacing(self.trained) as temporary:
+            save(module, temporary)
+        self._remove_checkpoints(keep=())
+
+    def _remove_checkpoints(self, keep: Sequence[int]) -> None:
+        for folder in self.path.glob("checkpoint-*"):
+            if folder.name not in [f"checkpoint-{step}" for step in keep]:
+                shutil.rmtree(folder)
+
+
+def settings_of(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that decides the result of a training, but for rounding, as JSON has it."""
+    rounding = ("micro_batch_size", "workers")
     decisive = {
-        "recipe": {name: value for name, value in vars(recipe).items() if name not in left_out},
+        "recipe": {name: value for name, value in vars(recipe).items() if name not in rounding},
         "examples": examples,
         "parameters": dict(shapes),
         "about": dict(about),
@@ -67,30 +184,8 @@ def settings(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Ma
     return normal
 
 
-def make_ready(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
-    """Make `folder` ready for this training: keep what is there of it, refuse what is there of another."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / SETTINGS
-    if not resume:
-        for old in (SETTINGS, HISTORY, TRAINED):
-            (folder / old).unlink(missing_ok=True)
-        remove_checkpoints(folder)
-    elif file.is_file():
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise TrainingError(f"{file} is damaged ({error}); delete {folder}, or start afresh") from error
-        if different := differences(before, settings):
-            raise TrainingError(
-                f"{folder} holds a training with other settings ({'; '.join(different[:3])}); "
-                "name another folder, or start afresh (resume=False, '--overwrite')"
-            )
-        return
-    write_text(file, json.dumps(settings, indent=1))
-
-
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs between two JSON objects, in words.
+    """Describe how two JSON objects differ.
 
     >>> differences({"recipe": {"steps": 5}}, {"recipe": {"steps": 6}})
     ['recipe.steps was 5 and is 6']
@@ -104,34 +199,24 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name} was {before!r} and is {now!r}"]
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written to its end."""
-    complete = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        try:
-            step = state(checkpoint)["global_step"]
-        except (OSError, ValueError, KeyError):
-            continue  # a kill came while it was written
-        if (checkpoint / TRAINED).is_file():
-            complete.append((int(step), checkpoint))
-    return max(complete)[1] if complete else None
+def save(module: nn.Module, file: Path) -> None:
+    """Write the parameters that are trained, and no others."""
+    from safetensors.torch import save_file
+
+    tensors = {name: p.detach().cpu().contiguous() for name, p in module.named_parameters() if p.requires_grad}
+    save_file(tensors, str(file), metadata={"format": "pt"})
 
 
-def state(checkpoint: Path) -> dict[str, Any]:
-    """What the trainer knew when it wrote the checkpoint: `global_step`, `best_global_step`, ..."""
-    known: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    return known
+def load(module: nn.Module, file: Path) -> None:
+    """Load the trained parameters into `module`; `TrainingError` when they are not those of the file."""
+    import torch
+    from safetensors.torch import load_file
 
-
-def cut_history(file: Path, start: Path | None) -> None:
-    """Leave in the history what happened before the checkpoint that training goes on from, and remove the rest."""
-    records: list[Mapping[str, Any]] = []
-    if start is not None:
-        records = [record for record in History.read(file).records if record["step"] <= state(start)["global_step"]]
-    text = "".join(json.dumps(record) + "\n" for record in records)
-    write_text(file, text)
-
-
-def remove_checkpoints(folder: Path) -> None:
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    tensors = load_file(str(file))
+    own = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if own.keys() != tensors.keys():
+        different = sorted(own.keys() ^ tensors.keys())
+        raise TrainingError(f"{file} holds other parameters than those that are trained, {different[0]} first")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])

@@ -166,7 +166,7 @@ def test_an_unknown_fault_is_said_as_it_is():
 
 STREAMING = {
     "files/journal.py": "the journal: it grows by whole lines, and a cut last line is removed",
-    "mllm/loop.py": "the history grows by whole lines",
+    "mllm/run_folder.py": "the history grows by whole lines",
     "cli/plugin_package.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",
     "report/pictures.py": "into memory",

@@ -304,7 +304,7 @@ def test_gradient_checkpointing_computes_twice_and_changes_nothing(folders, tmp_
 
 
 def test_an_adapter_that_rests_in_the_backward_pass_is_noticed(folders, tmp_path):
-    with pytest.raises(TrainingError, match="an adapter must be at work in both"):
+    with pytest.raises(TrainingError, match="an adapter must be active in both"):
         fit_words(folders, tmp_path, "a", unset=True, gradient_checkpointing=True)
 
 
@@ -450,7 +450,7 @@ def test_a_run_that_is_really_killed_goes_on(tmp_path):
 
 
 def test_a_killed_run_that_was_out_of_patience_trains_no_further(tmp_path, monkeypatch):
-    from editmetrics.mllm import loop
+    from editmetrics.mllm.run_folder import RunFolder
 
     values = [1.0, 0.5, 0.5, 9.0, 9.0]
     recipe = RECIPE.adjusted(steps=20, patience=2)
@@ -462,7 +462,7 @@ def test_a_killed_run_that_was_out_of_patience_trains_no_further(tmp_path, monke
     whole, _ = go(tmp_path / "whole", iter(values))
     left = iter(values)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_finish", lambda *_: (_ for _ in ()).throw(Killed()))
+        patch.setattr(RunFolder, "finish", lambda *_: (_ for _ in ()).throw(Killed()))
         with pytest.raises(Killed):
             go(tmp_path / "killed", left)
     resumed, history = go(tmp_path / "killed", left)
@@ -521,7 +521,7 @@ def test_a_gradient_that_is_no_number_stops_the_training(tmp_path):
 def test_nothing_to_train_is_said(tmp_path):
     with pytest.raises(TrainingError, match="nothing to train"):
         train(Net().requires_grad_(False), LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate)
-    with pytest.raises(TrainingError, match="no example"):
+    with pytest.raises(TrainingError, match="no examples"):
         train(Net(), [], TrainingRun(RECIPE, tmp_path), collate=collate)
 
 

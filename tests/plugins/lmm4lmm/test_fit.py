@@ -41,9 +41,9 @@ def test_the_first_stage_trains_the_projector_the_second_adapters_and_head(image
     changed = {}
     plain_train = lmm4lmm_fit.train
 
-    def watched(module, lessons, *, output_dir, **more):
+    def watched(module, lessons, run, **more):
         before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
-        history = plain_train(module, lessons, output_dir=output_dir, **more)
+        history = plain_train(module, lessons, run, **more)
         kinds = {}
         for name, parameter in module.named_parameters():
             kind = (
@@ -51,7 +51,7 @@ def test_the_first_stage_trains_the_projector_the_second_adapters_and_head(image
                 else "head" if name.startswith("head.") else "backbone"
             )  # fmt: skip
             kinds.setdefault(kind, set()).add(torch.equal(before[name], parameter))
-        changed[output_dir.name] = {kind for kind, same in kinds.items() if False in same}
+        changed[run.folder.name] = {kind for kind, same in kinds.items() if False in same}
         return history
 
     monkeypatch.setattr(lmm4lmm_fit, "train", watched)
