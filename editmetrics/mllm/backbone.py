@@ -21,16 +21,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..metric import pick_device
 from ..sample import SampleError
-from .families import FAMILIES, BackboneError, BackboneUnavailableError, Family
-from .loading import Checkpoint, load_checkpoint, shared
-from .pictures import Features, Picture
+from .families import FAMILIES, BackboneError, Family
+from .layers import first_layers
+from .loading import Checkpoint, load_checkpoint, shared, torch_dtype
 from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
+from .tensors import Batch, Features, Output, Picture
 from .turns import in_turn
 
 if TYPE_CHECKING:
@@ -41,25 +41,6 @@ if TYPE_CHECKING:
     from .reading import Reading
 
 __all__ = ["IMAGE", "Backbone", "BackboneError", "Chat", "Features", "Output", "Picture", "Prompt"]
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What `Backbone.forward` gives, on the backbone's device.
-
-    - `hidden`: (B, T, H), the hidden state at each token; what stands at padding means nothing.
-    - `lengths`: (B,), the tokens of each prompt. `ids`: (B, T), the tokens, padded on the right.
-    """
-
-    hidden: Tensor
-    lengths: Tensor
-    ids: Tensor
-
-    def at(self, place: int) -> Tensor:
-        """(B, H): the state at one token of each prompt, counted from its end: -1 is the last."""
-        import torch
-
-        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.lengths + place]
 
 
 class Backbone:
@@ -117,15 +98,15 @@ class Backbone:
         """
         import torch
 
-        place = _device(device)
-        kind = _dtype(dtype) or (torch.bfloat16 if place.type == "cuda" else torch.float32)
+        where = torch.device(pick_device(device))
+        kind = torch_dtype(dtype) or (torch.bfloat16 if where.type == "cuda" else torch.float32)
         attention = attention or "sdpa"
         if not re.fullmatch(r"\w+", attention):
             raise BackboneError(
                 f"attention={attention!r} is code from the hub, which is not run; expected sdpa, eager or another name "
                 "of transformers itself"
             )
-        checkpoint = load_checkpoint(model, revision, place, kind, attention, layers, own)
+        checkpoint = load_checkpoint(model, revision, where, kind, attention, layers, own)
         return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
 
     # ------------------------------------------------------------------ what it is
@@ -322,7 +303,8 @@ class Backbone:
             self.require_all_layers()
             hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state
         else:
-            hidden = self._residual_stream(batch, layer)
+            with first_layers(self, layer):
+                hidden = self.language(**batch.inputs, use_cache=False).last_hidden_state
         return Output(hidden, batch.lengths, batch.ids)
 
     @in_turn
@@ -378,14 +360,6 @@ class Backbone:
                 f"{self.checkpoint.name} was loaded with its first {self.num_layers} layers alone, and this takes all"
             )
 
-    def _residual_stream(self, batch: Batch, layer: int) -> Tensor:
-        """What the first `layer` layers make of a batch; the others do not run."""
-        from .layers import first_layers
-
-        with first_layers(self, layer):
-            hidden: Tensor = self.language(**batch.inputs, use_cache=False).last_hidden_state
-        return hidden
-
     # ------------------------------------------------------------------ without gradients
 
     @in_turn
@@ -421,39 +395,3 @@ class Backbone:
 
     def __repr__(self) -> str:
         return f"<backbone {self.checkpoint.name}, {self.family.name}, {self.device}, {self.dtype}>"
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Prompts as the language model takes them: its `inputs` by name, the `ids`, in `mask` 1 where they are no padding,
-    the `lengths`, and in `following` the position of the token that comes after each prompt."""
-
-    inputs: dict[str, Any]
-    ids: Tensor
-    mask: Tensor
-    lengths: Tensor
-    following: Tensor
-
-
-def _device(name: str | None) -> torch.device:
-    import torch
-
-    try:
-        device = torch.device(pick_device(name))
-    except RuntimeError as error:
-        raise BackboneError(f"{name!r} is no device; expected cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BackboneUnavailableError(
-            f"there is no {device}: this machine has {torch.cuda.device_count()} GPUs for PyTorch"
-        )
-    return device
-
-
-def _dtype(given: str | torch.dtype | None) -> torch.dtype | None:
-    import torch
-
-    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-    dtype = names.get(given, given) if isinstance(given, str) else given
-    if dtype is not None and dtype not in names.values():
-        raise BackboneError(f"dtype is {given!r}; expected one of {', '.join(names)}")
-    return dtype  # type: ignore[return-value]

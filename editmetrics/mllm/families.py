@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..sample import EditMetricsError, SampleError, UnavailableError
-from .pictures import Features, Picture
+from .tensors import Features, Picture
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ..files.atomic import replacing
 from ..sample import EditMetricsError
 from .lora import adapts_vision, using
-from .pictures import Features, Picture
+from .tensors import Features, Picture
 
 if TYPE_CHECKING:
     from .backbone import Backbone

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from .families import BackboneError
+from .tensors import Output
 from .turns import in_turn
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .backbone import Backbone, Output
-    from .pictures import Features
+    from .backbone import Backbone
     from .prompts import Prompt
+    from .tensors import Features
 
 Pooling = Literal["last", "image"]
 """One vector of a prompt: the state at its last token, or the mean over its image tokens."""
@@ -79,8 +80,6 @@ def states_of_all_layers(
     Each layer's states are pooled when they are there and then let go, so that memory is that of one layer.
     """
     import torch
-
-    from .backbone import Output
 
     found: list[Tensor] = []
     language: Any = backbone.language

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from ..downloads import DownloadError, check_online, hub_progress, is_unreachable
 from ..file_hashes import remembered
 from ..weights import pull, registered
-from ..wording import first_few
+from ..wording import either, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
 from .model_folders import (
     SMALL_FILES,
@@ -101,6 +101,17 @@ def shared(key: Any, make: Callable[[], T]) -> T:
         if found is None:
             found = _in_memory[key] = make()
         return found
+
+
+def torch_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
+    """The dtype of that name; None stays None. Raises `BackboneError` for one that models cannot be loaded in."""
+    import torch
+
+    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    dtype = names.get(name, name) if isinstance(name, str) else name
+    if dtype is not None and dtype not in names.values():
+        raise BackboneError(f"invalid dtype {name!r}; expected {either(names)}")
+    return dtype  # type: ignore[return-value]
 
 
 # ---------------------------------------------------------------------- where it is

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..sample import SampleError
 from .families import BackboneError, Family, Processor
-from .pictures import Picture
+from .tensors import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from transformers import Cache
 
     from .backbone import Backbone
-    from .pictures import Features
     from .prompts import Prompt
+    from .tensors import Features
 
 COPIED_BYTES = 2 << 30
 """How much of the cache is copied at a time: two continuations of one prompt need a copy each."""

@@ -144,8 +144,8 @@ def test_gigabytes_are_said(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"dtype": "int8"}, "dtype is 'int8'; expected one of bfloat16, float16, float32"),
-        ({"dtype": torch.int8}, "dtype is torch.int8"),
+        ({"dtype": "int8"}, "invalid dtype 'int8'; expected bfloat16, float16 or float32"),
+        ({"dtype": torch.int8}, "invalid dtype torch.int8"),
         ({"attention": "no_such_kernel"}, "cannot be loaded: .*no_such_kernel"),
         ({"revision": "main"}, "revision='main' is for models of the hub"),
     ],

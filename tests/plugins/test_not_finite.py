@@ -15,7 +15,7 @@ import editmetrics
 from editmetrics import create_metric
 from editmetrics.data import from_manifest
 from editmetrics.mllm import readouts
-from editmetrics.mllm.pictures import Picture
+from editmetrics.mllm.tensors import Picture
 from editmetrics.sample import SampleError
 from editmetrics.testing import offline_weights, tiny_backbone
 from editmetrics.testing.toy_edits import toy_edits

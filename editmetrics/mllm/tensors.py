@@ -1,10 +1,10 @@
-"""An image on its way into a backbone: `Picture` before the vision tower, `Features` after it."""
+"""The tensors that go into a backbone and come out: `Picture`, `Features`, `Batch`, `Output`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -62,3 +62,37 @@ class Features:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Features:
         return replace(self, tokens=change(self.tokens), deepstack=tuple(map(change, self.deepstack)))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Prompts as the language model takes them, padded on the right.
+
+    - `inputs`: its arguments by name. `ids`: (B, T). `mask`: (B, T), 1 at a prompt's tokens, 0 at padding.
+    - `lengths`: (B,), the tokens of each prompt. `following`: (B,), the position of the token after each prompt.
+    """
+
+    inputs: dict[str, Any]
+    ids: Tensor
+    mask: Tensor
+    lengths: Tensor
+    following: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """The result of `Backbone.forward`, on the backbone's device.
+
+    - `hidden`: (B, T, H), the hidden state at each token; undefined at padding.
+    - `lengths`: (B,), the tokens of each prompt. `ids`: (B, T), the tokens, padded on the right.
+    """
+
+    hidden: Tensor
+    lengths: Tensor
+    ids: Tensor
+
+    def at(self, position: int) -> Tensor:
+        """(B, H): the state at one token of each prompt, counted from its end: -1 is the last."""
+        import torch
+
+        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.lengths + position]
