@@ -6,8 +6,7 @@ Every function gives a `SampleSet`: the samples, and what found no partner, so t
 from __future__ import annotations
 
 from ..files.text import DataError
-from .find import find_samples
-from .folders import from_files, from_folders
+from .find import find_samples, from_files, from_folders
 from .manifest import from_manifest
 from .prompts import read_prompts
 from .sample_set import SampleSet

@@ -1,18 +1,20 @@
-"""What the paths of a command line mean: two folders, one, several, single files, or a manifest."""
+"""Samples from paths: folders whose images are paired by name, single files, or a manifest."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..files.rows import TABLE_SUFFIXES
-from ..files.text import DataError
+from ..files.text import DataError, told_apart
 from ..images import SUFFIXES, is_url, unreadable_kind
-from .folders import from_files, from_folders
+from ..sample import Sample, UnusableText
+from ..wording import first_few
 from .manifest import from_manifest
-from .sample_set import SampleSet
+from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
+from .sample_set import Named, SampleSet, look_up
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "
@@ -82,3 +84,135 @@ def _kind(place: Path) -> str:
     if suffix not in TABLE_SUFFIXES and (kind := unreadable_kind(place)):
         return f"an image that cannot be read here: {kind}"
     return "an image" if suffix in SUFFIXES else "a manifest" if suffix in TABLE_SUFFIXES else "a file of another kind"
+
+
+def from_folders(
+    source: str | os.PathLike[str] | None,
+    edited: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    prompts: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    prompt: str | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
+    systems: Sequence[str] | None = None,
+) -> SampleSet:
+    """A sample for each image of the folder `source` that has an edited image of the same name.
+
+    The name is the path inside the folder without the suffix: `source/animals/cat.jpg` is paired with
+    `edited/animals/cat.png`. Names are compared exactly (in Unicode's NFC), never by order. Two files of one name in
+    one folder are not paired. Without `source`, there is a sample for each edited image.
+
+    - `edited`: one folder, or several, one for each system that is compared; then `meta["system"]` is the folder's name
+      (`systems` gives others) and the id is `system/name`. With one folder and no `systems`, the id is the name.
+    - `prompts`: a file for `read_prompts`, or a mapping from name (or id) to prompt; `prompt`: one for all. Without
+      either, the text file beside the edited or the source image, as in `cat.txt`, is its prompt.
+    - `masks`, `references`: folders of images with the same names (or ids).
+
+    Raises `DataError` for a folder without images, and for one of which not a single name is matched.
+
+    >>> found = from_folders("docs/examples/source", "docs/examples/edited", prompts="docs/examples/prompts.csv")
+    >>> [sample.prompt for sample in found if sample.id == "cat"]
+    ['Give the cat bright blue eyes.']
+    """
+    folders = [Path(edited)] if isinstance(edited, (str, os.PathLike)) else [Path(folder) for folder in edited]
+    source = None if source is None else Path(source)
+    given = [Path(folder) for folder in (source, *folders, masks, references) if folder is not None]
+    sources = None if source is None else images_in(source, given)
+    unmatched: dict[str, list[str]] = {"ambiguous": [], "unusable": []}
+    _note(sources, unmatched)
+    pairs: list[Named] = []
+    for folder, system in zip(folders, _systems(folders, systems), strict=True):
+        edits = images_in(folder, given)
+        _note(edits, unmatched)
+        found = _pairs(sources, edits, system, unmatched)
+        if not found:
+            raise DataError(_nothing_paired(sources, edits))
+        pairs += found
+    return look_up(pairs, unmatched, prompts=prompts, prompt=prompt, masks=masks, references=references, given=given)
+
+
+def from_files(
+    source: str | os.PathLike[str] | None,
+    edited: str | os.PathLike[str],
+    *,
+    prompts: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    prompt: str | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
+) -> SampleSet:
+    """One sample of two files, whatever they are called, or of one without `source`; its id is the edited image's name.
+
+    `masks` and `references` are a file each, or a folder that has one of the name of the edited or the source image;
+    `prompts` are looked up by these names too. All else is as in `from_folders`.
+
+    >>> found = from_files("docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", prompt="blue eyes")
+    >>> found.samples[0].id, found.samples[0].prompt
+    ('cat', 'blue eyes')
+    """
+    paths = [Path(path) for path in (edited, source) if path is not None]
+    names = tuple(dict.fromkeys(image_name(path.name) for path in paths))
+    source = None if source is None else Path(source)
+    mask, masks = (None, masks) if masks is None or os.path.isdir(masks) else (Path(masks), None)
+    reference, references = (
+        (None, references) if references is None or os.path.isdir(references) else (Path(references), None)
+    )
+    sample = Sample(names[0], edited=paths[0], source=source, mask=mask, reference=reference)
+    found = look_up([Named(sample, names)], prompts=prompts, prompt=prompt, masks=masks, references=references)
+    missing = {kind: who for kind, who in found.unmatched.items() if kind.startswith("without_")}
+    if isinstance(prompt_of := found.samples[0].prompt, UnusableText):
+        missing["unreadable"] = [prompt_of.reason]
+    return SampleSet(found.samples, missing)  # what belongs to other images is none of this pair's business
+
+
+def _note(listing: Listing | None, unmatched: dict[str, list[str]]) -> None:
+    if listing is not None:
+        unmatched["ambiguous"] += listing.shared()
+        unmatched["unusable"] += listing.unusable
+
+
+def _pairs(sources: Listing | None, edits: Listing, system: str | None, unmatched: dict[str, list[str]]) -> list[Named]:
+    pairs = []
+    for name in sorted({*(sources.images if sources else {}), *edits.images}):
+        source, edited = sources.images.get(name, []) if sources else [], edits.images.get(name, [])
+        label = name if system is None else f"{system}/{name}"
+        if len(source) > 1 or len(edited) > 1:
+            continue
+        if not edited:
+            unmatched.setdefault("sources", []).append(label + edits.why_none(name))
+        elif sources is not None and not source:
+            unmatched.setdefault("edited", []).append(label + sources.why_none(name))
+        else:
+            meta = {} if system is None else {"system": system}
+            sample = Sample(label, edited=edited[0], source=source[0] if source else None, meta=meta)
+            pairs.append(Named(sample, (label, name)))
+    return pairs
+
+
+def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence[str | None]:
+    """A name for each edited folder: as little of the end of its path as tells them apart; None for a single one."""
+    if systems is not None:
+        if len(systems) != len(folders) or len(set(systems)) != len(systems):
+            raise DataError(f"{len(folders)} edited folders need as many different systems, not {', '.join(systems)}")
+        return systems
+    if len(folders) == 1:
+        return [None]
+    parts = [Path(told_apart(os.path.abspath(folder))).parts for folder in folders]
+    if len(set(parts)) < len(parts):
+        raise DataError(f"an edited folder is given twice: {', '.join(map(str, folders))}")
+    depth = next(n for n in range(1, max(map(len, parts)) + 1) if len({path[-n:] for path in parts}) == len(parts))
+    return ["/".join(path[-depth:]) for path in parts]
+
+
+def _nothing_paired(sources: Listing | None, edits: Listing) -> str:
+    if sources is None:
+        shared = first_few(edits.shared())
+        return f"every image in {edits.folder} shares its name with another: {shared}; {HOW_NAMES_MATCH}"
+    said = (
+        f"no image in {edits.folder} belongs to one in {sources.folder}; {HOW_NAMES_MATCH}: {sources.folder} has "
+        f"{examples(sources.images)}, {edits.folder} has {examples(edits.images)}"
+    )
+    if ambiguous := [*sources.shared(), *edits.shared()]:
+        said += f"; names that several files of a folder have are ambiguous, and not used: {first_few(ambiguous)}"
+    if unusable := [*sources.unusable, *edits.unusable]:
+        said += f"; what cannot be read here: {first_few(unusable)}"
+    return said

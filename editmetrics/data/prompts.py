@@ -9,7 +9,6 @@ from typing import Any
 
 from ..files.rows import read_rows, read_text
 from ..files.text import LONE_SURROGATE, DataError, DoubledKeyError, lines_of, parse_json, stripped, usable_text
-from ..sample import UnusableText
 from .names import image_name
 
 NAME_COLUMNS = ("name", "id", "file", "file_name", "image", "edited", "source")
@@ -50,27 +49,6 @@ def read_prompts(path: str | os.PathLike[str]) -> dict[str, str]:
             )
         places.setdefault(name, place)
     return prompts
-
-
-def prompt_beside(*images: Path) -> str | None:
-    """The text of the file beside an image that is named as it is, with the suffix .txt; None if there is none, or one
-    without a text. A file that cannot be read is an `UnusableText`.
-
-    Raises `DataError` when there are several with different texts.
-    """
-    texts: dict[str, Path] = {}
-    for file in dict.fromkeys(image.with_suffix(".txt") for image in images):
-        if not os.path.isfile(file):
-            continue
-        try:
-            text = stripped(read_text(file))
-        except DataError as error:
-            return UnusableText(str(error))
-        if text is not None:
-            texts.setdefault(text, file)
-    if len(texts) > 1:
-        raise DataError(f"{' and '.join(map(str, texts.values()))} differ; keep the one that is the prompt")
-    return next(iter(texts), None)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:

@@ -65,7 +65,7 @@ class Opened:
             if name in self._images and name != "mask":
                 with suppress(ImageError, UnavailableError):  # it has a reason of its own when it is looked at
                     profiles[name] = self._profile(name)
-        differing = profiles_differ(profiles)
+        differing = profiles_differ(profiles) if any(profiles.values()) else None
         return differing and f"{differing}: their colours are compared as they stand in the files"
 
     def _profile(self, name: str) -> bytes | None:
