@@ -16,7 +16,7 @@ _WHERE = {
     "metric_class": "registry",
     "score": "scoring",
     "evaluate": "evaluation",
-    "LearnedMetric": "metric",
+    "LearnedMetric": "learned_metric",
     "Metric": "metric",
     "Dimension": "sample",
     "EditMetricsError": "sample",
@@ -28,7 +28,8 @@ __all__ = sorted(_WHERE)
 
 if TYPE_CHECKING:
     from .evaluation import evaluate
-    from .metric import LearnedMetric, Metric
+    from .learned_metric import LearnedMetric
+    from .metric import Metric
     from .registry import create_metric, list_metrics, metric_class
     from .sample import Dimension, EditMetricsError, Sample, SampleError, Score
     from .scoring import score

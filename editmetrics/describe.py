@@ -7,14 +7,14 @@ import math
 import re
 from typing import Any
 
-from .metric import LearnedMetric
+from .learned_metric import LearnedMetric
+from .options import described_type
 from .registry import (
     BRIDGES,
     BrokenPluginError,
     MissingPackageError,
     UnknownMetricError,
     bridge,
-    described_type,
     metric_class,
     usable_bridge,
 )

@@ -1,39 +1,26 @@
-"""The contract every metric keeps, ours and others': `Metric`, and `LearnedMetric` for those that are trained.
+"""The contract that every metric keeps, built-in or third-party: `Metric`.
 
 The engine, the command line and the conformance kit know a metric through nothing but this class.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
-import os
-import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from functools import wraps
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar
 
 from . import forking as forking  # a forked process computes with one thread
 from .clean_room import in_clean_room
 from .machine import check_device_name, require_device
 from .machine import pick_device as pick_device
+from .options import Option, options_of, spec_text
 from .outcomes import problem_of, why_not
 from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText
 
 M = TypeVar("M", bound="Metric")
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a metric: a keyword of its `__init__`, its type, its default, and what the docstring says of it."""
-
-    name: str
-    hint: Any
-    default: Any
-    description: str
 
 
 class Metric(ABC):
@@ -208,7 +195,7 @@ class Metric(ABC):
         """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
         defaults = {option.name: option.default for option in self.option_list()}
         changed = {name: value for name, value in self.number_options.items() if value != defaults[name]}
-        said = ",".join(f"{name}={_spec_text(value)}" for name, value in changed.items())
+        said = ",".join(f"{name}={spec_text(value)}" for name, value in changed.items())
         return f"{self.name}:{said}" if said else self.name
 
     @classmethod
@@ -218,19 +205,7 @@ class Metric(ABC):
         An `__init__` with `**shared`, which it hands to `super().__init__`, has the options of the base class, too.
         """
         if "_option_list" not in cls.__dict__:
-            described: dict[str, str] = {}
-            for base in reversed(cls.__mro__):
-                described |= _described_options(inspect.cleandoc(base.__doc__ or ""))
-            found: dict[str, Option] = {}
-            for init in (base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__):
-                hints = get_type_hints(init, include_extras=True)
-                parameters = inspect.signature(init).parameters.values()
-                for p in parameters:
-                    if p.kind is p.KEYWORD_ONLY and p.name not in found:
-                        found[p.name] = Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, ""))
-                if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-                    break
-            cls._option_list = tuple(found.values())
+            cls._option_list = options_of(cls)
         return cls._option_list
 
     _option_list: ClassVar[tuple[Option, ...]]
@@ -343,80 +318,6 @@ class _Dimensions:
         return active
 
 
-class LearnedMetric(Metric):
-    """A metric that is trained on human ratings.
-
-    `fit` trains it and returns it. Its `output_dir` is a checkpoint that `create_metric(name, weights=DIR)` reads.
-
-    Optional, for the command line:
-
-    - `ablations`: the settings of `fit` for each row of an ablation study of the method (`fit --ablations`), by name.
-    - `convertible_parts`: the parts of published weights that `convert` turns into checkpoints (`weights convert`).
-    - `learns_explanations`: whether it is trained on explanations, so that it has `annotator` and `explanation_judge`
-      (`annotate`, `explanations`).
-    """
-
-    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    convertible_parts: ClassVar[tuple[str, ...]] = ()
-    learns_explanations: ClassVar[bool] = False
-
-    @abstractmethod
-    def fit(
-        self: M,
-        train: Any,
-        val: Any = None,
-        *,
-        targets: Mapping[str, str],
-        label_scale: tuple[float, float] = (0.0, 100.0),
-        group: str | None = "source",
-        output_dir: str | os.PathLike[str],
-        resume: bool = True,
-        progress: Any = None,
-        **settings: Any,
-    ) -> M:
-        """Train on samples with ratings, write a checkpoint folder, return the trained metric.
-
-        - `train`, `val`: a manifest, or samples with the ratings in their `meta`. Without `val`, a part is set aside.
-        - `targets`: from a dimension to the column that rates it. `label_scale`: the ends of the ratings' scale.
-        - `group`: what training and validation may not share: a column, or a field of `Sample`.
-        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there of the same training.
-        - `progress`: called with step, steps, loss, its parts, and the last validation, or None.
-        - `settings`: what this metric's training takes beside: a recipe's learning rate, epochs, seed, ...
-        """
-
-    @classmethod
-    def training_settings(cls) -> tuple[type, ...]:
-        """The dataclasses whose fields are the `settings` of `fit`; empty for those of `editmetrics.mllm` `Recipe`."""
-        return ()
-
-    @classmethod
-    def extra_measures(
-        cls, samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Agreement with people beyond the dimensions, for each fold of a cross-validation; none by default.
-
-        `settings` are those of `fit`. A row has `dimension`, `measure`, `value`, `n`, `excluded` and `note`.
-        """
-        return []
-
-    @classmethod
-    def annotator(cls, judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Any:
-        """Chat models that write and check the explanations that this metric is trained on."""
-        raise NotImplementedError(f"{cls.name} is not trained on explanations")
-
-    @classmethod
-    def explanation_judge(cls, judge: Any) -> Any:
-        """A chat model that compares explanations with reference answers by this metric's criteria."""
-        raise NotImplementedError(f"{cls.name} is not trained on explanations")
-
-    @classmethod
-    def convert(
-        cls, folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
-    ) -> None:
-        """Convert one of `convertible_parts`, as its authors published it in `folder`, to a checkpoint in `output`."""
-        raise NotImplementedError(f"{cls.name} has no weights to convert")
-
-
 def _rebuild(cls: type[M], options: dict[str, Any], device: str | None) -> M:
     return cls(**options).to(device)
 
@@ -450,18 +351,3 @@ def _shapes(value: Any) -> Hashable:
     if isinstance(value, (list, tuple)):
         return tuple(_shapes(item) for item in value)
     return None
-
-
-def _spec_text(value: Any) -> str:
-    """An option's value as a spec has it; in double quotes, as in JSON, when it could be misread without."""
-    text = str(value)
-    plain = text and not re.search(r'[,"=]|^\s|\s$', text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
-
-
-def _described_options(docstring: str) -> dict[str, str]:
-    section = re.search(r"^Options:\n((?:[ ]+.*\n?|\n)+)", docstring, re.MULTILINE)
-    if not section:
-        return {}
-    entries = re.findall(r"^[ ]{4}(\w+): (.*(?:\n[ ]{5,}.*)*)", section.group(1), re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", text).strip() for name, text in entries}

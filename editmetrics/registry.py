@@ -7,21 +7,20 @@ come out of the same functions.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.metadata
 import importlib.util
 import json
 import re
-import typing
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from .metric import Metric, Option
+from .metric import Metric
+from .options import OptionError, checked_options
 from .sample import EditMetricsError
-from .wording import did_you_mean, expected_one_of
+from .wording import did_you_mean
 
 if TYPE_CHECKING:
     from .plugins.bridges.bridge import Bridge
@@ -79,10 +78,6 @@ BRIDGES = {
 
 class UnknownMetricError(EditMetricsError, LookupError):
     """No metric has this name."""
-
-
-class OptionError(EditMetricsError, ValueError):
-    """A metric has no such option, or the option cannot have that value."""
 
 
 class MissingPackageError(EditMetricsError, ImportError):
@@ -250,52 +245,6 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
-def checked_options(cls: type[Metric], given: dict[str, Any]) -> dict[str, Any]:
-    """The options of `cls` as the types that it declares, also from text; `OptionError` for what does not fit."""
-    known = {option.name: option for option in cls.option_list()}
-    for key in given.keys() - known.keys():
-        raise OptionError(f"{cls.name} has no option {key!r}; {expected_one_of(key, known)}")
-    return {key: checked_value(cls, known[key], value) for key, value in given.items()}
-
-
-def described_type(hint: Any) -> str:
-    """An option's type for people: "rgb | y", "int, at least 0", "float".
-
-    >>> described_type(Literal["rgb", "y"] | None)
-    'rgb | y | none'
-    """
-    if typing.get_origin(hint) is typing.Annotated:
-        base, *limits = typing.get_args(hint)
-        words = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under", "multiple_of": "a multiple of"}
-        said = [f"{words[key]} {getattr(limit, key)}" for limit in limits for key in words if hasattr(limit, key)]
-        return ", ".join([described_type(base), *said])
-    if typing.get_origin(hint) is Literal:
-        return " | ".join(str(choice) for choice in typing.get_args(hint))
-    if typing.get_args(hint):
-        return " | ".join(dict.fromkeys(described_type(choice) for choice in typing.get_args(hint)))
-    return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
-
-
-def checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
-    """`value`, also from text, as the type that `option` of `cls` declares; `OptionError` for what does not fit."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-    try:
-        adapter = TypeAdapter(option.hint, config=ConfigDict(arbitrary_types_allowed=True))
-        if isinstance(value, str):  # from a spec: the text "none" is None, and "4" the integer of a Literal[2, 4]
-            if value.lower() == "none" and type(None) in typing.get_args(option.hint):
-                return None
-            try:
-                return adapter.validate_python(value)
-            except ValidationError:
-                return adapter.validate_python(_literal(value))
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        expected, shown = described_type(option.hint), repr(value)
-        shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
-        raise OptionError(f"{cls.name}: option {option.name} is {shown}; expected {expected}") from error
-
-
 def _unquoted(text: str) -> str:
     try:
         return str(json.loads(text))
@@ -303,13 +252,6 @@ def _unquoted(text: str) -> str:
         raise OptionError(
             f"{text} is no text in double quotes; a quote or backslash inside it has a \\ before it"
         ) from error
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two for text that is nested deep
-        return text
 
 
 def _load_builtin(name: str) -> type[Metric]:

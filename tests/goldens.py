@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from editmetrics import Sample, create_metric, list_metrics
-from editmetrics.metric import LearnedMetric
+from editmetrics.learned_metric import LearnedMetric
 from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from editmetrics import create_metric, registry
-from editmetrics.registry import OptionError, UnknownMetricError
+from editmetrics.options import OptionError
+from editmetrics.registry import UnknownMetricError
 from editmetrics.scoring.plan import Column
 from editmetrics.testing import CHECKS, ConformanceError, check_metric, conformance_cases, offline_weights, toys
 from tests.broken_metrics import GALLERY, ForgottenOption, MeanError

@@ -15,15 +15,8 @@ from annotated_types import Ge
 
 import editmetrics
 from editmetrics import Metric, create_metric, list_metrics, metric_class, registry
-from editmetrics.registry import (
-    BUILTIN,
-    MissingPackageError,
-    OptionError,
-    UnknownMetricError,
-    checked_options,
-    described_type,
-    parse_spec,
-)
+from editmetrics.options import OptionError, checked_options, described_type
+from editmetrics.registry import BUILTIN, MissingPackageError, UnknownMetricError, parse_spec
 from editmetrics.sample import EditMetricsError
 from tests.broken_metrics import MeanError
 

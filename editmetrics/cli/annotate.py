@@ -102,7 +102,7 @@ def _annotating(name: str) -> Any:
 
 
 def _learns_explanations(cls: type) -> bool:
-    from ..metric import LearnedMetric
+    from ..learned_metric import LearnedMetric
 
     return issubclass(cls, LearnedMetric) and cls.learns_explanations
 

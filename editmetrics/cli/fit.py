@@ -15,7 +15,8 @@ import click
 from ..wording import expected_one_of
 
 if TYPE_CHECKING:
-    from ..metric import LearnedMetric, Option
+    from ..learned_metric import LearnedMetric
+    from ..options import Option
 
 BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "resume", "progress")
 """What has an option of its own, or an argument; anything else that `fit` takes is given by `--set`."""
@@ -151,7 +152,7 @@ def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
 
 def _made(spec: str, backbone: str | None, device: str | None) -> LearnedMetric:
     """The metric of `spec` on `device`, if it is one that learns."""
-    from ..metric import LearnedMetric
+    from ..learned_metric import LearnedMetric
     from ..registry import create_metric, list_metrics, metric_class, parse_spec
 
     cls = metric_class(parse_spec(spec)[0])
@@ -190,7 +191,7 @@ def _targets(metric: LearnedMetric, texts: tuple[str, ...]) -> dict[str, str]:
 
 def _checked(metric: LearnedMetric, given: dict[str, str]) -> dict[str, Any]:
     """What `fit` takes beside the options of this command, as the types that it declares."""
-    from ..registry import OptionError, checked_value
+    from ..options import OptionError, checked_value
 
     known = _fit_options(type(metric))
     for name in given.keys() - known.keys():
@@ -203,8 +204,8 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
 
     The settings are the dataclasses that `cls.training_settings()` gives; where there is none, the `Recipe`.
     """
-    from ..metric import Option
     from ..mllm.recipe import Recipe
+    from ..options import Option
 
     parameters = inspect.signature(cls.fit).parameters.values()
     own = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in BY_NAME}

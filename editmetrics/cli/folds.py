@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..metric import LearnedMetric
+    from ..learned_metric import LearnedMetric
     from ..mllm.folds import Fold
     from ..scoring.results import Results
 

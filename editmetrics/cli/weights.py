@@ -118,7 +118,7 @@ def convert(metric: str, folder: Path, output: Path, part: str, processor: str |
     editmetrics weights convert lmm4lmm LMM4LMM-Perception/ -o perception --part perception
     editmetrics score images/ --prompts prompts.csv -m lmm4lmm:weights=perception
     """
-    from ..metric import LearnedMetric
+    from ..learned_metric import LearnedMetric
     from ..registry import metric_class
 
     cls = metric_class(metric)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from ..metric import Metric
-from ..registry import checked_options
+from ..options import checked_options
 from ..sample import FIELDS, Dimension
 from .subject import NotApplicable, Subject
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..metric import Metric
 from ..mllm.model_folders import folder_digest
-from ..registry import UnknownMetricError, checked_options, create_metric, metric_class, parse_spec
+from ..options import checked_options
+from ..registry import UnknownMetricError, create_metric, metric_class, parse_spec
 from ..sample import EditMetricsError
 from ..scoring.plan import Column
 from .declarations import importable, in_another_process

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from ..metric import Metric
-from ..registry import checked_options, create_metric
+from ..options import checked_options
+from ..registry import create_metric
 from ..sample import Dimension, EditMetricsError, Sample, Score
 from . import toys
 

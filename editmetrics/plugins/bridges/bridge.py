@@ -15,7 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...machine import machine_fault
-from ...metric import Metric, Option, pick_device
+from ...metric import Metric, pick_device
+from ...options import Option
 from ...sample import Dimension, Sample, SampleError, Score, UnavailableError
 from .surroundings import network_forbidden, quiet_and_allowed
 

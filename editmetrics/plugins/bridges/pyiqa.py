@@ -15,7 +15,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ...metric import Metric, Option
+from ...metric import Metric
+from ...options import Option
 from ...sample import Dimension, EditMetricsError
 from .bridge import PAIR, SINGLE, WITH_TEXT, Bridge, BridgedMetric, Loaded, Offer
 

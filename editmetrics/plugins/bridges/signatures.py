@@ -8,7 +8,8 @@ import typing
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
-from ...metric import Metric, Option
+from ...metric import Metric
+from ...options import Option
 
 PLAIN = (bool, int, float, str)
 """Types of options that can be written on a command line."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, ca
 
 from annotated_types import Ge
 
-from ...metric import LearnedMetric, pick_device
+from ...learned_metric import LearnedMetric
+from ...metric import pick_device
 from ...mllm.metric import BackboneMetric
 from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from ...metric import LearnedMetric, pick_device
+from ...learned_metric import LearnedMetric
+from ...metric import pick_device
 from ...mllm.metric import BackboneMetric
 from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score

@@ -1,0 +1,87 @@
+"""The contract of metrics that are trained: `LearnedMetric`."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from .metric import Metric
+from .sample import Sample, Score
+
+M = TypeVar("M", bound="LearnedMetric")
+
+
+class LearnedMetric(Metric):
+    """A metric that is trained on human ratings.
+
+    `fit` trains it and returns it. Its `output_dir` is a checkpoint that `create_metric(name, weights=DIR)` reads.
+
+    Optional, for the command line:
+
+    - `ablations`: the settings of `fit` for each row of an ablation study of the method (`fit --ablations`), by name.
+    - `convertible_parts`: the parts of published weights that `convert` turns into checkpoints (`weights convert`).
+    - `learns_explanations`: whether it is trained on explanations, so that it has `annotator` and `explanation_judge`
+      (`annotate`, `explanations`).
+    """
+
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    convertible_parts: ClassVar[tuple[str, ...]] = ()
+    learns_explanations: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(
+        self: M,
+        train: Any,
+        val: Any = None,
+        *,
+        targets: Mapping[str, str],
+        label_scale: tuple[float, float] = (0.0, 100.0),
+        group: str | None = "source",
+        output_dir: str | os.PathLike[str],
+        resume: bool = True,
+        progress: Any = None,
+        **settings: Any,
+    ) -> M:
+        """Train on samples with ratings, write a checkpoint folder, return the trained metric.
+
+        - `train`, `val`: a manifest, or samples with the ratings in their `meta`. Without `val`, a part is set aside.
+        - `targets`: from a dimension to the column that rates it. `label_scale`: the ends of the ratings' scale.
+        - `group`: what training and validation may not share: a column, or a field of `Sample`.
+        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there of the same training.
+        - `progress`: called with step, steps, loss, its parts, and the last validation, or None.
+        - `settings`: what this metric's training takes beside: a recipe's learning rate, epochs, seed, ...
+        """
+
+    @classmethod
+    def training_settings(cls) -> tuple[type, ...]:
+        """The dataclasses whose fields are the `settings` of `fit`; empty for those of `editmetrics.mllm` `Recipe`."""
+        return ()
+
+    @classmethod
+    def extra_measures(
+        cls, samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Agreement with people beyond the dimensions, for each fold of a cross-validation; none by default.
+
+        `settings` are those of `fit`. A row has `dimension`, `measure`, `value`, `n`, `excluded` and `note`.
+        """
+        return []
+
+    @classmethod
+    def annotator(cls, judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Any:
+        """Chat models that write and check the explanations that this metric is trained on."""
+        raise NotImplementedError(f"{cls.name} is not trained on explanations")
+
+    @classmethod
+    def explanation_judge(cls, judge: Any) -> Any:
+        """A chat model that compares explanations with reference answers by this metric's criteria."""
+        raise NotImplementedError(f"{cls.name} is not trained on explanations")
+
+    @classmethod
+    def convert(
+        cls, folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
+    ) -> None:
+        """Convert one of `convertible_parts`, as its authors published it in `folder`, to a checkpoint in `output`."""
+        raise NotImplementedError(f"{cls.name} has no weights to convert")
