@@ -28,8 +28,9 @@ from .opening import (
     load,
     load_opened,
     open_image,
+    profile_of,
 )
-from .profiles import Profile, conversion, converted, converted_floats, profile_of
+from .profiles import Profile, conversion, converted, converted_floats
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
@@ -138,7 +139,7 @@ def _pixels(image: Image.Image, name: str, opaque: bool, profile: Profile, *, up
     if upright:
         image = _turned_upright(image)
     if profile == "convert":
-        image = converted(image)
+        image = converted(image, profile_of(image))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")

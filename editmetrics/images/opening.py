@@ -255,3 +255,9 @@ def _scale_transparent_grey(image: ImageFile.ImageFile) -> None:
 
 def words(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
+
+
+def profile_of(image: Image.Image) -> bytes | None:
+    """The ICC profile of an image that Pillow opened, or None."""
+    profile = image.info.get("icc_profile")
+    return bytes(profile) if profile else None

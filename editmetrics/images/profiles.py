@@ -41,20 +41,13 @@ def conversion() -> str:
     return f"colour profiles converted to sRGB (lcms {lcms}, relative colorimetric, black point compensated)"
 
 
-def profile_of(image: Image.Image) -> bytes | None:
-    """The ICC profile of an image that Pillow opened, or None."""
-    profile = image.info.get("icc_profile")
-    return bytes(profile) if profile else None
-
-
-def converted(image: Image.Image) -> Image.Image:
-    """An 8-bit image with its colours in sRGB, as "RGB" or "RGBA"; one without a profile is returned as it is.
+def converted(image: Image.Image, data: bytes | None) -> Image.Image:
+    """An 8-bit image with its colours in sRGB by the profile `data`, as "RGB" or "RGBA"; as it is without a profile.
 
     The intent is relative colorimetric with black point compensation: colours that sRGB has stay what they are, white
     becomes white and black black. A profile of RGB also serves greyscale and palettes, which are RGB too.
     Raises `ProfileError` for a profile that is damaged or of another kind of colours.
     """
-    data = profile_of(image)
     if data is None:
         return image
     profile = _opened(data)

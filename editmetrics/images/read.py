@@ -16,8 +16,8 @@ import numpy as np
 from ..sample import UnavailableError
 from .decoding import decode, on_white, pil_pixels, profile_in
 from .kinds import FORMATS_IN_WORDS, open_without_waiting
-from .opening import ImageError, as_image_errors
-from .profiles import Profile, profile_of
+from .opening import ImageError, as_image_errors, profile_of
+from .profiles import Profile
 
 if TYPE_CHECKING:
     import torch
