@@ -244,10 +244,8 @@ def _colours(data: bytes | None, space: str) -> np.ndarray | None:
     levels = np.arange(0, 256, 15 if mode == "L" else 51, dtype=np.uint8)
     grid = np.array(list(itertools.product(levels, repeat={"L": 1, "RGB": 3, "CMYK": 4}[mode])), np.uint8)[None]
     image = Image.fromarray(grid[..., 0] if mode == "L" else grid, mode)
-    if data is not None:
-        image.info["icc_profile"] = data
     try:
-        result: Any = np.asarray(converted(image).convert("RGB"))
+        result: Any = np.asarray(converted(image, data).convert("RGB"))
     except ProfileError:
         return None
     return result.astype(np.int16)
