@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from editmetrics import Sample, create_metric
-from editmetrics.cli import COMMANDS
+from editmetrics.commands import CORE, METHODS
 from editmetrics.describe import metric as described
 from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
@@ -179,12 +179,12 @@ def command_line() -> str:
 
     from editmetrics.cli import cli
 
-    root = click.Context(cli, info_name="editmetrics")
+    root = click.Context(cli, info_name="editmetrics", show_default=True)
     lines = [
         "# In a terminal\n",
         "What each command prints with `--help`; `editmetrics COMMAND --help` shows it in a terminal.\n",
     ]
-    for name in COMMANDS:
+    for name in [*CORE, *METHODS]:
         command = cli.get_command(root, name)
         if command is None:
             raise RuntimeError(f"the command {name} is in the table and cannot be found")

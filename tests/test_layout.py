@@ -18,10 +18,11 @@ FLOORS = {
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "bases": 7, "plugins": 8,
     "allowed": 9, "registry": 9,
-    "describe": 10, "suites": 10,
+    "describe": 10, "suites": 10, "commands": 10, "scaffold": 10,
     "scoring": 11, "evaluation": 11,
     "runs": 12, "serving": 12, "tables": 13, "report": 14, "benchmarks": 15, "testing": 16,
-    "cli": 17, "__main__": 18,
+    "command_line": 17, "diagnosis": 17, "studies": 17, "plugin command": 17,
+    "cli": 18, "__main__": 19,
 }  # fmt: skip
 """Each part of the house stands on a floor, and imports from its own floor or those below."""
 
@@ -55,9 +56,11 @@ HEAVY = {
 
 
 def part(path):
-    if "conformance" in path.relative_to(PACKAGE).parts[:-1]:  # what plugins tell the kit
+    """Return the part of the house that a file belongs to; the commands of single methods are one of their own."""
+    parts = path.relative_to(PACKAGE).parts
+    if "conformance" in parts[:-1]:  # what plugins tell the kit
         return "testing"
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "plugin command" if parts[0] == "plugins" and path.name == "command.py" else parts[0].removesuffix(".py")
 
 
 def imports(path, top_only=False):
@@ -130,6 +133,7 @@ def test_the_engine_knows_no_metric():
         *(PACKAGE / "tables").glob("*.py"),
         *(PACKAGE / "report").glob("*.py"),
         *(PACKAGE / "cli").glob("*.py"),
+        *(PACKAGE / "command_line").glob("*.py"),
     ]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         documentation = {ast.get_docstring(node, clean=False) for node in ast.walk(tree)

@@ -1,213 +1,218 @@
-"""`editmetrics benchmark`: the papers' data sets, from a local copy: checked, described, and a metric judged on one."""
+"""`editmetrics benchmark`: the papers' data sets, from a local copy: checked, described, and used to judge a metric."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..sample import STATUSES
-from ..wording import first_few
+from ..command_line import (
+    device_option,
+    file_option,
+    lower_option,
+    metrics_option,
+    overwrite_option,
+    pairs_option,
+    quiet_option,
+    retry_option,
+    score_rating,
+    score_with_progress,
+    workers_option,
+)
+from ..wording import first_few, plural
 
 if TYPE_CHECKING:
     from ..benchmarks.load import Copy, Part
     from ..scoring import Results
 
 
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """The options of `editmetrics benchmark`."""
+
+    metrics: tuple[str, ...]
+    output: Path | None
+    scores: Path | None
+    figures: Path | None
+    split: str | None
+    limit: int | None
+    partial: bool
+    pairs: tuple[str, ...]
+    lower_is_better: tuple[str, ...]
+    manifest: Path | None
+    problems: Path | None
+    device: str | None
+    workers: int | None
+    overwrite: bool
+    retry: tuple[str, ...]
+    quiet: bool
+
+    @property
+    def judging(self) -> bool:
+        return bool(self.metrics or self.scores)
+
+    def check(self) -> None:
+        """Raise `UsageError` for options that do not go together."""
+        about_figures = {"-o": self.output, "--figures": self.figures, "--pair": self.pairs}
+        if self.manifest is None:
+            about_figures |= {"--split": self.split, "--limit": self.limit, "--partial": self.partial}
+        for flag, value in about_figures.items():
+            if value and not self.judging:
+                raise click.UsageError(f"{flag} requires scores: name a metric with -m, or a file with --scores")
+        if self.metrics and self.scores:
+            raise click.UsageError("-m and --scores exclude each other; give one of them")
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-m", "--metric", "metrics", multiple=True, metavar="NAME[:opt=value,...]", help="Judge this metric; repeatable."
-)
-@click.option(
+@metrics_option("Metric to evaluate. Repeatable.")
+@file_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the scores here (.csv, .jsonl or .parquet) and a record beside it; the same command resumes.",
+    text="Write the scores to this file (.csv, .jsonl or .parquet) and a record beside it. The same command resumes.",
+)
+@file_option("--scores", text="Evaluate the scores in this file, one row per sample id; images are not needed.")
+@file_option("--figures", text="Write all figures to this file (.csv, .jsonl or .parquet), with published ones marked.")
+@click.option(
+    "--split", metavar="NAME", show_default="what the paper evaluates", help="Use this split or fold only, or 'all'."
 )
 @click.option(
-    "--scores",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Evaluate the scores of this file instead, a row for each sample with its id; images are not needed.",
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Use only N samples, drawn by a hash; marked as partial."
 )
-@click.option(
-    "--figures",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write every figure here (.csv, .jsonl or .parquet), the published ones marked.",
+@click.option("--partial", is_flag=True, help="Use the valid samples of an incomplete copy; marked as partial.")
+@pairs_option
+@lower_option
+@file_option(
+    "--manifest", text="Write the samples and their ratings to this file inside PATH, as input for 'editmetrics fit'."
 )
-@click.option("--split", metavar="NAME", help="This split (or fold) alone, or all. Default: what the paper evaluates.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="N samples only, drawn by a hash; marked as a part."
-)
-@click.option("--partial", is_flag=True, help="Go on with what is usable of an incomplete copy; marked as a part.")
-@click.option("--pair", "pairs", multiple=True, metavar="SCORE=RATING", help="Which score column meets which rating.")
-@click.option("--lower-is-better", multiple=True, metavar="SCORE", help="Of a score this program does not know.")
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the samples with their ratings here, inside PATH: what 'editmetrics fit' trains on.",
-)
-@click.option(
-    "--problems",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write everything that is wrong here (.csv, ...).",
-)
-@click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
-@click.option("--workers", type=click.IntRange(min=1), help="Decoding threads. Default: one for each processor.")
-@click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with OUTPUT's record.")
-@click.option(
-    "--retry",
-    multiple=True,
-    type=click.Choice([status for status in STATUSES if status != "ok"]),
-    help="Score again what has this status in the record; as often as wanted.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def benchmark(name: str | None, path: Path | None, metrics: tuple[str, ...], **options: Any) -> None:
-    """The papers' data sets: check a local copy, and judge metrics on it by the paper's protocol.
+@file_option("--problems", text="Write all problems of the copy to this file (.csv, .jsonl or .parquet).")
+@device_option
+@workers_option
+@overwrite_option("Start over instead of resuming from the record of OUTPUT.")
+@retry_option
+@quiet_option
+def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
+    """Check a local copy of a paper's data set, and evaluate metrics on it by the paper's protocol.
 
     \b
-    editmetrics benchmark                                    the data sets
+    editmetrics benchmark                                    list the data sets
     editmetrics benchmark evalmi-50k                         how to get one, and its terms
-    editmetrics benchmark evalmi-50k PATH                    is this copy complete and sound?
+    editmetrics benchmark evalmi-50k PATH                    check a copy
     editmetrics benchmark evalmi-50k PATH -m lmm4lmm -o s.csv
     editmetrics benchmark evalmi-50k PATH --scores s.csv
 
-    Nothing is downloaded. Everything that is wrong with a copy is said at once, before anything is scored. Published
-    numbers stand beside ours and are marked as published.
+    Nothing is downloaded. All problems of a copy are reported before anything is scored. Published numbers are shown
+    beside yours and marked as published.
 
     \b
-    Exit codes: 0 all is well; 3 the copy is incomplete, or some sample or figure has no value; 2 called wrongly, or
-    the copy cannot be used; 1 stopped.
+    Exit codes: 0 success; 1 interrupted; 2 usage error, or the copy cannot be used; 3 the copy is incomplete, or a
+    sample or figure has no value.
     """
     from ..benchmarks.catalogue import BENCHMARKS
-    from ..benchmarks.catalogue import benchmark as called
+    from ..benchmarks.catalogue import benchmark as find_benchmark
     from ..benchmarks.show import benchmark_blocks, benchmarks_blocks
     from ..tables.terminal import show
 
-    judging = bool(metrics or options["scores"])
-    for option in ("output", "figures", "pairs") + (() if options["manifest"] else ("split", "limit", "partial")):
-        if options[option] and not judging:
-            flag = {"output": "-o", "pairs": "--pair"}.get(option, f"--{option}")
-            raise click.UsageError(f"{flag} is about figures: name a metric with -m, or bring --scores")
-    if metrics and options["scores"]:
-        raise click.UsageError("-m scores the samples and --scores brings scores; give one of them")
+    options = BenchmarkOptions(**values)
+    options.check()
     if name is None:
         show(benchmarks_blocks(BENCHMARKS.values()))
     elif path is None:
-        if judging:
-            raise click.UsageError(f"give the folder of the data set, too: editmetrics benchmark {name} PATH ...")
-        show(benchmark_blocks(called(name)))
+        if options.judging:
+            raise click.UsageError(f"missing the folder of the data set: editmetrics benchmark {name} PATH ...")
+        show(benchmark_blocks(find_benchmark(name)))
     else:
-        sys.exit(_with_copy(name, path, metrics, options))
+        sys.exit(_with_copy(name, path, options))
 
 
-def _with_copy(name: str, path: Path, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
+def _with_copy(name: str, path: Path, options: BenchmarkOptions) -> int:
+    """Check the copy at `path`, write what is asked for, and evaluate; returns the exit code."""
     from ..benchmarks.load import load
     from ..benchmarks.show import copy_blocks
     from ..files.rows import require_writable, write_rows
     from ..tables.terminal import show
 
-    for option in ("figures", "manifest", "problems"):
-        if options[option] is not None:
-            require_writable(options[option])
-    copy = load(name, path, images=options["scores"] is None)
-    if options["problems"] is not None:
-        write_rows([{"kind": p.kind, "place": p.place, "problem": p.said, "row": p.row} for p in copy.problems],
-                   options["problems"])  # fmt: skip
-        click.echo(f"wrote {options['problems']}: {len(copy.problems)} problems", err=True)
-    if options["manifest"] is not None:
-        _write_manifest(copy, options)
-    if not metrics and options["scores"] is None:
+    for file in (options.figures, options.manifest, options.problems):
+        if file is not None:
+            require_writable(file)
+    copy = load(name, path, images=options.scores is None)
+    if options.problems is not None:
+        rows = [{"kind": p.kind, "place": p.place, "problem": p.said, "row": p.row} for p in copy.problems]
+        write_rows(rows, options.problems)
+        click.echo(f"wrote {options.problems}: {plural(len(rows), 'problem')}", err=True)
+    if options.manifest is not None:
+        _write_manifest(copy, options.manifest, options)
+    if not options.judging:
         show(copy_blocks(copy))
         return 0 if copy.complete else 3
-    part = copy.chosen(options["split"], options["limit"], options["partial"])
-    _say_what(part)
-    return _judge(part, metrics, options)
+    part = copy.chosen(options.split, options.limit, options.partial)
+    whole = "all that the paper evaluates" if part.benchmark.size else "all of this copy"
+    scope = whole if part.said is None else f"a part: {part.said}"
+    click.echo(f"{part.benchmark.title}: {plural(len(part.samples), 'sample')}, {scope}", err=True)
+    return _evaluate(part, options)
 
 
-def _judge(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> int:
+def _evaluate(part: Part, options: BenchmarkOptions) -> int:
     from ..benchmarks.evaluation import evaluate, read_scores
     from ..benchmarks.show import evaluation_blocks
     from ..files.rows import write_rows
     from ..tables.terminal import show
-    from .evaluate import pair
 
     all_scored = True
-    if metrics:
-        results = _scored(part, metrics, options)
-        if results is None:
-            return 1
+    if options.metrics:
+        results = _scored(part, options)
         all_scored = results.all_scored
         scores: Any = results.table()
     else:
-        scores = read_scores(options["scores"])
-    found = evaluate(
+        scores = read_scores(options.scores)
+    evaluation = evaluate(
         part,
         scores,
-        pairs=[pair(text) for text in options["pairs"]],
-        lower_is_better=options["lower_is_better"],
+        pairs=[score_rating(text) for text in options.pairs],
+        lower_is_better=options.lower_is_better,
     )
-    show(evaluation_blocks(found))
-    if options["output"] is not None:
-        click.echo(f"wrote {options['output']}")
-    if options["figures"] is not None:
-        write_rows(found.rows(), options["figures"])
-        click.echo(f"wrote {options['figures']}")
-    return 0 if all_scored and all(line.value is not None for line in found.agreement.lines) else 3
+    show(evaluation_blocks(evaluation))
+    if options.output is not None:
+        click.echo(f"wrote {options.output}")
+    if options.figures is not None:
+        write_rows(evaluation.rows(), options.figures)
+        click.echo(f"wrote {options.figures}")
+    return 0 if all_scored and all(line.value is not None for line in evaluation.agreement.lines) else 3
 
 
-def _scored(part: Part, metrics: tuple[str, ...], options: dict[str, Any]) -> Results | None:
-    """Score through the ordinary engine; None when it was stopped."""
-    from .. import scoring
+def _scored(part: Part, options: BenchmarkOptions) -> Results:
     from ..registry import create_metric
-    from .memory import keep_freed_memory
-    from .progress import Progress
 
-    made = [create_metric(spec, device=options["device"]) for spec in metrics]
-    samples = part.unrated()
-    keep_freed_memory()
-    try:
-        with Progress(len(samples), quiet=options["quiet"]) as progress:
-            results = scoring.score(
-                samples,
-                made,
-                output=options["output"],
-                workers=options["workers"],
-                overwrite=options["overwrite"],
-                retry=options["retry"],
-                on_row=progress.row,
-                about={"command": sys.argv, "benchmark": part.benchmark.name, "part": part.said},
-            )
-    except scoring.Interrupted as stopped:
-        click.echo(f"\n{stopped}", err=True)
-        return None
+    results = score_with_progress(
+        part.unrated(),
+        [create_metric(spec, device=options.device) for spec in options.metrics],
+        quiet=options.quiet,
+        output=options.output,
+        workers=options.workers,
+        overwrite=options.overwrite,
+        retry=options.retry,
+        about={"command": sys.argv, "benchmark": part.benchmark.name, "part": part.said},
+    )
     for (label, status, reason), ids in results.problems().items():
         click.echo(f"{len(ids)} {status} ({label}): {reason} ({first_few(ids)})", err=True)
     if results.reused:
-        click.echo(f"{results.reused} scores were taken over from the record of an earlier run.", err=True)
+        click.echo(f"{plural(results.reused, 'score')} reused from the record of an earlier run", err=True)
     return results
 
 
-def _say_what(part: Part) -> None:
-    whole = "all that the paper evaluates" if part.benchmark.size else "all of this copy"
-    what = whole if part.said is None else f"a part: {part.said}"
-    click.echo(f"{part.benchmark.title}: {len(part.samples):,} samples, {what}", err=True)
-
-
-def _write_manifest(copy: Copy, options: dict[str, Any]) -> None:
-    """A row for each sample that is asked for, paths relative to the manifest, which must lie in the copy."""
+def _write_manifest(copy: Copy, path: Path, options: BenchmarkOptions) -> None:
+    """Write a row for each chosen sample, with paths relative to the manifest, which must be inside the copy."""
     from ..files.rows import write_rows
 
-    path: Path = options["manifest"]
     folder = copy.folder.resolve()
     if folder != path.resolve().parent:
         raise click.UsageError(
-            f"--manifest {path}: its paths are relative to it and stay inside its folder, so it must lie in "
-            f"{copy.folder}"
+            f"--manifest {path}: its image paths are relative to its folder; write it to {copy.folder}"
         )
-    part = copy.chosen(options["split"], options["limit"], options["partial"])
+    part = copy.chosen(options.split, options.limit, options.partial)
     write_rows(part.rows(folder), path)
-    click.echo(f"wrote {path}: {len(part.samples):,} samples", err=True)
+    click.echo(f"wrote {path}: {plural(len(part.samples), 'sample')}", err=True)

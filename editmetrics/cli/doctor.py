@@ -11,51 +11,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..command_line import json_option
+from ..wording import plural
 from .streams import echo_styled
 
 if TYPE_CHECKING:
-    from .diagnosis import Diagnosis
+    from ..diagnosis import Diagnosis
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 def doctor(as_json: bool) -> None:
-    """Show versions, devices, extras, plugins, caches, variables and disk space, and what is wrong with them.
+    """Show versions, devices, extras, plugins, caches, variables and disk space, and diagnose problems.
 
-    Exit code 0 when all is well, 3 when something is broken. An extra or library that is not installed is not.
+    Exit codes: 0 no problems; 3 something is broken. A missing extra or library is not a problem.
     """
-    from .diagnosis import diagnose
+    from ..diagnosis import diagnose
 
-    found = diagnose()
+    diagnosis = diagnose()
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(dataclasses.asdict(diagnosis), indent=2, ensure_ascii=False))
     else:
-        show(found)
-    sys.exit(3 if found.problems else 0)
+        show(diagnosis)
+    sys.exit(3 if diagnosis.problems else 0)
 
 
-def show(found: Diagnosis) -> None:
-    """Print the diagnosis. Plain text: the library that draws tables may be what is broken."""
-    _section("versions", ((name, version or "not installed") for name, version in found.versions.items()))
-    _section("devices", _devices(found.devices))
-    _section("extras", ((e["extra"], _extra(e)) for e in found.extras))
-    plugins = [(p["name"], f"{p['package']}: {'BROKEN, see below' if p['broken'] else 'ok'}") for p in found.plugins]
-    plugins += [(name, f"taken by {package}, as you allowed") for name, package in found.allowed.items()]
-    _section("plugins", plugins or [("none", "'editmetrics plugin new NAME' begins one")])
-    _section("bridges", ((b["library"], _bridge(b)) for b in found.bridges))
-    _section("weights", _weights(found.weights))
-    _section("caches", ((c["cache"], f"{_amount(c)}  {c['path']}") for c in found.caches))
-    _section("variables", found.environment.items() or [("none", "")])
-    if found.disk:
-        _section(
-            "disk", [("free", f"{_size(found.disk['free'])} of {_size(found.disk['total'])}  {found.disk['path']}")]
-        )
-    if not found.problems:
-        echo_styled(("all is well", {"fg": "green"}))
+def show(diagnosis: Diagnosis) -> None:
+    """Print the diagnosis as plain text, since the library that draws tables may be broken."""
+    _section("versions", ((name, version or "not installed") for name, version in diagnosis.versions.items()))
+    _section("devices", _devices(diagnosis.devices))
+    _section("extras", ((e["extra"], _extra(e)) for e in diagnosis.extras))
+    plugins = [(plugin["name"], _state(plugin)) for plugin in diagnosis.plugins]
+    plugins += [(name, f"replaced by {package}, with your permission") for name, package in diagnosis.allowed.items()]
+    plugins += [(f"command {command['name']}", _state(command)) for command in diagnosis.commands]
+    _section("plugins", plugins or [("none", "create one with 'editmetrics plugin new NAME'")])
+    _section("bridges", ((b["library"], _bridge(b)) for b in diagnosis.bridges))
+    _section("weights", _weights(diagnosis.weights))
+    _section("caches", ((c["cache"], f"{_amount(c)}  {c['path']}") for c in diagnosis.caches))
+    _section("variables", diagnosis.environment.items() or [("none", "")])
+    if diagnosis.disk:
+        free, total = _size(diagnosis.disk["free"]), _size(diagnosis.disk["total"])
+        _section("disk", [("free", f"{free} of {total}  {diagnosis.disk['path']}")])
+    if not diagnosis.problems:
+        echo_styled(("no problems found", {"fg": "green"}))
         return
-    count = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
-    echo_styled((count, {"fg": "red", "bold": True}))
-    for problem in found.problems:
+    echo_styled((plural(len(diagnosis.problems), "problem"), {"fg": "red", "bold": True}))
+    for problem in diagnosis.problems:
         click.echo(textwrap.fill(problem, 96, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False))
 
 
@@ -65,8 +66,8 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> None:
         return
     echo_styled((title, {"bold": True}))
     width = max(len(name) for name, _ in rows)
-    for name, said in rows:
-        click.echo(f"  {name.ljust(width)}  {said}".rstrip())
+    for name, text in rows:
+        click.echo(f"  {name.ljust(width)}  {text}".rstrip())
     click.echo()
 
 
@@ -75,7 +76,11 @@ def _devices(devices: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     gpus = [(f"cuda:{number}", f"{gpu['name']}, {gpu['gigabytes']} GB") for number, gpu in enumerate(devices["gpus"])]
     mps = [("mps", "Apple GPU")] if devices["mps"] else []
-    return [("cpu", f"{devices['processors']} processors, torch uses {devices['threads']}"), *gpus, *mps]
+    return [("cpu", f"{plural(devices['processors'], 'processor')}, torch uses {devices['threads']}"), *gpus, *mps]
+
+
+def _state(plugin: Mapping[str, Any]) -> str:
+    return f"{plugin['package']}: {'BROKEN, see below' if plugin['broken'] else 'ok'}"
 
 
 def _extra(extra: Mapping[str, Any]) -> str:
@@ -95,12 +100,12 @@ def _weights(weights: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _amount(cache: Mapping[str, Any]) -> str:
     if "answers" in cache:
-        return f"{cache['answers']} answers"
+        return plural(cache["answers"], "answer")
     return f"{'' if cache['complete'] else 'over '}{_size(cache['bytes'])}"
 
 
 def _size(count: float) -> str:
-    """Bytes for people.
+    """Format a number of bytes.
 
     >>> _size(0), _size(1536), _size(5 * 2**30)
     ('0 B', '1.5 kB', '5.0 GB')

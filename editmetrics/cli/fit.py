@@ -6,20 +6,66 @@ import dataclasses
 import inspect
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import click
 
+from ..command_line import (
+    TrainingProgress,
+    device_option,
+    folder_option,
+    name_value_pairs,
+    overwrite_option,
+    quiet_option,
+    score_with_progress,
+)
 from ..wording import expected_one_of
 
 if TYPE_CHECKING:
     from ..learned_metric import LearnedMetric
+    from ..mllm.folds import Fold
     from ..options import Option
+    from ..studies import Training
 
 BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "resume", "progress")
-"""What has an option of its own, or an argument; anything else that `fit` takes is given by `--set`."""
+"""Parameters of `fit` that have an option or an argument of their own; all others are set by `--set`."""
+
+ABLATION_MEASURES = ("srcc", "plcc", "balanced_accuracy", "f1")
+FOLD_MEASURES = ("srcc", "plcc", "krcc", "auc", "balanced_accuracy", "accuracy")
+"""Measures in the tables of the terminal; the files have all of them."""
+
+FOLD_COLUMNS = 5
+"""Largest number of folds that have a column each in the table."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FitOptions:
+    """The options of `editmetrics fit`."""
+
+    val: Path | None
+    output: Path
+    targets: tuple[str, ...]
+    label_scale: tuple[float, float]
+    group: str | None
+    preset: str | None
+    backbone: str | None
+    settings: tuple[str, ...]
+    ablations: bool
+    more_backbones: tuple[str, ...]
+    folds: int | None
+    device: str | None
+    overwrite: bool
+    quiet: bool
+
+    def check(self) -> None:
+        """Raise `UsageError` for options that do not go together."""
+        if self.folds and (self.ablations or self.val):
+            raise click.UsageError("--folds makes its own parts of TRAIN; remove --val and --ablations")
+        if self.more_backbones and not self.ablations:
+            raise click.UsageError("--also-backbone requires --ablations; to choose the backbone, use --backbone")
 
 
 @click.command()
@@ -28,192 +74,189 @@ BY_NAME = ("train", "val", "targets", "label_scale", "group", "output_dir", "res
 @click.option(
     "--val",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Rated samples to validate on. Default: a fifth of TRAIN, by group.",
+    show_default="a fifth of TRAIN, by group",
+    help="Rated samples to validate on.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="The checkpoint.")
+@folder_option("-o", "--output", required=True, text="Write the checkpoint to this folder.")
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="DIMENSION=COLUMN",
-    help="The column that rates a dimension; as often as wanted. Default: columns named as the dimensions.",
+    show_default="columns named as the dimensions",
+    help="Rating column of a dimension. Repeatable.",
 )
 @click.option(
     "--label-scale",
     type=float,
     nargs=2,
     default=(0.0, 100.0),
-    show_default=True,
     metavar="LOW HIGH",
-    help="The lowest and highest rating that there can be.",
+    help="Lowest and highest possible rating.",
 )
 @click.option(
     "--group",
     metavar="COLUMN",
-    help="What training and validation may not share; images are compared by content. Default: 'source' for edits, "
-    "'prompt' for generated images. 'none' allows anything.",
+    show_default="source for edits, prompt for generated images",
+    help="Column whose values training and validation must not share, or 'none'. Images are compared by content.",
 )
-@click.option("--preset", metavar="NAME", help="A recipe of the metric: 'paper' is that of its paper.")
-@click.option("--backbone", metavar="MODEL", help="Hub id or folder of the backbone, in place of the metric's own.")
+@click.option("--preset", metavar="NAME", help="Training recipe of the metric; 'paper' is that of its paper.")
+@click.option("--backbone", metavar="MODEL", show_default="the metric's", help="Hub id or folder of the backbone.")
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Anything else that its training takes: learning_rate=1e-4, steps=500, seed=1, ...; as often as wanted.",
+    help="Any other setting of the training: learning_rate=1e-4, steps=500, seed=1, ... Repeatable.",
 )
 @click.option("--ablations", is_flag=True, help="Train once for each ablation of the method, and compare them.")
 @click.option(
     "--also-backbone",
-    "others",
+    "more_backbones",
     multiple=True,
     metavar="MODEL",
-    help="With --ablations: compare the whole method on this backbone, too; as often as wanted.",
+    help="With --ablations: also train the full method on this backbone. Repeatable.",
 )
 @click.option(
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Cross-validation: K trainings, each tested on the part of TRAIN that it has not seen, and their mean.",
+    help="Cross-validate: train K times, test each time on the rest of TRAIN, and average.",
 )
-@click.option("--device", help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.")
-@click.option("--overwrite", is_flag=True, help="Start afresh instead of going on with what OUTPUT holds.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def fit(metric: str, train: Path, output: Path, **options: Any) -> None:
+@device_option
+@overwrite_option("Start over instead of resuming from OUTPUT.")
+@quiet_option
+def fit(metric: str, train: Path, **values: Any) -> None:
     """Train a learned metric on rated samples and write a checkpoint.
 
     \b
-    TRAIN is a manifest (csv, jsonl or parquet): the columns of a sample (edited, source, prompt, ...),
-    and one column for each dimension with its rating.
+    TRAIN is a manifest (csv, jsonl or parquet) with the columns of a sample (edited, source, prompt, ...)
+    and one rating column per dimension.
 
     \b
     editmetrics fit ds_ieqa train.csv --val val.csv -o runs/a --target visual_quality=mos_v
     editmetrics score sources/ edits/ -m ds_ieqa:weights=runs/a
     editmetrics fit ds_ieqa rated.csv --folds 5 -o runs/folds
 
-    The same command goes on with a run that was stopped. Several GPUs: accelerate launch -m editmetrics fit ...
+    Run the same command again to resume. Several GPUs: accelerate launch -m editmetrics fit ...
     """
     from ..mllm.processes import is_main_process
     from ..scoring import Interrupted
-    from . import ablations, folds
-    from .training_progress import TrainingProgress
+    from ..studies import Training, ablation_folder, ablation_trainings, cross_validation_folds, fold_trainings
 
+    options = FitOptions(**values)
     main = is_main_process()
-    if not main:  # each of several processes reads the same data; one of them reports
+    if not main:  # all processes read the same data; one of them reports
         logging.getLogger(__name__.partition(".")[0]).setLevel(logging.ERROR)
-    learned = _made(metric, options["backbone"], options["device"])
-    given = {"preset": options["preset"]} if options["preset"] else {}
-    given |= _pairs("--set", options["settings"])
-    settings, targets = _checked(learned, given), _targets(learned, options["targets"])
-    if options["group"] is not None:
-        settings["group"] = None if options["group"].lower() == "none" else options["group"]
-    if options["folds"] and (options["ablations"] or options["val"]):
-        raise click.UsageError("--folds makes its own parts of TRAIN: leave --val and --ablations out")
-    if options["others"] and not options["ablations"]:
-        raise click.UsageError("--also-backbone is for --ablations; the backbone of one training is --backbone")
-    left_out = ablations.ablations_of(learned) if options["ablations"] else {}
-    rows = {name: (learned, str(train), dict(more)) for name, more in left_out.items()}
-    rows |= {f"on {model}": (_made(metric, model, options["device"]), str(train), {}) for model in options["others"]}
-    parts = folds.folds_of(learned, train, options["folds"], settings) if options["folds"] else []
-    runs: dict[Path, tuple[Any, Any, dict[str, Any]]] = {output: (learned, str(train), {})}
-    if rows:
-        runs = {ablations.folder_of(output, name): row for name, row in rows.items()}
-    elif parts:
-        runs = {folds.folder_of(output, number): (learned, part.train, {}) for number, part in enumerate(parts, 1)}
-    trained = []
+    learned = _learned(metric, options.backbone, options.device)
+    settings, targets = _settings(learned, options), _targets(learned, options.targets)
+    options.check()
+    ablations: dict[str, Training] = {}
+    folds: list[Fold] = []
+    trainings = [Training(learned, str(train), options.output, {})]
+    if options.ablations:
+        if not learned.ablations:
+            raise click.UsageError(f"{learned.name} declares no ablations; remove --ablations")
+        ablations = ablation_trainings(learned, str(train), options.output)
+        for model in options.more_backbones:
+            other, folder = _learned(metric, model, options.device), ablation_folder(options.output, f"on {model}")
+            ablations[f"on {model}"] = Training(other, str(train), folder, {})
+        trainings = [*ablations.values()]
+    elif options.folds:
+        folds = cross_validation_folds(learned, train, options.folds, settings)
+        trainings = fold_trainings(learned, folds, options.output)
     try:
-        with TrainingProgress(quiet=options["quiet"] or not main) as progress:
-            for folder, (of_run, samples, more) in runs.items():
-                one = of_run.fit(
-                    samples,
-                    None if options["val"] is None else str(options["val"]),
-                    targets=targets,
-                    label_scale=options["label_scale"],
-                    output_dir=str(folder),
-                    resume=not options["overwrite"],
-                    progress=progress,
-                    **{**settings, **more},
-                )
-                trained.append(one)
-        if main and parts:
-            folds.report(
-                output, trained, parts, targets=targets, settings=settings, overwrite=options["overwrite"],
-                quiet=options["quiet"],
-            )  # fmt: skip
+        trained = _train(trainings, options, settings, targets, quiet=options.quiet or not main)
+        if main and folds:
+            _report_folds(trained, folds, options, settings, targets)
     except (KeyboardInterrupt, Interrupted):
         if main:
-            click.echo("\nstopped; the same command goes on", err=True)
+            click.echo("\ninterrupted; run the same command to resume", err=True)
         sys.exit(1)
-    if main and rows:
-        ablations.report(output, list(rows))
-    elif main and not parts:
-        _report(learned, output)
+    if main and ablations:
+        _report_ablations(ablations, options.output)
+    elif main and not folds:
+        _report(learned, options.output)
 
 
-def _made(spec: str, backbone: str | None, device: str | None) -> LearnedMetric:
-    """The metric of `spec` on `device`, if it is one that learns."""
+def _train(
+    trainings: Sequence[Training],
+    options: FitOptions,
+    settings: Mapping[str, Any],
+    targets: Mapping[str, str],
+    *,
+    quiet: bool,
+) -> list[LearnedMetric]:
+    with TrainingProgress(quiet) as progress:
+        return [
+            training.metric.fit(
+                training.train,
+                None if options.val is None else str(options.val),
+                targets=targets,
+                label_scale=options.label_scale,
+                output_dir=str(training.folder),
+                resume=not options.overwrite,
+                progress=progress,
+                **{**settings, **training.settings},
+            )
+            for training in trainings
+        ]
+
+
+def _learned(spec: str, backbone: str | None, device: str | None) -> LearnedMetric:
+    """Create the metric of `spec`, which must be a learned one."""
     from ..learned_metric import LearnedMetric
     from ..registry import create_metric, list_metrics, metric_class, parse_spec
 
     cls = metric_class(parse_spec(spec)[0])
     if not issubclass(cls, LearnedMetric):
         learned = [name for name in list_metrics() if issubclass(metric_class(name), LearnedMetric)]
-        raise click.UsageError(
-            f"{cls.name} is not learned from ratings; those that are: {', '.join(learned) or 'none'}"
-        )
-    made = create_metric(spec, device=device, **({"backbone": backbone} if backbone else {}))
-    return cast("LearnedMetric", made)
-
-
-def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """From "name=value", several times, to a mapping."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals and value):
-            raise click.UsageError(f"{option} {text!r} is not NAME=VALUE")
-        if name in pairs:
-            raise click.UsageError(f"{option} gives {name} twice")
-        pairs[name] = value
-    return pairs
+        raise click.UsageError(f"{cls.name} is not a learned metric; these are: {', '.join(learned) or 'none'}")
+    metric = create_metric(spec, device=device, **({"backbone": backbone} if backbone else {}))
+    return cast("LearnedMetric", metric)
 
 
 def _targets(metric: LearnedMetric, texts: tuple[str, ...]) -> dict[str, str]:
-    """From each dimension that is to be learned to the column that rates it."""
+    """Return the rating column of each dimension to learn."""
     names = [dimension.name for dimension in metric.dimensions]
     if len(names) == 1 and len(texts) == 1 and "=" not in texts[0]:
         return {names[0]: texts[0]}
-    targets = _pairs("--target", texts) or {name: name for name in names}
+    targets = name_value_pairs("--target", texts, "DIMENSION=COLUMN") or {name: name for name in names}
     for name in targets.keys() - set(names):
-        raise click.UsageError(f"{metric.name} has no dimension {name!r}; {expected_one_of(name, names)}")
+        raise click.UsageError(f"{metric.name}: unknown dimension {name!r}; {expected_one_of(name, names)}")
     return targets
 
 
-def _checked(metric: LearnedMetric, given: dict[str, str]) -> dict[str, Any]:
-    """What `fit` takes beside the options of this command, as the types that it declares."""
+def _settings(metric: LearnedMetric, options: FitOptions) -> dict[str, Any]:
+    """Return what `fit` takes besides the options of this command, converted to the types that it declares."""
     from ..options import OptionError, checked_value
 
+    given = {"preset": options.preset} if options.preset else {}
+    given |= name_value_pairs("--set", options.settings)
     known = _fit_options(type(metric))
     for name in given.keys() - known.keys():
-        raise OptionError(f"the training of {metric.name} has no {name!r}; {expected_one_of(name, list(known))}")
-    return {name: checked_value(type(metric), known[name], value) for name, value in given.items()}
+        raise OptionError(f"{metric.name}: unknown training setting {name!r}; {expected_one_of(name, known)}")
+    settings = {name: checked_value(type(metric), known[name], value) for name, value in given.items()}
+    if options.group is not None:
+        settings["group"] = None if options.group.lower() == "none" else options.group
+    return settings
 
 
 def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
-    """The keywords of `fit` by name: those of its signature, and where it has `**more`, the fields of its settings.
+    """Return the keywords of `fit` by name: those of its signature and, if it has `**more`, the fields of its settings.
 
-    The settings are the dataclasses that `cls.training_settings()` gives; where there is none, the `Recipe`.
+    The settings are the dataclasses that `cls.training_settings()` returns, or else the `Recipe`.
     """
     from ..mllm.recipe import Recipe
     from ..options import Option
 
     parameters = inspect.signature(cls.fit).parameters.values()
     own = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in BY_NAME}
-    hints = SimpleNamespace(
-        __annotations__={name: p.annotation for name, p in own.items() if p.annotation is not p.empty}
+    annotations = {name: p.annotation for name, p in own.items() if p.annotation is not p.empty}
+    hints = get_type_hints(
+        SimpleNamespace(__annotations__=annotations), globalns=cls.fit.__globals__, include_extras=True
     )
-    found = get_type_hints(hints, globalns=cls.fit.__globals__, include_extras=True)
-    options = {name: Option(name, found.get(name, Any), p.default, "") for name, p in own.items()}
+    options = {name: Option(name, hints.get(name, Any), p.default, "") for name, p in own.items()}
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         for settings in cls.training_settings() or (Recipe,):
             types = get_type_hints(settings, include_extras=True)
@@ -223,7 +266,7 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
 
 
 def _report(metric: LearnedMetric, output: Path) -> None:
-    """The validation of the checkpoint, and what to type next."""
+    """Show the validation of the checkpoint, and the command that scores with it."""
     from ..mllm.checkpoint import METRIC, read_checkpoint
     from ..tables.terminal import show
     from ..tables.training import validation_blocks
@@ -233,3 +276,46 @@ def _report(metric: LearnedMetric, output: Path) -> None:
     click.echo(f"\nwrote {output}")
     folders = "SOURCES EDITS" if "source" in metric.required() else "EDITS"
     click.echo(f"next: editmetrics score {folders} -m {metric.name}:weights={output}")
+
+
+def _report_ablations(trainings: Mapping[str, Training], output: Path) -> None:
+    """Show the agreement of each ablation, and write it to `ablations.csv`."""
+    from ..files.rows import write_rows
+    from ..studies import ablation_rows
+    from ..tables.model import DataTable, numbers, text
+    from ..tables.terminal import show
+
+    rows = ablation_rows(trainings)
+    write_rows(rows, output / "ablations.csv")
+    columns = [column for column in rows[0] if column.split(" ")[-1] in ABLATION_MEASURES]
+    headings = numbers(*(column.replace("_", " ") for column in columns), wrap="fold")
+    cells = [[row["ablation"], *(row[column] for column in columns)] for row in rows]
+    show([DataTable([*text("ablation", wrap="never"), *headings], cells)], output / "ablations.csv")
+
+
+def _report_folds(
+    trained: Sequence[LearnedMetric],
+    folds: Sequence[Fold],
+    options: FitOptions,
+    settings: Mapping[str, Any],
+    targets: Mapping[str, str],
+) -> None:
+    """Score the test part of each fold with the metric trained on the rest; show the agreement, write `folds.csv`.
+
+    The scores are kept in `fold_N.csv` with their record, so that an interrupted run resumes.
+    """
+    from ..files.rows import write_rows
+    from ..studies import fold_rows
+    from ..tables.terminal import show
+    from ..tables.training import fold_blocks
+
+    rows: list[dict[str, Any]] = []
+    for number, (metric, fold) in enumerate(zip(trained, folds, strict=True), 1):
+        scores = options.output / f"fold_{number}.csv"
+        results = score_with_progress(
+            fold.test, [metric], quiet=options.quiet, output=scores, overwrite=options.overwrite
+        )
+        rows += fold_rows(number, results, metric, targets, settings)
+    write_rows(rows, options.output / "folds.csv")
+    show(fold_blocks(rows, FOLD_MEASURES, FOLD_COLUMNS))
+    click.echo(f"\nwrote {options.output / 'folds.csv'}, and the scores and checkpoint of each fold beside it")

@@ -6,12 +6,13 @@ import json
 
 import click
 
+from ..command_line import json_option
 from ..sample import EditMetricsError
 
 
 @click.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 def info(name: str, as_json: bool) -> None:
     """Show one metric in full: formula, dimensions, options, paper, licence, weights."""
     from .. import describe
@@ -21,7 +22,7 @@ def info(name: str, as_json: bool) -> None:
         described = describe.metric(parse_spec(name)[0])
     except EditMetricsError:
         raise
-    except Exception as error:  # a plugin's class may do anything when it is asked
+    except Exception as error:  # a plugin's class may raise anything
         raise EditMetricsError(f"{name} cannot be described: {type(error).__name__}: {error}") from error
     if as_json:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))

@@ -7,16 +7,18 @@ from dataclasses import asdict
 
 import click
 
+from ..command_line import json_option
+
 
 @click.command("list")
 @click.argument("library", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@json_option
 def list_(library: str | None, as_json: bool) -> None:
-    """List every metric, its inputs, dimensions, direction, range and weights, and the suites of benchmarks.
+    """List all metrics with their inputs, dimensions, directions, ranges and weights, and the suites of benchmarks.
 
     \b
     editmetrics list            built-in metrics and those of plugins
-    editmetrics list piq        those of another library, by the bridge to it
+    editmetrics list piq        metrics of another library, through the bridge to it
     """
     from .. import describe
     from ..registry import BrokenPlugin, broken_plugins, list_metrics, metric_class
@@ -35,18 +37,18 @@ def list_(library: str | None, as_json: bool) -> None:
     for name in list_metrics():
         try:
             described.append(describe.metric(name))
-        except Exception as error:  # whatever a plugin's class does when it is asked costs that plugin alone
+        except Exception as error:  # an exception in a plugin's class affects that plugin alone
             package = metric_class(name).__module__.partition(".")[0]
             unusable.append(BrokenPlugin(name, package, f"it cannot be described: {type(error).__name__}: {error}"))
     broken, bridges = [*broken_plugins(), *unusable], describe.bridges()
     if as_json:
-        said = {
+        listing = {
             "metrics": described,
             "suites": [asdict(suite) for suite in SUITES.values()],
             "broken": [vars(plugin) for plugin in broken],
             "bridges": bridges,
         }
-        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
         return
     show([*metrics_blocks(described), *bridges_blocks(bridges), *suites_blocks(SUITES.values())])
     for plugin in broken:

@@ -1,37 +1,55 @@
-"""`editmetrics plugin`: begin a metric of one's own, check it, and say which may take a built-in's name."""
+"""`editmetrics plugin`: create a metric, check it, and choose which package may replace a built-in one."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 import unittest
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .plugin_package import KINDS, write_plugin
+from ..command_line import name_value_pairs
+from ..sample import EditMetricsError
+from ..scaffold import KINDS, write_plugin
+from .streams import echo_styled
 
 if TYPE_CHECKING:
+    from ..metric import Metric
     from ..testing.conformance import Case
+
+WIDTH = 96
+"""Columns of a line."""
+
+UNLOADED = "it cannot be loaded"
+"""Start of the kit's reason for skipping a check because the metric was not loaded."""
+
+COLOURS = {"pass": "green", "fail": "red", "skip": "yellow"}
 
 
 @click.group()
 def plugin() -> None:
-    """Begin a metric of your own, check it, and say which may take a built-in's name.
+    """Create a metric of your own, check it, and choose which package may replace a built-in metric.
 
     \b
-    editmetrics plugin new edge-loss                  a small package that works
-    editmetrics plugin check edge_loss                the conformance kit, and what to do
+    editmetrics plugin new edge-loss                  write a small package that works
+    editmetrics plugin check edge_loss                run the conformance kit
     editmetrics plugin allow psnr PACKAGE             let a plugin replace a built-in metric
     """
 
 
 @plugin.command("new")
 @click.argument("name")
-@click.option("--kind", type=click.Choice([*KINDS]), default="classic", show_default=True)
+@click.option("--kind", type=click.Choice([*KINDS]), default="classic", help="Kind of metric.")
 @click.option(
-    "--dir", "parent", type=click.Path(path_type=Path, file_okay=False), default=".", help="Where to put its folder."
+    "--dir",
+    "parent",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    help="Folder to create the package in.",
 )
 def new(name: str, kind: str, parent: Path) -> None:
     """Write a package with a metric NAME that installs, is found and passes its tests.
@@ -43,50 +61,63 @@ def new(name: str, kind: str, parent: Path) -> None:
     learned   a head on features, trained on ratings
     """
     folder, names = write_plugin(name, kind, parent)
-    place = {
+    yours = {
         "classic": f"the function {names['metric']}",
         "network": "network and forward",
         "judge": "QUESTION",
         "learned": "the function features",
     }
-    click.echo(f"wrote {folder}, a {kind} metric {names['metric']}; it works as it is\n")
+    click.echo(f"wrote {folder}: a {kind} metric {names['metric']} that works as it is\n")
     click.echo(f"  pip install -e '{folder}[test]'")
     click.echo(f"  editmetrics plugin check {names['metric']}")
     click.echo(f"  pytest {folder}\n")
-    click.echo(f"Yours goes into {folder / names['package'] / 'metric.py'}: {place[kind]}.")
+    click.echo(f"Now edit {yours[kind]} in {folder / names['package'] / 'metric.py'}; docs/plugins.md is the guide.")
 
 
 @plugin.command("check")
 @click.argument("spec", metavar="NAME[:opt=value,...]")
-@click.option("--device", default="cpu", show_default=True, help="Where it computes.")
+@click.option("--device", default="cpu", help="Device to compute on: cpu, cuda, cuda:1, ...")
 @click.option(
-    "--exception", "exceptions", multiple=True, metavar="CHECK=REASON", help="A check that cannot hold, and why not."
+    "--exception",
+    "exceptions",
+    multiple=True,
+    metavar="CHECK=REASON",
+    help="Check that the metric cannot pass, and the reason. Repeatable.",
 )
 def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
-    """Run every check of the conformance kit over a metric, and print what to do about each failure.
+    """Run all checks of the conformance kit on a metric, with advice on each failure.
 
-    Exit code 0 when all pass, 3 when one fails. docs/conformance.md says what each demands and why.
+    Exit codes: 0 all checks pass; 3 a check fails. docs/conformance.md explains each check.
     """
     from ..registry import BrokenPluginError, MissingPackageError, metric_class, parse_spec
     from ..testing import conformance_cases
-    from .checked_metric import show, show_broken
 
     logging.getLogger(__name__.partition(".")[0]).setLevel(logging.ERROR)  # it is loaded again and again
     name = parse_spec(spec)[0]
     try:
         cls = metric_class(name)
     except (BrokenPluginError, MissingPackageError) as error:
-        show_broken(name, error)
+        _show_broken(name, error)
         sys.exit(3)
     try:
         cases = conformance_cases([spec], exceptions={spec: _exceptions(exceptions)}, device=device)
     except ValueError as error:  # the package declares an unknown check, or one without a reason
         raise click.UsageError(str(error)) from error
-    sys.exit(3 if show(cls, spec, cases[0].trial.stand_ins, map(_outcome, cases), len(cases)) else 0)
+    sys.exit(3 if _show(cls, spec, cases[0].trial.stand_ins, map(_outcome, cases), len(cases)) else 0)
+
+
+def _exceptions(texts: tuple[str, ...]) -> dict[str, str]:
+    from ..testing import CHECKS
+
+    exceptions = name_value_pairs("--exception", texts, "CHECK=REASON")
+    for name in exceptions:
+        if name not in CHECKS:
+            raise click.UsageError(f"--exception: unknown check {name!r}; expected one of {', '.join(CHECKS)}")
+    return exceptions
 
 
 def _outcome(case: Case) -> tuple[str, str, list[str]]:
-    """The name of a check, "pass", "fail" or "skip", and what there is to say of it."""
+    """Run a check; returns its name, "pass", "fail" or "skip", and the reasons."""
     from ..testing import ConformanceError
 
     try:
@@ -98,28 +129,66 @@ def _outcome(case: Case) -> tuple[str, str, list[str]]:
     return case.check, "pass", []
 
 
-def _exceptions(texts: tuple[str, ...]) -> dict[str, str]:
-    from ..testing import CHECKS
+def _show(
+    metric: type[Metric], spec: str, stand_ins: str, outcomes: Iterable[tuple[str, str, list[str]]], count: int
+) -> int:
+    """Print each outcome as it comes, with advice for failures; returns the number of failures."""
+    from ..testing.advice import ADVICE
 
-    found = {}
-    for text in texts:
-        name, equals, reason = (part.strip() for part in text.partition("="))
-        if not (equals and reason):
-            raise click.UsageError(f"--exception {text!r} is not CHECK=REASON")
-        if name not in CHECKS:
-            raise click.UsageError(f"--exception: there is no check {name!r}; there are {', '.join(CHECKS)}")
-        found[name] = reason
-    return found
+    click.echo(f"{spec} of {metric.__module__}, {count} checks{'; ' * bool(stand_ins)}{stand_ins}\n")
+    failed = skipped = 0
+    unloaded = False
+    for check_name, outcome, reasons in outcomes:
+        failed, skipped = failed + (outcome == "fail"), skipped + (outcome == "skip")
+        unloaded = unloaded or any(line.startswith(UNLOADED) for line in reasons)
+        lines = reasons or [""]
+        head = outcome.ljust(4), {"fg": COLOURS[outcome]}
+        echo_styled(head, f"  {check_name.ljust(18)}{_hanging(lines[0], ' ' * 24)}".rstrip())
+        for line in lines[1:]:
+            click.echo(" " * 24 + _hanging(line, " " * 24))
+        if outcome == "fail":
+            echo_styled(" " * 24, (_hanging(f"-> {ADVICE[check_name]}", " " * 27), {"bold": True}))
+    passed = count - failed - skipped
+    click.echo(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    if unloaded:
+        click.echo(
+            f"The metric could not be loaded: give its weights, as in {spec.partition(':')[0]}:weights=..., or let its "
+            "package provide a stand-in\n(docs/conformance.md, 'A metric with weights')."
+        )
+    if failed:
+        click.echo("docs/conformance.md explains each check.")
+    return failed
+
+
+def _show_broken(name: str, error: EditMetricsError) -> None:
+    """Print why a metric cannot be imported, and how to correct it."""
+    echo_styled(("fail", {"fg": "red"}), f"  {'registration'.ljust(18)}{_hanging(str(error), ' ' * 24)}")
+    advice = (
+        "Correct this, and install the package again. Its entry point is NAME = 'module:Class' under "
+        "[project.entry-points.\"editmetrics.metrics\"], with the NAME of the class. 'editmetrics doctor' shows all "
+        "plugins."
+    )
+    if "pip install" in str(error):
+        advice = f"Install it: {str(error).rpartition(': ')[2]}"
+    echo_styled(" " * 24, (_hanging(f"-> {advice}", " " * 27), {"bold": True}))
+
+
+def _hanging(text: str, indent: str) -> str:
+    """Wrap `text` into lines, all but the first of them indented."""
+    lines: list[str] = []
+    for part in text.splitlines() or [""]:
+        lines += textwrap.wrap(part, WIDTH, initial_indent=indent, subsequent_indent=indent) or [indent]
+    return "\n".join(lines).removeprefix(indent)
 
 
 @plugin.command("allow")
 @click.argument("name")
 @click.argument("package")
 def allow(name: str, package: str) -> None:
-    """Let PACKAGE take the name NAME of a built-in metric.
+    """Let PACKAGE replace the built-in metric NAME.
 
-    That is written down for this user; a score's identity names the package that it comes from. 'editmetrics plugin
-    forbid NAME' takes it back.
+    The permission is saved for the current user; the identity of a score names the package that computed it.
+    'editmetrics plugin forbid NAME' revokes it.
     """
     from .. import allowed
     from ..registry import providers_of
@@ -127,20 +196,21 @@ def allow(name: str, package: str) -> None:
     providers = providers_of(name)
     if package not in providers:
         raise click.UsageError(
-            f"no installed package {package} has a metric {name}; it is offered by {', '.join(providers) or 'none'}"
+            f"no installed package {package} provides a metric {name}; it is provided by "
+            f"{', '.join(providers) or 'no package'}"
         )
     allowed.allow(name, package)
-    click.echo(f"{name} is now that of {package}; written to {allowed.path()}")
+    click.echo(f"{name} is now provided by {package}; saved in {allowed.path()}")
 
 
 @plugin.command("forbid")
 @click.argument("name")
 def forbid(name: str) -> None:
-    """Take back what 'allow' allowed: NAME is the built-in metric again."""
+    """Revoke 'allow': use the built-in metric NAME again."""
     from .. import allowed
 
     if name not in allowed.allowed():
-        click.echo(f"{name} was not allowed to anybody")
+        click.echo(f"no package is allowed to replace {name}")
         return
     allowed.allow(name, None)
-    click.echo(f"{name} is the built-in metric again; written to {allowed.path()}")
+    click.echo(f"{name} is the built-in metric again; saved in {allowed.path()}")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from ..command_line import file_option, folder_option, overwrite_option
+from ..wording import first_few
 
 if TYPE_CHECKING:
     from ..agreement.ratings import Ratings
@@ -26,146 +31,185 @@ def ratings() -> None:
 
 @ratings.command("mos")
 @click.argument("raw", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write a row an item here.")
+@file_option("-o", "--output", text="Write the MOS to this file, one row per item.")
 @click.option(
     "--rating",
     "columns",
     multiple=True,
     metavar="COLUMN",
-    help="Column with ratings; as often as wanted. Default: 'value', or the only other column.",
+    show_default="value, or the only other column",
+    help="Rating column. Repeatable.",
 )
-@click.option("--subject", default="subject", show_default=True, metavar="COLUMN", help="Column that names who rated.")
-@click.option("--item", default="item", show_default=True, metavar="COLUMN", help="Column that names what was rated.")
+@click.option("--subject", default="subject", metavar="COLUMN", help="Column that identifies the rater.")
+@click.option("--item", default="item", metavar="COLUMN", help="Column that identifies the rated item.")
 @click.option(
     "--method",
     type=click.Choice(["zscore", "mean"]),
     default="zscore",
-    show_default=True,
-    help="Mean of each subject's z-scores, rescaled to 0-100 (LMM4LMM 3.3), or of the ratings as they are.",
+    help="Average each subject's z-scores, rescaled to 0-100 (LMM4LMM 3.3), or the raw ratings.",
 )
 @click.option(
     "--screen",
     type=click.Choice(["none", "bt500", "iqr"]),
     default="none",
-    show_default=True,
-    help="Leave out observers by ITU-R BT.500, or single ratings by the interquartile range (EPAIQA 3.1).",
+    help="Exclude observers by ITU-R BT.500, or single ratings by the interquartile range (EPAIQA 3.1).",
 )
 @click.option(
     "--whisker",
     type=click.FloatRange(min=0),
     default=1.5,
-    show_default=True,
-    help="With --screen iqr: so many interquartile ranges beyond the quartiles.",
+    help="With --screen iqr: number of interquartile ranges beyond the quartiles.",
 )
-@click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Leave out ratings outside of this scale.")
+@click.option("--scale", type=float, nargs=2, metavar="LOW HIGH", help="Exclude ratings outside this range.")
 @click.option(
     "--repeats",
     type=click.Choice(["refuse", "mean"]),
     default="refuse",
-    show_default=True,
-    help="When somebody rated an item twice: refuse, or take the mean.",
+    help="Reject or average repeated ratings of an item by one subject.",
 )
 @click.option(
     "--vote",
     "voted",
     multiple=True,
     metavar="COLUMN[:RATING]",
-    help="Column of labels, decided by most votes; with :RATING, only by those whose RATING was kept.",
+    help="Label column, decided by majority; with :RATING, only among subjects whose RATING was kept. Repeatable.",
 )
-@click.option(
+@file_option(
     "--subjects",
     "subjects_output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a row a subject here: how many ratings, how well they agree with the others'.",
+    text="Write one row per subject to this file: number of ratings, and agreement with the other subjects.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace what stands under these names, whatever it is.")
-def mos(raw: Path, output: Path | None, voted: tuple[str, ...], subjects_output: Path | None, **options: Any) -> None:
-    """Turn RAW, a row for each subject and item (csv, jsonl or parquet), into a mean opinion score an item.
+@overwrite_option()
+def mos(
+    raw: Path,
+    output: Path | None,
+    columns: tuple[str, ...],
+    subject: str,
+    item: str,
+    method: Literal["zscore", "mean"],
+    screen: Literal["none", "bt500", "iqr"],
+    whisker: float,
+    scale: tuple[float, float] | None,
+    repeats: Literal["refuse", "mean"],
+    voted: tuple[str, ...],
+    subjects_output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Turn RAW, one row per subject and item (csv, jsonl or parquet), into one mean opinion score per item.
 
     RAW has the columns 'subject', 'item' and 'value', or others that you name. OUTPUT has 'id' and, for each rating
-    column, its MOS, with .count, .sd, .low and .high (95 % interval); MOS of the column 'value' is called 'mos'.
+    column, its MOS, with .count, .sd, .low and .high (95 % interval); the MOS of the column 'value' is called 'mos'.
     'editmetrics evaluate scores.csv OUTPUT' reads it.
 
     \b
-    Exit codes: 0 every item has a MOS; 3 some have none; 2 called wrongly.
+    Exit codes: 0 every item has a MOS; 2 usage error; 3 some items have none.
     """
-    from ..agreement import mos as opinions
-    from ..agreement import ratings as raw_ratings
-    from ..agreement import screening
+    from ..agreement.ratings import rating_column
     from ..files.overwrite import check_table
     from ..files.rows import require_writable, write_rows
-    from ..tables.ratings import opinion_score_blocks, vote_blocks
-    from ..tables.terminal import show
 
     for path, known_by in ((output, ["id"]), (subjects_output, ["rating", "subject", "kept"])):
         if path is not None:
             require_writable(path)
-            check_table(path, known_by, options["overwrite"])
-    columns = options["columns"] or (
-        () if voted else (raw_ratings.rating_column(raw, options["subject"], options["item"]),)
-    )
-    where = {"subject": options["subject"], "item": options["item"], "repeats": options["repeats"]}
-    table: dict[str, dict[str, Any]] = {}
-    raters: list[dict[str, Any]] = []
-    kept: dict[str, Ratings] = {}
-    complete = True
-    for column in columns:
-        read = raw_ratings.read_ratings(raw, column, scale=options["scale"] or None, **where)
-        reliability = opinions.reliability(read)
-        if options["screen"] == "bt500":
-            read = screening.without_rejected_observers(read)
-        elif options["screen"] == "iqr":
-            read = screening.without_outliers(read, options["whisker"])
-        kept[column] = read
-        final = opinions.z_scores(read) if options["method"] == "zscore" else read
-        scores, name = opinions.opinion_scores(final), "mos" if column == "value" else column
-        for score in scores:
-            cells = {"": score.mos, ".count": score.count, ".sd": score.sd, ".low": score.low, ".high": score.high}
-            table.setdefault(score.item, {"id": score.item}).update({name + end: cell for end, cell in cells.items()})
-        left = Counter(final.subjects[index] for index in final.subject.tolist())
-        raters += [{"rating": name, **vars(rater), "kept": left[rater.subject]} for rater in reliability]
-        show(opinion_score_blocks(name, final, scores, reliability, options["method"]))
-        complete = complete and all(score.mos is not None for score in scores)
+            check_table(path, known_by, overwrite)
+    opinions = _Opinions(raw, {"subject": subject, "item": item, "repeats": repeats})
+    for column in columns or (() if voted else (rating_column(raw, subject, item),)):
+        opinions.rate(column, method, screen, whisker, scale or None)
     for spec in voted:
-        column, _, beside = spec.partition(":")
-        read = raw_ratings.read_ratings(raw, column, labels=True, **where)
-        if beside:
-            if beside not in kept:
-                raise click.UsageError(f"--vote {spec}: {beside!r} is not among the ratings; add --rating {beside}")
-            read = read.kept_in(kept[beside], f"the {beside} rating given beside it was left out")
-        verdicts = opinions.votes(read)
-        for vote in verdicts:
-            said: dict[str, Any] = {"": vote.label, ".count": vote.count, ".share": vote.share}
-            table.setdefault(vote.item, {"id": vote.item}).update({column + end: cell for end, cell in said.items()})
-        show(vote_blocks(column, read, verdicts))
-        complete = complete and all(vote.label is not None for vote in verdicts)
-    for file, rows in ((output, list(table.values())), (subjects_output, raters)):
+        opinions.vote(spec)
+    for file, rows in ((output, [*opinions.table.values()]), (subjects_output, opinions.raters)):
         if file is not None:
             write_rows(rows, file)
             click.echo(f"wrote {file}")
     if output is None:
-        click.echo("Nothing was written; -o mos.csv keeps a row an item.")
-    sys.exit(0 if complete else 3)
+        click.echo("Nothing was written; add -o mos.csv to write one row per item.")
+    sys.exit(0 if opinions.complete else 3)
+
+
+@dataclass
+class _Opinions:
+    """The tables that `mos` collects from the columns of `raw`, and shows on the way."""
+
+    raw: Path
+    layout: dict[str, Any]
+    table: dict[str, dict[str, Any]] = field(default_factory=dict)
+    raters: list[dict[str, Any]] = field(default_factory=list)
+    kept: dict[str, Ratings] = field(default_factory=dict)
+    complete: bool = True
+
+    def rate(self, column: str, method: str, screen: str, whisker: float, scale: tuple[float, float] | None) -> None:
+        """Add the mean opinion scores of a rating column."""
+        from ..agreement import mos, screening
+        from ..agreement.ratings import read_ratings
+        from ..tables.ratings import opinion_score_blocks
+        from ..tables.terminal import show
+
+        given = read_ratings(self.raw, column, scale=scale, **self.layout)
+        reliability = mos.reliability(given)
+        if screen == "bt500":
+            given = screening.without_rejected_observers(given)
+        elif screen == "iqr":
+            given = screening.without_outliers(given, whisker)
+        self.kept[column] = given
+        final = mos.z_scores(given) if method == "zscore" else given
+        scores, name = mos.opinion_scores(final), "mos" if column == "value" else column
+        for score in scores:
+            cells = {"": score.mos, ".count": score.count, ".sd": score.sd, ".low": score.low, ".high": score.high}
+            self._add(score.item, name, cells)
+        counts = Counter(final.subjects[index] for index in final.subject.tolist())
+        self.raters += [{"rating": name, **vars(rater), "kept": counts[rater.subject]} for rater in reliability]
+        show(opinion_score_blocks(name, final, scores, reliability, method))
+        self.complete = self.complete and all(score.mos is not None for score in scores)
+
+    def vote(self, spec: str) -> None:
+        """Add the majority label of COLUMN or COLUMN:RATING."""
+        from ..agreement import mos
+        from ..agreement.ratings import read_ratings
+        from ..tables.ratings import vote_blocks
+        from ..tables.terminal import show
+
+        column, _, rating = spec.partition(":")
+        labels = read_ratings(self.raw, column, labels=True, **self.layout)
+        if rating:
+            if rating not in self.kept:
+                raise click.UsageError(f"--vote {spec}: {rating!r} is not among the ratings; add --rating {rating}")
+            labels = labels.kept_in(self.kept[rating], f"the {rating} rating beside it was excluded")
+        verdicts = mos.votes(labels)
+        for vote in verdicts:
+            self._add(vote.item, column, {"": vote.label, ".count": vote.count, ".share": vote.share})
+        show(vote_blocks(column, labels, verdicts))
+        self.complete = self.complete and all(vote.label is not None for vote in verdicts)
+
+    def _add(self, item: str, name: str, cells: dict[str, Any]) -> None:
+        self.table.setdefault(item, {"id": item}).update({name + ending: cell for ending, cell in cells.items()})
 
 
 @ratings.command("split")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--ratio", metavar="4:1:1", help="Sizes of the parts: train:test or train:val:test. Default: 4:1:1.")
-@click.option("--folds", type=click.IntRange(min=2), help="Cross-validation instead: a train and a test part each.")
 @click.option(
-    "--group", default="source", show_default=True, metavar="COLUMN", help="Rows that share this are never parted."
+    "--ratio", metavar="4:1:1", show_default="4:1:1", help="Sizes of the parts: train:test or train:val:test."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another split.")
+@click.option("--folds", type=click.IntRange(min=2), help="Number of folds for cross-validation, in place of --ratio.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder. Default: beside MANIFEST."
+    "--group", default="source", metavar="COLUMN", help="Keep rows with equal values in this column together."
 )
-@click.option("--overwrite", is_flag=True, help="Replace parts that are there already.")
-def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | None, **options: Any) -> None:
-    """Split the rows of MANIFEST (csv, jsonl or parquet) so that no source stands in two parts.
+@click.option("--seed", type=int, default=0, help="Random seed for the split.")
+@folder_option("-o", "--output", show_default="beside MANIFEST", text="Write the parts to this folder.")
+@overwrite_option("Replace existing parts.")
+def split(
+    manifest: Path,
+    ratio: str | None,
+    folds: int | None,
+    group: str,
+    seed: int,
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Split the rows of MANIFEST (csv, jsonl or parquet) so that no source is in two parts.
 
     Writes MANIFEST.train.csv, MANIFEST.val.csv and MANIFEST.test.csv with the same columns, or, with --folds 5,
-    MANIFEST.fold1.train.csv and so on. The same seed gives the same parts on every machine, whatever the order of the
-    rows. Sizes are as near to the ratio as the groups allow.
+    MANIFEST.fold1.train.csv and so on. The same seed gives the same parts on every machine, in any order of the rows.
+    Sizes are as close to the ratio as the groups allow.
     """
     from ..agreement.splits import SplitError, parts_of
     from ..files.rows import write_rows
@@ -173,39 +217,39 @@ def split(manifest: Path, ratio: str | None, folds: int | None, output: Path | N
     from ..tables.terminal import show
 
     if ratio and folds:
-        raise click.UsageError("--ratio and --folds are two ways to split; give one of them")
-    shares = _shares(ratio or "4:1:1") if not folds else (1.0,) * folds
-    rows, part = parts_of(manifest, options["group"], shares, options["seed"])
+        raise click.UsageError("--ratio and --folds exclude each other; give one of them")
+    shares = (1.0,) * folds if folds else _shares(ratio or "4:1:1")
+    rows, part = parts_of(manifest, group, shares, seed)
     folder = manifest.parent if output is None else output
-    names: dict[str, Any] = {}
-    if folds:
-        for fold in range(folds):
-            names |= {f"fold{fold + 1}.train": part != fold, f"fold{fold + 1}.test": part == fold}
-    else:
-        kinds = {2: ("train", "test"), 3: ("train", "val", "test")}
-        for index, kind in enumerate(kinds.get(len(shares)) or [f"part{n}" for n in range(1, len(shares) + 1)]):
-            names[kind] = part == index
+    names = _part_names(part, len(shares), folds)
     paths = {name: folder / f"{manifest.stem}.{name}{manifest.suffix}" for name in names}
-    there = [str(path) for path in paths.values() if path.exists()]
-    if there and not options["overwrite"]:
-        raise SplitError(f"{there[0]} is there already{_and_more(there)}; --overwrite replaces what is there")
+    existing = [str(path) for path in paths.values() if path.exists()]
+    if existing and not overwrite:
+        raise SplitError(f"already exists: {first_few(existing, 1)}; --overwrite replaces existing parts")
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in paths.items():
         write_rows([row for row, inside in zip(rows, names[name], strict=True) if inside], path)
-    groups = [str(row[options["group"]]) for row in rows]
-    show(split_blocks(names, paths, groups, options["group"]))
+    show(split_blocks(names, paths, [str(row[group]) for row in rows], group))
     if folder.resolve() != manifest.parent.resolve():
         click.echo(
-            f"note: paths in the parts are still relative to {manifest.parent}; read them with --root {manifest.parent}"
+            f"note: paths in the parts are relative to {manifest.parent}; read them with --root {manifest.parent}"
         )
+
+
+def _part_names(part: Any, count: int, folds: int | None) -> dict[str, Any]:
+    """Return which rows are in each file, as masks by its name."""
+    if folds:
+        masks: dict[str, Any] = {}
+        for index in range(folds):
+            masks |= {f"fold{index + 1}.train": part != index, f"fold{index + 1}.test": part == index}
+        return masks
+    known: dict[int, Sequence[str]] = {2: ("train", "test"), 3: ("train", "val", "test")}
+    kinds = known.get(count) or [f"part{number}" for number in range(1, count + 1)]
+    return {kind: part == index for index, kind in enumerate(kinds)}
 
 
 def _shares(ratio: str) -> tuple[float, ...]:
     try:
         return tuple(float(share) for share in ratio.split(":"))
     except ValueError:
-        raise click.UsageError(f"--ratio {ratio}: expected numbers with colons between, as in 4:1:1") from None
-
-
-def _and_more(names: list[str]) -> str:
-    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        raise click.UsageError(f"--ratio {ratio}: expected numbers separated by colons, such as 4:1:1") from None

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from ..command_line import (
+    CountProgress,
+    columns_option,
+    higher_option,
+    level_option,
+    lower_option,
+    overwrite_option,
+    pairs_option,
+    quiet_option,
+    resamples_option,
+    score_rating,
+    seed_option,
+    workers_option,
+)
+from ..wording import plural
 
 if TYPE_CHECKING:
     from ..report.write import WrittenReport
@@ -18,74 +34,84 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Write the report here: .html, .md or .tex, by the suffix.",
-)
-@click.option("--format", type=click.Choice(["html", "md", "latex"]), help="Whatever the suffix says.")
-@click.option("--title", help="Default: the name of the table.")
-@click.option("--ratings", type=click.Path(path_type=Path), help="What people said: one rating for each image.")
-@click.option(
-    "--pair",
-    "pairs",
-    multiple=True,
-    metavar="SCORE=RATING",
-    help="Which score column meets which rating column; as often as wanted. Default: equal names, or the only rating.",
+    help="Write the report to this file: .html, .md or .tex.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="COLUMN", help="Only these columns. Default: those of the record."
+    "--format", type=click.Choice(["html", "md", "latex"]), show_default="by the suffix", help="Format of the report."
 )
+@click.option("--title", show_default="the name of the table", help="Title of the report.")
+@click.option("--ratings", type=click.Path(path_type=Path), help="Table of human ratings, one per image.")
+@pairs_option
+@columns_option("the columns of the record")
 @click.option(
     "--group-by",
     multiple=True,
     metavar="COLUMN",
-    help="A table for each value of this column. Default: edit_type, task, group, where there.",
+    show_default="edit_type, task and group, if present",
+    help="Add a table with the means for each value of this column. Repeatable.",
 )
-@click.option("--lower-is-better", multiple=True, metavar="COLUMN", help="Of a score this program does not know.")
-@click.option("--higher-is-better", multiple=True, metavar="COLUMN", help="The same, the other way.")
+@lower_option
+@higher_option
 @click.option(
     "--root",
     "roots",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Images may lie here, too; by default only below the current folder and the table's.",
+    show_default="the current folder and that of SCORES",
+    help="Additional folder to read images from. Repeatable.",
 )
 @click.option(
     "--thumbnails",
     "thumbnail",
     type=click.IntRange(32, 1024),
     default=160,
-    show_default=True,
     metavar="PIXELS",
-    help="Longer side of the pictures in the gallery.",
+    help="Longer side of the images in the gallery.",
 )
 @click.option(
     "--max-pairs",
     type=click.IntRange(min=1),
     default=3000,
-    show_default=True,
-    help="Pairs in the gallery; all numbers are over all pairs.",
+    help="Maximum number of pairs in the gallery; numbers are always over all pairs.",
 )
 @click.option(
     "--larger-pairs",
     type=click.IntRange(min=0),
     default=48,
-    show_default=True,
-    help="Pairs that have larger pictures inside, the worst, best and most disputed first.",
+    help="Number of pairs that also have larger images: the worst, best and most disputed.",
 )
-@click.option(
-    "--bootstrap", "replicates", type=click.IntRange(min=100), default=1000, show_default=True, help="Resamples."
-)
-@click.option(
-    "--level", type=click.FloatRange(0, 1, True, True), default=0.95, show_default=True, help="Of the intervals."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resampling.")
-@click.option("--workers", type=click.IntRange(min=1), help="Threads. Default: one for each processor.")
-@click.option("--overwrite", is_flag=True, help="Replace OUTPUT, whatever it is.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, quiet: bool, **options: Any) -> None:
-    """One page about a table of scores, which opens offline.
+@resamples_option(100, 1000)
+@level_option
+@seed_option()
+@workers_option
+@overwrite_option("Replace OUTPUT, even if it is not a report.")
+@quiet_option
+def report(
+    scores: Path,
+    output: Path,
+    format: str | None,
+    title: str | None,
+    ratings: Path | None,
+    pairs: tuple[str, ...],
+    metrics: tuple[str, ...],
+    group_by: tuple[str, ...],
+    lower_is_better: tuple[str, ...],
+    higher_is_better: tuple[str, ...],
+    roots: tuple[Path, ...],
+    thumbnail: int,
+    max_pairs: int,
+    larger_pairs: int,
+    replicates: int,
+    level: float,
+    seed: int,
+    workers: int | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write a report on a table of scores, as one page that opens offline.
 
     \b
-    SCORES   csv, jsonl or parquet, as `editmetrics score -o` writes it; its record is read where it lies beside it
+    SCORES   csv, jsonl or parquet written by `editmetrics score -o`; its record is read if it is beside it
 
     \b
     editmetrics report scores.parquet -o report.html
@@ -93,32 +119,48 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
     editmetrics report scores.parquet -o tables.tex       the tables for a paper
 
     \b
-    Exit codes: 0 written; 2 called wrongly, or a file cannot be read; 1 aborted.
+    Exit codes: 0 success; 1 aborted; 2 usage error, or a file cannot be read.
     """
     from ..report.write import ReportOptions, check_replaceable, write_report
-    from .evaluate import pair
-    from .progress import CountProgress
 
-    if output.resolve() != scores.resolve():  # which is refused whatever is asked
-        check_replaceable(output, options["format"], overwrite)
-    chosen = ReportOptions(pairs=[pair(text) for text in pairs], **options)
-    with CountProgress("pictures", quiet=quiet) as progress:
-        written = write_report(scores, output, chosen, progress.at)
-    say_written(written)
+    if output.resolve() != scores.resolve():  # which is refused in any case
+        check_replaceable(output, format, overwrite)
+    options = ReportOptions(
+        format=format,
+        title=title,
+        ratings=ratings,
+        pairs=[score_rating(text) for text in pairs],
+        metrics=metrics,
+        group_by=group_by,
+        lower_is_better=lower_is_better,
+        higher_is_better=higher_is_better,
+        roots=roots,
+        thumbnail=thumbnail,
+        max_pairs=max_pairs,
+        larger_pairs=larger_pairs,
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        workers=workers,
+    )
+    with CountProgress("pictures", quiet) as progress:
+        written = write_report(scores, output, options, progress.at)
+    show_written(written)
 
 
-def say_written(written: WrittenReport) -> None:
-    """What a reader of the terminal has to know of a report."""
+def show_written(written: WrittenReport) -> None:
+    """Print the notes of a report, what is missing from it, and its size."""
     for note in written.content.notes:
         click.echo(f"note: {note}", err=True)
     if written.missing:
-        click.echo(f"note: {written.missing} pictures are missing; the first: {written.reason}", err=True)
+        click.echo(f"note: missing {plural(written.missing, 'picture')}; the first: {written.reason}", err=True)
     if written.outside:
-        more = f" (and {len(written.outside) - 1} more folders)" if len(written.outside) > 1 else ""
+        others = len(written.outside) - 1
+        more = f" (and {plural(others, 'more folder')})" if others else ""
         click.echo(f"note: to show images from {written.outside[0]}{more}: --root {written.outside[0]}", err=True)
     samples = len(written.content.table)
-    shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else f"{samples} pairs"
-    pictures = f", {_megabytes(written.pictures)} of it pictures" if written.pictures else ""
+    shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else plural(samples, "pair")
+    pictures = f", including {_megabytes(written.pictures)} of pictures" if written.pictures else ""
     click.echo(f"wrote {written.path}: {shown}, {_megabytes(written.size)}{pictures}")
 
 

@@ -117,7 +117,7 @@ def test_psnr_runs_on_the_edits_and_resumes(run, copies, tmp_path):
     row = next(line for line in first.out.splitlines() if line.startswith("psnr ") and "this run" in line)
     again = run(*arguments)
     assert again.out == first.out
-    assert "18 scores were taken over from the record of an earlier run." in again.err
+    assert "18 scores reused from the record of an earlier run" in again.err
     with (tmp_path / "s.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert "visual_quality" not in rows[0]  # no rating stands beside the scores
@@ -182,17 +182,17 @@ def test_a_manifest_to_train_on_lies_in_the_copy(run, copy_of, tmp_path):
     assert len(found.train) + len(found.validation) == 27
     ran = run("benchmark", "ntire-x-aigc-2", folder, "--manifest", tmp_path / "train.csv")
     assert ran.code == 2
-    assert "must lie in" in ran.err
+    assert "write it to" in ran.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("evalmi50k",), "Did you mean 'evalmi-50k'"),
-        (("evalmi-50k", "-m", "psnr"), "give the folder of the data set, too"),
+        (("evalmi-50k", "-m", "psnr"), "missing the folder of the data set"),
         (("agiqa-3k", "PATH", "--scores", "s.csv", "-m", "psnr"), "give one of them"),
-        (("agiqa-3k", "PATH", "--limit", "3"), "--limit is about figures: name a metric with -m"),
-        (("agiqa-3k", "PATH", "-o", "s.csv"), "-o is about figures"),
+        (("agiqa-3k", "PATH", "--limit", "3"), "--limit requires scores: name a metric with -m"),
+        (("agiqa-3k", "PATH", "-o", "s.csv"), "-o requires scores"),
         (("agiqa-3k", "PATH", "-m", "psnr", "--partial", "--split", "test"), "has no splits"),
         (
             ("hpe-bench", "PATH", "-m", "psnr", "--partial", "--split", "dev"),

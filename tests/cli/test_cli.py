@@ -5,10 +5,10 @@ import json
 import pytest
 
 from editmetrics import list_metrics, metric_class
-from editmetrics.cli import COMMANDS
+from editmetrics.commands import CORE, METHODS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*CORE, *METHODS])
 def test_every_command_has_help(run, command):
     ran = run(command, "--help")
     assert ran.code == 0
@@ -17,14 +17,14 @@ def test_every_command_has_help(run, command):
 
 def test_help_lists_every_command(run):
     out = run("--help").out
-    assert all(command in out for command in COMMANDS)
+    assert all(command in out for command in [*CORE, *METHODS])
     assert run("--version").out.startswith("editmetrics ")
 
 
 def test_an_unknown_command_suggests_a_known_one(run):
     ran = run("scroe")
     assert ran.code == 2
-    assert "Did you mean 'score'" in ran.err
+    assert "Did you mean 'score'?" in ran.err
 
 
 def test_list_shows_every_metric(run):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from editmetrics.cli import cli, diagnosis
-from editmetrics.cli.diagnosis import Diagnosis
+from editmetrics import diagnosis
+from editmetrics.cli import cli
+from editmetrics.diagnosis import Diagnosis
 from tests.cli.test_plugin import run
 from tests.test_plugin import installed_by_hand
 
@@ -100,9 +101,7 @@ def test_what_is_required_and_missing_is_told_with_the_pip_line(monkeypatch):
     required = ["torch>=2.4", "click>=999", "no-such-package>=1", "piq>=999; extra == 'test'", "gone; extra == 'plot'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: required)
     diagnosed = found(diagnosis.requirements)
-    assert diagnosed.problems == [
-        "required and not installed in a version that will do: pip install 'click>=999' 'no-such-package>=1'"
-    ]
+    assert diagnosed.problems == ["missing or outdated requirements: pip install 'click>=999' 'no-such-package>=1'"]
     missing = {extra["extra"]: extra["missing"] for extra in diagnosed.extras}
     assert (missing["judge"], missing["plot"], missing["test"]) == ([], ["gone"], ["piq>=999"])
     assert {extra["pip"] for extra in diagnosed.extras} >= {"pip install 'editmetrics[plot]'"}
@@ -129,12 +128,12 @@ def test_an_allowed_package_that_has_gone_is_told(home):
 def test_a_home_that_cannot_be_written_is_told(home):
     home.mkdir()
     home.chmod(0o500)
-    assert "cannot be written" in found(diagnosis.disk).problems[0]
+    assert "is not writable" in found(diagnosis.disk).problems[0]
 
 
 def test_a_home_that_is_a_file_is_told(home):
     home.write_text("not a folder")
-    assert "cannot be written" in found(diagnosis.disk).problems[0]
+    assert "is not writable" in found(diagnosis.disk).problems[0]
 
 
 def test_a_full_disk_is_told(home, monkeypatch):
@@ -165,4 +164,4 @@ def test_a_part_that_fails_leaves_the_others():
         raise ValueError("metadata is damaged")
 
     diagnosed = found(plugins)
-    assert diagnosed.problems == ["plugins cannot be looked at: ValueError: metadata is damaged"]
+    assert diagnosed.problems == ["plugins cannot be examined: ValueError: metadata is damaged"]

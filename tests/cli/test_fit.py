@@ -8,7 +8,7 @@ import json
 import pytest
 
 from editmetrics import create_metric
-from editmetrics.cli.training_progress import TrainingProgress
+from editmetrics.command_line import TrainingProgress
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.registry import BUILTIN
 from editmetrics.testing.toy_edits import toy_edits
@@ -95,7 +95,7 @@ def test_the_same_command_goes_on_after_a_stop(run, ratings, tmp_path, monkeypat
         patch.setattr(TrainingProgress, "__call__", interrupted)
         stopped = run(*command, tmp_path / "stopped")
     assert stopped.code == 1
-    assert "stopped; the same command goes on" in stopped.err
+    assert "interrupted; run the same command to resume" in stopped.err
     assert not (tmp_path / "stopped" / "metric.json").exists()
     resumed = run(*command, tmp_path / "stopped")
     assert resumed.code == 0

@@ -83,7 +83,7 @@ def test_the_same_command_goes_on_where_it_was_stopped(run, ratings, whole, tmp_
 
     monkeypatch.setattr(loop, "_run", stopped)
     ran = run(*command(ratings, tmp_path / "folds"))
-    assert (ran.code, "the same command goes on" in ran.err) == (1, True)
+    assert (ran.code, "run the same command to resume" in ran.err) == (1, True)
     assert not (tmp_path / "folds" / "folds.csv").exists()
     calls.clear()
     monkeypatch.setattr(loop, "_run", lambda *args, **more: calls.append(args[2].folder) or plain(*args, **more))

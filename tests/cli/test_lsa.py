@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from editmetrics.cli.fit import fit
-from editmetrics.cli.lsa import lsa
 from editmetrics.cli.score import score
+from editmetrics.plugins.hpe_lsa.command import lsa
 from editmetrics.testing import tiny_backbone
 from editmetrics.testing.toy_edits import toy_edits
 from tests.plugins.hpe_lsa.conftest import needs_toy
@@ -64,7 +64,7 @@ def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
 def test_another_backbone_is_for_ablations(edits, tmp_path):
     done = run(fit, "hpe_lsa", edits, "-o", tmp_path / "run", "--also-backbone", "toy-internvl")
     assert done.exit_code == 2
-    assert "is for --ablations" in done.output
+    assert "requires --ablations" in done.output
 
 
 def edits_apart(folder):
@@ -74,7 +74,7 @@ def edits_apart(folder):
 def test_a_metric_without_ablations_says_so(edits, tmp_path):
     done = run(fit, "ds_ieqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
     assert done.exit_code == 2
-    assert "names no ablations" in done.output
+    assert "declares no ablations" in done.output
 
 
 @needs_toy

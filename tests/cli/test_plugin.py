@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from editmetrics.cli import cli, plugin_package
+from editmetrics import scaffold
+from editmetrics.cli import cli
 from editmetrics.registry import BUILTIN
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import CHECKS
@@ -90,7 +91,7 @@ def test_the_templates_are_in_the_wheel():
     from hatchling.builders.wheel import WheelBuilder
 
     inside = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
-    files = [path for path in plugin_package.TEMPLATES.rglob("*") if path.is_file()]
+    files = [path for path in scaffold.TEMPLATES.rglob("*") if path.is_file()]
     assert len(files) > 12
     assert {path.relative_to(ROOT).as_posix() for path in files} <= inside
 
@@ -105,8 +106,8 @@ def test_the_templates_are_in_the_wheel():
         ("ms-ssim", "built-in metric"),
         ("json", "a module json already"),
         ("numpy", "a module numpy already"),
-        ("class", "a word of Python"),
-        ("metric", "a word of Python or of editmetrics"),
+        ("class", "reserved by Python"),
+        ("metric", "reserved by Python or editmetrics"),
         ("My-Metric", "lower-case letters"),
         ("9lives", "lower-case letters"),
         ("a/b", "lower-case letters"),
@@ -123,7 +124,7 @@ def test_a_name_that_cannot_be_is_refused(name, said, tmp_path):
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "edge-loss").mkdir()
     (tmp_path / "edge-loss" / "thesis.tex").write_text("years of work")
-    with pytest.raises(EditMetricsError, match="nothing is overwritten"):
+    with pytest.raises(EditMetricsError, match="already exists and is not empty"):
         CliRunner().invoke(cli, ["plugin", "new", "edge_loss", "--dir", str(tmp_path)], catch_exceptions=False)
     assert [path.name for path in (tmp_path / "edge-loss").iterdir()] == ["thesis.tex"]
 

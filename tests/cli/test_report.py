@@ -56,11 +56,11 @@ def test_images_elsewhere_are_left_out_until_their_folder_is_named(run, scored, 
     monkeypatch.chdir(other)
     ran = run("report", table, "-o", other / "report.html")
     assert ran.code == 0
-    assert "6 pictures are missing" in ran.err
+    assert "6 missing" in ran.err
     assert f"--root {tmp_path}" in ran.err
     assert "no record beside" in ran.err
     ran = run("report", table, "-o", other / "report.html", "--root", tmp_path)
-    assert "pictures are missing" not in ran.err
+    assert "missing" not in ran.err
 
 
 def test_ratings_and_groups(run, scored, tmp_path):

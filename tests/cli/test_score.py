@@ -266,4 +266,4 @@ def test_generated_images_are_named_by_images(run, tmp_path, folders):
     assert len(rows(tmp_path / "named.csv")) == 3
     for paths in ((), (folders / "edited", "--images", folders / "edited")):
         ran = run("score", *paths, *command)
-        assert (ran.code, "PATHS, or generated images by --images" in ran.err) == (2, True)
+        assert (ran.code, "expected either PATHS or --images" in ran.err) == (2, True)

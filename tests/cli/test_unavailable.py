@@ -45,4 +45,4 @@ def test_failures_that_are_taken_over_say_how_they_are_tried_again(run, folders,
     assert run(*command, "-m", "mse").code == 3
     ran = run(*command, "-m", "mse")
     assert ran.code == 3
-    assert "1 failure was taken over from the record; --retry failed scores again" in ran.err
+    assert "1 failure reused from the record; --retry failed rescores" in ran.err

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editmetrics.cli.faults import explained
+from editmetrics.cli import explained
 from editmetrics.files.atomic import replacing
 
 PACKAGE = Path(__file__).parents[2] / "editmetrics"

@@ -38,7 +38,7 @@ def test_ask_says_what_is_wrong(run, server):
 
 
 def test_the_cache_is_shown_and_cleared(run, server):
-    assert "nothing is kept" in run("cache").stdout
+    assert "the cache is empty" in run("cache").stdout
     assert not Cache().path.exists()  # looking makes nothing
     for text in ("one", "two"):
         run("ask", text, "--endpoint", server.url)
@@ -46,5 +46,5 @@ def test_the_cache_is_shown_and_cleared(run, server):
     assert str(Cache().path) in shown
     assert shown.splitlines()[-1].split()[:3] == ["judge", "judge-2026-01-01", "2"]
     assert run("clear", input="n\n").exit_code == 1
-    assert run("clear", "--model", "another").stdout == "forgot 0 answers\n"
-    assert run("clear", "--yes").stdout == "forgot 2 answers\n"
+    assert run("clear", "--model", "another").stdout == "deleted 0 answers\n"
+    assert run("clear", "--yes").stdout == "deleted 2 answers\n"

@@ -26,7 +26,7 @@ def test_the_commands(toy, server, home):
     assert "CC0-1.0; commercial use: yes" in said
     assert f"toy: verified, in {home / 'toy'}" in said
     assert run("path", "toy").strip() == str(home / "toy")
-    assert run("verify", "toy") == f"toy: toy.bin is right, sha256 {DIGEST}\n"
+    assert run("verify", "toy") == f"toy: toy.bin verified, sha256 {DIGEST}\n"
     assert run("verify", "toy") in run("verify")  # beside those that come with the package
     (home / "toy" / "toy.bin").write_bytes(OTHER)
     with pytest.raises(EditMetricsError, match="is not used"):
@@ -52,5 +52,5 @@ def test_pull_by_metric_fetches_what_that_metric_loads(monkeypatch):
     monkeypatch.setattr(weights, "pull", lambda name, progress=None: pulled.append(name) or Path(name))
     run("pull", "--metric", "lpips:net=vgg", "-m", "clip_score")
     assert pulled == ["lpips-vgg16", "clip-vit-b-32-openai"]
-    assert run("pull", "-m", "psnr") == "psnr: no weights are needed\n"
-    assert "say what to pull" in run("pull")
+    assert run("pull", "-m", "psnr") == "psnr: requires no weights\n"
+    assert "missing a NAME" in run("pull")

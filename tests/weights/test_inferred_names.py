@@ -92,7 +92,7 @@ def test_the_list_shows_which_names_are_inferred():
     listed = CliRunner().invoke(cli, ["weights", "list"], env={"COLUMNS": "200"}).output
     assert "edit_hf.alignment *" in listed
     assert "dists *" not in listed
-    assert "inferred, and not seen" in listed
+    assert "inferred and unverified" in listed
     said = json.loads(CliRunner().invoke(cli, ["weights", "list", "--json"]).output)["checkpoints"]
     (one,) = [each for each in said if each["name"] == "edit_hf.alignment"]
     assert (one["alternatives"], "earlier versions" in one["inferred"]) == (["lora_checkpoints_alignment"], True)

@@ -128,7 +128,7 @@ def test_timeouts_and_retries_are_kept(go, oracle, server):
     oracle.say = say
     ran = go("--timeout", "0.5", "--retries", "2")
     assert ran.code == 4, ran.err  # both are asked again by the same command
-    assert "the same command asks them again" in ran.err
+    assert "run the same command to ask them again" in ran.err
     assert [name for name, _ in oracle.asked].count("0003") == 1
     assert [name for name, _ in oracle.asked].count("0005") == 3
     oracle.say = right
@@ -204,20 +204,20 @@ def test_columns_on_the_command_line(go, rewrite, oracle):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a --model"),
+        ([], "missing --model"),
         (
             ["--model", "x", "-o", "out", "--endpoint", "http://localhost:1/v1", "--device", "cpu"],
-            "--device is for a model on",
+            "--device is for a local model",
         ),
-        (["--model", "x", "-o", "out", "--key-variable", "KEY"], "--key-variable is for an --endpoint"),
-        (["--model", "x", "-o", "out", "--timeout", "3"], "--timeout is for an --endpoint"),
-        (["--model", "x", "-o", "out", "--judge-extra", "a=1"], "--judge-extra is for a --judge"),
+        (["--model", "x", "-o", "out", "--key-variable", "KEY"], "--key-variable requires --endpoint"),
+        (["--model", "x", "-o", "out", "--timeout", "3"], "--timeout requires --endpoint"),
+        (["--model", "x", "-o", "out", "--judge-extra", "a=1"], "--judge-extra requires --judge"),
         (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x"], "expected NAME=JSON"),
-        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x={"], "is no JSON"),
+        (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x={"], "is invalid JSON"),
         (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "x=1", "--extra", "x=2"], "given twice"),
         (["--endpoint", "http://localhost:1/v1", "-o", "out", "--extra", "model=y"], "cannot be sent"),
-        (["--check", "--format", "what"], "there is no format 'what'"),
-        (["more", "--check"], "one is asked at a time"),
+        (["--check", "--format", "what"], "unknown format 'what'"),
+        (["more", "--check"], "expected one DATA"),
     ],
 )
 def test_called_wrongly(run, data, arguments, said):

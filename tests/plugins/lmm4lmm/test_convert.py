@@ -214,7 +214,7 @@ def test_the_command_converts(published, native, tmp_path):
     assert (tmp_path / "out" / "metric.json").is_file()
     digest = sha256(tmp_path / "out" / "metric.json")
     result = CliRunner().invoke(weights, arguments, catch_exceptions=False)
-    assert (result.exit_code, result.output.strip()) == (0, f"{tmp_path / 'out'} has been converted already")
+    assert (result.exit_code, result.output.strip()) == (0, f"{tmp_path / 'out'} is already converted")
     assert sha256(tmp_path / "out" / "metric.json") == digest
     result = CliRunner().invoke(weights, ["convert", "psnr", *arguments[2:]])
     assert result.exit_code == 2

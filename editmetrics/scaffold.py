@@ -1,4 +1,4 @@
-"""A new plugin as files: the names that follow from its name, and the template written out."""
+"""Write the files of a new plugin: derive its names and fill in a template."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from string import Template
 
-from .. import __version__
-from ..registry import BUILTIN, list_metrics
-from ..sample import EditMetricsError
+from . import __version__
+from .registry import BUILTIN, list_metrics
+from .sample import EditMetricsError
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 """A folder for each kind; `package/` in it becomes the package, and `NAME.template` the file NAME."""
 
 KINDS = {
@@ -22,22 +22,24 @@ KINDS = {
     "judge": "a question to a chat model",
     "learned": "a head on features, trained on ratings",
 }
-"""The templates there are, and what each is for."""
+"""The templates, and the purpose of each."""
 
-TAKEN = {"Dimension", "EditMetricsError", "FullReference", "JudgeMetric", "LearnedMetric", "Metric", "NetworkMetric",
-         "Reading", "Sample", "SampleError", "Score"}  # fmt: skip
-"""Class names that a template's file has already."""
+RESERVED = {
+    "Dimension", "EditMetricsError", "FullReference", "JudgeMetric", "LearnedMetric", "Metric", "NetworkMetric",
+    "Reading", "Sample", "SampleError", "Score",
+}  # fmt: skip
+"""Class names that the templates use themselves."""
 
 
 class NewPluginError(EditMetricsError, ValueError):
-    """A plugin cannot be written: its name, or its place, and what to choose instead."""
+    """A plugin cannot be written: its name or folder cannot be used."""
 
 
 def names_of(name: str) -> dict[str, str]:
-    """What the files of a new plugin are filled in with: the names that follow from `name`.
+    """Derive from `name` the names that fill in the templates.
 
-    Raises `NewPluginError` for a name that is no name, or that something else has: a module that can be imported, a
-    metric, a word of Python.
+    Raises `NewPluginError` for an invalid name, and for one that is taken: a module that can be imported, a metric, a
+    keyword of Python.
 
     >>> names = names_of("edge-loss")
     >>> names["distribution"], names["package"], names["metric"], names["class_name"]
@@ -46,18 +48,18 @@ def names_of(name: str) -> dict[str, str]:
     metric = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", metric):
         raise NewPluginError(
-            f"{name!r} is no name of a plugin; expected lower-case letters and digits, with - or _ between words: "
+            f"invalid plugin name {name!r}; expected lower-case letters and digits, with - or _ between words, such as "
             "edge-loss"
         )
     class_name = "".join(word.capitalize() for word in metric.split("_"))
     if metric in BUILTIN:
         raise NewPluginError(f"{metric} is a built-in metric; choose another name")
     if metric in list_metrics():
-        raise NewPluginError(f"an installed package has a metric {metric} already; choose another name")
-    if keyword.iskeyword(metric) or class_name in TAKEN:
-        raise NewPluginError(f"{metric} is a word of Python or of editmetrics; choose another name")
+        raise NewPluginError(f"an installed package already has a metric {metric}; choose another name")
+    if keyword.iskeyword(metric) or class_name in RESERVED:
+        raise NewPluginError(f"{metric} is reserved by Python or editmetrics; choose another name")
     if metric in sys.stdlib_module_names or importlib.util.find_spec(metric) is not None:
-        raise NewPluginError(f"there is a module {metric} already, which the package would hide; choose another name")
+        raise NewPluginError(f"a module {metric} already exists, and the package would hide it; choose another name")
     return {
         "metric": metric,
         "package": metric,
@@ -69,14 +71,14 @@ def names_of(name: str) -> dict[str, str]:
 
 
 def write_plugin(name: str, kind: str, parent: Path) -> tuple[Path, dict[str, str]]:
-    """Write a new plugin of `kind` into a folder of its name under `parent`; returns the folder and its names.
+    """Write a new plugin of `kind` to a folder of its name under `parent`; returns the folder and its names.
 
-    Raises `NewPluginError` for a name that cannot be, and for a folder that is there and not empty.
+    Raises `NewPluginError` for a name that cannot be used, and for an existing folder that is not empty.
     """
     names = names_of(name)
     folder = parent / names["distribution"]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise NewPluginError(f"{folder} is there already, and nothing is overwritten; choose another name or --dir")
+        raise NewPluginError(f"{folder} already exists and is not empty; choose another name or --dir")
     try:
         _write(TEMPLATES / kind, folder, names)
     except OSError as error:

@@ -1,0 +1,68 @@
+"""Shared parts of commands, for the program's own and for plugins': options, parsing and progress.
+
+    from editmetrics.command_line import Progress, device_option, quiet_option
+
+    @click.command()
+    @device_option
+    @quiet_option
+    def my_command(device: str | None, quiet: bool) -> None: ...
+
+A plugin registers a command by an entry point in the group `editmetrics.commands`; see docs/plugins.md.
+"""
+
+from __future__ import annotations
+
+from .options import (
+    EndpointOptions,
+    columns_option,
+    device_option,
+    endpoint_options,
+    file_option,
+    folder_option,
+    higher_option,
+    json_option,
+    level_option,
+    lower_option,
+    metrics_option,
+    name_value_pairs,
+    on_option,
+    overwrite_option,
+    pairs_option,
+    quiet_option,
+    resamples_option,
+    retry_option,
+    score_rating,
+    seed_option,
+    workers_option,
+)
+from .progress import CountProgress, Progress, TrainingProgress
+from .scoring import keep_freed_memory, score_with_progress
+
+__all__ = [
+    "CountProgress",
+    "EndpointOptions",
+    "Progress",
+    "TrainingProgress",
+    "columns_option",
+    "device_option",
+    "endpoint_options",
+    "file_option",
+    "folder_option",
+    "higher_option",
+    "json_option",
+    "keep_freed_memory",
+    "level_option",
+    "lower_option",
+    "metrics_option",
+    "name_value_pairs",
+    "on_option",
+    "overwrite_option",
+    "pairs_option",
+    "quiet_option",
+    "resamples_option",
+    "retry_option",
+    "score_rating",
+    "score_with_progress",
+    "seed_option",
+    "workers_option",
+]

@@ -1,0 +1,227 @@
+"""Options that several commands have, each declared once, and the texts that they are given as, parsed."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..sample import STATUSES
+
+if TYPE_CHECKING:
+    from ..judge import Judge
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+device_option = click.option(
+    "--device", show_default="first GPU, else CPU", help="Device to compute on: cpu, cuda, cuda:1, ..."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), show_default="one per processor", help="Number of decoding threads."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, True, True),
+    default=0.95,
+    help="Confidence level of the intervals.",
+)
+lower_option = click.option(
+    "--lower-is-better",
+    multiple=True,
+    metavar="COLUMN",
+    help="Treat this score column as lower-is-better, for metrics unknown to editmetrics. Repeatable.",
+)
+higher_option = click.option(
+    "--higher-is-better",
+    multiple=True,
+    metavar="COLUMN",
+    help="Treat this score column as higher-is-better, for metrics unknown to editmetrics. Repeatable.",
+)
+pairs_option = click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="SCORE=RATING",
+    show_default="columns with equal names, or the only rating column",
+    help="Score column and the rating column to compare it with. Repeatable.",
+)
+on_option = click.option(
+    "--on",
+    multiple=True,
+    metavar="COLUMN",
+    show_default="id; else id and system; else edited",
+    help="Column to match rows by. Repeatable.",
+)
+retry_option = click.option(
+    "--retry",
+    multiple=True,
+    type=click.Choice([status for status in STATUSES if status != "ok"]),
+    help="Rescore samples that the record holds with this status. Repeatable.",
+)
+
+
+def overwrite_option(text: str = "Replace existing output files.") -> Decorator:
+    """Add `--overwrite`."""
+    return click.option("--overwrite", is_flag=True, help=text)
+
+
+def seed_option(text: str = "Random seed for the bootstrap.") -> Decorator:
+    """Add `--seed`, an integer from 0."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, help=text)
+
+
+def resamples_option(least: int, default: int, text: str = "Number of bootstrap resamples.") -> Decorator:
+    """Add `--bootstrap`, the number of resamples, as `replicates`."""
+    return click.option("--bootstrap", "replicates", type=click.IntRange(min=least), default=default, help=text)
+
+
+def metrics_option(text: str, **more: Any) -> Decorator:
+    """Add the repeatable `-m`, `--metric` as `metrics`."""
+    return click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME[:opt=value,...]", help=text, **more)
+
+
+def columns_option(default: str) -> Decorator:
+    """Add the repeatable `--metric COLUMN` as `metrics`, which chooses columns of a table of scores."""
+    return click.option(
+        "--metric",
+        "metrics",
+        multiple=True,
+        metavar="COLUMN",
+        show_default=default,
+        help="Use only this score column. Repeatable.",
+    )
+
+
+def file_option(*names: str, text: str, **more: Any) -> Decorator:
+    """Add an option that names a file to write; `Path` or None."""
+    return click.option(*names, type=click.Path(path_type=Path, dir_okay=False), help=text, **more)
+
+
+def folder_option(*names: str, text: str, **more: Any) -> Decorator:
+    """Add an option that names a folder to write into; `Path` or None."""
+    return click.option(*names, type=click.Path(path_type=Path, file_okay=False), help=text, **more)
+
+
+@dataclass(frozen=True)
+class EndpointOptions:
+    """The values of `endpoint_options`; None leaves a setting to `open_judge`."""
+
+    endpoint: str | None
+    key_variable: str | None
+    timeout: float | None
+    retries: int | None
+    extra: dict[str, Any]
+
+    def open(self, model: str, **options: Any) -> Judge:
+        """Open the chat model `model` at this endpoint; options that are None are left out."""
+        from ..judge import open_judge
+
+        given = {**options, "timeout": self.timeout, "retries": self.retries, "extra": self.extra or None}
+        given = {name: value for name, value in given.items() if value is not None}
+        return open_judge(model, endpoint=self.endpoint, key_variable=self.key_variable, **given)
+
+
+def endpoint_options(
+    prefix: str = "",
+    owner: str = "the endpoint",
+    endpoint_help: str = "Base URL of an OpenAI-compatible server.",
+    endpoint_default: str = "OpenAI",
+) -> Decorator:
+    """Add `--endpoint`, `--key-variable`, `--timeout`, `--retries` and `--extra`, each with `prefix` before its name.
+
+    The command takes them as one argument `server`, after `prefix` with underscores: an `EndpointOptions`.
+    """
+    options = (
+        click.option(f"--{prefix}endpoint", metavar="URL", show_default=endpoint_default, help=endpoint_help),
+        click.option(
+            f"--{prefix}key-variable",
+            metavar="NAME",
+            show_default="OPENAI_API_KEY for OpenAI, else EDITMETRICS_JUDGE_KEY",
+            help=f"Environment variable that holds the API key of {owner}.",
+        ),
+        click.option(
+            f"--{prefix}timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            show_default="300",
+            help=f"Time limit for one answer of {owner}.",
+        ),
+        click.option(
+            f"--{prefix}retries",
+            type=click.IntRange(min=0),
+            show_default="6",
+            help=f"Number of times to repeat a request that {owner} did not answer.",
+        ),
+        click.option(
+            f"--{prefix}extra",
+            multiple=True,
+            metavar="NAME=JSON",
+            help=f"Additional request parameter for {owner}, such as reasoning_effort=low. Repeatable.",
+        ),
+    )
+    start = prefix.replace("-", "_")
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def collected(*arguments: Any, **values: Any) -> Any:
+            given = {name: values.pop(f"{start}{name}") for name in EndpointOptions.__dataclass_fields__}
+            given["extra"] = extra_parameters(given["extra"], f"--{prefix}extra")
+            return command(*arguments, **values, **{f"{start}server": EndpointOptions(**given)})
+
+        return functools.reduce(lambda function, option: option(function), reversed(options), collected)
+
+    return add
+
+
+def extra_parameters(texts: Sequence[str], option: str = "--extra") -> dict[str, Any]:
+    """Parse NAME=JSON texts; a value that is not JSON is taken as text.
+
+    >>> extra_parameters(["reasoning_effort=low", "top_k=20", 'chat_template_kwargs={"enable_thinking": false}'])
+    {'reasoning_effort': 'low', 'top_k': 20, 'chat_template_kwargs': {'enable_thinking': False}}
+    """
+    parameters: dict[str, Any] = {}
+    for name, value in name_value_pairs(option, texts, "NAME=JSON, such as reasoning_effort=low").items():
+        try:
+            parameters[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            if value[:1] in ("[", "{"):
+                raise click.UsageError(f"{option} {name}={value}: the value after = is invalid JSON") from None
+            parameters[name] = value
+    return parameters
+
+
+def name_value_pairs(option: str, texts: Iterable[str], expected: str = "NAME=VALUE") -> dict[str, str]:
+    """Parse the NAME=VALUE texts of a repeatable option; `UsageError` for any other text and for a repeated name.
+
+    >>> name_value_pairs("--set", ["steps=500", "seed = 1"])
+    {'steps': '500', 'seed': '1'}
+    """
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise click.UsageError(f"{option} {text!r}: expected {expected}")
+        if name in pairs:
+            raise click.UsageError(f"{option}: {name} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def score_rating(text: str) -> tuple[str, str]:
+    """Split SCORE=RATING at the last "=".
+
+    >>> score_rating("psnr=mos_quality")
+    ('psnr', 'mos_quality')
+    """
+    score, equals, rating = text.rpartition("=")
+    if not equals or not score or not rating:
+        raise click.UsageError(f"--pair {text}: expected SCORE=RATING, such as --pair psnr=mos_quality")
+    return score, rating

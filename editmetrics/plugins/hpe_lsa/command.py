@@ -1,0 +1,154 @@
+"""`editmetrics lsa`: find the layer of a backbone that separates real from edited images best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...command_line import Progress, device_option, file_option, overwrite_option, quiet_option
+
+if TYPE_CHECKING:
+    from .lsa import LayerProfile
+
+
+@click.command()
+@click.argument("backbone")
+@click.argument("pairs", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@file_option("-o", "--output", text="Write the profile of the layers to this csv file.")
+@file_option("--plot", text="Draw the three curves, their sum and the chosen layer (.svg, .png or .pdf).")
+@click.option(
+    "--label",
+    default="authenticity",
+    metavar="COLUMN",
+    help="Column with 1 for real and 0 for edited images. If it is missing, the sources count as real images.",
+)
+@click.option("--adapter", type=click.Path(path_type=Path, exists=True), help="LoRA adapter, as a peft folder.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["last", "image"]),
+    default="last",
+    help="Representation of an image: the state at the prompt's last token, or the mean over the image's tokens.",
+)
+@click.option(
+    "--divergence",
+    type=click.Choice(["histogram", "gaussian"]),
+    default="histogram",
+    help="Estimator of the divergence between real and edited images.",
+)
+@click.option("--symmetric", is_flag=True, help="Average the divergence over both directions.")
+@click.option("--bins", type=click.IntRange(min=2), default=32, help="Number of histogram bins of the divergence.")
+@click.option("--entropy-bins", type=click.IntRange(min=2), default=10, help="Number of histogram bins of the entropy.")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-6,
+    help="Constant added to the probability of each bin before the divergence.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-6,
+    help="Constant added to the variance in the denominator of the separability.",
+)
+@click.option("--revision", help="Branch, tag or commit of the backbone on the hub.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float16", "float32"]),
+    show_default="bfloat16 on a GPU, else float32",
+    help="Precision of the backbone.",
+)
+@click.option("--image-tokens", type=click.IntRange(min=1), help="Maximum number of tokens per image.")
+@click.option("--batch", type=click.IntRange(min=1), default=8, help="Number of images per batch.")
+@device_option
+@overwrite_option()
+@quiet_option
+def lsa(
+    backbone: str,
+    pairs: Path,
+    output: Path | None,
+    plot: Path | None,
+    label: str,
+    adapter: Path | None,
+    pooling: str,
+    divergence: str,
+    symmetric: bool,
+    bins: int,
+    entropy_bins: int,
+    smoothing: float,
+    epsilon: float,
+    revision: str | None,
+    dtype: str | None,
+    image_tokens: int | None,
+    batch: int,
+    device: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Find the layer of BACKBONE that separates real from edited images and is still informative.
+
+    \b
+    BACKBONE  hub id or folder of a vision-language model
+    PAIRS     csv, jsonl or parquet with the columns edited and source
+
+    Each layer gets the divergence of real and edited images (D_KL), their separability (LDR), and the entropy of the
+    activations. The layer with the largest sum, each min-max normalised over the layers, is chosen.
+
+    \b
+    editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
+    """
+    from ...files.overwrite import check_table
+    from ...mllm.backbone import Backbone
+    from ...mllm.lora import load_lora
+    from ...report.agreement_plots import check_plot
+    from .analysis import analyse
+    from .assessor import Assessor
+    from .labels import LABEL, labelled
+    from .profile_plot import draw
+
+    if plot is not None:
+        check_plot(plot, overwrite)
+    if output is not None:
+        check_table(output, ("layer", "kl", "ldr", "entropy"), overwrite)
+    samples = labelled(pairs, label)
+    real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
+    loaded = Backbone.load(backbone, revision, device, dtype, image_tokens=image_tokens)
+    assessor = Assessor(loaded, None, None, pooling)
+    if adapter is not None:
+        assessor.adapter = "lsa"
+        load_lora(loaded, assessor.adapter, adapter)
+    with Progress(len(real) + len(edited), quiet, ("reading images", "read", "")) as progress:
+        profile = analyse(
+            assessor,
+            real,
+            edited,
+            batch_size=batch,
+            on_images=lambda count: progress.step(count=count),
+            divergence=divergence,
+            symmetric=symmetric,
+            bins=bins,
+            entropy_bins=entropy_bins,
+            smoothing=smoothing,
+            epsilon=epsilon,
+        )
+    _show(profile)
+    if output is not None:
+        profile.write(output)
+        click.echo(f"wrote {output}")
+    if plot is not None:
+        click.echo(f"wrote {draw(profile, plot)}")
+
+
+def _show(profile: LayerProfile) -> None:
+    from ...tables.model import DataTable, numbers, text
+    from ...tables.terminal import show
+
+    rows = [
+        [layer, *map(float, values), "chosen" if layer == profile.chosen else ""]
+        for layer, *values in zip(
+            range(1, len(profile.kl) + 1), profile.kl, profile.ldr, profile.entropy, profile.total, strict=True
+        )
+    ]
+    table = DataTable([*numbers("layer", "D_KL", "LDR", "entropy", "sum"), *text("", wrap="never")], rows)
+    show([table, f"[dim]{profile.real} real and {profile.edited} edited images[/]"])

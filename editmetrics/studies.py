@@ -1,0 +1,97 @@
+"""Several trainings of a learned metric, compared: the folds of a cross-validation, the ablations of a method."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .learned_metric import LearnedMetric
+    from .mllm.folds import Fold
+    from .scoring.results import Results
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a study: the metric to train, its samples, its checkpoint's folder and its settings."""
+
+    metric: LearnedMetric
+    train: Any
+    folder: Path
+    settings: Mapping[str, Any]
+
+
+def ablation_trainings(metric: LearnedMetric, train: Any, output: Path) -> dict[str, Training]:
+    """Plan a training for each ablation that `metric` declares, by name."""
+    return {
+        name: Training(metric, train, ablation_folder(output, name), settings)
+        for name, settings in metric.ablations.items()
+    }
+
+
+def ablation_folder(output: Path, name: str) -> Path:
+    """Return the checkpoint folder of an ablation: its name inside `output`, with underscores between words."""
+    return output / "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def ablation_rows(trainings: Mapping[str, Training]) -> list[dict[str, Any]]:
+    """Read the measures of each finished ablation, one column per dimension and measure.
+
+    They are those on the test data where the training set some aside.
+    """
+    from .mllm.checkpoint import read_checkpoint
+
+    measured: dict[str, dict[str, float | None]] = {}
+    for name, training in trainings.items():
+        row = measured.setdefault(name, {})
+        for dimension, measures in read_checkpoint(training.folder).validation.items():
+            tested = {key.removeprefix("test "): value for key, value in measures.items() if key.startswith("test ")}
+            row |= {f"{dimension} {key}": value for key, value in (tested or measures).items()}
+    columns = list(dict.fromkeys(column for row in measured.values() for column in row))
+    return [{"ablation": name, **{key: row.get(key) for key in columns}} for name, row in measured.items()]
+
+
+def cross_validation_folds(
+    metric: LearnedMetric, manifest: Path, count: int, settings: Mapping[str, Any]
+) -> list[Fold]:
+    """Divide a manifest into folds by `settings["group"]`, or the metric's own grouping, and the training's seed."""
+    from .data import from_manifest
+    from .mllm.folds import folds
+
+    group = settings.get("group", inspect.signature(metric.fit).parameters["group"].default)
+    return folds(list(from_manifest(manifest)), count, group=group, seed=int(settings.get("seed", 0)))
+
+
+def fold_trainings(metric: LearnedMetric, folds: Sequence[Fold], output: Path) -> list[Training]:
+    """Plan a training for each fold, in the folders `fold_1`, `fold_2`, ... of `output`."""
+    return [Training(metric, fold.train, output / f"fold_{number}", {}) for number, fold in enumerate(folds, 1)]
+
+
+def fold_rows(
+    number: int, results: Results, metric: LearnedMetric, targets: Mapping[str, str], settings: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Measure the agreement of a fold's scores with its ratings: a row for each dimension and measure."""
+    from .evaluation import evaluate
+
+    (column,) = results.columns
+    names = {dimension.name: column.names[dimension.name] for dimension in metric.dimensions}
+    dimension_of = {names[dimension]: dimension for dimension in targets if dimension in names}
+    ratings: dict[str, list[Any]] = {"id": [sample.id for sample in results.samples]}
+    ratings |= {name: [sample.meta.get(name) for sample in results.samples] for name in targets.values()}
+    agreement = evaluate(
+        results.table(),
+        ratings,
+        pairs=[(score, targets[dimension]) for score, dimension in dimension_of.items()],
+        on=["id"],
+        known_directions={names[d.name]: d.higher_is_better for d in metric.dimensions},
+    )
+    rows = [
+        {"dimension": dimension_of[line.score], "measure": line.measure, "value": line.value, "n": line.n,
+         "excluded": line.excluded, "note": line.note}
+        for line in agreement.lines if line.group == "all"
+    ]  # fmt: skip
+    rows += metric.extra_measures(results.samples, results[column.label], settings)
+    return [{"fold": number, **row} for row in rows]
