@@ -37,7 +37,7 @@ def test_a_new_built_in_metric_needs_no_line_in_kit_or_tests(monkeypatch):
     with pytest.raises(ConformanceError, match="it has no weights"):
         check_metric("new_metric")
     monkeypatch.setitem(registry.CONFORMANCE, "new_metric", "tests.new_metric")
-    cases = [case for case in conformance_cases() if case.trial.name == "new_metric"]
+    cases = [case for case in conformance_cases() if case.candidate.name == "new_metric"]
     assert [case.check for case in cases] == list(CHECKS)
     assert check_metric("new_metric").exceptions == {"ladders": "its weight is a stand-in"}
 

@@ -2,7 +2,7 @@
 
     python -m tools.pretrain_internvl FOLDER
 
-trains it from random weights on edits of photographs (`editmetrics.testing.toy_edits`) in about an hour on one
+trains it from random weights on edits of photographs (`tests.worlds.edits`) in about an hour on one
 processor core. The result ships with the package as `toy-internvl`: what is trained on top of it in the tests, by the
 same code as on a real backbone, learns in a minute. It knows these edits and nothing else.
 
@@ -30,7 +30,7 @@ from editmetrics.mllm.recipe import Recipe, TrainingRun
 from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
 from editmetrics.plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer, chat
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import COLOURS, DIMENSIONS, TRAINING, Edit, edits
+from tests.worlds.edits import COLOURS, DIMENSIONS, TRAINING, Edit, edits
 
 logger = logging.getLogger(__name__)
 

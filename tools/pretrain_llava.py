@@ -32,7 +32,7 @@ from editmetrics.plugins.epaiqa.box import Box
 from editmetrics.plugins.epaiqa.levels import level_of
 from editmetrics.plugins.epaiqa.prompts import BOX_START, QUESTIONS, grounding_chat
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import COLOURS, TRAINING, crop_of, photographs_of
+from tests.worlds.edits import COLOURS, TRAINING, crop_of, photographs_of
 from tests.worlds.regions import SIDES, fractions, random_box, region_edits
 from tools.pretrain_internvl import Learner, Lesson
 

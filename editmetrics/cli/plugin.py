@@ -103,7 +103,7 @@ def check(spec: str, device: str, exceptions: tuple[str, ...]) -> None:
         cases = conformance_cases([spec], exceptions={spec: _exceptions(exceptions)}, device=device)
     except ValueError as error:  # the package declares an unknown check, or one without a reason
         raise click.UsageError(str(error)) from error
-    sys.exit(3 if _show(cls, spec, cases[0].trial.stand_ins, map(_outcome, cases), len(cases)) else 0)
+    sys.exit(3 if _show(cls, spec, cases[0].candidate.stand_ins, map(_outcome, cases), len(cases)) else 0)
 
 
 def _exceptions(texts: tuple[str, ...]) -> dict[str, str]:
@@ -133,7 +133,7 @@ def _show(
     metric: type[Metric], spec: str, stand_ins: str, outcomes: Iterable[tuple[str, str, list[str]]], count: int
 ) -> int:
     """Print each outcome as it comes, with advice for failures; returns the number of failures."""
-    from ..testing.advice import ADVICE
+    from ..testing.conformance import ADVICE
 
     click.echo(f"{spec} of {metric.__module__}, {count} checks{'; ' * bool(stand_ins)}{stand_ins}\n")
     failed = skipped = 0

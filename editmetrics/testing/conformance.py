@@ -48,6 +48,33 @@ CHECKS: dict[str, Check] = {
 }
 """Every check by its name, in the order in which they run."""
 
+ADVICE: dict[str, str] = {
+    "light_import": "Move imports of torch, PIL and the like from the top of the module into its methods.",
+    "declaration": "Correct the class attributes: name, version, needs, uses, dimensions, requires, concurrent.",
+    "documentation": "Complete the class docstring (summary, 'Options:'), and the attributes paper and licence.",
+    "constructor": "Let __init__ take keywords with defaults and types, and only store each under its own name.",
+    "options": "Store every option as it was given, so that the label rebuilds the same metric.",
+    "identity": "Start from super().identity() and add what else changes a number: weights, prompts, preprocessing.",
+    "pickling": "Keep what cannot be pickled out of the options; load() makes it again.",
+    "scores": "Return one Score a sample from score_batch, with every declared dimension, in its range, and never NaN.",
+    "ladders": "Check the sign, the formula and higher_is_better: a worse image must score worse.",
+    "optimum": "Check constants and the declared range: identical images must reach its best end.",
+    "batch_invariance": "Reduce over each item alone, never over the batch; pad nothing, or mask what is padded.",
+    "engine_invariance": "Let score_batch depend on nothing but the prepared samples that it is given.",
+    "determinism": "Draw from a generator with a fixed seed, switch dropout off, and keep no state between calls.",
+    "undeclared_fields": "Name every field that changes a score in needs, or in uses.",
+    "inputs_unmodified": "Copy an array or tensor before writing into it.",
+    "threads": "Keep no state in prepare; set concurrent = False if score_batch keeps any.",
+    "side_effects": "Print nothing (log instead), and leave global seeds, thread counts and default types alone.",
+    "input_kinds": "Read images with editmetrics.images.read_image, and nothing else.",
+    "image_modes": "Read images with editmetrics.images.read_image, and nothing else.",
+    "missing_fields": "Name the field in needs, or add it in required() for the option that wants it.",
+    "corrupt_file": "Read images in prepare, with editmetrics.images.read_image, and let its error pass.",
+    "sizes": "Raise SampleError, with the size that is needed, for images that are too small or differ in size.",
+    "flat_images": "Guard divisions by a variance, a norm or a maximum that may be 0; check the declared range.",
+}
+"""Advice for the author of a metric that fails a check; the problem itself says what is wrong."""
+
 Setup = Callable[[Metric], object]
 
 
@@ -79,26 +106,26 @@ class ConformanceReport:
 class Case:
     """One check of one metric: call it. Raises `ConformanceError`, or `unittest.SkipTest` when it does not apply."""
 
-    trial: Trial
+    candidate: Candidate
     check: str
 
     def __call__(self) -> None:
-        if self.check in self.trial.exceptions:
-            raise NotApplicable(f"declared exception: {self.trial.exceptions[self.check]}")
+        if self.check in self.candidate.exceptions:
+            raise NotApplicable(f"declared exception: {self.candidate.exceptions[self.check]}")
         try:
-            problems = self.trial.problems(self.check)
+            problems = self.candidate.problems(self.check)
         except ConformanceError as error:
             if self.check in error.failures:
                 raise
             raise NotApplicable("it cannot be constructed (see the check 'constructor')") from error
         if problems:
-            raise ConformanceError(self.trial.name, {self.check: problems})
+            raise ConformanceError(self.candidate.name, {self.check: problems})
 
     def __str__(self) -> str:
-        return f"{self.trial.name}-{self.check}"
+        return f"{self.candidate.name}-{self.check}"
 
 
-class Trial:
+class Candidate:
     """A metric, and what is declared for it when it is given by name; its checks share one loaded instance."""
 
     def __init__(
@@ -110,9 +137,9 @@ class Trial:
     ) -> None:
         self.metric, self.device = metric, device
         self.name = metric if isinstance(metric, str) else metric.name
-        name, given = parse_spec(metric) if isinstance(metric, str) else ("", {})
+        name, chosen = parse_spec(metric) if isinstance(metric, str) else ("", {})
         self.declared = declared_for(name) if name else Declaration()
-        self.options = {} if given else self.declared.options
+        self.options = {} if chosen else self.declared.options
         self.setup = setup or self.declared.setup
         declared = _checked_exceptions(self.declared.exceptions, f"{self.declared.where}: ")
         self.exceptions = {**declared, **_checked_exceptions(exceptions or {})}
@@ -188,13 +215,13 @@ def check_metric(
     >>> "batch_invariance" in report.passed, list(report.exceptions)
     (True, ['documentation'])
     """
-    trial = Trial(metric, setup, exceptions, device)
+    candidate = Candidate(metric, setup, exceptions, device)
     passed, skipped, failures = [], {}, {}
     for check in CHECKS:
-        if check in trial.exceptions:
+        if check in candidate.exceptions:
             continue
         try:
-            problems = trial.problems(check)
+            problems = candidate.problems(check)
         except unittest.SkipTest as reason:
             skipped[check] = str(reason)
             continue
@@ -203,8 +230,8 @@ def check_metric(
         else:
             passed.append(check)
     if failures:
-        raise ConformanceError(trial.subject.label, failures)
-    return ConformanceReport(trial.subject.label, tuple(passed), skipped, trial.exceptions)
+        raise ConformanceError(candidate.subject.label, failures)
+    return ConformanceReport(candidate.subject.label, tuple(passed), skipped, candidate.exceptions)
 
 
 def conformance_cases(
@@ -229,8 +256,8 @@ def conformance_cases(
     cases = []
     for metric in list_metrics() if metrics is None else metrics:
         name = metric if isinstance(metric, str) else metric.name
-        trial = Trial(metric, setup, (exceptions or {}).get(name), device)
-        cases += [Case(trial, check) for check in CHECKS]
+        candidate = Candidate(metric, setup, (exceptions or {}).get(name), device)
+        cases += [Case(candidate, check) for check in CHECKS]
     return cases
 
 

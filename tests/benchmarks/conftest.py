@@ -10,8 +10,8 @@ from editmetrics.benchmarks.catalogue import BENCHMARKS
 from editmetrics.benchmarks.ebench_18k import reader as ebench_18k
 from editmetrics.benchmarks.ebench_18k.small_copy import lines_of
 from editmetrics.benchmarks.small_copies import write_copy, write_json_lines
-from editmetrics.testing.toy_edits import edits
 from tests.cli.conftest import run  # noqa: F401
+from tests.worlds.edits import edits
 
 LMM4EDIT = Path(__file__).parents[1] / "agreement" / "data" / "lmm4edit.csv"
 

@@ -20,7 +20,7 @@ from editmetrics.benchmarks.load import load
 from editmetrics.benchmarks.small_copies import write_copy
 from editmetrics.images import read_image
 from editmetrics.sample import Sample
-from editmetrics.testing.toy_edits import edits
+from tests.worlds.edits import edits
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ from editmetrics import create_metric
 from editmetrics.command_line import TrainingProgress
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.registry import BUILTIN
-from editmetrics.testing.toy_edits import toy_edits
 from tests.mllm.processes import launched
+from tests.worlds.edits import toy_edits
 
 QUICK = ("--set", "steps=60", "--set", "learning_rate=0.01")
 

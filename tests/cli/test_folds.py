@@ -12,7 +12,7 @@ from scipy.stats import kendalltau, pearsonr, spearmanr
 from editmetrics.mllm import loop
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.registry import BUILTIN
-from editmetrics.testing.toy_edits import toy_edits
+from tests.worlds.edits import toy_edits
 
 DIMENSIONS = ("visual_quality", "content_preservation")
 QUICK = ("--set", "steps=20", "--set", "learning_rate=0.01")

@@ -9,8 +9,8 @@ from editmetrics.cli.fit import fit
 from editmetrics.cli.score import score
 from editmetrics.plugins.hpe_lsa.command import lsa
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import toy_edits
 from tests.plugins.hpe_lsa.conftest import needs_toy
+from tests.worlds.edits import toy_edits
 
 
 @pytest.fixture(scope="module")

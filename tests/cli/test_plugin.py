@@ -16,7 +16,7 @@ from editmetrics.cli import cli
 from editmetrics.registry import BUILTIN
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import CHECKS
-from editmetrics.testing.advice import ADVICE
+from editmetrics.testing.conformance import ADVICE
 from tests.broken_metrics import MeanError
 from tests.test_plugin import installed_by_hand
 

@@ -11,8 +11,8 @@ import polars
 from PIL import Image
 
 from editmetrics.benchmarks.small_copies import write_copy
-from editmetrics.testing.toy_edits import edits
 from editmetrics.weights import folder_of
+from tests.worlds.edits import edits
 from tests.worlds.questions import toy_questions
 
 ROOT = Path(__file__).parents[2]

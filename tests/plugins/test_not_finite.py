@@ -18,7 +18,7 @@ from editmetrics.mllm import readouts
 from editmetrics.mllm.tensors import Picture
 from editmetrics.sample import SampleError
 from editmetrics.testing import offline_weights, tiny_backbone
-from editmetrics.testing.toy_edits import toy_edits
+from tests.worlds.edits import toy_edits
 
 FAMILIES = ("internvl", "qwen2_5_vl", "qwen3_vl", "llava_onevision")
 QUESTIONS = ("Is the square of the image red? Answer yes or no.",)

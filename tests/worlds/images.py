@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from editmetrics.testing.toy_edits import COLOURS, Edit, edits, question
+from tests.worlds.edits import COLOURS, Edit, edits, question
 
 SEEN = 0.4
 """A square of at least so much tint has a colour."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from editmetrics.testing.toy_edits import TRAINING, crop_of, photographs_of
+from tests.worlds.edits import TRAINING, crop_of, photographs_of
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 
@@ -71,7 +71,7 @@ def region_edits(
 ) -> Iterator[RegionEdit]:
     """`count` edits, `per_source` of each crop of a photograph. The same arguments give the same pixels.
 
-    `photographs` are as for `editmetrics.testing.toy_edits.edits`.
+    `photographs` are as for `tests.worlds.edits.edits`.
 
     >>> (one,) = region_edits(1)
     >>> one.edited.shape, 0 <= one.region[0] - one.region[2] / 2, one.prompt.startswith("make the region ")

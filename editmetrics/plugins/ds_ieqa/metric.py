@@ -53,10 +53,9 @@ class DSIEQA(BackboneMetric, LearnedMetric):
 
     Source: Zhang et al., 2026, arXiv:2604.12175, sections 3.1 to 3.4.
 
-    >>> from editmetrics.testing.toy_edits import edits
+    >>> from editmetrics.testing import toys
     >>> metric = DSIEQA(weights="toy").to("cpu")
-    >>> (edit,) = edits(1)
-    >>> list(metric(edit.source, edit.edited, prompt=edit.prompt))
+    >>> list(metric(toys.picture(0, 64, 64), toys.picture(1, 64, 64), prompt="make the square red"))
     ['visual_quality', 'editing_fidelity', 'content_preservation']
     """
 

@@ -4,7 +4,7 @@ import pytest
 
 from editmetrics.data import from_manifest
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import toy_edits
+from tests.worlds.edits import toy_edits
 
 FAMILIES = ("internvl", "qwen2_5_vl", "qwen3_vl", "llava_onevision")
 

@@ -16,7 +16,7 @@ from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
 from editmetrics.plugins.ds_ieqa import definitions
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
-from editmetrics.testing.toy_edits import DIMENSIONS, toy_edits
+from tests.worlds.edits import DIMENSIONS, toy_edits
 
 QUICK = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "preset": "toy"}
 

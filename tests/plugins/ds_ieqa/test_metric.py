@@ -17,8 +17,8 @@ from editmetrics.mllm import readouts
 from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
 from editmetrics.sample import EditMetricsError
-from editmetrics.testing.toy_edits import DIMENSIONS, HELD_OUT, toy_edits
 from editmetrics.weights import folder_of
+from tests.worlds.edits import DIMENSIONS, HELD_OUT, toy_edits
 
 LEAST = {
     "same photographs": {"visual_quality": 0.9, "editing_fidelity": 0.9, "content_preservation": 0.7},

@@ -12,8 +12,8 @@ from editmetrics.agreement.correlation import srcc
 from editmetrics.data import from_manifest
 from editmetrics.plugins.epaiqa.answers import read_explained
 from editmetrics.plugins.epaiqa.box import Box, given_box
-from editmetrics.testing.toy_edits import HELD_OUT
 from tests.plugins.projectors import without_projector
+from tests.worlds.edits import HELD_OUT
 from tests.worlds.regions import DIMENSIONS, toy_region_edits
 
 HELD_OUT_SEED, OTHERS_SEED, ABLATION_SEED = 52711, 52712, 52714

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from editmetrics.data import from_manifest
-from editmetrics.testing.toy_edits import toy_edits
 from editmetrics.weights import registered
+from tests.worlds.edits import toy_edits
 
 TARGETS = {
     "perceptual_quality": "visual_quality",

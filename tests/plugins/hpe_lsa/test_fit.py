@@ -191,7 +191,7 @@ def test_contrastive_tuning_moves_real_and_edited_images_apart_that_it_has_not_s
     from editmetrics.data import from_manifest
     from editmetrics.mllm.lora import load_lora, remove_lora
     from editmetrics.plugins.hpe_lsa.assessor import Assessor
-    from editmetrics.testing.toy_edits import toy_edits
+    from tests.worlds.edits import toy_edits
 
     fit(str(edits), tmp_path / "run", steps=16, evaluate_every=16, layer=4, feature="last")
     unseen = list(from_manifest(toy_edits(tmp_path / "unseen", 24, per_source=1, seed=99)))

@@ -11,7 +11,7 @@ from editmetrics.data import from_manifest
 from editmetrics.plugins.hpe_lsa.labels import LABEL, labelled
 from editmetrics.plugins.hpe_lsa.metric import HPELSA, NoWeightsError
 from editmetrics.sample import EditMetricsError
-from editmetrics.testing.toy_edits import HELD_OUT, toy_edits
+from tests.worlds.edits import HELD_OUT, toy_edits
 
 from .conftest import TARGETS, needs_toy
 

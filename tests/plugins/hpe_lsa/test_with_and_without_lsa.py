@@ -10,7 +10,7 @@ import json
 import pytest
 
 from editmetrics.plugins.hpe_lsa.metric import HPELSA
-from editmetrics.testing.toy_edits import toy_edits
+from tests.worlds.edits import toy_edits
 
 from .conftest import TARGETS
 from .deeper import deeper

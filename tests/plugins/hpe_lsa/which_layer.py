@@ -27,9 +27,9 @@ from editmetrics.plugins.hpe_lsa.fit import Stages
 from editmetrics.plugins.hpe_lsa.labels import LabelledSet, read_labelled_set
 from editmetrics.plugins.hpe_lsa.lsa import LayerProfile, LayerStatistics
 from editmetrics.plugins.hpe_lsa.method import PRESETS, Method
-from editmetrics.testing.toy_edits import toy_edits
 from tests.plugins.hpe_lsa.conftest import TARGETS
 from tests.plugins.hpe_lsa.deeper import deeper
+from tests.worlds.edits import toy_edits
 
 States = dict[str, tuple[list[Tensor], list[Tensor]]]
 """Of each part of the data: the states (layers, H) of its images, and of its rated edits."""

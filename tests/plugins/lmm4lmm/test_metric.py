@@ -21,8 +21,8 @@ from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from editmetrics.plugins.lmm4lmm.prompts import DIMENSIONS
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import tiny_backbone
-from editmetrics.testing.toy_edits import HELD_OUT, question
 from editmetrics.weights import folder_of
+from tests.worlds.edits import HELD_OUT, question
 from tests.worlds.images import toy_images
 
 SEED = 77

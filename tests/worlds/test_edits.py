@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from editmetrics.sample import EditMetricsError
-from editmetrics.testing.toy_edits import COLOURS, DIMENSIONS, HELD_OUT, TRAINING, edits, toy_edits
+from tests.worlds.edits import COLOURS, DIMENSIONS, HELD_OUT, TRAINING, edits, toy_edits
 
 
 @pytest.fixture(scope="module")

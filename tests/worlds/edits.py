@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..sample import EditMetricsError
+from editmetrics.sample import EditMetricsError
 
 DIMENSIONS = ("visual_quality", "editing_fidelity", "content_preservation")
 TRAINING = ("astronaut", "chelsea", "rocket", "motorcycle_left", "ihc")
