@@ -24,7 +24,7 @@ from ..command_line import (
 from ..wording import expected_one_of
 
 if TYPE_CHECKING:
-    from ..benchmarks.qbench import Benchmark, Format
+    from ..benchmarks.qbench import Format, QuestionSet
     from ..judge import Judge
 
 
@@ -154,15 +154,15 @@ def qbench(data: tuple[Path, ...], **values: Any) -> None:
         sys.exit(4)
 
 
-def _read(data: Path, options: QuestionOptions) -> Benchmark:
+def _read(data: Path, options: QuestionOptions) -> QuestionSet:
     """Read and show the questions; also write their problems to `problems.txt` if there is a folder of results."""
     from ..benchmarks.qbench import ProblemsError, read_benchmark
-    from ..benchmarks.qbench.record import PROBLEMS_HEAD, check_own
+    from ..benchmarks.qbench.results import PROBLEMS_HEAD, require_own_folder
     from ..files.atomic import replacing
 
     problems = options.output / "problems.txt" if options.output is not None else None
     if options.output is not None:
-        check_own(options.output)
+        require_own_folder(options.output)
     bars = _Bars(options.quiet)
     try:
         with bars:
@@ -208,8 +208,8 @@ class _Bars:
         self._bars[doing].step(ok)
 
 
-def _show_data(benchmark: Benchmark) -> None:
-    from ..benchmarks.qbench.items import TYPES
+def _show_data(benchmark: QuestionSet) -> None:
+    from ..benchmarks.qbench.questions import TYPES
 
     counts: Counter[str] = Counter(item.type for item in benchmark.items)
     images = len({item.image_sha256 for item in benchmark.items})
@@ -276,9 +276,9 @@ def _refuse(values: dict[str, Any], reason: str) -> None:
             raise click.UsageError(f"--{name} {reason}")
 
 
-def _run(benchmark: Benchmark, model: Judge, judge: Judge | None, output: Path, options: QuestionOptions) -> None:
+def _run(benchmark: QuestionSet, model: Judge, judge: Judge | None, output: Path, options: QuestionOptions) -> None:
     """Ask and judge, write and show the results, and end with the exit code."""
-    from ..benchmarks.qbench import ask, read_prompts, write_results
+    from ..benchmarks.qbench import AskOptions, ask, read_prompts, write_results
     from ..judge import Answer
 
     prompts = benchmark.format.prompts
@@ -296,12 +296,9 @@ def _run(benchmark: Benchmark, model: Judge, judge: Judge | None, output: Path, 
                 model,
                 output,
                 judge=judge,
-                prompts=prompts,
-                shuffle=options.shuffle,
-                seed=options.seed,
-                parallel=options.parallel,
-                refresh=options.refresh,
-                overwrite=options.overwrite,
+                options=AskOptions(
+                    prompts, options.shuffle, options.seed, options.parallel, options.refresh, options.overwrite
+                ),
                 progress=progress,
             )
     except KeyboardInterrupt:

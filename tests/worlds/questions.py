@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from editmetrics.benchmarks.qbench.items import LETTERS
 from editmetrics.benchmarks.qbench.portrait import DIMENSIONS, SOURCE_DIMENSIONS, SUBDIMENSION_COUNTS, TYPE_SCOPES
+from editmetrics.benchmarks.qbench.questions import LETTERS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,7 +13,7 @@ from ...judge import Answer, Parsed
 from ...judge.answers import unreadable, whole_text
 from ...judge.claims import claimed
 from ...judge.plain_text import marked, plain
-from .items import LETTERS
+from .questions import LETTERS
 
 AROUND = " \t\n*_`\"'“”.,;"
 

@@ -1,4 +1,4 @@
-"""From the cells of a row to the fields of a question, or what is wrong with them."""
+"""Read the fields of a question from the cells of a row, or say what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, cast
 
 from ...files.text import parse_json
 from .answer_parser import normal
-from .items import LETTERS, TYPES, Type
+from .questions import LETTERS, TYPES, Type
 
 NO_OPTION = ("", "n/a", "none", "null")
-"""What stands where a question has fewer options than there are columns."""
+"""Cells of unused option columns."""
 
 
 class FieldError(ValueError):
-    """What is wrong with a field of a question, in words that follow its place."""
+    """A field of a question is invalid; the message follows the name of its row."""
 
 
 def text_of(value: Any, name: str) -> str:
-    """A text that is not empty.
+    """Return a text that is not empty.
 
     >>> text_of(" Is it sharp? ", "question")
     'Is it sharp?'
@@ -30,7 +30,7 @@ def text_of(value: Any, name: str) -> str:
 
 
 def type_of(value: Any, default: Type | None) -> Type:
-    """One of SC, MC, TF and OE, by its name or in words.
+    """Return SC, MC, TF or OE, written as such or in words.
 
     >>> type_of("true/false", None), type_of(None, "SC")
     ('TF', 'SC')
@@ -41,12 +41,12 @@ def type_of(value: Any, default: Type | None) -> Type:
     for name, meaning in TYPES.items():
         if words in (name.casefold(), meaning.replace("-", " "), meaning.replace(" or ", " ").replace("-", " ")):
             return cast("Type", name)
-    said = f"its type is {value!r}" if value not in (None, "") else "has no type"
-    raise FieldError(f"{said}; expected one of {', '.join(TYPES)}")
+    problem = f"its type is {value!r}" if value not in (None, "") else "has no type"
+    raise FieldError(f"{problem}; expected one of {', '.join(TYPES)}")
 
 
 def options_of(value: Any, kind: Type | None) -> tuple[str, ...]:
-    """The options: a list, a list as JSON, or a text with one a line; letters in front of all of them are taken off.
+    """Return the options of a list, of a list as JSON, or of the lines of a text; leading letters are removed.
 
     >>> options_of("A) High\\nB) Low", "SC"), options_of(["sharp", "blurred", "N/A"], "SC")
     (('High', 'Low'), ('sharp', 'blurred'))
@@ -55,7 +55,7 @@ def options_of(value: Any, kind: Type | None) -> tuple[str, ...]:
         try:
             value = parse_json(value) if value.lstrip().startswith("[") else value.strip().split("\n")
         except ValueError as error:
-            raise FieldError(f"its options are no list: {error}") from error
+            raise FieldError(f"its options are not a list: {error}") from error
     if not isinstance(value, (list, tuple)) and value is not None:
         raise FieldError(f"its options are {value!r}; expected a list of texts")
     texts = [str(text).strip() if text is not None else "" for text in value or ()]
@@ -66,8 +66,8 @@ def options_of(value: Any, kind: Type | None) -> tuple[str, ...]:
     if kind in ("SC", "MC"):
         if not 2 <= len(texts) <= len(LETTERS):
             raise FieldError(f"has {len(texts)} options; expected 2 to {len(LETTERS)}")
-        if twice := [text for place, text in enumerate(texts) if normal(text) in map(normal, texts[:place])]:
-            raise FieldError(f"has the option {twice[0]!r} twice")
+        if repeated := [text for index, text in enumerate(texts) if normal(text) in map(normal, texts[:index])]:
+            raise FieldError(f"has the option {repeated[0]!r} twice")
         return tuple(texts)
     if kind == "TF" and texts and {normal(text) for text in texts} != {"true", "false"}:
         raise FieldError(f"is true or false and has the options {', '.join(texts)}; expected True and False, or none")
@@ -77,9 +77,9 @@ def options_of(value: Any, kind: Type | None) -> tuple[str, ...]:
 
 
 def answer_of(value: Any, kind: Type | None, options: Sequence[str] | None, unanswered: bool) -> Any:
-    """What is right: a set of places for SC and MC, a truth value for TF, a text for OE; None where there is none.
+    """Return the right answer: a set of indices for SC and MC, a truth value for TF, a text for OE; None if unknown.
 
-    Options are named by their letters or their texts.
+    A file names options by their letters or their texts.
 
     >>> answer_of("blurred", "SC", ("sharp", "blurred"), False), answer_of("A, B", "MC", ("sharp", "blurred"), False)
     (frozenset({1}), frozenset({0, 1}))
@@ -87,30 +87,29 @@ def answer_of(value: Any, kind: Type | None, options: Sequence[str] | None, unan
     if value is None or value == "" or value == []:
         if unanswered:
             return None
-        raise FieldError("has no answer (--unanswered asks such questions all the same)")
+        raise FieldError("has no answer (--unanswered asks such questions too)")
     if kind == "TF":
-        said = normal(str(value))
-        if said not in ("true", "false", "t", "f"):
+        truth = normal(str(value))
+        if truth not in ("true", "false", "t", "f"):
             raise FieldError(f"its answer is {value!r}; expected True or False")
-        return said[0] == "t"
+        return truth[0] == "t"
     if kind == "OE":
         return text_of(value, "answer")
     if options is None or kind is None:
-        return None  # what is wrong has been said of the options or the type
-    named = _named(value, options, several=kind == "MC")
-    places = [_place(one, options) for one in named]
-    if len(set(places)) < len(places):
+        return None  # the problem is reported for the options or the type
+    indices = [_index(name, options) for name in _named(value, options, several=kind == "MC")]
+    if len(set(indices)) < len(indices):
         raise FieldError(f"its answer {value!r} names an option twice")
-    return frozenset(places)
+    return frozenset(indices)
 
 
 def _named(value: Any, options: Sequence[str], several: bool) -> list[str]:
-    """The options that an answer names, one each."""
+    """The names of options in an answer."""
     if isinstance(value, str) and several and value.lstrip().startswith("["):
         try:
             value = parse_json(value)
         except ValueError as error:
-            raise FieldError(f"its answer is no list: {error}") from error
+            raise FieldError(f"its answer is not a list: {error}") from error
     if isinstance(value, (list, tuple)):
         named = [str(one).strip() for one in value]
         if not several and len(named) != 1:
@@ -126,8 +125,9 @@ def _named(value: Any, options: Sequence[str], several: bool) -> list[str]:
     return [text]
 
 
-def _place(named: str, options: Sequence[str]) -> int:
-    texts = [place for place, option in enumerate(options) if normal(option) == normal(named)]
+def _index(named: str, options: Sequence[str]) -> int:
+    """The index of the option with this letter or text."""
+    texts = [index for index, option in enumerate(options) if normal(option) == normal(named)]
     letter = re.fullmatch(r"\(?([A-Za-z])[.):]?", named)
     lettered = LETTERS.index(letter.group(1).upper()) if letter else len(options)
     if texts and lettered < len(options) and texts[0] != lettered:
@@ -138,7 +138,7 @@ def _place(named: str, options: Sequence[str]) -> int:
         return lettered
     labelled = re.match(r"\(?([A-Z])[.):]\s*(?P<text>\S.*)", named)
     if labelled:
-        place = LETTERS.index(labelled.group(1))
-        if place < len(options) and normal(options[place]) == normal(labelled.group("text")):
-            return place
+        index = LETTERS.index(labelled.group(1))
+        if index < len(options) and normal(options[index]) == normal(labelled.group("text")):
+            return index
     raise FieldError(f"its answer {named!r} is not among the options {', '.join(map(repr, options))}")

@@ -1,6 +1,6 @@
-"""How a benchmark's file is laid out: its columns, the words in which it asks, the groups of its tables.
+"""Layouts of benchmark files: columns, prompts, and the groups of the tables.
 
-`FORMATS` has those that are known by name; `Format.with_columns` changes one for a file of one's own.
+`FORMATS` has the known ones by name; `Format.with_columns` adapts one to a file of your own.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .items import BenchmarkError, Type
+from ..benchmark import BenchmarkError
 from .portrait import DIMENSIONS, SCOPES, SOURCES, SUBDIMENSIONS
-from .prompts import Prompts
+from .questions import Prompts, Type
 
 REQUIRED = ("image", "question")
 FIELDS = ("id", "image", "type", "question", "options", "answer")
@@ -22,14 +22,14 @@ FIELDS = ("id", "image", "type", "question", "options", "answer")
 class Format:
     """A layout.
 
-    - `columns`: from a field (of `FIELDS`, or a group) to the columns that may hold it, the first that is there;
+    - `columns`: from a field (of `FIELDS`, or a group) to the columns that may hold it, the first that is present;
       several columns joined by "+" hold an option each.
-    - `groups`: by what scores are broken down, beside the type.
-    - `default_type`: of questions without a type.
-    - `values`: what the values of a group are; others are refused. From how a file writes it to how tables show it.
-    - `grouped`: every question must have a value in each group.
-    - `rows`: from what a .json file holds to rows; `row`: from a row as it stands to one with the columns above.
-    - `ignored`: columns that are known and not needed.
+    - `groups`: breakdowns of the scores, besides the type.
+    - `default_type`: the type of questions without one.
+    - `values`: the values of a group, from their form in the file to that in tables; others are refused.
+    - `grouped`: whether every question must have a value in each group.
+    - `rows`: from the contents of a .json file to rows; `row`: from a row to one with the columns above.
+    - `ignored`: known columns that are not needed.
     """
 
     name: str
@@ -39,40 +39,40 @@ class Format:
     prompts: Prompts = field(default_factory=Prompts)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     grouped: bool = False
-    rows: Callable[[Any], Iterator[dict[str, Any]]] = lambda found: listed(found)
+    rows: Callable[[Any], Iterator[dict[str, Any]]] = lambda content: listed(content)
     row: Callable[[dict[str, Any]], dict[str, Any]] = dict
     ignored: frozenset[str] = frozenset()
 
-    def with_columns(self, given: Mapping[str, str], ignored: frozenset[str] = frozenset()) -> Format:
-        """The same, with fields in other columns; a field that is not in `FIELDS` is a new group.
+    def with_columns(self, fields: Mapping[str, str], ignored: frozenset[str] = frozenset()) -> Format:
+        """Return this layout with fields in other columns; a field that is not in `FIELDS` is a new group.
 
         >>> FORMATS["portrait"].with_columns({"question": "Q"}).columns["question"]
         ('Q',)
         """
-        new = tuple(name for name in given if name not in FIELDS and name not in self.groups)
-        columns = {**self.columns, **{name: (column,) for name, column in given.items()}}
+        new = tuple(name for name in fields if name not in FIELDS and name not in self.groups)
+        columns = {**self.columns, **{name: (column,) for name, column in fields.items()}}
         return replace(self, columns=columns, groups=self.groups + new, ignored=self.ignored | ignored)
 
 
 def _named(*names: str) -> Mapping[str, str]:
-    """Values that are written as they are shown, in any case."""
+    """Values whose case does not matter."""
     return {name.casefold(): name for name in names}
 
 
 def _coded(*names: str) -> Mapping[str, str]:
-    """Values that are written as numbers from 0."""
+    """Values that files have as numbers from 0."""
     return {str(code): name for code, name in enumerate(names)}
 
 
-def _same(*names: str) -> dict[str, tuple[str, ...]]:
+def _columns(*names: str) -> dict[str, tuple[str, ...]]:
     return {name: (name,) for name in names}
 
 
-def listed(found: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a list of objects."""
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+def listed(content: Any) -> Iterator[dict[str, Any]]:
+    """Return the rows of a list of objects."""
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise BenchmarkError("expected a list of objects, one for each question")
-    yield from found
+    yield from content
 
 
 def _a_bench_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -81,18 +81,18 @@ def _a_bench_row(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **dict(zip(("part", "area", "category"), levels, strict=True))} if len(levels) == 3 else row
 
 
-def _aesbench_rows(found: Any) -> Iterator[dict[str, Any]]:
+def _aesbench_rows(content: Any) -> Iterator[dict[str, Any]]:
     """AesBench's one object, from image to its parts (AesP_data, ...), as a row for each part."""
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise BenchmarkError("expected an object from image names to their questions, as AesBench_evaluation.json is")
-    for image, parts in found.items():
+    for image, parts in content.items():
         if not isinstance(parts, dict):
-            raise BenchmarkError(f"{image!r} holds no object; expected its parts, such as AesP_data")
-        for name, asked in parts.items():
-            if isinstance(asked, dict) and "Question" in asked:
+            raise BenchmarkError(f"{image!r} does not hold an object; expected its parts, such as AesP_data")
+        for name, row in parts.items():
+            if isinstance(row, dict) and "Question" in row:
                 part = name.removesuffix("_data")
-                kind = "SC" if asked.get("Options") else "OE"
-                yield {"id": f"{image}#{part}", "image": image, "part": part, "type": kind, **asked}
+                kind = "SC" if row.get("Options") else "OE"
+                yield {"id": f"{image}#{part}", "image": image, "part": part, "type": kind, **row}
 
 
 _OPTIONS = "option0+option1+option2+option3"
@@ -100,7 +100,7 @@ _OPTIONS = "option0+option1+option2+option3"
 FORMATS = {
     "portrait": Format(
         "portrait",
-        _same(*FIELDS, "source", "dimension", "subdimension", "scope"),
+        _columns(*FIELDS, "source", "dimension", "subdimension", "scope"),
         ("source", "dimension", "subdimension", "scope"),
         values={
             "source": _named(*SOURCES),
@@ -169,9 +169,9 @@ FORMATS = {
     ),
     "free": Format(
         "free",
-        _same(*FIELDS, "source", "dimension", "subdimension", "scope"),
+        _columns(*FIELDS, "source", "dimension", "subdimension", "scope"),
         ("source", "dimension", "subdimension", "scope"),
     ),
 }
-"""The known layouts: this project's own for Q-Bench-Portrait, those of three published benchmarks, and `free`, which is
-the first without its vocabulary, for questions of one's own."""
+"""The known layouts: this project's own for Q-Bench-Portrait, those of three published benchmarks, and `free`, the
+first without its vocabulary, for questions of your own."""

@@ -1,4 +1,4 @@
-"""How sure a mean score is: Wilson's interval, in which questions about one image count as one draw."""
+"""Confidence intervals of mean scores: Wilson's, with questions about one image as one draw; and of differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def wilson_interval(scores: Sequence[float], clusters: Sequence[Any], level: float = 0.95) -> tuple[float, float]:
-    """The interval of the mean of scores in [0, 1].
+    """Return the interval of the mean of scores in [0, 1].
 
     With mean m, n questions and the normal quantile z: (m + z^2/2n +- z sqrt(m(1-m)/n + z^2/4n^2)) / (1 + z^2/n).
     Unlike the bootstrap's it is not empty where all scores are equal, nor does it leave [0, 1]. For 0 and 1 it is exact
@@ -35,7 +35,7 @@ def wilson_interval(scores: Sequence[float], clusters: Sequence[Any], level: flo
 
 
 def effective_number(values: np.ndarray, clusters: Sequence[Any]) -> float:
-    """As many separate questions would make the mean as sure as these do; never more than there are.
+    """Return how many independent questions would determine the mean as well; never more than there are.
 
     >>> effective_number(np.array([1.0, 1.0, 0.0, 0.0]), ["a", "a", "b", "b"])
     1.0
@@ -59,7 +59,7 @@ def paired_difference(
     level: float = 0.95,
     replicates: int = 2000,
 ) -> tuple[float, float, float]:
-    """By how much the mean of `first` is above that of `second` on the same questions, and its bootstrap interval.
+    """Return the mean of `first` minus that of `second` on the same questions, and its bootstrap interval.
 
     >>> paired_difference([1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 2, 3])[0]
     0.25
@@ -70,6 +70,6 @@ def paired_difference(
     values = resample(
         cluster_codes(clusters, len(gap)), lambda counts: ((counts @ gap) / counts.sum(1))[None], replicates, 0
     )[0]
-    found = percentile_interval(values, level)
-    low, high = found if found else (float(gap.mean()),) * 2
+    interval = percentile_interval(values, level)
+    low, high = interval if interval else (float(gap.mean()),) * 2
     return float(gap.mean()), low, high

@@ -1,8 +1,8 @@
-"""What came of one question: the words of the model, what was read in them, the score, and where all of it is from.
+"""The outcome of one question: the words of the model, the answer in them, the score, and its provenance.
 
 A closed question scores 1 or 0: a single choice, a truth value, or the exact set of a multiple choice. An answer that
 cannot be read, or a refusal, scores 0 and is counted apart. An open answer scores half of what the judge gave it. A
-question that could not be asked, whose answer is not known, or that the judge did not rate, has no score.
+question that could not be asked, whose answer is unknown, or that the judge did not rate, has no score.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 from ...judge import Answer
 from ...judge.answers import whole_text
 from ...sample import SampleError
+from ..benchmark import BenchmarkError
 from .answer_parser import read_choice_of, read_choices_of, read_judgement, read_truth
-from .items import BenchmarkError, Item, written
+from .questions import Item, written
 
-NO_JUDGE = "no judge was named; the same command with --judge scores it"
+NO_JUDGE = "no judge was named; repeat the command with --judge to score it"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Outcome:
     """A line of `answers.jsonl`.
 
     - `correct`, `parsed`: letters in the order of the file, True or False; for an open question its two texts.
-    - `how`: "strict" or "repaired"; `status`, `reason`: of the model's answer, and why there is no score.
+    - `how`: "strict" or "repaired"; `status`: the answer's; `reason`: why there is no score.
     - `score`: 0, 0.5 or 1; None where there is none.
     - `order`: how the options were shown, as letters of the file's order; `round`: 0 is the file's order.
-    - `provenance`: of the model's answer. `judge`: the judge's own words, score (0, 1, 2), status and provenance.
+    - `provenance`: the model's. `judge`: the judge's own words, score (0, 1, 2), status and provenance.
     """
 
     id: str
@@ -52,11 +53,12 @@ class Outcome:
     order: str = ""
 
     def json(self) -> dict[str, Any]:
+        """Return the line as an object."""
         return asdict(self)
 
     @classmethod
     def of_json(cls, line: Mapping[str, Any]) -> Outcome:
-        """The outcome of a line of `answers.jsonl`; `BenchmarkError` if it is none."""
+        """Return the outcome of a line of `answers.jsonl`. Raises `BenchmarkError` for other fields."""
         names = {field.name for field in fields(cls)}
         if set(line) != names:
             raise BenchmarkError(f"a line has the fields {', '.join(line)}; expected {', '.join(sorted(names))}")
@@ -72,7 +74,7 @@ def outcome_of(
     order: tuple[int, ...] = (),
     image: str = "",
 ) -> Outcome:
-    """What came of `item`, asked with its options in `order`; `judgement` is the judge's answer on an open one."""
+    """Return the outcome of `item`, asked with its options in `order`; `judgement` is the judge's of an open answer."""
     parsed: Any = None
     how = score = judged = None
     status, reason = answer.status, answer.reason
@@ -108,25 +110,25 @@ def outcome_of(
         provenance=answer.provenance(),
         judge=judged,
         round=round,
-        order="".join((written({place}) or "") for place in order),
+        order="".join((written({index}) or "") for index in order),
     )
 
 
 def _read(item: Item, answer: Answer, order: tuple[int, ...]) -> tuple[Any, str]:
-    """What was read in an answer, its places those of the file's order; `SampleError` where nothing was."""
+    """The answer that was read, its indices those of the file's order. Raises `SampleError` if it is unreadable."""
     answer.required()
     if item.type == "OE":
         return whole_text(answer), "strict"
     if item.type == "TF":
         truth = read_truth(answer)
         return truth.value, truth.parsed
-    shown = [item.options[place] for place in order]
+    shown = [item.options[index] for index in order]
     chosen = (read_choice_of if item.type == "SC" else read_choices_of)(answer, shown)
-    return frozenset(order[place] for place in chosen.value), chosen.parsed
+    return frozenset(order[index] for index in chosen.value), chosen.parsed
 
 
 def _judged(judgement: Answer) -> tuple[dict[str, Any], str | None]:
-    """The judge's score with where it comes from, and why there is none."""
+    """The judge's score and its provenance, and why there is no score."""
     score = how = None
     status, reason = judgement.status, judgement.reason
     try:
@@ -135,5 +137,5 @@ def _judged(judgement: Answer) -> tuple[dict[str, Any], str | None]:
         score, how = read.value, read.parsed
     except SampleError as error:
         status, reason = error.status, str(error)
-    said = {"score": score, "raw": judgement.text, "how": how, "status": status, "reason": reason}
-    return {**said, "provenance": judgement.provenance()}, None if score is not None else f"not judged: {reason}"
+    rating = {"score": score, "raw": judgement.text, "how": how, "status": status, "reason": reason}
+    return {**rating, "provenance": judgement.provenance()}, None if score is not None else f"not judged: {reason}"

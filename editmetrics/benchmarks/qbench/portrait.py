@@ -1,4 +1,4 @@
-"""Q-Bench-Portrait as its paper describes it: what its groups are called, and how many questions each holds.
+"""Q-Bench-Portrait as its paper describes it: the names of its groups, and how many questions each has.
 
 Source: Wu, Li et al., Q-Bench-Portrait: Benchmarking Multimodal Large Language Models on Portrait Image Quality
 Perception, 2026. The paper prints shares, not numbers of questions; the numbers here are the only ones with which every
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .items import Item
+from .questions import Item
 
 SOURCES = {
     "NIs": "natural images",
@@ -74,24 +74,24 @@ TOTAL = sum(TYPE_SCOPES.values())
 
 
 def incompleteness(items: Iterable[Item]) -> list[str]:
-    """What a copy lacks or has too many of, by the paper's counts; nothing where it is complete."""
+    """List where a copy has fewer or more questions than the paper; empty if it is complete."""
     items = list(items)
     scopes: Counter[tuple[str, str]] = Counter((item.type, item.groups.get("scope", "")) for item in items)
     dimensions = Counter((item.groups.get("source", ""), item.groups.get("dimension", "")) for item in items)
     subdimensions = Counter(item.groups.get("subdimension", "") for item in items)
     images = len({item.image_sha256 for item in items})
-    found = [("questions", len(items), TOTAL), ("distinct images", images, TOTAL)]
-    found += [
+    counts = [("questions", len(items), TOTAL), ("distinct images", images, TOTAL)]
+    counts += [
         (f"{', '.join(cell)} questions", counted[cell], expected.get(cell, 0))
         for counted, expected in ((scopes, TYPE_SCOPES), (dimensions, SOURCE_DIMENSIONS))
         for cell in [*expected, *(cell for cell in counted if cell not in expected)]
     ]
-    found += [
+    counts += [
         (f"{name or 'no sub-dimension'} questions", subdimensions[name], SUBDIMENSION_COUNTS.get(name, 0))
         for name in [*SUBDIMENSION_COUNTS, *(name for name in subdimensions if name not in SUBDIMENSION_COUNTS)]
     ]
     return [
-        f"{count:,} {what}, where a complete copy has {expected:,}"
-        for what, count, expected in found
+        f"{count:,} {name}, where a complete copy has {expected:,}"
+        for name, count, expected in counts
         if count != expected
     ]

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from ...tables.model import DataTable, TableColumn
 from ...tables.scores import MeanScore, ScoreTable, count_table, score_column
 from .intervals import wilson_interval
-from .items import TYPES
 from .outcomes import NO_JUDGE, Outcome
 from .portrait import DIMENSIONS, SCOPES, SOURCE_DIMENSIONS, SOURCES, SUBDIMENSIONS
+from .questions import TYPES
 
 GUESS = "Random guess"
 OVERALL = score_column("", "Overall")

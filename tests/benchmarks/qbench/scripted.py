@@ -10,7 +10,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from editmetrics.benchmarks.qbench.items import LETTERS
+from editmetrics.benchmarks.qbench.questions import LETTERS
 from editmetrics.images import read_image
 from tests.judge.server import Reply, completion
 

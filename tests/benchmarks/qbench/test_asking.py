@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from editmetrics.benchmarks.qbench import BenchmarkError, Prompts, ask, read_benchmark, read_prompts
+from editmetrics.benchmarks.qbench import AskOptions, BenchmarkError, Prompts, ask, read_benchmark, read_prompts
 from editmetrics.benchmarks.qbench.asking import order_of
 from editmetrics.benchmarks.qbench.outcomes import NO_JUDGE
 from editmetrics.files.journal import JournalError
@@ -306,7 +306,7 @@ def test_the_cache_answers_where_the_record_is_lost(data, tmp_path, model, oracl
     before = len(oracle.asked), len(oracle.judged)
     ask(found, model(), tmp_path / "b", judge=model())
     assert (len(oracle.asked), len(oracle.judged)) == before
-    ask(found, model(refresh=True), tmp_path / "b", judge=model(refresh=True), refresh=True)
+    ask(found, model(refresh=True), tmp_path / "b", judge=model(refresh=True), options=AskOptions(refresh=True))
     assert (len(oracle.asked), len(oracle.judged)) == (2 * before[0], 2 * before[1])
 
 
@@ -326,7 +326,7 @@ def test_a_damaged_record_is_named(data, tmp_path, model, oracle):
     path.write_bytes(path.read_bytes().replace(b'"kind": "answer"', b'"kind": "ans', 1))
     with pytest.raises(JournalError, match=r"record\.jsonl: line 2 is not valid here"):
         ask(found, model(), out)
-    ask(found, model(), out, overwrite=True)
+    ask(found, model(), out, options=AskOptions(overwrite=True))
     assert (out / "record.jsonl.old").exists()
 
 
@@ -335,14 +335,14 @@ def test_another_model_needs_another_folder(data, tmp_path, model, oracle):
     ask(found, model(), out)
     with pytest.raises(BenchmarkError, match=r"another model or setting \(temperature None, now 0\.5\)"):
         ask(found, model(temperature=0.5), out)
-    ask(found, model(temperature=0.5), out, overwrite=True)
+    ask(found, model(temperature=0.5), out, options=AskOptions(overwrite=True))
 
 
 def test_two_runs_do_not_share_a_folder(data, tmp_path, model, oracle):
-    from editmetrics.benchmarks.qbench.record import Record
+    from editmetrics.benchmarks.qbench.asking import AnswerJournal
 
     (tmp_path / "out").mkdir()
-    with Record(tmp_path / "out"), pytest.raises(JournalError, match="another run is writing it"):
+    with AnswerJournal(tmp_path / "out"), pytest.raises(JournalError, match="another run is writing it"):
         ask(read_benchmark(data), model(), tmp_path / "out")
 
 
@@ -389,7 +389,7 @@ def test_each_option_stands_once_in_each_place(data):
 
 
 def test_shuffled_rounds_are_read_in_the_files_order(data, tmp_path, model, oracle):
-    outcomes, _ = ask(read_benchmark(data), model(), tmp_path / "out", judge=model(), shuffle=3)
+    outcomes, _ = ask(read_benchmark(data), model(), tmp_path / "out", judge=model(), options=AskOptions(shuffle=3))
     assert {outcome.score for outcome in outcomes} == {1.0}
     rounds = Counter(outcome.round for outcome in outcomes)
     choices = sum(outcome.type in ("SC", "MC") for outcome in outcomes if outcome.round == 0)
@@ -402,7 +402,7 @@ def test_prompts_of_ones_own(tmp_path, data, model, oracle):
     path = tmp_path / "prompts.json"
     path.write_text(json.dumps({"TF": "{question} True or False?"}))
     prompts = read_prompts(path, Prompts())
-    ask(read_benchmark(data), model(), tmp_path / "out", prompts=prompts)
+    ask(read_benchmark(data), model(), tmp_path / "out", options=AskOptions(prompts=prompts))
     assert any(text.endswith(". True or False?") for _, text in oracle.asked)
     for broken in ({"TF": "what?"}, {"TF": "{question} {answer}"}, {"XX": "?"}, {"SC": "{question"}, [1]):
         path.write_text(json.dumps(broken))

@@ -240,5 +240,5 @@ def test_files_of_somebody_else_are_left_alone(go, server, tmp_path, name):
 def test_a_list_of_problems_is_made_anew(go, rewrite, tmp_path):
     rewrite(lambda rows: rows[0].update(image="nowhere.png"))
     assert go().code == 2
-    assert (tmp_path / "out" / "problems.txt").read_text().startswith("What editmetrics qbench found wrong")
+    assert (tmp_path / "out" / "problems.txt").read_text().startswith("Problems of the data, listed by")
     assert "nowhere.png" in go().err  # the folder is qbench's own

@@ -72,7 +72,7 @@ def test_a_bench_without_its_answers_which_are_not_published(folder):
         read_benchmark(folder, "a-bench")
     found = read_benchmark(folder, "a-bench", unanswered=True)
     assert found.items[0].answer is None
-    assert found.notes == ("1 question has no answer in the file: asked, and not scored",)
+    assert found.notes == ("1 question without an answer in the file: asked, and not scored",)
 
 
 AES = {
@@ -117,7 +117,7 @@ def test_tables_by_group(folder, tmp_path, server, model):
 @pytest.mark.parametrize(("name", "rows"), [("aesbench", []), ("q-bench", {}), ("a-bench", [1])])
 def test_another_layout_is_named(folder, name, rows):
     (folder / "questions.json").write_text(json.dumps(rows))
-    with pytest.raises(ValueError, match=f"not as {name} has it"):
+    with pytest.raises(ValueError, match=f"does not have the layout {name}"):
         read_benchmark(folder, name)
 
 

@@ -7,7 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from editmetrics.benchmarks.qbench import BenchmarkError, ask, compare, read_benchmark, read_results, write_results
+from editmetrics.benchmarks.qbench import (
+    AskOptions,
+    BenchmarkError,
+    ask,
+    compare,
+    read_benchmark,
+    read_results,
+    write_results,
+)
 from editmetrics.benchmarks.qbench.positions import position_tables
 from editmetrics.benchmarks.qbench.tables import status_table
 
@@ -26,7 +34,7 @@ FILES = {
 
 
 def made(data, folder, model, judge=None, **options):
-    outcomes, about = ask(read_benchmark(data), model, folder, judge=judge or model, **options)
+    outcomes, about = ask(read_benchmark(data), model, folder, judge=judge or model, options=AskOptions(**options))
     return write_results(folder, outcomes, about)
 
 
@@ -98,7 +106,7 @@ def test_results_are_read_as_they_were_written(data, tmp_path, model, oracle):
     write_results(tmp_path / "out", outcomes, about)
     found = read_results(tmp_path / "out")
     assert (found.name, found.outcomes) == ("judge", outcomes)
-    with pytest.raises(BenchmarkError, match="holds no finished results"):
+    with pytest.raises(BenchmarkError, match="does not hold finished results"):
         read_results(tmp_path)
 
 
@@ -149,7 +157,7 @@ def test_two_runs_of_one_model_are_told_apart(data, tmp_path, model, oracle):
     for name in "ab":
         made(data, tmp_path / name, model(temperature=0.5 if name == "a" else 0.7))
     assert list(compare([tmp_path / "a", tmp_path / "b"]).scores[0].rows) == ["judge (a)", "judge (b)"]
-    with pytest.raises(BenchmarkError, match="is there twice"):
+    with pytest.raises(BenchmarkError, match="was named twice"):
         compare([tmp_path / "a", tmp_path / "a"])
 
 
@@ -191,7 +199,7 @@ def test_how_answers_were_read_is_counted(data, tmp_path, model, oracle):
 
 
 def positions(data, tmp_path, model, shuffle=4):
-    outcomes, _ = ask(read_benchmark(data), model(), tmp_path / "out", shuffle=shuffle)
+    outcomes, _ = ask(read_benchmark(data), model(), tmp_path / "out", options=AskOptions(shuffle=shuffle))
     return {table.name: table for table in position_tables(outcomes)}
 
 
