@@ -149,7 +149,7 @@ def test_only_the_same_questions_are_compared(data, rewrite, tmp_path, model, or
     made(data, tmp_path / "a", model())
     rewrite(lambda rows: rows[:-3])
     made(data, tmp_path / "b", model())
-    with pytest.raises(BenchmarkError, match="3 are only in the latter and 0 only in the former"):
+    with pytest.raises(BenchmarkError, match="0 only in the former, 3 only in the latter"):
         compare([tmp_path / "a", tmp_path / "b"])
 
 
