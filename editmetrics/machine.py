@@ -11,7 +11,10 @@ import re
 import sys
 from collections.abc import Iterator
 
-from .sample import EditMetricsError, UnavailableError
+from .sample import EditMetricsError, SampleError, Score, UnavailableError
+
+LONGEST_REASON = 2000
+"""How many characters of an error's message become a reason; some hold the arguments of a whole call."""
 
 OUT_OF_MEMORY = "out of memory"
 """How the reason of a score begins for which this machine's memory did not suffice."""
@@ -58,6 +61,21 @@ def machine_fault(error: BaseException) -> str | None:
         if exhausted or unreachable or no_device:
             return f"{type(each).__name__}: {each}"
     return None
+
+
+def why_not(error: BaseException) -> Score:
+    """The unscored `Score` of a sample that `error` has cost: `unavailable` where this machine is at fault.
+
+    >>> why_not(SampleError("no prompt", "skipped")), why_not(MemoryError())
+    (Score(skipped: no prompt), Score(unavailable: out of memory))
+    """
+    if reason := machine_fault(error):
+        return Score.unscored("unavailable", _shortened(reason))
+    if isinstance(error, SampleError):
+        return Score.unscored(error.status, _shortened(str(error)) or "no reason was given")
+    if isinstance(error, SystemExit):
+        return Score.unscored("failed", f"the metric tried to end the program (sys.exit({error.code!r}))")
+    return Score.unscored("failed", _shortened(f"{type(error).__name__}: {error}"))
 
 
 def check_device_name(device: str | None) -> None:
@@ -117,3 +135,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} ..."

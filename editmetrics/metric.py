@@ -14,11 +14,10 @@ from typing import Any, ClassVar, TypeVar
 
 from . import forking as forking  # a forked process computes with one thread
 from .clean_room import in_clean_room
-from .machine import check_device_name, require_device
+from .machine import check_device_name, require_device, why_not
 from .machine import pick_device as pick_device
 from .options import Option, options_of, spec_text
-from .outcomes import problem_of, why_not
-from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText
+from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText, problem_of
 
 M = TypeVar("M", bound="Metric")
 

@@ -1,4 +1,4 @@
-"""The options of a metric: read from its `__init__` and docstring, checked, and described."""
+"""The options of a metric: read from its `__init__` and docstring, checked, described, and fixed by variants."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_type_hints
 
@@ -15,6 +16,10 @@ from .wording import expected_one_of
 
 if typing.TYPE_CHECKING:
     from .metric import Metric
+
+
+Variants = Mapping[str, Mapping[str, Any]]
+"""From the name of a variant (the arithmetic of a published script) to the options that it fixes."""
 
 
 class OptionError(EditMetricsError, ValueError):
@@ -92,6 +97,28 @@ def checked_value(cls: type[Metric], option: Option, value: Any) -> Any:
         expected, shown = described_type(option.hint), repr(value)
         shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
         raise OptionError(f"{cls.name}: option {option.name} is {shown}; expected {expected}") from error
+
+
+def with_variant(metric: Metric, variants: Variants) -> dict[str, Any]:
+    """The value of each option of `metric`, with those that its `variant` fixes; all options are set already.
+
+    Raises `EditMetricsError` for an option that was given another value than the variant has.
+
+    >>> from editmetrics import create_metric
+    >>> create_metric("ssim:variant=pie-bench,channels=y8")
+    Traceback (most recent call last):
+    editmetrics.sample.EditMetricsError: ssim: variant=pie-bench has channels=rgb; channels=y8 contradicts it
+    """
+    values = metric.options
+    fixed = variants.get(values["variant"], {})
+    for option in metric.option_list():
+        value = values[option.name]
+        if option.name in fixed and value not in (option.default, fixed[option.name]):
+            raise EditMetricsError(
+                f"{metric.name}: variant={values['variant']} has {option.name}={fixed[option.name]}; "
+                f"{option.name}={value} contradicts it"
+            )
+    return {**values, **fixed}
 
 
 def spec_text(value: Any) -> str:

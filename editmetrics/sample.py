@@ -5,9 +5,10 @@ Nothing here imports anything of the project, nor any heavy library.
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -259,3 +260,63 @@ class Score(Mapping[str, float]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._values, self.status, self.reason, self.explanation, self.uncertainty, self.details)
+
+
+def problem_of(score: Any, metric: str, dimensions: Sequence[Dimension]) -> str | None:
+    """How a score that `metric` returned breaks its contract, in words; None where it keeps it.
+
+    A score keeps it with every declared dimension, the primary one first, inside its range; an uncertainty that is
+    finite; an explanation that is text; and details that JSON can hold.
+
+    >>> problem_of(Score({"psnr": -1}), "psnr", [Dimension("psnr", low=0, primary=True)])
+    'psnr returned psnr = -1, outside its declared range 0 to inf'
+    """
+    if not isinstance(score, Score):
+        return f"{metric} returned {type(score).__name__} instead of a Score"
+    declared = {dimension.name: dimension for dimension in dimensions}
+    primary = next(dimension.name for dimension in dimensions if dimension.primary)
+    if unknown := [name for name in score if name not in declared]:
+        return f"{metric} returned {', '.join(unknown)}, which is no dimension that it declares"
+    if score.ok and (missing := [name for name in declared if name not in score]):
+        return f"{metric} returned no {', '.join(missing)}"
+    if score.ok and next(iter(score)) != primary:
+        return f"{metric} returned {next(iter(score))} first, where the primary {primary} belongs"
+    for name, value in score.items():
+        if not declared[name].contains(value):
+            low, high = declared[name].low, declared[name].high
+            return f"{metric} returned {name} = {value:.6g}, outside its declared range {low:g} to {high:g}"
+    return _problem_beside(score, metric, declared)
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON has it: numpy's and torch's numbers and arrays as numbers and lists, anything else as text.
+
+    >>> import numpy as np
+    >>> json.dumps({"region": np.array([1, 2]), "share": np.float32(0.5)}, default=plain)
+    '{"region": [1, 2], "share": 0.5}'
+    """
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _problem_beside(score: Score, metric: str, declared: Mapping[str, Dimension]) -> str | None:
+    """What is unfit of all that travels beside the numbers."""
+    for name, value in (score.uncertainty or {}).items():
+        if name not in declared or not math.isfinite(value):
+            return f"{metric} returned the uncertainty {value} of {name}; expected a finite number for each dimension"
+    if not isinstance(score.explanation, (str, type(None))):
+        return f"{metric} returned an explanation of type {type(score.explanation).__name__}; expected text"
+    if score.explanation and not _encodable(score.explanation):
+        return f"{metric} returned an explanation with half a character (a lone surrogate); expected text"
+    try:
+        json.dumps(score.details, allow_nan=False, default=plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"{metric} returned details that JSON cannot hold ({error}); expected finite numbers and text"
+    return None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "editmetrics"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    "sample": 0, "clean_room": 0, "machine": 0, "outcomes": 0, "wording": 0, "lazy_table": 0, "files": 1, "options": 1,
+    "sample": 0, "clean_room": 0, "machine": 0, "wording": 0, "lazy_table": 0, "files": 1, "options": 1,
     "metric": 1, "learned_metric": 1,
     "forking": 0, "file_hashes": 1, "downloads": 2, "checkpoints": 2, "weights": 2,
     "images": 2,

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..outcomes import plain
-from ..sample import EditMetricsError
+from ..sample import EditMetricsError, plain
 
 if TYPE_CHECKING:
     from typing_extensions import Self

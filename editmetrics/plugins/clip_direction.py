@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension, Sample, Score
 from .clip import CLIPMetric, Model, Resizing, preprocess, tokenize
 
@@ -65,7 +65,7 @@ class CLIPDirection(CLIPMetric):
     def __init__(self, *, model: Model = "ViT-L-14", variant: Literal["none", "instruct-pix2pix"] = "none") -> None:
         self.model = model
         self.variant = variant
-        self.model_name: Model = chosen(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
+        self.model_name: Model = with_variant(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
         self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 
     def prepare(self, sample: Sample) -> dict[str, Any]:

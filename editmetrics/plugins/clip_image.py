@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Against, Region
-from ..bases.variants import Variants, chosen
+from ..options import Variants, with_variant
 from ..sample import Dimension
 from .clip import MEAN, CLIPMetric, Model, Resizing, preprocess
 from .embeddings import ImageSimilarity, seen_region
@@ -60,7 +60,7 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
         self.against = against
         self.region = region
         self.variant = variant
-        options = chosen(self, VARIANTS)
+        options = with_variant(self, VARIANTS)
         self.model_name, self.compared_with = options["model"], options["against"]
         self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Region, with_border
-from ..bases.variants import Variants, chosen
+from ..options import Variants, with_variant
 from ..sample import Dimension, Sample
 from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize
 from .embeddings import seen_region
@@ -59,7 +59,7 @@ class CLIPText(CLIPMetric):
         self.model = model
         self.region = region
         self.variant = variant
-        self.model_name: Model = chosen(self, VARIANTS)["model"]
+        self.model_name: Model = with_variant(self, VARIANTS)["model"]
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """A cosine; from 0 to 100 for PIE-Bench's script."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import Against, Region
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension
 from .dino import IMAGE_SIZE, MEAN, DINOMetric, Model, normalized
 from .embeddings import ImageSimilarity, each_once, seen_region
@@ -60,7 +60,7 @@ class DINOImage(DINOMetric, ImageSimilarity):
         self.against = against
         self.region = region
         self.variant = variant
-        options = chosen(self, {"magicbrush": {"model": "ViT-S-16", "against": "reference"}})
+        options = with_variant(self, {"magicbrush": {"model": "ViT-S-16", "against": "reference"}})
         self.model_name, self.compared_with = options["model"], options["against"]
 
     def identity(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import FullReference
 from ..bases.network import HasNetwork
 from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class LPIPS(HasNetwork, FullReference):
         self.net = net
         self.variant = variant
         self.black_outside = variant == "pie-bench"
-        self._net: Net = chosen(self, {"pie-bench": {"net": "squeeze"}})["net"]
+        self._net: Net = with_variant(self, {"pie-bench": {"net": "squeeze"}})["net"]
 
     def checkpoints(self) -> tuple[str, ...]:
         return (CHECKPOINTS[self._net],)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, mean_of_map
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class MSE(FullReference):
         super().__init__(**shared)
         self.channels = channels
         self.variant = variant
-        chosen(self, {"pie-bench": {"channels": "rgb"}})
+        with_variant(self, {"pie-bench": {"channels": "rgb"}})
         self.black_outside = variant == "pie-bench"
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension
 from .mse import mse
 
@@ -84,7 +84,7 @@ class PSNR(FullReference):
         self.data_range = data_range
         self.eps = eps
         self.variant = variant
-        chosen(self, {"pie-bench": {"channels": "rgb", "data_range": 1.0, "eps": 0.0}})
+        with_variant(self, {"pie-bench": {"channels": "rgb", "data_range": 1.0, "eps": 0.0}})
         self.black_outside = variant == "pie-bench"
 
     def active_dimensions(self) -> tuple[Dimension, ...]:

@@ -9,7 +9,7 @@ from annotated_types import Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, block_means, check_pair, mean_of_map, within_region
-from ..bases.variants import chosen
+from ..options import with_variant
 from ..sample import Dimension
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class SSIM(FullReference):
         self.downsample = downsample
         self.data_range = data_range
         self.variant = variant
-        self._chosen = chosen(self, {"pie-bench": PIE_BENCH})
+        self._chosen = with_variant(self, {"pie-bench": PIE_BENCH})
         self.black_outside = variant == "pie-bench"
 
     def compared_channels(self) -> Channels:

@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from .. import images, weights
 from ..metric import Metric
-from ..outcomes import plain
 from ..registry import create_metric, providers_of
-from ..sample import FIELDS, EditMetricsError, Sample
+from ..sample import FIELDS, EditMetricsError, Sample, plain
 
 WHERE = {
     "source": "a folder or an image of sources before the edited one, or a column source",
