@@ -22,7 +22,7 @@ WIDE = 32
 """Characters of measures side by side; more go into another table, for terminals of 80 columns."""
 
 FEW = 12
-"""Up to this number of values of a column are listed with their counts; of more, the number and the range."""
+"""Values of a column are listed with their counts, if not more than this; otherwise only their number and range."""
 
 
 def benchmarks_blocks(benchmarks: Iterable[Benchmark]) -> Iterator[Block]:
@@ -55,7 +55,7 @@ def benchmark_blocks(bench: Benchmark) -> Iterator[Block]:
 
 
 def copy_blocks(copy: Copy) -> Iterator[Block]:
-    """The content of a copy, its problems, and what is missing from it."""
+    """The content of a copy, its problems, and missing samples."""
     bench = copy.benchmark
     yield from (*benchmark_blocks(bench), "")
     complete = f"; a complete copy has {bench.size:,} {bench.what}" if bench.size else ""

@@ -83,12 +83,12 @@ class ReportContent:
 
     @property
     def compared(self) -> bool:
-        """Whether there are systems to rank: with one there is nothing to claim."""
+        """True with more than one system: a single one is not ranked."""
         return len(self.table.system_names) > 1
 
     @property
     def unscored(self) -> np.ndarray:
-        """(n,) whether a sample lacks any score."""
+        """(n,) True for samples that lack any score."""
         return np.any([np.isnan(column.values) for column in self.columns], axis=0)
 
 
@@ -139,7 +139,7 @@ def _failures(table: ScoredTable) -> list[MissingScores]:
 
 
 def _metric_names(names: Sequence[str], table: ScoredTable) -> str:
-    """The names of columns as text; a metric stands for all of its dimensions."""
+    """The names of columns as text; a metric's label replaces all of its dimensions."""
     if 1 < len(names) == len(table.columns):
         return "all metrics"
     label_of = {column.name: column.label for column in table.columns}

@@ -31,7 +31,7 @@ DRAWN = {"source": "edits of one source together", "sample": "answers to one req
 
 
 def content_tables(content: ReportContent) -> Iterator[DataTable]:
-    """Leaderboard, groups, agreement, correlations, what to look at first, failures, provenance; in parts if wide."""
+    """Leaderboard, groups, agreement, correlations, extreme samples, failures, provenance; wide tables in parts."""
     for board in content.boards:
         yield from _board(content, board).abreast(MEANS_ABREAST, kept=2 if board.column is None else 3)
     if content.agreement is not None:

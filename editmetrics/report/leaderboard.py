@@ -1,4 +1,4 @@
-"""Systems by their mean scores, over all samples and in each group: intervals, what has no score, who is ahead."""
+"""Systems by their mean scores, over all samples and in each group, with intervals, missing scores and leaders."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MOST_GROUPS = 50
 class SystemMean:
     """The mean of one metric over the samples of a line.
 
-    `mean`, `low`, `high`: over the finite scores; None where there is none, or too few for an interval. `n`: how many
-    have a score; `infinite`: how many of them are infinite. `unscored`: how many have none, by status. `best`: ahead of
-    every other system by more than noise.
+    `mean`, `low`, `high`: over the finite scores; None without one, or with too few for an interval. `n`: the number of
+    scores; `infinite`: of infinite ones. `unscored`: the number of missing scores by status. `best`: ahead of every
+    other system by more than noise.
     """
 
     mean: float | None
@@ -101,7 +101,7 @@ def _named(group: str | None, column: str | None) -> str | None:
 
 
 class _Draft:
-    """A group of samples whose means were handed to the bootstrap and come back when it has run."""
+    """A group of samples whose means are registered with the bootstrap, and read when it has run."""
 
     def __init__(
         self, group: str | None, rows: Mapping[str | None, np.ndarray], table: ScoredTable, means: ResampledMeans
@@ -117,7 +117,7 @@ class _Draft:
             self._contest(column, table, means)
 
     def _contest(self, column: ScoreColumn, table: ScoredTable, means: ResampledMeans) -> None:
-        """The system that leads, and differences that must be more than noise; none leads in no known direction."""
+        """Register the leading system, and the differences to test; without a known direction, none leads."""
         if not column.known:
             return
         sign = 1 if column.higher_is_better else -1

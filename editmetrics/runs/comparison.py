@@ -1,4 +1,4 @@
-"""Compare two runs on the same samples: what moved, and whether by more than noise."""
+"""Compare two runs on the same samples: differences of means, beyond noise or not."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class IdentityChange:
-    """How the identity of a column differs: (field, in a, in b); `known` is False if a run has no record of it."""
+    """The changed identity of a column: (field, in a, in b); `known` is False if a run has no record of it."""
 
     column: str
     known: bool
@@ -106,7 +106,7 @@ class RunComparison:
 
     @property
     def comparable(self) -> bool:
-        """Whether every column has the same identity in both runs."""
+        """True if every column has the same identity in both runs."""
         return not self.identities
 
     @property
@@ -116,7 +116,7 @@ class RunComparison:
 
     @property
     def worse(self) -> bool:
-        """Whether anything got worse by more than noise."""
+        """True if anything got worse by more than noise."""
         return any(line.verdict == "worse" for line in self.moved)
 
     def write(self, path: Path) -> None:
@@ -194,15 +194,14 @@ def compare(
     matched = rows_a.tolist()
     only_a = joined.ids[joined.score_row < 0].tolist()
     systems = [a.systems[row] for row in matched]
+    rows_of = {name: np.flatnonzero([system == name for system in systems]) for name in dict.fromkeys(systems)}
     drafts: list[tuple[Moved, int | None]] = []
     moved_most: list[Mover] = []
     inputs: dict[str, dict[str, int]] = {}
     lost: dict[str, list[str]] = {}
     for one, other in columns:
         x, y = one.values[rows_a], other.values[rows_b]
-        for system in dict.fromkeys(systems):
-            rows = np.flatnonzero([name == system for name in systems])
-            drafts.append(_draft(one, other, system, rows, x, y, means, tolerance))
+        drafts += [_draft(one, other, name, rows, x, y, means, tolerance) for name, rows in rows_of.items()]
         moved_most += _movers(one, x, y, [a.ids[row] for row in matched], movers, tolerance)
         inputs[one.name] = _inputs(a, b, one, other, rows_a, rows_b)
         if failed := [a.ids[row] for row, p, q in zip(matched, x, y, strict=True) if not np.isnan(p) and np.isnan(q)]:

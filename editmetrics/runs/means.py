@@ -16,7 +16,7 @@ FEWEST_CLUSTERS = 5
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a bootstrap is drawn, and the level of its intervals."""
+    """Settings of a bootstrap, and the level of its intervals."""
 
     replicates: int = REPLICATES
     level: float = LEVEL
@@ -64,7 +64,7 @@ class ResampledMeans:
         self._means: Floats | None = None
 
     def add(self, rows: np.ndarray, values: np.ndarray) -> int:
-        """Add the mean of `values` (m,), finite, which stand in the rows (m,); return its number for `estimate`."""
+        """Add the mean of the finite `values` (m,) of `rows` (m,); return its number for `estimate`."""
         codes = self.clusters[rows]
         self._sums.append(np.bincount(codes, weights=values, minlength=self._number).astype(np.float64))
         self._sizes.append(np.bincount(codes, minlength=self._number).astype(np.float64))
@@ -75,7 +75,7 @@ class ResampledMeans:
         return float(self._sums[index].sum() / self._sizes[index].sum())
 
     def estimate(self, index: int) -> MeanEstimate:
-        """The mean of what was added, its interval, and the p of its being 0."""
+        """The mean that was added under this number, its interval, and its p."""
         sums, sizes = self._sums[index], self._sizes[index]
         return self._estimate(self.mean(index), self._replicates()[index], int(sizes.sum()), sizes > 0, sums != 0)
 

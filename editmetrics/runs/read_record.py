@@ -70,7 +70,7 @@ class RunRecord:
 
 
 def read_record(table: Path) -> RunRecord | None:
-    """Read the record beside the table: `scores.record.jsonl` for `scores.csv`; None if there is no such file.
+    """Read the record beside the table: `scores.record.jsonl` for `scores.csv`; None if it does not exist.
 
     An unfinished last line is left out, as in a run that is resumed.
     """

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,13 @@ def read_scores(
     for name in [*lower_is_better, *higher_is_better]:
         if name not in names:
             raise ScoresError(f"{name!r} is not a column of scores in {path}; expected one of {', '.join(names)}")
-    systems = _texts(table, "system")
-    sources = _texts(table, "source")
-    prompts = _texts(table, "prompt")
+    systems, sources, prompts = (_texts(table, name) for name in ("system", "source", "prompt"))
     columns = []
     for name in names:
         column = _score_column(table, name, ids, record, notes)
         higher = name in higher_is_better or (column.higher_is_better and name not in lower_is_better)
         known = column.known or name in lower_is_better or name in higher_is_better
-        columns.append(ScoreColumn(**{**column.__dict__, "higher_is_better": higher, "known": known}))
+        columns.append(replace(column, higher_is_better=higher, known=known))
     if assumed := [column.name for column in columns if not column.known]:
         notes.append(f"assumed higher is better: {', '.join(assumed)} (otherwise, --lower-is-better NAME)")
     items = _items(ids, systems, sources, prompts)

@@ -1,1 +1,1 @@
-"""One model of a table, and what every command shows with it: on a terminal, as Markdown, LaTeX and HTML."""
+"""One model of a table, rendered for terminal, Markdown, LaTeX and HTML, and the tables of every command."""

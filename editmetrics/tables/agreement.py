@@ -85,7 +85,7 @@ def protocol_blocks(agreement: Agreement) -> Iterator[Block]:
 
 
 def reasons_without_value(lines: Iterable[Line]) -> list[str]:
-    """Why figures have no value: the first of each reason, and their number."""
+    """One line for each reason why figures have no value: their number and the first of them."""
     by_reason: dict[str, list[Line]] = {}
     for line in lines:
         if line.value is None:

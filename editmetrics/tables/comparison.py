@@ -114,7 +114,7 @@ def _table(comparison: RunComparison) -> DataTable:
 
 
 def _counts(line: Moved) -> str:
-    """How many samples moved which way; samples in one run only are named where there are any."""
+    """The number of samples that moved each way; of those in one run only, where there are any."""
     counts = {"lost": line.newly_failed, "new": line.newly_scored, "in neither": line.neither}
     parts = [f"{line.better} better", f"{line.worse} worse"]
     parts += [f"{count} {word}" for word, count in {"same": line.equal, **counts}.items() if count]

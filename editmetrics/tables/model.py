@@ -15,10 +15,10 @@ Mark = Literal["", "best", "second", "bold", "dim", "good", "bad", "warning"]
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column: its heading, alignment, and what happens where there is too little room.
+    """A column: its heading, its alignment, and its behaviour on a narrow terminal.
 
     - `wrap`: `fold` breaks lines, `never` gives way last, `ellipsis` first.
-    - `group`: stands above neighbouring columns that share it.
+    - `group`: a heading above the neighbouring columns that share it.
     - `least`, `most`: width on a terminal, in characters.
     """
 
@@ -88,7 +88,7 @@ def numbers(*headings: str, wrap: Literal["fold", "never", "ellipsis"] = "never"
 
 
 def facts(rows: Sequence[Sequence[Cell]]) -> DataTable:
-    """A list of names and what stands behind each."""
+    """A list of facts: names, and a value for each."""
     return DataTable([TableColumn("", wrap="never", mark="bold"), TableColumn("")], rows)
 
 

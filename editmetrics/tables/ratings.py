@@ -1,4 +1,4 @@
-"""What raw ratings amount to, and the parts of a split."""
+"""Summaries of raw ratings, and the parts of a split."""
 
 from __future__ import annotations
 

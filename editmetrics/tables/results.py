@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..scoring.results import Summary
 
 FEW = 12
-"""Up to this number of samples, a run that writes no file shows the scores of each."""
+"""A run with at most this number of samples shows the scores of each, unless it writes a file."""
 
 MANY = 10
 """At most this number of reasons for missing scores are shown."""
@@ -25,7 +25,7 @@ ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 
 def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
-    """Each sample's scores if they are few and not written to a file, the summary, and what was not scored."""
+    """The scores of a few samples that are not written to a file, the summary, and the reasons for missing scores."""
     if not written and 1 < len(results) <= FEW:
         yield from (_each_sample(results), "")
     summary = results.summary()
@@ -35,9 +35,9 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     yield from _problems(results)
     yield from _notes(results)
     if results.reused:
-        yield f"{results.reused} scores were taken over from the record of an earlier run."
+        yield f"{results.reused} scores were reused from the record of an earlier run."
     if not written and len(results) > 1:
-        yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run go on.[/]"
+        yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run resume.[/]"
 
 
 def _summary(lines: list[Summary]) -> DataTable:

@@ -13,7 +13,7 @@ ABREAST = 5
 
 
 class MeanScore(NamedTuple):
-    """A mean in percent, the ends of its interval, and the number of questions; None where there is none."""
+    """A mean in percent, the ends of its interval, and the number of questions; None if unknown."""
 
     mean: float | None
     low: float | None = None
@@ -110,17 +110,9 @@ class ScoreTable:
         for kind, rows in (("baseline", self.baselines), ("model", self.rows)):
             for name, values in rows.items():
                 for column, value in zip(self.columns, values, strict=True):
-                    yield {
-                        "table": self.name,
-                        "kind": kind,
-                        "row": name,
-                        "group": column.group,
-                        "column": column.heading,
-                        "score": value.mean,
-                        "low": value.low,
-                        "high": value.high,
-                        "n": value.n,
-                    }
+                    names = {"table": self.name, "kind": kind, "row": name, "group": column.group}
+                    figures = {"score": value.mean, "low": value.low, "high": value.high, "n": value.n}
+                    yield {**names, "column": column.heading, **figures}
 
 
 def count_table(

@@ -50,7 +50,7 @@ def show(blocks: Iterable[Block], output: Path | None = None, console: Console |
 
 
 def _rich_table(table: DataTable) -> Table:
-    """A table without lines; small print stands below its cells, dimmed."""
+    """A table without lines; small print is below its cells, dimmed."""
     headed = any(column.heading for column in table.columns)
     shown = Table(box=None, pad_edge=False, header_style="bold", show_header=headed, padding=(0, table.gap, 0, 0))
     for column in table.columns:

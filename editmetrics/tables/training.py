@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def validation_blocks(checkpoint: Checkpoint) -> Iterator[Block]:
-    """How well a checkpoint agrees with the ratings of its validation samples: a line for each dimension."""
+    """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension."""
     names = list(dict.fromkeys(name for measures in checkpoint.validation.values() for name in measures))
     rows = [[dim, *(measures.get(name) for name in names)] for dim, measures in checkpoint.validation.items()]
     yield DataTable([*text("validation", wrap="never"), *numbers(*names)], rows)

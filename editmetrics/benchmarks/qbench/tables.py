@@ -1,7 +1,7 @@
-"""From outcomes to tables: Tables 3 to 6 of Q-Bench-Portrait, or a table for each group of another benchmark.
+"""Tables of outcomes: Tables 3 to 6 of Q-Bench-Portrait, or a table for each group of another benchmark.
 
-Every cell is the mean over all its questions, an open one with half its score, none weighted: the paper's numbers are
-these (its overall score is no mean of columns). The row of random guesses is over single choices and truth values only.
+Each cell is the unweighted mean over all its questions, with half the score of open ones, as in the paper (its overall
+score is not a mean of columns). The row of random guesses is over single choices and truth values only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...tables.model import DataTable, TableColumn
 from ...tables.scores import MeanScore, ScoreTable, count_table, score_column
+from ...wording import plural
 from .intervals import wilson_interval
 from .outcomes import NO_JUDGE, Outcome
 from .portrait import DIMENSIONS, SCOPES, SOURCE_DIMENSIONS, SOURCES, SUBDIMENSIONS
@@ -19,7 +20,7 @@ GUESS = "Random guess"
 OVERALL = score_column("", "Overall")
 NOTE = "An open answer scores half of the judge's points; random guesses are of SC and TF alone"
 Cell = Mapping[str, str]
-"""Which questions a column holds: from "type" or a group to its value."""
+"""The questions of a column, as values of "type" and groups."""
 
 GROUPS = {
     "source": "Image sources",
@@ -33,7 +34,7 @@ def score_tables(
     models: Mapping[str, Sequence[Outcome]], format: str, groups: Sequence[str], level: float = 0.95
 ) -> list[ScoreTable]:
     """The tables over the outcomes of each model, by its name; shuffled rounds are not counted."""
-    first = {name: [outcome for outcome in found if outcome.round == 0] for name, found in models.items()}
+    first = {name: [outcome for outcome in outcomes if outcome.round == 0] for name, outcomes in models.items()}
     laid_out = _portrait() if format == "portrait" else _by_group(next(iter(first.values())), groups)
     notes = [NOTE, *_notes(first)]
     return [
@@ -41,7 +42,7 @@ def score_tables(
             name,
             title,
             list(columns),
-            {model: [_value(found, cell, level) for cell in columns.values()] for model, found in first.items()},
+            {model: [_value(outcomes, cell, level) for cell in columns.values()] for model, outcomes in first.items()},
             {GUESS: [_guess(next(iter(first.values())), cell) for cell in columns.values()]},
             notes,
             level,
@@ -51,29 +52,37 @@ def score_tables(
 
 
 def status_table(models: Mapping[str, Sequence[Outcome]]) -> DataTable:
-    """How the answers were read: what counts as wrong without having been read, and what has no score.
+    """How answers were read, with counts of unreadable ones and of missing scores.
 
-    Of one model by type, of several each as a whole.
+    A single model has a row for each type, several have one row each.
     """
     rows = []
-    for model, found in models.items():
+    for model, outcomes in models.items():
         for kind in [*TYPES, ""] if len(models) == 1 else [""]:
-            of_kind = [outcome for outcome in found if outcome.round == 0 and kind in ("", outcome.type)]
+            of_kind = [outcome for outcome in outcomes if outcome.round == 0 and kind in ("", outcome.type)]
             if of_kind:
                 rows.append([model, kind or "all", *map(str, _statuses(of_kind))])
     headings = ["model", "type", "asked", "strict", "repaired", "unparseable", "refused", "not asked", "not scored"]
     notes = [
-        "Unparseable and refused answers count as wrong. What could not be asked, because the endpoint failed, or not "
-        "be scored, for want of a judge or of a known answer, has no score and is left out of every mean."
+        "Unparseable and refused answers count as wrong. Questions that could not be asked, because the endpoint "
+        "failed, or not be scored, without a judge or a known answer, are left out of every mean."
     ]
     return count_table("status", "How the answers were read", headings, rows, notes)
 
 
-def _statuses(found: Sequence[Outcome]) -> list[int]:
-    read = [sum(outcome.status == "ok" and outcome.how == how for outcome in found) for how in ("strict", "repaired")]
-    bad = [sum(outcome.status == status for outcome in found) for status in ("unparseable", "refused")]
-    failed = sum(outcome.status in ("failed", "skipped", "unavailable") for outcome in found)
-    return [len(found), *read, *bad, failed, sum(outcome.status == "ok" and outcome.score is None for outcome in found)]
+def _statuses(outcomes: Sequence[Outcome]) -> list[int]:
+    read = [
+        sum(outcome.status == "ok" and outcome.how == parse for outcome in outcomes) for parse in ("strict", "repaired")
+    ]
+    bad = [sum(outcome.status == status for outcome in outcomes) for status in ("unparseable", "refused")]
+    failed = sum(outcome.status in ("failed", "skipped", "unavailable") for outcome in outcomes)
+    return [
+        len(outcomes),
+        *read,
+        *bad,
+        failed,
+        sum(outcome.status == "ok" and outcome.score is None for outcome in outcomes),
+    ]
 
 
 def _portrait() -> list[tuple[str, str, dict[TableColumn, Cell]]]:
@@ -102,13 +111,13 @@ def _portrait() -> list[tuple[str, str, dict[TableColumn, Cell]]]:
     ]
 
 
-def _by_group(found: Sequence[Outcome], groups: Sequence[str]) -> list[tuple[str, str, dict[TableColumn, Cell]]]:
+def _by_group(outcomes: Sequence[Outcome], groups: Sequence[str]) -> list[tuple[str, str, dict[TableColumn, Cell]]]:
     """The types and the overall score, and a table for each group that any question is in."""
-    kinds = [kind for kind in TYPES if any(outcome.type == kind for outcome in found)]
+    kinds = [kind for kind in TYPES if any(outcome.type == kind for outcome in outcomes)]
     types: dict[TableColumn, Cell] = {score_column("Question types", kind): {"type": kind} for kind in kinds}
     laid_out = [("overall", "All questions", {**types, OVERALL: {}})]
     for group in groups:
-        values = list(dict.fromkeys(outcome.groups[group] for outcome in found if group in outcome.groups))
+        values = list(dict.fromkeys(outcome.groups[group] for outcome in outcomes if group in outcome.groups))
         heading = GROUPS.get(group, group)
         if values:
             columns: dict[TableColumn, Cell] = {
@@ -123,12 +132,12 @@ def _short(dimension: str) -> str:
 
 
 def in_cell(outcome: Outcome, cell: Cell) -> bool:
-    """Whether a question belongs to a column."""
+    """True if a question belongs to a column."""
     return all((outcome.type if name == "type" else outcome.groups.get(name)) == value for name, value in cell.items())
 
 
-def _value(found: Iterable[Outcome], cell: Cell, level: float) -> MeanScore:
-    inside = [outcome for outcome in found if in_cell(outcome, cell) and outcome.score is not None]
+def _value(outcomes: Iterable[Outcome], cell: Cell, level: float) -> MeanScore:
+    inside = [outcome for outcome in outcomes if in_cell(outcome, cell) and outcome.score is not None]
     if not inside:
         return MeanScore(None)
     scores = [outcome.score for outcome in inside if outcome.score is not None]
@@ -136,18 +145,18 @@ def _value(found: Iterable[Outcome], cell: Cell, level: float) -> MeanScore:
     return MeanScore(100 * sum(scores) / len(scores), 100 * low, 100 * high, len(scores))
 
 
-def _guess(found: Iterable[Outcome], cell: Cell) -> MeanScore:
-    chances = [outcome.chance for outcome in found if in_cell(outcome, cell) and outcome.chance is not None]
+def _guess(outcomes: Iterable[Outcome], cell: Cell) -> MeanScore:
+    chances = [outcome.chance for outcome in outcomes if in_cell(outcome, cell) and outcome.chance is not None]
     return MeanScore(100 * sum(chances) / len(chances), n=len(chances)) if chances else MeanScore(None)
 
 
 def _notes(models: Mapping[str, Sequence[Outcome]]) -> list[str]:
     notes = []
-    for name, found in models.items():
-        without = [outcome for outcome in found if outcome.score is None]
+    for name, outcomes in models.items():
+        without = [outcome for outcome in outcomes if outcome.score is None]
         unjudged = sum(outcome.reason == NO_JUDGE for outcome in without)
         if unjudged:
-            notes.append(f"without {unjudged:,} open-ended questions, for want of a judge ({name})")
+            notes.append(f"{plural(unjudged, 'open-ended question')} left out, without a judge ({name})")
         if len(without) > unjudged:
-            notes.append(f"without {len(without) - unjudged:,} questions that have no score ({name})")
+            notes.append(f"{plural(len(without) - unjudged, 'question')} left out, without a score ({name})")
     return notes

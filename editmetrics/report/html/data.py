@@ -59,17 +59,7 @@ def page_data(
         "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in content.correlations],
         "agreement": _agreement(content),
         "agreementNotes": agreement_notes(content.agreement) if content.agreement else [],
-        "rows": {
-            "id": [table.ids[row] for row in rows],
-            "system": [table.systems[row] for row in rows],
-            "prompt": [_cut(table.prompts[row]) for row in rows],
-            "merit": _numbers(content.standing.merit, rows),
-            "dispute": _numbers(content.standing.dispute, rows),
-            "disputants": [content.standing.disputants[row] for row in rows],
-            "other": {name: [_cut(texts[row]) for row in rows] for name, texts in table.other.items()},
-            "explanations": _shortened(table.explanations, rows),
-            "details": _shortened(table.details, rows),
-        },
+        "rows": _rows(content, rows),
         "disputedBy": "ratings" if content.ratings else "metrics",
         "first": first,
         "failures": [
@@ -90,6 +80,21 @@ def page_data(
     }
 
 
+def _rows(content: ReportContent, rows: Sequence[int]) -> dict[str, Any]:
+    table, standing = content.table, content.standing
+    return {
+        "id": [table.ids[row] for row in rows],
+        "system": [table.systems[row] for row in rows],
+        "prompt": [_cut(table.prompts[row]) for row in rows],
+        "merit": _numbers(standing.merit, rows),
+        "dispute": _numbers(standing.dispute, rows),
+        "disputants": [standing.disputants[row] for row in rows],
+        "other": {name: [_cut(texts[row]) for row in rows] for name, texts in table.other.items()},
+        "explanations": _shortened(table.explanations, rows),
+        "details": _shortened(table.details, rows),
+    }
+
+
 def script_json(value: Any) -> str:
     """JSON that is safe inside a script element: `<`, `>`, `&`, U+2028 and U+2029 are escaped.
 
@@ -97,7 +102,7 @@ def script_json(value: Any) -> str:
     '"\\\\u003c/script\\\\u003e"'
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a character is no text in UTF-8
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # UTF-8 has no lone surrogates
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -165,7 +165,7 @@ def test_a_key_that_is_not_set_is_unavailable(run, data, tmp_path):
 def test_open_answers_without_a_judge(go, oracle):
     ran = go(judge=False)
     assert ran.code == 3
-    assert "for want of a judge" in ran.out
+    assert "left out, without a judge" in ran.out
 
 
 def test_side_by_side(run, go, oracle, tmp_path):

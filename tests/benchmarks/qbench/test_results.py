@@ -18,6 +18,7 @@ from editmetrics.benchmarks.qbench import (
 )
 from editmetrics.benchmarks.qbench.positions import position_tables
 from editmetrics.benchmarks.qbench.tables import status_table
+from editmetrics.wording import plural
 
 from .scripted import right
 
@@ -180,7 +181,7 @@ def test_missing_scores_are_said_beside_the_numbers(data, tmp_path, model, oracl
     outcomes, about = ask(read_benchmark(data), model(), tmp_path / "out")
     report = write_results(tmp_path / "out", outcomes, about)
     without = sum(outcome.type == "OE" for outcome in outcomes)
-    assert f"without {without} open-ended questions, for want of a judge (judge)" in report.scores[0].notes
+    assert f"{plural(without, 'open-ended question')} left out, without a judge (judge)" in report.scores[0].notes
     assert report.scores[0].rows["judge"][-1].n == 48 - without
     assert report.scores[0].rows["judge"][-2].mean is None
 
