@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .bootstrap import percentile_interval, resample
+from .bootstrap import LEVEL, REPLICATES, percentile_interval, resample
 from .measure import FEWEST, Counts, Floats, UndefinedError
 from .measures import Applied
 from .result import ALL, SYSTEM_LEVEL, Line, Pair, average_over
@@ -25,11 +25,11 @@ NOTED_BIAS = 0.5
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made; no replicates, no intervals."""
+    """Settings of a bootstrap, and the level of its intervals; without replicates there are none."""
 
-    replicates: int
-    level: float
-    seed: int
+    replicates: int = REPLICATES
+    level: float = LEVEL
+    seed: int = 0
 
 
 @dataclass(eq=False)

@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
-class Column:
+class LayoutColumn:
     """A column besides the images, the prompt and the ratings.
 
     - `choices`: what may stand in it (a mapping says what each stands for); None for any text.
@@ -54,7 +54,7 @@ class Layout:
     table: str
     ratings: Mapping[str, str]
     images: Mapping[str, str]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, LayoutColumn]
     prompt: str = "prompt"
     prompt_filled: bool = True
     identifier: str | None = "id"
@@ -170,7 +170,7 @@ def _sample(
     return Sample(row_id, edited=images.get("edited"), source=images.get("source"), prompt=text, meta=kept)
 
 
-def _cell(cell: Any, name: str, column: Column, place: str, row_id: str, findings: Findings) -> Any:
+def _cell(cell: Any, name: str, column: LayoutColumn, place: str, row_id: str, findings: Findings) -> Any:
     if column.filled:
         findings.required(place, row_id, name, cell)
     if not math.isnan(column.low):

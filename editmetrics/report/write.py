@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..agreement.lines import Resampling
 from ..files.atomic import replacing, require_folder
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
-from ..runs.means import Resampling
 from ..runs.read_scores import read_scores
 from ..runs.scored_table import ScoredTable
 from ..sample import EditMetricsError

@@ -14,13 +14,14 @@ import numpy as np
 
 from ..agreement.columns import Table
 from ..agreement.join import join
+from ..agreement.lines import Resampling
 from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.text import json_ready
 from ..wording import first_few, plural
 from .identity import changes
-from .means import BY_DEFAULT, ResampledMeans, Resampling
+from .means import BY_DEFAULT, ResampledMeans
 from .scored_table import ScoreColumn, ScoredTable, ScoresError
 
 COMPARISON_SUFFIXES = (".json", ".csv")

@@ -6,21 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..agreement.bootstrap import LEVEL, REPLICATES, percentile_interval, resample
+from ..agreement.bootstrap import percentile_interval, resample
+from ..agreement.lines import Resampling
 from ..agreement.measure import Floats
 from ..agreement.significance import two_sided_p
 
 FEWEST_CLUSTERS = 5
 """Fewer sources have no interval: resamples of so few span little more than the observed values."""
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """Settings of a bootstrap, and the level of its intervals."""
-
-    replicates: int = REPLICATES
-    level: float = LEVEL
-    seed: int = 0
 
 
 BY_DEFAULT = Resampling()

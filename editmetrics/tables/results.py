@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..wording import first_few
+from ..wording import first_few, plural
 from .model import Cell, DataTable, TableCell, number, numbers, text
 from .terminal import Block
 
@@ -31,11 +31,11 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     summary = results.summary()
     yield _summary(summary)
     if infinite := sum(line.infinite for line in summary):
-        yield f"{infinite} scores are infinite (identical images); means and spreads leave them out."
+        yield f"{plural(infinite, 'infinite score')} (identical images), left out of means and spreads"
     yield from _problems(results)
     yield from _notes(results)
     if results.reused:
-        yield f"{results.reused} scores were reused from the record of an earlier run."
+        yield f"{plural(results.reused, 'score')} reused from the record of an earlier run"
     if not written and len(results) > 1:
         yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run resume.[/]"
 

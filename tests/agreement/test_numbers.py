@@ -9,11 +9,11 @@ import pytest
 from editmetrics import evaluate
 from editmetrics.agreement import AgreementError
 from editmetrics.agreement.bootstrap import percentile_interval
+from editmetrics.agreement.lines import Resampling
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.agreement.screening import without_outliers
 from editmetrics.files.text import number_in
 from editmetrics.runs.comparison import compare
-from editmetrics.runs.means import Resampling
 from editmetrics.runs.read_scores import read_scores
 from editmetrics.runs.scored_table import ScoresError
 

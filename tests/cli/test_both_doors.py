@@ -169,8 +169,8 @@ def test_score_and_evaluate_of_its_results(run, folders):
 
 
 def test_compare(run, tables):
+    from editmetrics.agreement.lines import Resampling
     from editmetrics.runs.comparison import compare
-    from editmetrics.runs.means import Resampling
     from editmetrics.runs.read_scores import read_scores
 
     other = tables / "other.csv"

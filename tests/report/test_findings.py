@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 
 from editmetrics.agreement.columns import read_table
+from editmetrics.agreement.lines import Resampling
 from editmetrics.report.content import correlations, histogram, report_content
 from editmetrics.report.leaderboard import boards, grouping_columns
 from editmetrics.report.standing import orders, shown_rows, standing
-from editmetrics.runs.means import Resampling
 from editmetrics.runs.scored_table import ScoresError
 
 from .tables import column, table

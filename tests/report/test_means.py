@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from editmetrics.runs.means import ResampledMeans, Resampling
+from editmetrics.agreement.lines import Resampling
+from editmetrics.runs.means import ResampledMeans
 
 
 def estimate(values, clusters=None, **options):

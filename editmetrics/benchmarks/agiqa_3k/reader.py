@@ -18,7 +18,7 @@ from pathlib import Path
 from ...sample import Sample
 from ..benchmark import Benchmark, Rating
 from ..findings import Findings
-from ..table_layout import Column, Layout, read_layout
+from ..table_layout import Layout, LayoutColumn, read_layout
 
 SYSTEMS = ("AttnGAN", "DALLE2", "glide", "midjourney", "sd1.5", "xl2.2")
 SIZE = 2982
@@ -34,9 +34,9 @@ LAYOUT = Layout(
     identifier=None,
     images={"edited": "name"},
     columns={
-        "style": Column(required=False, filled=False),
-        "adj1": Column(required=False, filled=False),
-        "adj2": Column(required=False, filled=False),
+        "style": LayoutColumn(required=False, filled=False),
+        "adj1": LayoutColumn(required=False, filled=False),
+        "adj2": LayoutColumn(required=False, filled=False),
     },
     ratings={"perception": "mos_quality", "alignment": "mos_align"},
     ignored=("std_quality", "std_align"),

@@ -13,7 +13,7 @@ from typing import Any
 from ...sample import Sample
 from ..benchmark import Benchmark, Rating
 from ..findings import Findings
-from ..table_layout import Column, Layout, read_layout
+from ..table_layout import Layout, LayoutColumn, read_layout
 
 SIZE, RATED = 15_026, 9_132
 EDIT_TYPES = {
@@ -40,11 +40,11 @@ LAYOUT = Layout(
     table="ratings",
     images={"source": "source", "edited": "edited"},
     columns={
-        "system": Column(choices=SYSTEMS),
-        "edit_type": Column(choices=EDIT_TYPES),
-        "split": Column(choices=("train", "test"), filled=False),
-        "prompt_completion": Column(choices=("1", "2", "3"), filled=False),
-        **{name: Column(low=0, high=1, required=False, filled=False) for name in BOX},
+        "system": LayoutColumn(choices=SYSTEMS),
+        "edit_type": LayoutColumn(choices=EDIT_TYPES),
+        "split": LayoutColumn(choices=("train", "test"), filled=False),
+        "prompt_completion": LayoutColumn(choices=("1", "2", "3"), filled=False),
+        **{name: LayoutColumn(low=0, high=1, required=False, filled=False) for name in BOX},
     },
     ratings={name: name for name in RATINGS},
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...sample import Sample
 from ..benchmark import Benchmark, Rating, missing_rows
 from ..findings import Findings
-from ..table_layout import Column, Layout, read_layout
+from ..table_layout import Layout, LayoutColumn, read_layout
 
 INSTRUCTION = ("IP2P", "MagicBrush", "Any2Pix", "ZONE", "HQEdit", "ACE++")
 DESCRIPTION = (
@@ -35,9 +35,9 @@ LAYOUT = Layout(
     optional=("source",),
     prompt_filled=False,
     columns={
-        "system": Column(choices=SYSTEMS, filled=False),
-        "split": Column(choices=("train", "val", "test")),
-        "edit_type": Column(required=False, filled=False),
+        "system": LayoutColumn(choices=SYSTEMS, filled=False),
+        "split": LayoutColumn(choices=("train", "val", "test")),
+        "edit_type": LayoutColumn(required=False, filled=False),
     },
     ratings={name: name for name in RATINGS},
 )

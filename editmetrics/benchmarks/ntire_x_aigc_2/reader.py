@@ -11,7 +11,7 @@ from pathlib import Path
 from ...sample import Sample
 from ..benchmark import Benchmark, Rating
 from ..findings import Findings
-from ..table_layout import Column, Layout, read_layout
+from ..table_layout import Layout, LayoutColumn, read_layout
 
 RATINGS = {
     "visual_quality": Rating("visual quality"),
@@ -24,10 +24,10 @@ LAYOUT = Layout(
     table="ratings",
     images={"source": "source", "edited": "edited"},
     columns={
-        "split": Column(choices=("train", "val", "test")),
-        "distribution": Column(choices=("in", "out"), filled=False),
-        "system": Column(required=False, filled=False),
-        "edit_type": Column(required=False, filled=False),
+        "split": LayoutColumn(choices=("train", "val", "test")),
+        "distribution": LayoutColumn(choices=("in", "out"), filled=False),
+        "system": LayoutColumn(required=False, filled=False),
+        "edit_type": LayoutColumn(required=False, filled=False),
     },
     ratings={name: name for name in RATINGS},
 )
