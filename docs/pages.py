@@ -8,13 +8,12 @@ they said.
 
 from __future__ import annotations
 
-import inspect
 import re
-import typing
 from pathlib import Path
 from typing import Any
 
 from editmetrics import Sample, create_metric
+from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.commands import CORE, METHODS
 from editmetrics.describe import metric as described
 from editmetrics.registry import BUILTIN, metric_class
@@ -116,10 +115,8 @@ def weights(said: dict[str, Any]) -> str:
 
 def presets(name: str) -> tuple[str, ...]:
     """The named recipes of a metric's `fit`; none where it is not trained."""
-    fit = getattr(metric_class(name), "fit", None)
-    if fit is None or "preset" not in inspect.signature(fit).parameters:
-        return ()
-    return typing.get_args(typing.get_type_hints(fit, vars(inspect.getmodule(fit)), {"Progress": Any})["preset"])
+    cls = metric_class(name)
+    return tuple(cls.presets()) if issubclass(cls, AssessorMetric) else ()
 
 
 def options(said: dict[str, Any]) -> str:

@@ -18,14 +18,16 @@ class LearnedMetric(Metric):
 
     `fit` trains it and returns it. Its `output_dir` is a checkpoint that `create_metric(name, weights=DIR)` reads.
 
-    Optional, for the command line:
+    Optional:
 
+    - `group_by`: what training and validation may not share, unless `fit` is told: a column, or a field of `Sample`.
     - `ablations`: the settings of `fit` for each row of an ablation study of the method (`fit --ablations`), by name.
     - `convertible_parts`: the parts of published weights that `convert` turns into checkpoints (`weights convert`).
     - `learns_explanations`: whether it is trained on explanations, so that it has `annotator` and `explanation_judge`
       (`annotate`, `explanations`).
     """
 
+    group_by: ClassVar[str | None] = "source"
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     convertible_parts: ClassVar[tuple[str, ...]] = ()
     learns_explanations: ClassVar[bool] = False

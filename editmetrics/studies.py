@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,7 @@ def cross_validation_folds(
     from .data import from_manifest
     from .mllm.folds import folds
 
-    group = settings.get("group", inspect.signature(metric.fit).parameters["group"].default)
+    group = settings.get("group", metric.group_by)
     return folds(list(from_manifest(manifest)), count, group=group, seed=int(settings.get("seed", 0)))
 
 

@@ -1,27 +1,34 @@
-"""What the `fit` of every learned metric begins with: its settings, its dimensions, and what makes it this training."""
+"""One call of `fit`: its settings, its stages, which can be resumed, and the checkpoint at its end."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..metric import Metric
-from ..sample import EditMetricsError, SampleError
+from ..sample import EditMetricsError
 from ..wording import expected_one_of
-from .recipe import Recipe, RecipeError, adjusted
+from .checkpoint import finished_checkpoint, write_checkpoint
+from .lessons import collate, tokens
+from .processes import on_main_process
+from .recipe import Progress, Recipe, RecipeError, TrainingRun, adjusted
+from .targets import TrainingSet, read_training_set
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .backbone import Backbone
-    from .targets import Example, TrainingSet
+    from .run_folder import History
 
 logger = logging.getLogger(__name__)
 M = TypeVar("M")
 
 ROUNDING = ("attention", "transformers")
-"""What of a backbone's identity moves the rounding alone: a training may go on with another."""
+"""What in a backbone's identity only moves the rounding: a training may be resumed with another."""
 
 
 def settings_of(
@@ -29,7 +36,7 @@ def settings_of(
 ) -> tuple[M, Recipe]:
     """The method and recipe of `preset` with other `settings`, each a field of either.
 
-    Raises `RecipeError` for a preset or a setting that there is not, and for a value that it cannot have.
+    Raises `RecipeError` for an unknown preset or setting, and for a value that a setting cannot have.
     """
     if preset not in presets:
         raise RecipeError(f"{metric} has no preset {preset!r}; it has {', '.join(presets)}")
@@ -52,61 +59,150 @@ def dimensions_to_train(metric: type[Metric], targets: Mapping[str, str]) -> lis
     return [name for name in known if name in targets]
 
 
-def with_dimensions(metric: type[Metric], names: Sequence[str]) -> Metric:
-    """A `metric` as its checkpoint describes it: with the dimensions that were trained."""
-    trained = metric()
-    trained.dimensions = tuple(d for d in metric.dimensions if d.name in names)  # type: ignore[misc]
-    return trained
-
-
-def about_training(
-    backbone: Backbone,
-    *,
-    dimensions: Sequence[str],
-    data: str,
-    label_scale: Sequence[float],
-    method: Any,
-    recipe: Recipe,
-    **more: Any,
-) -> dict[str, Any]:
-    """What decides what a training ends with, as JSON: one that was stopped goes on only where all of it is equal.
-
-    `data` is the digest of the training set; `more` is whatever else a metric's training depends on.
-    """
-    return {
-        "dimensions": list(dimensions),
-        "data": data,
-        "backbone": {name: value for name, value in backbone.identity().items() if name not in ROUNDING},
-        "label_scale": list(label_scale),
-        "method": asdict(method),
-        "recipe": asdict(recipe),
-        **more,
-    }
-
-
-def place_of(backbone: Backbone) -> str:
-    """What a checkpoint loads its backbone by: a hub id, a name of the weights registry, or a folder's full path."""
+def source_of(backbone: Backbone) -> str:
+    """The hub id, registry name or full folder path that a checkpoint loads its backbone from."""
     source = Path(backbone.checkpoint.source)
     return str(source.resolve()) if source.is_dir() else str(source)
 
 
-def without_unusable(data: TrainingSet, ask: Callable[[Example], Any]) -> TrainingSet:
-    """The same without the examples that `ask` raises `SampleError` for, which are counted with the reason.
+@dataclass
+class FitJob:
+    """One call of `fit`: what was asked for, and what its stages have made so far.
 
-    They are what the backbone cannot be asked about: a prompt that is too long, an image that cannot be read.
+    - `train`, `val`, `targets`, `label_scale`, `group`: the rated samples, as `read_training_set` takes them.
+    - `folder`: becomes the checkpoint. `resume`: continue what it holds.
+    - `method`, `recipe`: all settings.
+    - `about`: everything that decides the result, as JSON; set by `finished`.
+    - `adapters`: from names in the checkpoint to names on `backbone`. `histories`: by stage.
+    - `validation`: by dimension.
     """
-    left_out = {reason: list(ids) for reason, ids in data.left_out.items()}
 
-    def usable(examples: Sequence[Example]) -> list[Example]:
-        kept = []
-        for example in examples:
-            try:
-                ask(example)
-            except SampleError as error:
-                left_out.setdefault(str(error), []).append(example.id)
-                logger.warning("%s is left out: %s", example.id, error)
-            else:
-                kept.append(example)
-        return kept
+    metric: type[Metric]
+    train: Any
+    val: Any
+    targets: Mapping[str, str]
+    label_scale: tuple[float, float]
+    group: str | None
+    folder: Path
+    resume: bool
+    progress: Progress | None
+    method: Any
+    recipe: Recipe
+    backbone: Any = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    adapters: dict[str, str] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
+    validation: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    return replace(data, train=usable(data.train), validation=usable(data.validation), left_out=left_out)
+    @cached_property
+    def dimensions(self) -> list[str]:
+        """The dimensions that `targets` names, in the metric's order."""
+        return dimensions_to_train(self.metric, self.targets)
+
+    def training_set(self, needs: frozenset[str] | None = None) -> TrainingSet:
+        """The rated samples, checked and split; `needs` are the fields that they require, by default the metric's."""
+        return read_training_set(
+            self.train, self.val, targets=self.targets, label_scale=self.label_scale, group=self.group,
+            needs=self.metric.needs if needs is None else needs, seed=self.recipe.seed,
+        )  # fmt: skip
+
+    def finished(self, backbone: Backbone, data: str, *, dimensions: Sequence[str] | None = None, **more: Any) -> bool:
+        """Whether `folder` holds the result of this very training already, on `backbone`.
+
+        `data` is the digest of the training set, `more` anything else that decides the result. A folder of another
+        training raises `CheckpointError`. With `resume=False`, it is never finished.
+        """
+        self.backbone = backbone
+        self.about = {
+            "dimensions": list(self.dimensions if dimensions is None else dimensions),
+            "data": data,
+            "backbone": {name: value for name, value in backbone.identity().items() if name not in ROUNDING},
+            "label_scale": [float(end) for end in self.label_scale],
+            "method": asdict(self.method),
+            "recipe": asdict(self.recipe),
+            **more,
+        }
+        if not (self.resume and finished_checkpoint(self.folder, self.metric, self.about)):
+            return False
+        logger.info("%s holds the finished training already", self.folder)
+        return True
+
+    def adapter(self, name: str, parts: Sequence[str] | set[str], saved: Path | None = None) -> str:
+        """Put a LoRA adapter on `parts` of the backbone, a new one or that of the folder `saved`; its name there.
+
+        It is saved as `name` in the checkpoint, and taken off the backbone when the job ends.
+        """
+        from .lora import add_lora, load_lora
+
+        on_backbone = self.adapters[name] = f"fit_{name}"
+        if saved is not None:
+            load_lora(self.backbone, on_backbone, saved)
+            return on_backbone
+        add_lora(
+            self.backbone, on_backbone, parts=parts, rank=self.method.rank, alpha=self.method.alpha,
+            dropout=self.method.dropout, seed=self.recipe.seed,
+        )  # fmt: skip
+        return on_backbone
+
+    def remove_adapters(self) -> None:
+        """Take the job's adapters off the backbone."""
+        from .lora import adapters, remove_lora
+
+        for name in self.adapters.values():
+            if name in adapters(self.backbone):
+                remove_lora(self.backbone, name)
+
+    def stage(
+        self,
+        name: str,
+        module: nn.Module,
+        lessons: Sequence[Any],
+        *,
+        validate: Callable[[], float | None] | None,
+        recipe: Recipe | None = None,
+        collate: Callable[[list[Any]], Mapping[str, Any]] = collate,
+        length: Callable[[Any], int] | None = tokens,
+        **about: Any,
+    ) -> None:
+        """Train `module` on `lessons` in `folder/training/name`, as `editmetrics.mllm.loop.train` does."""
+        from .loop import train
+
+        run = TrainingRun(self.recipe, self.folder, self.resume, self.progress, self.about)
+        self.histories[name] = train(
+            module, lessons, run.stage(name, recipe=recipe, **about), collate=collate, length=length, validate=validate
+        )
+
+    def write(
+        self,
+        *,
+        data: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        dimensions: Sequence[str] | None = None,
+        label_scale: tuple[float, float] | None = None,
+        **contents: Any,
+    ) -> None:
+        """Write the checkpoint, once: in the main process, while others wait.
+
+        `data` are the counts of the training set; `contents` other arguments of `write_checkpoint`: prompts, heads,
+        parts.
+        """
+        trained = self.metric()
+        names = self.dimensions if dimensions is None else dimensions
+        trained.__dict__["dimensions"] = tuple(d for d in self.metric.dimensions if d.name in names)
+        on_main_process(
+            partial(
+                write_checkpoint,
+                self.folder,
+                trained,
+                label_scale=self.label_scale if label_scale is None else label_scale,
+                backbone=self.backbone,
+                adapters=self.adapters,
+                settings={"backbone": source_of(self.backbone), **(settings or {})},
+                validation=self.validation,
+                recipe={**asdict(self.method), **asdict(self.recipe)},
+                data=data,
+                fit=self.about,
+                history=self.histories,
+                **contents,
+            )
+        )

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..bases.backbone_metric import BackboneMetric
 from ..metric import pick_device
-from ..mllm.metric import BackboneMetric
 from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bases.backbone_metric import BackboneMetric
 from ..metric import pick_device
 from ..mllm.backbone import IMAGE
-from ..mllm.metric import BackboneMetric
 from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
 

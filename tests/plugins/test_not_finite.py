@@ -141,7 +141,7 @@ def test_an_adapter_that_holds_nonsense_gives_no_number(value, samples):
     """In memory, behind whatever checks a file: one matrix of one dimension's adapter."""
     metric = create_metric("ds_ieqa:weights=toy", device="cpu")
     metric.load()
-    (assessor,) = metric._assessors
+    (assessor,) = metric.assessors
     adapter = assessor.adapters["editing_fidelity"]
     matrices = [p for name, p in assessor.backbone.model.named_parameters() if f"lora_B.{adapter}" in name]
     kept = matrices[0].detach().clone()
@@ -171,8 +171,12 @@ def test_a_head_that_holds_nonsense_gives_no_number(spec, value, samples):
 
 def heads_of(metric):
     if metric.name == "lmm4lmm":
-        return [head for assessor in metric._assessors.values() for head in assessor.heads.values()]
-    return list(metric._heads.values()) if metric.name == "hpe_lsa" else [part.head for part in metric._parts.values()]
+        return [head for assessor in metric.assessors for head in assessor.heads.values()]
+    return (
+        list(metric.assessors[0].heads.values())
+        if metric.name == "hpe_lsa"
+        else [part.head for part in metric._parts.values()]
+    )
 
 
 def test_an_embedding_without_direction_is_like_nothing(samples):

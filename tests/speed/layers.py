@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from editmetrics.mllm.backbone import Backbone, Prompt
-from editmetrics.plugins.hpe_lsa.assessor import Assessor
+from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor as Assessor
 from editmetrics.testing import tiny_backbone
 
 BIG = {

@@ -27,14 +27,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from editmetrics.mllm.backbone import IMAGE, Backbone, Prompt
 from editmetrics.mllm.lora import adapters, add_lora, remove_lora, using
 from editmetrics.mllm.prompts import length_class
-from editmetrics.plugins.ds_ieqa.assessor import Assessor as Digits
+from editmetrics.plugins.ds_ieqa.assessor import DigitAssessor as Digits
 from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
 from editmetrics.plugins.ds_ieqa.prompts import START_DEFINITIONS
 from editmetrics.plugins.epaiqa.assessor import BOX_TOKENS
-from editmetrics.plugins.epaiqa.assessor import Assessor as Explainer
+from editmetrics.plugins.epaiqa.assessor import ExplainingAssessor as Explainer
 from editmetrics.plugins.epaiqa.box import Box
-from editmetrics.plugins.hpe_lsa.assessor import Assessor as Layer
-from editmetrics.plugins.lmm4lmm.assessor import Assessor as Tasks
+from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor as Layer
+from editmetrics.plugins.lmm4lmm.assessor import TaskAssessor as Tasks
 from editmetrics.testing import tiny_backbone
 from tests.speed.stages import native_pictures
 

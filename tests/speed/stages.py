@@ -23,6 +23,7 @@ from editmetrics.images import eight_bits, read_image
 from editmetrics.mllm.backbone import Backbone, Prompt
 from editmetrics.mllm.features import FeatureStore
 from editmetrics.mllm.heads import RegressionHead
+from editmetrics.mllm.lessons import Lesson, collate
 from editmetrics.mllm.lora import add_lora, trainable
 from editmetrics.mllm.projector import projector_tensors, using_projector
 from editmetrics.mllm.targets import Example
@@ -34,6 +35,7 @@ from editmetrics.plugins.ds_ieqa.prompts import START_DEFINITIONS
 from editmetrics.plugins.ds_ieqa.tdrl import tdrl
 from editmetrics.plugins.epaiqa import assessor as epaiqa_assessor
 from editmetrics.plugins.epaiqa import learner as epaiqa_learner
+from editmetrics.plugins.epaiqa import lessons as epaiqa_lessons
 from editmetrics.plugins.epaiqa import method as epaiqa_method
 from editmetrics.plugins.epaiqa.box import Box
 from editmetrics.plugins.hpe_lsa import assessor as hpe_assessor
@@ -99,18 +101,18 @@ def edits(count: int, side: int) -> list[Sample]:
 @contextmanager
 def ds_ieqa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout: float | None) -> Iterator[Stage]:
     """TDRL: LoRA on the language model, features of the frozen vision tower kept on disk."""
-    method = _with(ds_method.Method(), dropout)
+    method = _with(ds_method.DSIEQAMethod(), dropout)
     store = FeatureStore(folder / "features", backbone)
     dimension = "visual_quality"
     definitions = {dimension: START_DEFINITIONS[dimension]}
-    assessor = ds_assessor.Assessor(backbone, definitions, DigitScale(1, 5), {dimension: ADAPTER}, store.get)
+    assessor = ds_assessor.DigitAssessor(backbone, definitions, DigitScale(1, 5), {dimension: ADAPTER}, store.get)
     lora = _add(backbone, method, tuple(method.parts))
-    learner = ds_learner.Learner(assessor, dimension, method, store)
-    plain = ds_assessor.Assessor(backbone, definitions, DigitScale(1, 5))
+    learner = ds_learner.DigitLearner(assessor, dimension, method, store)
+    plain = ds_assessor.DigitAssessor(backbone, definitions, DigitScale(1, 5))
     pairs, seen = ds_learner.Pairs(assessor, store), ds_learner.Pairs(plain, None)
     examples = [Example(sample, {dimension: sample.meta["rating"]}) for sample in samples]
-    lessons = list(ds_learner.Lessons(pairs, examples, learner))
-    pixels = {one.id: one.prompt for one in ds_learner.Lessons(seen, examples, learner)}
+    lessons = [learner.lesson(pairs, example) for example in examples]
+    pixels = {one.id: one.prompt for one in (learner.lesson(seen, example) for example in examples)}
 
     def loss(output: Any, prompts: list[Prompt], _: list[Any]) -> Tensor:
         logits = torch.stack(
@@ -119,16 +121,14 @@ def ds_ieqa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout
         answers = torch.stack([p.ids[p.answer_start :] for p in prompts]).to(logits.device)
         return tdrl(logits, answers, assessor.digits).loss
 
-    yield Stage(
-        learner, lessons, ds_learner.collate, _tokens, lambda one: [pixels[one.id]], loss, tuple(method.parts), lora
-    )
+    yield Stage(learner, lessons, collate, _tokens, lambda one: [pixels[one.id]], loss, tuple(method.parts), lora)
 
 
 @contextmanager
 def hpe_lsa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout: float | None) -> Iterator[Stage]:
     """Contrastive tuning: LoRA on vision tower and language model, three images an example."""
-    method = _with(hpe_method.Method(), dropout)
-    assessor = hpe_assessor.Assessor(backbone, ADAPTER, None, method.pooling)
+    method = _with(hpe_method.HPELSAMethod(), dropout)
+    assessor = hpe_assessor.LayerAssessor(backbone, ADAPTER, None, method.pooling)
     lora = _add(backbone, method, tuple(method.parts))
     module = contrastive.Contrast(assessor, method)
     lessons = [
@@ -151,9 +151,9 @@ def lmm4lmm_levels(
     backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout: float | None
 ) -> Iterator[Stage]:
     """LMM4LMM's first stage: the projector alone learns to say levels."""
-    assessor = lmm_assessor.Assessor(backbone, len(_pixels(samples[0])), ("perception",))
+    assessor = lmm_assessor.TaskAssessor(backbone, len(_pixels(samples[0])), ("perception",))
     lessons = [
-        lmm_learner.Lesson(
+        Lesson(
             s.id,
             assessor.taught(
                 assessor.see(_pixels(s)), question("perception", s.prompt), sentence("perception", 1 + row % 5)
@@ -171,8 +171,8 @@ def lmm4lmm_ratings(
     backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout: float | None
 ) -> Iterator[Stage]:
     """LMM4LMM's second stage: LoRA on vision tower and language model, and a head, learn ratings."""
-    method = _with(lmm_method.Method(), dropout)
-    assessor = lmm_assessor.Assessor(backbone, len(_pixels(samples[0])), ("perception",))
+    method = _with(lmm_method.LMM4LMMMethod(), dropout)
+    assessor = lmm_assessor.TaskAssessor(backbone, len(_pixels(samples[0])), ("perception",))
     lora = _add(backbone, method, ("vision", "language"))
     trainable(backbone, ADAPTER)
     head, plain = (
@@ -180,9 +180,7 @@ def lmm4lmm_ratings(
         for _ in range(2)
     )
     lessons = [
-        lmm_learner.Lesson(
-            s.id, assessor.scored(assessor.see(_pixels(s)), "perception", s.prompt), s.meta["rating"] - 3.0
-        )
+        Lesson(s.id, assessor.scored(assessor.see(_pixels(s)), "perception", s.prompt), s.meta["rating"] - 3.0)
         for s in samples
     ]
 
@@ -202,7 +200,7 @@ def epaiqa(stage: epaiqa_method.Stage) -> Callable[..., Any]:
     @contextmanager
     def made(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout: float | None) -> Iterator[Stage]:
         method = _with(epaiqa_method.PRESETS["lora"][0], dropout)
-        assessor = epaiqa_assessor.Assessor(backbone, ADAPTER, method.max_tokens)
+        assessor = epaiqa_assessor.ExplainingAssessor(backbone, ADAPTER, method.max_tokens)
         lora = _add(backbone, method, ("vision", "language"))
         box = Box(0.5, 0.5, 0.8, 0.8)
         tasks = {
@@ -210,10 +208,10 @@ def epaiqa(stage: epaiqa_method.Stage) -> Callable[..., Any]:
             "quantitative": lambda s, row: (("harmony", "local_naturalness")[row % 2], s, box, "good"),
             "explained": lambda s, row: ("explained", s, None, "", s.meta["explanation"]),
         }
-        lessons = [epaiqa_learner.Task(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
-        learner = epaiqa_learner.Learner(assessor, stage)
+        lessons = [epaiqa_lessons.Task(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
+        learner = epaiqa_learner.StageLearner(assessor, stage)
         yield Stage(
-            learner, lessons, epaiqa_learner.collate, _tokens, _prompt, None,
+            learner, lessons, collate, _tokens, _prompt, None,
             ("vision",) if stage == "grounding" else ("vision", "language"), lora,
         )  # fmt: skip
 

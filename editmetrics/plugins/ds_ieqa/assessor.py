@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ...mllm.readouts import NumberReadout
 
 Prepared = Mapping[str, Any]
-"""What `Assessor.prepare` makes of a sample: a prompt for each dimension, all with the same two pictures."""
+"""What `DigitAssessor.prepare` makes of a sample: a prompt for each dimension, all with the same two pictures."""
 
 
 @dataclass
-class Assessor:
+class DigitAssessor:
     """A backbone, a definition for each dimension, the ratings' scale, and the adapters where it was trained.
 
     - `definitions`: for each dimension that it scores, in their order.

@@ -6,32 +6,32 @@ This module imports torch at its top, and is itself only imported inside functio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.features import FeatureStore
+from ...mllm.lessons import Lesson, predicted
 from ...mllm.lora import trainable, using
 from ...mllm.targets import Example
-from ...mllm.validation import agreement, predictions
+from ...mllm.validation import agreement
 from ...sample import Sample
-from .assessor import Assessor
-from .method import Method
+from .assessor import DigitAssessor
+from .method import DSIEQAMethod
 from .tdrl import tdrl
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Picture, Prompt
 
-BATCH = 16
-"""Samples that are validated together."""
 
-
-class Learner(nn.Module):
+class DigitLearner(nn.Module):
     """The backbone with one dimension's adapter at work, as the training loop takes it: lessons in, loss out."""
 
-    def __init__(self, assessor: Assessor, dimension: str, method: Method, store: FeatureStore | None) -> None:
+    def __init__(
+        self, assessor: DigitAssessor, dimension: str, method: DSIEQAMethod, store: FeatureStore | None
+    ) -> None:
         super().__init__()
         self.model = assessor.backbone.model
         self.assessor, self.dimension, self.method, self.store = assessor, dimension, method, store
@@ -63,59 +63,28 @@ class Learner(nn.Module):
     def agreement(self, pairs: Pairs, examples: Sequence[Example], read: str) -> dict[str, Any]:
         """SRCC and PLCC of the scores with the ratings, None where they are undefined, and of how many."""
 
-        def predict(some: Sequence[Example]) -> list[float]:
-            scores: list[float] = []
-            for start in range(0, len(some), BATCH):
-                batch = [self._prepared(pairs, example) for example in some[start : start + BATCH]]
-                number = self.assessor.read(batch)[self.dimension]
-                scores += (number.value if read == "generated" else number.expectation).tolist()
+        def predict(batch: Sequence[Example]) -> list[float]:
+            number = self.assessor.read([self._prepared(pairs, example) for example in batch])[self.dimension]
+            scores: list[float] = (number.value if read == "generated" else number.expectation).tolist()
             return scores
 
-        scores = predictions(examples, predict)
-        ratings = [example.targets[self.dimension] for example in examples]
-        return agreement(scores, ratings)
+        return agreement(predicted(examples, predict), [example.targets[self.dimension] for example in examples])
+
+    def lesson(self, pairs: Pairs, example: Example) -> Lesson:
+        """The example with its rating as the answer."""
+        sample = example.sample
+        rating = example.targets[self.dimension]
+        return Lesson(example.id, self.assessor.taught(pairs(sample), sample.prompt or "", self.dimension, rating))
 
     def _prepared(self, pairs: Pairs, example: Example) -> dict[str, Prompt]:
         sample = example.sample
         return {self.dimension: self.assessor.prompt(pairs(sample), sample.prompt or "", self.dimension)}
 
 
-class Lesson(NamedTuple):
-    """One example as the learner takes it."""
-
-    id: str
-    prompt: Prompt
-
-
-class Lessons(Sequence[Lesson]):
-    """The training examples of one dimension, made when they are asked for."""
-
-    def __init__(self, pairs: Pairs, examples: Sequence[Example], learner: Learner) -> None:
-        self.pairs, self.examples, self.learner = pairs, examples, learner
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: Any) -> Any:
-        example = self.examples[index]
-        taught = self.learner.assessor.taught(
-            self.pairs(example.sample),
-            example.sample.prompt or "",
-            self.learner.dimension,
-            example.targets[self.learner.dimension],
-        )
-        return Lesson(example.id, taught)
-
-
-def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
-    """Lessons as the learner's arguments."""
-    return {"prompts": [lesson.prompt for lesson in lessons]}
-
-
 class Pairs:
     """The two pictures of a sample; those whose features a store keeps are seen once, and held without their pixels."""
 
-    def __init__(self, assessor: Assessor, store: FeatureStore | None) -> None:
+    def __init__(self, assessor: DigitAssessor, store: FeatureStore | None) -> None:
         self.assessor, self.store = assessor, store
         self._kept: dict[int, tuple[Picture, Picture]] = {}  # by id(sample): names may repeat in the validation data
 

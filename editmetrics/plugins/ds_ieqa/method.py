@@ -10,7 +10,7 @@ from .tdrl import Vocabulary
 
 
 @dataclass(frozen=True)
-class Method:
+class DSIEQAMethod:
     """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
 
     - `optimiser`: the chat model that proposes definitions ("gpt-4o" in the paper); None leaves the start definitions.
@@ -48,11 +48,11 @@ PAPER = Recipe(
 )  # fmt: skip
 """Section 4.2: AdamW, learning rate 1e-4, cosine, warm-up 0.03, batch 128. The paper does not say how many epochs."""
 
-PRESETS: dict[str, tuple[Method, Recipe]] = {
-    "default": (Method(), PAPER),
-    "paper": (Method(optimiser="gpt-4o"), PAPER),
+PRESETS: dict[str, tuple[DSIEQAMethod, Recipe]] = {
+    "default": (DSIEQAMethod(), PAPER),
+    "paper": (DSIEQAMethod(optimiser="gpt-4o"), PAPER),
     "toy": (
-        Method(adapted="both", dropout=0.0, cross_entropy_on_digits=True),
+        DSIEQAMethod(adapted="both", dropout=0.0, cross_entropy_on_digits=True),
         Recipe(steps=1000, batch_size=32, learning_rate=2e-3, warmup_ratio=0.05, evaluate_every=50, patience=3),
     ),
 }

@@ -36,7 +36,7 @@ BOX_TOKENS = 48
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedEdit:
     """One sample as the assessor takes it; its pictures of source and edited image are the same objects in each prompt.
 
     - `edited`: (H, W, 3), uint8, to be cut where the region is not known yet. `region`: None where it is not.
@@ -77,7 +77,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Assessor:
+class ExplainingAssessor:
     """A backbone with the adapter at work on it, if it has one; `max_tokens` is the longest chain of thought."""
 
     backbone: Backbone
@@ -105,12 +105,12 @@ class Assessor:
 
     # ------------------------------------------------------------------ prompts, on the CPU
 
-    def prepare(self, source: np.ndarray, edited: np.ndarray, instruction: str, region: Box | None) -> Prepared:
+    def prepare(self, source: np.ndarray, edited: np.ndarray, instruction: str, region: Box | None) -> PreparedEdit:
         """All prompts of a sample, images (H, W, 3) of uint8; each up to where its answer tells something."""
         from ...mllm.backbone import IMAGE
 
         pair = self.pair(source, edited)
-        return Prepared(
+        return PreparedEdit(
             edited,
             region,
             self.backbone.prompt(grounding_chat(IMAGE), pair, answer=BOX_START),
@@ -166,7 +166,7 @@ class Assessor:
 
         return nullcontext() if self.adapter is None else using(self.backbone, self.adapter)
 
-    def read_pairs(self, batch: Sequence[Prepared]) -> Reading:
+    def read_pairs(self, batch: Sequence[PreparedEdit]) -> Reading:
         """Each sample's source and edited image, computed once for its grounding and its explanation."""
         return self.backbone.read([after_images(self.backbone, prepared.explained)[0] for prepared in batch])
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ...images import eight_bits, read_image
+from ...mllm.lessons import Lesson, usable
+from ...mllm.recipe import shuffled
 from ...mllm.targets import TargetError, TrainingSet, read_training_set, set_aside
 from ...sample import Sample, SampleError
 from .answers import COMPLETION_START, LEVEL_START, read_explained
+from .box import Box
 from .levels import COMPLETIONS, completion_of, level_of
 from .method import Stage
 
 if TYPE_CHECKING:
-    from .assessor import Assessor
-    from .learner import Lessons, Task
-    from .metric import EPAIQA
+    import numpy as np
+
+    from ...mllm.fitting import FitJob
+    from .assessor import ExplainingAssessor
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +34,82 @@ OF_STAGE: dict[Stage, tuple[str, ...]] = {
 """The dimensions that each stage learns."""
 
 COMPLETION_SCALE = (1.0, 3.0)
+
+KEPT = 1 << 30
+"""Bytes of pixels that lessons keep in memory, so that they are prepared once; the others, each time they are due."""
+
+RegionOf = Callable[[Sample], tuple["Box | None", str]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be asked of a sample, and the truth: a box, a level word, or a whole answer."""
+
+    kind: str
+    sample: Sample
+    region: Box | None = None
+    word: str = ""
+    answer: str = ""
+
+    def lesson(self, assessor: ExplainingAssessor) -> Lesson:
+        edited = pixels_of(self.sample.edited)
+        if self.kind == "harmony":
+            prompt = assessor.harmony(edited, self.word)
+        elif self.kind == "local_naturalness":
+            prompt = assessor.naturalness(edited, required(self.region), self.word)
+        else:
+            source = pixels_of(self.sample.source)
+            if self.kind == "grounding":
+                prompt = assessor.grounded(source, edited, required(self.region))
+            else:
+                prompt = assessor.explained(source, edited, self.sample.prompt or "", self.answer)
+        return Lesson(f"{self.sample.id} ({self.kind})", prompt)
+
+
+class StageLessons(Sequence[Lesson]):
+    """The tasks of a stage as lessons, made when they are asked for."""
+
+    def __init__(self, assessor: ExplainingAssessor, tasks: Sequence[Task]) -> None:
+        self.assessor, self.tasks = assessor, tasks
+        self._kept: dict[int, Lesson] = {}
+        self._room = KEPT
+
+    def some(self, indices: Sequence[int]) -> StageLessons:
+        """Those of `indices`, with what is kept of them."""
+        chosen = StageLessons(self.assessor, [self.tasks[index] for index in indices])
+        chosen._kept = {new: self._kept[old] for new, old in enumerate(indices) if old in self._kept}
+        chosen._room = self._room
+        return chosen
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index in self._kept:
+            return self._kept[index]
+        lesson = self.tasks[index].lesson(self.assessor)
+        size = sum(tensor.nbytes for picture in lesson.prompt.pictures for tensor in picture.pixels.values())
+        if size <= self._room:
+            self._room -= size
+            self._kept[index] = lesson
+        return lesson
+
+
+class RehearsedLessons(Sequence[Lesson]):
+    """The lessons of a stage, and so many of earlier ones that they are the share `rehearsal` of all."""
+
+    def __init__(self, lessons: StageLessons, earlier: Sequence[StageLessons], rehearsal: float, seed: int) -> None:
+        before = [(each, index) for each in earlier for index in range(len(each))]
+        count = round(len(lessons) * rehearsal / (1 - rehearsal)) if before else 0
+        drawn = shuffled(len(before), count, seed).tolist() if count else []
+        self._places = [*((lessons, index) for index in range(len(lessons))), *(before[index] for index in drawn)]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        lessons, place = self._places[index]
+        return lessons[place]
 
 
 @dataclass(frozen=True)
@@ -58,63 +139,37 @@ class Materials:
         counted["left_out"] = {reason: len(ids) for reason, ids in self.left_out.items()}
         return counted
 
-    def lessons(self, assessor: Assessor) -> tuple[Materials, dict[Stage, Lessons]]:
+    def lessons(self, assessor: ExplainingAssessor) -> tuple[Materials, dict[Stage, StageLessons]]:
         """The lessons of each stage; and the same materials without what the backbone cannot be asked, such as a prompt
         that is too long or an image that cannot be read."""
-        from .learner import Lessons
-
         left_out = {reason: list(ids) for reason, ids in self.left_out.items()}
 
-        def usable(tasks: Sequence[Task]) -> Lessons:
-            every = Lessons(assessor, tasks)
-            kept = []
-            for index, task in enumerate(tasks):
-                try:
-                    _ = every[index]
-                except SampleError as error:
-                    left_out.setdefault(str(error), []).append(task.sample.id)
-                    logger.warning("%s is left out: %s", task.sample.id, error)
-                else:
-                    kept.append(index)
-            return every.some(kept)
+        def those_usable(tasks: Sequence[Task]) -> StageLessons:
+            every = StageLessons(assessor, tasks)
+            return every.some(usable(range(len(tasks)), every.__getitem__, left_out, lambda k: tasks[k].sample.id))
 
-        lessons = {stage: usable(tasks) for stage, tasks in self.train.items()}
+        lessons = {stage: those_usable(tasks) for stage, tasks in self.train.items()}
         train = {stage: of_stage.tasks for stage, of_stage in lessons.items()}
-        validation = {stage: usable(tasks).tasks for stage, tasks in self.validation.items()}
+        validation = {stage: those_usable(tasks).tasks for stage, tasks in self.validation.items()}
         return replace(self, train=train, validation=validation, left_out=left_out), lessons
 
 
-def read_materials(
-    metric: EPAIQA,
-    train: Any,
-    val: Any,
-    *,
-    stages: Sequence[Stage],
-    targets: Mapping[str, str],
-    label_scale: tuple[float, float],
-    group: str | None,
-    cot: str | None,
-    seed: int,
-) -> Materials:
-    """The tasks of `stages` from rated edits; see `EPAIQA.fit` for what the rows hold.
+def read_materials(job: FitJob, region_of: RegionOf) -> Materials:
+    """The tasks of the job's stages from rated edits; see `EPAIQA.train_stages` for what the rows hold.
 
     Each stage takes the rows that have what it learns from, as in section 3.2; the split is the same for all of them.
     Raises `TargetError` where a stage has nothing to learn from.
     """
-    if val is None:
-        train, val = set_aside(train, group=group, needs=metric.needs, seed=seed)
-        group = None  # they are apart already
-    else:
-        train, val = _listed(train), _listed(val)
-    rated = _Rated(train, val, metric, group, label_scale)
+    rated = RatedRows(job, region_of)
+    targets, label_scale = {name: job.targets[name] for name in job.dimensions}, job.label_scale
     parts: dict[Stage, tuple[list[Task], list[Task]]] = {}
-    for stage in stages:
+    for stage in job.method.stages:
         if stage == "grounding":
-            parts[stage] = _grounding(metric, rated)
+            parts[stage] = _grounding(rated)
         elif stage == "quantitative":
-            parts[stage] = _quantitative(metric, rated, targets, label_scale)
+            parts[stage] = _quantitative(rated, targets, label_scale)
         else:
-            parts[stage] = _explained(rated, targets, label_scale, cot)
+            parts[stage] = _explained(rated, targets, label_scale, job.method.cot)
         for tasks, name in zip(parts[stage], ("train", "validate"), strict=True):
             if not tasks:
                 raise TargetError(f"no row is left to {name} the stage {stage!r} with; {rated.reasons()}")
@@ -129,20 +184,23 @@ def read_materials(
     )
 
 
-class _Rated:
+class RatedRows:
     """Reads the rows that rate a dimension, and remembers ratings and what was left out."""
 
-    def __init__(
-        self, train: list[Sample], val: list[Sample], metric: EPAIQA, group: str | None, scale: tuple[float, float]
-    ) -> None:
-        self.train, self.val, self.metric, self.group, self.scale = train, val, metric, group, scale
+    def __init__(self, job: FitJob, region_of: RegionOf) -> None:
+        self.needs, self.region_of = job.metric.needs, region_of
+        if job.val is None:
+            self.train, self.val = set_aside(job.train, group=job.group, needs=self.needs, seed=job.recipe.seed)
+            self.group = None  # they are apart already
+        else:
+            self.train, self.val, self.group = _listed(job.train), _listed(job.val), job.group
         self.ratings: dict[str, dict[int, float]] = {}
         self.left_out: dict[str, list[str]] = {}
 
     def rows(self, dimension: str, column: str, scale: tuple[float, float]) -> tuple[list[Sample], list[Sample]]:
         found: TrainingSet = read_training_set(
             self.train, self.val, targets={dimension: column}, label_scale=scale, group=self.group,
-            needs=self.metric.needs,
+            needs=self.needs,
         )  # fmt: skip
         for reason, ids in found.left_out.items():
             for name in ids:
@@ -159,14 +217,13 @@ class _Rated:
         return "; ".join(f"{len(ids)} left out, {why}" for why, ids in self.left_out.items()) or "there were no more"
 
 
-def _grounding(metric: EPAIQA, rated: _Rated) -> tuple[list[Task], list[Task]]:
+def _grounding(rated: RatedRows) -> tuple[list[Task], list[Task]]:
     """A task for each row with a region, rated or not."""
-    from .learner import Task
 
     def tasks(samples: Sequence[Sample]) -> list[Task]:
         found = []
         for sample in samples:
-            region = _region(metric, sample, rated, required=True)
+            region = _region(sample, rated, required=True)
             missing = sorted(name for name in ("source", "edited") if not sample.has(name))
             if missing:
                 rated.leave_out(f"no {', no '.join(missing)}", sample.id)
@@ -178,16 +235,14 @@ def _grounding(metric: EPAIQA, rated: _Rated) -> tuple[list[Task], list[Task]]:
 
 
 def _quantitative(
-    metric: EPAIQA, rated: _Rated, targets: Mapping[str, str], scale: tuple[float, float]
+    rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float]
 ) -> tuple[list[Task], list[Task]]:
     """A task for each row and dimension that it rates; naturalness needs the region, too."""
-    from .learner import Task
-
     both: tuple[list[Task], list[Task]] = [], []
     for dimension in _wanted("quantitative", targets):
         for tasks, samples in zip(both, rated.rows(dimension, targets[dimension], scale), strict=True):
             for sample in samples:
-                region = _region(metric, sample, rated, required=dimension == "local_naturalness")
+                region = _region(sample, rated, required=dimension == "local_naturalness")
                 if region is not None or dimension == "harmony":
                     word = level_of(rated.ratings[dimension][id(sample)], *scale)
                     tasks.append(Task(dimension, sample, region, word))
@@ -195,11 +250,9 @@ def _quantitative(
 
 
 def _explained(
-    rated: _Rated, targets: Mapping[str, str], scale: tuple[float, float], cot: str | None
+    rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float], cot: str | None
 ) -> tuple[list[Task], list[Task]]:
     """A task for each row with overall quality, prompt completion and, in training, a chain of thought."""
-    from .learner import Task
-
     wanted = _wanted("explained", targets)
     if missing := [name for name in OF_STAGE["explained"] if name not in wanted]:
         raise TargetError(f"the stage 'explained' needs a column for {missing[0]}, too")
@@ -219,7 +272,7 @@ def _explained(
     return both
 
 
-def _answer(sample: Sample, cot: str | None, completion: int, level: str, rated: _Rated) -> str | None:
+def _answer(sample: Sample, cot: str | None, completion: int, level: str, rated: RatedRows) -> str | None:
     """The answer that is learned; None, with a reason, for a row whose chain of thought cannot be."""
     if cot is None:
         return f"{COMPLETION_START} {COMPLETIONS[completion - 1]}. {LEVEL_START} {level}"
@@ -244,10 +297,10 @@ def _wanted(stage: Stage, targets: Mapping[str, str]) -> list[str]:
     return wanted
 
 
-def _region(metric: EPAIQA, sample: Sample, rated: _Rated, required: bool) -> Any:
+def _region(sample: Sample, rated: RatedRows, required: bool) -> Any:
     """The region that the row gives; a malformed one costs the row, and is told."""
     try:
-        region, _ = metric.region_of(sample)
+        region, _ = rated.region_of(sample)
     except SampleError as error:
         rated.leave_out(str(error), sample.id)
         return None
@@ -267,3 +320,15 @@ def _listed(samples: Any) -> list[Sample]:
 
 def _said(task: Task) -> tuple[Any, ...]:
     return task.kind, task.sample.id, task.region, task.word, task.answer
+
+
+def pixels_of(image: Any) -> np.ndarray:
+    """An image as (H, W, 3) of uint8."""
+    return eight_bits(read_image(image))
+
+
+def required(value: Any) -> Any:
+    """The region of a task that has one."""
+    if value is None:
+        raise ValueError("a task of this kind has a region")
+    return value

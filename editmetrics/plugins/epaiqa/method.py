@@ -15,7 +15,7 @@ STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")
 
 
 @dataclass(frozen=True)
-class Method:
+class EPAIQAMethod:
     """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
 
     - `stages`: those to train, in their order: `[quantitative,explained]` leaves out the grounding, as in Tables 6 and
@@ -63,12 +63,12 @@ PAPER = Recipe(
 )  # fmt: skip
 """The paper gives no hyper-parameters: these are LLaVA-OneVision's own for its last stage (arXiv:2408.03326)."""
 
-PRESETS: dict[str, tuple[Method, Recipe]] = {
-    "default": (Method(), PAPER),
-    "paper": (Method(), PAPER),
-    "lora": (Method(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
+PRESETS: dict[str, tuple[EPAIQAMethod, Recipe]] = {
+    "default": (EPAIQAMethod(), PAPER),
+    "paper": (EPAIQAMethod(), PAPER),
+    "lora": (EPAIQAMethod(tuning="lora"), replace(PAPER, learning_rate=1e-4, epochs=3)),
     "toy": (
-        Method(grounding_steps=150, quantitative_steps=1500, explained_steps=2000, rehearsal=0.4, max_tokens=64),
+        EPAIQAMethod(grounding_steps=150, quantitative_steps=1500, explained_steps=2000, rehearsal=0.4, max_tokens=64),
         Recipe(batch_size=16, learning_rate=1e-3, warmup_ratio=0.05, weight_decay=0.01, evaluate_every=250),
     ),
 }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
-from ...learned_metric import LearnedMetric
-from ...metric import pick_device
-from ...mllm.metric import BackboneMetric
+from ...bases.assessor import AssessorMetric, DimensionReadings
 from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score
 from .box import Box, given_box, mask_box
@@ -20,17 +16,17 @@ from .prompts import QUESTIONS
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
     from ...mllm.checkpoint import Checkpoint
+    from ...mllm.fitting import FitJob
     from ...mllm.reading import Reading
     from ...mllm.readouts import LevelReadout
-    from ...mllm.recipe import Progress
+    from ...mllm.recipe import Recipe
     from .annotate import Annotator
-    from .assessor import Assessor, Explanation, Prepared
+    from .assessor import ExplainingAssessor, Explanation, PreparedEdit
     from .explanations import ExplanationJudge
+    from .method import EPAIQAMethod
 
-T = TypeVar("T", bound="EPAIQA")
 
-
-class EPAIQA(BackboneMetric, LearnedMetric):
+class EPAIQA(AssessorMetric):
     """EPAIQA's four scores of a local edit, where it was made, and why it is as good as it is.
 
     A vision-language model sees source, edited image and instruction, writes a chain of thought, and ends with the
@@ -92,6 +88,7 @@ class EPAIQA(BackboneMetric, LearnedMetric):
     BACKBONE = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
     """The native form of the paper's lmms-lab/llava-onevision-qwen2-7b-ov."""
 
+    LABEL_SCALE = (1.0, 5.0)
     IMAGE_TOKENS = 9000
     """More than LLaVA-OneVision takes of any image (some 8,700 tokens of a long one), so that none is left uncut."""
 
@@ -104,23 +101,20 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         max_tokens: Annotated[int, Ge(1)] = 256,
         **shared: Any,
     ) -> None:
-        super().__init__(**shared)
-        self.weights, self.region, self.explain, self.max_tokens = weights, region, explain, max_tokens
-        self._assessor: Assessor | None = None
-        self.trained: Checkpoint | None = None
-        if weights is not None:
-            from ...mllm.trained import named_checkpoint
-
-            self.trained = named_checkpoint(type(self), weights)
-            if trained := [d for d in type(self).dimensions if d.name in self.trained.dimensions]:
-                self.dimensions = tuple(  # type: ignore[misc] # what is scored belongs to the weights
-                    replace(dimension, primary=index == 0) for index, dimension in enumerate(trained)
-                )
+        super().__init__(weights=weights, **shared)
+        self.region, self.explain, self.max_tokens = region, explain, max_tokens
 
     @property
     def zero_shot(self) -> bool:
         """Whether no stage has taught the levels: no weights, or those of the grounding alone."""
-        return self.trained is None or not self.trained.dimensions
+        return self.checkpoint is None or not self.checkpoint.dimensions
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        return type(self).dimensions if self.zero_shot else super().active_dimensions()
+
+    def on_scale(self, dimension: Dimension) -> Dimension:
+        """Levels have numbers of their own, whatever the scale of the ratings was."""
+        return dimension
 
     def required(self) -> frozenset[str]:
         return frozenset(self.needs | ({"mask"} if self.region == "mask" else set()))
@@ -129,47 +123,19 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         """Those that it requires: a field that no option asks for changes no number."""
         return self.required()
 
-    def checkpoints(self) -> tuple[str, ...]:
-        if self.weights is None:
-            return ()
-        from ... import weights
-
-        return (f"{self.name}.{self.weights}",) if f"{self.name}.{self.weights}" in weights.registered() else ()
-
     def identity(self) -> dict[str, Any]:
-        unknown = {"model": self.backbone or self.BACKBONE, "revision": self.revision, "sha256": "unknown until loaded"}
-        return {
-            **super().identity(),
-            "weights": self.trained.digest if self.trained else "none: zero-shot",
-            "backbone": unknown if self._assessor is None else self._assessor.backbone.identity(),
-            "prompts": QUESTIONS,
-        }
+        return {**super().identity(), "prompts": QUESTIONS}
 
-    # ------------------------------------------------------------------ loading
+    def check_backbone(self, checkpoint: Checkpoint, backbone: Backbone) -> None:
+        if checkpoint.backbone_folder is None:  # else it was trained itself, and stands in the checkpoint
+            super().check_backbone(checkpoint, backbone)
 
-    def load(self) -> None:
-        if self._assessor is None or self._assessor.backbone.device.type != pick_device(self.device).split(":")[0]:
-            from ...mllm.trained import adapters_of
-            from .assessor import Assessor
+    def assessor(
+        self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]
+    ) -> ExplainingAssessor:
+        from .assessor import ExplainingAssessor
 
-            backbone = self.load_trained_backbone()
-            adapters = adapters_of(self.trained, backbone) if self.trained else {}
-            self._assessor = Assessor(backbone, next(iter(adapters.values()), None), self.max_tokens)
-
-    def load_trained_backbone(self, *, own: bool = False, dtype: str | None = None) -> Backbone:
-        """The backbone of the weights, or the raw one; `own` and `dtype` as in `load_backbone`."""
-        from ...mllm.trained import require_backbone
-
-        if self.trained is None:
-            return self.load_backbone(own=own, dtype=dtype)
-        said = {**self.trained.settings, **(self.trained.backbone or {})}
-        if (inside := self.trained.backbone_folder) is not None:
-            return self.load_backbone(str(inside), None, said.get("image_tokens"), own=own, dtype=dtype)
-        backbone = self.load_backbone(
-            said["backbone"], said.get("revision"), said.get("image_tokens"), own=own, dtype=dtype
-        )
-        require_backbone(self.trained, backbone)
-        return backbone
+        return ExplainingAssessor(backbone, next(iter(adapters.values()), None), self.max_tokens)
 
     # ------------------------------------------------------------------ scoring
 
@@ -187,18 +153,18 @@ class EPAIQA(BackboneMetric, LearnedMetric):
             return given_box(given), "given"
         return None, "model"
 
-    def prepare(self, sample: Sample) -> tuple[Prepared, str]:
+    def prepare(self, sample: Sample) -> tuple[PreparedEdit, str]:
         from ...images import eight_bits, read_image
 
         region, origin = self.region_of(sample)
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
-        return self._ready().prepare(source, edited, sample.prompt or "", region), origin
+        return self.assessors[0].prepare(source, edited, sample.prompt or "", region), origin
 
-    def batch_key(self, prepared: tuple[Prepared, str]) -> int:
+    def batch_key(self, prepared: tuple[PreparedEdit, str]) -> int:
         return length_class(prepared[0].prompts())
 
-    def score_batch(self, batch: list[tuple[Prepared, str]]) -> list[Score]:
-        assessor, wanted = self._ready(), {dimension.name for dimension in self.dimensions}
+    def score_batch(self, batch: list[tuple[PreparedEdit, str]]) -> list[Score]:
+        assessor, wanted = self.assessors[0], {dimension.name for dimension in self.dimensions}
         samples = [prepared for prepared, _ in batch]
         with assessor.at_work():
             grounds = any(sample.region is None for sample in samples)
@@ -224,20 +190,16 @@ class EPAIQA(BackboneMetric, LearnedMetric):
             for row in range(len(batch))
         ]
 
-    def _ready(self) -> Assessor:
-        self.load()
-        return cast("Assessor", self._assessor)
-
     def _regions(
-        self, samples: Sequence[Prepared], pairs: Reading | None
+        self, samples: Sequence[PreparedEdit], pairs: Reading | None
     ) -> tuple[list[Box | None], list[SampleError | None]]:
         """The region of each sample, its own or the model's, and why there is none."""
         regions = [sample.region for sample in samples]
         problems: list[SampleError | None] = [None] * len(samples)
         asked = [row for row, region in enumerate(regions) if region is None]
         if asked and pairs is not None:
-            found = self._ready().ground([samples[row].grounding for row in asked], pairs.repeated(asked))
-            for row, box, problem in zip(asked, *found, strict=True):
+            answers = self.assessors[0].ground([samples[row].grounding for row in asked], pairs.repeated(asked))
+            for row, box, problem in zip(asked, *answers, strict=True):
                 regions[row], problems[row] = box, problem
         return regions, problems
 
@@ -250,50 +212,36 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         explained: Explanation | None,
     ) -> Score:
         """What was read of one sample as a score; a dimension that could not be read has none."""
-        from ...mllm.readouts import meant
 
         details: dict[str, Any] = {"region_from": origin} | ({"zero_shot": True} if self.zero_shot else {})
         if region is not None:
             details["region"] = [region.x, region.y, region.w, region.h]
         if explained is not None:
             levels = {**levels, "overall_quality": explained.overall, "prompt_completion": explained.completion}
-            said = {True: "generated", False: "appended", None: "not generated"}
-            details["level_phrase"] = said[explained.phrase]
-        values, spreads, problems = {}, {}, []
+            origins = {True: "generated", False: "appended", None: "not generated"}
+            details["level_phrase"] = origins[explained.phrase]
         details["level_mass"] = {name: float(level.mass) for name, level in levels.items()}
+        found = DimensionReadings()
         for dimension in self.dimensions:
             level = levels.get(dimension.name)
             if level is None:
-                problems.append(f"{dimension.name}: no region: {problem}")
-            elif not meant(float(level.mass)):
-                share = f"probability {float(level.mass):.3f}"
-                problems.append(f"{dimension.name}: the model was not about to name a level ({share})")
-            else:
-                values[dimension.name], spreads[dimension.name] = float(level.expectation), float(level.spread)
-        text = None if explained is None else explained.text
-        if problems:
-            reason = "; ".join(problems)
-            return Score(values, "unparseable", reason, explanation=text, uncertainty=spreads, details=details)
-        return Score(values, explanation=text, uncertainty=spreads, details=details)
+                found.problems.append(f"{dimension.name}: no region: {problem}")
+            elif found.means(dimension.name, float(level.mass), "name a level"):
+                found.values[dimension.name] = float(level.expectation)
+                found.spreads[dimension.name] = float(level.spread)
+        return found.score(details, None if explained is None else explained.text)
 
     # ------------------------------------------------------------------ training
 
-    def fit(
-        self: T,
-        train: Any,
-        val: Any = None,
-        *,
-        targets: Mapping[str, str],
-        label_scale: tuple[float, float] = (1.0, 5.0),
-        group: str | None = "source",
-        output_dir: str | os.PathLike[str],
-        resume: bool = True,
-        preset: Literal["default", "paper", "lora", "toy"] = "default",
-        seed: int = 0,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> T:
-        """Train in three stages on rated edits (section 4), write a checkpoint, and return the trained metric.
+    @classmethod
+    def presets(cls) -> dict[str, tuple[EPAIQAMethod, Recipe]]:
+        """ "paper" and "default" tune all weights, "lora" an adapter; "toy" is for tiny backbones."""
+        from .method import PRESETS
+
+        return PRESETS
+
+    def train_stages(self, job: FitJob) -> None:
+        """Train in three stages on rated edits (section 4); a metric that has weights continues from them.
 
         1. `grounding`, on the rows with a region (the column `region`, or a mask with `region=mask`): source and edited
            image to the box; the language model stays as it is. The weights with the best mean IoU are kept.
@@ -301,38 +249,13 @@ class EPAIQA(BackboneMetric, LearnedMetric):
         3. `explained`, on the rows with overall quality, prompt completion and a chain of thought (the column
            `explanation`, as `editmetrics annotate epaiqa` writes it): the whole answer.
 
-        A metric that has weights already goes on from them.
-
-        - `train`, `val`: manifests or samples with ratings; without `val` a fifth of the groups is set aside, the same
-          for all stages.
-        - `targets`: the column of each dimension's rating; those of the stages that are trained.
-        - `label_scale`: of the ratings of harmony, local naturalness and overall quality, whose scores are from 1 to 5
-          whatever it is; prompt completion is rated 1, 2 or 3. `group`: what training and validation may not share.
-        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there, in the stage it was in.
-        - `preset`: "paper" and "default" tune all weights, "lora" an adapter; "toy" is for tiny backbones.
-        - `progress`: as for `editmetrics.mllm.loop.train`.
-        - `settings`: fields of `editmetrics.plugins.epaiqa.method.Method` and `editmetrics.mllm.recipe.Recipe`:
-          `stages=("quantitative", "explained"), cot=None, tuning="lora", learning_rate=1e-5`.
-
-        Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
-        what is wrong.
+        The label scale is that of harmony, local naturalness and overall quality, whose scores are from 1 to 5 in any
+        case; prompt completion is rated 1, 2 or 3. Without validation data, the same fifth of the groups is set aside
+        for all stages.
         """
-        from .fit import fit
+        from .fit import train_stages
 
-        fit(
-            self, train, val, targets=targets, label_scale=label_scale, group=group, output_dir=output_dir,
-            resume=resume, preset=preset, settings={**settings, "seed": seed}, progress=progress,
-        )  # fmt: skip
-        kept = {name: value for name, value in self.options.items() if name not in ("weights", "backbone", "revision")}
-        return type(self)(**{**kept, "weights": str(output_dir)}).to(self.device)
-
-    @classmethod
-    def training_settings(cls) -> tuple[type, ...]:
-        """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.recipe import Recipe
-        from .method import Method
-
-        return Method, Recipe
+        train_stages(job, self)
 
     @classmethod
     def annotator(cls, judges: Mapping[str, Any], samples: Sequence[Sample], **options: Any) -> Annotator:

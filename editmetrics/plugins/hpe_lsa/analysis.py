@@ -1,23 +1,27 @@
-"""Layer-sensitivity analysis of a backbone: images in, a profile of its layers out."""
+"""Layer-sensitivity analysis of a backbone: from images to a profile of its layers, and a plot of it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...files.atomic import write_figure
 from ...sample import EditMetricsError, Sample
 from .assessor import BATCH
 from .lsa import LayerProfile, LayerStatistics
 
 if TYPE_CHECKING:
-    from .assessor import Assessor
+    from .assessor import LayerAssessor
 
 logger = logging.getLogger(__name__)
 
+CURVES = (("$D_{KL}$", "#0072B2", "o"), ("LDR", "#E69F00", "s"), ("entropy", "#009E73", "^"))
+
 
 def analyse(
-    assessor: Assessor,
+    assessor: LayerAssessor,
     real: Sequence[Sample],
     edited: Sequence[Sample],
     *,
@@ -46,3 +50,34 @@ def analyse(
             if on_images is not None:
                 on_images(len(some))
     return found.profile()
+
+
+def draw(profile: LayerProfile, file: str | Path) -> Path:
+    """Draw `profile` into `file` (svg, png or pdf, by the suffix). Needs matplotlib, of the extra `plot`."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    file = Path(file)
+    layers = range(1, len(profile.kl) + 1)
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    curves, total = figure.subplots(2, 1, sharex=True)
+    for (name, colour, marker), values in zip(CURVES, profile.normalised, strict=True):
+        curves.plot(layers, values, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+    total.plot(layers, profile.total, color="#222222", marker="o", markersize=4, linewidth=1, label="sum")
+    for axes in (curves, total):
+        axes.axvline(profile.chosen, color="#D55E00", linewidth=1, linestyle="--")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    total.annotate(
+        f"layer {profile.chosen}", (profile.chosen, float(profile.total.max())), xytext=(5, -4),
+        textcoords="offset points", color="#D55E00",
+    )  # fmt: skip
+    curves.set(ylabel="min-max over layers")
+    total.set(xlabel="layer", ylabel="S(l)")
+    curves.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.7, 0.97))
+    curves.set_title(f"{profile.real} real and {profile.edited} edited images", loc="left", fontsize=9)
+    undated = {"Date": None} if file.suffix.lower() == ".svg" else None
+    with mpl.rc_context({"svg.hashsalt": "editmetrics"}):  # equal numbers give an equal file
+        write_figure(figure, file, metadata=undated)
+    return file

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...images import eight_bits, read_image
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...mllm.backbone import Backbone, Prompt
+    from ...mllm.heads import RegressionHead
 
 SINGLE = "Is this image a real photograph that nobody has edited?"
 PAIR = (
@@ -30,17 +31,19 @@ BATCH = 8
 
 
 @dataclass
-class Assessor:
+class LayerAssessor:
     """A backbone, the adapter where it was tuned, and where its hidden state is read.
 
     - `layer`: after that many layers of the language model, without the norm at its end; None is all of them.
     - `pooling`: the last token of the prompt, or the mean over its image tokens.
+    - `heads`: the decoders of that state, by dimension.
     """
 
     backbone: Backbone
     adapter: str | None = None
     layer: int | None = None
     pooling: Pooling = "last"
+    heads: Mapping[str, RegressionHead] = field(default_factory=dict)
 
     def single(self, image: Any) -> Prompt:
         """The prompt about one image alone: real or edited?"""

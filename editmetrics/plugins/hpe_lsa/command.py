@@ -105,7 +105,6 @@ def lsa(
     from .analysis import analyse
     from .assessor import Assessor
     from .labels import LABEL, labelled
-    from .profile_plot import draw
 
     if plot is not None:
         check_plot(plot, overwrite)

@@ -16,9 +16,9 @@ from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
 from ...mllm.lora import trainable, using
 from ...mllm.validation import predictions
-from .assessor import BATCH, Assessor
+from .assessor import BATCH, LayerAssessor
 from .labels import Part
-from .method import Method, Positive
+from .method import HPELSAMethod, Positive
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Prompt
@@ -62,7 +62,7 @@ class Triplets(Sequence[Triplet]):
     Where there is no other source, or with `positive="view"`, the positive is another view of the anchor.
     """
 
-    def __init__(self, assessor: Assessor, part: Part, seed: int, positive: Positive = "other") -> None:
+    def __init__(self, assessor: LayerAssessor, part: Part, seed: int, positive: Positive = "other") -> None:
         self.assessor, self.edited, self.real, self.seed = assessor, part.edited(), part.real(), seed
         self.positive = positive
 
@@ -108,7 +108,7 @@ def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
 class Contrast(nn.Module):
     """The backbone with its adapter at work, as the training loop takes it: prompts in, equation 1 out."""
 
-    def __init__(self, assessor: Assessor, method: Method) -> None:
+    def __init__(self, assessor: LayerAssessor, method: HPELSAMethod) -> None:
         super().__init__()
         self.model = assessor.backbone.model
         self.assessor, self.temperature = assessor, method.temperature

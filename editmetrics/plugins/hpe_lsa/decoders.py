@@ -16,12 +16,12 @@ from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall,
 from ...agreement.measure import Measure, UndefinedError
 from ...mllm.heads import RegressionHead
 from ...mllm.targets import Example
-from .assessor import BATCH, Assessor
+from .assessor import BATCH, LayerAssessor
 from .labels import AUTHENTICITY, Part
-from .method import Method
+from .method import HPELSAMethod
 
 
-class Lesson(NamedTuple):
+class DecoderLesson(NamedTuple):
     """One image as the decoders learn from it: its label, and if it is a rated edit, its ratings in [0, 1]."""
 
     id: str
@@ -31,7 +31,7 @@ class Lesson(NamedTuple):
     ratings: Tensor | None
 
 
-def states(assessor: Assessor, part: Part, dimensions: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
+def states(assessor: LayerAssessor, part: Part, dimensions: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
     """What the decoders of `dimensions` read: the state of each image of `part`, and of each rated edit, on the CPU."""
     images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
     rated = part.rated if set(dimensions) - {AUTHENTICITY} else []
@@ -41,7 +41,7 @@ def states(assessor: Assessor, part: Part, dimensions: Sequence[str]) -> tuple[l
     )
 
 
-def _states(assessor: Assessor, makers: Sequence[Any]) -> list[Tensor]:
+def _states(assessor: LayerAssessor, makers: Sequence[Any]) -> list[Tensor]:
     """The state of each prompt; a prompt is made when its turn comes."""
     found: list[Tensor] = []
     for start in range(0, len(makers), BATCH):
@@ -56,7 +56,7 @@ def lessons(
     pairs: Sequence[Tensor],
     dimensions: Sequence[str],
     label_scale: tuple[float, float],
-) -> list[Lesson]:
+) -> list[DecoderLesson]:
     """The `states` of all images of `part`, with labels and ratings, for those of `dimensions` that are learned."""
     low, high = label_scale
     quality = [name for name in dimensions if name != AUTHENTICITY]
@@ -66,13 +66,13 @@ def lessons(
         for e, pair in zip(part.rated if quality else [], pairs, strict=True)
     }
     found = [
-        Lesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
+        DecoderLesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
         for e, single in zip(images, singles, strict=True)
     ]
-    return found + [Lesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
+    return found + [DecoderLesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
 
 
-def collate(some: Sequence[Lesson]) -> dict[str, Any]:
+def collate(some: Sequence[DecoderLesson]) -> dict[str, Any]:
     """Lessons as the arguments of `Decoders`."""
     singles = [lesson for lesson in some if lesson.single is not None]
     pairs = [lesson for lesson in some if lesson.pair is not None]
@@ -95,9 +95,9 @@ class Decoders(nn.Module):
     def __init__(
         self,
         heads: Mapping[str, RegressionHead],
-        learned: Sequence[Lesson],
+        learned: Sequence[DecoderLesson],
         device: torch.device | str,
-        method: Method,
+        method: HPELSAMethod,
     ) -> None:
         super().__init__()
         self.method = method
@@ -128,7 +128,7 @@ class Decoders(nn.Module):
         weights = {"detection": self.method.detection_weight, "quality": self.method.quality_weight}
         return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
-    def agreement(self, held_out: Sequence[Lesson]) -> dict[str, dict[str, Any]]:
+    def agreement(self, held_out: Sequence[DecoderLesson]) -> dict[str, dict[str, Any]]:
         """How well the decoders agree with labels and ratings, by dimension; None where a measure is undefined.
 
         Of authenticity, edited is the positive class, and an image is taken for edited below a probability of 0.5.

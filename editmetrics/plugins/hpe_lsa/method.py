@@ -16,7 +16,7 @@ Positive = Literal["other", "view"]
 
 
 @dataclass(frozen=True)
-class Method:
+class HPELSAMethod:
     """What the paper's method leaves open, beside the `Recipe` of the tuning; every field is an option of `fit`.
 
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
@@ -25,7 +25,7 @@ class Method:
     - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
       last token, or the mean over its image tokens.
     - `rank`, `alpha`, `dropout`: of LoRA. `temperature`: tau of equation 1.
-    - `feature`: f of equation 1, see `assessor.Assessor.embed`. `positive`: a real image of another source, or another
+    - `feature`: f of equation 1, see `LayerAssessor.embed`. `positive`: a real image of another source, or another
       view of the anchor. `batch_negatives`: all edits of the batch stand in the denominator.
     - `bins`, `entropy_bins`, `smoothing`, `divergence`, `symmetric`, `epsilon`: see `lsa.LayerStatistics`. `analysed`:
       on which part of the data.
@@ -90,10 +90,10 @@ PAPER = Recipe(
 )
 """Section IV-A: AdamW, cosine annealing, 1e-4 for LoRA and 5e-5 for decoders. Epochs and batches are not stated."""
 
-PRESETS: dict[str, tuple[Method, Recipe]] = {
-    "paper": (Method(), PAPER),
+PRESETS: dict[str, tuple[HPELSAMethod, Recipe]] = {
+    "paper": (HPELSAMethod(), PAPER),
     "toy": (
-        Method(pooling="image", feature="image", dropout=0.0, hidden=(64,), decoder_learning_rate=3e-3,
+        HPELSAMethod(pooling="image", feature="image", dropout=0.0, hidden=(64,), decoder_learning_rate=3e-3,
                decoder_steps=1500, decoder_batch_size=64, decoder_weight_decay=0.01),
         Recipe(steps=40, batch_size=16, learning_rate=1e-3, schedule="cosine"),
     ),

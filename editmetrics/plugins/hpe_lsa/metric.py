@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ...learned_metric import LearnedMetric
-from ...metric import pick_device
-from ...mllm.metric import BackboneMetric
+from ...bases.assessor import AssessorMetric, first_is_primary
 from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
-    from ...mllm.backbone import Prompt
+    from ...mllm.backbone import Backbone, Prompt
     from ...mllm.checkpoint import Checkpoint
-    from ...mllm.recipe import Progress
-    from .assessor import Assessor
-
-T = TypeVar("T", bound="HPELSA")
-
-LABEL_SCALE = (0.0, 100.0)
-"""The paper's tables of human ratings are z-scores brought to 0 to 100."""
+    from ...mllm.fitting import FitJob
+    from ...mllm.recipe import Recipe
+    from .assessor import LayerAssessor
+    from .method import HPELSAMethod
 
 AUTHENTICITY = "authenticity"
 
 
-class NoWeightsError(EditMetricsError):
-    """The metric was asked to score, and has not been trained."""
-
-
-class HPELSA(BackboneMetric, LearnedMetric):
+class HPELSA(AssessorMetric):
     """HPE-LSA's three scores of an edit, on the scale of the ratings it learned from, and its probability, from 0 to 1,
     that an image is authentic, which means unedited.
 
@@ -73,6 +62,7 @@ class HPELSA(BackboneMetric, LearnedMetric):
     BACKBONE = "OpenGVLab/InternVL3_5-8B-HF"
     """The backbone of the paper's reported result; its ablations also use InternVL3 and Qwen3-VL."""
 
+    zero_shot_scores = False
     IMAGE_TOKENS = 1280
     """4 tiles and a thumbnail of InternVL."""
 
@@ -95,64 +85,64 @@ class HPELSA(BackboneMetric, LearnedMetric):
         layers: Literal["all", "needed"] = "all",
         **shared: Any,
     ) -> None:
-        super().__init__(**shared)
-        self.weights = weights
+        super().__init__(weights=weights, **shared)
         self.dimension = dimension
         self.layers = layers
-        self._assessor: Assessor | None = None
-        self._heads: dict[str, Any] = {}
-        self._checkpoint = _checkpoint(weights) if weights else None
-        self.dimensions = _dimensions(self._checkpoint, dimension)  # type: ignore[misc]
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        trained = super().active_dimensions()
+        chosen = [d for d in trained if self.dimension in ("all", d.name)]
+        if not chosen:
+            raise EditMetricsError(
+                f"hpe_lsa: the weights were not trained for {self.dimension}; they have "
+                f"{', '.join(d.name for d in trained)}"
+            )
+        return first_is_primary(chosen)
+
+    def on_scale(self, dimension: Dimension) -> Dimension:
+        return dimension if dimension.name == AUTHENTICITY else super().on_scale(dimension)
 
     def required(self) -> frozenset[str]:
-        return frozenset({"edited", "source", "prompt"} if self._quality else {"edited"})
+        return frozenset({"edited", "source", "prompt"} if self._rates else {"edited"})
 
     def fields(self) -> frozenset[str]:
         """Those that it requires: a field that no option asks for changes no number."""
         return self.required()
 
-    def checkpoints(self) -> tuple[str, ...]:
-        from ... import weights
-
-        name = f"{self.name}.{self.weights}"
-        return (name,) if self.weights and name in weights.registered() else ()
-
     def identity(self) -> dict[str, Any]:
-        said = {**super().identity(), "weights": None, "backbone": None}
-        if self._checkpoint is None:
-            return said
-        unknown = {"model": self.backbone or self._checkpoint.settings["backbone"], "sha256": "unknown until loaded"}
+        if self.checkpoint is None:
+            return {**super().identity(), "weights": None, "backbone": None}
         return {
-            **said,
-            "weights": self._checkpoint.digest,
-            "backbone": self._assessor.backbone.identity() if self._assessor else unknown,
-            "prompts": dict(self._checkpoint.prompts),
-            "layer": self._checkpoint.settings["layer"],
-            "pooling": self._checkpoint.settings["pooling"],
-            "label_scale": list(self._checkpoint.label_scale),
+            **super().identity(),
+            "prompts": dict(self.checkpoint.prompts),
+            "layer": self.checkpoint.settings["layer"],
+            "pooling": self.checkpoint.settings["pooling"],
+            "label_scale": list(self.label_scale),
         }
 
-    def load(self) -> None:
-        self.device = pick_device(self.device)
-        if self._assessor is not None:
-            return
-        if self._checkpoint is None:
-            raise NoWeightsError(
-                "hpe_lsa has no published weights: train it on your ratings ('editmetrics fit hpe_lsa RATINGS.csv -o "
-                "DIR', docs/metrics/hpe_lsa.md) and give weights=DIR, or try it with weights=toy"
-            )
-        self._assessor = self._trained_assessor(self._checkpoint)
-        self._heads = {
-            name: head.to(self._assessor.backbone.device) for name, head in self._checkpoint.load_heads().items()
-        }
+    def trained_backbone(self, checkpoint: Checkpoint | None, **loading: Any) -> Backbone:
+        if checkpoint is not None and self.layers == "needed":
+            loading["layers"] = int(checkpoint.settings["layer"])
+        return super().trained_backbone(checkpoint, **loading)
+
+    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> LayerAssessor:
+        from .assessor import LayerAssessor
+
+        adapter = next(iter(adapters.values()), None)
+        if checkpoint is None:
+            return LayerAssessor(backbone, adapter)
+        heads = {name: head.to(backbone.device) for name, head in checkpoint.load_heads().items()}
+        return LayerAssessor(
+            backbone, adapter, int(checkpoint.settings["layer"]), checkpoint.settings["pooling"], heads
+        )
 
     def prepare(self, sample: Sample) -> dict[str, Prompt]:
         """The prompt about the edited image alone, and the one about the edit, as far as they are asked for."""
-        assessor = self._loaded()
+        (assessor,) = self.assessors
         prompts = {}
-        if self._quality:
+        if self._rates:
             prompts["pair"] = assessor.pair(sample.source, sample.edited, sample.prompt or "")
-        if AUTHENTICITY in self._names:
+        if any(dimension.name == AUTHENTICITY for dimension in self.dimensions):
             prompts["single"] = assessor.single(sample.edited)
         return prompts
 
@@ -161,116 +151,43 @@ class HPELSA(BackboneMetric, LearnedMetric):
 
         from ...mllm.readouts import read_head
 
-        assessor = self._loaded()
-        low, high = self._checkpoint.label_scale if self._checkpoint else LABEL_SCALE
+        (assessor,) = self.assessors
+        low, high = self.label_scale
         columns: dict[str, list[float]] = {}
         states = {kind: assessor.states([prompts[kind] for prompts in batch]) for kind in batch[0]}
         with torch.inference_mode():
-            for name in self._names:
-                number = read_head(self._heads[name], states["single" if name == AUTHENTICITY else "pair"])
-                found = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
-                columns[name] = found.tolist()
+            for name in (dimension.name for dimension in self.dimensions):
+                number = read_head(assessor.heads[name], states["single" if name == AUTHENTICITY else "pair"])
+                score = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
+                columns[name] = score.tolist()
         return [Score({name: values[row] for name, values in columns.items()}) for row in range(len(batch))]
 
     def batch_key(self, prepared: dict[str, Prompt]) -> int:
         return length_class(prepared.values())
 
-    def fit(
-        self: T,
-        train: Any,
-        val: Any = None,
-        *,
-        targets: Mapping[str, str],
-        label_scale: tuple[float, float] = LABEL_SCALE,
-        group: str | None = "source",
-        output_dir: str | os.PathLike[str],
-        resume: bool = True,
-        preset: Literal["paper", "toy"] = "paper",
-        seed: int = 0,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> T:
-        """Train on rated edits and real images (sections III-B to III-D), write a checkpoint, return the metric.
-
-        LoRA is tuned by the contrastive loss, then frozen; layer-sensitivity analysis chooses a layer on the training
-        images (`layers.csv` and `layers.svg` in `output_dir`); then the decoders learn on its states.
-
-        - `train`, `val`: manifests or samples with ratings, as `editmetrics.mllm.targets.read_training_set` takes them;
-          without `val` they are split 4:1:1 by group into training, validation and test.
-        - `targets`: the column of each dimension's rating; that of "authenticity" holds 1 for real and 0 for edited
-          images. Without such a column, all images are edits, and their sources are the real images.
-        - `label_scale`: the ends of the ratings' scale. `group`: what training and validation may not share.
-        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
-        - `preset`: "paper"; "toy" is for tiny backbones. `progress`: as for `editmetrics.mllm.loop.train`.
-        - `settings`: fields of `editmetrics.plugins.hpe_lsa.method.Method` and, for the contrastive tuning, of
-          `editmetrics.mllm.recipe.Recipe`, such as `vision_lora=False, learning_rate=2e-4`.
-
-        Raises `TargetError`, `RecipeError`, `TrainingError`, `LSAError`, `BackboneError` or `CheckpointError`, each of
-        which says what is wrong.
-        """
-        from .fit import fit
-
-        fit(
-            self, train, val, targets=targets, label_scale=label_scale, group=group, output_dir=output_dir,
-            resume=resume, preset=preset, settings={**settings, "seed": seed}, progress=progress,
-        )  # fmt: skip
-        trained = type(self)(
-            weights=str(output_dir), layers=self.layers, dtype=self.dtype, attention=self.attention,
-        )  # fmt: skip
-        return trained.to(self.device)
-
     @classmethod
-    def training_settings(cls) -> tuple[type, ...]:
-        """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.recipe import Recipe
-        from .method import Method
+    def presets(cls) -> dict[str, tuple[HPELSAMethod, Recipe]]:
+        from .method import PRESETS
 
-        return Method, Recipe
+        return PRESETS
 
-    # ------------------------------------------------------------------ inside
+    def train_stages(self, job: FitJob) -> None:
+        """Tune LoRA by the contrastive loss, choose a layer by layer-sensitivity analysis, train decoders on it.
+
+        The analysis is in `layers.csv` and `layers.svg` of the output folder. The column of "authenticity" holds 1 for
+        real and 0 for edited images; without it all images are edits, and their sources are the real images. Without
+        validation data, samples are split 4:1:1 by group into training, validation and test. Fields of `Recipe` are
+        those of the contrastive tuning (sections III-B to III-D).
+        """
+        from .fit import train_stages
+
+        train_stages(job, self.load_backbone())
+
+    def options_after_fit(self, job: FitJob) -> dict[str, Any]:
+        """All but `dimension`: the trained metric gives all that were trained."""
+        return {name: value for name, value in super().options_after_fit(job).items() if name != "dimension"}
 
     @property
-    def _names(self) -> list[str]:
-        return [dimension.name for dimension in self.dimensions]
-
-    @property
-    def _quality(self) -> bool:
-        return any(name != AUTHENTICITY for name in self._names)
-
-    def _loaded(self) -> Assessor:
-        if self._assessor is None:
-            raise NoWeightsError("hpe_lsa is not loaded; call load() first")
-        return self._assessor
-
-    def _trained_assessor(self, checkpoint: Checkpoint) -> Assessor:
-        from ...mllm.trained import adapters_of, require_backbone
-        from .assessor import Assessor
-
-        said = {**checkpoint.settings, **(checkpoint.backbone or {})}
-        layer = int(checkpoint.settings["layer"])
-        backbone = self.load_backbone(
-            checkpoint.settings["backbone"], said.get("revision"), said.get("image_tokens"),
-            layer if self.layers == "needed" else None,
-        )  # fmt: skip
-        require_backbone(checkpoint, backbone)
-        adapter = next(iter(adapters_of(checkpoint, backbone).values()), None)
-        return Assessor(backbone, adapter, layer, checkpoint.settings["pooling"])
-
-
-def _checkpoint(name: str) -> Checkpoint:
-    from ...mllm.trained import named_checkpoint
-
-    return named_checkpoint(HPELSA, name)
-
-
-def _dimensions(checkpoint: Checkpoint | None, wanted: str) -> tuple[Dimension, ...]:
-    """The dimensions that are scored: those of the weights, on their scale, or the one that is wanted."""
-    there = [d for d in HPELSA.dimensions if checkpoint is None or d.name in checkpoint.dimensions]
-    chosen = [d for d in there if wanted in ("all", d.name)]
-    if not chosen:
-        raise EditMetricsError(
-            f"hpe_lsa: the weights were not trained for {wanted}; they have {', '.join(d.name for d in there)}"
-        )
-    low, high = checkpoint.label_scale if checkpoint else LABEL_SCALE
-    scaled = [d if d.name == AUTHENTICITY else replace(d, low=low, high=high) for d in chosen]
-    return tuple(replace(d, primary=index == 0) for index, d in enumerate(scaled))
+    def _rates(self) -> bool:
+        """Whether any dimension is a rating, which authenticity is not."""
+        return any(dimension.name != AUTHENTICITY for dimension in self.dimensions)

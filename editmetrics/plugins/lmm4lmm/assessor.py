@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ...mllm.readouts import LevelReadout, YesNoReadout
 
 
-class Prepared(TypedDict):
-    """What `Assessor.prepare` makes of a sample: a prompt for each dimension, and one for each question."""
+class PreparedImage(TypedDict):
+    """What `TaskAssessor.prepare` makes of a sample: a prompt for each dimension, and one for each question."""
 
     scored: dict[str, Prompt]
     asked: list[Prompt]
 
 
 @dataclass
-class Assessor:
+class TaskAssessor:
     """A backbone with what was trained on it.
 
     - `side`: images are resized to a square of so many pixels, whatever their shape.
@@ -107,7 +107,7 @@ class Assessor:
         prompt = self._answered(picture, text, [*self._words(answer), self._next(answer, word)])
         return replace(prompt, answer_start=len(prompt) - 1)
 
-    def prepare(self, image: np.ndarray, prompt: str, questions: Sequence[str]) -> Prepared:
+    def prepare(self, image: np.ndarray, prompt: str, questions: Sequence[str]) -> PreparedImage:
         """The prompts of all dimensions, and of the questions where it answers any; all with the same picture."""
         picture = self.see(image)
         return {

@@ -1,4 +1,4 @@
-"""The two kinds of training: language loss on answers, and L1 loss on ratings.
+"""The two kinds of training, language loss on answers and L1 loss on ratings; and agreement on validation samples.
 
 This module imports torch at its top, and is itself only imported inside functions.
 """
@@ -6,43 +6,26 @@ This module imports torch at its top, and is itself only imported inside functio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ...mllm.heads import RegressionHead
-from .assessor import Assessor
+from ...mllm.lessons import Lesson, predicted
+from ...mllm.targets import Example
+from ...mllm.validation import agreement as agreement_with
+from ...sample import Sample
+from .assessor import TaskAssessor
 
 if TYPE_CHECKING:
-    from ...mllm.backbone import Prompt
-
-
-class Lesson(NamedTuple):
-    """One example as a learner takes it; `rating` is its target in units of the head, for regression."""
-
-    id: str
-    prompt: Prompt
-    rating: float | None = None
-
-
-class Lessons(Sequence[Lesson]):
-    """Lessons made when they are asked for."""
-
-    def __init__(self, makers: Sequence[Callable[[], Lesson]]) -> None:
-        self.makers = makers
-
-    def __len__(self) -> int:
-        return len(self.makers)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.makers[index]()
+    from ...mllm.backbone import Picture, Prompt
 
 
 class LanguageLearner(nn.Module):
     """Cross-entropy of the answers' tokens: the mean over a batch's examples of the mean over each one's tokens."""
 
-    def __init__(self, assessor: Assessor) -> None:
+    def __init__(self, assessor: TaskAssessor) -> None:
         super().__init__()
         self.assessor, self.model = assessor, assessor.backbone.model
 
@@ -59,7 +42,7 @@ class LanguageLearner(nn.Module):
 class RatingLearner(nn.Module):
     """L1 loss of the head on the hidden state of each example's own last token, with ratings in units of the head."""
 
-    def __init__(self, assessor: Assessor, head: RegressionHead) -> None:
+    def __init__(self, assessor: TaskAssessor, head: RegressionHead) -> None:
         super().__init__()
         self.assessor, self.model = assessor, assessor.backbone.model
         self.head = head.to(assessor.backbone.device)
@@ -85,3 +68,42 @@ def in_ratings(head: RegressionHead, mean: float, deviation: float) -> Regressio
         last.weight.mul_(deviation)  # type: ignore[operator]
         last.bias.mul_(deviation).add_(mean)  # type: ignore[operator]
     return rescaled.eval()
+
+
+# ---------------------------------------------------------------------- validation
+
+Pictures = Callable[[Sample], "Picture"]
+
+
+def agreement(
+    assessor: TaskAssessor,
+    pictures: Pictures,
+    examples: Sequence[Example],
+    dimension: str,
+    read: Callable[[str, Any], Tensor],
+) -> dict[str, Any]:
+    """SRCC and PLCC of what `read(dimension, prompts)` gives with the ratings, None where undefined; of how many."""
+
+    def predict(batch: Sequence[Example]) -> list[float]:
+        samples = [example.sample for example in batch]
+        prompts = [assessor.scored(pictures(s), dimension, s.prompt or "") for s in samples]
+        numbers: list[float] = read(dimension, prompts).tolist()
+        return numbers
+
+    with torch.no_grad():
+        numbers = predicted(examples, predict)
+    return agreement_with(numbers, [example.targets[dimension] for example in examples])
+
+
+def accuracy(assessor: TaskAssessor, pictures: Pictures, asked: Sequence[tuple[Example, str, str]]) -> dict[str, Any]:
+    """The share of questions, each with its example and answer, that are answered right, and of how many."""
+
+    def predict(batch: Sequence[tuple[Example, str, str]]) -> list[float]:
+        prompts = [[assessor.asked(pictures(example.sample), text)] for example, text, _ in batch]
+        return [
+            float((float(answer.yes[0]) > 0.5) == (known == "yes"))
+            for answer, (_, _, known) in zip(assessor.answer(prompts), batch, strict=True)
+        ]
+
+    right = predicted(asked, predict)
+    return {"n": len(asked), "accuracy": sum(right) / len(right) if right else None}

@@ -11,9 +11,10 @@ from ...mllm.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Method:
+class LMM4LMMMethod:
     """How the two stages are done, beside the `Recipe` of the second one; every field is an option of `fit`.
 
+    - `answers`: the column with an answer of yes or no for each of a sample's `questions`; None trains no answers.
     - `levels`: whether there is a first stage; without it, the paper's ablation.
     - `together`: one projector learns the levels of all dimensions and the questions; else each dimension has a
       projector of its own, and questions have the backbone's.
@@ -27,6 +28,7 @@ class Method:
     - `side`: pixels along a side of the square that images are resized to.
     """
 
+    answers: str | None = None
     levels: bool = True
     together: bool = True
     level_epochs: Annotated[float, Gt(0)] = 1.0
@@ -64,11 +66,11 @@ REPOSITORY = Recipe(
 )  # fmt: skip
 """The scripts of the authors' repository: learning rate 4e-5, weight decay 0.01, 50 epochs of each stage."""
 
-PRESETS: dict[str, tuple[Method, Recipe]] = {
-    "paper": (Method(), PAPER),
-    "repository": (Method(together=False, level_epochs=50.0, level_learning_rate=4e-5), REPOSITORY),
+PRESETS: dict[str, tuple[LMM4LMMMethod, Recipe]] = {
+    "paper": (LMM4LMMMethod(), PAPER),
+    "repository": (LMM4LMMMethod(together=False, level_epochs=50.0, level_learning_rate=4e-5), REPOSITORY),
     "toy": (
-        Method(
+        LMM4LMMMethod(
             level_steps=300,
             level_batch_size=32,
             level_learning_rate=2e-3,

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...learned_metric import LearnedMetric
-from ...metric import pick_device
-from ...mllm.metric import BackboneMetric
+from ...bases.assessor import AssessorMetric, first_is_primary
 from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
 if TYPE_CHECKING:
+    from ...mllm.backbone import Backbone
     from ...mllm.checkpoint import Checkpoint
-    from ...mllm.recipe import Progress
-    from .assessor import Assessor, Prepared
+    from ...mllm.fitting import FitJob
+    from ...mllm.recipe import Recipe
+    from .assessor import PreparedImage, TaskAssessor
+    from .method import LMM4LMMMethod
     from .questions import Questions
-
-T = TypeVar("T", bound="LMM4LMM")
 
 PUBLISHED = TASKS
 """What the authors published weights for, each a checkpoint of its own."""
@@ -30,7 +30,7 @@ ACCURACY = Dimension(
 )
 
 
-class LMM4LMM(BackboneMetric, LearnedMetric):
+class LMM4LMM(AssessorMetric):
     """LMM4LMM's scores of a generated image, 0 to 100 on the MOS scale, and its answers to yes/no questions.
 
     `perception` is how good the image looks, `correspondence` how well it shows its prompt; `edited` is the generated
@@ -79,6 +79,8 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
     BACKBONE = "OpenGVLab/InternVL2_5-8B-MPO-hf"
     """The backbone that `fit` begins with: the only InternVL2.5-8B whose publishers offer it in the native layout."""
 
+    several_weights = True
+    group_by = "prompt"
     IMAGE_TOKENS = 1792
     """6 tiles of 256 and a thumbnail; a square of 1024 pixels takes 4 and the thumbnail."""
 
@@ -91,113 +93,86 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         explain: bool = True,
         **shared: Any,
     ) -> None:
-        super().__init__(**shared)
-        self.weights = weights if weights is None or isinstance(weights, str) else ";".join(weights)
+        super().__init__(weights=weights, **shared)
         self.questions = questions
         self.accuracy = accuracy
         self.explain = explain
-        self._names = self.weights.split(";") if self.weights else list(PUBLISHED)
-        self._local = {name: _checkpoint(name) for name in self._names if name not in PUBLISHED}
-        self._assessors: dict[str, Assessor] = {}
         self._converted_from: dict[str, Any] = {}
-        self._from_file: Questions | None = None
-        self.dimensions = self._dimensions()  # type: ignore[misc]
+
+    @property
+    def weight_names(self) -> list[str]:
+        return super().weight_names or list(PUBLISHED)
+
+    @cached_property
+    def trained(self) -> list[Checkpoint]:
+        """The checkpoints of `weights` but for the authors', which are downloaded and converted by `load`."""
+        return list(self._local.values())
+
+    @property
+    def zero_shot(self) -> bool:
+        return False
+
+    def checkpoints_to_load(self) -> list[Checkpoint]:
+        return [self._local.get(name) or self._published(name) for name in self.weight_names]
 
     def required(self) -> frozenset[str]:
         names = {dimension.name for dimension in self.dimensions}
         more = {"prompt"} if "correspondence" in names else set()
         return frozenset(self.needs | more | ({"questions"} if "accuracy" in names and not self.questions else set()))
 
-    def checkpoints(self) -> tuple[str, ...]:
-        return tuple(_registered(name) for name in self._names if name in PUBLISHED or name == "toy")
-
     def identity(self) -> dict[str, Any]:
         from ... import weights
 
-        published = [_registered(name) for name in self._names if name in PUBLISHED]
-        unknown = [{"model": self.backbone, "revision": self.revision, "sha256": "unknown until loaded"}]
+        published = [f"{self.name}.{name}" for name in self.weight_names if name in PUBLISHED]
+        digests = [checkpoint.digest for checkpoint in self.trained]
         return {
             **super().identity(),
-            "weights": [checkpoint.digest for checkpoint in self._local.values()]
-            + [{**weights.checksums(published), **self._converted_from}],
-            "backbone": [assessor.backbone.identity() for assessor in self._assessors.values()] or unknown,
-            "questions": self._asked().identity(),
+            "weights": [*digests, {**weights.checksums(published), **self._converted_from}],
+            "questions": self._asked.identity(),
         }
 
-    def load(self) -> None:
-        self.device = pick_device(self.device)
-        for name in self._names:
-            if name not in self._assessors:
-                self._assessors[name] = self._assessor(self._local.get(name) or self._published(name))
-
-    def prepare(self, sample: Sample) -> tuple[tuple[str, ...], list[Prepared]]:
+    def prepare(self, sample: Sample) -> tuple[tuple[str, ...], list[PreparedImage]]:
         """The questions, and for each backbone the prompts of its dimensions and of the questions."""
         from ...images import eight_bits, read_image
 
         image = eight_bits(read_image(sample.edited))
-        questions = self._asked().of(sample)
-        return questions, [
-            assessor.prepare(image, sample.prompt or "", questions) for assessor in self._assessors.values()
-        ]
+        questions = self._asked.of(sample)
+        return questions, [assessor.prepare(image, sample.prompt or "", questions) for assessor in self.assessors]
 
-    def score_batch(self, batch: list[tuple[tuple[str, ...], list[Prepared]]]) -> list[Score]:
+    def score_batch(self, batch: list[tuple[tuple[str, ...], list[PreparedImage]]]) -> list[Score]:
         import torch
 
         found: list[dict[str, Any]] = [{"ratings": {}, "levels": {}, "answers": []} for _ in batch]
         with torch.inference_mode():
-            for number, assessor in enumerate(self._assessors.values()):
+            for number, assessor in enumerate(self.assessors):
                 self._read(assessor, [(questions, prepared[number]) for questions, prepared in batch], found)
         return [self._score(each) for each in found]
 
-    def batch_key(self, prepared: tuple[tuple[str, ...], list[Prepared]]) -> int:
+    def batch_key(self, prepared: tuple[tuple[str, ...], list[PreparedImage]]) -> int:
         return length_class(prompt for each in prepared[1] for prompt in (*each["scored"].values(), *each["asked"]))
 
-    def fit(
-        self: T,
-        train: Any,
-        val: Any = None,
-        *,
-        targets: Mapping[str, str],
-        label_scale: tuple[float, float] = (0.0, 100.0),
-        group: str | None = "prompt",
-        answers: str | None = None,
-        output_dir: str | os.PathLike[str],
-        resume: bool = True,
-        preset: Literal["paper", "repository", "toy"] = "paper",
-        seed: int = 0,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> T:
-        """Train both stages on rated images (section 4.2), write a checkpoint, and return the trained metric.
+    @classmethod
+    def presets(cls) -> dict[str, tuple[LMM4LMMMethod, Recipe]]:
+        """ "paper" is section 5.1, "repository" the authors' scripts; "toy" is for tiny backbones."""
+        from .method import PRESETS
 
-        First the projector learns levels (equation 2) and, where there are answers, questions; then each dimension of
-        `targets` gets a LoRA adapter on vision tower and language model with a regression head (L1 loss), and the
-        questions get an adapter. Of each, the best weights on the validation data are kept: by the SRCC of levels, by
-        the SRCC of ratings, by accuracy.
+        return PRESETS
 
-        - `train`, `val`: manifests or samples with ratings, as `editmetrics.mllm.targets.read_training_set` takes them;
-          without `val` a fifth of the groups is set aside.
-        - `targets`: the column of each dimension's rating, `{"perception": "mos1", ...}`; at least one dimension.
-        - `answers`: the column with an answer of yes or no for each of a sample's `questions`.
-        - `label_scale`: the ends of the ratings' scale. `group`: what training and validation may not share; images of
-          one prompt stay together.
-        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there.
-        - `preset`: "paper" is section 5.1, "repository" the authors' scripts; "toy" is for tiny backbones.
-        - `progress`: as for `editmetrics.mllm.loop.train`.
-        - `settings`: fields of `editmetrics.plugins.lmm4lmm.method.Method` and of `editmetrics.mllm.recipe.Recipe`.
+    def train_stages(self, job: FitJob) -> None:
+        """Train both stages on rated images (section 4.2).
 
-        Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
-        what is wrong.
+        First the projector learns levels (equation 2) and, where there are answers (the setting `answers`), questions;
+        then each dimension of `targets` gets a LoRA adapter on vision tower and language model with a regression head
+        (L1 loss), and the questions get an adapter. Of each, the best weights on the validation data are kept: by the
+        SRCC of levels, by the SRCC of ratings, by accuracy. Images of one prompt are on one side of the split.
         """
-        from .fit import fit
+        from .fit import train_stages
 
-        fit(
-            self, train, val, targets=targets, label_scale=label_scale, group=group, answers=answers,
-            output_dir=output_dir, resume=resume, preset=preset, settings={**settings, "seed": seed}, progress=progress,
-        )  # fmt: skip
-        kept = {**self.options, "weights": str(output_dir), "backbone": None, "revision": None}
-        kept["accuracy"] = self.accuracy and answers is not None
-        return type(self)(**kept).to(self.device)
+        train_stages(job, self.load_backbone)
+
+    def options_after_fit(self, job: FitJob) -> dict[str, Any]:
+        answers = job.method.answers is not None
+        return {**super().options_after_fit(job), "accuracy": self.accuracy and answers}
 
     @classmethod
     def extra_measures(
@@ -207,7 +182,7 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
 
         `settings` are those of `fit`: `answers` names the column with the known ones; without it, there is no row.
         """
-        from .answers import answered, answered_right
+        from .questions import answered, answered_right
 
         column = settings.get("answers")
         if column is None:
@@ -220,14 +195,6 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
         return [row | {"excluded": known - len(right), "note": None if right else "no question was answered"}]
 
     @classmethod
-    def training_settings(cls) -> tuple[type, ...]:
-        """The dataclasses whose fields are the `settings` of `fit`."""
-        from ...mllm.recipe import Recipe
-        from .method import Method
-
-        return Method, Recipe
-
-    @classmethod
     def convert(
         cls, folder: str | os.PathLike[str], output: str | os.PathLike[str], *, part: str, processor: str | None = None
     ) -> None:
@@ -238,37 +205,41 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
 
     # ------------------------------------------------------------------ loading
 
-    def _assessor(self, checkpoint: Checkpoint) -> Assessor:
-        from ...mllm.trained import adapters_of, require_backbone
-        from .assessor import Assessor
+    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> TaskAssessor:
+        from .assessor import TaskAssessor
 
-        said = {**checkpoint.settings, **(checkpoint.backbone or {})}
-        model = checkpoint.backbone_folder or said.get("backbone")
-        backbone = self.load_backbone(str(model), said.get("revision"), said.get("image_tokens"))
-        require_backbone(checkpoint, backbone)
+        if checkpoint is None:
+            raise EditMetricsError("lmm4lmm does not score without weights")
         parts = {name: checkpoint.load_part(name) for name in checkpoint.parts}
-        return Assessor(
+        return TaskAssessor(
             backbone,
-            int(said["side"]),
+            int(checkpoint.settings["side"]),
             dimensions=[name for name in DIMENSIONS if name in checkpoint.dimensions],
             heads={name: head.to(backbone.device) for name, head in checkpoint.load_heads().items()},
-            adapters=adapters_of(checkpoint, backbone),
-            projectors={task: parts[name] for task, name in said["projectors"].items()},
+            adapters=adapters,
+            projectors={task: parts[name] for task, name in checkpoint.settings["projectors"].items()},
         )
+
+    @cached_property
+    def _local(self) -> dict[str, Checkpoint]:
+        from ...mllm.trained import named_checkpoint
+
+        return {name: named_checkpoint(type(self), name) for name in self.weight_names if name not in PUBLISHED}
 
     def _published(self, name: str) -> Checkpoint:
         from .published import published
 
-        checkpoint = published(_registered(name), name)
-        self._converted_from[_registered(name)] = checkpoint.settings["converted_from"]
+        entry = f"{self.name}.{name}"
+        checkpoint = published(entry, name, type(self))
+        self._converted_from[entry] = checkpoint.settings["converted_from"]
         return checkpoint
 
-    def _dimensions(self) -> tuple[Dimension, ...]:
+    def active_dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions that the weights have, each on its scale; the first one is the primary one."""
         found: dict[str, Dimension] = {}
         answering = 0
         declared = {dimension.name: dimension for dimension in type(self).dimensions}
-        for name in self._names:
+        for name in self.weight_names:
             checkpoint = self._local.get(name)
             low, high = checkpoint.label_scale if checkpoint else (0.0, 100.0)
             given = checkpoint.dimensions if checkpoint else [name]
@@ -283,19 +254,21 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
             raise EditMetricsError("lmm4lmm: accuracy=true needs weights that answer questions, and these do not")
         ordered = [found[name] for name in declared if name in found]
         ordered += [ACCURACY] if self.accuracy or not ordered else []
-        return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(ordered))
+        return first_is_primary(ordered)
 
+    @cached_property
     def _asked(self) -> Questions:
         from .questions import Questions, read_questions
 
-        if self._from_file is None:
-            self._from_file = read_questions(self.questions) if self.questions else Questions()
-        return self._from_file
+        return read_questions(self.questions) if self.questions else Questions()
 
     # ------------------------------------------------------------------ scoring
 
     def _read(
-        self, assessor: Assessor, batch: Sequence[tuple[tuple[str, ...], Prepared]], found: Sequence[dict[str, Any]]
+        self,
+        assessor: TaskAssessor,
+        batch: Sequence[tuple[tuple[str, ...], PreparedImage]],
+        found: Sequence[dict[str, Any]],
     ) -> None:
         """Put what one backbone says of each sample into `found`."""
         from ...mllm.readouts import meant, read_head
@@ -356,13 +329,3 @@ class LMM4LMM(BackboneMetric, LearnedMetric):
                 values, "unparseable" if answers else "skipped", "; ".join(problems), explanation=said, details=details
             )
         return Score(values, explanation=said, details=details)
-
-
-def _registered(name: str) -> str:
-    return f"{LMM4LMM.name}.{name}"
-
-
-def _checkpoint(name: str) -> Checkpoint:
-    from ...mllm.trained import named_checkpoint
-
-    return named_checkpoint(LMM4LMM, name)

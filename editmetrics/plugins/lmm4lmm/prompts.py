@@ -1,8 +1,9 @@
-"""What LMM4LMM asks its backbone, and the sentences it answers with, to the letter as in the published training."""
+"""The questions that LMM4LMM asks, and the sentences it answers with, to the letter as in the published training."""
 
 from __future__ import annotations
 
 from ...mllm.readouts import LEVELS
+from ...sample import EditMetricsError
 
 DIMENSIONS = ("perception", "correspondence")
 QUESTIONS = "questions"
@@ -55,3 +56,31 @@ def yes_no_question(text: str) -> str:
     """
     text = text.strip()
     return text if "yes or no" in text.lower() else f"{text} Answer yes or no."
+
+
+class LevelError(EditMetricsError, ValueError):
+    """There are no intervals: the lowest and the highest rating do not differ."""
+
+
+def edges(low: float, high: float) -> list[float]:
+    """The four edges between five equal intervals: m + i/5 (M - m), i = 1 to 4.
+
+    >>> edges(0, 100)
+    [20.0, 40.0, 60.0, 80.0]
+    """
+    if not low < high:
+        raise LevelError(f"levels from {low:g} to {high:g} are no intervals; expected a lowest and a higher rating")
+    return [low + i / 5 * (high - low) for i in range(1, 5)]
+
+
+def level(score: float, low: float, high: float) -> int:
+    """The level of a rating, from 1 (bad) to 5 (excellent).
+
+    i if m + (i-1)/5 (M - m) < s <= m + i/5 (M - m), with `low` m and `high` M the ends of the training ratings. The
+    equation leaves the lowest rating m itself out; here it is of level 1, as is what lies below it. What lies above M
+    is of level 5. Source: Wang et al., ICCV 2025, equation 2.
+
+    >>> [level(score, 0, 100) for score in (0, 20, 20.1, 80, 80.1, 100)]
+    [1, 1, 2, 4, 5, 5]
+    """
+    return 1 + sum(score > edge for edge in edges(low, high))

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...metric import Metric
 from ...mllm.families import BackboneError
 from ...mllm.model_folders import INDEX, WEIGHTS, weight_files
 from .chat_layout import ConversionError
@@ -21,8 +22,8 @@ CONVERSION = 1
 """Rises when a conversion gives other tensors or files than before; the converted weights are then made anew."""
 
 
-def published(entry: str, part: str) -> Checkpoint:
-    """The checkpoint of `entry` in the weights registry ("lmm4lmm.perception", ...), for the task `part`.
+def published(entry: str, part: str, metric: type[Metric]) -> Checkpoint:
+    """The checkpoint of `entry` in the weights registry ("lmm4lmm.perception", ...), for the task `part`, of `metric`.
 
     Raises `WeightsError` where it cannot be downloaded and `ConversionError` where it is not what it should be.
     """
@@ -30,7 +31,6 @@ def published(entry: str, part: str) -> Checkpoint:
 
     from ... import weights
     from ...mllm.checkpoint import METRIC, read_checkpoint
-    from .metric import LMM4LMM
 
     folder = weights.pull(entry)
     digest = "".join(weights.checksums([entry])[entry].values())
@@ -41,7 +41,7 @@ def published(entry: str, part: str) -> Checkpoint:
             _fetch_weights(entry, folder, lora_too=part == QUESTIONS)
             logger.info("converting %s into %s, once; it takes some minutes and 20 GB of memory", entry, converted)
             convert(folder, converted, part=part)
-    return read_checkpoint(converted, metric=LMM4LMM)
+    return read_checkpoint(converted, metric=metric)
 
 
 def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:

@@ -8,10 +8,10 @@ from editmetrics.images import read_image
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.lora import add_lora, using
 from editmetrics.mllm.targets import Example
-from editmetrics.plugins.ds_ieqa.assessor import Assessor
+from editmetrics.plugins.ds_ieqa.assessor import DigitAssessor
+from editmetrics.plugins.ds_ieqa.definitions import Feedback
 from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
 from editmetrics.plugins.ds_ieqa.fdmpo import definition_value
-from editmetrics.plugins.ds_ieqa.feedback import Feedback
 from editmetrics.plugins.ds_ieqa.prompts import START_DEFINITIONS
 from tests.plugins.ds_ieqa.conftest import FAMILIES
 
@@ -22,7 +22,7 @@ TOLERANCE = 2e-5
 
 @pytest.fixture(params=FAMILIES)
 def assessor(request, backbones):
-    return Assessor(Backbone.load(backbones[request.param], device="cpu"), START_DEFINITIONS, SCALE)
+    return DigitAssessor(Backbone.load(backbones[request.param], device="cpu"), START_DEFINITIONS, SCALE)
 
 
 def prepared(assessor, samples):

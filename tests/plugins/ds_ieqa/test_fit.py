@@ -115,7 +115,7 @@ def test_definitions_are_searched_kept_and_used(edits, tmp_path, monkeypatch):
     assert [bool(trial["refused"]) for trial in lines[1:]] == [False, False, True, False]
     best = max(values, key=values.get)
     trained.load()
-    assert trained._assessors[0].definitions == {"visual_quality": best}
+    assert trained.assessors[0].definitions == {"visual_quality": best}
     assert "<svg" in (tmp_path / "run/definitions/visual_quality.svg").read_text()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +15,11 @@ from editmetrics.agreement.correlation import plcc, srcc
 from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
+from editmetrics.mllm.fitting import FitJob
 from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
-from editmetrics.plugins.epaiqa.learner import Mixed
-from editmetrics.plugins.epaiqa.lessons import read_materials
+from editmetrics.plugins.epaiqa.lessons import RehearsedLessons, read_materials
+from editmetrics.plugins.epaiqa.method import PRESETS
 from editmetrics.plugins.epaiqa.metric import EPAIQA
 from editmetrics.sample import EditMetricsError
 from tests.worlds.regions import DIMENSIONS
@@ -78,11 +80,8 @@ def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits,
     loaded = create_metric("epaiqa", weights=str(tmp_path / "run"), device="cpu", max_tokens=8)
     scores = loaded.score(samples)
     held_out = said["validation"]["harmony"]["n"]
-    materials = read_materials(
-        fresh(), edits, None, stages=["quantitative"], targets={"harmony": "harmony"}, label_scale=(1, 5),
-        group="source", cot=None, seed=0,
-    )  # fmt: skip
-    ids = [task.sample.id for task in materials.validation["quantitative"]]
+    made = materials(edits, "quantitative", targets={"harmony": "harmony"}, cot=None)
+    ids = [task.sample.id for task in made.validation["quantitative"]]
     assert len(ids) == held_out
     by_id = {sample.id: score["harmony"] for sample, score in zip(samples, scores, strict=True)}
     ratings = {sample.id: float(sample.meta["harmony"]) for sample in samples}
@@ -97,11 +96,11 @@ def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits,
 @pytest.mark.parametrize(("rehearsal", "repeated"), [(0.0, 0), (0.5, 6), (0.25, 2)])
 def test_a_stage_rehearses_what_came_before(rehearsal, repeated):
     stage, earlier = list("abcdef"), [list("12345"), list("6789")]
-    mixed = [Mixed(stage, earlier, rehearsal, seed=1)[index] for index in range(6 + repeated)]
+    mixed = [RehearsedLessons(stage, earlier, rehearsal, seed=1)[index] for index in range(6 + repeated)]
     assert mixed[:6] == stage
     assert len(set(mixed[6:])) == repeated  # none twice, as long as there are enough
     assert set(mixed[6:]) <= set("123456789")
-    assert len(Mixed(stage, [], rehearsal, seed=1)) == 6
+    assert len(RehearsedLessons(stage, [], rehearsal, seed=1)) == 6
 
 
 class Killed(Exception):
@@ -149,7 +148,7 @@ def test_a_stage_goes_on_from_the_weights_of_another_run(edits, samples, tmp_pat
     second = fit(edits, tmp_path / "two", "quantitative", metric=grounded)
     assert [d.name for d in second.dimensions] == ["harmony", "local_naturalness"]
     assert second.primary().name == "harmony"
-    assert second.trained.settings["stages"] == ["grounding", "quantitative"]
+    assert second.checkpoint.settings["stages"] == ["grounding", "quantitative"]
     score = second(samples[0])
     assert list(score) == ["harmony", "local_naturalness"]
     assert score.explanation is None
@@ -189,9 +188,12 @@ def test_the_backbone_of_others_is_not_trained(edits, tmp_path):
 
 
 def materials(samples, *stages, **more):
-    settings = {"targets": {name: name for name in DIMENSIONS}, "label_scale": (1, 5), "group": "source",
-                "cot": "explanation", "seed": 0}  # fmt: skip
-    return read_materials(fresh(), samples, None, stages=stages, **{**settings, **more})
+    targets = more.pop("targets", {name: name for name in DIMENSIONS})
+    method = replace(PRESETS["toy"][0], stages=stages, **more)
+    job = FitJob(
+        EPAIQA, samples, None, targets, (1, 5), "source", Path("unused"), False, None, method, PRESETS["toy"][1]
+    )
+    return read_materials(job, fresh().region_of)
 
 
 def test_the_rows_of_each_stage_are_those_that_have_what_it_learns_from(samples):

@@ -59,7 +59,7 @@ def says(monkeypatch, *answers):
 @torch.no_grad()
 def native_level(metric, images, text, answer, words):
     """The expectation that transformers' own processor and model give; images first, as the template has them."""
-    backbone = metric._ready().backbone
+    backbone = metric.assessors[0].backbone
     content = [{"type": "image", "image": Image.fromarray(image)} for image in images]
     content += [{"type": "text", "text": part} for part in text]
     inputs = backbone.processor.apply_chat_template(
@@ -189,7 +189,7 @@ def test_without_a_region_the_model_is_asked(metric, samples, monkeypatch):
 
 
 def test_source_and_edited_image_are_read_once_for_region_and_explanation(metric, samples, monkeypatch):
-    backbone = metric._ready().backbone
+    backbone = metric.assessors[0].backbone
     looked, look = [], backbone.look
     monkeypatch.setattr(backbone, "look", lambda pictures: looked.extend(pictures) or look(pictures))
     says(monkeypatch, " (0.50, 0.50, 0.40, 0.20).", " Full Completion.")

@@ -7,7 +7,7 @@ import torch
 from editmetrics import Sample
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.plugins.hpe_lsa.analysis import analyse
-from editmetrics.plugins.hpe_lsa.assessor import Assessor
+from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
 from editmetrics.plugins.hpe_lsa.labels import LABEL, labelled
 from editmetrics.plugins.hpe_lsa.lsa import LSAError
 from editmetrics.testing import tiny_backbone
@@ -23,7 +23,7 @@ def kinds(samples):
 @pytest.mark.parametrize("family", ["internvl", "qwen3_vl"])
 def test_the_norm_at_the_end_changes_nothing(family, kinds, tmp_path):
     """It scales the last layer alone, and each dimension by another weight."""
-    assessor = Assessor(Backbone.load(tiny_backbone(family, tmp_path / family), device="cpu"))
+    assessor = LayerAssessor(Backbone.load(tiny_backbone(family, tmp_path / family), device="cpu"))
     before = analyse(assessor, *kinds)
     with torch.no_grad():
         assessor.backbone.language.norm.weight.mul_(torch.linspace(-3, 100, assessor.backbone.hidden_size))
@@ -33,7 +33,7 @@ def test_the_norm_at_the_end_changes_nothing(family, kinds, tmp_path):
 
 
 def test_the_size_of_batches_changes_rounding_alone(kinds):
-    assessor = Assessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
+    assessor = LayerAssessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
     seen = []
     one, five = (analyse(assessor, *kinds, batch_size=size, on_images=seen.append) for size in (1, 5))
     assert sum(seen) == 2 * 24
@@ -42,7 +42,7 @@ def test_the_size_of_batches_changes_rounding_alone(kinds):
 
 
 def test_an_image_that_cannot_be_read_is_left_out_and_no_image_of_a_class_is_an_error(kinds, tmp_path, caplog):
-    assessor = Assessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
+    assessor = LayerAssessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = Sample("broken", tmp_path / "broken.png")
     profile = analyse(assessor, [*kinds[0], broken], kinds[1])

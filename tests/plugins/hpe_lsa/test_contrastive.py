@@ -8,10 +8,10 @@ from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.features import picture_key
 from editmetrics.mllm.lora import add_lora, remove_lora
 from editmetrics.mllm.targets import Example
-from editmetrics.plugins.hpe_lsa.assessor import Assessor
+from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
 from editmetrics.plugins.hpe_lsa.contrastive import Contrast, Triplets, another_view, collate, contrastive_loss
 from editmetrics.plugins.hpe_lsa.labels import AUTHENTICITY, LABEL, Part, labelled
-from editmetrics.plugins.hpe_lsa.method import Method
+from editmetrics.plugins.hpe_lsa.method import HPELSAMethod
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
@@ -41,7 +41,7 @@ def part_of(samples):
 
 @pytest.fixture
 def assessor():
-    return Assessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
+    return LayerAssessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
 
 
 def test_a_triplet_is_the_edits_source_another_source_and_the_edit(assessor, samples):
@@ -117,7 +117,7 @@ def test_both_towers_learn_from_it_and_nothing_else_does(assessor, samples, part
     assessor.adapter = "try"
     add_lora(assessor.backbone, "try", parts=parts, dropout=0.0)
     try:
-        contrast = Contrast(assessor, Method())
+        contrast = Contrast(assessor, HPELSAMethod())
         for name, parameter in contrast.named_parameters():  # B is 0 at first, and stops the gradient of A
             if ".lora_B." in name:
                 parameter.data.normal_(0, 0.01, generator=torch.Generator().manual_seed(0))

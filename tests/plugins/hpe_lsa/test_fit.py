@@ -13,8 +13,8 @@ from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import adapters
 from editmetrics.mllm.recipe import RecipeError
-from editmetrics.plugins.hpe_lsa.decoders import Decoders, Lesson
-from editmetrics.plugins.hpe_lsa.method import Method
+from editmetrics.plugins.hpe_lsa.decoders import DecoderLesson, Decoders
+from editmetrics.plugins.hpe_lsa.method import HPELSAMethod
 from editmetrics.plugins.hpe_lsa.metric import HPELSA
 
 from .conftest import TARGETS
@@ -157,7 +157,9 @@ def test_an_instruction_that_the_backbone_cannot_take_is_left_out_and_counted(sa
 def lesson(n, label):
     random = torch.Generator().manual_seed(n)
     single, pair = torch.randn(2, 8, generator=random) * 5 + 3
-    return Lesson(f"{n}", single, label, pair if label == 0 else None, torch.tensor([0.3, 0.6]) if label == 0 else None)
+    return DecoderLesson(
+        f"{n}", single, label, pair if label == 0 else None, torch.tensor([0.3, 0.6]) if label == 0 else None
+    )
 
 
 @pytest.mark.parametrize("balanced", [True, False])
@@ -165,7 +167,7 @@ def test_equation_5_and_cross_entropy_are_those_of_torch_with_equal_classes(bala
     lessons = [lesson(n, float(n < 2)) for n in range(8)]  # two real images, six edited ones
     heads = {name: RegressionHead(8, hidden=(4,), seed=n)
              for n, name in enumerate(["perceptual_quality", "editing_alignment", "authenticity"])}  # fmt: skip
-    module = Decoders(heads, lessons, "cpu", Method(balanced=balanced, detection_weight=2.0, quality_weight=0.5))
+    module = Decoders(heads, lessons, "cpu", HPELSAMethod(balanced=balanced, detection_weight=2.0, quality_weight=0.5))
     from editmetrics.plugins.hpe_lsa.decoders import collate
 
     found = module(**collate(lessons))
@@ -190,12 +192,12 @@ def test_contrastive_tuning_moves_real_and_edited_images_apart_that_it_has_not_s
     """Measured again, on crops of its own, by plain cosines."""
     from editmetrics.data import from_manifest
     from editmetrics.mllm.lora import load_lora, remove_lora
-    from editmetrics.plugins.hpe_lsa.assessor import Assessor
+    from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
     from tests.worlds.edits import toy_edits
 
     fit(str(edits), tmp_path / "run", steps=16, evaluate_every=16, layer=4, feature="last")
     unseen = list(from_manifest(toy_edits(tmp_path / "unseen", 24, per_source=1, seed=99)))
-    assessor = Assessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
+    assessor = LayerAssessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
     load_lora(assessor.backbone, "tuned", tmp_path / "run" / "adapter_contrastive")
 
     def margin(adapter):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from editmetrics.plugins.hpe_lsa.analysis import draw
 from editmetrics.plugins.hpe_lsa.lsa import LayerStatistics, LSAError
-from editmetrics.plugins.hpe_lsa.profile_plot import draw
 
 
 def profile_of(real, edited, **more):

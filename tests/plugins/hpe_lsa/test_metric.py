@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import mannwhitneyu, spearmanr
 
 from editmetrics import Sample, create_metric
+from editmetrics.bases.assessor import NoWeightsError
 from editmetrics.data import from_manifest
 from editmetrics.plugins.hpe_lsa.labels import LABEL, labelled
-from editmetrics.plugins.hpe_lsa.metric import HPELSA, NoWeightsError
+from editmetrics.plugins.hpe_lsa.metric import HPELSA
 from editmetrics.sample import EditMetricsError
 from tests.worlds.edits import HELD_OUT, toy_edits
 
@@ -109,7 +110,7 @@ def test_layers_above_the_chosen_one_do_not_run_and_the_score_is_that_of_a_full_
 
     trained, _, samples = of_layer_2
     trained.load()
-    assessor, ran = trained._assessor, []
+    assessor, ran = trained.assessors[0], []
     language = assessor.backbone.language
     hooks = [module.register_forward_hook(lambda *_, n=n: ran.append(n)) for n, module in enumerate(language.layers, 1)]
     hooks.append(language.norm.register_forward_hook(lambda *_: ran.append("norm")))
@@ -124,7 +125,7 @@ def test_layers_above_the_chosen_one_do_not_run_and_the_score_is_that_of_a_full_
                 language(**assessor.backbone.batch([prompt]).inputs, use_cache=False)  # all four layers
                 state = caught.pop()[0, : len(prompt)]
             state = state[prompt.ids == assessor.backbone.model.config.image_token_id].mean(0)
-            chance = float(trained._heads["authenticity"](state[None]).detach().sigmoid())
+            chance = float(assessor.heads["authenticity"](state[None]).detach().sigmoid())
             assert score["authenticity"] == pytest.approx(chance, rel=1e-4)
         assert 4 in ran
     finally:
@@ -139,8 +140,8 @@ def test_with_the_needed_layers_alone_scores_are_the_same(of_layer_2):
     assert [dict(s) for s in part.score(samples[:6])] == [
         pytest.approx(dict(s), rel=1e-5) for s in trained.score(samples[:6])
     ]
-    assert len(part._assessor.backbone.language.layers) == 2
-    sizes = [sum(p.numel() for p in of._assessor.backbone.language.layers.parameters() if not p.requires_grad)
+    assert len(part.assessors[0].backbone.language.layers) == 2
+    sizes = [sum(p.numel() for p in of.assessors[0].backbone.language.layers.parameters() if not p.requires_grad)
              for of in (part, trained)]  # fmt: skip
     assert 0 < sizes[0] <= 0.51 * sizes[1]
     assert part.identity()["weights"] == trained.identity()["weights"]
@@ -160,7 +161,7 @@ def test_a_dimension_that_was_not_trained_is_refused(tmp_path, samples):
     )  # fmt: skip
     assert list(trained.score([Sample("a", samples[0].edited)])[0]) == ["authenticity"]
     with pytest.raises(EditMetricsError, match="not trained for perceptual_quality"):
-        create_metric("hpe_lsa", weights=str(tmp_path / "run"), dimension="perceptual_quality")
+        _ = create_metric("hpe_lsa", weights=str(tmp_path / "run"), dimension="perceptual_quality").dimensions
 
 
 @needs_toy
@@ -168,6 +169,6 @@ def test_the_identity_says_layer_prompts_and_weights(toy):
     toy.load()
     said = toy.identity()
     assert json.loads(json.dumps(said)) == said
-    assert said["layer"] == toy._checkpoint.settings["layer"]
-    assert said["weights"] == toy._checkpoint.digest
+    assert said["layer"] == toy.checkpoint.settings["layer"]
+    assert said["weights"] == toy.checkpoint.digest
     assert len(said["backbone"]["sha256"]) == 64

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from editmetrics.mllm.backbone import Backbone, Prompt
-from editmetrics.mllm.lora import remove_lora
+from editmetrics.mllm.fitting import FitJob
 from editmetrics.plugins.hpe_lsa import decoders
-from editmetrics.plugins.hpe_lsa.assessor import Assessor
-from editmetrics.plugins.hpe_lsa.fit import Stages
+from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
+from editmetrics.plugins.hpe_lsa.fit import train_decoders, tune
 from editmetrics.plugins.hpe_lsa.labels import LabelledSet, read_labelled_set
 from editmetrics.plugins.hpe_lsa.lsa import LayerProfile, LayerStatistics
-from editmetrics.plugins.hpe_lsa.method import PRESETS, Method
+from editmetrics.plugins.hpe_lsa.method import PRESETS, HPELSAMethod
+from editmetrics.plugins.hpe_lsa.metric import HPELSA
 from tests.plugins.hpe_lsa.conftest import TARGETS
 from tests.plugins.hpe_lsa.deeper import deeper
 from tests.worlds.edits import toy_edits
@@ -35,7 +36,7 @@ States = dict[str, tuple[list[Tensor], list[Tensor]]]
 """Of each part of the data: the states (layers, H) of its images, and of its rated edits."""
 
 
-class EveryLayer(Assessor):
+class EveryLayer(LayerAssessor):
     """An assessor that gives the states of all layers where it is asked for those of one."""
 
     def states(self, prompts: Sequence[Prompt]) -> Tensor:
@@ -47,17 +48,18 @@ class Study:
 
     def __init__(self, manifest: Path, backbone: Backbone, folder: Path, seed: int = 0, **settings: object) -> None:
         method, recipe = PRESETS["toy"]
-        self.method: Method = replace(method, **{k: v for k, v in settings.items() if hasattr(method, k)})
+        self.method: HPELSAMethod = replace(method, **{k: v for k, v in settings.items() if hasattr(method, k)})
         self.recipe = replace(recipe, seed=seed, **{k: v for k, v in settings.items() if not hasattr(method, k)})
         self.assessor = EveryLayer(backbone, None, None, self.method.pooling)
         self.data: LabelledSet = read_labelled_set(
             manifest, None, targets=TARGETS, label_scale=(0, 100), group="source", seed=seed
         )
-        self.stages = Stages(folder, {}, resume=False, progress=None)
+        self.job = FitJob(
+            HPELSA, manifest, None, TARGETS, (0, 100), "source", folder, False, None, self.method, self.recipe, backbone
+        )
 
     def tune(self) -> dict[str, float]:
-        self.assessor.adapter = "which_layer"
-        return self.stages.tune(self.assessor, self.data, self.method, self.recipe)
+        return tune(self.job, self.assessor, self.data)
 
     def states(self) -> States:
         return {name: decoders.states(self.assessor, part, list(TARGETS)) for name, part in self.data.parts.items()}
@@ -80,7 +82,8 @@ class Study:
             for name, (singles, pairs) in states.items()
         }
         self.assessor.layer = layer
-        _, agreement = self.stages.learn(self.assessor, self.data, of_layer, list(TARGETS), self.method, self.recipe)
+        train_decoders(self.job, self.assessor, self.data, of_layer)
+        agreement = self.job.validation
         of_test = {
             name: measures["test balanced_accuracy" if name == "authenticity" else "test srcc"]
             for name, measures in agreement.items()
@@ -88,8 +91,7 @@ class Study:
         return {"validation": float(decoders.merit(agreement) or 0.0), **of_test}
 
     def done(self) -> None:
-        if self.assessor.adapter is not None:
-            remove_lora(self.assessor.backbone, self.assessor.adapter)
+        self.job.remove_adapters()
 
 
 def main() -> None:

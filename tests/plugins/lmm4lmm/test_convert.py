@@ -60,7 +60,7 @@ def test_scores_hidden_states_and_levels_are_those_of_the_chat_layout(converted,
     _, config, tensors = published
     metric = create_metric("lmm4lmm", weights=str(converted), device="cpu", dtype="float32")
     metric.load()
-    (assessor,) = metric._assessors.values()
+    (assessor,) = metric.assessors
     backbone = assessor.backbone
     reference = ChatModel(config, tensors, backbone.processor.image_token_id)
     prepared = [
@@ -86,7 +86,7 @@ def test_scores_hidden_states_and_levels_are_those_of_the_chat_layout(converted,
 def test_the_adapters_bear_on_the_result(converted):
     metric = create_metric("lmm4lmm", weights=str(converted), device="cpu", dtype="float32")
     metric.load()
-    (assessor,) = metric._assessors.values()
+    (assessor,) = metric.assessors
     prompts = [assessor.prepare(picture(0), "red", ())["scored"]["correspondence"]]
     with torch.no_grad():
         with assessor.at_work("correspondence"):
@@ -111,7 +111,7 @@ def test_a_converted_checkpoint_is_a_metric(converted):
 def test_an_image_becomes_a_square_of_at_most_six_tiles_and_a_thumbnail(converted):
     metric = create_metric("lmm4lmm", weights=str(converted), device="cpu")
     metric.load()
-    (assessor,) = metric._assessors.values()
+    (assessor,) = metric.assessors
     for shape in ((40, 300), (1500, 900)):
         seen = assessor.see(np.zeros((*shape, 3), np.uint8))
         assert seen.size == (1024, 1024)

@@ -91,7 +91,7 @@ def test_the_checkpoint_scores_as_the_trained_metric_and_has_its_projector(train
 def test_scores_use_the_trained_projector(trained, samples):
     metric, _ = trained
     metric.load()
-    (assessor,) = metric._assessors.values()
+    (assessor,) = metric.assessors
     prompts = [assessor.prepare(_pixels(samples[0]), samples[0].prompt, ())["scored"]["perception"]]
     without = replace(assessor, projectors={})
     rated = []

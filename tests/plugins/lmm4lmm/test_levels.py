@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from editmetrics.plugins.lmm4lmm.levels import LevelError, edges, level
+from editmetrics.plugins.lmm4lmm.prompts import LevelError, edges, level
 
 EVALMI = {  # lowest and highest MOS of EvalMi-50K, and the edges that follow from them, to three decimals
     "perception": ((15.953, 73.305), (27.424, 38.894, 50.364, 61.835)),

@@ -16,7 +16,7 @@ from editmetrics.images import eight_bits, read_image
 from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import CheckpointError
-from editmetrics.plugins.lmm4lmm.assessor import Assessor
+from editmetrics.plugins.lmm4lmm.assessor import TaskAssessor
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from editmetrics.plugins.lmm4lmm.prompts import DIMENSIONS
 from editmetrics.sample import EditMetricsError
@@ -121,7 +121,7 @@ def test_neighbours_and_the_length_of_their_prompts_do_not_move_a_score(toy, hel
 def test_the_scored_token_is_the_one_before_the_level_word(family, tmp_path):
     """The published position, the fourth from the end of a whole conversation that ends at its turn's end."""
     backbone = Backbone.load(tiny_backbone(family, tmp_path), device="cpu", image_tokens=2000)
-    assessor = Assessor(backbone, 64)
+    assessor = TaskAssessor(backbone, 64)
     picture = assessor.see(np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8))
     texts = ("red", "red" + " red" * 60)
     prompts = [assessor.scored(picture, "correspondence", text) for text in texts]
@@ -140,7 +140,7 @@ def test_the_scored_token_is_the_one_before_the_level_word(family, tmp_path):
 def test_levels_and_answers_are_what_generation_begins_with(toy, held_out):
     """The likeliest of the read words, against the word that greedy decoding writes."""
     toy.load()
-    (assessor,) = toy._assessors.values()
+    (assessor,) = toy.assessors
     samples = held_out["same photographs"][:8]
     prepared = [toy.prepare(sample)[1][0] for sample in samples]
     with assessor.at_work("questions"):
@@ -218,7 +218,7 @@ def test_pixels_from_the_file_on_are_those_of_the_authors_preprocessing(tmp_path
     to_pixels = Compose([ToTensor(), Normalize(made.image_mean, made.image_std)])
     expected = torch.stack([to_pixels(each) for each in cut])
 
-    picture = Assessor(backbone, side).see(eight_bits(read_image(file)))
+    picture = TaskAssessor(backbone, side).see(eight_bits(read_image(file)))
     assert (len(expected), picture.tokens) == (tiles, tiles * 16)
     torch.testing.assert_close(picture.pixels["pixel_values"], expected, atol=1e-6, rtol=0)
 
@@ -322,7 +322,7 @@ def test_published_weights_that_are_not_here_say_what_to_fetch(monkeypatch, tmp_
 )
 def test_weights_that_cannot_be_used_are_refused_at_once(toy, weights, error, said):
     with pytest.raises(error, match=said):
-        create_metric("lmm4lmm", weights=weights)
+        _ = create_metric("lmm4lmm", weights=weights).dimensions
 
 
 @pytest.mark.parametrize(

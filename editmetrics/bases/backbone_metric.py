@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from annotated_types import Ge
 
 from ..metric import Metric
+from ..mllm.turns import while_loading
 from ..sample import EditMetricsError
-from .turns import while_loading
 
 if TYPE_CHECKING:
-    from .backbone import Backbone
+    from ..mllm.backbone import Backbone
 
 
 LOCATED = ("weights", "backbone")
@@ -85,8 +85,8 @@ class BackboneMetric(Metric):
         option, and with `own` nobody else is given the same backbone: both are for those who train all of its weights.
         A `revision` is that of `model`: it is left out for another backbone, and for a folder, which has none.
         """
+        from ..mllm.backbone import Backbone
         from ..weights import registered
-        from .backbone import Backbone
 
         if self.backbone not in (None, model) or model is None or Path(model).is_dir() or model in registered():
             revision = None
