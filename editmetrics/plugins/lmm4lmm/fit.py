@@ -112,7 +112,7 @@ class TaskStages:
                 found = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
                 return None if None in found else fmean(found)
 
-            self._train(part, learner, lessons, self.job.method.first_stage(self.run.recipe), validate)
+            self._train(part, learner, lessons, self.job.method.first_stage(self.job.recipe), validate)
             for dimension in dimensions:
                 level_srcc = self._agreement(dimension, self._say_levels)["srcc"]
                 self.job.validation.setdefault(dimension, {})["level_srcc"] = level_srcc
@@ -132,7 +132,7 @@ class TaskStages:
                 self.assessor.backbone.hidden_size,
                 hidden=self.job.method.hidden,
                 activation="relu",
-                seed=self.run.recipe.seed,
+                seed=self.job.recipe.seed,
             )
             learner = RatingLearner(self.assessor, head)
             self.assessor.heads = {dimension: head}
@@ -140,7 +140,7 @@ class TaskStages:
                 dimension,
                 learner,
                 lessons,
-                self.run.recipe,
+                self.job.recipe,
                 lambda: self._agreement(dimension, self.assessor.rate)["srcc"],
             )
             self.job.validation.setdefault(dimension, {}).update(self._agreement(dimension, self.assessor.rate))
@@ -160,7 +160,7 @@ class TaskStages:
                 return accuracy(self.assessor, self.pictures, asked)
 
             validate = (lambda: measure()["accuracy"]) if asked else None
-            self._train(QUESTIONS, learner, self.taught_answers(), self.run.recipe, validate)
+            self._train(QUESTIONS, learner, self.taught_answers(), self.job.recipe, validate)
             self.job.validation[QUESTIONS] = measure()
 
     def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:

@@ -9,12 +9,12 @@ from scipy.stats import spearmanr
 
 from editmetrics import create_metric
 from editmetrics.data import from_manifest
+from editmetrics.mllm import loop
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.mllm.projector import projector_tensors
 from editmetrics.mllm.recipe import Recipe, RecipeError
 from editmetrics.mllm.targets import TargetError
-from editmetrics.plugins.lmm4lmm import fit as lmm4lmm_fit
 from editmetrics.plugins.lmm4lmm.method import PRESETS
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from tests.worlds.images import toy_images
@@ -39,7 +39,7 @@ def test_the_first_stage_trains_the_projector_the_second_adapters_and_head(image
     backbone = Backbone.load("toy-internvl", device="cpu", image_tokens=1792)
     projector = {id(parameter) for parameter in backbone.projector.parameters()}
     changed = {}
-    plain_train = lmm4lmm_fit.train
+    plain_train = loop.train
 
     def watched(module, lessons, run, **more):
         before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
@@ -54,7 +54,7 @@ def test_the_first_stage_trains_the_projector_the_second_adapters_and_head(image
         changed[run.folder.name] = {kind for kind, same in kinds.items() if False in same}
         return history
 
-    monkeypatch.setattr(lmm4lmm_fit, "train", watched)
+    monkeypatch.setattr(loop, "train", watched)
     state = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items() if ".lora_" not in name}
     fit(images, tmp_path / "run", answers="answers")
     assert changed == {
