@@ -102,8 +102,8 @@ def lsa(
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora
     from ...report.agreement_plots import check_plot
-    from .analysis import analyse
-    from .assessor import Assessor
+    from .analysis import analyse, draw
+    from .assessor import LayerAssessor
     from .labels import LABEL, labelled
 
     if plot is not None:
@@ -113,7 +113,7 @@ def lsa(
     samples = labelled(pairs, label)
     real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
     loaded = Backbone.load(backbone, revision, device, dtype, image_tokens=image_tokens)
-    assessor = Assessor(loaded, None, None, pooling)
+    assessor = LayerAssessor(loaded, None, None, pooling)
     if adapter is not None:
         assessor.adapter = "lsa"
         load_lora(loaded, assessor.adapter, adapter)
