@@ -1,4 +1,4 @@
-"""The public conformance kit: is a metric as good a citizen as a built-in one?
+"""The public conformance kit: does a metric keep the contract as a built-in one does?
 
 `check_metric("my_metric")` runs every check and raises one error that lists all that is wrong; `conformance_cases`
 gives pytest one test for each check. `offline_weights` puts random weights in place of the published ones,
@@ -9,7 +9,7 @@ checks use. No pytest is needed.
 from . import toys
 from .backbones import tiny_backbone
 from .conformance import CHECKS, Case, ConformanceError, ConformanceReport, check_metric, conformance_cases
-from .declaration import offline_weights
+from .hooks import offline_weights
 from .judges import ScriptedJudge
 from .subject import NotApplicable
 

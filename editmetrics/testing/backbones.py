@@ -30,7 +30,7 @@ _CORPUS = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a tiny backbone is. The defaults have about 0.3 million parameters and 16 tokens for an image of 64x64.
+    """Size of a tiny backbone. The defaults have about 0.3 million parameters and 16 tokens for an image of 64x64.
 
     - `hidden`, `layers`, `heads`, `key_value_heads`: the language model.
     - `vision_hidden`, `vision_layers`: the vision tower.
@@ -70,7 +70,7 @@ def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) 
     from ..mllm.loading import no_progress_bars
 
     if family not in _BUILDERS:
-        raise EditMetricsError(f"there is no family {family!r}; expected one of {', '.join(_BUILDERS)}")
+        raise EditMetricsError(f"unknown family {family!r}; expected one of {', '.join(_BUILDERS)}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     size = Sizes(**sizes)

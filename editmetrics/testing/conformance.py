@@ -12,7 +12,7 @@ from ..metric import Metric
 from ..registry import list_metrics, parse_spec
 from ..sample import EditMetricsError
 from . import declarations, failures, inputs, invariance, numbers, options
-from .declaration import Declaration, declared_for
+from .hooks import Declaration, declared_for
 from .subject import NotApplicable, Subject, undisturbed
 
 Check = Callable[[Subject], Iterator[str]]
@@ -46,7 +46,7 @@ CHECKS: dict[str, Check] = {
         failures.flat_images,
     )
 }
-"""Every check by its name, in the order in which they run."""
+"""The checks by name, in the order in which they run."""
 
 ADVICE: dict[str, str] = {
     "light_import": "Move imports of torch, PIL and the like from the top of the module into its methods.",
@@ -126,7 +126,7 @@ class Case:
 
 
 class Candidate:
-    """A metric, and what is declared for it when it is given by name; its checks share one loaded instance."""
+    """A metric to be checked, with the hooks of its package when it is given by name; its checks share one instance."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ def check_metric(
     """Run every check over one metric, built-in or yours.
 
     - `metric`: a spec ("psnr:channels=y"), a class, or an instance whose options and device are to be checked. For a
-      name, whatever its package declares is used: stand-ins for weights that are not on this machine, exceptions.
+      spec, the hooks of its package are used: stand-ins for weights that are not on this machine, exceptions.
     - `setup`: called with each fresh instance that a check makes, before it is loaded; let it put small weights there.
     - `exceptions`: from the name of a check that does not hold for this metric to the reason why not.
     - `device`: where a spec or a class computes.
@@ -241,7 +241,7 @@ def conformance_cases(
     exceptions: Mapping[str, Mapping[str, str]] | None = None,
     device: str | None = "cpu",
 ) -> list[Case]:
-    """Return one test for each metric and check; for all usable metrics if none are named.
+    """Return one test for each metric and check; by default for all usable metrics.
 
         @pytest.mark.parametrize("case", conformance_cases(["my_metric"]), ids=str)
         def test_conformance(case):

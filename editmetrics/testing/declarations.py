@@ -1,4 +1,4 @@
-"""Checks of what a metric declares: how it is imported, named, described and constructed."""
+"""Checks of a metric's declarations: how it is imported, named, described and constructed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEAVY = frozenset({
     "sklearn", "tensorflow", "timm", "tokenizers", "torch", "torchaudio", "torchvision", "transformers",
 })
 # fmt: on
-"""What a metric imports where it uses it, and never at the top of its module."""
+"""Libraries that a metric imports inside its functions, never at the top of its module."""
 
 IMPORT_SECONDS, CONSTRUCT_SECONDS = 1.0, 0.05
 """Processor time that an import and a constructor may take, several times what an honest one needs."""
@@ -51,18 +51,18 @@ print(json.dumps({"seconds": seconds, "import": at_import, "construct": loaded()
 
 def light_import(subject: Subject) -> Iterator[str]:
     """Importing its module and constructing it, in a new process, loads no heavy library and takes little time."""
-    found = _imported_alone(subject.cls)
+    measured = _imported_alone(subject.cls)
     advice = "import it inside the methods that use it, and under `if TYPE_CHECKING:` for annotations"
-    if found["import"]:
-        yield f"importing {subject.cls.__module__} imports {', '.join(found['import'])}; {advice}"
-    elif found["construct"]:
+    if measured["import"]:
+        yield f"importing {subject.cls.__module__} imports {', '.join(measured['import'])}; {advice}"
+    elif measured["construct"]:
         yield (
-            f"constructing it (or its label, checkpoints() or required()) imports {', '.join(found['construct'])}; "
+            f"constructing it (or its label, checkpoints() or required()) imports {', '.join(measured['construct'])}; "
             "leave that to load()"
         )
-    if found["seconds"] > IMPORT_SECONDS:
+    if measured["seconds"] > IMPORT_SECONDS:
         yield (
-            f"importing {subject.cls.__module__} takes {found['seconds']:.1f} s of processor time; "
+            f"importing {subject.cls.__module__} takes {measured['seconds']:.1f} s of processor time; "
             f"expected under {IMPORT_SECONDS} s"
         )
 
@@ -119,13 +119,13 @@ def constructor(subject: Subject) -> Iterator[str]:
     options = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
     if odd := [p.name for p in options if p.kind is not p.KEYWORD_ONLY or p.default is p.empty]:
         yield (
-            f"__init__ takes {', '.join(odd)} otherwise than as a keyword with a default; "
+            f"__init__ takes {', '.join(odd)} not as a keyword with a default; "
             "write def __init__(self, *, option: type = default)"
         )
         return
     try:
         cls(**{"no such option": 1})
-        yield "__init__ takes an option that it does not have; hand **shared to super().__init__, which refuses it"
+        yield "__init__ accepts an unknown option; pass **shared to super().__init__, which refuses it"
     except TypeError:  # as Python has it
         pass
     for option in cls.option_list():
@@ -136,11 +136,11 @@ def constructor(subject: Subject) -> Iterator[str]:
             )
         elif checked_options(cls, {option.name: option.default}) != {option.name: option.default}:
             yield (
-                f"option {option.name} has the default {option.default!r}, which its own type turns into something else"
+                f"option {option.name} has the default {option.default!r}, which its own type converts to another value"
             )
-    for given in ({}, *subject.variants()):
-        metric = cls(**given)
-        for name, value in {**{option.name: option.default for option in cls.option_list()}, **given}.items():
+    for chosen in ({}, *subject.variants()):
+        metric = cls(**chosen)
+        for name, value in {**{option.name: option.default for option in cls.option_list()}, **chosen}.items():
             if (stored := getattr(metric, name, None)) != value or type(stored) is not type(value):
                 yield (
                     f"{cls.__name__}({name}={value!r}).{name} is {stored!r}; "
@@ -160,12 +160,12 @@ def constructor(subject: Subject) -> Iterator[str]:
 
 
 def importable(cls: type[Metric]) -> bool:
-    """Whether another process can import the class: it stands in a module, not in a function or a notebook."""
+    """Return whether another process can import the class: it is defined in a module, not in a function or notebook."""
     return cls.__module__ != "__main__" and "<locals>" not in cls.__qualname__
 
 
 def in_another_process(script: str, arguments: Any, **environment: str) -> Any:
-    """What `script` prints as JSON, given `arguments` as JSON, in a new Python process."""
+    """Run `script` in a new Python process with `arguments` as JSON, and return the JSON that it prints."""
     import os
 
     done = subprocess.run(  # noqa: S603 - our own interpreter, our own script
@@ -183,8 +183,8 @@ def in_another_process(script: str, arguments: Any, **environment: str) -> Any:
 def _imported_alone(cls: type[Metric]) -> dict[str, Any]:
     if not importable(cls):
         raise NotApplicable("it is defined in a function or in __main__, which no other process can import")
-    found: dict[str, Any] = in_another_process(_IMPORT, [cls.__module__, cls.__qualname__, sys.path, sorted(HEAVY)])
-    return found
+    measured: dict[str, Any] = in_another_process(_IMPORT, [cls.__module__, cls.__qualname__, sys.path, sorted(HEAVY)])
+    return measured
 
 
 def _field_problems(subject: Subject) -> Iterator[str]:
@@ -197,14 +197,14 @@ def _field_problems(subject: Subject) -> Iterator[str]:
         if unknown := sorted(fields - set(FIELDS)):
             yield f"{attribute} names {', '.join(unknown)}; a sample has {', '.join(FIELDS)}"
     if "edited" not in cls.needs:
-        yield "needs has no 'edited', the image that every metric judges"
+        yield "needs lacks 'edited', the image that every metric judges"
     if twice := sorted(cls.needs & cls.uses):
-        yield f"{', '.join(twice)} stands in needs and in uses; a field that it cannot do without stands in needs alone"
+        yield f"{', '.join(twice)} is in both needs and uses; a field that it always requires belongs in needs alone"
     for changed in ({}, *subject.variants()):
         required = frozenset(cls(**{**subject.options, **changed}).required())
         if undeclared := sorted(required - cls.needs - cls.uses):
             yield (
-                f"with {changed or 'its defaults'} it requires {', '.join(undeclared)}, which stands neither in needs "
+                f"with {changed or 'its defaults'} it requires {', '.join(undeclared)}, which is neither in needs "
                 "nor in uses"
             )
         if dropped := sorted(cls.needs - required):

@@ -1,4 +1,4 @@
-"""Checks of what happens to samples that cannot be scored: a named reason, at no cost to the others."""
+"""Checks of samples that cannot be scored: each gets a named reason, and the others keep their scores."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def missing_fields(subject: Subject) -> Iterator[str]:
                     )
             except Exception as error:
                 yield f"without {name}, a call raised {error!r}; expected a SampleError that names the field"
-            for how, found in _both_ways(metric, [lacking, sample]):
-                if found[0].status != "skipped" or name not in (found[0].reason or ""):
+            for how, scores in _both_ways(metric, [lacking, sample]):
+                if scores[0].status != "skipped" or name not in (scores[0].reason or ""):
                     yield (
-                        f"without {name}, {how} gives {found[0]}; "
+                        f"without {name}, {how} gives {scores[0]}; "
                         "expected status 'skipped' and a reason that names the field"
                     )
-                for difference in subject.differences(present, found[1:], metric):
+                for difference in subject.differences(present, scores[1:], metric):
                     yield f"beside a sample without {name}, {how}: {difference}"
 
 
@@ -109,7 +109,7 @@ def flat_images(subject: Subject) -> Iterator[str]:
 
 
 def _scored_or_refused(subject: Subject, odd: dict[str, Sample]) -> Iterator[str]:
-    """Each of the odd samples scores, or raises `SampleError`; others beside them score as ever."""
+    """Check that odd samples score or raise `SampleError`, and that others beside them keep their scores."""
     subject.require_scores()
     alone = []
     for name, sample in odd.items():
@@ -128,8 +128,8 @@ def _scored_or_refused(subject: Subject, odd: dict[str, Sample]) -> Iterator[str
     first, *rest = subject.samples
     named = [replace(sample, id=name) for name, sample in odd.items()]
     without = dict(_both_ways(subject.metric, [first, *rest]))
-    for how, found in _both_ways(subject.metric, [first, *named, *rest]):
-        others, among = [found[0], *found[1 + len(named) :]], found[1 : 1 + len(named)]
+    for how, scores in _both_ways(subject.metric, [first, *named, *rest]):
+        others, among = [scores[0], *scores[1 + len(named) :]], scores[1 : 1 + len(named)]
         for difference in subject.differences(without[how], others):
             yield f"beside {', '.join(odd)}, {how}: {difference} without them"
         for name, score, by_itself in zip(odd, among, alone, strict=True):
@@ -138,13 +138,13 @@ def _scored_or_refused(subject: Subject, odd: dict[str, Sample]) -> Iterator[str
 
 
 def _both_ways(metric: Metric, samples: list[Sample]) -> Iterator[tuple[str, list[Score]]]:
-    """The scores by `Metric.score` and by a run."""
+    """Yield the scores by `Metric.score` and by a run."""
     yield "Metric.score", metric.score(samples)
     yield "editmetrics.score", score_all(samples, metric, workers=1)[metric.label]
 
 
 def _on_disk(sample: Sample, names: list[str], folder: Path) -> Sample:
-    """The sample with the images `names` as PNG files, and no others."""
+    """Return the sample with only the images `names`, as PNG files."""
     from PIL import Image
 
     paths: dict[str, Any] = dict.fromkeys(IMAGE_FIELDS)

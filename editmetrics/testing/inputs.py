@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def input_kinds(subject: Subject) -> Iterator[str]:
-    """The same image as a path, a string, bytes, a PIL image, an array or a tensor gives the same score."""
+    """An image gives one score as a path, a string, bytes, a PIL image, an array or a tensor."""
     import torch
     from PIL import Image
 
@@ -58,7 +58,7 @@ def image_modes(subject: Subject) -> Iterator[str]:
 
 
 def _files(picture: np.ndarray, folder: Path) -> dict[str, Path]:
-    """`picture` in files of every mode."""
+    """Write `picture` in files of every mode."""
     from PIL import Image
 
     image = Image.fromarray(picture)

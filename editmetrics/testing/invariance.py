@@ -23,21 +23,21 @@ def batch_invariance(subject: Subject) -> Iterator[str]:
     alone, samples, score = subject.scores, subject.samples, subject.metric.score
     other = [subject.sample(10), subject.sample(11)]
     larger = [subject.larger_sample(20), subject.larger_sample(21)]
-    found = {
+    by_batch = {
         "in one batch": score(samples),
         "in batches of two": score(samples, batch_size=2),
         "in reverse order": score(samples[::-1])[::-1],
         "after other samples": score([*other, *samples])[len(other) :],
         "among larger images": score([larger[0], *samples, larger[1]])[1:-1],
     }
-    for how, scores in found.items():
+    for how, scores in by_batch.items():
         for difference in subject.differences(alone, scores):
             yield f"{how}: {difference} alone; {_NOTHING_OVER_A_BATCH}"
     yield from _as_a_gpu_does(subject)
 
 
 def _as_a_gpu_does(subject: Subject) -> Iterator[str]:
-    """A batch that a metric cuts up on a CPU (`cut_on_cpu`) scores the same as a whole, whatever fields it reads."""
+    """Check that a batch which a metric splits on a CPU (`cut_on_cpu`) scores the same as a whole, for all fields."""
     if not getattr(subject.metric, "cut_on_cpu", False):
         return
     for metric in subject.by_required_fields():
@@ -102,7 +102,7 @@ def undeclared_fields(subject: Subject) -> Iterator[str]:
 
 
 def inputs_unmodified(subject: Subject) -> Iterator[str]:
-    """Arrays and tensors that it is given are as they were afterwards, and read-only arrays will do."""
+    """It changes no array or tensor that it is given, and accepts read-only arrays."""
     import torch
 
     subject.require_scores()

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..metric import Metric
 from ..sample import Sample, Score
+from ..wording import plural
 from . import toys
 from .subject import NotApplicable, Subject, rounding
 
@@ -24,12 +25,12 @@ def scores(subject: Subject) -> Iterator[str]:
         prepared = metric.prepare(sample)
         batches.setdefault(metric.batch_key(prepared), []).append(prepared)
     for batch in batches.values():
-        found = metric.score_batch(batch)
-        if not isinstance(found, list) or len(found) != len(batch):
-            said = f"{len(found)} scores" if isinstance(found, list) else f"a {type(found).__name__}"
-            yield f"score_batch returned {said} for {len(batch)} samples; expected a list of one Score each"
+        returned = metric.score_batch(batch)
+        if not isinstance(returned, list) or len(returned) != len(batch):
+            kind = f"{len(returned)} scores" if isinstance(returned, list) else f"a {type(returned).__name__}"
+            yield f"score_batch returned {kind} for {plural(len(batch), 'sample')}; expected a list of one Score each"
             continue
-        for score in found:
+        for score in returned:
             yield from _score_problems(metric, score)
 
 
@@ -46,9 +47,9 @@ def ladders(subject: Subject) -> Iterator[str]:
             slack = rounding(dimension, *steps)
             swapped = sum(late < early - slack for early, late in combinations(losses, 2))
             if swapped > 1 or losses[-1] <= losses[0] + slack:
-                said = ", ".join(f"{value:.6g}" for value in steps)
+                values = ", ".join(f"{value:.6g}" for value in steps)
                 yield (
-                    f"{name} of rising strength gives {dimension.name} = {said}; expected it to get worse, and "
+                    f"{name} of rising strength gives {dimension.name} = {values}; expected it to get worse, and "
                     f"{dimension.direction} is declared (at most one pair of steps may be the other way round)"
                 )
 
@@ -68,7 +69,7 @@ def optimum(subject: Subject) -> Iterator[str]:
         )
         score, *others = subject.alone([same, *worse])
         if not score.ok:
-            yield f"identical images have no score: {score}; expected {best:g}"
+            yield f"identical images were not scored: {score}; expected {best:g}"
         elif math.isfinite(best):
             if abs(score[dimension.name] - best) > 1e-5 * max(1.0, abs(best)):
                 yield (
@@ -76,25 +77,25 @@ def optimum(subject: Subject) -> Iterator[str]:
                     f"expected {best:g}, its declared best"
                 )
         elif any((float(other) > float(score)) == dimension.higher_is_better for other in others if other.ok):
-            said = ", ".join(f"{float(other):.6g}" for other in others if other.ok)
-            yield f"identical images give {dimension.name} = {float(score):.6g}, and degraded ones better: {said}"
+            values = ", ".join(f"{float(other):.6g}" for other in others if other.ok)
+            yield f"identical images give {dimension.name} = {float(score):.6g}, and degraded ones better: {values}"
 
 
 def _mean_of_steps(subject: Subject, degradation: str) -> list[float] | str:
-    """The primary dimension at each strength, over two pictures; or what is wrong with one of them."""
+    """Return the mean primary dimension of two pictures at each strength, or the problem with one of them."""
     values = []
     for seed in (0, 1):
         picture = subject.picture(seed)
-        found = subject.alone(_pair(picture, step) for step in toys.ladder(degradation, picture))
-        for strength, score in enumerate(found, 1):
+        steps = subject.alone(_pair(picture, step) for step in toys.ladder(degradation, picture))
+        for strength, score in enumerate(steps, 1):
             if not score.ok or not all(math.isfinite(value) for value in score.values()):
                 return f"picture {seed} at strength {strength}: {score}; expected finite numbers in the declared range"
-        values.append([float(score) for score in found])
+        values.append([float(score) for score in steps])
     return [float(value) for value in np.mean(values, axis=0)]
 
 
 def _pair(picture: np.ndarray, edited: np.ndarray) -> Sample:
-    """`edited` beside the picture that it should equal, with every other field."""
+    """Return `edited` beside the picture that it should equal, with every other field."""
     mask = toys.edit_mask(0, *picture.shape[:2])
     return Sample(
         "pair", edited, picture, picture, mask, toys.PROMPTS[0], toys.QUESTIONS, source_prompt=toys.SOURCE_PROMPT
@@ -106,7 +107,7 @@ def _score_problems(metric: Metric, score: Any) -> Iterator[str]:
         yield f"score_batch returned a {type(score).__name__} in its list; expected Score"
         return
     if not score.ok:
-        yield f"a toy sample has no score: {score.status}: {score.reason}"
+        yield f"a toy sample was not scored: {score.status}: {score.reason}"
     elif list(score) != (declared := [dimension.name for dimension in metric.dimensions]):
         yield (
             f"a score holds {', '.join(score)}; "
@@ -117,4 +118,4 @@ def _score_problems(metric: Metric, score: Any) -> Iterator[str]:
     try:
         json.dumps(score.details, allow_nan=False)
     except (TypeError, ValueError) as error:
-        yield f"details is no JSON, so that it cannot be recorded: {error}"
+        yield f"details are not JSON and cannot be recorded: {error}"

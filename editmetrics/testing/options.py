@@ -48,14 +48,14 @@ def options(subject: Subject) -> Iterator[str]:
 
 
 def identity(subject: Subject) -> Iterator[str]:
-    """The identity is JSON, the same for equal options in any process, another for each option that differs, and for
-    other weights; and every weights file that is read stands in `checkpoints()`."""
+    """The identity is JSON, equal for equal options in any process, and differs with each option and with the weights;
+    `checkpoints()` names every weights file that is read."""
     identity = subject.make().identity()
     try:
         text = json.dumps(identity, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         yield (
-            f"identity() is no JSON: {error}; "
+            f"identity() is not JSON: {error}; "
             "it must hold only strings, finite numbers, booleans, None, lists and dictionaries"
         )
         return
@@ -70,8 +70,7 @@ def identity(subject: Subject) -> Iterator[str]:
     yield from _weights_told_apart(subject)
     if importable(cls) and subject.setup is None and _identity_elsewhere(subject) != text:
         yield (
-            "in another process the identity is another; "
-            "nothing in it may depend on addresses, hashes, sets or the time"
+            "in another process the identity differs; nothing in it may depend on addresses, hashes, sets or the time"
         )
 
 
@@ -149,7 +148,7 @@ def pickling(subject: Subject) -> Iterator[str]:
 
 
 def _from_label(metric: Metric) -> Metric:
-    """The metric that its label names; by the registry, if it is registered."""
+    """Return the metric that the label of `metric` names; by the registry, if it is registered."""
     name, text = parse_spec(metric.label)
     try:
         registered = metric_class(name) is type(metric)

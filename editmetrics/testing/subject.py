@@ -1,4 +1,4 @@
-"""The metric under test, with what checks need of it: fresh instances, a loaded one, toy samples and their scores."""
+"""The metric under test, as checks use it: fresh instances, a loaded one, toy samples and their scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NotApplicable(unittest.SkipTest):
 
 
 class Subject:
-    """A metric under test: a spec, a class or an instance, made afresh as often as a check wants.
+    """A metric under test: a spec, a class or an instance, of which checks make fresh instances.
 
     `setup` is called with each fresh instance before it is loaded. `device` is where a spec or a class computes, and
     `options` are those of a spec beside its own. `picture` is the height and width of the toy pictures.
@@ -55,17 +55,17 @@ class Subject:
         self._first = first if first is metric else None
 
     def make(self, **options: Any) -> Metric:
-        """A fresh instance with the options of the one under test, but for `options`; not loaded."""
+        """Return a fresh instance with the options of the one under test, but for `options`; not loaded."""
         return self.prepared_by_setup(self.cls(**{**self.options, **options}).to(self.device))
 
     def prepared_by_setup(self, metric: Metric) -> Metric:
-        """The same instance, after `setup`."""
+        """Apply `setup` to an instance, and return it."""
         if self.setup is not None:
             self.setup(metric)
         return metric
 
     def load(self) -> Metric:
-        """A loaded instance: the one that was given, else a fresh one."""
+        """Return a loaded instance: the one under test, or a fresh one if that is a class or a spec."""
         metric = self._first or self.make()
         metric.load()
         return metric
@@ -97,12 +97,12 @@ class Subject:
 
     @cached_property
     def scores(self) -> list[Score]:
-        """The score of each of `samples`, alone. Raises `NotApplicable` when there are none, or others each time."""
+        """The score of each of `samples`, alone. Raises `NotApplicable` if there are none, or if they vary."""
         scores = self.alone(self.samples)
         if len(scores) != len(self.samples) or not all(score.ok for score in scores):
             raise NotApplicable("it does not score the toy samples (see the check 'scores')")
         if any(self.differences(scores, self.alone(self.samples))):
-            raise NotApplicable("it scores the same sample otherwise each time (see the check 'determinism')")
+            raise NotApplicable("it scores a sample differently each time (see the check 'determinism')")
         return scores
 
     def require_scores(self) -> None:
@@ -110,7 +110,7 @@ class Subject:
         _ = self.scores
 
     def alone(self, samples: Iterable[Sample], metric: Metric | None = None) -> list[Score]:
-        """The score of each sample by itself, by the shared instance or by `metric`."""
+        """Return the score of each sample by itself, from the shared instance or from `metric`."""
         metric = metric or self.metric
         return [score for sample in samples for score in metric.score([sample])]
 
@@ -151,29 +151,29 @@ class Subject:
                 yield metric
 
     def differences(
-        self, expected: Sequence[Score], found: Sequence[Score], metric: Metric | None = None
+        self, expected: Sequence[Score], scores: Sequence[Score], metric: Metric | None = None
     ) -> Iterator[str]:
-        """How the scores `found` differ from those expected, beyond rounding; one line for each sample.
+        """Yield how `scores` differ from those expected, beyond rounding; one line for each sample.
 
         `metric` is the one that gave them, where its options add dimensions to those of the subject's own.
         """
-        if len(expected) != len(found):
-            yield f"{len(found)} scores for {len(expected)} samples"
+        if len(expected) != len(scores):
+            yield f"{len(scores)} scores for {len(expected)} samples"
             return
-        for index, (right, wrong) in enumerate(zip(expected, found, strict=True)):
+        for index, (right, wrong) in enumerate(zip(expected, scores, strict=True)):
             if right.status != wrong.status or list(right) != list(wrong):
                 yield f"sample {index}: {wrong} instead of {right}"
             elif off := [name for name in right if not self.close(name, right[name], wrong[name], metric)]:
-                said = ", ".join(f"{name} {wrong[name]!r} instead of {right[name]!r}" for name in off)
-                yield f"sample {index}: {said}"
+                values = ", ".join(f"{name} {wrong[name]!r} instead of {right[name]!r}" for name in off)
+                yield f"sample {index}: {values}"
 
     def close(self, name: str, first: float, second: float, metric: Metric | None = None) -> bool:
-        """Whether two values of the dimension `name` are equal to rounding."""
+        """Return whether two values of the dimension `name` are equal to rounding."""
         dimension = next(d for d in (metric or self.metric).dimensions if d.name == name)
         return first == second or abs(first - second) <= rounding(dimension, first, second)
 
     def _accepts(self, name: str, value: Any, hint: Any) -> bool:
-        """Whether the constructor takes this value; a choice it must take, a number may be out of bounds.
+        """Return whether the constructor accepts this value; it must accept a choice, a number may be out of bounds.
 
         Beside options that are not the default a choice, too, may contradict them (a variant fixes its channels).
         """
@@ -188,7 +188,7 @@ class Subject:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Set random states and torch's settings back at the end, whatever a metric did to them.
+    """Restore random states and torch's settings at the end of a `with` block.
 
     Inside, torch computes with one thread: on small pictures several wait for one another longer than they compute.
     """
@@ -212,7 +212,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def rounding(dimension: Dimension, *values: float) -> float:
-    """How far two values of a dimension may lie apart and still be equal to rounding; 0 when one is infinite."""
+    """Return how far apart two values of a dimension may be and still be equal to rounding; 0 if one is infinite."""
     if not all(math.isfinite(value) for value in values):
         return 0.0
     span = dimension.high - dimension.low
@@ -226,7 +226,7 @@ def _choices(hint: Any) -> list[Any]:
 
 
 def _values(hint: Any, default: Any) -> list[Any]:
-    """Values to try for an option; none for free text, of which nobody knows which others make sense."""
+    """Return values to try for an option; none for free text, whose valid values are unknown."""
     if isinstance(default, bool):
         return [not default]
     if isinstance(default, int):

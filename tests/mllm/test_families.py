@@ -162,7 +162,7 @@ def test_lora_patterns_match_all_linear_layers_of_their_part_and_no_other(backbo
 
 
 def test_tiny_backbones_are_the_families_that_are_known(tmp_path):
-    with pytest.raises(EditMetricsError, match=r"no family 'gpt'; expected one of") as failure:
+    with pytest.raises(EditMetricsError, match=r"unknown family 'gpt'; expected one of") as failure:
         tiny_backbone("gpt", tmp_path)
     assert set(re.split(r", | ", str(failure.value).split("one of ")[1])) == FAMILIES.keys()
 

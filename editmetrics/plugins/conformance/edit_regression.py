@@ -37,8 +37,14 @@ def write_lmm4edit(backbone: str | Path, folder: str | Path, part: str, seed: in
     hidden = model.config.get_text_config().hidden_size
     sizes = {"hidden_size": hidden, "head_hidden_size": 24, "head_hidden_size2": 8}
     _write_head(made / "score_head.pth", {"mlp.0": (24, hidden), "mlp.3": (8, 24), "mlp.6": (1, 8)}, seed)
-    said = {**sizes, "dropout": 0.1, "dimension": part, "base_model_path": str(backbone), "score_output_scale": 100.0}
-    (made / "regression_config.json").write_text(json.dumps(said), encoding="utf-8")
+    settings = {
+        **sizes,
+        "dropout": 0.1,
+        "dimension": part,
+        "base_model_path": str(backbone),
+        "score_output_scale": 100.0,
+    }
+    (made / "regression_config.json").write_text(json.dumps({**sizes, **settings}), encoding="utf-8")
     return made
 
 

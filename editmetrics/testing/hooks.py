@@ -1,4 +1,4 @@
-"""What a package declares to the conformance kit beside its metric, and random weights in place of published ones.
+"""Hooks that a package declares for the conformance kit, and random weights in place of published ones.
 
 An entry point of the metric's name in the group `editmetrics.conformance` names a module; for built-in metrics the
 table `registry.CONFORMANCE` does. The module may hold, each of them optional:
@@ -38,7 +38,7 @@ WriteWeights = Callable[[Path], "Mapping[str, Tensor] | None"]
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the module `where` declares for a metric; the fields are its hooks, as this module describes them."""
+    """The hooks that the module `where` declares for a metric; an empty one declares none."""
 
     setup: Callable[[Metric], object] | None = None
     exceptions: Mapping[str, str] = field(default_factory=dict)
@@ -66,9 +66,9 @@ class Declaration:
 
 
 def declared_for(name: str) -> Declaration:
-    """Return what is declared for the metric `name`; an empty declaration if there is none.
+    """Return the hooks that are declared for the metric `name`.
 
-    Raises `EditMetricsError` for a module that cannot be imported.
+    Raises `EditMetricsError` if their module cannot be imported.
 
     >>> declared_for("psnr").where, declared_for("lpips").where
     ('', 'editmetrics.plugins.conformance.lpips')
@@ -79,7 +79,7 @@ def declared_for(name: str) -> Declaration:
         points = list(entry_points(group=GROUP, name=name))
     if not points:
         bridged = name.partition("/")[0] in BRIDGES
-        asks = {"light_import": "a bridge asks its library what a metric takes, and so imports it"}
+        asks = {"light_import": "a bridge imports its library to ask for a metric's options"}
         return Declaration(exceptions=asks if bridged else {})
     try:
         module = points[0].load()
