@@ -117,7 +117,7 @@ def test_folds_in_another_folder(run, manifest, tmp_path):
 def test_rows_that_share_nothing_are_noted(run, tmp_path):
     rows = [(f"e/{k}.png", f"s/{k}.png") for k in range(6)]
     ran = run("ratings", "split", write(tmp_path / "m.csv", ("edited", "source"), rows), "--ratio", "1:1")
-    assert "every row has a source of its own" in ran.out
+    assert "no two rows share a value of source" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,9 @@ def test_the_same_command_goes_on(run, folders):
     run(*command)
     before = output.read_bytes()
     again = run(*command)
-    assert "6 scores were taken over" in again.out
+    assert "6 scores reused" in again.out
     assert output.read_bytes() == before
-    assert "taken over" not in run(*command, "--overwrite").out
+    assert "reused" not in run(*command, "--overwrite").out
 
 
 def test_retry_scores_the_failed_ones_again(run, folders):
@@ -71,8 +71,8 @@ def test_retry_scores_the_failed_ones_again(run, folders):
     edited.write_bytes(b"")
     command = ("score", folders / "source", folders / "edited", *QUICK, "-o", folders / "scores.csv")
     assert run(*command).code == 3
-    assert "6 scores were taken over" in run(*command).out
-    assert "4 scores were taken over" in run(*command, "--retry", "failed").out
+    assert "6 scores reused" in run(*command).out
+    assert "4 scores reused" in run(*command, "--retry", "failed").out
     edited.write_bytes(whole)
     assert run(*command).code == 0
 
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(folders):
     assert 0 < kept < 46
     again = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
-    assert f"{kept} scores were taken over" in again.stdout
+    assert f"{kept} scores reused" in again.stdout
     assert len(rows(output)) == 23
 
 

@@ -235,7 +235,7 @@ def test_generated_images_have_no_source_to_show(page, tmp_path):
     assert page.value("document.querySelector('#cards').innerText.includes('source')") is False
     page.open(tmp_path / "report.html")
     assert "nothing is ranked" in page.value("document.getElementById('page-overview').innerText")
-    assert "what produced these numbers is not known" in page.value("document.body.innerText")
+    assert "identities, uncertainties and details are unknown" in page.value("document.body.innerText")
 
 
 def test_the_worst_the_best_and_the_most_disputed_stand_first(page, report, run_folder):

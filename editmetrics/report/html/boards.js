@@ -60,7 +60,7 @@ function drawBoards(page) {
     if (grouped) continue;
     page.append(make("p", { class: "caption" },
       `Mean over the finite scores, with its ${level} interval: a bootstrap of ${report.replicates} resamples that draws ${drawn}. `,
-      "What has no score is in no mean and is counted below it. ",
+      "Missing scores are left out of means, and counted below them. ",
       report.compared
         ? `★: ahead of every other system by more than noise, in paired tests on the samples that both scored (p < ${said(1 - report.level)} after Bonferroni's correction). No ★ in a column: no system leads by more than noise.`
         : "One system, so nothing is ranked."));

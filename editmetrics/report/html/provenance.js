@@ -1,10 +1,10 @@
-// Where each number comes from: the identity of each metric, and the runs that the record tells of.
+// Where each number comes from: the identity of each metric, and the runs in the record.
 
 function drawProvenance(page) {
   const { metrics, runs, record } = report.provenance;
   page.append(make("h2", {}, "Where these numbers come from"),
     make("p", { class: "caption" }, record ? `${report.table} and ${record}. A number is the same only if its identity is.`
-      : `${report.table}; there is no record beside it, so what produced these numbers is not known.`));
+      : `${report.table}; it has no record, so the identities of its metrics are unknown.`));
   for (const { label, columns, key, identity } of metrics) {
     page.append(make("details", {}, make("summary", {}, make("strong", {}, label), " ", identity ? [identityInShort(identity), " ", make("code", {}, key)] : make("span", { class: "lost" }, "identity not known")),
       columns.length > 1 || columns[0] !== label ? make("p", {}, `Columns: ${columns.join(", ")}`) : null,
