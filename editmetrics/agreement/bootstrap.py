@@ -1,4 +1,4 @@
-"""Bootstrap intervals: rows are drawn with replacement, those of one cluster together, and the measure is taken again.
+"""Bootstrap intervals: draw rows with replacement, those of one cluster together, and take the measure again.
 
 A replicate is kept as counts, how often it holds each item, so that a measure sorts its items once for many replicates.
 """
@@ -19,10 +19,10 @@ REPLICATES = 1000
 LEVEL = 0.95
 
 CHUNK = 4_000_000
-"""Counts that are held at once by each thread (16 MB of them; measures need a few times as much)."""
+"""Counts that each thread holds at once (16 MB; measures need a few times as much)."""
 
 DEFINED = 0.95
-"""An interval is given when the measure is defined in at least this part of the replicates."""
+"""The share of replicates in which the measure must be defined for an interval."""
 
 
 class Interval(NamedTuple):
@@ -40,7 +40,7 @@ def bootstrap_interval(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
-    """The percentile interval of a measure: the middle `level` of its values over `replicates` resamples.
+    """Return the percentile interval of a measure: the middle `level` of its values over `replicates` resamples.
 
     - scores, ratings: (n,), finite.
     - clusters: (n,) of anything that can be sorted; items with the same one (all edits of one source) are drawn
@@ -57,19 +57,19 @@ def bootstrap_interval(
     """
     x, y = paired(scores, ratings)
     if len(x) < FEWEST:
-        raise UndefinedError(f"n = {len(x)}; an interval needs at least {FEWEST} items")
+        raise UndefinedError(f"n = {len(x)}; an interval requires at least {FEWEST} items")
     codes = cluster_codes(clusters, len(x))
     values = resample(codes, lambda counts: measure.resampled(x, y, counts)[None], replicates, seed)[0]
-    found = percentile_interval(values, level)
-    if found is None:
+    interval = percentile_interval(values, level)
+    if interval is None:
         raise AgreementError(
             f"{measure.name} is undefined in {np.isnan(values).sum()} of {replicates} replicates: too many"
         )
-    return found
+    return interval
 
 
 def percentile_interval(values: Floats, level: float = LEVEL) -> Interval | None:
-    """The middle `level` of the values of replicates; None when fewer than 95 % of them are defined (not NaN)."""
+    """Return the middle `level` of the values of replicates; None when fewer than 95 % of them are not NaN."""
     if not 0 < level < 1:
         raise AgreementError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
     defined = values[~np.isnan(values)]
@@ -80,7 +80,7 @@ def percentile_interval(values: Floats, level: float = LEVEL) -> Interval | None
 
 
 def cluster_codes(clusters: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    """A number from 0 for each item's cluster; each item is its own when `clusters` is None."""
+    """Return a number from 0 for each item's cluster; without `clusters`, each item is its own."""
     if clusters is None:
         return np.arange(n)
     names = np.asarray(clusters)
@@ -90,7 +90,7 @@ def cluster_codes(clusters: ArrayLike | None, n: int) -> NDArray[np.int64]:
 
 
 def resample(clusters: NDArray[np.int64], compute: Callable[[Counts], Floats], replicates: int, seed: int) -> Floats:
-    """`compute(counts)` over all replicates, a chunk at a time in several threads: (values, replicates).
+    """Return `compute(counts)` over all replicates, computed in chunks by several threads: (values, replicates).
 
     `compute` takes counts (chunk, n) and gives (values, chunk). Replicate b has a random stream of its own, made of
     `seed` and b, so the result depends neither on the chunks nor on the threads; and two calls with the same clusters

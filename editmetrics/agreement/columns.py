@@ -1,4 +1,4 @@
-"""A table of scores or ratings as columns, whoever made it; what its cells say: a number, or why there is none."""
+"""A table of scores or ratings as columns, from any source, and its cells as numbers, or the reason for none."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 Tabular: TypeAlias = "str | Path | Mapping[str, Sequence[Any]] | polars.DataFrame | Table"
 
 LABELS = {"yes": 1.0, "true": 1.0, "1": 1.0, "1.0": 1.0, "no": 0.0, "false": 0.0, "0": 0.0, "0.0": 0.0}
-"""The cells that are labels by themselves, in small letters."""
+"""The cells that are labels by themselves, in lower case."""
 
 DESCRIPTIVE = frozenset(
     {"id", "system", "source", "edited", "reference", "mask", "prompt", "questions", "group", "problems"}
 )
-"""Columns that say what was judged and are never scores or ratings."""
+"""Columns that describe the sample and are never scores or ratings."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one length. `name` is what messages call it; `broken` are the rows of its file that cannot be read."""
+    """Columns of one length. `name` is for messages; `broken` lists the rows of its file that cannot be read."""
 
     name: str
     columns: Mapping[str, Sequence[Any]]
@@ -48,11 +48,11 @@ class Table:
         return self.columns[name]
 
     def texts(self, name: str) -> list[str | None]:
-        """The cells of a column as text, None for empty ones."""
+        """Return the cells of a column as text, None for empty ones."""
         return [None if _empty(cell) else str(cell) for cell in self.column(name)]
 
     def numbers(self, name: str) -> tuple[Floats, np.ndarray]:
-        """The cells as floats (n,), NaN where there is none, and why (n,): "", "missing", "infinite" or "not a number".
+        """Return the cells as floats (n,), NaN for unusable ones, and why (n,): "", "missing", "infinite", ...
 
         Where every cell that is not empty is yes or no, true or false, these are 1 and 0.
         """
@@ -74,9 +74,9 @@ class Table:
         return values, problems
 
     def are_labels(self, name: str) -> bool:
-        """Whether all cells that are not empty are yes or no, true or false, 1 or 0, and there is any."""
-        said = {str(cell).strip().lower() for cell in self.column(name) if not _empty(cell)}
-        return bool(said) and said <= LABELS.keys()
+        """Whether all cells that are not empty are yes or no, true or false, 1 or 0, and at least one is not empty."""
+        words = {str(cell).strip().lower() for cell in self.column(name) if not _empty(cell)}
+        return bool(words) and words <= LABELS.keys()
 
     def _stands_beside(self, name: str) -> bool:
         """Whether it is a statistic of another column, as `editmetrics ratings mos` writes them beside a MOS."""
@@ -84,20 +84,20 @@ class Table:
         return stem in self.columns and end in ("count", "sd", "low", "high", "share")
 
     def measured(self) -> list[str]:
-        """The columns that hold numbers or labels: at least half of the cells that are not empty."""
-        found = []
+        """Return the columns of which at least half of the cells that are not empty are numbers or labels."""
+        names = []
         for name, cells in self.columns.items():
             if name in DESCRIPTIVE or name.endswith(".explanation") or self._stands_beside(name):
                 continue
             filled = [cell for cell in cells if not _empty(cell)]
             usable = sum(number_in(cell) is not None for cell in filled)
             if filled and (2 * usable >= len(filled) or self.are_labels(name)):
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
 
 def read_table(data: Any, name: str) -> Table:
-    """A csv, jsonl or parquet file, a mapping of columns, a polars table, or anything whose `table()` gives one.
+    """Read a csv, jsonl or parquet file, a mapping of columns, a polars table, or anything whose `table()` is one.
 
     Raises `AgreementError` when it has no rows, or columns of different lengths; `DataError` for files that cannot be
     read.

@@ -1,4 +1,4 @@
-"""Counting concordant pairs of many resamples at once, in O(n log n) each: what KRCC and pairwise accuracy stand on."""
+"""Count concordant pairs of many resamples at once, in O(n log n) each, for KRCC and pairwise accuracy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ascents(
     is_first: Booleans | None = None,
     is_second: Booleans | None = None,
 ) -> Floats:
-    """How many pairs of places i < j of a sequence have keys[i] < keys[j], in each replicate: (replicates,), exact.
+    """Count the pairs i < j of a sequence with keys[i] < keys[j] in each replicate: (replicates,), exact.
 
     `keys` (places,) are integers from 0, `items` (places,) says which item stands where, and a pair counts as often as
     its two items stand in a replicate, counts[b, items[i]] * counts[b, items[j]] times, counts being (replicates, n).
@@ -65,7 +65,7 @@ def _stable_order(values: Integers) -> Integers:
 
 
 def cumulated(values: Floats, counts: Counts) -> tuple[Counts, Integers]:
-    """For each distinct value, how many items of each replicate have it or a smaller one: (replicates, distinct).
+    """Count the items of each replicate with each distinct value or a smaller one: (replicates, distinct).
 
     With it, for each item, the index of its value among the distinct ones (n,).
     """
@@ -77,6 +77,6 @@ def cumulated(values: Floats, counts: Counts) -> tuple[Counts, Integers]:
 
 
 def pairs_of(sizes: NDArray[np.int32]) -> Floats:
-    """How many pairs there are within groups of these sizes (replicates, groups): the sum of k (k - 1) / 2."""
+    """Count the pairs within groups of these sizes (replicates, groups): the sum of k (k - 1) / 2."""
     wide = sizes.astype(np.float64)
     return np.asarray((np.einsum("bg,bg->b", wide, wide) - wide.sum(axis=1)) / 2)

@@ -67,13 +67,13 @@ def krcc(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     both, _ = cumulated(np.asarray(x * (y.max() + 1) + y, dtype=np.float64), counts)
     pairs = pairs_of(counts.sum(axis=1, dtype=np.int64)[:, None])
     tied_x, tied_y, tied_both = (pairs_of(np.diff(sums, axis=1, prepend=0)) for sums in (of_x, of_y, both))
-    order = np.lexsort((-y, x))  # within a tie of x the ratings fall, so that no ascent is counted there
+    order = np.lexsort((-y, x))  # ratings fall within a tie of x, so that it counts no ascent
     concordant = ascents(y[order], order, counts)
     discordant = pairs - tied_x - tied_y + tied_both - concordant
     return _ratio(concordant - discordant, np.sqrt((pairs - tied_x) * (pairs - tied_y)))
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def rmse(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     """Root mean square error, in the unit of the ratings: sqrt(mean (x - y)^2).
 
@@ -86,7 +86,7 @@ def rmse(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     return np.sqrt(_mean((scores - ratings) ** 2, counts))
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def mae(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
     """Mean absolute error, in the unit of the ratings: mean |x - y|. As `rmse`, for scores on the scale of the ratings.
 
@@ -97,7 +97,7 @@ def mae(scores: Floats, ratings: Floats, counts: Counts) -> Floats:
 
 
 def ranks(values: Floats, counts: Counts) -> Floats:
-    """The rank of each item in each replicate (replicates, n), from 1; copies and ties share their average rank.
+    """Return the rank of each item in each replicate (replicates, n), from 1; copies and ties share their average rank.
 
     >>> ranks(np.array([5.0, 7.0, 5.0]), np.array([[1, 1, 1], [2, 1, 0]], dtype=np.int32))
     array([[1.5, 3. , 1.5],

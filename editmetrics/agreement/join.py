@@ -1,4 +1,4 @@
-"""Which score belongs to which rating: rows joined by `id`, `id` and `system`, or the path of the edited image."""
+"""Match scores with ratings: rows joined by `id`, by `id` and `system`, or by the path of the edited image."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Key: TypeAlias = "tuple[str, ...]"
 
 @dataclass(frozen=True, eq=False)
 class Join:
-    """For each row of the ratings, the row of the scores that it meets.
+    """The row of the scores that matches each row of the ratings.
 
-    - `score_row`: (ratings,) row of the scores, -1 where there is none.
+    - `score_row`: (ratings,) row of the scores, -1 for an unmatched rating.
     - `ids`: (ratings,) text that names each row in messages and pictures.
-    - `how`: in words. `unrated`: the names of the rows of the scores that met no rating.
+    - `how`: the columns joined by, in words. `unrated`: the names of the rows of the scores without a rating.
     """
 
     score_row: np.ndarray
@@ -32,7 +32,7 @@ class Join:
     unrated: Sequence[str]
 
     def notes(self, scores: Table, ratings: Table) -> list[str]:
-        """How rows were joined, and which found no partner."""
+        """Return how rows were joined, and which are unmatched."""
         notes = [f"joined by {self.how}: {int((self.score_row >= 0).sum())} of {len(ratings)} rated items"]
         unscored = self.ids[self.score_row < 0]
         if len(unscored):
@@ -43,10 +43,10 @@ class Join:
 
 
 def join(scores: Table, ratings: Table, on: Sequence[str] = ()) -> Join:
-    """Join by the columns `on`, or by the first of these that names rows uniquely and matches any: `id`; `id` and
-    `system`; `edited`, of which the leading folders may differ.
+    """Join by the columns `on`, else by the first of these that names rows uniquely and matches any: `id`; `id` and
+    `system`; `edited`, whose leading folders may differ.
 
-    Raises `AgreementError` when a name is there twice in one table, or when nothing matches.
+    Raises `AgreementError` when a name occurs twice in one table, or when nothing matches.
     """
     if on:
         for table in (scores, ratings):
@@ -57,7 +57,7 @@ def join(scores: Table, ratings: Table, on: Sequence[str] = ()) -> Join:
     )
     if not ways:
         raise AgreementError(
-            f"{scores.name} and {ratings.name} have no column in common to join by: expected id or edited in both; "
+            f"{scores.name} and {ratings.name} share no column to join by: expected id or edited in both; "
             "name another with --on (on= in Python)"
         )
     problems = []
@@ -94,7 +94,7 @@ def _both(scores: Table, ratings: Table, way: Sequence[str]) -> bool:
 
 
 def _keys(table: Table, way: Sequence[str]) -> list[Key | None]:
-    """The name of each row; None where one of its columns is empty."""
+    """The name of each row; None for a row with an empty column."""
     columns = [table.texts(column) for column in way]
     keys = []
     for cells in zip(*columns, strict=True):
@@ -122,5 +122,5 @@ def _twice(table: Table, keys: Sequence[Key | None], how: str) -> str | None:
         return None
     return (
         f"{table.name} names {len(twice)} items more than once by {how}: {first_few(_names(twice))}; 'editmetrics "
-        "ratings' makes one rating an item of those by several people, and --on names the columns that tell rows apart"
+        "ratings mos' averages the ratings of several people, and --on names the columns that tell rows apart"
     )

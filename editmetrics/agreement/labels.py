@@ -1,4 +1,4 @@
-"""Measures for labels: is what is predicted positive positive? Accuracy, precision, recall, F1 and AUC.
+"""Measures for binary classification: accuracy, precision, recall, F1 and AUC.
 
 Each is called with two arrays (n,): what was predicted, 0 or 1 (for `auc`: scores), and the labels of people, 0 or 1.
 The counts they are made of: true positives TP, false positives FP, true negatives TN, false negatives FN.
@@ -16,7 +16,7 @@ from .measure import AgreementError, Counts, Floats, Measure, UndefinedError, pa
 
 
 class Confusion(NamedTuple):
-    """How many items of each replicate (replicates,) are predicted positive or negative, rightly or wrongly."""
+    """Counts of true and false positives and negatives in each replicate (replicates,)."""
 
     tp: Floats
     fp: Floats
@@ -34,7 +34,7 @@ def confusion(predicted: Floats, labels: Floats, counts: Counts) -> Confusion:
     return Confusion(*(counts.astype(np.float64) @ np.stack(kinds, axis=1)).T)
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def accuracy(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """Accuracy, 0 to 1: (TP + TN) / (TP + FP + TN + FN), the part of the items whose label is right.
 
@@ -45,7 +45,7 @@ def accuracy(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(c.tp + c.tn, c.fp + c.fn)
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def recall(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """Recall (sensitivity, true positive rate), 0 to 1: TP / (TP + FN). Undefined without positive labels.
 
@@ -56,7 +56,7 @@ def recall(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(c.tp, c.fn)
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def specificity(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """Specificity (true negative rate), 0 to 1: TN / (TN + FP). Undefined without negative labels.
 
@@ -67,7 +67,7 @@ def specificity(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(c.tn, c.fp)
 
 
-@Measure.of(2)
+@Measure.requiring(2)
 def balanced_accuracy(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """Balanced accuracy, 0 to 1: (recall + specificity) / 2; 0.5 is chance, however rare the positives are.
 
@@ -80,7 +80,7 @@ def balanced_accuracy(predicted: Floats, labels: Floats, counts: Counts) -> Floa
     return (_part(c.tp, c.fn) + _part(c.tn, c.fp)) / 2
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def precision(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """Precision, 0 to 1: TP / (TP + FP). Undefined when nothing is predicted positive.
 
@@ -91,7 +91,7 @@ def precision(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(c.tp, c.fp)
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def f1(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """F1, 0 to 1: 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall. Undefined without any positive.
 
@@ -102,7 +102,7 @@ def f1(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(2 * c.tp, c.fp + c.fn)
 
 
-@Measure.of(1)
+@Measure.requiring(1)
 def f1_positive(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     """F1 on the positive items alone, 0 to 1: 2 R / (1 + R) with the recall R. Undefined without positive labels.
 
@@ -117,7 +117,7 @@ def f1_positive(predicted: Floats, labels: Floats, counts: Counts) -> Floats:
     return _part(2 * c.tp, c.fn)
 
 
-@Measure.of(2)
+@Measure.requiring(2)
 def auc(scores: Floats, labels: Floats, counts: Counts) -> Floats:
     """Area under the ROC curve, 0 to 1: how often a positive item scores above a negative one, ties counting half.
 

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..wording import plural
 from .bootstrap import LEVEL, REPLICATES, percentile_interval, resample
 from .measure import FEWEST, Counts, Floats, UndefinedError
 from .measures import Applied
 from .result import ALL, SYSTEM_LEVEL, Line, Pair, average_over
 
 BIASED = "biased"
-"""How the note of a biased interval starts."""
+"""The first word of the note of a biased interval."""
 
 REASONS = 3
-"""So many different reasons why groups are left out of an average are given."""
+"""The number of different reasons that a note gives for groups left out of an average."""
 
 NOTED_BIAS = 0.5
-"""A bias of the replicates above this part of their standard deviation is noted."""
+"""The bias of the replicates, in their standard deviations, above which a note warns of it."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,8 @@ class Resampling:
 
 @dataclass(eq=False)
 class _Cell:
-    """A measure in a scope: its value, of n items and, for an average or a system level, of so many groups.
-
-    Or why it has none; and its replicates (replicates,), NaN where one is undefined.
+    """A measure in a scope: its value over n items (and `groups`, for an average or the system level), or the reason
+    for none; and its replicates (replicates,), NaN where one is undefined.
     """
 
     value: float | None
@@ -48,10 +48,10 @@ class _Cell:
 
 @dataclass(eq=False)
 class _Scope:
-    """A set of items: `rows` of the pair's arrays, of `rated` rated items, and a cell for each measure.
+    """A set of items: `rows` of the pair's arrays, out of `rated` rated items, and a cell for each measure.
 
-    `times`: how often a group that is drawn as a whole, since it lies within one cluster, stands in each replicate
-    (replicates,); None for groups that are made of several clusters, whose number is fixed.
+    `times`: how often each replicate (replicates,) draws a group that lies within one cluster; None for groups of
+    several clusters, whose number is fixed.
     """
 
     group: str
@@ -64,7 +64,7 @@ class _Scope:
 def lines_of(
     pair: Pair, measures: Sequence[Applied], rated: int, rated_in: Mapping[str, Mapping[str, int]], how: Resampling
 ) -> Iterator[Line]:
-    """All lines of `pair`. `rated` is how many rated items there are, `rated_in` how many in each group of a column."""
+    """Yield all lines of `pair`. `rated` is the number of rated items, `rated_in` that of each group of a column."""
     whole = _Scope(ALL, np.arange(len(pair)), rated)
     columns = {
         column: [
@@ -73,15 +73,15 @@ def lines_of(
         ]
         for column, counted in rated_in.items()
     }
-    scopes = [whole, *(scope for found in columns.values() for scope in found)]
+    scopes = [whole, *(scope for groups in columns.values() for scope in groups)]
     for scope in scopes:
         scope.cells = [_cell(applied, pair, scope.rows) for applied in measures]
     systems = _Systems(pair, measures) if pair.systems is not None and not pair.labels else None
     if how.replicates and len(pair) >= FEWEST:
         _fill_replicates(scopes, systems, pair, measures, how)
     yield from _lines(pair, measures, whole, how)
-    for column, found in columns.items():
-        yield from _lines(pair, measures, _average(column, found, len(measures), rated), how)
+    for column, groups in columns.items():
+        yield from _lines(pair, measures, _average(column, groups, len(measures), rated), how)
     if systems is not None:
         yield from _lines(pair, measures, _Scope(SYSTEM_LEVEL, whole.rows, rated, systems.cells), how)
     for scope in scopes[1:]:
@@ -93,11 +93,11 @@ def _lines(pair: Pair, measures: Sequence[Applied], scope: _Scope, how: Resampli
         low = high = None
         notes = [cell.note]
         if cell.value is not None and how.replicates and cell.replicates is None:
-            notes.append(f"no interval: it needs at least {FEWEST} items")
+            notes.append(f"no interval: it requires at least {FEWEST} items")
         elif cell.value is not None and cell.replicates is not None:
             interval = percentile_interval(cell.replicates, how.level)
             if interval is None:
-                notes.append(f"no interval: undefined in {np.isnan(cell.replicates).sum()} replicates")
+                notes.append(f"no interval: undefined in {plural(int(np.isnan(cell.replicates).sum()), 'replicate')}")
             else:
                 low, high = interval
                 notes.append(_bias(cell.value, cell.replicates))
@@ -117,7 +117,7 @@ def _lines(pair: Pair, measures: Sequence[Applied], scope: _Scope, how: Resampli
 
 
 def _bias(value: float, replicates: Floats) -> str | None:
-    """What to say when the replicates lie aside of the value, so that their percentiles are no interval around it.
+    """The warning for a bootstrap that is biased away from the value, so that its percentiles do not enclose it.
 
     Drawing items again adds noise to noise: means of systems spread more than they did, and correlations of these fall.
     """
@@ -144,7 +144,7 @@ def _fill_replicates(
     defined = [(scope, index) for scope in scopes for index, cell in enumerate(scope.cells) if cell.value is not None]
 
     def compute(counts: Counts) -> Floats:
-        found: list[Floats] = []
+        values: list[Floats] = []
         part, held = counts, None
         for scope, index in defined:
             if scope is not held:
@@ -152,11 +152,11 @@ def _fill_replicates(
                 held = scope
             applied = measures[index]
             assert applied.values is not None  # else the cell would have no value
-            found.append(applied.measure.resampled(applied.values[scope.rows], pair.ratings[scope.rows], part))
+            values.append(applied.measure.resampled(applied.values[scope.rows], pair.ratings[scope.rows], part))
         if systems is not None:
-            found += systems.resampled(counts)
-        found += [counts[:, scope.rows[0]].astype(np.float64) for scope in whole]
-        return np.stack(found) if found else np.empty((0, len(counts)))
+            values += systems.resampled(counts)
+        values += [counts[:, scope.rows[0]].astype(np.float64) for scope in whole]
+        return np.stack(values) if values else np.empty((0, len(counts)))
 
     replicates = iter(resample(pair.clusters, compute, how.replicates, how.seed))
     for scope, index in defined:
@@ -169,17 +169,17 @@ def _fill_replicates(
 
 
 def _average(column: str, scopes: Sequence[_Scope], measures: int, rated: int) -> _Scope:
-    """The mean over the groups of a column. Groups where a measure is undefined are left out, and the note says so.
+    """The mean over the groups of a column. Groups with an undefined measure are left out, and a note counts them.
 
     In a replicate, a group counts as often as it was drawn.
     """
     cells = []
     for index in range(measures):
-        found = [(scope, scope.cells[index]) for scope in scopes]
-        counted = [cell for _, cell in found if cell.value is not None]
-        notes = [counted[0].note if counted else None, _left_out([cell for _, cell in found])]
+        grouped = [(scope, scope.cells[index]) for scope in scopes]
+        counted = [cell for _, cell in grouped if cell.value is not None]
+        notes = [counted[0].note if counted else None, _left_out([cell for _, cell in grouped])]
         value = float(np.mean([cell.value for cell in counted if cell.value is not None])) if counted else None
-        drawn = [(scope.times, cell.replicates) for scope, cell in found if cell.replicates is not None]
+        drawn = [(scope.times, cell.replicates) for scope, cell in grouped if cell.replicates is not None]
         cells.append(
             _Cell(
                 value,
@@ -193,7 +193,7 @@ def _average(column: str, scopes: Sequence[_Scope], measures: int, rated: int) -
 
 
 def _left_out(cells: Sequence[_Cell]) -> str | None:
-    """How many groups have no value, and why, the commonest reasons first; None where all have one."""
+    """The number of groups without a value, and the reasons, most frequent first; None where all have one."""
     reasons = Counter(cell.note for cell in cells if cell.value is None)
     if not reasons:
         return None
@@ -203,9 +203,9 @@ def _left_out(cells: Sequence[_Cell]) -> str | None:
 
 
 def _mean_of_defined(drawn: Sequence[tuple[Floats | None, Floats]]) -> Floats:
-    """The mean over groups, each (times, values), of what is defined in each replicate; NaN where nothing is."""
-    values = np.stack([of for _, of in drawn])
-    weights = np.stack([np.ones_like(of) if times is None else times for times, of in drawn])
+    """The mean over groups, each (times, values), of the defined values of each replicate; NaN where none is."""
+    values = np.stack([replicates for _, replicates in drawn])
+    weights = np.stack([np.ones_like(replicates) if times is None else times for times, replicates in drawn])
     weights = np.where(np.isnan(values), 0, weights)
     total = (weights * np.where(np.isnan(values), 0, values)).sum(axis=0)
     weight = weights.sum(axis=0)
@@ -235,27 +235,27 @@ class _Systems:
             self.cells.append(_Cell(value, note, len(named), groups=len(names)))
 
     def resampled(self, counts: Counts) -> list[Floats]:
-        """The measures in each replicate of the items; systems that lost all of theirs are left out of it."""
+        """Return the measures in each replicate of the items, without the systems that have no items in it."""
         ratings = self._means(self.ratings, counts)
-        found = []
+        replicated = []
         for applied, cell in zip(self.measures, self.cells, strict=True):
             values = np.full(len(counts), np.nan)
             if cell.value is not None and applied.values is not None and applied.at_system_level is not None:
                 scores = self._means(applied.values, counts)
                 for replicate in range(len(counts)):
-                    there = ~np.isnan(scores[replicate])
+                    drawn = ~np.isnan(scores[replicate])
                     try:
-                        values[replicate] = applied.at_system_level(scores[replicate, there], ratings[replicate, there])
+                        values[replicate] = applied.at_system_level(scores[replicate, drawn], ratings[replicate, drawn])
                     except UndefinedError:
-                        continue  # which the interval counts
-            found.append(values)
-        return found
+                        continue  # the interval counts these
+            replicated.append(values)
+        return replicated
 
     def _means(self, values: Floats, counts: Counts) -> Floats:
         """(replicates, systems), NaN where a system has no item in a replicate."""
         if not len(self.order):
             return np.empty((len(counts), 0))
-        there = np.take(counts, self.order, axis=1)
-        size = np.add.reduceat(there, self.starts, axis=1, dtype=np.int64)
-        total = np.add.reduceat(there * values[self.order], self.starts, axis=1)
+        drawn = np.take(counts, self.order, axis=1)
+        size = np.add.reduceat(drawn, self.starts, axis=1, dtype=np.int64)
+        total = np.add.reduceat(drawn * values[self.order], self.starts, axis=1)
         return np.divide(total, size, out=np.full(total.shape, np.nan), where=size > 0)

@@ -1,4 +1,4 @@
-"""The monotone logistic curve from scores to ratings, with 4 or 5 parameters, found the same way on every scale.
+"""The monotone logistic curve from scores to ratings, with 4 or 5 parameters, fitted alike on every scale.
 
 A metric's scores and people's ratings need not be on a line for the metric to be right, so PLCC and RMSE are also taken
 after a monotone curve has been fitted. How it is fitted changes the numbers: from the usual first guess, the search for
@@ -23,7 +23,7 @@ CENTRES, WIDTHS = 9, (0.05, 0.15, 0.5, 1.5, 5.0)
 """The starts: centres over the range of the scores and beyond, widths in standard deviations of the scores."""
 
 SEARCHED = 4
-"""How many of the starts, the best ones, are searched from."""
+"""The number of starts, the best ones, that are searched from."""
 
 NARROWEST, WIDEST, BEYOND = 0.01, 30.0, 3.0
 """The curves considered: from a step to a straight line; the centre up to so many deviations outside the scores."""
@@ -32,12 +32,12 @@ FAINTEST = 1e-10
 """A sigmoid with a smaller variance over the scores is constant but for rounding."""
 
 SAME_LOSS, FLAT_GRADIENT = 1e-8, 1e-5
-"""Of the squared error as a part of the ratings' variance: what two starts may differ by, how flat a minimum is."""
+"""Parts of the ratings' variance: the difference in squared error that two starts may have, and a flat minimum's."""
 
 
 @dataclass(frozen=True, eq=False)
 class LogisticFit:
-    """A fitted curve: `fit(scores)` are the ratings it predicts, `fit.interval(scores)` how sure the curve is.
+    """A fitted curve: `fit(scores)` are the ratings it predicts, `fit.interval(scores)` the uncertainty of the curve.
 
     - `parameters`: b1, b2, ... in the units of scores and ratings.
       4: f(x) = b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)), from b2 on the left to b1 on the right, b4 > 0;
@@ -45,7 +45,7 @@ class LogisticFit:
     - `direction`: "increasing" or "decreasing".
     - `converged`: whether at least two starts led to this curve, and it is a minimum. `edge` says so in words when the
       best curve is at the edge of those considered, such as a straight line.
-    - `covariance`: of the parameters, robust to unequal spread, and to clusters where these were given.
+    - `covariance`: of the parameters, robust to unequal spread, and to clusters where given.
     """
 
     parameters: tuple[float, ...]
@@ -100,9 +100,7 @@ def fit_logistic(
     if direction is not None and direction not in get_args(Direction):
         raise AgreementError(f"direction is {direction!r}; expected increasing, decreasing or None")
     if len(x) <= parameters:
-        raise UndefinedError(
-            f"a curve of {parameters} parameters needs more than {parameters} items; there are {len(x)}"
-        )
+        raise UndefinedError(f"a curve of {parameters} parameters requires more than {parameters} items; got {len(x)}")
     for name, values in (("scores", x), ("ratings", y)):
         if np.ptp(values) == 0:
             raise UndefinedError(f"no curve can be fitted: all {name} are {values[0]:g}")
@@ -110,13 +108,13 @@ def fit_logistic(
     best = min(searches, key=lambda search: search.loss)
     if best.flat:
         raise UndefinedError(f"no {direction or 'monotone'} curve is better than a constant")
-    found = best.parameters()
+    fitted = best.parameters()
     return LogisticFit(
-        parameters=found,
+        parameters=fitted,
         direction=best.direction,
         converged=best.converged,
         edge=best.edge(),
-        covariance=_covariance(found, x, y, cluster_codes(clusters, len(x))),
+        covariance=_covariance(fitted, x, y, cluster_codes(clusters, len(x))),
     )
 
 
@@ -137,18 +135,18 @@ class _Search:
         starts = [(c, np.log(w)) for c in (low, *inside, high) for w in WIDTHS]
         starts.sort(key=lambda start: self.loss_and_gradient(start)[0])
         options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-        found = [
+        searches = [
             minimize(self.loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=self.bounds, options=options)
             for start in starts[:SEARCHED]
         ]
-        found.sort(key=lambda result: result.fun)
-        self.at = tuple(found[0].x)
+        searches.sort(key=lambda result: result.fun)
+        self.at = tuple(searches[0].x)
         self.loss, gradient = self.loss_and_gradient(self.at)
         free = [
             abs(slope) if low < at < high else max(0.0, slope if at >= high else -slope)
             for slope, at, (low, high) in zip(gradient, self.at, self.bounds, strict=True)
         ]
-        agreed = found[1].fun - found[0].fun <= SAME_LOSS
+        agreed = searches[1].fun - searches[0].fun <= SAME_LOSS
         self.converged = bool(agreed and max(free) <= FLAT_GRADIENT)
         self.flat = self._heights(self._shape(self.at)) == (0.0, 0.0)
 

@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..sample import EditMetricsError
+from ..wording import plural
 
 Floats: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int32]
 Formula: TypeAlias = Callable[[Floats, Floats, Counts], Floats]
 
 FEWEST = 3
-"""A correlation of fewer items says nothing: two points always lie on a line. Other measures say what they need."""
+"""A correlation requires more than two items: two points always lie on a line. Other measures state their number."""
 
 
 class AgreementError(EditMetricsError):
-    """Scores and ratings that cannot be compared, and why."""
+    """Scores and ratings that cannot be compared, with the reason."""
 
 
 class UndefinedError(AgreementError):
-    """A measure that has no value on these items: constant scores, no positive label, too few items."""
+    """A measure without a value on these items: constant scores, no positive label, too few items."""
 
 
 class Measure:
@@ -34,8 +35,8 @@ class Measure:
     with NaN where a replicate has none; the value of the items themselves is that of a single replicate that has each
     of them once. So a number and its interval cannot drift apart.
 
-    `fewest` is the number of items that it needs: 3 for a correlation, 2 for what compares two items, 1 for what looks
-    at each item by itself.
+    `fewest` is the number of items it requires: 3 for a correlation, 2 to compare two items, 1 for a measure of each
+    item by itself.
     """
 
     def __init__(self, formula: Formula, fewest: int = FEWEST) -> None:
@@ -44,7 +45,7 @@ class Measure:
         self._formula = formula
 
     @classmethod
-    def of(cls, fewest: int) -> Callable[[Formula], Measure]:
+    def requiring(cls, fewest: int) -> Callable[[Formula], Measure]:
         """A decorator for the formula of a measure that needs `fewest` items."""
         return lambda formula: cls(formula, fewest)
 
@@ -57,23 +58,21 @@ class Measure:
         return value
 
     def resampled(self, scores: ArrayLike, ratings: ArrayLike, counts: ArrayLike) -> Floats:
-        """The value of each replicate: item i stands in replicate b `counts[b, i]` times. NaN where it is undefined."""
+        """Return the value of each replicate b, in which item i occurs `counts[b, i]` times; NaN for undefined."""
         x, y = paired(scores, ratings)
         self._require_enough(len(x))
         return self._formula(x, y, np.asarray(counts, dtype=np.int32))
 
     def _require_enough(self, items: int) -> None:
         if items < self.fewest:
-            raise UndefinedError(
-                f"n = {items}; {self.name} needs at least {self.fewest} item{'s' if self.fewest > 1 else ''}"
-            )
+            raise UndefinedError(f"n = {items}; {self.name} requires at least {plural(self.fewest, 'item')}")
 
     def __repr__(self) -> str:
         return f"<measure {self.name}>"
 
 
 def paired(scores: ArrayLike, ratings: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float arrays (n,). Raises `AgreementError` for other shapes, NaN and infinity."""
+    """Return both as float arrays (n,). Raises `AgreementError` for other shapes, NaN and infinity."""
     x, y = (np.asarray(values, dtype=np.float64) for values in (scores, ratings))
     if x.ndim != 1 or x.shape != y.shape:
         raise AgreementError(

@@ -1,4 +1,4 @@
-"""The measures by name, and how each sees a pair of columns: raw, through the fitted curve, or as labels."""
+"""The measures by name, and how each takes a pair of columns: raw, through the fitted curve, or as labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..wording import expected_one_of
 from . import labels
 from .correlation import krcc, mae, plcc, rmse, srcc
 from .measure import AgreementError, Floats, Measure
@@ -30,7 +31,7 @@ LABEL_MEASURES = {
 PAIRWISE, AUC = "pairwise_accuracy", labels.auc.name
 
 FOR_NUMBERS = ("srcc", "krcc", "plcc", "plcc_fitted", "rmse_fitted", PAIRWISE)
-"""What numbers get unless asked otherwise. Not rmse and mae: they need scores on the scale of the ratings."""
+"""The default for ratings that are numbers, without rmse and mae: these require scores on the scale of the ratings."""
 
 FOR_LABELS = (AUC, *LABEL_MEASURES)
 MEASURES = (*RAW, *FITTED, PAIRWISE, *FOR_LABELS)
@@ -40,10 +41,10 @@ ERRORS = frozenset({"rmse", "mae", "rmse_fitted", "mae_fitted"})
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """A measure as it applies to a pair: the values (n,) that it takes for scores, and what to say of it.
+    """A measure as it applies to a pair: the values (n,) that it takes for scores, and a note for the reader.
 
-    `values` is None where the measure cannot be applied at all, and `note` says why. `at_system_level` is the measure
-    of the systems' means, None where there is none.
+    `values` is None where the measure cannot be applied, and `note` gives the reason. `at_system_level` is the measure
+    of the systems' means, None where the measure has none.
     """
 
     name: str
@@ -54,14 +55,14 @@ class Applied:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise `AgreementError` for a name that is no measure."""
+    """Raise `AgreementError` for an unknown measure."""
     for name in names:
         if name not in MEASURES:
-            raise AgreementError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}")
+            raise AgreementError(f"unknown measure {name!r}; {expected_one_of(name, MEASURES)}")
 
 
 def applied(pair: Pair, names: Sequence[str], rating_tie: float = 0.0) -> list[Applied]:
-    """The measures `names` (by default all that suit the ratings) as they apply to `pair`, in their order.
+    """Return the measures `names` (by default all that suit the ratings) as they apply to `pair`, in their order.
 
     Measures of labels are left out for ratings that are numbers, and the other way round.
     """
@@ -70,8 +71,8 @@ def applied(pair: Pair, names: Sequence[str], rating_tie: float = 0.0) -> list[A
     return [_apply(pair, name, rating_tie) for name in names or default if name in fitting]
 
 
-def toward_quality(pair: Pair) -> Floats:
-    """The scores, turned so that higher is better."""
+def higher_better(pair: Pair) -> Floats:
+    """Return the scores, turned so that higher is better."""
     return pair.scores if pair.higher_is_better else -pair.scores
 
 
@@ -82,17 +83,17 @@ def _apply(pair: Pair, name: str, rating_tie: float) -> Applied:
         measure = FITTED[name]
         if pair.fit is None:
             return Applied(name, measure, None, pair.fit_problem)
-        said = [f"{pair.fit.direction} curve of {len(pair.fit.parameters)} parameters", pair.fit.edge]
-        said += [] if pair.fit.converged else ["the search did not converge"]
-        return Applied(name, measure, pair.fit(pair.scores), "; ".join(filter(None, said)), measure)
+        notes = [f"{pair.fit.direction} curve of {len(pair.fit.parameters)} parameters", pair.fit.edge]
+        notes += [] if pair.fit.converged else ["the search did not converge"]
+        return Applied(name, measure, pair.fit(pair.scores), "; ".join(filter(None, notes)), measure)
     if name == PAIRWISE:
         tie = pair.tie_threshold or 0.0
         note = f"scores within {tie:g} are tied" if tie else None
-        return Applied(name, pairwise_measure(tie, rating_tie), toward_quality(pair), note, pairwise_measure())
+        return Applied(name, pairwise_measure(tie, rating_tie), higher_better(pair), note, pairwise_measure())
     if name == AUC:
-        return Applied(name, labels.auc, toward_quality(pair))
+        return Applied(name, labels.auc, higher_better(pair))
     if pair.threshold is None:
-        return Applied(name, LABEL_MEASURES[name], None, "there is no threshold that makes labels of the scores")
+        return Applied(name, LABEL_MEASURES[name], None, "no threshold turns the scores into labels")
     positive = pair.scores >= pair.threshold if pair.higher_is_better else pair.scores <= pair.threshold
     chosen = "" if pair.threshold_given else ", chosen on these items by balanced accuracy"
     note = f"positive {'from' if pair.higher_is_better else 'up to'} {pair.threshold:g}{chosen}"

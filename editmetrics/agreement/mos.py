@@ -1,4 +1,4 @@
-"""What raw ratings come to: z-scores, mean opinion scores, votes, and how far raters agree."""
+"""Summaries of raw ratings: z-scores, mean opinion scores, votes, and the agreement of subjects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OpinionScore:
 
 @dataclass(frozen=True)
 class Vote:
-    """What most people chose for one item: `label`, by `share` of `count` votes; None where the first place is tied."""
+    """The majority vote for one item: `label`, by `share` of `count` votes; None for a tie."""
 
     item: str
     label: str | float | None
@@ -39,7 +39,7 @@ class Vote:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How one subject rates: over `count` items, and the SRCC with the mean of all others' ratings of them.
+    """The reliability of one subject: over `count` items, and the SRCC with the mean of all others' ratings of them.
 
     `srcc` is None, for a `reason`, where it is not defined.
     """
@@ -60,7 +60,7 @@ def z_scores(ratings: Ratings) -> Ratings:
 
     Source: LMM4LMM (EvalMi-50K), section 3.3, whose index of the mean is read as the subject's, as in ITU-R BT.500.
 
-    >>> z_scores(Ratings.of(["ann"] * 3, ["cat", "dog", "owl"], [1, 2, 3])).value.round(2).tolist()
+    >>> z_scores(Ratings.from_columns(["ann"] * 3, ["cat", "dog", "owl"], [1, 2, 3])).value.round(2).tolist()
     [33.33, 50.0, 66.67]
     """
     count, mean, sd = _statistics(ratings.subject, ratings.value, len(ratings.subjects))
@@ -79,12 +79,12 @@ def z_scores(ratings: Ratings) -> Ratings:
 
 
 def opinion_scores(ratings: Ratings, confidence: float = 0.95) -> list[OpinionScore]:
-    """The mean of each item's ratings, with count, standard deviation (n - 1) and confidence interval, by item.
+    """Return the mean opinion score of each item, with count, standard deviation (n - 1) and interval.
 
     MOS_j = (1/M_j) sum_i r_ij over the M_j subjects who rated item j. The interval is mean ± t sd / sqrt(M_j), with
     Student's t for M_j - 1 degrees of freedom; ITU-R BT.500 has the limit for many subjects, t = 1.96.
 
-    >>> opinion_scores(Ratings.of(["ann", "bob", "cid"], ["cat"] * 3, [3, 4, 5]))[0].mos
+    >>> opinion_scores(Ratings.from_columns(["ann", "bob", "cid"], ["cat"] * 3, [3, 4, 5]))[0].mos
     4.0
     """
     from scipy.stats import t
@@ -107,11 +107,11 @@ def opinion_scores(ratings: Ratings, confidence: float = 0.95) -> list[OpinionSc
 
 
 def votes(ratings: Ratings) -> list[Vote]:
-    """What most subjects chose, by item: the task accuracy of LMM4LMM (3.3), the prompt completion of EPAIQA (3.1).
+    """Return the majority vote of each item: the task accuracy of LMM4LMM (3.3), the prompt completion of EPAIQA (3.1).
 
     A tie for the first place is no verdict: neither paper says how to break one, and a label is not made up.
 
-    >>> votes(Ratings.of("abc", ["cat"] * 3, ["yes", "no", "yes"]))[0].label
+    >>> votes(Ratings.from_columns("abc", ["cat"] * 3, ["yes", "no", "yes"]))[0].label
     'yes'
     """
     labels, chosen = np.unique(ratings.value, return_inverse=True)
@@ -127,10 +127,10 @@ def votes(ratings: Ratings) -> list[Vote]:
 
 
 def reliability(ratings: Ratings) -> list[Reliability]:
-    """For each subject the SRCC of their ratings with the mean of all others', over the items that others rated, too.
+    """Return the SRCC of each subject's ratings with the mean of all others', over the items that others rated, too.
 
-    The subject's own rating is not in the mean, so that chance gives 0. Best taken of the ratings as they were read,
-    before anything is left out: it says of everybody how far they agree.
+    The subject's own rating is not in the mean, so that chance gives 0. Use the ratings as they were read, before any
+    are left out.
     """
     count = np.bincount(ratings.item, minlength=len(ratings.items))
     total = np.bincount(ratings.item, ratings.value, minlength=len(ratings.items))
@@ -139,21 +139,21 @@ def reliability(ratings: Ratings) -> list[Reliability]:
     others[shared] = (total[ratings.item] - ratings.value)[shared] / (count[ratings.item] - 1)[shared]
     order = np.argsort(ratings.subject, kind="stable")
     ends = np.searchsorted(ratings.subject[order], np.arange(len(ratings.subjects) + 1))
-    found = []
+    subjects = []
     for index, name in enumerate(ratings.subjects):
         rows = order[ends[index] : ends[index + 1]]
         if not len(rows):
             continue
         mean = float(ratings.value[rows].mean())
         rows = rows[shared[rows]]
-        own, theirs = ratings.value[rows], others[rows]
+        own, mean_of_others = ratings.value[rows], others[rows]
         agreement, reason = None, None
         try:
-            agreement = srcc(own, theirs)
+            agreement = srcc(own, mean_of_others)
         except UndefinedError as undefined:
             reason = str(undefined)
-        found.append(Reliability(name, int(ends[index + 1] - ends[index]), mean, agreement, reason))
-    return found
+        subjects.append(Reliability(name, int(ends[index + 1] - ends[index]), mean, agreement, reason))
+    return subjects
 
 
 def _statistics(index: np.ndarray, value: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

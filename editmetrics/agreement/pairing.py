@@ -1,4 +1,4 @@
-"""Which score column meets which rating column, and the numbers of both over the rated items, or why there are none."""
+"""Match score columns with rating columns, and read the numbers of both over the rated items."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from .measure import AgreementError, Floats
 Pairs = Mapping[str, str] | Sequence[tuple[str, str]] | None
 
 
-def meeting_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str | None = None) -> list[tuple[str, str]]:
-    """(score column, rating column): those of `pairs`, else equal names, else all scores with the only rating column.
+def match_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str | None = None) -> list[tuple[str, str]]:
+    """Return (score column, rating column) pairs: `pairs`, else equal names, else all scores with the only rating.
 
-    For `METRIC.DIMENSION`, the dimension alone is an equal name, too. Raises `AgreementError` when nothing meets, and
-    when it is not clear what does.
+    For `METRIC.DIMENSION`, the dimension alone is an equal name, too. Raises `AgreementError` when no columns match.
     """
     if pairs:
         listed = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
@@ -30,24 +29,24 @@ def meeting_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str |
     rated = ratings.measured()
     if positive is not None:
         rated += [name for name in ratings.columns if name not in rated and positive in ratings.texts(name)]
-    for table, found in ((scores, scored), (ratings, rated)):
-        if not found:
+    for table, measured in ((scores, scored), (ratings, rated)):
+        if not measured:
             raise AgreementError(
                 f"{table.name} has no column of numbers or labels; its columns: {', '.join(table.columns)}"
             )
     if len(rated) == 1 and scored != rated:
         return [(score, rated[0]) for score in scored if score != rated[0]]
-    meeting = [(score, rating) for score in scored for rating in (score, score.partition(".")[2]) if rating in rated]
-    if not meeting:
+    matched = [(score, rating) for score in scored for rating in (score, score.partition(".")[2]) if rating in rated]
+    if not matched:
         raise AgreementError(
-            f"no score is named as a rating; say which meets which: --pair {scored[0]}={rated[0]} (pairs= in Python). "
+            f"no score is named after a rating; name the columns: --pair {scored[0]}={rated[0]} (pairs= in Python). "
             f"Scores: {', '.join(scored)}; ratings: {', '.join(rated)}"
         )
-    return meeting
+    return matched
 
 
 class RatedItems:
-    """The rows of the ratings, and what both tables say of them."""
+    """The rows of the ratings, with their cells in both tables."""
 
     def __init__(self, scores: Table, ratings: Table, joined: Join) -> None:
         self.scores, self.ratings, self.joined = scores, ratings, joined
@@ -59,7 +58,7 @@ class RatedItems:
         return column in self.ratings or column in self.scores
 
     def texts(self, column: str) -> np.ndarray:
-        """A descriptive column (rated,) as text, of the ratings or else of the scores; None where it is empty."""
+        """Return a descriptive column (rated,) as text, of the ratings or else of the scores; None for empty cells."""
         if column in self.ratings:
             return np.array(self.ratings.texts(column), dtype=object)
         if column not in self.scores:
@@ -77,30 +76,30 @@ class RatedItems:
     def numbers(
         self, score: str, rating: str, scale: tuple[float, float] | None, positive: str | None
     ) -> tuple[Floats, Floats, np.ndarray]:
-        """Scores and ratings (rated,), NaN where there is none, and why an item is left out (rated,), else ""."""
+        """Return scores and ratings (rated,), NaN for missing ones, and why each item is left out (rated,), else ""."""
         if self._is_positive(rating, positive):
             y, problems = self._positives(rating, positive)
         else:
             y, problems = self.ratings.numbers(rating)
-        reasons = np.array([_said(problem, "rating") for problem in problems], dtype=object)
+        reasons = np.array([_reason(problem, "rating") for problem in problems], dtype=object)
         if scale is not None:
             outside = (reasons == "") & ~((y >= scale[0]) & (y <= scale[1]))
             reasons[outside] = f"rating out of the scale {scale[0]:g} to {scale[1]:g}"
         values, problems = self.scores.numbers(score)
         row = self.joined.score_row
         x = np.where(row >= 0, values[row], np.nan)
-        of_score = np.where(row >= 0, problems[row], "no row")
-        for place in np.flatnonzero((reasons == "") & (of_score != "")):
-            reasons[place] = _said(of_score[place], "score")
+        score_problems = np.where(row >= 0, problems[row], "no row")
+        for item in np.flatnonzero((reasons == "") & (score_problems != "")):
+            reasons[item] = _reason(score_problems[item], "score")
         return x, y, reasons
 
     def excluded(self, reasons: np.ndarray, score: str, rating: str) -> list[str]:
-        """A note for each reason why items were left out: how many, and the first of them."""
+        """Return a note for each reason to leave out items: their number, and the first of them."""
         return [
             f"{score} with {rating}: {int((reasons == reason).sum())} left out, {reason}: "
             f"{first_few(self.joined.ids[reasons == reason])}"
             for reason in dict.fromkeys(reasons.tolist())
-            if reason and reason != NO_ROW  # the join has said that once for all columns
+            if reason and reason != NO_ROW  # the join notes these once for all columns
         ]
 
     def _is_positive(self, rating: str, positive: str | None) -> bool:
@@ -115,12 +114,12 @@ class RatedItems:
 NO_ROW = "no row in the scores"
 
 
-def _said(problem: str, of: str) -> str:
+def _reason(problem: str, noun: str) -> str:
     words = {
         "": "",
         "no row": NO_ROW,
-        "missing": f"no {of}",
-        "infinite": f"infinite {of}",
-        "not a number": f"{of} is not a number",
+        "missing": f"no {noun}",
+        "infinite": f"infinite {noun}",
+        "not a number": f"{noun} is not a number",
     }
     return words[problem]

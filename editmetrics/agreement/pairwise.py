@@ -1,4 +1,4 @@
-"""Pairwise accuracy: of two items, does the score prefer the one that people prefer, and see a tie where they do?"""
+"""Pairwise accuracy: how often scores order two items as people do, or tie them where people do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .concordance import ascents, cumulated, pairs_of
 from .measure import AgreementError, Counts, Floats, Measure, UndefinedError, paired
 
 MOST_PAIRS = 2_000_000
-"""A tie threshold is calibrated on all pairs, or on so many random ones where there are more."""
+"""The number of pairs, all or random ones, that a tie threshold is calibrated on."""
 
 ROUNDING = 1e-9
 """A difference that exceeds the threshold by less than this part of it is rounding."""
@@ -62,8 +62,8 @@ def calibrated_tie_threshold(scores: ArrayLike, ratings: ArrayLike, *, rating_ti
     """The tie threshold with the best pairwise accuracy on these items, in the scores' unit.
 
     It lies midway between two differences of scores that occur; 0 where people see no ties. Calibrated on the very
-    items that it is judged by, as in the source, it flatters a little. Above 2 million pairs it is found on a random 2
-    million. Source: Deutsch, Foster & Freitag 2023, section 5 (tie calibration).
+    items that it is judged by, as in the source, it flatters a little. Of more than 2 million pairs, a random 2 million
+    are used. Source: Deutsch, Foster & Freitag 2023, section 5 (tie calibration).
 
     >>> calibrated_tie_threshold([1.0, 1.1, 2.0, 2.2], [1, 1, 2, 2])
     0.55
@@ -103,7 +103,7 @@ def _some_pairs(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _apart(values: Floats, threshold: float, counts: Counts) -> Floats:
-    """How many pairs of each replicate differ by more than the threshold."""
+    """Count the pairs of each replicate that differ by more than the threshold."""
     sums, index = cumulated(values, counts)
     distinct = np.unique(values)
     reach = np.searchsorted(distinct, distinct + threshold, side="right") - 1
@@ -112,16 +112,16 @@ def _apart(values: Floats, threshold: float, counts: Counts) -> Floats:
 
 
 def _tied_in_both(x: Floats, threshold: float, y: Floats, counts: Counts) -> Floats:
-    """How many pairs of different items of each replicate have equal y and x within the threshold of each other.
+    """Count the pairs of different items of each replicate that have equal y and x within the threshold of each other.
 
-    Sorted by y and then x, the items that are tied with one, and follow it, are those up to a place within its y.
+    Sorted by y and then x, the items that are tied with one, and follow it, are those up to a position within its y.
     """
     distinct, x_index = np.unique(x, return_inverse=True)
     y_index = np.unique(y, return_inverse=True)[1]
     reach = np.searchsorted(distinct, distinct + threshold, side="right") - 1
     order = np.lexsort((x_index, y_index))
-    place = y_index * len(distinct)
-    last = np.searchsorted((place + x_index)[order], (place + reach[x_index])[order], side="right") - 1
+    start = y_index * len(distinct)
+    last = np.searchsorted((start + x_index)[order], (start + reach[x_index])[order], side="right") - 1
     tied = last > np.arange(len(x))
     if not tied.any():
         return np.zeros(len(counts))
@@ -132,7 +132,7 @@ def _tied_in_both(x: Floats, threshold: float, y: Floats, counts: Counts) -> Flo
 
 
 def _ordered(x: Floats, x_threshold: float, y: Floats, y_threshold: float, counts: Counts) -> Floats:
-    """How many ordered pairs (i, j) of each replicate have x_j > x_i + x_threshold and y_j > y_i + y_threshold.
+    """Count the ordered pairs (i, j) of each replicate with x_j > x_i + x_threshold and y_j > y_i + y_threshold.
 
     Each item stands twice in one sequence sorted by x: as i, moved up by the threshold, and as j. An i stands behind
     the j that are no larger; so the pairs wanted are those with i before j whose keys, made in the same way of y,

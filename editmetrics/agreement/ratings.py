@@ -1,4 +1,4 @@
-"""Raw ratings of people, one for each subject and item: the table, how it is read, and what was left out of it."""
+"""Raw ratings of people, one for each subject and item: the table, its reader, and what it leaves out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..sample import EditMetricsError
 
 
 class RatingsError(EditMetricsError, ValueError):
-    """Raw ratings cannot be used; the message says which, why, and what to do."""
+    """Raw ratings that cannot be used, with the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Ratings that were left out: why, how many, and whose (or of what)."""
+    """Ratings that were left out: the reason, their number, and the subjects or items."""
 
     reason: str
     ratings: int
@@ -37,7 +37,7 @@ class Ratings:
     - `subject`, `item`: (N,) integers; `value`: (N,) floats, or texts when people chose labels.
     - `excluded`: what was left out on the way here.
 
-    >>> ratings = Ratings.of(["ann", "bob", "ann"], ["cat", "cat", "dog"], [4, 5, 2])
+    >>> ratings = Ratings.from_columns(["ann", "bob", "ann"], ["cat", "cat", "dog"], [4, 5, 2])
     >>> len(ratings), ratings.subjects, ratings.items
     (3, ('ann', 'bob'), ('cat', 'dog'))
     """
@@ -50,8 +50,8 @@ class Ratings:
     excluded: tuple[Exclusion, ...] = ()
 
     @classmethod
-    def of(cls, subjects: Iterable[str], items: Iterable[str], values: Iterable[Any]) -> Ratings:
-        """Ratings from three columns of equal length. Raises `RatingsError` for numbers that are not finite."""
+    def from_columns(cls, subjects: Iterable[str], items: Iterable[str], values: Iterable[Any]) -> Ratings:
+        """Return ratings from three columns of equal length. Raises `RatingsError` for numbers that are not finite."""
         value = np.asarray(list(values))
         if value.dtype.kind in "biuf":
             value = value.astype(float)
@@ -60,14 +60,16 @@ class Ratings:
         subject_names, subject = _numbered(subjects)
         item_names, item = _numbered(items)
         if not len(subject) == len(item) == len(value):
-            raise RatingsError(f"{len(subject)} subjects, {len(item)} items and {len(value)} values; expected as many")
+            raise RatingsError(
+                f"{len(subject)} subjects, {len(item)} items and {len(value)} values; expected equal lengths"
+            )
         return cls(subject_names, item_names, subject, item, value)
 
     def __len__(self) -> int:
         return len(self.value)
 
     def without(self, dropped: np.ndarray, reason: str, names: Sequence[str]) -> Ratings:
-        """These ratings without those where `dropped` (N,) is True, which are noted under `reason`."""
+        """Return these ratings without those where `dropped` (N,) is True, which are noted under `reason`."""
         if not dropped.any():
             return self
         kept = ~dropped
@@ -81,7 +83,7 @@ class Ratings:
         )
 
     def kept_in(self, other: Ratings, reason: str) -> Ratings:
-        """Those of these ratings whose subject and item still have a rating in `other`.
+        """Return these ratings whose subject and item still have a rating in `other`.
 
         EPAIQA (section 3.1) drops a rating of prompt completion with the overall rating that it was given beside.
         """
@@ -102,10 +104,10 @@ def read_ratings(
     repeats: Literal["refuse", "mean"] = "refuse",
     labels: bool = False,
 ) -> Ratings:
-    """The ratings in the column `rating` of a csv, jsonl or parquet file that has a row for each subject and item.
+    """Read the ratings in the column `rating` of a csv, jsonl or parquet file that has a row for each subject and item.
 
-    - `subject`, `item`: the columns that name them; a number names as its text does.
-    - `scale`: the lowest and highest rating there can be; others are left out and noted.
+    - `subject`, `item`: the columns that name them; a number is read as its text.
+    - `scale`: the lowest and highest possible rating; others are left out and noted.
     - `repeats`: what to do when a subject rated an item twice: refuse the file, or take the mean.
     - `labels`: ratings are labels to be voted on, and stay as they are.
 
@@ -121,50 +123,52 @@ def read_ratings(
     columns: dict[str, None] = {}
     for row in read_rows(path):
         if row.problem:
-            raise RatingsError(f"{path}, {row.place}: {row.problem}; mend or remove the row")
+            raise RatingsError(f"{path}, {row.place}: {row.problem}; correct or remove the row")
         columns |= dict.fromkeys(row.cells)
         seen_column = seen_column or rating in row.cells
-        who, what = row.cells.get(subject), row.cells.get(item)
-        if who is None or what is None:
-            missing = subject if who is None else item
+        rater, rated = row.cells.get(subject), row.cells.get(item)
+        if rater is None or rated is None:
+            missing = subject if rater is None else item
             if missing not in columns:
-                raise RatingsError(f"{path} has no column {missing!r}; it has {', '.join(columns)}; say which it is")
-            raise RatingsError(f"{path}, {row.place}: the column {missing!r} is empty; every rating needs one")
+                raise RatingsError(f"{path} has no column {missing!r}; name one of {', '.join(columns)}")
+            raise RatingsError(f"{path}, {row.place}: column {missing!r} is empty; fill it in")
         value, problem = _value(row.cells.get(rating), scale, labels)
         if problem:
-            left_out.setdefault(problem, []).append(f"{who} on {what} ({row.place})")
+            left_out.setdefault(problem, []).append(f"{rater} on {rated} ({row.place})")
             continue
-        subjects.append(str(who))
-        items.append(str(what))
+        subjects.append(str(rater))
+        items.append(str(rated))
         values.append(value)
     if not seen_column:
         raise RatingsError(f"{path} has no column {rating!r}; it has {', '.join(columns) or 'no rows'}")
     if not values:
         raise RatingsError(f"{path}: no rating is left in the column {rating!r}: {_counted(left_out)}")
     excluded = tuple(Exclusion(reason, len(names), tuple(names)) for reason, names in left_out.items())
-    return replace(_once_each(Ratings.of(subjects, items, values), path, repeats), excluded=excluded)
+    return replace(_once_each(Ratings.from_columns(subjects, items, values), path, repeats), excluded=excluded)
 
 
 def rating_column(path: str | os.PathLike[str], subject: str = "subject", item: str = "item") -> str:
-    """The column with ratings when none is named: `value`, or the only one besides `subject` and `item`."""
+    """Return the default column of ratings: `value`, or the only one besides `subject` and `item`."""
     first = next(read_rows(Path(path)), None)
     columns = [name for name in (first.cells if first else {}) if name not in (subject, item)]
     if "value" in columns:
         return "value"
     if len(columns) != 1:
-        raise RatingsError(f"{path} has the columns {', '.join(columns) or 'no others'}; say which is rated (--rating)")
+        raise RatingsError(
+            f"{path} has the columns {', '.join(columns) or 'no others'}; name the column of ratings (--rating)"
+        )
     return columns[0]
 
 
 def _numbered(names: Iterable[Hashable]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Distinct names in order of appearance, and for each name its place among them."""
-    places: dict[Hashable, int] = {}
-    numbers = [places.setdefault(name, len(places)) for name in names]
-    return tuple(str(name) for name in places), np.asarray(numbers, np.int64)
+    """Distinct names in order of appearance, and the index of each name among them."""
+    index_of: dict[Hashable, int] = {}
+    numbers = [index_of.setdefault(name, len(index_of)) for name in names]
+    return tuple(str(name) for name in index_of), np.asarray(numbers, np.int64)
 
 
 def _value(cell: Any, scale: tuple[float, float] | None, labels: bool) -> tuple[Any, str | None]:
-    """The rating in a cell, or why there is none."""
+    """Return the rating in a cell, or the reason for none."""
     if cell is None or cell == "":
         return None, "the cell is empty"
     if labels:
@@ -182,21 +186,21 @@ def _value(cell: Any, scale: tuple[float, float] | None, labels: bool) -> tuple[
 def _once_each(ratings: Ratings, path: Path, repeats: str) -> Ratings:
     """One rating for each subject and item; several are refused, or replaced by their mean."""
     keys = ratings.subject * len(ratings.items) + ratings.item
-    distinct, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    distinct, first, pair = np.unique(keys, return_index=True, return_inverse=True)
     if len(distinct) == len(keys):
         return ratings
     if repeats == "refuse" or ratings.value.dtype.kind != "f":
-        twice = int(np.flatnonzero(np.bincount(place) > 1)[0])
-        who, what = ratings.subjects[ratings.subject[first[twice]]], ratings.items[ratings.item[first[twice]]]
+        twice = int(np.flatnonzero(np.bincount(pair) > 1)[0])
+        rater, rated = ratings.subjects[ratings.subject[first[twice]]], ratings.items[ratings.item[first[twice]]]
         raise RatingsError(
-            f"{path}: {len(keys) - len(distinct)} ratings repeat a subject and item, such as {who!r} on {what!r}; "
+            f"{path}: {len(keys) - len(distinct)} ratings repeat a subject and item, such as {rater!r} on {rated!r}; "
             "remove them, or take the mean of a subject's ratings of an item (--repeats mean; not for labels)"
         )
     order = np.argsort(first)
-    mean = (np.bincount(place, ratings.value) / np.bincount(place))[order]
+    mean = (np.bincount(pair, ratings.value) / np.bincount(pair))[order]
     rows = first[order]
     return replace(ratings, subject=ratings.subject[rows], item=ratings.item[rows], value=mean)
 
 
 def _counted(reasons: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{len(names)} times {reason}" for reason, names in reasons.items()) or "there are no rows"
+    return "; ".join(f"{len(names)} times {reason}" for reason, names in reasons.items()) or "no rows"

@@ -1,4 +1,4 @@
-"""What an evaluation found: a line for each number, the joined arrays behind it, and the files that keep them."""
+"""The result of an evaluation: a line for each number, the joined arrays behind it, and the files that keep them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from .significance import Comparison
 
 ALL = "all"
-"""The group of the lines that are about all items."""
+"""The group of the lines over all items."""
 
 SYSTEM_LEVEL = "system level"
-"""The group of the lines that are about the means of each system."""
+"""The group of the lines over the means of each system."""
 
 AGREEMENT_SUFFIXES = (".json", ".csv")
 
 
 def average_over(column: str) -> str:
-    """The group of the lines that average a measure over the groups of `column`."""
+    """Return the group of the lines that average a measure over the groups of `column`."""
     return f"average over {column}"
 
 
@@ -65,15 +65,15 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One score column and the rating column it meets, joined: arrays over the n items that have both.
+    """One score column and its rating column, joined: arrays over the n items that have both.
 
     - `scores`, `ratings`: (n,) float; labels are 1 for positive and 0 for negative.
     - `rows`: (n,) the row of the ratings' table of each item.
     - `ids`, `systems`, `sources`: (n,) text; the last two are None when there is no such column.
     - `groups`: (n,) text for each grouping column.
     - `clusters`: (n,) integers; items with the same one are resampled together.
-    - `excluded`: why rows of the ratings' table were left out, and how many.
-    - `higher_is_better`: the direction of the score; `direction_known` is False where it was taken for granted.
+    - `excluded`: the reasons for which rows of the ratings' table were left out, with their number.
+    - `higher_is_better`: the direction of the score; `direction_known` is False where it was assumed.
     - `fit`: the logistic curve from scores to ratings; None for labels, and when there is none (`fit_problem` says
       why).
     - `labels`: whether the ratings are labels; `threshold` then turns scores into labels, and `threshold_given` says
@@ -111,12 +111,12 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """All that `evaluate` found. `lines` is what is written to files; `pairs` is what pictures are drawn from.
+    """The result of `evaluate`: `lines` are written to files, `pairs` are drawn in plots.
 
     - `comparisons`: paired tests of each score against one.
-    - `notes`: what a reader must know beside the numbers: how rows were joined, what was left out, what was assumed.
-    - `asked`: the groups whose numbers were asked for: all items, the averages over groups, a system level by name.
-    - `unanswered`: what was asked for and has no line: measures that suit no rating, tests that are undefined.
+    - `notes`: remarks for the reader: how rows were joined, what was left out, what was assumed.
+    - `requested`: the groups whose numbers were requested: all items, the averages over groups, a named system level.
+    - `unanswered`: requests without a line: measures that suit no rating, undefined tests.
     - `settings`: replicates, seed, level and cluster column of the intervals, and so on.
     """
 
@@ -125,43 +125,43 @@ class Agreement:
     comparisons: Sequence[Comparison] = ()
     notes: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    asked: Sequence[str] = (ALL,)
+    requested: Sequence[str] = (ALL,)
     unanswered: Sequence[str] = ()
 
     @property
     def without_value(self) -> list[Line]:
-        """The lines that have no value, of the groups that were asked for."""
-        return [line for line in self.lines if line.value is None and line.group in self.asked]
+        """The lines without a value in the requested groups."""
+        return [line for line in self.lines if line.value is None and line.group in self.requested]
 
     @property
     def complete(self) -> bool:
-        """Whether every number that was asked for has a value."""
+        """Whether every requested number has a value."""
         return not self.without_value and not self.unanswered
 
     def line(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> Line:
-        """The line of a score and a measure; `rating` may be left out when the score meets one only."""
-        found = [
+        """Return the line of a score and a measure; `rating` may be left out when the score has only one."""
+        lines = [
             line
             for line in self.lines
             if (line.score, line.measure, line.group) == (score, measure, group) and rating in (None, line.rating)
         ]
-        if len(found) != 1:
+        if len(lines) != 1:
             raise AgreementError(
-                f"{len(found)} lines have score {score!r}, measure {measure!r}, group {group!r}"
+                f"{len(lines)} lines have score {score!r}, measure {measure!r}, group {group!r}"
                 + (f" and rating {rating!r}" if rating else "")
-                + f"; there are the groups {', '.join(dict.fromkeys(line.group for line in self.lines))}"
+                + f"; the groups are {', '.join(dict.fromkeys(line.group for line in self.lines))}"
             )
-        return found[0]
+        return lines[0]
 
     def value(self, score: str, measure: str, rating: str | None = None, group: str = ALL) -> float:
-        """The number of a line; `AgreementError` with the reason when it has none."""
+        """Return the number of a line. Raises `AgreementError` with the reason when it has none."""
         line = self.line(score, measure, rating, group)
         if line.value is None:
             raise AgreementError(f"{measure} of {score} has no value ({group}): {line.note}")
         return line.value
 
     def table(self) -> polars.DataFrame:
-        """The lines, and those of the paired tests, as a polars table."""
+        """Return the lines, and those of the paired tests, as a polars table."""
         import polars
 
         types = {"str": polars.String, "int": polars.Int64, "float": polars.Float64}

@@ -1,4 +1,4 @@
-"""Which subjects and which single ratings are not to be trusted: ITU-R BT.500, and the interquartile range."""
+"""Screening of subjects and of single ratings: ITU-R BT.500, and the interquartile range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .ratings import Ratings, RatingsError
 
 @dataclass(frozen=True)
 class ObserverScreening:
-    """What BT.500 counts of a subject: ratings far above (`above`, P_i) and far below (`below`, Q_i) the mean."""
+    """BT.500's counts for a subject: ratings far above (`above`, P_i) and far below (`below`, Q_i) the mean."""
 
     subject: str
     ratings: int
@@ -21,7 +21,7 @@ class ObserverScreening:
 
 
 def screen_observers(ratings: Ratings) -> list[ObserverScreening]:
-    """The screening of observers of Recommendation ITU-R BT.500, for each subject with a rating.
+    """Screen each subject with a rating by Recommendation ITU-R BT.500.
 
     For each item with mean m, standard deviation S (n - 1) and kurtosis b = m4 / m2^2 (moments over n), a rating u is
     far above the mean when u >= m + k S, and far below when u <= m - k S; k = 2 where 2 <= b <= 4 (the ratings look
@@ -29,9 +29,9 @@ def screen_observers(ratings: Ratings) -> list[ObserverScreening]:
 
         (P_i + Q_i) / n_i > 0.05  and  |P_i - Q_i| / (P_i + Q_i) < 0.3
 
-    so one who strays in both directions; who is merely stricter than the others stays. An item that all rate alike has
-    S = 0 and counts for nobody. To be done once, not again on what is left, and meant for tests with fewer than about
-    twenty observers who are no experts, says the Recommendation. It is applied to raw ratings, before z-scores.
+    which rejects subjects who stray in both directions and keeps those who are merely stricter than the others. An item
+    that all rate alike has S = 0 and does not count. The Recommendation says to screen once, without repeating it on
+    the rest, in tests with fewer than about twenty non-expert observers. It is applied to raw ratings, before z-scores.
 
     A rating can be at most (n - 1) / sqrt(n) deviations from a mean that it is part of: an item with fewer than 6
     ratings cannot reach k = 2, nor one with fewer than 22 reach sqrt(20).
@@ -51,17 +51,17 @@ def screen_observers(ratings: Ratings) -> list[ObserverScreening]:
     limit, counts = limit[ratings.item], varies[ratings.item]
     above = np.bincount(ratings.subject[counts & (distance >= limit)], minlength=len(ratings.subjects))
     below = np.bincount(ratings.subject[counts & (distance <= -limit)], minlength=len(ratings.subjects))
-    given = np.bincount(ratings.subject, minlength=len(ratings.subjects))
-    found = []
-    for index in np.flatnonzero(given):
-        p, q, n = int(above[index]), int(below[index]), int(given[index])
+    total = np.bincount(ratings.subject, minlength=len(ratings.subjects))
+    screened = []
+    for index in np.flatnonzero(total):
+        p, q, n = int(above[index]), int(below[index]), int(total[index])
         rejected = (p + q) / n > 0.05 and abs(p - q) / (p + q) < 0.3
-        found.append(ObserverScreening(ratings.subjects[index], n, p, q, rejected))
-    return found
+        screened.append(ObserverScreening(ratings.subjects[index], n, p, q, rejected))
+    return screened
 
 
 def without_rejected_observers(ratings: Ratings) -> Ratings:
-    """The ratings without those of subjects whom `screen_observers` rejects, who are noted."""
+    """Return the ratings without those of subjects that `screen_observers` rejects; a note names these."""
     rejected = {screening.subject for screening in screen_observers(ratings) if screening.rejected}
     dropped = np.array([name in rejected for name in ratings.subjects], bool)
     return ratings.without(
@@ -72,7 +72,7 @@ def without_rejected_observers(ratings: Ratings) -> Ratings:
 
 
 def without_outliers(ratings: Ratings, whisker: float = 1.5) -> Ratings:
-    """The ratings without those far outside the middle half of their item's: the interquartile range rule.
+    """Return the ratings without those far outside the middle half of their item's: the interquartile range rule.
 
     A rating is left out when it is below Q1 - w IQR or above Q3 + w IQR of the item's ratings, w = `whisker`. Quartiles
     are interpolated linearly (type 7 of Hyndman and Fan, NumPy's default). Where the middle half agrees (IQR = 0), as
@@ -89,11 +89,11 @@ def without_outliers(ratings: Ratings, whisker: float = 1.5) -> Ratings:
     used = count > 0
     first, third = np.zeros(len(count)), np.zeros(len(count))
     for quartile, share in ((first, 0.25), (third, 0.75)):
-        place = (count[used] - 1) * share
-        low = np.floor(place).astype(int)
+        position = (count[used] - 1) * share
+        low = np.floor(position).astype(int)
         high = np.minimum(low + 1, count[used] - 1)
         below, above = value[start[used] + low], value[start[used] + high]
-        quartile[used] = below + (place - low) * (above - below)
+        quartile[used] = below + (position - low) * (above - below)
     reach = whisker * (third - first)
     dropped = (ratings.value < (first - reach)[ratings.item]) | (ratings.value > (third + reach)[ratings.item])
     names = [

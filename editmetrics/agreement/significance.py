@@ -1,4 +1,4 @@
-"""Does one score agree with people better than another on the same items, and how small a difference could be seen?"""
+"""Paired tests: whether one score agrees with people better than another, and the smallest detectable difference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of two scores on the same items, by how much `score` agrees better than `against`.
+    """The difference in agreement of two scores on the same items.
 
     - `difference`: measure of `score` minus that of `against`, both turned so that more is better.
     - `low`, `high`: its bootstrap interval. `p`: two-sided, that there is no difference; not corrected for several
@@ -56,7 +56,7 @@ def paired_test(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Comparison:
-    """Whether `scores` agree with `ratings` better than `others` do, by the paired bootstrap.
+    """Test whether `scores` agree with `ratings` better than `others` do, by the paired bootstrap.
 
     Both are measured on the same resamples of items (of clusters of items, where `clusters` (n,) are given), and the
     difference is taken in each, so that what the two share cancels. p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) /
@@ -73,14 +73,14 @@ def paired_test(
     >>> rng = np.random.default_rng(0)
     >>> people = rng.normal(size=200)
     >>> good, poor = people + rng.normal(size=200), people + 3 * rng.normal(size=200)
-    >>> found = paired_test(good, poor, people)
-    >>> found.difference > 0, found.p < 0.01
+    >>> test = paired_test(good, poor, people)
+    >>> test.difference > 0, test.p < 0.01
     (True, True)
     """
     a, y = paired(scores, ratings)
     b, _ = paired(others, ratings)
     if len(y) < FEWEST:
-        raise UndefinedError(f"n = {len(y)}; a test needs at least {FEWEST} items")
+        raise UndefinedError(f"n = {len(y)}; a test requires at least {FEWEST} items")
     codes = cluster_codes(clusters, len(y))
     other_measure = other_measure or measure
     sign = -1 if lower_is_better else 1
@@ -91,16 +91,16 @@ def paired_test(
         replicates,
         seed,
     )[0]
-    found = percentile_interval(values, level)
-    if found is None:
+    interval = percentile_interval(values, level)
+    if interval is None:
         raise UndefinedError(f"{measure.name} is undefined in too many replicates to test a difference")
     normal = NormalDist()
     return Comparison(
         *names,
         measure=measure.name,
         difference=difference,
-        low=found.low,
-        high=found.high,
+        low=interval.low,
+        high=interval.high,
         p=two_sided_p(values),
         minimum_detectable=float((normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)) * np.nanstd(values)),
         n=len(y),
@@ -108,7 +108,7 @@ def paired_test(
 
 
 def two_sided_p(differences: Floats) -> float:
-    """The two-sided p, that there is no difference, of its values over the replicates (replicates,), NaN left out.
+    """Two-sided p of no difference, from the differences of the replicates (replicates,), NaN left out.
 
     p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) / (replicates + 1), at most 1.
 
@@ -121,7 +121,7 @@ def two_sided_p(differences: Floats) -> float:
 
 
 def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> tuple[float, float]:
-    """Williams' t and its two-sided p: is the PLCC of `scores` with `ratings` other than that of `others`?
+    """Williams' t and its two-sided p for equal PLCC of `scores` and `others` with `ratings`.
 
     t = (r_ay - r_by) sqrt((n - 1)(1 + r_ab) / (2 (n - 1)/(n - 3) |R| + (r_ay + r_by)^2 / 4 (1 - r_ab)^3)), with n - 3
     degrees of freedom and |R| = 1 - r_ay^2 - r_by^2 - r_ab^2 + 2 r_ay r_by r_ab. Closed, but for independent items and
@@ -137,7 +137,7 @@ def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> t
     ay, by, ab = plcc(scores, ratings), plcc(others, ratings), plcc(scores, others)
     n = len(np.asarray(ratings))
     if n <= 3:
-        raise AgreementError(f"there are {n} items; Williams' test needs at least 4")
+        raise AgreementError(f"there are {n} items; Williams' test requires at least 4")
     determinant = max(0.0, 1 - ay**2 - by**2 - ab**2 + 2 * ay * by * ab)
     below = 2 * (n - 1) / (n - 3) * determinant + (ay + by) ** 2 / 4 * (1 - ab) ** 3
     if not below > 0:

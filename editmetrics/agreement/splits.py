@@ -1,4 +1,4 @@
-"""Training, validation and test parts in which no source (or whatever names a group) stands in two of them."""
+"""Split rows into training, validation and test parts that share no source (or other group)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import numpy as np
 
 from ..files.rows import read_rows
 from ..sample import EditMetricsError
+from ..wording import plural
 
 
 class SplitError(EditMetricsError, ValueError):
-    """Rows cannot be split as asked; the message says why, and what to do."""
+    """Rows that cannot be split as requested, with the reason and the remedy."""
 
 
 def split(groups: Sequence[str], ratio: Sequence[float] = (4, 1), seed: int = 0) -> np.ndarray:
-    """The part of each row: (N,) integers, 0 for the first part of `ratio`, 1 for the second, and so on.
+    """Return the part of each row: (N,) integers, 0 for the first part of `ratio`, 1 for the second, and so on.
 
     - `groups`: the group of each row (its source image, say). Rows of one group are never parted.
     - `ratio`: how many rows each part should have, relative to the others: (4, 1), (4, 1, 1), or (1,) * k for k folds.
-    - `seed`: another seed, another split. The same seed and groups give the same split on every machine, whatever the
-      order of the rows: groups are shuffled by the SHA-256 hash of seed and name, and no random generator is asked.
+    - `seed`: random seed of the split. The same seed and groups give the same split on every machine, in any order of
+      the rows: groups are shuffled by the SHA-256 hash of seed and name, without a random generator.
 
     Groups are dealt from the largest to the smallest, those of one size shuffled, each to the part that lacks most
     rows; then single groups are moved or swapped between parts as long as that brings the sizes nearer to the ratio.
@@ -39,34 +40,34 @@ def split(groups: Sequence[str], ratio: Sequence[float] = (4, 1), seed: int = 0)
     [3, 3]
     """
     if len(ratio) < 2 or not all(np.isfinite(share) and share > 0 for share in ratio):
-        raise SplitError(
-            f"the ratio {':'.join(f'{s:g}' for s in ratio)} is none; expected two or more positive numbers"
-        )
+        raise SplitError(f"invalid ratio {':'.join(f'{s:g}' for s in ratio)}; expected two or more positive numbers")
     rows = Counter(groups)
     if len(rows) < len(ratio):
-        raise SplitError(f"{len(rows)} groups cannot be split into {len(ratio)} parts; a group is never parted")
+        raise SplitError(
+            f"{plural(len(rows), 'group')} cannot be split into {len(ratio)} parts; a group is never parted"
+        )
     names = sorted(rows, key=lambda name: (-rows[name], _shuffled(name, seed)))
     sizes = np.array([rows[name] for name in names])
     target = np.asarray(ratio, float) / sum(ratio) * sizes.sum()
     part = _balanced(_dealt(sizes, target), sizes, target)
-    place = dict(zip(names, part.tolist(), strict=True))
-    return np.array([place[name] for name in groups])
+    part_of = dict(zip(names, part.tolist(), strict=True))
+    return np.array([part_of[name] for name in groups])
 
 
 def parts_of(
     path: str | os.PathLike[str], group: str = "source", ratio: Sequence[float] = (4, 1), seed: int = 0
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """The rows of a csv, jsonl or parquet file, and the part of each (`split`), rows of one `group` staying together.
+    """Return the rows of a csv, jsonl or parquet file, and the part of each; rows of one `group` stay together.
 
     Raises `SplitError` for a row that is broken or has no value in the column `group`.
     """
     rows, names = [], []
     for row in read_rows(Path(path)):
         if row.problem:
-            raise SplitError(f"{path}, {row.place}: {row.problem}; mend or remove the row")
+            raise SplitError(f"{path}, {row.place}: {row.problem}; correct or remove the row")
         if row.cells.get(group) in (None, ""):
-            there = ", ".join(row.cells)
-            raise SplitError(f"{path}, {row.place}: nothing in the column {group!r}; name one that is full: {there}")
+            columns = ", ".join(row.cells)
+            raise SplitError(f"{path}, {row.place}: column {group!r} is empty; name a column without gaps: {columns}")
         rows.append(row.cells)
         names.append(str(row.cells[group]))
     return rows, split(names, ratio, seed)
@@ -100,9 +101,9 @@ def _balanced(part: np.ndarray, sizes: np.ndarray, target: np.ndarray) -> np.nda
             moved = held[one][:, None] - back
             gained = 2 * moved * (over[one] - over[other] - moved)
             gained[:, 0] = np.where(several[one], gained[:, 0], -np.inf)
-            given, taken = np.unravel_index(gained.argmax(), gained.shape)
-            if gained[given, taken] > most:
-                best, most = (one, other, held[one][given], back[taken]), gained[given, taken]
+            leaver, comer = np.unravel_index(gained.argmax(), gained.shape)
+            if gained[leaver, comer] > most:
+                best, most = (one, other, held[one][leaver], back[comer]), gained[leaver, comer]
         if best is None:
             return part
         one, other, size, size_back = best

@@ -6,7 +6,8 @@ It stands above the registry of metrics, because the direction of a score is a p
 
 from __future__ import annotations
 
+from .options import AgreementOptions
 from .protocol import evaluate_protocol
 from .tables import evaluate
 
-__all__ = ["evaluate", "evaluate_protocol"]
+__all__ = ["AgreementOptions", "evaluate", "evaluate_protocol"]

@@ -1,4 +1,4 @@
-"""Which way is better, of each column of a table of scores."""
+"""The direction of each column of a table of scores: whether higher is better."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def directions(
     higher: Collection[str] = (),
     known: Mapping[str, bool | None] | None = None,
 ) -> dict[str, bool]:
-    """From each of `columns` whose direction is known to whether higher is better.
+    """Return whether higher is better, for each of `columns` whose direction is known.
 
-    Strongest first: what the caller says (`lower`, `higher`); `known`, where the caller knows its columns; the
-    `Dimension`s of `scores`, where it is the `Results` of a run; the metric that the column is named after.
+    Strongest first: the caller's `lower` and `higher`; `known`, from a caller that knows its columns; the `Dimension`s
+    of `scores`, when it is the `Results` of a run; the metric that the column is named after.
     """
     claims = {column: higher_is_better(column) for column in columns} | _of_results(scores) | dict(known or {})
-    said = {column: claim for column, claim in claims.items() if claim is not None}
-    return said | dict.fromkeys(higher, True) | dict.fromkeys(lower, False)
+    stated = {column: claim for column, claim in claims.items() if claim is not None}
+    return stated | dict.fromkeys(higher, True) | dict.fromkeys(lower, False)
 
 
 def _of_results(scores: Any) -> dict[str, bool | None]:
-    """What the dimensions of a run's `Results` say of its columns; nothing of any other table."""
+    """The directions of a run's columns, by the dimensions of its metrics; empty for any other table."""
     from ..scoring.results import Results
 
     if not isinstance(scores, Results):

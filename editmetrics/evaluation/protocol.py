@@ -1,4 +1,4 @@
-"""A protocol on two tables: scores and ratings are joined, and each metric is run on the dimensions that it scores."""
+"""A protocol on two tables: join scores and ratings, and take the figures of each metric on what it scores."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..agreement.measure import AgreementError
 from ..agreement.pairing import Pairs, RatedItems
 from ..agreement.protocols.protocol import Protocol
 from ..agreement.result import Agreement, Line
+from ..wording import expected_one_of
 from .directions import directions
 
 
@@ -23,17 +24,17 @@ def evaluate_protocol(
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
 ) -> Agreement:
-    """The figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
+    """Return the figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
 
-    - scores, ratings: as for `evaluate`; joined in the same way, by `on`. The ratings' columns are called as the
-      protocol's dimensions are, and its other columns (`split`, `system`, ...) may stand in either table.
-    - pairs: which score column meets which dimension. By default a column called `DIMENSION` or `METRIC.DIMENSION`
-      meets its dimension, and all those of one METRIC are run together.
-    - lower_is_better, higher_is_better: score columns of that direction, of metrics that are not installed, or against
-      what those say. Scores that are lower for better images are negated, so that agreement is positive, as papers
+    - scores, ratings: as for `evaluate`; joined in the same way, by `on`. The ratings' columns are named after the
+      protocol's dimensions; its other columns (`split`, `system`, ...) may be in either table.
+    - pairs: the score column and dimension of each comparison. By default a column named `DIMENSION` or
+      `METRIC.DIMENSION` is compared with its dimension, and all those of one METRIC are run together.
+    - lower_is_better, higher_is_better: score columns of that direction, for metrics that are not installed, or to
+      overrule them. Scores that are lower for better images are negated, so that agreement is positive, as papers
       print it.
 
-    Raises `AgreementError` when no column meets a dimension, and for what the protocol lacks.
+    Raises `AgreementError` when no column matches a dimension, and for columns that the protocol requires.
 
     >>> from editmetrics.agreement.protocols import PROTOCOLS
     >>> scores = {"id": list("abcd"), "m.harmony": [1, 2, 3, 4]}
@@ -46,22 +47,22 @@ def evaluate_protocol(
     rated = [dimension for dimension in protocol.dimensions if dimension in right]
     if not rated:
         raise AgreementError(
-            f"{right.name} has no column of protocol {protocol.name}; call its ratings {', '.join(protocol.dimensions)}"
+            f"{right.name} has no column of protocol {protocol.name}; name its ratings {', '.join(protocol.dimensions)}"
         )
     shared = {column: items.texts(column).tolist() for column in protocol.columns if items.has(column)}
     lines: list[Line] = []
     notes = items.joined.notes(left, right)
     by_metric = _by_metric(left, rated, pairs)
-    columns = [column for met in by_metric.values() for column in met.values()]
+    columns = [column for matched in by_metric.values() for column in matched.values()]
     better = directions(scores, columns, lower=lower_is_better, higher=higher_is_better)
-    for metric, met in by_metric.items():
+    for metric, columns_of in by_metric.items():
         table = dict(shared)
-        turned = {not better.get(column, True) for column in met.values()}
+        turned = {not better.get(column, True) for column in columns_of.values()}
         if len(turned) > 1:
             raise AgreementError(
-                f"of {', '.join(met.values())} some are lower is better and some are not; run them apart"
+                f"{', '.join(columns_of.values())} differ in direction: some are lower is better; run them separately"
             )
-        for dimension, column in met.items():
+        for dimension, column in columns_of.items():
             cells = [*left.column(column), None]
             table[f"score.{dimension}"] = [cells[row] for row in items.joined.score_row]
             table[f"rating.{dimension}"] = list(right.column(dimension))
@@ -77,18 +78,18 @@ def _by_metric(scores: Table, rated: Sequence[str], pairs: Pairs) -> dict[str, d
     if not listed:
         ends = {dimension: (dimension, f".{dimension}") for dimension in rated}
         listed = [(c, d) for c in scores.columns for d, (name, end) in ends.items() if c == name or c.endswith(end)]
-    found: dict[str, dict[str, str]] = {}
+    by_metric: dict[str, dict[str, str]] = {}
     for column, dimension in listed:
         scores.column(column)
         if dimension not in rated:
-            raise AgreementError(f"{dimension!r} is no rating of this protocol; there are {', '.join(rated)}")
+            raise AgreementError(f"{dimension!r} is not a rating of this protocol; {expected_one_of(dimension, rated)}")
         metric = column.removesuffix(dimension).rstrip(".") or "score"
-        if dimension in found.setdefault(metric, {}):
-            raise AgreementError(f"two columns of {metric} meet {dimension}; say which with pairs (--pair)")
-        found[metric][dimension] = column
-    if not found:
+        if dimension in by_metric.setdefault(metric, {}):
+            raise AgreementError(f"two columns of {metric} match {dimension}; choose one with pairs (--pair)")
+        by_metric[metric][dimension] = column
+    if not by_metric:
         raise AgreementError(
-            f"no score column is called as a dimension ({', '.join(rated)}), alone or after 'METRIC.'; "
-            f"say which meets which: --pair {next(iter(scores.columns))}={rated[0]} (pairs= in Python)"
+            f"no score column is named after a dimension ({', '.join(rated)}), alone or after 'METRIC.'; "
+            f"name the columns: --pair {next(iter(scores.columns))}={rated[0]} (pairs= in Python)"
         )
-    return found
+    return by_metric

@@ -14,7 +14,7 @@ from ..agreement.correlation import srcc
 from ..agreement.join import join
 from ..agreement.lines import Resampling
 from ..agreement.measure import UndefinedError
-from ..agreement.pairing import RatedItems, meeting_columns
+from ..agreement.pairing import RatedItems, match_columns
 from ..agreement.result import ALL
 from ..runs.means import BY_DEFAULT
 from ..runs.scored_table import ScoreColumn, ScoredTable, percentiles
@@ -168,7 +168,7 @@ def _ratings(
     scores, rated = read_table(columns, str(table.path)), read_table(path, "the table of ratings")
     directions = {column.name: column.higher_is_better for column in table.columns if column.known}
     by_name = {column.name: column for column in table.columns}
-    compared = [pair for pair in meeting_columns(scores, rated, pairs) if pair[0] in by_name]
+    compared = [pair for pair in match_columns(scores, rated, pairs) if pair[0] in by_name]
     items = RatedItems(scores, rated, join(scores, rated))
     agreement = evaluate(
         scores,

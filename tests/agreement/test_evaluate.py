@@ -189,7 +189,7 @@ def test_pairs_say_which_meets_which():
         ({}, "--pair psnr=a"),
         ({"pairs": {"psnr": "a"}, "measures": ["r2"]}, "no measure 'r2'; there are srcc"),
         ({"pairs": {"psnr": "a"}, "group_by": ["kind"]}, "column 'kind'"),
-        ({"pairs": {"psnr": "a"}, "lower_is_better": ["lpips"]}, "'lpips' is no score"),
+        ({"pairs": {"psnr": "a"}, "lower_is_better": ["lpips"]}, "'lpips' is not a score"),
         ({"pairs": {"psnr": "a"}, "against": "ssim"}, "'ssim' is no score"),
         ({"pairs": {"psnr": "a"}, "fit": 3}, "expected 4, 5 or None"),
         ({"pairs": {"psnr": "a"}, "level": 95}, "between 0 and 1"),
@@ -250,7 +250,7 @@ def test_without_a_curve_there_are_no_fitted_measures_unless_they_are_asked_for(
     found = evaluate(table(psnr=PSNR), table(mos=MOS), fit=None)
     assert {line.measure for line in found.lines} == {"srcc", "krcc", "plcc", "pairwise_accuracy"}
     found = evaluate(table(psnr=PSNR), table(mos=MOS), fit=None, measures=["rmse_fitted"])
-    assert found.line("psnr", "rmse_fitted").note == "no curve was asked for"
+    assert found.line("psnr", "rmse_fitted").note == "no curve was requested"
 
 
 def test_a_score_that_goes_the_other_way_than_it_claims_has_no_curve():
@@ -535,7 +535,7 @@ def test_shared_sources_without_clusters_are_noted(rated):
     found = evaluate(scores, ratings, measures=["plcc"], replicates=20, pairs={"a": "q"}, cluster="source")
     assert not any("--cluster source" in note for note in found.notes)
     ratings["source"][3] = None
-    with pytest.raises(AgreementError, match=r"1 rated items have no source \(3\)"):
+    with pytest.raises(AgreementError, match=r"1 rated item without source \(3\)"):
         evaluate({"id": scores["id"], "a": scores["a"]}, ratings, pairs={"a": "q"}, cluster="source")
 
 

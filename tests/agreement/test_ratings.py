@@ -24,7 +24,7 @@ def study(seed=0, items=60, subjects=14, share=0.8):
         for s in range(subjects)
         if rng.random() < share
     ]
-    return Ratings.of(*zip(*rows, strict=True)), rows
+    return Ratings.from_columns(*zip(*rows, strict=True)), rows
 
 
 def by(rows, key):
@@ -48,7 +48,7 @@ def test_z_scores_are_scipys_subject_by_subject():
 
 def test_mos_by_hand():
     """ann: 1, 2, 3 -> z = -1, 0, 1; bob: 5, 3, 1 -> 1, 0, -1; z' = 100 (z + 3) / 6 cancels to 50 on all items."""
-    ratings = Ratings.of(["ann"] * 3 + ["bob"] * 3, ["x", "y", "z"] * 2, [1, 2, 3, 5, 3, 1])
+    ratings = Ratings.from_columns(["ann"] * 3 + ["bob"] * 3, ["x", "y", "z"] * 2, [1, 2, 3, 5, 3, 1])
     scores = z_scores(ratings)
     np.testing.assert_allclose(scores.value, [100 / 3, 50, 200 / 3, 200 / 3, 50, 100 / 3], rtol=1e-14)
     assert [round(score.mos, 10) for score in opinion_scores(scores)] == [50, 50, 50]
@@ -63,7 +63,7 @@ def test_a_subject_without_spread_is_left_out_with_the_reason_and_changes_nothin
         ("flat", "z", 0.1),
         ("one", "z", 4),
     ]
-    scores = z_scores(Ratings.of(*zip(*rows, strict=True)))
+    scores = z_scores(Ratings.from_columns(*zip(*rows, strict=True)))
     assert [(e.ratings, e.names) for e in scores.excluded] == [(1, ("one",)), (3, ("flat",))]
     assert "only rating" in scores.excluded[0].reason
     assert "alike" in scores.excluded[1].reason
@@ -86,7 +86,7 @@ def test_the_interval_is_scipys():
 
 
 def test_one_rating_has_a_mos_and_no_interval():
-    (score,) = opinion_scores(Ratings.of(["ann"], ["x"], [4]))
+    (score,) = opinion_scores(Ratings.from_columns(["ann"], ["x"], [4]))
     assert (score.mos, score.count, score.sd, score.low, score.high) == (4, 1, None, None, None)
 
 
@@ -105,7 +105,7 @@ def bt500_study(extra=()):
         if item >= 20:
             names[:2] = ["harsh", "bad"]
         rows += [(name, f"i{item}", 4 + sign * value) for name, value in zip(names, PEAK, strict=True)]
-    return Ratings.of(*zip(*rows, *extra, strict=True))
+    return Ratings.from_columns(*zip(*rows, *extra, strict=True))
 
 
 def test_bt500_rejects_who_strays_both_ways_and_keeps_who_is_harsh():
@@ -123,29 +123,29 @@ def test_bt500_needs_more_than_five_percent(items, rejected):
     calm = [("bad", f"c{i}", 3.0) for i in range(items - 40)] + [("s0", f"c{i}", 3.5) for i in range(items - 40)]
     base = bt500_study()
     rows = [(base.subjects[s], base.items[i], v) for s, i, v in zip(base.subject, base.item, base.value, strict=True)]
-    found = {o.subject: o for o in screen_observers(Ratings.of(*zip(*rows, *calm, strict=True)))}
+    found = {o.subject: o for o in screen_observers(Ratings.from_columns(*zip(*rows, *calm, strict=True)))}
     assert found["bad"].rejected is rejected
 
 
 def test_bt500_asks_for_sqrt_20_deviations_where_ratings_are_peaked():
     """11 alike and one apart: kurtosis 10.1 and (n - 1) / sqrt(n) = 3.2 deviations: beyond 2, not beyond 4.47."""
     rows = [(f"s{k}", f"i{i}", 3 + (k == 0) * (1 if i % 2 else -1)) for i in range(10) for k in range(12)]
-    assert not any(o.above or o.below for o in screen_observers(Ratings.of(*zip(*rows, strict=True))))
+    assert not any(o.above or o.below for o in screen_observers(Ratings.from_columns(*zip(*rows, strict=True))))
     rows = [(f"s{k}", f"i{i}", 3 + (k == 0) * (1 if i % 2 else -1)) for i in range(10) for k in range(30)]
-    (first, *_) = screen_observers(Ratings.of(*zip(*rows, strict=True)))  # of 30, one is 5.3 deviations apart
+    (first, *_) = screen_observers(Ratings.from_columns(*zip(*rows, strict=True)))  # of 30, one is 5.3 deviations apart
     assert (first.above, first.below, first.rejected) == (5, 5, True)
 
 
 def test_bt500_deviation_is_over_n_minus_1():
     """3 twice, -1 seven times, 0 twice, 1: kurtosis 3.02, S^2 = 26/11, 2 S = 3.07 > 3; over n it would be 2.94."""
     rows = [(f"s{k}", f"i{i}", 4 + v) for i in range(10) for k, v in enumerate([3, 3, *[-1] * 7, 0, 0, 1])]
-    assert not any(o.above or o.below for o in screen_observers(Ratings.of(*zip(*rows, strict=True))))
+    assert not any(o.above or o.below for o in screen_observers(Ratings.from_columns(*zip(*rows, strict=True))))
 
 
 @pytest.mark.parametrize("value", [3, 0.1])
 def test_bt500_items_that_all_rate_alike_count_for_nobody(value):
     rows = [(f"s{k}", f"i{i}", value) for i in range(10) for k in range(12)]
-    assert not any(o.above or o.below or o.rejected for o in screen_observers(Ratings.of(*zip(*rows, strict=True))))
+    assert not any(o.above or o.below or o.rejected for o in screen_observers(Ratings.from_columns(*zip(*rows, strict=True))))
 
 
 @pytest.mark.parametrize("whisker", [0, 1.5, 3])
@@ -165,8 +165,8 @@ def test_outliers_are_those_of_numpys_quartiles(whisker):
 
 def test_what_was_rated_beside_an_outlier_goes_with_it():
     """EPAIQA 3.1: the completion that was given with an overall rating left out is no vote."""
-    overall = Ratings.of("abcdefgh", ["x"] * 8, [3, 3, 4, 4, 3, 4, 3, 1])
-    completion = Ratings.of("abcdefgh", ["x"] * 8, list("22222333"))
+    overall = Ratings.from_columns("abcdefgh", ["x"] * 8, [3, 3, 4, 4, 3, 4, 3, 1])
+    completion = Ratings.from_columns("abcdefgh", ["x"] * 8, list("22222333"))
     kept = completion.kept_in(without_outliers(overall), "its overall rating was left out")
     assert (len(kept), kept.excluded[0].names) == (7, ("h on x",))
 
@@ -176,7 +176,7 @@ def test_what_was_rated_beside_an_outlier_goes_with_it():
 
 def test_votes_and_ties():
     rows = [("x", "yes"), ("x", "no"), ("x", "yes"), ("y", "yes"), ("y", "no"), ("z", "no")]
-    found = votes(Ratings.of([f"s{k}" for k in range(6)], *zip(*rows, strict=True)))
+    found = votes(Ratings.from_columns([f"s{k}" for k in range(6)], *zip(*rows, strict=True)))
     assert [(v.item, v.label, v.count, v.share) for v in found] == [
         ("x", "yes", 3, 2 / 3),
         ("y", None, 2, 1 / 2),
@@ -200,7 +200,7 @@ def test_reliability_leaves_the_subject_out_of_the_mean():
 def test_reliability_of_subjects_who_say_too_little():
     rows = [(s, f"i{k}", k) for s in ("a", "b") for k in range(4)] + [("flat", f"i{k}", 3) for k in range(4)]
     rows += [("few", "i0", 1), ("few", "i1", 2), ("alone", "z0", 1), ("alone", "z1", 2), ("alone", "z2", 3)]
-    found = {r.subject: r for r in reliability(Ratings.of(*zip(*rows, strict=True)))}
+    found = {r.subject: r for r in reliability(Ratings.from_columns(*zip(*rows, strict=True)))}
     assert found["a"].srcc == pytest.approx(1)
     assert [found[name].srcc for name in ("flat", "few", "alone")] == [None] * 3
     assert all(found[name].reason for name in ("flat", "few", "alone"))
@@ -263,4 +263,4 @@ def test_the_rating_column_is_found_or_asked_for(tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_rating_that_is_no_number_is_refused(value):
     with pytest.raises(RatingsError, match="NaN or infinite"):
-        Ratings.of(["a"], ["x"], [value])
+        Ratings.from_columns(["a"], ["x"], [value])
