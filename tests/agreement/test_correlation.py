@@ -104,9 +104,9 @@ def test_each_measure_states_how_many_items_it_needs(measure):
     """A correlation of two items can only be 1, -1 or undefined; an error of one item is an error."""
     fewest = {"rmse": 1, "mae": 1}.get(measure.name, 3)
     assert np.isfinite(measure(range(fewest), range(fewest)))
-    with pytest.raises(UndefinedError, match=f"n = {fewest - 1}; {measure.name} needs at least {fewest} item"):
+    with pytest.raises(UndefinedError, match=f"n = {fewest - 1}; {measure.name} requires at least {fewest} item"):
         measure(range(fewest - 1), range(fewest - 1))
-    with pytest.raises(UndefinedError, match="needs at least"):
+    with pytest.raises(UndefinedError, match="requires at least"):
         measure.resampled(range(fewest - 1), range(fewest - 1), np.ones((2, fewest - 1)))
 
 

@@ -72,7 +72,7 @@ def test_by_the_columns_asked_for():
     assert evaluate(scores, ratings, pairs={"psnr": "mos"}, on=["name", "run"]).value("psnr", "srcc") == pytest.approx(
         SRCC
     )
-    with pytest.raises(AgreementError, match="no column in common"):
+    with pytest.raises(AgreementError, match="share no column"):
         evaluate(scores, ratings)
     with pytest.raises(AgreementError, match="the table of ratings has no column 'file'"):
         evaluate({**scores, "file": IDS}, ratings, on=["file"])
@@ -187,10 +187,10 @@ def test_pairs_say_which_meets_which():
         ({"pairs": {"nope": "a"}}, "the table of scores has no column 'nope'; it has id, psnr"),
         ({"pairs": {"psnr": "nope"}}, "the table of ratings has no column 'nope'"),
         ({}, "--pair psnr=a"),
-        ({"pairs": {"psnr": "a"}, "measures": ["r2"]}, "no measure 'r2'; there are srcc"),
+        ({"pairs": {"psnr": "a"}, "measures": ["r2"]}, "unknown measure 'r2'; expected one of srcc"),
         ({"pairs": {"psnr": "a"}, "group_by": ["kind"]}, "column 'kind'"),
         ({"pairs": {"psnr": "a"}, "lower_is_better": ["lpips"]}, "'lpips' is not a score"),
-        ({"pairs": {"psnr": "a"}, "against": "ssim"}, "'ssim' is no score"),
+        ({"pairs": {"psnr": "a"}, "against": "ssim"}, "'ssim' is not a score"),
         ({"pairs": {"psnr": "a"}, "fit": 3}, "expected 4, 5 or None"),
         ({"pairs": {"psnr": "a"}, "level": 95}, "between 0 and 1"),
         ({"pairs": {"psnr": "a"}, "scale": (5, 1)}, "lowest rating first"),
@@ -555,7 +555,7 @@ def test_agreement_within_pairs_of_edits_is_the_part_of_pairs_that_is_ordered_al
     for measure in ("srcc", "krcc"):
         none = found.line("mine", measure, group=average_over("source"))
         assert (none.value, none.groups) == (None, 0)
-        assert f"50 of 50 groups are left out (n = 2; {measure} needs at least 3 items)" in none.note
+        assert f"50 of 50 groups are left out (n = 2; {measure} requires at least 3 items)" in none.note
     assert {line.measure for line in found.without_value} == {"srcc", "krcc"}
     # each source is drawn as a whole, and counts as often as it is drawn: a binomial share of 50
     spread = (line.high - line.low) / (2 * 1.96)
@@ -571,16 +571,16 @@ def test_groups_of_one_two_and_more_are_each_measured_by_what_their_size_allows(
                      measures=["pairwise_accuracy", "srcc", "mae"], tie_threshold=0)  # fmt: skip
     by_group = {name: found.line("mine", "pairwise_accuracy", group=f"of={name}") for name in dict.fromkeys(groups)}
     assert by_group["one"].value is None
-    assert "needs at least 2 items" in by_group["one"].note
+    assert "requires at least 2 items" in by_group["one"].note
     # a pair that both tie is right, one that people alone tie is wrong; of three items two pairs of three are right
     assert {name: line.value for name, line in by_group.items() if line.value is not None} == {
         "two": 1.0, "tied": 1.0, "half": 0.0, "three": pytest.approx(2 / 3),
     }  # fmt: skip
     average = found.line("mine", "pairwise_accuracy", group=average_over("of"))
     assert (average.value, average.groups, average.n) == (pytest.approx((1 + 1 + 0 + 2 / 3) / 4), 4, 9)
-    assert "1 of 5 groups are left out (n = 1; pairwise_accuracy needs at least 2 items)" in average.note
+    assert "1 of 5 groups are left out (n = 1; pairwise_accuracy requires at least 2 items)" in average.note
     note = found.line("mine", "srcc", group=average_over("of")).note
-    assert "4 of 5 groups are left out (3 n = 2; srcc needs at least 3 items, 1 n = 1;" in note
+    assert "4 of 5 groups are left out (3 n = 2; srcc requires at least 3 items, 1 n = 1;" in note
     error = found.line("mine", "mae", group=average_over("of"))
     assert (error.value, error.groups) == (pytest.approx(np.mean([0, (9 + 18) / 2, 3, 5.5, (0 + 1 + 1) / 3])), 5)
 

@@ -330,7 +330,7 @@ def test_an_unknown_split_is_refused():
 def test_columns_that_meet_nothing_are_refused():
     with pytest.raises(AgreementError, match="--pair id=harmony"):
         evaluate_protocol(PROTOCOLS["epaiqa"], {"id": ["a"], "m": [1]}, {"id": ["a"], "harmony": [1]})
-    with pytest.raises(AgreementError, match="call its ratings harmony"):
+    with pytest.raises(AgreementError, match="name its ratings harmony"):
         evaluate_protocol(PROTOCOLS["epaiqa"], {"id": ["a"], "m": [1]}, {"id": ["a"], "mos": [1]})
 
 

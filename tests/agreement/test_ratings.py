@@ -145,7 +145,9 @@ def test_bt500_deviation_is_over_n_minus_1():
 @pytest.mark.parametrize("value", [3, 0.1])
 def test_bt500_items_that_all_rate_alike_count_for_nobody(value):
     rows = [(f"s{k}", f"i{i}", value) for i in range(10) for k in range(12)]
-    assert not any(o.above or o.below or o.rejected for o in screen_observers(Ratings.from_columns(*zip(*rows, strict=True))))
+    assert not any(
+        o.above or o.below or o.rejected for o in screen_observers(Ratings.from_columns(*zip(*rows, strict=True)))
+    )
 
 
 @pytest.mark.parametrize("whisker", [0, 1.5, 3])
@@ -240,7 +242,7 @@ def test_repeats_are_refused_or_averaged(tmp_path):
     [
         (("subject", "item", "mos"), [("a", "x", 1)], "no column 'value'"),
         (("who", "item", "value"), [("a", "x", 1)], "no column 'subject'"),
-        (("subject", "item", "value"), [("", "x", 1)], "line 2: the column 'subject' is empty"),
+        (("subject", "item", "value"), [("", "x", 1)], "line 2: column 'subject' is empty"),
         (("subject", "item", "value"), [("a", "x", "")], "no rating is left"),
         (("subject", "item", "value"), [("a", "x")], "line 2: has 2 cells"),
         (("subject", "item", "value"), [], "no rows"),

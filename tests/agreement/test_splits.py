@@ -97,5 +97,5 @@ def test_what_cannot_be_split_is_said(groups, ratio, said):
 def test_a_row_without_a_group_is_refused(tmp_path):
     path = tmp_path / "m.csv"
     path.write_text("edited,source\na.png,x\nb.png,\n")
-    with pytest.raises(SplitError, match="line 3: nothing in the column 'source'"):
+    with pytest.raises(SplitError, match="line 3: column 'source' is empty"):
         parts_of(path, ratio=(1, 1))

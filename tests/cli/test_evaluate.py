@@ -101,7 +101,7 @@ def test_a_score_without_agreement_is_exit_code_3_and_says_why(run, files):
         (("--measure", "srcc", "--group-by", "source"), 3, "6 of 6 groups are left out"),
         (("--measure", "srcc", "--measure", "auc"), 3, "auc suits none of the ratings"),
         (("--measure", "srcc", "--system", "source"), 0, "6 systems"),
-        (("--measure", "srcc", "--system", "pair"), 3, "srcc needs at least 3 systems"),
+        (("--measure", "srcc", "--system", "pair"), 3, "srcc requires at least 3 systems"),
         (("--measure", "auc", "--against", "flat", "--pair", "flat=mos"), 3, "suits none"),
         (("--measure", "plcc", "--against", "flat", "--pair", "flat=mos"), 3, "cannot be tested against"),
     ],
