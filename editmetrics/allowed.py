@@ -32,24 +32,24 @@ def allowed() -> dict[str, str]:
     if not file.is_file():
         return {}
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        permissions = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise AllowedError(
             f"{file} cannot be read ({error}); correct it, or delete it to use built-in metrics"
         ) from error
-    if not isinstance(said, dict) or not all(isinstance(package, str) for package in said.values()):
+    if not isinstance(permissions, dict) or not all(isinstance(package, str) for package in permissions.values()):
         raise AllowedError(f"{file} is no mapping from names to packages; correct it, or delete it")
-    return said
+    return permissions
 
 
 def allow(name: str, package: str | None) -> None:
     """Let `package` take the built-in metric's `name`; None takes the permission back."""
-    said = {key: value for key, value in allowed().items() if key != name}
+    permissions = {key: value for key, value in allowed().items() if key != name}
     if package is not None:
-        said[name] = package
+        permissions[name] = package
     file = path()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(said, indent=2, sort_keys=True) + "\n")
+        write_text(file, json.dumps(permissions, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise AllowedError(f"{file} cannot be written: {error}; EDITMETRICS_HOME may name another folder") from error

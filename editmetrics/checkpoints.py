@@ -206,11 +206,11 @@ def _registries() -> tuple[dict[str, Checkpoint], list[str]]:
     for point in sorted(points, key=lambda point: (point.dist.name if point.dist else "", point.value)):
         try:
             file = _file_in_package(point.value)
-            found = _validated(_read(file), file)
+            entries = _validated(_read(file), file)
         except WeightsError as error:
             broken.append(f"the entry point {point.name} = {point.value} of {GROUP} cannot be used: {error}")
             continue
-        for name, entry in found.items():
+        for name, entry in entries.items():
             if name in known:
                 broken.append(f"{file}: {name} is left out; a built-in checkpoint or another package has that name")
             else:
@@ -258,7 +258,7 @@ def _package_folder(path: str) -> Path:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    found = list(spec.submodule_search_locations or []) if spec else []
-    if not found:
-        raise WeightsError(f"{package} is no installed package")
-    return Path(found[0], *folders)
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    if not locations:
+        raise WeightsError(f"the package {package} is not installed")
+    return Path(locations[0], *folders)

@@ -79,8 +79,8 @@ def bridges() -> list[dict[str, Any]]:
     ['piq', 'pyiqa', 'torchmetrics']
     """
     return [
-        {"library": name, "package": found.package, "version": found.version, "licence": found.licence}
-        for name, found in ((name, bridge(name)) for name in BRIDGES)
+        {"library": name, "package": library.package, "version": library.version, "licence": library.licence}
+        for name, library in ((name, bridge(name)) for name in BRIDGES)
     ]
 
 
@@ -89,14 +89,14 @@ def library(name: str) -> dict[str, Any]:
 
     Imports the library, where its bridge has to. Raises `MissingPackageError` or `BrokenPluginError`.
     """
-    found = usable_bridge(name)
+    library = usable_bridge(name)
     return {
         "library": name,
-        "package": found.package,
-        "version": found.version,
-        "licence": found.licence,
-        "metrics": [metric(f"{name}/{offered}") for offered in found.offers],
-        "not_offered": dict(found.not_offered),
+        "package": library.package,
+        "version": library.version,
+        "licence": library.licence,
+        "metrics": [metric(f"{name}/{offered}") for offered in library.offers],
+        "not_offered": dict(library.not_offered),
     }
 
 

@@ -42,13 +42,13 @@ def sha256(file: Path) -> str:
     before = stamp(file)
     if (known := _recalled(before)) is not None:
         return known
-    found = digest(file)
+    checksum = digest(file)
     status = file.stat()
     if stamp(file) == before and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > TICK_NS:
-        _known[before] = found
+        _known[before] = checksum
         if status.st_size >= SMALL:
-            _write(before, found)
-    return found
+            _write(before, checksum)
+    return checksum
 
 
 def sha256_of_all(files: Iterable[Path]) -> list[str]:
@@ -61,11 +61,11 @@ def sha256_of_all(files: Iterable[Path]) -> list[str]:
 
 def digest(file: Path) -> str:
     """The SHA-256 digest of a file as it is now, read whole."""
-    found = hashlib.sha256()
+    sha256_hash = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):
-            found.update(chunk)
-    return found.hexdigest()
+            sha256_hash.update(chunk)
+    return sha256_hash.hexdigest()
 
 
 def stamp(file: Path) -> str:
@@ -99,11 +99,11 @@ def _recalled(key: str) -> str | None:
         return _known[key]
     for folder in _folders():
         try:
-            found = (folder / key[:2] / key).read_text(encoding="ascii")
+            text = (folder / key[:2] / key).read_text(encoding="ascii")
         except (OSError, ValueError):
             continue
-        if found.endswith("\n"):  # else it was cut when a disk was full
-            _known[key] = found.strip()
+        if text.endswith("\n"):  # else it was cut when a disk was full
+            _known[key] = text.strip()
             return _known[key]
     return None
 

@@ -108,8 +108,8 @@ def require_device(device: str) -> None:
         return  # torch itself says what is wrong
     count = module.device_count() if module.is_available() and hasattr(module, "device_count") else 0
     if not module.is_available() or (index and count and int(index) >= count):
-        here = ", ".join(["cpu", *(f"{kind}:{number}" for number in range(count))])
-        raise UnavailableError(f"this machine has no device {device} that torch can use; it has {here}")
+        devices = ", ".join(["cpu", *(f"{kind}:{number}" for number in range(count))])
+        raise UnavailableError(f"this machine has no device {device} that torch can use; it has {devices}")
 
 
 def pick_device(device: str | None = None) -> str:

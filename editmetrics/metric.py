@@ -194,8 +194,8 @@ class Metric(ABC):
         """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
         defaults = {option.name: option.default for option in self.option_list()}
         changed = {name: value for name, value in self.number_options.items() if value != defaults[name]}
-        said = ",".join(f"{name}={spec_text(value)}" for name, value in changed.items())
-        return f"{self.name}:{said}" if said else self.name
+        options = ",".join(f"{name}={spec_text(value)}" for name, value in changed.items())
+        return f"{self.name}:{options}" if options else self.name
 
     @classmethod
     def option_list(cls) -> tuple[Option, ...]:
@@ -282,26 +282,26 @@ class Metric(ABC):
             raise TypeError(f"{self.name}(source, edited, ...) takes two images in order; the others go by keyword")
         if len(images) == 1 and "source" in self.required() and "source" not in fields and "edited" not in fields:
             raise TypeError(f"{self.name} compares two images: {self.name}(source, edited)")
-        given = dict(
+        values = dict(
             zip(
                 ("edited",) if len(images) == 1 and "edited" not in fields else ("source", "edited"),
                 images,
                 strict=False,
             )
         )
-        if twice := given.keys() & fields.keys():
+        if twice := values.keys() & fields.keys():
             raise TypeError(f"{self.name} was given {', '.join(sorted(twice))} both by position and by keyword")
-        given |= fields
-        if unknown := given.keys() - {*FIELDS, "id", "meta"}:
+        values |= fields
+        if unknown := values.keys() - {*FIELDS, "id", "meta"}:
             raise TypeError(f"{self.name} was given {', '.join(sorted(unknown))}; a sample has {', '.join(FIELDS)}")
-        return Sample(**{"id": "sample", "edited": None, **given})
+        return Sample(**{"id": "sample", "edited": None, **values})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.options, self.device)  # loaded weights do not travel
 
     def __repr__(self) -> str:
-        said = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        return f"<metric {self.name}{said}>"
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"<metric {self.name}{options}>"
 
 
 class _Dimensions:

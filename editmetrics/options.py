@@ -41,24 +41,24 @@ def options_of(cls: type[Metric]) -> tuple[Option, ...]:
     described: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         described |= _described_options(inspect.cleandoc(base.__doc__ or ""))
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for init in (base.__dict__["__init__"] for base in cls.__mro__ if "__init__" in base.__dict__):
         hints = get_type_hints(init, include_extras=True)
         parameters = inspect.signature(init).parameters.values()
         for p in parameters:
-            if p.kind is p.KEYWORD_ONLY and p.name not in found:
-                found[p.name] = Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, ""))
+            if p.kind is p.KEYWORD_ONLY and p.name not in options:
+                options[p.name] = Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, ""))
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return tuple(found.values())
+    return tuple(options.values())
 
 
-def checked_options(cls: type[Metric], given: dict[str, Any]) -> dict[str, Any]:
+def checked_options(cls: type[Metric], values: dict[str, Any]) -> dict[str, Any]:
     """The options of `cls` as the types that it declares, also from text; `OptionError` for what does not fit."""
     known = {option.name: option for option in cls.option_list()}
-    for key in given.keys() - known.keys():
+    for key in values.keys() - known.keys():
         raise OptionError(f"{cls.name} has no option {key!r}; {expected_one_of(key, known)}")
-    return {key: checked_value(cls, known[key], value) for key, value in given.items()}
+    return {key: checked_value(cls, known[key], value) for key, value in values.items()}
 
 
 def described_type(hint: Any) -> str:
@@ -70,8 +70,8 @@ def described_type(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Annotated:
         base, *limits = typing.get_args(hint)
         words = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under", "multiple_of": "a multiple of"}
-        said = [f"{words[key]} {getattr(limit, key)}" for limit in limits for key in words if hasattr(limit, key)]
-        return ", ".join([described_type(base), *said])
+        texts = [f"{words[key]} {getattr(limit, key)}" for limit in limits for key in words if hasattr(limit, key)]
+        return ", ".join([described_type(base), *texts])
     if typing.get_origin(hint) is Literal:
         return " | ".join(str(choice) for choice in typing.get_args(hint))
     if typing.get_args(hint):

@@ -141,10 +141,12 @@ def metric_class(name: str) -> type[Metric]:
     if name in BUILTIN and name not in points:
         return _load_builtin(name)
     if name in points:
-        found = _load_plugin(name)
-        if isinstance(found, BrokenPlugin):
-            raise BrokenPluginError(f"the metric {name} of the package {found.package} cannot be used: {found.reason}")
-        return found
+        plugin = _load_plugin(name)
+        if isinstance(plugin, BrokenPlugin):
+            raise BrokenPluginError(
+                f"the metric {name} of the package {plugin.package} cannot be used: {plugin.reason}"
+            )
+        return plugin
     library, slash, inner = name.partition("/")
     if slash and library in BRIDGES:
         return _bridged(library, inner)
@@ -160,8 +162,8 @@ def bridge(library: str) -> Bridge:
     'piq'
     """
     module, _, attribute = BRIDGES[library].partition(":")
-    found: Bridge = getattr(importlib.import_module(module), attribute)
-    return found
+    loaded: Bridge = getattr(importlib.import_module(module), attribute)
+    return loaded
 
 
 def usable_bridge(library: str, name: str = "") -> Bridge:
@@ -172,19 +174,19 @@ def usable_bridge(library: str, name: str = "") -> Bridge:
     """
     if library not in BRIDGES:
         raise UnknownMetricError(f"there is no bridge to {library!r}; there are bridges to {', '.join(BRIDGES)}")
-    found = bridge(library)
-    if found.version is None:
+    loaded = bridge(library)
+    if loaded.version is None:
         wanted = f"{library}/{name}" if name else f"the bridge to {library}"
         raise MissingPackageError(
-            f"{wanted} needs the package {found.package}, which is not installed: pip install {found.package}"
+            f"{wanted} needs the package {loaded.package}, which is not installed: pip install {loaded.package}"
         )
     try:
-        _ = found.offers, found.not_offered
+        _ = loaded.offers, loaded.not_offered
     except Exception as error:
         raise BrokenPluginError(
-            f"{found.package} {found.version} is installed and cannot be used: {type(error).__name__}: {error}"
+            f"{loaded.package} {loaded.version} is installed and cannot be used: {type(error).__name__}: {error}"
         ) from error
-    return found
+    return loaded
 
 
 def broken_plugins() -> list[BrokenPlugin]:
@@ -262,34 +264,34 @@ def _load_builtin(name: str) -> type[Metric]:
 
 @cache
 def _all_entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
-    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    points: dict[str, list[importlib.metadata.EntryPoint]] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        found.setdefault(point.name, []).append(point)
-    return found
+        points.setdefault(point.name, []).append(point)
+    return points
 
 
 def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
     """Those in use: all but those with a built-in's name, unless their package was allowed to take it."""
-    found = {name: points for name, points in _all_entry_points().items() if name not in BUILTIN}
+    used = {name: points for name, points in _all_entry_points().items() if name not in BUILTIN}
     if taken := BUILTIN.keys() & _all_entry_points().keys():
         from .allowed import allowed
 
         permitted = allowed()
         for name in taken:
             own = [p for p in _all_entry_points()[name] if p.dist and p.dist.name == permitted.get(name)]
-            found |= {name: own} if own else {}
-    return found
+            used |= {name: own} if own else {}
+    return used
 
 
 def _bridged(library: str, name: str) -> type[Metric]:
-    found = usable_bridge(library, name)
-    if name in found.offers:
-        return found.metric_class(name)
-    if name in found.not_offered:
-        raise UnknownMetricError(f"{library}/{name} is not offered: {found.not_offered[name]}")
-    advice = did_you_mean(f"{library}/{name}", [f"{library}/{known}" for known in found.offers], cutoff=0.7)
+    loaded = usable_bridge(library, name)
+    if name in loaded.offers:
+        return loaded.metric_class(name)
+    if name in loaded.not_offered:
+        raise UnknownMetricError(f"{library}/{name} is not offered: {loaded.not_offered[name]}")
+    advice = did_you_mean(f"{library}/{name}", [f"{library}/{known}" for known in loaded.offers], cutoff=0.7)
     raise UnknownMetricError(
-        f"{found.package} {found.version} has no metric {name!r}.{advice} 'editmetrics list {library}' shows them all."
+        f"{loaded.package} {loaded.version} has no metric {name!r}.{advice} 'editmetrics list {library}' shows all."
     )
 
 

@@ -255,8 +255,8 @@ class Score(Mapping[str, float]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        said = [f"{name}={value:.6g}" for name, value in self._values.items()]
-        return f"Score({', '.join(said if self.ok else [*said, f'{self.status}: {self.reason}'])})"
+        values = [f"{name}={value:.6g}" for name, value in self._values.items()]
+        return f"Score({', '.join(values if self.ok else [*values, f'{self.status}: {self.reason}'])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._values, self.status, self.reason, self.explanation, self.uncertainty, self.details)

@@ -217,11 +217,11 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
     except DownloadError as error:
         kind = WeightsUnavailableError if isinstance(error, UnreachableError) else WeightsError
         raise kind(f"{entry.name} was not downloaded: {error}. {_by_hand(entry, file)}") from error
-    found = _fingerprint(downloaded)
-    if wrong := _mismatch(entry, file, found):
+    facts = _fingerprint(downloaded)
+    if wrong := _mismatch(entry, file, facts):
         shutil.rmtree(partial)
         raise WeightsError(f"{entry.name}: what {url} gave was thrown away: {wrong}. {_by_hand(entry, file)}")
-    _record(entry.name, file.path, {**found, "origin": url, "commit": commit})
+    _record(entry.name, file.path, {**facts, "origin": url, "commit": commit})
     (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
     os.replace(downloaded, folder / file.path)
     shutil.rmtree(partial)
@@ -255,30 +255,30 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
         )
     recorded = _recorded(entry.name).get(file.path)
     by_hand = {"origin": "put there by hand", "commit": None}
-    found = {**by_hand, **(recorded or {}), **_fingerprint(target, rehash)}
-    if wrong := _mismatch(entry, file, found):
+    facts = {**by_hand, **(recorded or {}), **_fingerprint(target, rehash)}
+    if wrong := _mismatch(entry, file, facts):
         mend = (
             "Install its package again"
             if entry.source.package
             else f"Delete it and run 'editmetrics weights pull {entry.name}'"
         )
         raise WeightsError(f"{target} is not used: {wrong}. {mend}")
-    if found != recorded:
-        _remember(entry.name, file.path, found)
-    return str(found["sha256"])
+    if facts != recorded:
+        _remember(entry.name, file.path, facts)
+    return str(facts["sha256"])
 
 
-def _mismatch(entry: Checkpoint, file: File, found: dict[str, Any]) -> str | None:
+def _mismatch(entry: Checkpoint, file: File, facts: dict[str, Any]) -> str | None:
     if entry.name in _substitutes:
         return None
-    if file.size is not None and found["size"] != file.size:
-        return f"it has {found['size']} bytes and the registry says {file.size}"
-    if file.sha256 is not None and not found["sha256"].startswith(file.sha256):
-        return f"its sha256 is {found['sha256']} and the registry says {file.sha256}"
+    if file.size is not None and facts["size"] != file.size:
+        return f"it has {facts['size']} bytes and the registry says {file.size}"
+    if file.sha256 is not None and not facts["sha256"].startswith(file.sha256):
+        return f"its sha256 is {facts['sha256']} and the registry says {file.sha256}"
     recorded = _recorded(entry.name).get(file.path)
-    if recorded is not None and recorded["sha256"] != found["sha256"]:
+    if recorded is not None and recorded["sha256"] != facts["sha256"]:
         return (
-            f"its sha256 is {found['sha256']}, and {recorded['sha256']} was recorded on {recorded['date']} (if the "
+            f"its sha256 is {facts['sha256']}, and {recorded['sha256']} was recorded on {recorded['date']} (if the "
             f"change is meant, delete {folder_of(entry.name) / RECORD_FILE})"
         )
     return None
@@ -287,8 +287,8 @@ def _mismatch(entry: Checkpoint, file: File, found: dict[str, Any]) -> str | Non
 def _by_hand(entry: Checkpoint, file: File) -> str:
     known = [f"sha256 {file.sha256}"] if file.sha256 else []
     known += [f"{file.size} bytes"] if file.size else []
-    said = f" ({', '.join(known)})" if known else ""
-    return f"To fetch it by hand, save {entry.source.url_of(file)}{said} as {folder_of(entry.name) / file.path}"
+    names = f" ({', '.join(known)})" if known else ""
+    return f"To fetch it by hand, save {entry.source.url_of(file)}{names} as {folder_of(entry.name) / file.path}"
 
 
 def _checksum(entry: Checkpoint, file: File) -> str:
@@ -300,8 +300,8 @@ def _checksum(entry: Checkpoint, file: File) -> str:
 
 def _fingerprint(file: Path, rehash: bool = False) -> dict[str, Any]:
     status = file.stat()
-    found = digest(file) if rehash else sha256(file)
-    return {"sha256": found, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    checksum = digest(file) if rehash else sha256(file)
+    return {"sha256": checksum, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _keeps_record(name: str) -> bool:

@@ -129,7 +129,7 @@ def _read_file(path: Path) -> Table:
     rows, broken = [], []
     for row in read_rows(path):
         if row.problem:
-            broken.append(f"{row.place} {row.problem}")
+            broken.append(f"{row.location} {row.problem}")
         else:
             rows.append(row.cells)
     names = dict.fromkeys(name for cells in rows for name in cells)

@@ -123,7 +123,7 @@ def read_ratings(
     columns: dict[str, None] = {}
     for row in read_rows(path):
         if row.problem:
-            raise RatingsError(f"{path}, {row.place}: {row.problem}; correct or remove the row")
+            raise RatingsError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
         columns |= dict.fromkeys(row.cells)
         seen_column = seen_column or rating in row.cells
         rater, rated = row.cells.get(subject), row.cells.get(item)
@@ -131,10 +131,10 @@ def read_ratings(
             missing = subject if rater is None else item
             if missing not in columns:
                 raise RatingsError(f"{path} has no column {missing!r}; name one of {', '.join(columns)}")
-            raise RatingsError(f"{path}, {row.place}: column {missing!r} is empty; fill it in")
+            raise RatingsError(f"{path}, {row.location}: column {missing!r} is empty; fill it in")
         value, problem = _value(row.cells.get(rating), scale, labels)
         if problem:
-            left_out.setdefault(problem, []).append(f"{rater} on {rated} ({row.place})")
+            left_out.setdefault(problem, []).append(f"{rater} on {rated} ({row.location})")
             continue
         subjects.append(str(rater))
         items.append(str(rated))

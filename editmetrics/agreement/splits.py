@@ -64,10 +64,10 @@ def parts_of(
     rows, names = [], []
     for row in read_rows(Path(path)):
         if row.problem:
-            raise SplitError(f"{path}, {row.place}: {row.problem}; correct or remove the row")
+            raise SplitError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
         if row.cells.get(group) in (None, ""):
             columns = ", ".join(row.cells)
-            raise SplitError(f"{path}, {row.place}: column {group!r} is empty; name a column without gaps: {columns}")
+            raise SplitError(f"{path}, {row.location}: column {group!r} is empty; name a column without gaps: {columns}")
         rows.append(row.cells)
         names.append(str(row.cells[group]))
     return rows, split(names, ratio, seed)

@@ -84,7 +84,7 @@ def rows_of(path: Path, findings: Findings, kind: str | None = None) -> list[Row
         return []
     for row in rows:
         if row.problem:
-            place = f"{path.name}, {row.place}"
+            place = f"{path.name}, {row.location}"
             findings.add("row", place, f"{row.problem}; is the file complete?", place)
     return [row for row in rows if not row.problem]
 
@@ -119,7 +119,7 @@ def read_layout(
     root = next((folder / name for name in layout.folders if (folder / name).is_dir()), folder)
     samples, places = [], []
     for row in rows:
-        place = f"{path.name}, {row.place}"
+        place = f"{path.name}, {row.location}"
         row_id = _identifier(row, layout)
         if row_id is None:
             findings.add("value", place, f"{layout.identifier or layout.images['edited']} is empty", place)

@@ -232,7 +232,7 @@ def _part(text: str, samples: list[Sample], output: Path | None) -> tuple[list[S
         raise click.UsageError("--shard requires -o, the table that the parts belong to")
     digest = samples_digest(sample.id for sample in samples)
     about = {"shard": [shard.index, shard.count], "total": len(samples), "samples_digest": digest}
-    return shard.of(samples), shard.output(output), about
+    return shard.part_of(samples), shard.output(output), about
 
 
 def _advise(results: Results) -> None:

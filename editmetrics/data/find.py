@@ -49,9 +49,9 @@ def find_samples(
     places = [Path(path) for path in paths]
     more = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
     if len(places) == 1 and places[0].suffix.lower() in TABLE_SUFFIXES and places[0].is_file():
-        if given := [name for name, value in more.items() if value is not None]:
+        if extra := [name for name, value in more.items() if value is not None]:
             raise DataError(
-                f"{places[0]} is a manifest: put {', '.join(given)} into its columns prompt, mask, reference"
+                f"{places[0]} is a manifest: put {', '.join(extra)} into its columns prompt, mask, reference"
             )
         return from_manifest(places[0], root)
     if root is not None:
@@ -61,11 +61,11 @@ def find_samples(
     if places and all(map(os.path.isdir, places)):
         source, edited = (places[0], places[1:]) if len(places) > 1 else (None, places)
         return from_folders(source, edited, prompts=prompts, prompt=prompt, masks=masks, references=references)
-    if 1 <= len(places) <= 2 and all(os.path.isfile(place) and place.suffix.lower() in SUFFIXES for place in places):
+    if 1 <= len(places) <= 2 and all(os.path.isfile(path) and path.suffix.lower() in SUFFIXES for path in places):
         source_file = places[0] if len(places) == 2 else None
         return from_files(source_file, places[-1], prompts=prompts, prompt=prompt, masks=masks, references=references)
-    said = ", ".join(f"{place} ({_kind(place)})" for place in places)
-    raise DataError(f"nothing can be made of {said or 'no path'}; {EXPECTED}")
+    listed = ", ".join(f"{path} ({_kind(path)})" for path in places)
+    raise DataError(f"nothing can be made of {listed or 'no path'}; {EXPECTED}")
 
 
 def _why_missing(path: str) -> str:
@@ -77,11 +77,11 @@ def _why_missing(path: str) -> str:
     return f"{path} does not exist"
 
 
-def _kind(place: Path) -> str:
-    if os.path.isdir(place):
+def _kind(path: Path) -> str:
+    if os.path.isdir(path):
         return "a folder"
-    suffix = place.suffix.lower()
-    if suffix not in TABLE_SUFFIXES and (kind := unreadable_kind(place)):
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES and (kind := unreadable_kind(path)):
         return f"an image that cannot be read here: {kind}"
     return "an image" if suffix in SUFFIXES else "a manifest" if suffix in TABLE_SUFFIXES else "a file of another kind"
 
@@ -116,19 +116,27 @@ def from_folders(
     """
     folders = [Path(edited)] if isinstance(edited, (str, os.PathLike)) else [Path(folder) for folder in edited]
     source = None if source is None else Path(source)
-    given = [Path(folder) for folder in (source, *folders, masks, references) if folder is not None]
-    sources = None if source is None else images_in(source, given)
+    named_folders = [Path(folder) for folder in (source, *folders, masks, references) if folder is not None]
+    sources = None if source is None else images_in(source, named_folders)
     unmatched: dict[str, list[str]] = {"ambiguous": [], "unusable": []}
     _note(sources, unmatched)
     pairs: list[Named] = []
     for folder, system in zip(folders, _systems(folders, systems), strict=True):
-        edits = images_in(folder, given)
+        edits = images_in(folder, named_folders)
         _note(edits, unmatched)
-        found = _pairs(sources, edits, system, unmatched)
-        if not found:
+        matched = _pairs(sources, edits, system, unmatched)
+        if not matched:
             raise DataError(_nothing_paired(sources, edits))
-        pairs += found
-    return look_up(pairs, unmatched, prompts=prompts, prompt=prompt, masks=masks, references=references, given=given)
+        pairs += matched
+    return look_up(
+        pairs,
+        unmatched,
+        prompts=prompts,
+        prompt=prompt,
+        masks=masks,
+        references=references,
+        named_folders=named_folders,
+    )
 
 
 def from_files(
@@ -157,11 +165,11 @@ def from_files(
         (None, references) if references is None or os.path.isdir(references) else (Path(references), None)
     )
     sample = Sample(names[0], edited=paths[0], source=source, mask=mask, reference=reference)
-    found = look_up([Named(sample, names)], prompts=prompts, prompt=prompt, masks=masks, references=references)
-    missing = {kind: who for kind, who in found.unmatched.items() if kind.startswith("without_")}
-    if isinstance(prompt_of := found.samples[0].prompt, UnusableText):
+    samples = look_up([Named(sample, names)], prompts=prompts, prompt=prompt, masks=masks, references=references)
+    missing = {kind: ids for kind, ids in samples.unmatched.items() if kind.startswith("without_")}
+    if isinstance(prompt_of := samples.samples[0].prompt, UnusableText):
         missing["unreadable"] = [prompt_of.reason]
-    return SampleSet(found.samples, missing)  # what belongs to other images is none of this pair's business
+    return SampleSet(samples.samples, missing)  # what belongs to other images is none of this pair's business
 
 
 def _note(listing: Listing | None, unmatched: dict[str, list[str]]) -> None:
@@ -207,12 +215,12 @@ def _nothing_paired(sources: Listing | None, edits: Listing) -> str:
     if sources is None:
         shared = first_few(edits.shared())
         return f"every image in {edits.folder} shares its name with another: {shared}; {HOW_NAMES_MATCH}"
-    said = (
+    message = (
         f"no image in {edits.folder} belongs to one in {sources.folder}; {HOW_NAMES_MATCH}: {sources.folder} has "
         f"{examples(sources.images)}, {edits.folder} has {examples(edits.images)}"
     )
     if ambiguous := [*sources.shared(), *edits.shared()]:
-        said += f"; names that several files of a folder have are ambiguous, and not used: {first_few(ambiguous)}"
+        message += f"; names that several files of a folder have are ambiguous, and not used: {first_few(ambiguous)}"
     if unusable := [*sources.unusable, *edits.unusable]:
-        said += f"; what cannot be read here: {first_few(unusable)}"
-    return said
+        message += f"; what cannot be read here: {first_few(unusable)}"
+    return message

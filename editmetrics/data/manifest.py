@@ -41,21 +41,21 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
         raise DataError(f"{path} has no rows")
     columns = dict.fromkeys(mended(column) for row in rows for column in row.cells)
     if "edited" not in columns:
-        broken = next((f"; {row.place} {row.problem}" for row in rows if row.problem), "")
+        broken = next((f"; {row.location} {row.problem}" for row in rows if row.problem), "")
         raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}{broken}")
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is no folder; it holds the images that {path} names")
-    places = [mended(f"{path}, {row.place}") for row in rows]
-    samples = [_sample(row, place, folder, columns) for row, place in zip(rows, places, strict=True)]
+    places = [mended(f"{path}, {row.location}") for row in rows]
+    samples = [_sample(row, location, folder, columns) for row, location in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
     first: dict[str, str] = {}
     for identifier, row in zip(ids, rows, strict=True):
-        if first.setdefault(identifier, row.place) != row.place:
-            twice = f"{path}: {first[identifier]} and {row.place} are both called {identifier!r}"
+        if first.setdefault(identifier, row.location) != row.location:
+            twice = f"{path}: {first[identifier]} and {row.location} are both called {identifier!r}"
             raise DataError(f"{twice}; give each row its own id, or its system")
     samples = [replace(sample, id=identifier) for sample, identifier in zip(samples, ids, strict=True)]
-    problems = [_problems(sample, place) for sample, place in zip(samples, places, strict=True)]
+    problems = [_problems(sample, location) for sample, location in zip(samples, places, strict=True)]
     unmatched = {"unreadable": [problem for problem in problems if problem]}
     if any(sample.has("prompt") for sample in samples):
         without = [sample for sample in samples if not sample.has("prompt")]
@@ -71,18 +71,18 @@ class ImageFolder:
         self._real = os.path.realpath(folder)
         self._real_parents: dict[str, str] = {}  # few folders hold many images
 
-    def image(self, text: Any, place: str) -> str | Unreadable:
+    def image(self, text: Any, location: str) -> str | Unreadable:
         """The image at the path `text`, or why it cannot be used."""
         if not isinstance(text, str) or "\0" in text:
-            return Unreadable(f"{place}: {text!r} is no path; expected text")
+            return Unreadable(f"{location}: {text!r} is no path; expected text")
         if is_url(text):
-            return Unreadable(f"{place}: {text} is a URL, and URLs are not opened; download it first")
+            return Unreadable(f"{location}: {text} is a URL, and URLs are not opened; download it first")
         path = os.path.join(self.folder, text)
         if not self._holds(self._resolved(path)):
-            return Unreadable(mended(f"{place}: {self._why_outside(text)}"))
+            return Unreadable(mended(f"{location}: {self._why_outside(text)}"))
         if "\\" in text and os.sep != "\\" and not os.path.lexists(path):
             slashes = text.replace("\\", "/")
-            return Unreadable(f"{place}: {text} does not exist; folders are separated by /, as in {slashes}")
+            return Unreadable(f"{location}: {text} does not exist; folders are separated by /, as in {slashes}")
         return path
 
     def _holds(self, path: str) -> bool:
@@ -110,7 +110,7 @@ class ImageFolder:
         return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _sample(row: Row, place: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
+def _sample(row: Row, location: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
     """The sample of one row; its id is settled when all rows are known.
 
     Of a damaged row nobody knows which cell is whose: it keeps its texts, and none of the manifest's images is used.
@@ -119,52 +119,52 @@ def _sample(row: Row, place: str, folder: ImageFolder, columns: Collection[str])
     meta = {key: value for key, value in row.cells.items() if key not in FIELDS and key not in ("id", "system")}
     if system := _text(cells.get("system")):
         meta["system"] = system
-    fields: dict[str, Any] = {name: _text_of(name, cells[name], place) for name in TEXT_FIELDS if name in cells}
+    fields: dict[str, Any] = {name: _text_of(name, cells[name], location) for name in TEXT_FIELDS if name in cells}
     if row.problem:
-        reason = f"{place}: {row.problem}"
+        reason = f"{location}: {row.problem}"
         fields |= {name: UnusableText(reason) for name in TEXT_FIELDS if name in columns and name not in cells}
         fields |= {name: Unreadable(reason) for name in IMAGE_FIELDS if name in columns}
     else:
-        fields["edited"] = Unreadable(f"{place}: names no edited image")
-        fields |= {name: folder.image(cells[name], place) for name in IMAGE_FIELDS if name in cells}
+        fields["edited"] = Unreadable(f"{location}: names no edited image")
+        fields |= {name: folder.image(cells[name], location) for name in IMAGE_FIELDS if name in cells}
     return Sample("", meta=meta, **fields)
 
 
-def _problems(sample: Sample, place: str) -> str | None:
+def _problems(sample: Sample, location: str) -> str | None:
     """All that is wrong with one row, once each."""
     values = [getattr(sample, name) for name in FIELDS]
     reasons = dict.fromkeys(value.reason for value in values if isinstance(value, (Unreadable, UnusableText)))
-    said = [reason.removeprefix(f"{place}: ") for reason in reasons]
-    return f"{place}: {'; '.join(said)}" if said else None
+    texts = [reason.removeprefix(f"{location}: ") for reason in reasons]
+    return f"{location}: {'; '.join(texts)}" if texts else None
 
 
 def _empty(cell: Any) -> bool:
     return cell is None or cell == ""
 
 
-def _text_of(name: str, cell: Any, place: str) -> Any:
+def _text_of(name: str, cell: Any, location: str) -> Any:
     """The text of a cell, the texts of `questions`, or an `UnusableText`."""
     if name != "questions":
-        return usable_text(cell, place, name)
-    said = cell
+        return usable_text(cell, location, name)
+    value = cell
     if isinstance(cell, str):
         try:
-            said = parse_json(cell) if cell.lstrip().startswith("[") else [cell]
+            value = parse_json(cell) if cell.lstrip().startswith("[") else [cell]
         except ValueError as error:
-            return UnusableText(f"{place}: its questions are no list of texts: {error}")
-    if not isinstance(said, list) or not all(isinstance(question, str) for question in said):
-        return UnusableText(mended(f"{place}: its questions are {cell!r}; expected a list of texts"))
-    return tuple(said)
+            return UnusableText(f"{location}: its questions are no list of texts: {error}")
+    if not isinstance(value, list) or not all(isinstance(question, str) for question in value):
+        return UnusableText(mended(f"{location}: its questions are {cell!r}; expected a list of texts"))
+    return tuple(value)
 
 
 def _ids(rows: list[Row], samples: list[Sample], folder: Path) -> list[str]:
     """The id of each row: what its column says, or else the name of its edited image, or at the least its place."""
-    given = [_text(row.cells.get("id")) for row in rows]
-    names = ["" if said else _name(row, folder) for said, row in zip(given, rows, strict=True)]
+    ids = [_text(row.cells.get("id")) for row in rows]
+    names = ["" if id_ else _name(row, folder) for id_, row in zip(ids, rows, strict=True)]
     if max(Counter(filter(None, names)).values(), default=1) > 1:
         systems = [sample.meta.get("system") for sample in samples]
         names = [f"{system}/{name}" if system else name for system, name in zip(systems, names, strict=True)]
-    return [said or name for said, name in zip(given, names, strict=True)]
+    return [id_ or name for id_, name in zip(ids, names, strict=True)]
 
 
 def _text(value: Any) -> str:
@@ -175,5 +175,5 @@ def _text(value: Any) -> str:
 def _name(row: Row, folder: Path) -> str:
     text = row.cells.get("edited")
     if row.problem or not isinstance(text, str):
-        return row.place
+        return row.location
     return image_name(os.path.relpath(text, folder) if os.path.isabs(text) else text)

@@ -67,7 +67,7 @@ def image_name(path: str) -> str:
     return stripped(name) or name
 
 
-def images_in(folder: Path, given: Sequence[Path] = ()) -> Listing:
+def images_in(folder: Path, named_folders: Sequence[Path] = ()) -> Listing:
     """The images under `folder`, and what cannot be used there.
 
     Hidden files and folders are left out, and so are the folders among `given` that lie inside this one. Symbolic links
@@ -75,20 +75,20 @@ def images_in(folder: Path, given: Sequence[Path] = ()) -> Listing:
     folder that may not be entered, is unusable, and nothing more. Raises `DataError` when there are no images, and when
     `folder` itself cannot be listed.
     """
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     listing = Listing(folder)
-    for relative, problem in _entries(folder, {os.path.realpath(other) for other in given}):
+    for relative, problem in _entries(folder, {os.path.realpath(other) for other in named_folders}):
         if problem is None:
-            found.setdefault(image_name(relative), []).append(folder / relative)
+            files.setdefault(image_name(relative), []).append(folder / relative)
             continue
         listing.unusable.append(f"{folder / relative}: {problem}")
-        said = f"{posixpath.basename(relative)} is there and cannot be read: {problem}"
+        reason = f"{posixpath.basename(relative)} is there and cannot be read: {problem}"
         for name in (image_name(posixpath.splitext(relative)[0]), image_name(relative)):
-            listing.unusable_names.setdefault(name, said)
-    if not found:
-        there = f"; what is there cannot be read: {first_few(listing.unusable, 2)}" if listing.unusable else ""
-        raise DataError(f"the folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}){there}")
-    listing.images = {name: sorted(found[name]) for name in sorted(found)}
+            listing.unusable_names.setdefault(name, reason)
+    if not files:
+        unreadable = f"; what is there cannot be read: {first_few(listing.unusable, 2)}" if listing.unusable else ""
+        raise DataError(f"the folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}){unreadable}")
+    listing.images = {name: sorted(files[name]) for name in sorted(files)}
     listing.unusable.sort()
     return listing
 

@@ -33,21 +33,21 @@ def read_prompts(path: str | os.PathLike[str]) -> dict[str, str]:
     path = Path(path)
     prompts: dict[str, str] = {}
     places: dict[str, str] = {}
-    for place, given, prompt in _entries(path):
-        if not isinstance(given, (str, int)) or isinstance(prompt, (dict, list)):
+    for location, image, prompt in _entries(path):
+        if not isinstance(image, (str, int)) or isinstance(prompt, (dict, list)):
             raise DataError(
-                f"{path}, {place}: expected the name of an image and its prompt, not {given!r} and {prompt!r}"
+                f"{path}, {location}: expected the name of an image and its prompt, not {image!r} and {prompt!r}"
             )
-        if LONE_SURROGATE.search(f"{given}{prompt}"):
-            raise DataError(f"{path}, {place}: holds half a character; save the file as UTF-8")
-        name, text = image_name(str(given)), usable_text(prompt, f"{path}, {place}", "prompt")
+        if LONE_SURROGATE.search(f"{image}{prompt}"):
+            raise DataError(f"{path}, {location}: holds half a character; save the file as UTF-8")
+        name, text = image_name(str(image)), usable_text(prompt, f"{path}, {location}", "prompt")
         if text is None:
             continue
         if prompts.setdefault(name, text) != text:
             raise DataError(
-                f"{path} has two prompts for {name}: {prompts[name]!r} ({places[name]}), {text!r} ({place})"
+                f"{path} has two prompts for {name}: {prompts[name]!r} ({places[name]}), {text!r} ({location})"
             )
-        places.setdefault(name, place)
+        places.setdefault(name, location)
     return prompts
 
 
@@ -68,8 +68,8 @@ def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
     elif suffix in (".csv", ".jsonl"):
         for row in read_rows(path):
             if row.problem:
-                raise DataError(f"{path}, {row.place}: {row.problem}")
-            yield _entry(path, row.place, row.cells)
+                raise DataError(f"{path}, {row.location}: {row.problem}")
+            yield _entry(path, row.location, row.cells)
     else:
         raise DataError(f"{path} is no file of prompts; expected .csv, .jsonl, .json or .txt")
 
@@ -90,13 +90,13 @@ def _json_entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
         yield _entry(path, f"entry {number}", item)
 
 
-def _entry(path: Path, place: str, cells: Mapping[str, Any]) -> tuple[str, Any, Any]:
-    found = []
+def _entry(path: Path, location: str, cells: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    values = []
     for columns in (NAME_COLUMNS, PROMPT_COLUMNS):
         column = next((column for column in columns if column in cells), None)
         if column is None:
             raise DataError(
-                f"{path}, {place}: has {', '.join(cells) or 'nothing'}; expected one of {', '.join(columns)}"
+                f"{path}, {location}: has {', '.join(cells) or 'nothing'}; expected one of {', '.join(columns)}"
             )
-        found.append(cells[column])
-    return place, found[0], found[1]
+        values.append(cells[column])
+    return location, values[0], values[1]

@@ -46,8 +46,8 @@ class SampleSet:
     unmatched: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        said = {kind: [mended(name) for name in names] for kind, names in self.unmatched.items()}
-        object.__setattr__(self, "unmatched", said)  # names of files need not be text, and this is written
+        writable = {kind: [mended(name) for name in names] for kind, names in self.unmatched.items()}
+        object.__setattr__(self, "unmatched", writable)  # names of files need not be text, and this is written
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
@@ -85,7 +85,7 @@ def look_up(
     prompt: str | None = None,
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
-    given: Sequence[Path] = (),
+    named_folders: Sequence[Path] = (),
 ) -> SampleSet:
     """The samples of `pairs`, with what is found for them, and what is `unmatched` already with what is so here.
 
@@ -94,7 +94,7 @@ def look_up(
     left: dict[str, list[str]] = {kind: list(names) for kind, names in (unmatched or {}).items()}
     for folder, name, kind in ((masks, "mask", "masks"), (references, "reference", "references")):
         if folder is not None:
-            listing = images_in(Path(folder), given)
+            listing = images_in(Path(folder), named_folders)
             left.setdefault("ambiguous", []).extend(listing.shared())
             left.setdefault("unusable", []).extend(listing.unusable)
             _fill(pairs, name, listing.alone(), f"{kind} in {folder}", left, listing)
@@ -124,17 +124,17 @@ def _prompt_beside(sample: Sample) -> str | None:
     return prompt_beside(*(image for image in (sample.edited, sample.source) if image is not None))
 
 
-def _fill_prompts(pairs: list[Named], table: Mapping[str, str], what: str, left: dict[str, list[str]]) -> None:
+def _fill_prompts(pairs: list[Named], table: Mapping[str, str], title: str, left: dict[str, list[str]]) -> None:
     unusable = [text.reason for text in table.values() if isinstance(text, UnusableText)]
     left.setdefault("unreadable", []).extend(unusable)
-    _fill(pairs, "prompt", table, what, left)
+    _fill(pairs, "prompt", table, title, left)
 
 
 def _fill(
     pairs: list[Named],
     field: str,
     table: Mapping[str, Any],
-    what: str,
+    title: str,
     left: dict[str, list[str]],
     listing: Listing | None = None,
 ) -> None:
@@ -154,7 +154,7 @@ def _fill(
     if not used:
         shared = f"; ambiguous names are not used: {first_few(listing.shared(), 2)}" if listing and not table else ""
         raise DataError(
-            f"none of the {what} belongs to an image; {HOW_NAMES_MATCH}: they are called {examples(table)}, "
+            f"none of the {title} belongs to an image; {HOW_NAMES_MATCH}: they are called {examples(table)}, "
             f"the images {examples(pair.names[-1] for pair in pairs)}{shared}"
         )
     left.setdefault(f"{field}s", []).extend(name for name in table if name not in used)

@@ -24,9 +24,9 @@ def check_json(path: Path, keys: Collection[str], overwrite: bool) -> None:
     _check(path, f"JSON with the keys {', '.join(keys)}", overwrite, lambda: _has_keys(path, keys))
 
 
-def check_text(path: Path, marks: Collection[str], what: str, overwrite: bool) -> None:
+def check_text(path: Path, marks: Collection[str], kind: str, overwrite: bool) -> None:
     """Raise `DataError` when `path` holds anything but a text with one of `marks`, by which a `what` is known."""
-    _check(path, what, overwrite, lambda: any(mark.encode() in path.read_bytes() for mark in marks))
+    _check(path, kind, overwrite, lambda: any(mark.encode() in path.read_bytes() for mark in marks))
 
 
 def check_picture(path: Path, overwrite: bool) -> None:
@@ -35,15 +35,15 @@ def check_picture(path: Path, overwrite: bool) -> None:
     _check(path, f"{path.suffix} picture", overwrite, lambda: path.read_bytes().startswith(start))
 
 
-def _check(path: Path, what: str, overwrite: bool, ours: Callable[[], bool]) -> None:
+def _check(path: Path, kind: str, overwrite: bool, is_own: Callable[[], bool]) -> None:
     if overwrite or not path.exists():
         return
     try:
-        fits = ours()
+        fits = is_own()
     except (OSError, ValueError, DataError):
         fits = False
     if not fits:
-        raise DataError(f"{path} exists and is no {what}, so it is not replaced; give another name, or --overwrite")
+        raise DataError(f"{path} exists and is no {kind}, so it is not replaced; give another name, or --overwrite")
 
 
 def _has_columns(path: Path, columns: Collection[str]) -> bool:
@@ -59,6 +59,6 @@ def _has_columns(path: Path, columns: Collection[str]) -> bool:
 
 
 def _has_keys(path: Path, keys: Collection[str]) -> bool:
-    said = json.loads(path.read_bytes())
-    first = said[0] if isinstance(said, list) and said else said
+    value = json.loads(path.read_bytes())
+    first = value[0] if isinstance(value, list) and value else value
     return isinstance(first, dict) and set(keys) <= first.keys()

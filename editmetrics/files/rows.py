@@ -33,9 +33,9 @@ TABLE_SUFFIXES = frozenset({".csv", ".jsonl", ".parquet"})
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its place ("line 7"), its cells by column, and what is wrong with it, if anything is."""
+    """One row: its location ("line 7"), its cells by column, and what is wrong with it, if anything is."""
 
-    place: str
+    location: str
     cells: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
 
@@ -92,7 +92,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once; rename one")
         first = reader.line_num + 1
         for values in reader:
-            place, first = f"line {first}", reader.line_num + 1
+            location, first = f"line {first}", reader.line_num + 1
             if not values:
                 continue
             if nul:
@@ -103,7 +103,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             if damaged and any(LONE_SURROGATE.search(value) for value in values):
                 values, problem = list(map(mended, values)), NOT_UTF8
             filled = {name: stripped(value) for name, value in zip(columns, values, strict=False)}
-            yield Row(place, dict.fromkeys(columns) | filled, problem)
+            yield Row(location, dict.fromkeys(columns) | filled, problem)
     except csv.Error as error:
         raise DataError(f"{path}, from line {first} on: is not csv: {error}; a quote may be missing") from error
 
@@ -129,22 +129,22 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
     for line_number, line in enumerate(_forgiving_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        place = f"line {line_number}"
+        location = f"line {line_number}"
         try:
             value = parse_json(line)
         except DoubledKeyError as error:
-            yield Row(place, problem=str(error))
+            yield Row(location, problem=str(error))
             continue
         except ValueError as error:
-            yield Row(place, problem=f"is not JSON: {error}")
+            yield Row(location, problem=f"is not JSON: {error}")
             continue
         if not isinstance(value, dict):
-            yield Row(place, problem="is JSON, but no object; expected {...}")
+            yield Row(location, problem="is JSON, but no object; expected {...}")
             continue
-        row = _row(place, value)
+        row = _row(location, value)
         if LONE_SURROGATE.search(line) or "\\ud" in line.lower():  # an escape may stand for half a character
             cells = _mended_value(row.cells)
-            row = Row(place, cells, row.problem if cells == row.cells else NOT_UTF8)
+            row = Row(location, cells, row.problem if cells == row.cells else NOT_UTF8)
         yield row
 
 
@@ -155,22 +155,22 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
         table = polars.read_parquet(io.BytesIO(data))
     except Exception as error:  # polars raises several kinds for damaged files
-        said = str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be read as parquet: {said}") from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be read as parquet: {reason}") from error
     for row_number, cells in enumerate(table.iter_rows(named=True), 1):
         yield _row(f"row {row_number}", cells)
 
 
-def _row(place: str, cells: Mapping[str, Any]) -> Row:
+def _row(location: str, cells: Mapping[str, Any]) -> Row:
     """A row of typed cells, in which texts and the names of columns have no blanks around them."""
-    found: dict[str, Any] = {}
+    stripped_cells: dict[str, Any] = {}
     problem = None
     for index, (key, cell) in enumerate(cells.items(), 1):
         name = stripped(key) or f"column_{index}"
-        if name in found:
+        if name in stripped_cells:
             problem = f"has the column {name!r} more than once; rename one"
-        found[name] = stripped(cell) if isinstance(cell, str) else cell
-    return Row(place, found, problem)
+        stripped_cells[name] = stripped(cell) if isinstance(cell, str) else cell
+    return Row(location, stripped_cells, problem)
 
 
 def _mended_value(value: Any) -> Any:
@@ -192,10 +192,10 @@ def _forgiving_text(path: Path) -> str:
     return data.decode("utf-8-sig", "surrogateescape")
 
 
-def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, what: str = "a table") -> None:
+def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, content: str = "a table") -> None:
     """Raise `DataError` unless `path` ends in one of `suffixes` and its folder exists."""
     if path.suffix.lower() not in suffixes:
-        raise DataError(f"{path}: cannot write {what} to this kind of file; expected {either(sorted(suffixes))}")
+        raise DataError(f"{path}: cannot write {content} to this kind of file; expected {either(sorted(suffixes))}")
     require_folder(path)
 
 

@@ -68,7 +68,7 @@ def stripped(text: str) -> str | None:
     return None if is_blank(text) else _AROUND.sub("", text)
 
 
-def usable_text(cell: Any, place: str, name: str) -> str | None:
+def usable_text(cell: Any, location: str, name: str) -> str | None:
     """The text of the cell `name` at `place`: `stripped`, None where there is none; an `UnusableText` that says so for
     numbers (NaN, pandas' empty cell, among them), for whatever else is no text, and for halves of characters.
     """
@@ -79,7 +79,7 @@ def usable_text(cell: Any, place: str, name: str) -> str | None:
         if text is None or not LONE_SURROGATE.search(text):
             return text
     hint = "; leave the cell empty where there is none" if isinstance(cell, float) and math.isnan(cell) else ""
-    return UnusableText(mended(f"{place}: its {name} is {cell!r}; expected text in UTF-8{hint}"))
+    return UnusableText(mended(f"{location}: its {name} is {cell!r}; expected text in UTF-8{hint}"))
 
 
 def lines_of(text: str) -> Iterator[str]:
@@ -138,12 +138,12 @@ def parse_json(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise DoubledKeyError(f"has the key {twice!r} twice; keep one of them")
-    return found
+    return value
 
 
 def _require_shallow(value: Any) -> None:

@@ -174,8 +174,8 @@ def _grey_beyond_8_bits(image: Image.Image, name: str, opaque: bool) -> np.ndarr
     elif tiff.get(_BITS_PER_SAMPLE) == (12,):
         white = 4095
     if not (samples.min() >= 0 and samples.max() <= white):  # "not" catches NaN
-        said = f"{samples.dtype.name} samples from {samples.min():g} to {samples.max():g}"
-        raise ImageError(f"{name} has {said}; expected 0 (black) to {white} (white)")
+        values = f"{samples.dtype.name} samples from {samples.min():g} to {samples.max():g}"
+        raise ImageError(f"{name} has {values}; expected 0 (black) to {white} (white)")
     grey = samples.astype(np.float32) / white
     if tiff.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow honours for 8 bits only
         grey = 1 - grey

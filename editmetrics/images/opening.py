@@ -56,7 +56,7 @@ class ImageError(SampleError):
 
 
 @contextmanager
-def as_image_errors(what: str, name: str) -> Iterator[None]:
+def as_image_errors(problem: str, name: str) -> Iterator[None]:
     """Turn whatever decoders raise into an `ImageError` that begins with `what`; too little memory is none."""
     try:
         yield
@@ -70,7 +70,7 @@ def as_image_errors(what: str, name: str) -> Iterator[None]:
                 f"{name}: this machine has too little memory to decode it ({words(error)}); free some, or score fewer "
                 "samples at a time"
             ) from error
-        raise ImageError(f"{what}: {words(error)}") from error
+        raise ImageError(f"{problem}: {words(error)}") from error
 
 
 def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
@@ -81,8 +81,8 @@ def open_image(data: bytes, name: str) -> ImageFile.ImageFile:
     """
     kind = kind_of(data[:HEAD_BYTES])
     if kind is None or not kind.format:
-        what = f"is a file of the kind {kind.name}, which" if kind else "is not an image that"
-        raise ImageError(f"{name} {what} {'cannot' if kind else 'can'} be read ({FORMATS_IN_WORDS})")
+        kind_in_words = f"is a file of the kind {kind.name}, which" if kind else "is not an image that"
+        raise ImageError(f"{name} {kind_in_words} {'cannot' if kind else 'can'} be read ({FORMATS_IN_WORDS})")
     if not kind.readable:
         raise ImageError(f"{name} is a file of the kind {kind.name}, which cannot be read here; {kind.remedy}")
     size = None

@@ -29,8 +29,8 @@ _OF_THIS_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # too little memo
 class Unreadable:
     """Stands for an image that is known beforehand not to be usable; reading it raises `ImageError(reason)`.
 
-    A manifest row whose path leaves the manifest's folder has one: that row fails, the run goes on. With `here`, the
-    image may be fine and only this machine could not read it: reading raises `UnavailableError(reason)`.
+    A manifest row whose path leaves the manifest's folder has one: that row fails, not the run. With `by_machine`,
+    the image may be fine and only this machine could not read it: reading raises `UnavailableError(reason)`.
 
     >>> read_image(Unreadable("row 3 names no edited image"))
     Traceback (most recent call last):
@@ -38,7 +38,7 @@ class Unreadable:
     """
 
     reason: str
-    here: bool = False
+    by_machine: bool = False
 
 
 def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignore") -> np.ndarray:
@@ -69,7 +69,7 @@ def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignor
 def read_pixels(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore") -> np.ndarray:
     """`read_image`, writable; with `opaque`, raises `ImageError` for transparency."""
     if isinstance(image, Unreadable):
-        raise UnavailableError(image.reason) if image.here else ImageError(image.reason)
+        raise UnavailableError(image.reason) if image.by_machine else ImageError(image.reason)
     if isinstance(image, (str, os.PathLike)):
         return decode(read_bytes(image), name or path_name(image), opaque=opaque, profile=profile)
     if isinstance(image, (bytes, bytearray, memoryview)):

@@ -40,9 +40,9 @@ class Opened:
     def fingerprint(self, fields: Iterable[str], columns: Iterable[str] = ()) -> str:
         """32 hex digits that change when the content of any of `fields` does, or a value of `columns` in `meta`."""
         meta = self.sample.meta
-        said = {name: self._digest(name) for name in fields if self.sample.has(name)}
-        said |= {f"meta.{name}": str(meta[name]) for name in columns if meta.get(name) is not None}
-        text = json.dumps(said, sort_keys=True)
+        contents = {name: self._digest(name) for name in fields if self.sample.has(name)}
+        contents |= {f"meta.{name}": str(meta[name]) for name in columns if meta.get(name) is not None}
+        text = json.dumps(contents, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def decoded(self, fields: Iterable[str]) -> Sample:
@@ -90,18 +90,20 @@ class Opened:
                 return bytes(image)
             return self._pixels(name, image)
         except (ImageError, UnavailableError) as error:
-            return Unreadable(str(error), here=isinstance(error, UnavailableError))
+            return Unreadable(str(error), by_machine=isinstance(error, UnavailableError))
 
     def _decoded(self, name: str) -> np.ndarray | Unreadable:
         try:
             return self._pixels(name, self._images[name])
         except (ImageError, UnavailableError) as error:
-            return Unreadable(str(error), here=isinstance(error, UnavailableError))
+            return Unreadable(str(error), by_machine=isinstance(error, UnavailableError))
 
     def _pixels(self, name: str, image: Any) -> np.ndarray:
-        given = getattr(self.sample, name)
+        original = getattr(self.sample, name)
         called = (
-            os.fspath(given) if isinstance(given, (str, os.PathLike)) else f"the {name} image of {self.sample.id!r}"
+            os.fspath(original)
+            if isinstance(original, (str, os.PathLike))
+            else f"the {name} image of {self.sample.id!r}"
         )
         return read_mask(image, name=called) if name == "mask" else read_image(image, name=called, profile=self.profile)
 

@@ -116,8 +116,8 @@ def plan(
     if isinstance(metrics, (str, Metric)):
         metrics = [metrics]
     columns: dict[str, Column] = {}
-    for given in metrics:
-        metric = given if isinstance(given, Metric) else create_metric(given, device=device)
+    for spec in metrics:
+        metric = spec if isinstance(spec, Metric) else create_metric(spec, device=device)
         column = Column(metric, profile=profile)
         if column.label in columns and column.metric.options != columns[column.label].metric.options:
             raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
@@ -145,5 +145,5 @@ def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Samp
         if needing := [metric.label for metric in metrics if name in metric.required()]:
             lacking[name] = needing
     if lacking:
-        said = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
-        raise PlanError(f"the suite {suite} needs what none of the {len(samples)} samples has:\n{said}")
+        lines = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
+        raise PlanError(f"the suite {suite} needs what none of the {len(samples)} samples has:\n{lines}")

@@ -100,11 +100,11 @@ class Cluster:
         if not ray.is_initialized():
             # log_to_driver would mix the actors' lines with the progress
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-        there = ray.cluster_resources()
-        on_gpu = there.get("GPU", 0) >= 1 and all(metric.device != "cpu" for metric in metrics)
-        most = int(there["GPU"] if on_gpu else there.get("CPU", 1))
+        resources = ray.cluster_resources()
+        on_gpu = resources.get("GPU", 0) >= 1 and all(metric.device != "cpu" for metric in metrics)
+        most = int(resources["GPU"] if on_gpu else resources.get("CPU", 1))
         self.workers = min(workers or most, most)
-        self.threads = max(int(there.get("CPU", 1)) // most, 1) if on_gpu else 1
+        self.threads = max(int(resources.get("CPU", 1)) // most, 1) if on_gpu else 1
         self.resources: dict[str, Any] = {"num_cpus": self.threads, "num_gpus": 1 if on_gpu else 0}
 
     def identities(self) -> list[dict[str, Any]]:
@@ -125,7 +125,9 @@ class Cluster:
         """Every score of every sample, as they come; a sample that killed its actor each time has failed scores."""
         tasks = [
             Task(
-                index, sample, {c.label: found for c in columns if (found := done.get((sample.id, c.key))) is not None}
+                index,
+                sample,
+                {c.label: earlier for c in columns if (earlier := done.get((sample.id, c.key))) is not None},
             )
             for index, sample in enumerate(samples)
         ]
@@ -161,13 +163,13 @@ class Cluster:
             **self.resources,
         )
         for row in scored.iter_rows():
-            found = row["scored"].content
-            if isinstance(found, str):
-                raise EngineError(found)
-            if found is None:
+            content = row["scored"].content
+            if isinstance(content, str):
+                raise EngineError(content)
+            if content is None:
                 lost += parts[row["number"]]
             else:
-                yield from found
+                yield from content
 
     def _arguments(self) -> tuple[Any, ...]:
         return self.metrics, self.work, os.getcwd(), self.threads
@@ -204,8 +206,8 @@ class _Worker:
         for metric in metrics:
             metric.load()
         self.refusal = None
-        if keys is not None and (here := [Column(metric).key for metric in metrics]) != list(keys):
-            other = ", ".join(m.label for m, a, b in zip(metrics, here, keys, strict=True) if a != b)
+        if keys is not None and (own_keys := [Column(metric).key for metric in metrics]) != list(keys):
+            other = ", ".join(m.label for m, a, b in zip(metrics, own_keys, keys, strict=True) if a != b)
             self.refusal = (
                 f"the machine {socket.gethostname()} would give other numbers for {other} than the others: its weights "
                 "or its libraries differ. Install the same versions everywhere"

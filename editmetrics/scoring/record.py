@@ -105,7 +105,7 @@ class Record(Journal):
             if score.uncertainty and dimension.name in score.uncertainty:
                 more["uncertainty"] = json_ready(score.uncertainty[dimension.name])
             if dimension.primary:  # said once for all dimensions
-                more |= {name: said for name in ("explanation", "details") if (said := getattr(score, name))}
+                more |= {name: value for name in ("explanation", "details") if (value := getattr(score, name))}
             lines.append(
                 {
                     "kind": "score",

@@ -57,9 +57,9 @@ class Results:
 
     def put(self, index: int, column: Column, score: Score) -> None:
         """Keep the score of sample `index`; a plain number costs eight bytes, anything said beside it is kept whole."""
-        for place, dimension in enumerate(column.metric.dimensions):
+        for position, dimension in enumerate(column.metric.dimensions):
             if dimension.name in score:
-                self._values[column.label][index, place] = score[dimension.name]
+                self._values[column.label][index, position] = score[dimension.name]
         if not score.ok or score.explanation or score.uncertainty or score.details:
             self._more[column.label][index] = score
 
@@ -100,23 +100,21 @@ class Results:
 
     def problems(self) -> dict[tuple[str, str, str], list[str]]:
         """What was not scored: from (metric, status, reason) to the ids it happened to."""
-        found: dict[tuple[str, str, str], list[str]] = {}
+        ids: dict[tuple[str, str, str], list[str]] = {}
         for column in self.columns:
             for index, score in sorted(self._more[column.label].items()):
                 if not score.ok:
-                    found.setdefault((column.label, score.status, score.reason or ""), []).append(
-                        self.samples[index].id
-                    )
-        return found
+                    ids.setdefault((column.label, score.status, score.reason or ""), []).append(self.samples[index].id)
+        return ids
 
     def notes(self) -> dict[tuple[str, str], list[str]]:
         """What metrics noted in `details["note"]`, such as a prompt cut short: from (metric, note) to the ids."""
-        found: dict[tuple[str, str], list[str]] = {}
+        ids: dict[tuple[str, str], list[str]] = {}
         for column in self.columns:
             for index, score in sorted(self._more[column.label].items()):
                 if note := score.details.get("note"):
-                    found.setdefault((column.label, str(note)), []).append(self.samples[index].id)
-        return found
+                    ids.setdefault((column.label, str(note)), []).append(self.samples[index].id)
+        return ids
 
     def summary(self) -> list[Summary]:
         """A line for each metric, dimension and system."""
@@ -170,9 +168,9 @@ def _frame(results: Results) -> polars.DataFrame:
     text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "prompt": _prompt}
     text |= _other_columns(results, {"id", *text, "problems"})
     for name, get in text.items():
-        said = [get(sample) for sample in results.samples]
-        if any(value is not None for value in said):
-            columns.append(_series(name, said))
+        values = [get(sample) for sample in results.samples]
+        if any(value is not None for value in values):
+            columns.append(_series(name, values))
     for column in results.columns:
         for dimension, name in column.names.items():
             columns.append(polars.Series(name, results.values(column, dimension), polars.Float64).fill_nan(None))

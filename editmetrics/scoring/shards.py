@@ -31,7 +31,7 @@ LINE = "the line of a jsonl table"
 class Shard:
     """The part `index` (from 1) of `count`: the samples number index, index + count, index + 2 count, ...
 
-    >>> Shard.parse("2/3").of("abcdefgh"), str(Shard.parse("2/3").output(Path("scores.csv")))
+    >>> Shard.parse("2/3").part_of("abcdefgh"), str(Shard.parse("2/3").output(Path("scores.csv")))
     (['b', 'e', 'h'], 'scores.2-of-3.csv')
     """
 
@@ -41,12 +41,12 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """The shard that "2/8" means; `PlanError` for what means none."""
-        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise PlanError(f"{text!r} is no shard; expected I/N with I from 1 to N, such as 2/8")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
-    def of(self, samples: Sequence[T]) -> list[T]:
+    def part_of(self, samples: Sequence[T]) -> list[T]:
         """Its samples. Which they are depends on nothing but the samples' order."""
         return list(samples[self.index - 1 :: self.count])
 
@@ -136,25 +136,25 @@ def _require_one_run(parts: Sequence[_Part]) -> None:
         raise PlanError("there is nothing to merge; name the tables of all shards")
     first = parts[0]
     for part in parts[1:]:
-        for name, said in (("shards", part.shard.count), ("samples", part.run["total"])):
-            if said != (expected := first.shard.count if name == "shards" else first.run["total"]):
-                raise PlanError(f"{part.path} is of a run of {said} {name}, {first.path} of one of {expected}")
+        for name, count in (("shards", part.shard.count), ("samples", part.run["total"])):
+            if count != (expected := first.shard.count if name == "shards" else first.run["total"]):
+                raise PlanError(f"{part.path} is of a run of {count} {name}, {first.path} of one of {expected}")
         digests = part.run.get("samples_digest"), first.run.get("samples_digest")
         if None not in digests and digests[0] != digests[1]:
             raise PlanError(
                 f"{part.path} and {first.path} are parts of other sets of samples: some were added, removed or renamed "
                 "between the runs. Run the commands of all shards again; only what changed is scored"
             )
-        if (here := _identities(part)) != (there := _identities(first)):
-            other = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+        if (own := _identities(part)) != (others := _identities(first)):
+            other = sorted(name for name in own.keys() | others.keys() if own.get(name) != others.get(name))
             raise PlanError(
                 f"{part.path} and {first.path} were not scored alike: {', '.join(other)} differs in version, options, "
                 "weights or decoder; their records say in what. Score them again with the same versions"
             )
-    found = [part.shard.index for part in parts]
-    if missing := sorted(set(range(1, first.shard.count + 1)) - set(found)):
+    indices = [part.shard.index for part in parts]
+    if missing := sorted(set(range(1, first.shard.count + 1)) - set(indices)):
         raise PlanError(f"shard {', '.join(map(str, missing))} of {first.shard.count} is missing")
-    if twice := sorted({index for index in found if found.count(index) > 1}):
+    if twice := sorted({index for index in indices if indices.count(index) > 1}):
         raise PlanError(f"shard {twice[0]} of {first.shard.count} is given twice")
 
 

@@ -147,7 +147,7 @@ def write_shards(samples_of_parts: list[list[Sample]], folder, metric: Any = Non
         digest = samples_digest(sample.id for sample in samples)
         about = {"shard": [index, shard.count], "total": len(samples), "samples_digest": digest}
         paths.append(shard.output(folder / f"scores{suffix}"))
-        score(shard.of(samples), metric or Brightness(), output=paths[-1], about=about)
+        score(shard.part_of(samples), metric or Brightness(), output=paths[-1], about=about)
     return paths
 
 

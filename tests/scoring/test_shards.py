@@ -23,7 +23,7 @@ def run(request, tmp_path):
     def go(shard, metrics=(Brightness, Captioned)):
         about = {"shard": [shard.index, shard.count], "total": len(samples)}
         path = shard.output(go.output)
-        score(shard.of(samples), [metric() for metric in metrics], output=path, about=about)
+        score(shard.part_of(samples), [metric() for metric in metrics], output=path, about=about)
         return path
 
     def whole():
@@ -49,8 +49,8 @@ def test_merged_parts_are_what_one_run_writes(run, count):
 def test_every_sample_is_in_exactly_one_shard():
     for total, count in itertools.product((0, 1, 7, 20), (1, 3, 8)):
         shards = [Shard(index, count) for index in range(1, count + 1)]
-        assert sorted(itertools.chain(*(shard.of(range(total)) for shard in shards))) == list(range(total))
-        assert [len(shard.of(range(total))) for shard in shards] == [shard.size(total) for shard in shards]
+        assert sorted(itertools.chain(*(shard.part_of(range(total)) for shard in shards))) == list(range(total))
+        assert [len(shard.part_of(range(total))) for shard in shards] == [shard.size(total) for shard in shards]
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "-1/3", "1/0", "a/b", "1/2/3"])

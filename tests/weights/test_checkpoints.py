@@ -52,7 +52,7 @@ def test_the_registry_is_found_in_a_checkout_and_in_an_installed_package(tmp_pat
     assert shipped in (ROOT / "pyproject.toml").read_text()
     package = tmp_path / "editmetrics"
     package.mkdir()
-    for name in ("__init__.py", "sample.py", "downloads.py", "checkpoints.py"):
+    for name in ("__init__.py", "sample.py", "downloads.py", "checkpoints.py", "wording.py"):
         (package / name).write_bytes((ROOT / "editmetrics" / name).read_bytes())
     (package / "weights_registry.json").write_bytes((ROOT / "weights_registry.json").read_bytes())
     code = "from editmetrics import checkpoints; print(checkpoints.registry_file(), *checkpoints.registered())"
@@ -126,7 +126,7 @@ def test_an_entry_point_without_a_package_is_reported(packages):
     (site / "gone-1.0.dist-info" / "entry_points.txt").write_text("[editmetrics.weights]\ngone = no.such.package\n")
     checkpoints._registries.cache_clear()
     (problem,) = weights.broken_registries()
-    assert "no.such.package is no installed package" in problem
+    assert "the package no.such.package is not installed" in problem
 
 
 def test_the_page_on_weights_names_every_checkpoint_and_every_field():

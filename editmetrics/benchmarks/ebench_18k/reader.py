@@ -97,7 +97,7 @@ def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], fin
         return []
     places = []
     for row in rows:
-        place = f"{path.name}, {row.place}"
+        place = f"{path.name}, {row.location}"
         images = row.cells.get("images")
         pair = images if isinstance(images, list) and len(images) == 2 else [None, None]
         named = TARGET.fullmatch(str(pair[1]))

@@ -78,7 +78,7 @@ class _Reader:
             return
         places = []
         for row in rows:
-            place = f"{path.name}, {row.place}"
+            place = f"{path.name}, {row.location}"
             image = row.cells.get("image")
             name = image_id(image[0] if isinstance(image, list) and len(image) == 1 else image, place, self.findings)
             if name is None:

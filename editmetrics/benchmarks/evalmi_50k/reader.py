@@ -120,7 +120,7 @@ def _table(path: Path, findings: Findings) -> dict[str, tuple[str, dict[str, Any
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     places = []
     for row in rows:
-        place = f"{path.name}, {row.place}"
+        place = f"{path.name}, {row.location}"
         name = image_id(row.cells["ImageName"], place, findings)
         if name is None:
             continue
@@ -176,7 +176,7 @@ def _tags(folder: Path, findings: Findings) -> dict[int, tuple[str, str]]:
     for row in rows_of(path, findings) if path else ():
         name = task(str(row.cells.get("tag", "")))
         if name is None or not isinstance(row.cells.get("prompt"), str):
-            place = f"{path and path.name}, {row.place}"
+            place = f"{path and path.name}, {row.location}"
             known = ", ".join(TASKS)
             findings.add(
                 "value", place, f"the tag is {row.cells.get('tag')!r}; known are {known}, and sums of them", place
@@ -188,7 +188,7 @@ def _tags(folder: Path, findings: Findings) -> dict[int, tuple[str, str]]:
 
 def _number(row: Row) -> int:
     """The number of a row's line, by which prompts are counted; broken and empty ones are counted, too."""
-    return int(row.place.split()[-1])
+    return int(row.location.split()[-1])
 
 
 def _there(folder: Path, name: str, below: str) -> Path | None:

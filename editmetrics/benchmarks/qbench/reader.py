@@ -196,7 +196,7 @@ def _draft(
 ) -> _Draft | None:
     """What can be read of a row; all that cannot are problems."""
     if row.problem:
-        problem("rows that cannot be read", f"{row.place} {row.problem}")
+        problem("rows that cannot be read", f"{row.location} {row.problem}")
         return None
     cells = {
         name: row.cells.get(parts[0]) if len(parts) == 1 else [row.cells.get(part) for part in parts]
@@ -221,9 +221,9 @@ def _draft(
             if name not in lacking:
                 fields[name] = read()
         except FieldError as error:
-            problem(kind, f"{row.place}: {error}")
+            problem(kind, f"{row.location}: {error}")
     identifier = cells.get("id")
-    return _Draft(row.place, "" if identifier is None else str(identifier), fields)
+    return _Draft(row.location, "" if identifier is None else str(identifier), fields)
 
 
 def _groups(cells: Mapping[str, Any], layout: Format) -> dict[str, str]:

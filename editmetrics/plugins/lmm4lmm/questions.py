@@ -70,14 +70,14 @@ def _of_table(path: Path) -> Questions:
     by: dict[str, dict[str, tuple[str, ...]]] = {"id": {}, "prompt": {}}
     for row in read_rows(path):
         if row.problem:
-            raise QuestionsError(f"{path}, {row.place}: {row.problem}; mend or remove the row")
+            raise QuestionsError(f"{path}, {row.location}: {row.problem}; mend or remove the row")
         key = next((name for name in by if row.cells.get(name) is not None), None)
         if key is None:
-            raise QuestionsError(f"{path}, {row.place}: neither id nor prompt says whose questions these are")
+            raise QuestionsError(f"{path}, {row.location}: neither id nor prompt says whose questions these are")
         asked = by[key].get(str(row.cells[key]), ())
         for name, value in row.cells.items():
             if _COLUMN.fullmatch(name) and value is not None:
-                asked += _texts(value, f"{path}, {row.place}")
+                asked += _texts(value, f"{path}, {row.location}")
         if asked:
             by[key][str(row.cells[key])] = asked
     return Questions(by_id=by["id"], by_prompt=by["prompt"])
