@@ -92,7 +92,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class WeightsEntry:
     """One entry of the registry; `docs/weights.md` describes each field."""
 
     name: str
@@ -142,7 +142,7 @@ class Checkpoint:
         raise WeightsError(f"{self.name} has no file {path!r}; it has {', '.join(file.path for file in self.files)}")
 
 
-def registered() -> dict[str, Checkpoint]:
+def registered() -> dict[str, WeightsEntry]:
     """All checkpoints that are known, by name: the built-in ones, then those of other packages.
 
     >>> registered()["lpips-alexnet"].metric
@@ -156,7 +156,7 @@ def broken_registries() -> list[str]:
     return _registries()[1]
 
 
-def checkpoint(name: str) -> Checkpoint:
+def checkpoint(name: str) -> WeightsEntry:
     """The checkpoint `name`; `WeightsError` with the nearest names when there is none.
 
     >>> checkpoint("lpips-vgg1")
@@ -199,7 +199,7 @@ def registry_file() -> Path:
 
 
 @cache
-def _registries() -> tuple[dict[str, Checkpoint], list[str]]:
+def _registries() -> tuple[dict[str, WeightsEntry], list[str]]:
     known = _validated(_built_in(), registry_file())
     broken: list[str] = []
     points = importlib.metadata.entry_points(group=GROUP)
@@ -236,12 +236,12 @@ def _read(file: Path) -> dict[str, Any]:
     return entries
 
 
-def _validated(entries: dict[str, Any], file: Path) -> dict[str, Checkpoint]:
+def _validated(entries: dict[str, Any], file: Path) -> dict[str, WeightsEntry]:
     from pydantic import TypeAdapter, ValidationError
 
     try:
         named = {name: {**entry, "name": name} for name, entry in entries.items()}
-        return TypeAdapter(dict[str, Checkpoint]).validate_python(named)
+        return TypeAdapter(dict[str, WeightsEntry]).validate_python(named)
     except (ValidationError, TypeError) as error:
         raise WeightsError(f"{file} is no weights registry: {error}") from error
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from .checkpoints import (
     RECORD_FILE,
     SCHEMA_VERSION,
-    Checkpoint,
     File,
+    WeightsEntry,
     WeightsError,
     WeightsUnavailableError,
     broken_registries,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "Checkpoint",
+    "WeightsEntry",
     "WeightsError",
     "WeightsUnavailableError",
     "broken_registries",
@@ -201,7 +201,7 @@ def _watched(name: str) -> None:
         names.add(name)
 
 
-def _download(entry: Checkpoint, file: File, progress: bool) -> None:
+def _download(entry: WeightsEntry, file: File, progress: bool) -> None:
     folder, source, url = folder_of(entry.name), entry.source, entry.source.url_of(file)
     partial = folder / ".partial"  # on the same file system, so that the last step is a rename
     downloaded, commit = partial / file.path, None
@@ -227,7 +227,7 @@ def _download(entry: Checkpoint, file: File, progress: bool) -> None:
     shutil.rmtree(partial)
 
 
-def _fetch_from_hub(entry: Checkpoint, file: File, folder: Path, progress: bool) -> tuple[Path, str | None]:
+def _fetch_from_hub(entry: WeightsEntry, file: File, folder: Path, progress: bool) -> tuple[Path, str | None]:
     """A file of a hub repository, at the first of the paths that it may have there."""
     repository, paths = str(entry.source.repository), entry.paths_of(file)
     for path in paths:
@@ -244,7 +244,7 @@ def _fetch_from_hub(entry: Checkpoint, file: File, folder: Path, progress: bool)
     ) from missing
 
 
-def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str:
+def _verified_digest(entry: WeightsEntry, file: File, rehash: bool = False) -> str:
     target = folder_of(entry.name) / file.path
     if not target.is_file() and entry.source.package is not None:
         raise WeightsError(f"{target} is missing from the installed package; install it again")
@@ -268,7 +268,7 @@ def _verified_digest(entry: Checkpoint, file: File, rehash: bool = False) -> str
     return str(facts["sha256"])
 
 
-def _mismatch(entry: Checkpoint, file: File, facts: dict[str, Any]) -> str | None:
+def _mismatch(entry: WeightsEntry, file: File, facts: dict[str, Any]) -> str | None:
     if entry.name in _substitutes:
         return None
     if file.size is not None and facts["size"] != file.size:
@@ -284,14 +284,14 @@ def _mismatch(entry: Checkpoint, file: File, facts: dict[str, Any]) -> str | Non
     return None
 
 
-def _by_hand(entry: Checkpoint, file: File) -> str:
+def _by_hand(entry: WeightsEntry, file: File) -> str:
     known = [f"sha256 {file.sha256}"] if file.sha256 else []
     known += [f"{file.size} bytes"] if file.size else []
     names = f" ({', '.join(known)})" if known else ""
     return f"To fetch it by hand, save {entry.source.url_of(file)}{names} as {folder_of(entry.name) / file.path}"
 
 
-def _checksum(entry: Checkpoint, file: File) -> str:
+def _checksum(entry: WeightsEntry, file: File) -> str:
     if (folder_of(entry.name) / file.path).is_file():
         return _verified_digest(entry, file)
     recorded = _recorded(entry.name).get(file.path)

@@ -12,7 +12,7 @@ import click
 from ..command_line import folder_option, json_option
 
 if TYPE_CHECKING:
-    from ..checkpoints import Checkpoint
+    from ..checkpoints import WeightsEntry
 
 
 @click.group()
@@ -135,7 +135,7 @@ def convert(metric: str, folder: Path, output: Path, part: str, processor: str |
     click.echo(f"{output} is already converted" if before else f"wrote {output}")
 
 
-def _commercial_use(entry: Checkpoint) -> str:
+def _commercial_use(entry: WeightsEntry) -> str:
     if entry.commercial_use == "unknown":
         return "unknown"
     return "yes" if entry.commercial_use else "no"

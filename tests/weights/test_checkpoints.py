@@ -136,7 +136,7 @@ def test_the_page_on_weights_names_every_checkpoint_and_every_field():
     described = {
         field for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for field in re.findall(r"`(\w+)`", row)
     }
-    assert described >= {field.name for field in dataclasses.fields(weights.Checkpoint)} - {"name"}
+    assert described >= {field.name for field in dataclasses.fields(weights.WeightsEntry)} - {"name"}
     example = json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])["checkpoints"]
     for name, fields in example.items():
         ours = json.loads((ROOT / "weights_registry.json").read_text())["checkpoints"][name]
