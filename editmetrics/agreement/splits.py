@@ -67,7 +67,7 @@ def parts_of(
             raise SplitError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
         if row.cells.get(group) in (None, ""):
             columns = ", ".join(row.cells)
-            raise SplitError(f"{path}, {row.location}: column {group!r} is empty; name a column without gaps: {columns}")
+            raise SplitError(f"{path}, {row.location}: column {group!r} is empty; name a full column: {columns}")
         rows.append(row.cells)
         names.append(str(row.cells[group]))
     return rows, split(names, ratio, seed)
