@@ -26,7 +26,7 @@ KINDS = {
 
 RESERVED = {
     "Dimension", "EditMetricsError", "FullReference", "JudgeMetric", "LearnedMetric", "Metric", "NetworkMetric",
-    "Reading", "Sample", "SampleError", "Score",
+    "Sample", "SampleError", "Score", "Verdict",
 }  # fmt: skip
 """Class names that the templates use themselves."""
 

@@ -1,4 +1,4 @@
-"""`FullReference`, the base of the metrics that compare two images: it reads them and minds sizes, regions, colours.
+"""`FullReference`, the base of metrics that compare two images: it takes care of sizes, regions and colours.
 
 A full-reference metric compares the edited image with the source, or with a ground truth, pixel by pixel. Write one by
 subclassing `FullReference` and filling in `compare`; the numbers themselves come from a plain function of tensors at
@@ -28,7 +28,7 @@ Border = Annotated[int, Ge(0)]
 
 
 class FullReference(Metric):
-    """Base of the metrics that compare the edited image with the source, pixel by pixel.
+    """Base of metrics that compare the edited image with the source, pixel by pixel.
 
     A subclass gives `name`, `version`, one `Dimension`, and `compare`. Options of its own go into its own `__init__`,
     which hands on the four below: `def __init__(self, *, mine: int = 1, **shared)` with `super().__init__(**shared)`.
@@ -70,7 +70,7 @@ class FullReference(Metric):
     """A CPU compares the pairs of a batch one by one, which is faster there. False: together, as a GPU does; so the
     conformance kit sees, where there is no GPU, what one would compute."""
     black_outside: bool = False
-    """What PIE-Bench does with a region, and a variant of that name sets: pixels outside are black and count."""
+    """Paint pixels outside a region black and count them, as PIE-Bench does; set by the variant of that name."""
 
     def __init__(
         self,
@@ -87,13 +87,13 @@ class FullReference(Metric):
 
     @abstractmethod
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
-        """One value per pair, (N,): images (N, C, H, W) are float32 in [0, 1], a mask (N, 1, H, W) is bool."""
+        """Return one value per pair, (N,): images (N, C, H, W) are float32 in [0, 1], a mask (N, 1, H, W) is bool."""
 
     def required(self) -> frozenset[str]:
         return frozenset({*self.needs, self.against} | ({"mask"} if self.region != "whole" else set()))
 
     def fields(self) -> frozenset[str]:
-        """The fields that this instance's numbers depend on: of source, reference and mask those that it compares.
+        """Return the fields that this instance's numbers depend on.
 
         >>> from editmetrics import create_metric
         >>> sorted(create_metric("psnr").fields()), sorted(create_metric("psnr:region=inside").fields())
@@ -102,16 +102,16 @@ class FullReference(Metric):
         return self.required() | (self.uses - FullReference.uses)
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """`source` and `edited` (3, H, W), uint8 or float32 in [0, 1], of one size; for a region, `mask` (1, H, W)."""
+        """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W)."""
         from ..images import read_image, read_mask, to_tensor
 
-        given = read_image(getattr(sample, self.against)), read_image(sample.edited)
-        source, edited = same_size(*given, self.resize)
+        images = read_image(getattr(sample, self.against)), read_image(sample.edited)
+        source, edited = same_size(*images, self.resize)
         prepared = {"source": to_tensor(self._inner(source)), "edited": to_tensor(self._inner(edited))}
         if self.region == "whole":
             return prepared
         marked = read_mask(sample.mask)
-        if self.resize != "none" and marked.shape in [image.shape[:2] for image in given]:
+        if self.resize != "none" and marked.shape in [image.shape[:2] for image in images]:
             marked = _scaled_mask(marked, source.shape)
         if self.black_outside:
             region = to_tensor(self._in_region(with_border(marked), source))
@@ -119,7 +119,7 @@ class FullReference(Metric):
         return {**prepared, "mask": to_tensor(self._in_region(marked, source))}
 
     def compared_channels(self) -> Channels:
-        """What of the images `compare` is given; `channels`, unless a variant says otherwise."""
+        """Return the channels that `compare` gets: `channels`, unless a variant changes them."""
         return self.channels
 
     def load(self) -> None:
@@ -166,7 +166,7 @@ class FullReference(Metric):
 
 
 def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[np.ndarray, np.ndarray]:
-    """The two images (H, W, 3), at one size: as they are when they agree, else with one scaled as `resize` says.
+    """Bring two images (H, W, 3) to one size: if the sizes differ, scale one as `resize` says.
 
     Raises `SampleError` naming both sizes when they differ and `resize` is "none".
 
@@ -188,7 +188,7 @@ def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[n
 
 
 def with_border(marked: np.ndarray) -> np.ndarray:
-    """A mask (H, W) whose outermost rows and columns are marked, as those of PIE-Bench are when its script reads them.
+    """Mark the outermost rows and columns of a mask (H, W), as PIE-Bench's script does when it reads one.
 
     >>> import numpy as np
     >>> with_border(np.zeros((4, 4), bool)).sum()

@@ -1,4 +1,4 @@
-"""`JudgeMetric`, the base of the metrics that ask a chat model: it asks, counts rounds, and makes scores of answers."""
+"""`JudgeMetric`, the base of metrics that ask a chat model: it asks in rounds, and turns answers into scores."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WORST_FIRST: tuple[Status, ...] = ("unavailable", "refused", "unparseable", "fai
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one answer says.
+class Verdict:
+    """The numbers and reasons in one answer.
 
     - `values`: its numbers, by dimension (or by a name that `combine` knows).
     - `explanation`: its reasons. `shown`: what stands before them, such as the numbers themselves.
@@ -35,7 +35,7 @@ class Reading:
 
 
 class JudgeMetric(Metric):
-    """Base of the metrics that ask a chat model about a sample.
+    """Base of metrics that ask a chat model about a sample.
 
     A subclass gives `name`, `version`, `dimensions`, `prompts`, and the methods `questions` and `read`; and `combine`
     where a dimension comes of several answers. This class opens the judge, asks all questions in parallel, keeps the
@@ -67,7 +67,7 @@ class JudgeMetric(Metric):
     ...     def questions(self, sample):
     ...         return {"sharpness": Question.of(self.prompts[0], [sample.edited])}
     ...     def read(self, name, answer):
-    ...         return Reading({name: read_number(answer, 0, 10).value})
+    ...         return Verdict({name: read_number(answer, 0, 10).value})
     >>> class Scripted:  # in place of a chat model
     ...     parallel = batch_size = 1
     ...     def identity(self): return {"judge": "scripted"}
@@ -108,33 +108,24 @@ class JudgeMetric(Metric):
         retries: Annotated[int, Ge(0)] = 6,
         cache: bool = True,
     ) -> None:
-        self.model = model
-        self.endpoint = endpoint
-        self.backbone = backbone
-        self.rounds = rounds
-        self.temperature = temperature
-        self.max_tokens = max_tokens
-        self.seed = seed
-        self.extra = extra
-        self.parallel = parallel
-        self.key_variable = key_variable
-        self.timeout = timeout
-        self.retries = retries
-        self.cache = cache
+        self.model, self.endpoint, self.backbone, self.rounds = model, endpoint, backbone, rounds
+        self.temperature, self.max_tokens, self.seed, self.extra = temperature, max_tokens, seed, extra
+        self.parallel, self.key_variable, self.timeout = parallel, key_variable, timeout
+        self.retries, self.cache = retries, cache
         self.judge: ChatModel | None = None
 
     # ------------------------------------------------------------------ what a metric author writes
 
     @abstractmethod
     def questions(self, sample: Sample) -> dict[str, Question]:
-        """What one round asks about a sample, by name: images and texts in the order in which they are sent."""
+        """Return the questions of one round, by name: images and texts in the order in which they are sent."""
 
     @abstractmethod
-    def read(self, name: str, answer: Answer) -> Reading:
-        """Read the answer to the question `name`; `SampleError`, as `read_json` raises it, says why it cannot be."""
+    def read(self, name: str, answer: Answer) -> Verdict:
+        """Read the answer to the question `name`; raise `SampleError`, as `read_json` does, if it is unreadable."""
 
     def combine(self, values: dict[str, float]) -> dict[str, float]:
-        """The dimensions of one round, from the values of all its answers that could be read; by default the values."""
+        """Return the dimensions of one round from the values of its readable answers; by default the values."""
         return values
 
     # ------------------------------------------------------------------ the contract
@@ -177,7 +168,7 @@ class JudgeMetric(Metric):
         self.judge = judge
 
     def prepare(self, sample: Sample) -> dict[str, Question]:
-        """The questions of one round, their images decoded."""
+        """Return the questions of one round, their images decoded."""
         return {name: question.decoded() for name, question in self.questions(sample).items()}
 
     def score_batch(self, batch: list[dict[str, Question]]) -> list[Score]:
@@ -207,7 +198,7 @@ class JudgeMetric(Metric):
         return None  # each question is asked by itself
 
     def estimate(self, samples: Iterable[Sample]) -> Estimate:
-        """What scoring would take, without asking: the number of questions, and of requests that the cache leaves."""
+        """Count the questions that scoring would ask, and the requests that the cache leaves; nothing is asked."""
         return self._loaded().estimate(self._ask(self.prepare(sample) for sample in samples))
 
     # ------------------------------------------------------------------ inside
@@ -224,7 +215,7 @@ class JudgeMetric(Metric):
                 yield from (replace(question, round=number) for question in item.values())
 
     def _score(self, names: Sequence[str], answers: Sequence[Answer]) -> Score:
-        """The score of one sample, from the answers of all its rounds: each has those of the questions in turn."""
+        """Make the score of one sample from the answers of its rounds, each with those of the questions in turn."""
         collected: dict[str, list[float]] = {dimension.name: [] for dimension in self.dimensions}
         explanations: list[str] = []
         problems: list[tuple[Status, str]] = []
@@ -235,14 +226,14 @@ class JudgeMetric(Metric):
                 title = self._title(number, name, alone=len(names) == 1)
                 try:
                     answer.required()
-                    reading = self.read(name, answer)
+                    verdict = self.read(name, answer)
                 except SampleError as error:
                     problems.append((error.status, f"{title}: {error}" if title else str(error)))
                     continue
-                values |= reading.values
-                repaired += reading.repaired
-                prefix = " ".join(filter(None, (title, reading.shown)))
-                explanations.append(": ".join(filter(None, (prefix, reading.explanation))))
+                values |= verdict.values
+                repaired += verdict.repaired
+                prefix = " ".join(filter(None, (title, verdict.shown)))
+                explanations.append(": ".join(filter(None, (prefix, verdict.explanation))))
             for name, value in self.combine(values).items():
                 collected[name].append(value)
         means = {name: fmean(numbers) for name, numbers in collected.items() if numbers}
@@ -261,6 +252,6 @@ class JudgeMetric(Metric):
         return Score(means, **more)
 
     def _title(self, number: int, name: str, *, alone: bool) -> str:
-        """What stands before a question's explanation: its round and name, where there are several."""
+        """Return the heading of an explanation: the round and the name of the question, where there are several."""
         parts = [f"round {number + 1}"] if self.rounds > 1 else []
         return ", ".join(parts if alone else [*parts, name.replace("_", " ")])

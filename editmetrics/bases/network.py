@@ -102,7 +102,7 @@ class HasNetwork(Metric):
 
 
 class NetworkMetric(HasNetwork):
-    """Base of the metrics that run a network on prepared samples.
+    """Base of metrics that run a network on prepared samples.
 
     A subclass gives `name`, `version`, `dimensions`, `checkpoints`, `network` and `forward`; and `prepare` where the
     network wants more than the edited image at its own size. This class does what `HasNetwork` does, stacks a batch on
@@ -129,14 +129,14 @@ class NetworkMetric(HasNetwork):
 
     @abstractmethod
     def forward(self, batch: dict[str, Any]) -> Tensor | dict[str, Tensor]:
-        """One number per sample, (N,): a tensor for the only dimension, or one for each dimension by name.
+        """Return one number per sample, (N,): a tensor for the only dimension, or one for each dimension by name.
 
         `batch` holds what `prepare` returns: tensors stacked on the device, anything else as a list. Runs without
         gradients.
         """
 
     def prepare(self, sample: Sample) -> dict[str, Any]:
-        """The edited image (3, H, W), float32 in [0, 1]. A text under "note" becomes a note in the score's details."""
+        """Return the edited image (3, H, W), float32 in [0, 1]. A text under "note" goes to the score's details."""
         from ..images import read_image, to_tensor
         from .pixels import to_float
 

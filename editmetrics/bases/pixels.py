@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 Channels = Literal["rgb", "y", "y8", "y_bt601"]
 
 STRIP_PIXELS = 2**18
-"""How many pixels of one channel are worked on at a time on a CPU: 1 MiB of float32."""
+"""Number of pixels of one channel that a CPU works on at a time: 1 MiB of float32."""
 
 STRIPS = 4
-"""Into how many strips a large image is cut, which are then items of a batch."""
+"""Number of strips into which a large image is cut, which are then items of a batch."""
 
 
 def to_float(images: Tensor) -> Tensor:
-    """Images as floats in [0, 1]: uint8 divided by 255, floats as they are."""
+    """Convert images to floats in [0, 1]: uint8 is divided by 255, floats stay."""
     return images if images.is_floating_point() else images.float().div_(255)
 
 
 def convert_channels(images: Tensor, channels: Channels) -> Tensor:
-    """RGB images (N, 3, H, W) in [0, 1] as what a metric compares: (N, 3, H, W) for "rgb", else luma (N, 1, H, W).
+    """Convert RGB images (N, 3, H, W) in [0, 1] to the channels that a metric compares: RGB, or luma (N, 1, H, W).
 
     - `y`: 0.299 R + 0.587 G + 0.114 B, in [0, 1], not rounded (the Y of YIQ and of JPEG).
     - `y8`: the same, rounded to 8 bits, as MATLAB's rgb2gray of an 8-bit image is.
@@ -97,7 +97,7 @@ def same_block_means(images: Tensor, factor: int) -> Tensor:
 
 
 def same_outside(source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
-    """The edited images with the source's pixels outside the region, which leaves differences inside it alone.
+    """Give the edited images the source's pixels outside the region, so that only differences inside it remain.
 
     `mask` is (N, 1, H, W), bool or weights of at least 0; without one the edited images as they are.
 
@@ -149,7 +149,7 @@ def region_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 Map = Callable[["Tensor", "Tensor", "Tensor | None"], "tuple[Tensor, Tensor | None]"]
-"""From source, edited image and mask to a map and what each position of it counts; None where there is no mask."""
+"""A function from source, edited image and mask to a map and its weights; None without a mask."""
 
 
 def mean_of_map(compare: Map, source: Tensor, edited: Tensor, mask: Tensor | None, margin: int = 0) -> Tensor:
@@ -209,13 +209,13 @@ def _strips(images: Tensor, step: int, more: int) -> Tensor:
 def _groups(
     source: Tensor, edited: Tensor, mask: Tensor | None, size: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """A batch in groups of `size` items."""
+    """Split a batch into groups of `size` items."""
     masks = itertools.repeat(None) if mask is None else mask.split(size)
     return zip(source.split(size), edited.split(size), masks, strict=False)
 
 
 def items_together(pixels: int) -> int:
-    """How many images of so many pixels are taken together on a CPU: at least 1; from 4 on, multiples of 4."""
+    """Return how many images of `pixels` pixels a CPU takes together: at least 1; from 4 on, multiples of 4."""
     count = max(1, STRIP_PIXELS // pixels)
     return count - count % 4 if count > 4 else count
 

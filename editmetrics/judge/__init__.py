@@ -1,4 +1,4 @@
-"""A chat model that is asked: over HTTP (OpenAI-compatible) or on this machine, with a cache; see `docs/judge.md`.
+"""Ask a chat model over HTTP (OpenAI-compatible) or on this machine, with a cache; see `docs/judge.md`.
 
 judge = open_judge("any", endpoint="http://localhost:8000/v1")
 answer = judge.ask("How sharp is it, 0 to 10? Answer with the number.", images=["cat.png"])

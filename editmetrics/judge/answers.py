@@ -1,4 +1,4 @@
-"""From the words of a model to a value: strictly, else repaired and flagged, else `unparseable`. Never guessed.
+"""Parse the words of a model into a value: strictly, else repaired and flagged, else `unparseable`; never guessed.
 
 A repair changes punctuation only: the words and numbers of what is read, and their order, are those of the answer.
 """
@@ -22,23 +22,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 QUOTED = 200
-"""So many characters of an answer are shown in the reason why it cannot be read."""
-
+"""Number of characters of an unreadable answer that the reason quotes."""
 
 DEEPEST = 50
-"""More brackets within brackets than this are no answer; Python's own readers end at some thousands."""
+"""Deepest nesting of brackets that is read; Python's own parsers fail at some thousands."""
 
 
 @dataclass(frozen=True)
 class Parsed(Generic[T]):
-    """What was read, and how: "strict" as it stood, or "repaired"."""
+    """A parsed value, and how it was parsed: "strict", as it stood, or "repaired"."""
 
     value: T
     parsed: Literal["strict", "repaired"]
 
 
 def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
-    """A JSON object that keeps to `schema` (see `model_of`): a pydantic model for a model, a dict for a dict.
+    """Parse a JSON object that fits `schema` (see `model_of`): a pydantic model for a model, a dict for a dict.
 
     Strict: the answer is the object, alone or in one code fence, after a `<think>` block if there is one; each value is
     of its type and in its range. Repaired: the object stands in other text, its syntax needed json-repair, or a number
@@ -62,8 +61,7 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
         unreadable(answer, f"it is nested deeper than {DEEPEST} levels")
     parsed: Literal["strict", "repaired"] = "strict"
     try:
-        found = _loads(_unfenced(text))
-        value = _validated(model, found, strict=True)
+        value = _validated(model, _loads(_unfenced(text)), strict=True)
     except ValueError as error:
         if isinstance(answer, Answer) and answer.cut_off:
             unreadable(answer, "the model was cut off; a larger max_tokens gives it room")
@@ -76,7 +74,7 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
 
 
 def read_number(answer: Answer | str, low: float, high: float) -> Parsed[float]:
-    """A number from `low` to `high` that is the whole answer.
+    """Parse an answer that is a number from `low` to `high` and nothing else.
 
     Strict: nothing but the number. Repaired: a label with a colon before it, emphasis, quotation marks or a full stop
     around it. Raises `SampleError`: `unparseable` for anything else (two numbers, "7/10", "7 or 8"), or `refused`.
@@ -95,7 +93,7 @@ def read_number(answer: Answer | str, low: float, high: float) -> Parsed[float]:
 
 
 def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
-    """One of `choices`, which is the whole answer, in any case of its letters; given as `choices` spells it.
+    """Parse an answer that is one of `choices` in upper or lower case; the result is spelled as in `choices`.
 
     Strict: nothing but the choice. Repaired: a label with a colon before it, emphasis, quotation marks or a full stop
     around it. Raises `SampleError`: `unparseable` for anything else, or `refused`.
@@ -114,7 +112,7 @@ def read_choice(answer: Answer | str, choices: Sequence[str]) -> Parsed[str]:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a text that holds no answer says that the model declines.
+    """Tell whether a text without an answer says that the model declines.
 
     >>> is_refusal("I'm sorry, but I can't assist with that."), is_refusal("Sorry for the blur: I see a cat.")
     (True, False)
@@ -123,7 +121,7 @@ def is_refusal(text: str) -> bool:
 
 
 def whole_text(answer: Answer | str) -> str:
-    """The words of an answer, without the thoughts that some models put before it; for readers of other forms.
+    """Return the words of an answer, without the thoughts that some models put before it; for other parsers.
 
     Raises `SampleError`: `unparseable` where the model was cut off or is still thinking, and the answer's own status
     where there is none.
@@ -168,16 +166,15 @@ class _NothingToRepair(ValueError):
 
 
 def _text(answer: Answer | str) -> str:
-    """The words of an answer, without the thoughts that some models put before it."""
     text = answer if isinstance(answer, str) else answer.required()
     text, thoughts = _THOUGHTS.subn("", text)
     if not thoughts and text.lstrip().startswith("<think>"):
-        unreadable(answer, "the model did not come to an end of its thoughts")
+        unreadable(answer, "the model did not finish its thoughts")
     return text.strip()
 
 
 def _bare(text: str) -> Iterator[tuple[str, Literal["strict", "repaired"]]]:
-    """A short answer as it stands, then without the label and the marks around it."""
+    """Yield a short answer as it stands, then without the label and the marks around it."""
     yield text, "strict"
     around = " \t\n*_`\"'“”()[]"
     yield re.sub(r"\A[^:\n\d]{1,40}:", "", text.strip(around)).strip(around).rstrip(".").strip(around), "repaired"
@@ -189,7 +186,7 @@ def _unfenced(text: str) -> str:
 
 
 def _nested(text: str) -> int:
-    """How many brackets are open at once, outside of texts in quotation marks."""
+    """Count how many brackets are open at once, outside of quoted texts."""
     deepest = depth = 0
     for mark in re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\\n]|\\.)*"', "", text)):
         depth = depth + 1 if mark in "[{" else max(0, depth - 1)
@@ -198,7 +195,7 @@ def _nested(text: str) -> int:
 
 
 def _loads(text: str) -> Any:
-    """`text` as JSON; `ValueError` for a doubled field, too, of which json takes the last."""
+    """Parse JSON; a duplicate field, of which json takes the last, raises `ValueError`."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if doubled := {name for index, (name, _) in enumerate(pairs) if name in dict(pairs[:index])}:
@@ -208,14 +205,14 @@ def _loads(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique)
 
 
-def _validated(model: type[BaseModel], found: Any, strict: bool) -> BaseModel:
-    """`found` as an instance of the model; `ValueError` if it is none.
+def _validated(model: type[BaseModel], data: Any, strict: bool) -> BaseModel:
+    """Return `data` as an instance of the model; raise `ValueError` if it does not fit.
 
     Without `strict`, pydantic also reads numbers in quotation marks. It reads true as 1, too, which would be a guess.
     """
-    value = model.model_validate_json(json.dumps(found), strict=strict)
+    value = model.model_validate_json(json.dumps(data), strict=strict)
     read = value.model_dump(mode="json", by_alias=True)
-    if any(isinstance(was, bool) != isinstance(now, bool) for was, now in _pairs(found, read)):
+    if any(isinstance(was, bool) != isinstance(now, bool) for was, now in _pairs(data, read)):
         raise ValueError("true or false stands where a number belongs, or the other way round")
     if any(isinstance(now, float) and not math.isfinite(now) for now in _leaves(value.model_dump())):
         raise ValueError("a number is not finite")
@@ -223,7 +220,7 @@ def _validated(model: type[BaseModel], found: Any, strict: bool) -> BaseModel:
 
 
 def _repaired(text: str) -> Any:
-    """The one object in the text, repaired; `ValueError` when that would take more than punctuation."""
+    """Return the only object in the text, repaired; raise `ValueError` where that takes more than punctuation."""
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
         raise _NothingToRepair("there is no JSON object")
@@ -233,32 +230,32 @@ def _repaired(text: str) -> Any:
         import json_repair
     except ImportError as error:
         raise JudgeError(
-            "an answer is no valid JSON, and mending it needs json-repair: pip install 'editmetrics[judge]'"
+            "an answer is not valid JSON, and repairing it requires json-repair: pip install 'editmetrics[judge]'"
         ) from error
     candidate = text[start : end + 1]
-    found = json_repair.loads(candidate, skip_json_loads=True)
-    if _tokens_of(found) != _tokens_in(candidate):
-        raise ValueError("it is no JSON object, and making it one would change its words")
-    return found
+    repaired = json_repair.loads(candidate, skip_json_loads=True)
+    if _tokens_of(repaired) != _tokens_in(candidate):
+        raise ValueError("it is not a JSON object, and making it one would change its words")
+    return repaired
 
 
 def _tokens_in(text: str) -> list[str]:
-    """The words and numbers of a text that should be JSON, in order, without punctuation."""
+    """List the words and numbers of a text that should be JSON, in order, without punctuation."""
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match.group(1), 16)), text)
     text = re.sub(r'\\["\\/bfnrt]', " ", text)
     return [_token(word) for word in re.findall(r"[^\s\[\]{}:,\"'“”`\\]+", text)]
 
 
-def _tokens_of(found: Any) -> list[str]:
-    if isinstance(found, dict):
-        return [token for name, held in found.items() for token in _tokens_in(name) + _tokens_of(held)]
-    if isinstance(found, list):
-        return [token for held in found for token in _tokens_of(held)]
-    return _tokens_in(found if isinstance(found, str) else json.dumps(found))
+def _tokens_of(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        return [token for name, held in data.items() for token in _tokens_in(name) + _tokens_of(held)]
+    if isinstance(data, list):
+        return [token for held in data for token in _tokens_of(held)]
+    return _tokens_in(data if isinstance(data, str) else json.dumps(data))
 
 
 def _token(word: str) -> str:
-    """A word in lower case, a number in one spelling: 7.50 is 7.5; Python's None is null."""
+    """Normalise a token: words in lower case, 7.50 as 7.5, Python's None as null."""
     try:
         return repr(float(word))
     except ValueError:
@@ -266,7 +263,7 @@ def _token(word: str) -> str:
 
 
 def _pairs(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
-    """The leaves of two structures that are alike, side by side; what only one of them has is left out."""
+    """Yield the leaves that two structures have in common, side by side."""
     if isinstance(was, dict) and isinstance(now, dict):
         for name in was.keys() & now.keys():
             yield from _pairs(was[name], now[name])
@@ -277,18 +274,18 @@ def _pairs(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
         yield was, now
 
 
-def _leaves(found: Any) -> Iterator[Any]:
-    if isinstance(found, dict):
-        found = list(found.values())
-    if isinstance(found, (list, tuple)):
-        for held in found:
+def _leaves(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, (list, tuple)):
+        for held in data:
             yield from _leaves(held)
     else:
-        yield found
+        yield data
 
 
 def _words(error: ValueError) -> str:
-    """What is wrong, in one line: pydantic's errors by field."""
+    """Describe an error in one line; pydantic's by field."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
@@ -296,5 +293,5 @@ def _words(error: ValueError) -> str:
             f"{'.'.join(map(str, one['loc'])) or 'the object'}: {one['msg']}" for one in error.errors(include_url=False)
         )
     if isinstance(error, json.JSONDecodeError):
-        return "it is no JSON object"
+        return "it is not a JSON object"
     return str(error)

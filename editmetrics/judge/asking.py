@@ -1,4 +1,4 @@
-"""The judge itself: a backend that is asked in parallel, and a cache in front of it."""
+"""`Judge` asks a backend in parallel, with a cache in front of it; `open_judge` makes one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .endpoint import Endpoint
 from .local import Generator, Local
 
 PATIENCE = 3
-"""So many questions in a row are asked in vain, at least, before no more are asked."""
+"""Smallest number of unanswered questions in a row after which no more are asked."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ def open_judge(
     refresh: bool = False,
     **options: Any,
 ) -> Judge:
-    """A chat model that can be asked.
+    """Open a chat model that can be asked.
 
     - `open_judge("gpt-5")`: OpenAI, with the key of OPENAI_API_KEY;
-    - `open_judge("any", endpoint="http://localhost:8000/v1")`: the model that a server of one's own serves;
+    - `open_judge("any", endpoint="http://localhost:8000/v1")`: the only model that your own server serves;
     - `open_judge(backbone=backbone)`: a loaded `editmetrics.mllm.Backbone`.
 
     `cache`: True keeps answers in `$EDITMETRICS_HOME/judge/answers.sqlite`, a path in that file, False nowhere.
@@ -45,8 +45,8 @@ def open_judge(
     (temperature, max_tokens, seed, extra, guided, images, timeout, retries, parallel, key_variable) or of `Local`
     (temperature, max_tokens, seed, batch_size).
 
-    Nothing is sent before the first question. Raises `JudgeError`: an endpoint that is no address, an option that is
-    wrong; `JudgeUnavailableError`: a key that is not set, a package that is not installed.
+    Nothing is sent before the first question. Raises `JudgeError` for an invalid address or option, and
+    `JudgeUnavailableError` for a key that is not set or a package that is not installed.
     """
     if (model is None) == (backbone is None) or (backbone is not None and endpoint is not None):
         raise JudgeError("open_judge takes the name of a model (and its endpoint), or a backbone=...; one of the two")
@@ -69,7 +69,7 @@ def ask_and_read(
     reads: Callable[[Question, Answer], bool],
     progress: Callable[[Answer], object] | None = None,
 ) -> list[Answer]:
-    """The answers in order; one that an earlier run kept, and that cannot be read, is asked again past the cache."""
+    """Return the answers in order; an unreadable one from an earlier run is asked again past the cache."""
     answers = list(model.ask_all(questions, progress=progress))
     stale = [n for n, answer in enumerate(answers) if answer.cached and not reads(questions[n], answer)]
     if stale:
@@ -80,7 +80,7 @@ def ask_and_read(
 
 
 class Judge(ChatModel):
-    """Asks a backend, in parallel, what the cache does not know yet. Made by `open_judge`.
+    """A chat model that asks a backend in parallel for the answers that its cache lacks. Made by `open_judge`.
 
     Without a cache every question is asked anew. A backend is anything that keeps `Backend`.
     """
@@ -100,7 +100,7 @@ class Judge(ChatModel):
         parallel: int | None = None,
         progress: Callable[[Answer], object] | None = None,
     ) -> Iterator[Answer]:
-        """The answers in the order of the questions; one that has none says why in its status.
+        """Yield the answers in the order of the questions; a missing one says why in its status.
 
         As `ask_each`, but an answer waits until those before it are there. `progress` is called with each answer as it
         comes. Raises `JudgeError` where no question can be answered, after the answers before the first missing one.
@@ -119,7 +119,7 @@ class Judge(ChatModel):
     def ask_each(
         self, questions: Iterable[Question], *, parallel: int | None = None
     ) -> abc.Generator[tuple[int, Answer], None, None]:
-        """Each answer as soon as it is there, with the number of its question, from 0; none waits for a slow one.
+        """Yield each answer as soon as it arrives, with the number of its question, from 0.
 
         `parallel` requests are under way at once (default: the backend's). Questions are taken from their iterator as
         they are needed, and answers are kept as soon as they are there: the same call after a crash asks only what is
@@ -134,7 +134,7 @@ class Judge(ChatModel):
         running: dict[Future[list[Answer]], int] = {}
         remaining, start = iter(questions), 0
         error: JudgeError | None = None
-        in_vain = 0
+        unanswered = 0
         pool = ThreadPoolExecutor(parallel, thread_name_prefix="judge")
         try:
             while True:
@@ -157,13 +157,13 @@ class Judge(ChatModel):
                         continue
                     for number, answer in enumerate(answers, first):
                         if answer.status == "unavailable":
-                            in_vain += 1
+                            unanswered += 1
                         elif not answer.cached and answer.asked:  # the backend has answered, whatever it said
-                            in_vain = 0
+                            unanswered = 0
                         yield number, answer
-                    if in_vain >= max(PATIENCE, parallel + 1):
+                    if unanswered >= max(PATIENCE, parallel + 1):
                         error = error or JudgeUnavailableError(
-                            f"{in_vain} questions in a row were asked in vain, and no more are; the last: "
+                            f"{unanswered} questions in a row were not answered, and no more are asked; the last: "
                             f"{answers[-1].reason}"
                         )
                 if error is not None:
@@ -178,11 +178,11 @@ class Judge(ChatModel):
             pool.shutdown(cancel_futures=True)
 
     def refreshing(self) -> Judge:
-        """The same judge, which asks what the cache knows, too, and replaces it."""
+        """Return this judge, asking again what the cache knows, and replacing it."""
         return Judge(self.backend, self.cache, refresh=True)
 
     def estimate(self, questions: Iterable[Question]) -> Estimate:
-        """What `ask_all` would take, without asking; equal questions count as one request where there is a cache.
+        """Count what `ask_all` would take, without asking; with a cache, equal questions count as one request.
 
         The images are decoded, since the cache knows them by their pixels.
         """
@@ -211,7 +211,7 @@ class Judge(ChatModel):
         return self.cache.get(key) if self.cache and key and not self.refresh else None
 
     def _answers(self, batch: list[Question], stop: threading.Event) -> list[Answer]:
-        """The answers to a batch: from the cache, else from the backend and then kept."""
+        """Answer a batch from the cache, else from the backend, and keep new answers."""
         answers: dict[int, Answer] = {}
         new: dict[int, tuple[str | None, Question]] = {}
         for index, question in enumerate(batch):
@@ -226,8 +226,8 @@ class Judge(ChatModel):
                 answers[index] = kept
             else:
                 new[index] = key, decoded
-        asked = self.backend.answer([question for _, question in new.values()], stop) if new else []
-        for (index, (key, question)), answer in zip(new.items(), asked, strict=True):
+        new_answers = self.backend.answer([question for _, question in new.values()], stop) if new else []
+        for (index, (key, question)), answer in zip(new.items(), new_answers, strict=True):
             if self.cache and key and answer.ok:
                 answer = self.cache.put(key, question, answer, replace=self.refresh)
             answers[index] = answer
@@ -236,7 +236,7 @@ class Judge(ChatModel):
         return [answers[index] for index in range(len(batch))]
 
     def _note(self, served: str | None) -> None:
-        """Say so when the answers of one judge come from several models, as they do when a provider updates one."""
+        """Warn when answers come from several models, as they do when a provider updates one."""
         if served and served not in self._served:
             self._served.add(served)
             if len(self._served) > 1:

@@ -22,7 +22,7 @@ from .. import weights
 from .chat import Answer, JudgeError, Question
 
 APPLICATION, VERSION = 0x45444A47, 1
-"""What SQLite keeps in a file's header: that it is ours, and of which form."""
+"""Values in the header of the SQLite file: the application and the version of the format."""
 
 PATIENCE = 60.0
 """Seconds that one process waits for another to finish writing."""
@@ -30,7 +30,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Kept:
-    """How many answers of one model a cache holds, and when they were asked."""
+    """Number of answers of one model in a cache, and when they were asked."""
 
     model: str
     served: str
@@ -45,16 +45,16 @@ def default_path() -> Path:
 
 
 def key_of(identity: dict[str, Any], question: Question) -> str:
-    """The sha256 of what was asked: the model, its parameters, the words, the pixels of the images, the round."""
-    said = json.dumps({"model": identity, "question": question.content()}, sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    """Return the sha256 of a question: the model, its parameters, the words, the pixels of the images, the round."""
+    text = json.dumps({"model": identity, "question": question.content()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Cache:
-    """The answers in one file; made when it is first used, readable by its owner only.
+    """A file of answers, created when it is first used, readable by its owner only.
 
-    Raises `JudgeError`, which names the file, when it is damaged, of another program or a newer version, or cannot be
-    written. Nothing is repaired or thrown away unasked: the answers may have cost money.
+    Raises `JudgeError`, which names the file, when it is damaged, belongs to another program or a newer version, or
+    cannot be written. Nothing is repaired or deleted automatically: the answers may have cost money.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -64,13 +64,13 @@ class Cache:
         self._process = 0
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under `key`, marked as cached."""
+        """Return the answer kept under `key`, marked as cached."""
         with self._open() as connection:
             row = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else Answer(**json.loads(row[0]), cached=True)
 
     def put(self, key: str, question: Question, answer: Answer, *, replace: bool = False) -> Answer:
-        """Keep an answer, and return the one that is kept: the first that arrived, unless `replace`."""
+        """Keep an answer, and return the kept one: the first that arrived, unless `replace`."""
         kept = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
         del kept["cached"]
         row = (
@@ -88,7 +88,7 @@ class Cache:
         return answer if stands is None or stands[0] == row[-1] else Answer(**json.loads(stands[0]), cached=True)
 
     def summary(self) -> list[Kept]:
-        """What is kept, by model asked for and model served."""
+        """Summarise the answers by requested and served model."""
         query = (
             "SELECT model, served, COUNT(*), MIN(asked), MAX(asked) FROM answers GROUP BY model, served ORDER BY 1, 2"
         )
@@ -96,7 +96,7 @@ class Cache:
             return [Kept(*row) for row in connection.execute(query)]
 
     def clear(self, model: str | None = None) -> int:
-        """Forget all answers, or those of one model; returns how many there were."""
+        """Delete all answers, or those of one model; return how many there were."""
         with self._open() as connection:
             if model is None:
                 return connection.execute("DELETE FROM answers").rowcount

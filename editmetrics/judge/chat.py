@@ -1,6 +1,6 @@
-"""What is asked of a chat model (`Question`) and what it answers (`Answer`), whatever runs it.
+"""Questions to a chat model (`Question`), its answers (`Answer`), and the interfaces of models and backends.
 
-`ChatModel` is all that the users of a judge know of it; `Backend` is all that a judge knows of what runs the model.
+Users of a judge rely on `ChatModel` only; a judge relies on `Backend` only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class JudgeError(EditMetricsError):
-    """No question can be answered: an option that is wrong, a cache that cannot be used."""
+    """No question can be answered: an option is invalid, or the cache cannot be used."""
 
 
 class JudgeUnavailableError(JudgeError, UnavailableError):
@@ -39,7 +39,7 @@ class Image:
     content: Any
 
     def pixels(self) -> np.ndarray:
-        """The pixels (H, W, 3) uint8 that a model is shown; 16-bit images are rounded to the nearest of 256 levels."""
+        """Return the pixels (H, W, 3), uint8, that a model is shown; 16-bit images are rounded to 8 bits."""
         return eight_bits(read_image(self.content))
 
 
@@ -53,7 +53,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Question:
-    """A conversation that the model is to continue.
+    """A conversation for the model to continue.
 
     - `messages`: its turns; the last one is the user's.
     - `schema`: what the answer must look like, as `editmetrics.judge.read_json` takes it. It is sent along when the
@@ -72,17 +72,17 @@ class Question:
     def of(
         cls, text: str, images: Iterable[Any] = (), *, system: str | None = None, schema: Any = None, round: int = 0
     ) -> Question:
-        """The usual question: a system message if there is one, then the user's images and the text after them."""
-        said = (Message("system", (system,)),) if system else ()
+        """Make the usual question: a system message if there is one, then the user's images, and then the text."""
+        opening = (Message("system", (system,)),) if system else ()
         shown = tuple(image if isinstance(image, Image) else Image(image) for image in images)
-        return cls((*said, Message("user", (*shown, text))), schema, round)
+        return cls((*opening, Message("user", (*shown, text))), schema, round)
 
     def images(self) -> list[Image]:
-        """Its images, in order."""
+        """List its images, in order."""
         return [part for message in self.messages for part in message.parts if isinstance(part, Image)]
 
     def decoded(self) -> Question:
-        """The same question, its images decoded to arrays (H, W, 3) uint8.
+        """Return the question with its images decoded to arrays (H, W, 3), uint8.
 
         Raises `ImageError`, and `SampleError` for a text that cannot be written as UTF-8.
         """
@@ -90,7 +90,7 @@ class Question:
         return replace(self, messages=messages)
 
     def content(self) -> dict[str, Any]:
-        """The question as JSON, each image as the sha256 of its pixels: what the cache knows it by."""
+        """Return the question as JSON, each image as the sha256 of its pixels; the cache finds answers by it."""
         return {
             "messages": [
                 {
@@ -106,7 +106,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered, and all that is known of where the answer comes from.
+    """The answer of a model, and where it comes from.
 
     - `text`: its words; None where there are none.
     - `status`, `reason`: "ok", or why there is no answer: `refused`, `unparseable` (an empty answer), `failed`, or
@@ -114,7 +114,7 @@ class Answer:
     - `model`: the name that was asked for. `served`: the name that the server gave, often a dated snapshot;
       `fingerprint`: its own mark of the configuration, where it has one.
     - `created`: the server's date of the answer; `asked`: this machine's; both UTC, ISO 8601.
-    - `finish`: why the model stopped, in the server's words ("stop", "length", ...); None where nobody says.
+    - `finish`: why the model stopped, in the server's words ("stop", "length", ...); None where it does not say.
     - `usage`: counts of tokens, as the server gives them.
     - `cached`: whether it was asked in an earlier run.
     """
@@ -137,24 +137,24 @@ class Answer:
 
     @property
     def cut_off(self) -> bool:
-        """Whether the model was stopped in the middle, having used up its tokens."""
+        """Whether the model used up its tokens before it finished."""
         return self.finish == "length"
 
     def required(self) -> str:
-        """The text; raises `SampleError` with the status and the reason where there is none."""
+        """Return the text; raise `SampleError` with the status and the reason where there is none."""
         if not self.ok or self.text is None:
             raise SampleError(self.reason or "the model gave no answer", self.status)
         return self.text
 
     def provenance(self) -> dict[str, Any]:
-        """Where the answer comes from, as JSON, for `Score.details`: everything known but the text itself."""
+        """Return the origin of the answer as JSON, for `Score.details`: everything but the text itself."""
         known = {name: getattr(self, name) for name in ("model", "served", "fingerprint", "created", "asked", "finish")}
         return {name: value for name, value in known.items() if value is not None} | {"usage": dict(self.usage)}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What asking would take: how many questions, how many the cache answers, and what remains.
+    """Cost of asking: the numbers of questions, of those that the cache answers, and of remaining requests.
 
     >>> print(Estimate(questions=120, cached=20, requests=100, images=200, unreadable=0))
     120 questions: 20 answered by the cache, 100 requests with 200 images
@@ -182,7 +182,7 @@ class ChatModel(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """All that produces the answers, as JSON: model, provider, parameters, encoding of images."""
+        """Return all that produces the answers, as JSON: model, provider, parameters, encoding of images."""
 
     @abstractmethod
     def ask_all(
@@ -200,8 +200,8 @@ class ChatModel(ABC):
         Raises `SampleError` (`failed`, `refused`, `unparseable` or `unavailable`) where there is no answer to this
         question, and `JudgeError` where there can be none to any.
         """
-        asked = question if isinstance(question, Question) else Question.of(question, images, **more)
-        (answer,) = self.ask_all([asked])
+        complete = question if isinstance(question, Question) else Question.of(question, images, **more)
+        (answer,) = self.ask_all([complete])
         answer.required()
         return answer
 
@@ -222,20 +222,20 @@ class ChatModel(ABC):
 
 
 class Backend(Protocol):
-    """What runs a model. `parallel` calls of `answer` may be under way at once, with up to `batch_size` questions."""
+    """An engine that runs a model. `parallel` calls of `answer` may run at once, with up to `batch_size` questions."""
 
     parallel: int
     batch_size: int
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
-        """One answer a question, in order; `stop` is set when nobody waits for them any more. Raises `JudgeError`."""
+        """Return one answer per question, in order; `stop` is set when they are no longer needed."""
 
     def identity(self) -> dict[str, Any]:
         """See `ChatModel.identity`."""
 
 
 def now() -> str:
-    """The time, UTC, ISO 8601, to the second."""
+    """Return the time, UTC, ISO 8601, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 

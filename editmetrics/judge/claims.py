@@ -1,7 +1,7 @@
-"""Which options an answer in free words claims: by frames such as "the answer is ..." and "... is correct".
+"""Find the options that an answer in free words claims, by frames such as "the answer is ..." and "... is correct".
 
 A claim counts when nothing in the answer speaks against it: no condition, no denial, no second thought, no other claim,
-and no other option that is named without being ruled out. Where any of these is in doubt there is no answer.
+and no other named option that is not ruled out. In case of doubt the answer is unreadable.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from .answers import Parsed, unreadable, whole_text
 from .chat import Answer
-from .mentions import AFTER, ANY, FRAMES, LIST, SEPARATOR, WRONG, kind, lists, mark_options, place, places_of
+from .mentions import AFTER, ANY, FRAMES, LIST, SEPARATOR, WRONG, kind, lists, mark_options, position, positions_of
 from .plain_text import LONGEST, marked, plain, sentences
 
 EDGE = 40
-"""So many sentences at either end of an answer may state it; who states more than so many answers states none."""
+"""Number of sentences at either end of an answer that may state it, and the most claims that are weighed."""
 
 _CONDITION = re.compile(
     r"\b(?:if|unless|whether|suppose|assuming|depend\w*|might|may|could|maybe|perhaps|possibl[ey]|probably|either|or"
@@ -42,21 +42,21 @@ _DENIED = re.compile(
     r"|\b(?:this|that|it) isn't (?:the )?(?:correct|right)\b|\bdisagree",
     re.IGNORECASE,
 )
-"""What takes a claim back that stands just before it, or anywhere before."""
+"""Words that take back a claim before them."""
 
 _LIMITED = re.compile(
     rf"{SEPARATOR}{WRONG}|\s*,?\s*or\b"
     r"|[\s,;:(–—-]*(?:mostly|partly|partially|almost|nearly|in part|sort of|kind of|more or less)\b",
     re.IGNORECASE,
 )
-"""What limits a claim right after it."""
+"""Words that limit a claim right before them."""
 
 _OWN_DENIAL = re.compile(r"\b(?:not|wrong|incorrect|doubt\w*|unlikely|questionable)\b|n't\b|不|错", re.IGNORECASE)
 _SPEAKER = re.compile(
     r"\b(?:i|we|i'd|i'm|so|thus|hence|therefore|which|means?|meaning|shows?|indicates?|suggests?|conclu\w+|clear)\b",
     re.IGNORECASE,
 )
-"""Who may be quoted as thinking or saying that the answer is so: the model itself, or the evidence."""
+"""Subjects whose thoughts or words count as the answer: the model itself, or the evidence."""
 
 _ALSO = re.compile(
     r"\b(?:also|too|possible|likely|better|well|equally|or|could|might|may|actually|but)\b|也|或", re.IGNORECASE
@@ -86,7 +86,7 @@ _HEDGED = re.compile(
 
 @dataclass(frozen=True)
 class _Claim:
-    """What a sentence claims, and the words of the sentence before and after it."""
+    """A claim of a sentence, and the words of the sentence before and after it."""
 
     sentence: int
     places: tuple[int, ...]
@@ -99,7 +99,7 @@ class _Claim:
 
 
 def claimed(text: str, options: Sequence[str], *, letters: bool = True, several: bool = False) -> frozenset[int] | None:
-    """The places of the options that an answer claims; None where there is no clear claim.
+    """Return the positions of the options that an answer claims; None without a clear claim.
 
     - `letters`: whether the options were shown with letters. `several`: whether more than one may be claimed.
 
@@ -128,7 +128,7 @@ def claimed(text: str, options: Sequence[str], *, letters: bool = True, several:
 
 
 def read_yes_no(answer: Answer | str) -> Parsed[str]:
-    """ "yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
+    """Parse "yes" or "no", also with a reason after it ("Yes, it is."), in English or Chinese.
 
     Strict: the word alone. Repaired: in emphasis, brackets or JSON, after "Answer:", or before words that neither take
     it back nor contradict it. Raises `SampleError`: `unparseable` for anything else, or `refused`.
@@ -142,8 +142,8 @@ def read_yes_no(answer: Answer | str) -> Parsed[str]:
     words = text
     for pattern, word in _CHINESE_YES_NO:
         words = pattern.sub(word, words)
-    said = claimed(words, ["yes", "no"], letters=False)
-    value = None if said is None else ("yes", "no")[min(said)]
+    options = claimed(words, ["yes", "no"], letters=False)
+    value = None if options is None else ("yes", "no")[min(options)]
     if value is None or _CONTRADICTED[value].search(words) or _HEDGED.search(words):
         unreadable(answer, "expected yes or no")
     return Parsed(value, "repaired")
@@ -154,35 +154,35 @@ def _folded(option: str) -> str:
 
 
 def _tagged(tags: Sequence[str], names: Sequence[str], letters: bool, several: bool) -> frozenset[int] | None:
-    found = {_whole(mark_options(plain(tag), names, letters=letters, several=several), several) for tag in tags}
-    return found.pop() if len(found) == 1 else None
+    readings = {_whole(mark_options(plain(tag), names, letters=letters, several=several), several) for tag in tags}
+    return readings.pop() if len(readings) == 1 else None
 
 
 def _whole(words: str, several: bool) -> frozenset[int] | None:
-    """What a text says that is nothing but options, on one line or on several."""
+    """Return the options of a text that is nothing but options, on one line or on several."""
     bare = words.strip(" \t\n\"'.,;:!()[]{}")
     if not re.fullmatch(LIST, bare.replace("\n", " , ") if several else bare):
         return None
-    places = places_of(bare)
+    places = positions_of(bare)
     return None if places is None or (len(places) > 1 and not several) else frozenset(places)
 
 
 def _without_echo(words: str, count: int) -> str:
-    """The text without a repetition of all options, one a line, where anything else is left."""
+    """Remove a repetition of all options, one a line, where anything else remains."""
     echo = r"\n".join(rf"[{chr(0xE000 + number)}{chr(0xE200 + number)}]\W{{0,3}}?" for number in range(count))
     rest = re.sub(rf"^{echo}$", "", words, count=1, flags=re.MULTILINE).strip()
     return rest if re.search(r"\w", rest) else words
 
 
 def _claims(number: int, sentence: str, names: Sequence[str], letters: bool) -> list[_Claim]:
-    """What one sentence claims; a question claims nothing."""
+    """Find the claims of one sentence; a question claims nothing."""
     if len(sentence) > LONGEST or sentence.rstrip("\"' )").endswith("?"):
         return []
-    found: list[_Claim] = []
+    claims: list[_Claim] = []
     for frame in FRAMES:
         for match in frame.pattern.finditer(sentence):
             before, after = sentence[: match.start()], sentence[match.end() :]
-            places = places_of(match["said"])
+            places = positions_of(match["said"])
             if places is None or not AFTER.match(after) or WRONG in match.group():
                 continue
             by_text = all(kind(mark) == "text" for mark in re.findall(ANY, match["said"]))
@@ -191,9 +191,9 @@ def _claims(number: int, sentence: str, names: Sequence[str], letters: bool) -> 
                 continue
             if _CONDITION.search(before) or _denies(before) or _quotes(match):
                 continue
-            if not any(one.places == places and one.explicit >= frame.explicit for one in found):
-                found.append(_Claim(number, places, before, after, frame.explicit, frame.alone, by_text, worded))
-    return found
+            if not any(one.places == places and one.explicit >= frame.explicit for one in claims):
+                claims.append(_Claim(number, places, before, after, frame.explicit, frame.alone, by_text, worded))
+    return claims
 
 
 def _is_filler(after: str, places: tuple[int, ...], names: Sequence[str]) -> bool:
@@ -218,7 +218,7 @@ def _quotes(match: re.Match[str]) -> bool:
 
 
 def _decisive(claims: list[_Claim], count: int) -> list[_Claim]:
-    """The claims that count: all; but after a walk through several options, what the last sentence concludes."""
+    """Select the claims that count: all, or after a walk through several options those of the last sentence."""
     last = [claim for claim in claims if claim.sentence == count - 1 and claim.explicit]
     others = [claim for claim in claims if claim.sentence < count - 1]
     walk = len({claim.places for claim in others}) > 1 and not any(claim.explicit for claim in others)
@@ -239,7 +239,7 @@ def _stands(claim: _Claim, parts: Sequence[str], claims: Sequence[_Claim]) -> bo
         return False
     if claim.alone:
         sentence = re.sub(r"\bi would\b", "", parts[claim.sentence], flags=re.IGNORECASE)
-        others = any(place(mark) not in claim.places for mark in re.findall(ANY, " ".join(parts)))
+        others = any(position(mark) not in claim.places for mark in re.findall(ANY, " ".join(parts)))
         return not (others or _DENIAL.search(sentence) or _CONDITION.search(sentence) or WRONG in " ".join(parts))
     texts_too = claim.by_text
     if not _ruled_out(claim.before, claim.places, texts=True):
@@ -254,7 +254,7 @@ def _denied_itself(text: str, claim: _Claim) -> bool:
     named = list(lists(text))
     for group in named:
         marks = re.findall(ANY, group.group())
-        own = [mark for mark in marks if place(mark) in claim.places and (claim.by_text or kind(mark) != "text")]
+        own = [mark for mark in marks if position(mark) in claim.places and (claim.by_text or kind(mark) != "text")]
         if own and len(own) == len(marks) and _OWN_DENIAL.search(_clause(text, group.start(), group.end(), named)):
             return True
     return False
@@ -269,25 +269,27 @@ def _ruled_out(text: str, places: tuple[int, ...], *, texts: bool) -> bool:
     others = [
         group
         for group in named
-        if any(place(mark) not in places and (texts or kind(mark) != "text") for mark in re.findall(ANY, group.group()))
-    ]
+        if any(
+            position(mark) not in places and (texts or kind(mark) != "text") for mark in re.findall(ANY, group.group())
+        )
+    ]  # fmt: skip
     if not others or len(others) > EDGE:
         return not others
     for group in others:
         clause = _clause(text, group.start(), group.end(), named)
         if not _DENIAL.search(clause) or _ALSO.search(clause):
             return False
-        if any(place(mark) in places for mark in re.findall(ANY, group.group())):
+        if any(position(mark) in places for mark in re.findall(ANY, group.group())):
             return False
     return True
 
 
 def _clause(text: str, start: int, end: int, named: Sequence[re.Match[str]]) -> str:
-    """The clause around a list of options; the commas within lists end none."""
+    """Return the clause around a list of options; commas within lists do not end it."""
     masked = list(text)
     for group in named:
         masked[group.start() : group.end()] = "#" * (group.end() - group.start())
     flat = "".join(masked)
-    left = max((found.end() for found in re.finditer(r"[,;:.]|\bwhile\b|\bbecause\b", flat[:start])), default=0)
+    left = max((mark.end() for mark in re.finditer(r"[,;:.]|\bwhile\b|\bbecause\b", flat[:start])), default=0)
     right = re.search(r"[,;:.]", flat[end:])
     return flat[left : end + right.start() if right else len(flat)]

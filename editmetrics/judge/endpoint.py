@@ -1,4 +1,4 @@
-"""A judge behind an OpenAI-compatible endpoint: OpenAI itself, vLLM, SGLang, llama.cpp, Ollama, OpenRouter, Azure.
+"""Ask a model behind an OpenAI-compatible endpoint: OpenAI itself, vLLM, SGLang, llama.cpp, Ollama, OpenRouter, Azure.
 
 The key is read from the environment when a request is made; it is in no attribute, record, log or message of this
 project.
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 OPENAI = "https://api.openai.com/v1"
 OPENAI_KEY, OTHER_KEY = "OPENAI_API_KEY", "EDITMETRICS_JUDGE_KEY"
-"""Where the key is read from: for OpenAI, and for every other endpoint, which must never see the first."""
+"""Environment variables of the key: for OpenAI, and for every other endpoint, which must never see the first."""
 
 ANY = "any"
-"""The name that stands for whichever model the endpoint serves, if it serves one."""
+"""The name that stands for the only model that an endpoint serves."""
 
 FIRST_WAIT, LONGEST_BACKOFF = 1.0, 32.0
-"""Seconds before a question is asked again, doubled each time up to the longest, less up to half of it by chance."""
+"""Seconds before a retry, doubled each time up to the longest, less a random part of up to half."""
 
 LONGEST_WAIT = 120.0
-"""Seconds that a server may ask for with Retry-After; when it asks for more, the question fails."""
+"""Longest Retry-After, in seconds, that is honoured; when a server asks for more, the question fails."""
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach the endpoint."""
+"""Longest time to connect, in seconds."""
 
 RESERVED = frozenset({"model", "messages", "stream", "n", "tools"})
 
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 class Endpoint:
     """The backend of an OpenAI-compatible endpoint.
 
-    - `model`: its name there; "any" is whichever the endpoint serves, if it serves one.
+    - `model`: its name there; "any" is the only model that the endpoint serves.
     - `endpoint`: the base URL, such as `http://localhost:8000/v1`; None is OPENAI_BASE_URL, else OpenAI.
     - `key_variable`: the environment variable with the key; None is OPENAI_API_KEY for OpenAI and, where it is set,
       EDITMETRICS_JUDGE_KEY for others.
@@ -55,9 +55,9 @@ class Endpoint:
       they are.
     - `guided`: send the schema of a question, for servers that hold their answers to it.
     - `images`: how images are sent.
-    - `timeout`: seconds for an answer, after which it is given up; it is not asked again, having been paid for.
-    - `retries`: how often a question is asked again after 408, 409, 429, 5xx or a cut connection.
-    - `parallel`: how many requests are under way at once.
+    - `timeout`: seconds for an answer, after which the question fails; it is not sent again, having been paid for.
+    - `retries`: number of times a question is sent again after 408, 409, 429, 5xx or a cut connection.
+    - `parallel`: number of requests at once.
     """
 
     batch_size = 1
@@ -79,7 +79,7 @@ class Endpoint:
         parallel: int = 8,
     ) -> None:
         if not model:
-            raise JudgeError(f"a judge needs the name of a model; {ANY!r} is whichever the endpoint serves")
+            raise JudgeError(f"a judge requires the name of a model; {ANY!r} is the only one that the endpoint serves")
         if parallel < 1 or retries < 0 or timeout <= 0:
             raise JudgeError(
                 f"parallel={parallel}, retries={retries}, timeout={timeout}: expected at least 1, 0, above 0"
@@ -92,8 +92,8 @@ class Endpoint:
         self.key_variable = key_variable or (OPENAI_KEY if self._for_openai else OTHER_KEY)
         if not os.environ.get(self.key_variable) and (key_variable or self._for_openai):
             raise JudgeUnavailableError(
-                f"{self.url} wants a key, and {self.key_variable} is not set: export {self.key_variable}=..., or name "
-                "an endpoint that needs none with endpoint=http://localhost:8000/v1"
+                f"{self.url} requires a key, and {self.key_variable} is not set: export {self.key_variable}=..., or "
+                "name an endpoint without a key with endpoint=http://localhost:8000/v1"
             )
         self.model, self.temperature, self.max_tokens, self.seed = model, temperature, max_tokens, seed
         self.extra, self.guided, self.images = dict(extra or {}), guided, images or Encoding()
@@ -107,7 +107,7 @@ class Endpoint:
             logger.warning("%s: the key and the images travel unencrypted; use https", self.url)
 
     def identity(self) -> dict[str, Any]:
-        """Who serves it, the model and its parameters. Asks the endpoint for its model where that is "any".
+        """Return the provider, the model and its parameters. Asks the endpoint for its model where that is "any".
 
         Neither port nor path of the address, nor timeout, retries, parallel and key: none of them changes an answer.
         """
@@ -124,29 +124,29 @@ class Endpoint:
         }
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
-        """One answer a question."""
+        """Return one answer per question."""
         return [self._answer(question, stop) for question in questions]
 
     def _answer(self, question: Question, stop: threading.Event) -> Answer:
-        model, asked = self._model(), now()
+        model, time = self._model(), now()
         body = self._body(question)
         attempt, renamed = 0, False
         while True:
-            found = self._post(body)
-            if not isinstance(found, RequestFailure):
-                return read_completion(found, model, asked)
-            if not renamed and (renamed := self._renamed_limit(found, body)):
+            reply = self._post(body)
+            if not isinstance(reply, RequestFailure):
+                return read_completion(reply, model, time)
+            if not renamed and (renamed := self._renamed_limit(reply, body)):
                 continue
-            if found.concerns == "all":
-                raise self._error(found)
-            wait = self._wait(found, attempt)
+            if reply.concerns == "all":
+                raise self._error(reply)
+            wait = self._wait(reply, attempt)
             if wait is None or stop.wait(wait):
                 times = f" (asked {attempt + 1} times)" if attempt else ""
-                return Answer(None, found.status, f"{found.reason}{times}", model=model, asked=asked)
+                return Answer(None, reply.status, f"{reply.reason}{times}", model=model, asked=time)
             attempt += 1
 
     def _renamed_limit(self, failure: RequestFailure, body: dict[str, Any]) -> bool:
-        """Whether the endpoint knows the longest answer by another name, under which `body` now has it."""
+        """Rename the longest answer in `body` if the endpoint wants its other name; tell whether it did."""
         name = next((name for name in LIMITS if name in body), None)
         other = None if name is None else other_limit(failure, name)
         if name is None or other is None:
@@ -160,7 +160,7 @@ class Endpoint:
         return kind(f"{self.url}: {failure.reason}")
 
     def _wait(self, failure: RequestFailure, attempt: int) -> float | None:
-        """Seconds until the question is asked again; None when it is not."""
+        """Return the seconds until a retry; None for no retry."""
         if not failure.passing or attempt == self.retries:
             return None
         if failure.wait is not None:
@@ -198,26 +198,26 @@ class Endpoint:
         )
 
     def _model(self) -> str:
-        """The model's name; "any" is asked for once."""
+        """Return the model's name; "any" is looked up once."""
         if self.model != ANY:
             return self.model
         models = self._open().models.with_raw_response
         with self._lock:
             if self.model == ANY:
-                found = self._call(lambda: models.list(extra_headers=self._headers()))
-                if isinstance(found, RequestFailure):
-                    raise self._error(RequestFailure.for_all(found.reason))
-                listed = found.get("data")
+                reply = self._call(lambda: models.list(extra_headers=self._headers()))
+                if isinstance(reply, RequestFailure):
+                    raise self._error(RequestFailure.for_all(reply.reason))
+                listed = reply.get("data")
                 names = [str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one] if listed else []
                 if len(names) != 1:
-                    said = f"several models: {', '.join(sorted(names)[:20])}" if names else "no model"
+                    served = f"several models: {', '.join(sorted(names)[:20])}" if names else "no model"
                     kind = JudgeError if names else JudgeUnavailableError
-                    raise kind(f"{self.url} serves {said}; give the name of one instead of {ANY!r}")
+                    raise kind(f"{self.url} serves {served}; give the name of one instead of {ANY!r}")
                 self.model = names[0]
         return self.model
 
     def _call(self, request: Any) -> dict[str, Any] | RequestFailure:
-        """The JSON that a request brings, or why it brings none."""
+        """Return the JSON that a request brings, or why it brings none."""
         import openai
 
         key = os.environ.get(self.key_variable, "")
@@ -239,31 +239,31 @@ class Endpoint:
             return self._broken(type(cause).__name__, scrubbed(str(cause) or type(cause).__name__))
         self._reached = True
         try:
-            found = json.loads(text)
+            data = json.loads(text)
         except (ValueError, RecursionError):  # the latter of brackets in brackets in ...
-            found = None
-        if not isinstance(found, dict):
-            said = f"the endpoint answered {status} with what is no JSON object: {text[:200]!r}"
-            return RequestFailure(said, status="unavailable")
-        inner = error_in(found)
-        return found if inner is None else of_status(inner, text, headers, model=self.model, key=why)
+            data = None
+        if not isinstance(data, dict):
+            reason = f"the endpoint answered {status}, not with a JSON object: {text[:200]!r}"
+            return RequestFailure(reason, status="unavailable")
+        inner = error_in(data)
+        return data if inner is None else of_status(inner, text, headers, model=self.model, key=why)
 
-    def _broken(self, kind: str, said: str) -> RequestFailure:
-        """What a connection means that failed by an exception of the HTTP library."""
+    def _broken(self, kind: str, message: str) -> RequestFailure:
+        """Interpret an exception of the HTTP library."""
         if kind.startswith("Connect"):  # ConnectError, ConnectTimeout; passing only where something has answered before
             advice = "is the server running, and is the address right?"
-            reason = f"cannot be reached: {said}; {advice}"
+            reason = f"cannot be reached: {message}; {advice}"
             return (
                 RequestFailure(reason, passing=True, status="unavailable")
                 if self._reached
                 else RequestFailure.for_all(reason)
             )
         if kind == "TooLargeError":
-            return RequestFailure(said)
+            return RequestFailure(message)
         if kind.endswith("Timeout"):
             reason = f"no answer within {self.timeout:g} s; a larger timeout waits longer"
             return RequestFailure(reason, status="unavailable")
-        return RequestFailure(f"the connection was cut: {said}", passing=True, status="unavailable")
+        return RequestFailure(f"the connection was cut: {message}", passing=True, status="unavailable")
 
     def _open(self) -> OpenAI:
         with self._lock:
@@ -272,7 +272,7 @@ class Endpoint:
                     import openai
                 except ImportError as error:
                     raise JudgeUnavailableError(
-                        "asking an endpoint needs the openai package: pip install 'editmetrics[judge]'"
+                        "asking an endpoint requires the openai package: pip install 'editmetrics[judge]'"
                     ) from error
                 self._client = openai.OpenAI(
                     api_key=os.environ.get(self.key_variable) or "none",
@@ -285,7 +285,7 @@ class Endpoint:
         return self._client
 
     def _headers(self) -> dict[str, Any]:
-        """The key; and headers to leave out: what the openai package reads from the environment is for OpenAI only."""
+        """Return the key, and the headers to leave out, which openai reads from the environment for OpenAI only."""
         from openai import Omit
 
         key = os.environ.get(self.key_variable)

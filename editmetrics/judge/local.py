@@ -1,4 +1,4 @@
-"""A judge that runs on this machine: any loaded vision-language model that can be shown images and generate text."""
+"""Ask a model on this machine: any loaded vision-language model that sees images and generates text."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .chat import Answer, Image, Question, now
 
 
 class Generator(Protocol):
-    """What is needed of a model; `editmetrics.mllm.Backbone` has it. `IMAGE` stands for the next image in a chat."""
+    """Interface of the model, which `editmetrics.mllm.Backbone` has. `IMAGE` stands for the next image in a chat."""
 
     IMAGE: ClassVar[Any]
 
     def see(self, image: np.ndarray, among: int = 1) -> Any:
-        """An image (H, W, 3) uint8 as the model takes it; `among` is the number of images in its chat."""
+        """Prepare an image (H, W, 3), uint8; `among` is the number of images in its chat."""
 
     def prompt(self, chat: list[tuple[str, list[Any]]], pictures: Sequence[Any] = ()) -> Any:
-        """A chat, (role, texts and IMAGEs) a turn, and its pictures in order."""
+        """Make a prompt of a chat, (role, texts and IMAGEs) a turn, and its pictures in order."""
 
     def generate(
         self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0
     ) -> list[str]:
-        """One text for each prompt."""
+        """Generate one text for each prompt."""
 
     def identity(self) -> dict[str, Any]:
-        """The model, its revision and all else that changes its answers, as JSON."""
+        """Return the model, its revision and all else that changes its answers, as JSON."""
 
 
 class Local:
@@ -56,7 +56,7 @@ class Local:
         self._turn = threading.Lock()
 
     def identity(self) -> dict[str, Any]:
-        """The backbone's identity and the parameters of generation."""
+        """Return the backbone's identity and the parameters of generation."""
         return {
             "judge": "local",
             "backbone": self._description(),
@@ -66,7 +66,7 @@ class Local:
         }
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
-        """One answer a question; a batch that fails is halved, down to the question that is at fault.
+        """Return one answer per question; a batch that fails is halved, down to the question at fault.
 
         What this machine's memory does not hold alone is `unavailable`: a larger machine may answer it.
         """
@@ -94,7 +94,7 @@ class Local:
         return self.answer(questions[:half], stop) + self.answer(questions[half:], stop)
 
     def _description(self) -> dict[str, Any]:
-        """What answers, with the name that people know it by where the backbone has one."""
+        """Describe the backbone, with the name that people know it by."""
         described: dict[str, Any] = getattr(self.backbone, "description", self.backbone.identity)()
         return described
 
@@ -113,6 +113,6 @@ class Local:
 
 
 def _no_memory(error: Exception) -> bool:
-    """Whether memory ran out: Python's own error, and those of torch on every device."""
+    """Tell whether memory ran out: Python's own error, and those of torch on every device."""
     names = {cls.__name__ for cls in type(error).__mro__}
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or "out of memory" in str(error).casefold()

@@ -1,4 +1,4 @@
-"""Where a text names the options of a question, and the frames that state one: "the answer is ...", "答案是...".
+"""Find where a text names the options of a question, in frames such as "the answer is ..." or "答案是...".
 
 Each name becomes one character, so that grammar stays short: `LETTER`, `TEXT` and `BOTH` are classes of such
 characters: an option's letter, its text, and its letter followed by its own text. A letter that no option has, or that
@@ -23,7 +23,7 @@ LIST = rf"(?:(?:both|only|just)\s+)?{ANY}(?:{SEPARATOR}{ANY})*(?:\s+only\b)?"
 _AFTER_A = (
     "is|was|and|or|are|because|since|as|applies|apply|fits|seems|rather|not|but|it|only|cannot|would|nor|also|too"
 )
-"""Words before which an A is the letter of an option and no article."""
+"""Words before which an A is the letter of an option, not an article."""
 
 _ALL = re.compile(
     r"\ball (?:of )?(?:the above|them|(?:the |these )?(?:\w+ )?(?:options|choices)|above)\b(?: options)?"
@@ -34,17 +34,17 @@ _NOT_ALL = re.compile(r"\s*,?\s*(?:except|but|besides|without|other|apart|save|m
 
 
 def kind(mark: str) -> str:
-    """Whether a mark is a "letter", a "text" or "both"."""
+    """Tell whether a mark is a "letter", a "text" or "both"."""
     return ("letter", "text", "both")[(ord(mark) - 0xE000) // 0x100]
 
 
-def place(mark: str) -> int:
-    """The place of the option that a mark stands for."""
+def position(mark: str) -> int:
+    """Return the position of the option that a mark stands for."""
     return ord(mark) % 0x100
 
 
 def mark_options(text: str, options: Sequence[str], *, letters: bool = True, several: bool = False) -> str:
-    """`text` with every name of an option as one mark; `several`: "all of the above" names all of them."""
+    """Replace every name of an option by one mark; with `several`, "all of the above" names all of them."""
     text = re.sub("[\ue000-\ue3ff]", " ", text)
     text = _mark_texts(text, options)
     if letters:
@@ -64,23 +64,23 @@ def mark_options(text: str, options: Sequence[str], *, letters: bool = True, sev
     return re.sub(rf"({ANY})\s*[)\]](?=\W|\Z)", r"\1 ", text).strip()
 
 
-def places_of(said: str, *, mixed: bool = False) -> tuple[int, ...] | None:
-    """The places that a list of marks names; None where one is named twice, or by letter here and by text there."""
-    marks = re.findall(ANY, said)
+def positions_of(text: str, *, mixed: bool = False) -> tuple[int, ...] | None:
+    """Return the positions in a list of marks; None where one is named twice, or letters and texts are mixed."""
+    marks = re.findall(ANY, text)
     kinds = {kind(mark) for mark in marks}
-    found = tuple(place(mark) for mark in marks)
-    if not found or len(set(found)) < len(found) or ({"letter", "text"} <= kinds and not mixed):
+    positions = tuple(position(mark) for mark in marks)
+    if not positions or len(set(positions)) < len(positions) or ({"letter", "text"} <= kinds and not mixed):
         return None
-    return found
+    return positions
 
 
 def lists(text: str) -> Iterator[re.Match[str]]:
-    """Every list of options that a marked text names."""
+    """Find every list of options in a marked text."""
     return re.finditer(rf"{ANY}(?:{SEPARATOR}(?:(?:or|nor)\s+)?{ANY})*", text)
 
 
 def pattern_of(option: str) -> str:
-    """A regular expression for an option's text: any case, any blanks, whole words, but for marks at its ends."""
+    """Return a regular expression for an option's text: any case, any blanks, whole words."""
     words = option.split()
     body = r"\s+".join(re.escape(word) for word in words)
     before = r"(?<![A-Za-z0-9])" if words and re.match(r"[A-Za-z0-9]", words[0]) else ""
@@ -98,9 +98,9 @@ def _mark_texts(text: str, options: Sequence[str]) -> str:
     if not groups:
         return text
 
-    def marked(found: re.Match[str]) -> str:
-        number = int(str(found.lastgroup)[1:])
-        if re.fullmatch("[A-Z]", found.group()) and ord(found.group()) - ord("A") != number:
+    def marked(match: re.Match[str]) -> str:
+        number = int(str(match.lastgroup)[1:])
+        if re.fullmatch("[A-Z]", match.group()) and ord(match.group()) - ord("A") != number:
             return WRONG  # the text of one option is the letter of another
         return chr(_FIRST["text"] + number)
 
@@ -112,8 +112,8 @@ def _mark_letters(text: str, count: int) -> str:
         number = ord(letter) - ord("A")
         return chr(_FIRST["letter"] + number) if number < count else WRONG
 
-    def capitals(found: re.Match[str]) -> str:
-        letters = found.group()
+    def capitals(match: re.Match[str]) -> str:
+        letters = match.group()
         known = all(ord(letter) - ord("A") < count for letter in letters)
         if len(letters) > 1 and not (known and len(letters) <= count):
             return letters
@@ -136,13 +136,13 @@ def _mark_letters(text: str, count: int) -> str:
 
 
 def _joined(text: str) -> str:
-    """A letter with its own text after it as one mark; with the text of another option as `WRONG`."""
+    """Join a letter and its own text to one mark; with the text of another option they become `WRONG`."""
 
-    def join(found: re.Match[str]) -> str:
-        letter, between, text = found.groups()
-        if place(letter) == place(text):
-            return chr(_FIRST["both"] + place(letter))
-        return found.group() if re.fullmatch(r"\s*|\s*,\s*", between) else WRONG
+    def join(match: re.Match[str]) -> str:
+        letter, between, text = match.groups()
+        if position(letter) == position(text):
+            return chr(_FIRST["both"] + position(letter))
+        return match.group() if re.fullmatch(r"\s*|\s*,\s*", between) else WRONG
 
     text = re.sub(rf"[(\[]?({LETTER})(\s*[)\].:,=–—-]*\s*[(\[]?\s*[\"']?\s*)({TEXT})", join, text)
     return re.sub(rf"({BOTH})(?:[\"']?\s*[)\]])", r"\1", text)
@@ -151,8 +151,8 @@ def _joined(text: str) -> str:
 def _mark_all(text: str, count: int) -> str:
     everything = ", ".join(chr(_FIRST["letter"] + number) for number in range(count))
 
-    def expand(found: re.Match[str]) -> str:
-        before, after = text[: found.start()], text[found.end() :]
+    def expand(match: re.Match[str]) -> str:
+        before, after = text[: match.start()], text[match.end() :]
         if _NOT_ALL.match(after) or re.search(r"\b(?:not|none|some|n't)\s+(?:of\s+)?\Z", before, re.IGNORECASE):
             return WRONG
         return everything

@@ -1,4 +1,4 @@
-"""The words of an answer without what surrounds them: markup, full-width letters, roles, fences, tags, JSON."""
+"""Strip from the words of an answer what surrounds them: markup, full-width letters, roles, fences, tags, JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from typing import Any
 
 LONGEST = 2_000
-"""A sentence with more characters than this states no answer; its words still count as an explanation."""
+"""Most characters of a sentence that may state an answer; a longer one still counts as an explanation."""
 
 ANSWER_FIELDS = frozenset({"answer", "answers", "choice", "choices", "option", "options", "score", "rating", "result"})
 
@@ -42,7 +42,7 @@ _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
 
 
 def plain(text: str) -> str:
-    """A text in NFKC, without markup, the role that speaks, bullets and code fences; Chinese marks as Latin ones.
+    """Return a text in NFKC, without markup, speaker, bullets and code fences; Chinese punctuation becomes Latin.
 
     >>> plain("Assistant: **Ｂ**")
     'B'
@@ -54,24 +54,24 @@ def plain(text: str) -> str:
         text = fenced.group(1)
     text = _ROLE.sub("", text)
     text = _LATEX.sub(r"\1", text)
-    text = _MARKUP.sub(lambda found: "~~" if found.group() == "~~" else "", text)
+    text = _MARKUP.sub(lambda match: "~~" if match.group() == "~~" else "", text)
     text = _HEADING.sub(r"\1: ", text)
     return text.strip()
 
 
 def marked(text: str) -> list[str]:
-    """What an answer marks as its answer: in \\boxed{}, in <answer> tags, or as the answer of a JSON object.
+    """Find what a text marks as its answer: in \\boxed{}, in <answer> tags, or as the answer of a JSON object.
 
     >>> marked('{"answer": ["A", "C"]}'), marked("grain, so \\\\boxed{B}"), marked("B")
     (['A, C'], ['B'], [])
     """
-    if (said := _of_json(text)) is not None:
-        return [said]
-    return [said.strip() for said in (*_BOXED.findall(text), *_TAGGED.findall(text))]
+    if (answer := _of_json(text)) is not None:
+        return [answer]
+    return [answer.strip() for answer in (*_BOXED.findall(text), *_TAGGED.findall(text))]
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a plain text; a full stop after a single letter or a number ends none.
+    """Split a plain text into sentences; a full stop after a single letter or a number does not end one.
 
     >>> sentences("It is grainy. B. Noise")
     ['It is grainy.', 'B. Noise']
@@ -81,21 +81,21 @@ def sentences(text: str) -> list[str]:
 
 
 def _of_json(text: str) -> str | None:
-    """The answer of a text that is a JSON object with one such field, or a JSON list; None otherwise."""
+    """Return the answer of a JSON object with one such field, or of a JSON list; None for other texts."""
     body = text.strip()
     if (fenced := _FENCE.match(body)) is not None:
         body = fenced.group(1).strip()
     if not body.startswith(("{", "[")):
         return None
     try:
-        found = json.loads(body, object_pairs_hook=lambda pairs: pairs)
+        data = json.loads(body, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError):
         return None
-    if isinstance(found, list) and found and all(isinstance(one, str) for one in found):
-        return ", ".join(found)
-    if not isinstance(found, list) or not all(isinstance(pair, tuple) for pair in found):
+    if isinstance(data, list) and data and all(isinstance(one, str) for one in data):
+        return ", ".join(data)
+    if not isinstance(data, list) or not all(isinstance(pair, tuple) for pair in data):
         return None
-    answers = [value for name, value in found if name.casefold() in ANSWER_FIELDS]
+    answers = [value for name, value in data if name.casefold() in ANSWER_FIELDS]
     return _written(answers[0]) if len(answers) == 1 else None
 
 

@@ -1,11 +1,11 @@
-"""What the reply of an endpoint means: an answer, or a failure that concerns this question or all of them."""
+"""Interpret the reply of an endpoint: an answer, or a failure that concerns this question or all of them."""
 
 from __future__ import annotations
 
 import email.utils
 import json
 import re
-import time
+import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,7 +23,7 @@ REFUSALS = frozenset(
 """Error codes by which providers decline a question for what it contains."""
 
 NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-"""Error codes of a 429 that waiting does not cure."""
+"""Error codes of a 429 that waiting does not clear."""
 
 PARAMETERS = {
     "temperature": "temperature",
@@ -33,15 +33,15 @@ PARAMETERS = {
     "response_format": "guided",
     "model": "model",
 }
-"""Parameters of a request, and the options of a judge that they come from: what is wrong with one is wrong for all."""
+"""Parameters of a request, and the options of a judge that set them: an error in one concerns all questions."""
 
 SHOWN = 500
-"""So many characters of an endpoint's message are shown."""
+"""Number of characters of an endpoint's message that are shown."""
 
 
 @dataclass(frozen=True)
 class RequestFailure:
-    """Why a request brought no answer.
+    """The reason why a request brought no answer.
 
     `concerns`: this question, or all that would be asked. `passing`: whether asking again may help, and `wait`: after
     how many seconds, where the server says so. `status`: what the question's answer gets; `unavailable` where it lies
@@ -58,53 +58,57 @@ class RequestFailure:
 
     @classmethod
     def for_all(cls, reason: str) -> RequestFailure:
-        """A failure of the endpoint or the key, which concerns every question."""
+        """Make a failure of the endpoint or the key, which concerns every question."""
         return cls(reason, "all", status="unavailable")
 
 
 def other_limit(failure: RequestFailure, name: str) -> str | None:
-    """The name for the longest answer that an endpoint wants instead of `name`; None where that is not its complaint.
+    """Return the other name for the longest answer, where an endpoint rejects `name`; None for other complaints.
 
-    >>> said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    >>> other_limit(RequestFailure("the endpoint answered 400", message=said), "max_tokens")
+    >>> text = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    >>> other_limit(RequestFailure("the endpoint answered 400", message=text), "max_tokens")
     'max_completion_tokens'
     """
-    said, other = failure.message.casefold(), LIMITS[name]
-    if not re.search(rf"\b{name}\b", said):
+    message, other = failure.message.casefold(), LIMITS[name]
+    if not re.search(rf"\b{name}\b", message):
         return None
-    unknown = re.search(r"unrecogni[sz]ed|unknown|unsupported|not supported|not permitted|extra inputs?", said)
-    return other if re.search(rf"\b{other}\b", said) or (unknown and name == "max_completion_tokens") else None
+    unknown = re.search(r"unrecogni[sz]ed|unknown|unsupported|not supported|not permitted|extra inputs?", message)
+    return other if re.search(rf"\b{other}\b", message) or (unknown and name == "max_completion_tokens") else None
 
 
 def of_status(status: int, text: str, headers: Mapping[str, str], *, model: str, key: str) -> RequestFailure:
-    """What an HTTP error status means. `text` is the body, `key` the words that say where the key comes from."""
-    message, codes, parameter = _said(text)
-    said = f"the endpoint answered {status}" + (f": {message}" if message else "")
+    """Interpret an HTTP error status. `text` is the body, `key` says where the key is read from."""
+    message, codes, parameter = _error_parts(text)
+    reason = f"the endpoint answered {status}" + (f": {message}" if message else "")
     if codes & REFUSALS or (status == 403 and codes & {"flagged_input"}):
         return RequestFailure(f"the endpoint declined the question: {message}", status="refused")
     if status == 402 or codes & NO_CREDIT:
-        return RequestFailure.for_all(f"{said}. There is no credit left for {model}; what was answered is in the cache")
+        return RequestFailure.for_all(
+            f"{reason}. There is no credit left for {model}; what was answered is in the cache"
+        )
     if status in (401, 403):
-        return RequestFailure.for_all(f"{said}. {key}")
+        return RequestFailure.for_all(f"{reason}. {key}")
     if status == 404 or "model_not_found" in codes:
         return RequestFailure.for_all(
-            f"{said}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1"
+            f"{reason}. Is {model!r} a model of this endpoint, and is the address right? It often ends in /v1"
         )
     if 300 <= status < 400:
         target = headers.get("location", "elsewhere")
-        return RequestFailure.for_all(f"{said}: it redirects to {target}, which is not followed; give that address")
+        return RequestFailure.for_all(f"{reason}: it redirects to {target}, which is not followed; give that address")
     if status in (408, 409, 429) or status >= 500:
-        return RequestFailure(said, passing=True, wait=retry_after(headers), status="unavailable")
+        return RequestFailure(reason, passing=True, wait=retry_after(headers), status="unavailable")
     if parameter in PARAMETERS:
-        reason = f"{said}. Change {PARAMETERS[parameter]}: None leaves it to the endpoint"
-        return RequestFailure(reason, "all", message=message)
+        advice = f"Change {PARAMETERS[parameter]}: None leaves it to the endpoint"
+        return RequestFailure(f"{reason}. {advice}", "all", message=message)
     if status == 413:
-        return RequestFailure(f"{said}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller")
-    return RequestFailure(said, message=message)
+        return RequestFailure(
+            f"{reason}. The images are too large: Encoding(form='jpeg') or max_side makes them smaller"
+        )
+    return RequestFailure(reason, message=message)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """After how many seconds a server wants to be asked again: a number, or a date.
+    """Return the seconds after which a server accepts another request, from a number or a date.
 
     >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after-ms": "40"}), retry_after({})
     (2.5, 0.04, None)
@@ -120,11 +124,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         date = email.utils.parsedate_to_datetime(headers["retry-after"])
     except (KeyError, ValueError, TypeError):
         return None
-    return max(0.0, date.timestamp() - time.time())
+    return max(0.0, date.timestamp() - clock.time())
 
 
 def error_in(body: Any) -> int | None:
-    """The status of an error that came with status 200, as routers of several providers send it; None if it is none."""
+    """Return the status of an error inside a reply with status 200, as routers send it; None without an error."""
     error = body.get("error") if isinstance(body, dict) and not body.get("choices") else None
     if not error:
         return None
@@ -132,8 +136,8 @@ def error_in(body: Any) -> int | None:
     return code if isinstance(code, int) and 300 <= code < 600 else 400
 
 
-def _said(text: str) -> tuple[str, set[str], str | None]:
-    """An error body's message, its codes, and the parameter it complains of, in the forms that servers use."""
+def _error_parts(text: str) -> tuple[str, set[str], str | None]:
+    """Return the message, the codes and the parameter of an error body, in the forms that servers use."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -155,13 +159,13 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def read_completion(body: dict[str, Any], model: str, asked: str) -> Answer:
-    """A chat completion as an answer; `refused`, `unparseable` (no words) or `failed` (another form) if it is none."""
+def read_completion(body: dict[str, Any], model: str, time: str) -> Answer:
+    """Return a chat completion as an answer: `refused`, `unparseable` (no words) or `failed` (not a completion)."""
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        return Answer(None, "failed", "the endpoint answered with what is no chat completion", model=model, asked=asked)
+        return Answer(None, "failed", "the endpoint's answer is not a chat completion", model=model, asked=time)
     text, refusal, finish = message.get("content"), message.get("refusal"), _text(choice.get("finish_reason"))
     counts, created = body.get("usage"), body.get("created")
     usage = counts if isinstance(counts, dict) else {}
@@ -183,7 +187,7 @@ def read_completion(body: dict[str, Any], model: str, asked: str) -> Answer:
         served=_text(body.get("model")),
         fingerprint=_text(body.get("system_fingerprint")),
         created=_utc(created) if isinstance(created, (int, float)) else None,
-        asked=asked,
+        asked=time,
         finish=finish,
         usage={name: count for name, count in usage.items() if isinstance(count, int)},
     )

@@ -1,4 +1,4 @@
-"""What a structured answer must look like: a pydantic model, or a small schema written as a dict."""
+"""Schemas of structured answers: a pydantic model, or a small schema written as a dict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def model_of(schema: Any) -> type[BaseModel]:
-    """The pydantic model of a schema.
+    """Return the pydantic model of a schema.
 
     `schema` is a pydantic model itself, or a dict from field names, all required, to what the field holds:
 
@@ -32,11 +32,13 @@ def model_of(schema: Any) -> type[BaseModel]:
         fields: Any = {str(name): _field(held) for name, held in schema.items()}
         made: type[BaseModel] = create_model("Answer", **fields)
         return made
-    raise TypeError(f"{schema!r} is no schema; expected a pydantic model, or a dict such as {{'score': range(0, 11)}}")
+    raise TypeError(
+        f"{schema!r} is not a schema; expected a pydantic model, or a dict such as {{'score': range(0, 11)}}"
+    )
 
 
 def json_schema(schema: Any) -> dict[str, Any]:
-    """A schema as JSON Schema, whose objects have no fields but those that are named.
+    """Return a schema as JSON Schema, with `additionalProperties` forbidden.
 
     >>> json_schema({"score": (0, 10)})["properties"]["score"]["maximum"]
     10
@@ -64,7 +66,7 @@ def _field(held: Any) -> tuple[Any, Any]:
     if held in (str, int, float, bool):
         return held, ...
     raise TypeError(
-        f"{held!r} says nothing of a field; expected range(0, 11), (0, 10), ['yes', 'no'], str, int or float"
+        f"{held!r} does not describe a field; expected range(0, 11), (0, 10), ['yes', 'no'], str, int or float"
     )
 
 

@@ -16,15 +16,15 @@ import numpy as np
 from .chat import JudgeError
 
 HERE = "this machine"
-"""What is recorded of an endpoint on this machine, whatever its port."""
+"""Recorded in place of the host of an endpoint on this machine."""
 
 LARGEST = 16 * 2**20
-"""Bytes of an answer, decompressed, that are read; a long chain of thought takes less than one hundredth of it."""
+"""Most bytes of an answer, decompressed; a long chain of thought takes less than a hundredth of it."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How images are sent. All of it belongs to the identity of an answer.
+    """Encoding of images, part of the identity of an answer.
 
     - `form`: "png" is lossless; "jpeg" is several times smaller and changes pixels.
     - `quality`: of JPEG, 1 to 100; colour is kept in full resolution (4:4:4).
@@ -51,7 +51,7 @@ class Encoding:
             raise ValueError(f"max_side is {self.max_side} pixels; expected at least 1")
 
     def data_uri(self, pixels: np.ndarray) -> str:
-        """Pixels (H, W, 3) uint8 as a data URI."""
+        """Encode pixels (H, W, 3), uint8, as a data URI."""
         from PIL import Image
 
         image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -67,22 +67,23 @@ class Encoding:
         return f"data:image/{self.form};base64,{base64.b64encode(file.getvalue()).decode()}"
 
     def part(self, pixels: np.ndarray) -> dict[str, Any]:
-        """Pixels as the part of a chat message that shows them."""
+        """Encode pixels as a part of a chat message."""
         shown = {"url": self.data_uri(pixels)} | ({"detail": self.detail} if self.detail else {})
         return {"type": "image_url", "image_url": shown}
 
     def identity(self) -> dict[str, Any]:
-        """As JSON: what changes the pixels that the model sees."""
-        said = asdict(self)
+        """Return the settings that change the pixels that the model sees, as JSON."""
+        settings = asdict(self)
         if self.form == "png":
-            del said["quality"]
-        return said
+            del settings["quality"]
+        return settings
 
 
 def base_url(url: str) -> str:
-    """The base URL of an endpoint, without a slash at its end.
+    """Return the base URL of an endpoint, without a slash at its end.
 
-    Raises `JudgeError` when it is no http address, or holds a user name, password or query, which would be recorded.
+    Raises `JudgeError` for an invalid http address, and for one with a user name, password or query, which would be
+    recorded.
 
     >>> base_url("http://localhost:8000/v1/")
     'http://localhost:8000/v1'
@@ -90,7 +91,7 @@ def base_url(url: str) -> str:
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # an invalid port, half an IPv6 address
         usable = False
     if usable and (parts.username or parts.password or parts.query or parts.fragment):
         raise JudgeError(
@@ -98,12 +99,12 @@ def base_url(url: str) -> str:
             "give the bare base URL and put the key into the environment"
         )
     if not usable or re.search(r"[\s\x00-\x1f]", url):
-        raise JudgeError(f"{url!r} is no endpoint; expected a base URL such as http://localhost:8000/v1")
+        raise JudgeError(f"{url!r} is not an endpoint; expected a base URL such as http://localhost:8000/v1")
     return url.rstrip("/")
 
 
 def provider(url: str) -> str:
-    """Who serves an endpoint, as it is recorded: its host without port and path, since neither changes an answer.
+    """Return the provider of an endpoint, as it is recorded: its host without port and path.
 
     >>> provider("https://openrouter.ai/api/v1"), provider("http://127.0.0.1:8000/v1")
     ('openrouter.ai', 'this machine')
@@ -113,7 +114,7 @@ def provider(url: str) -> str:
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read what is sent there: https, or this machine itself.
+    """Tell whether messages are private on the way: by https, or on this machine itself.
 
     >>> is_private("http://127.0.0.1:8000/v1"), is_private("http://gpu-server:8000/v1")
     (True, False)
@@ -131,15 +132,15 @@ def _is_here(host: str) -> bool:
 
 
 class TooLargeError(Exception):
-    """An answer has more bytes than are read."""
+    """An answer has more bytes than the limit."""
 
 
 class TooSlowTimeout(Exception):
-    """An answer was still coming when its time was over."""
+    """An answer was still arriving when its time was over."""
 
 
 def bounded_client(seconds: float, **options: Any) -> Any:
-    """openai's HTTP client, which reads at most `LARGEST` bytes of an answer and for at most `seconds`.
+    """Return openai's HTTP client, reading at most `LARGEST` bytes of an answer for at most `seconds`.
 
     Its requests raise `TooLargeError` and `TooSlowTimeout`. `options` are those of `openai.DefaultHttpxClient`;
     requests and responses are of the HTTP library that the installed version of openai uses.
@@ -150,7 +151,7 @@ def bounded_client(seconds: float, **options: Any) -> Any:
 
     class BoundedClient(base):
         def send(self, request: Any, *, stream: bool = False, **more: Any) -> Any:
-            """The whole answer, whatever `stream` says."""
+            """Return the whole answer; `stream` is ignored."""
             deadline = time.monotonic() + seconds
             response = super().send(request, stream=True, **more)
             try:

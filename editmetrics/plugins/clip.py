@@ -65,7 +65,7 @@ class CLIPMetric(EmbeddingMetric):
 
 
 def preprocess(image: Any, resizing: Resizing = "crop") -> Tensor:
-    """An image as CLIP takes it: (3, 224, 224), float32, normalised by CLIP's mean and standard deviation.
+    """Preprocess an image for CLIP: (3, 224, 224), float32, normalised by CLIP's mean and standard deviation.
 
     `image` is anything that `read_image` takes. `resizing`: "crop" is CLIP's own preprocessing; "squash" scales the
     whole image to a square without antialiasing, as InstructPix2Pix's script does. Raises `ImageError`.
@@ -83,7 +83,7 @@ def preprocess(image: Any, resizing: Resizing = "crop") -> Tensor:
 
 
 def tokenize(text: str) -> tuple[Tensor, str | None]:
-    """The tokens (77,), int64, of a text, and a note where its end was cut off.
+    """Return the tokens (77,), int64, of a text, and a note where its end was cut off.
 
     >>> tokens, note = tokenize("a cat")
     >>> int((tokens > 0).sum()), note  # start, a, cat, end

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STILL = 1e-4
-"""Embeddings of unit length that differ by less are the same to float32 and preprocessing: there is no direction."""
+"""Smallest difference of unit-length embeddings that has a direction; below lies the rounding of preprocessing."""
 
 
 def direction_similarity(source: Tensor, edited: Tensor, before: Tensor, after: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class CLIPDirection(CLIPMetric):
     `source_prompt` describes the source and `prompt` the wanted image, in whole sentences as alike as can be: "a photo
     of a cat", "a photo of a dog". An instruction ("make it a dog") is not a description.
 
-    Where the images or the texts have the same embedding nothing changed, and there is no direction to compare: such a
+    Where the images or the texts have the same embedding, nothing changed, and no direction can be compared: such a
     sample fails with that reason. The published script gives 0.
 
     Options:
@@ -87,10 +87,10 @@ class CLIPDirection(CLIPMetric):
         }
 
     def to_score(self, values: dict[str, float], prepared: dict[str, Any]) -> Score:
-        """The cosine; no number where the images or the texts have the same embedding."""
+        """Make the score; without a number where the images or the texts have the same embedding."""
         similarity = values.pop("clip_direction")
         still = [name for name, distance in values.items() if not distance >= STILL]
         if still and self.variant == "none":
-            reason = f"the two {' and the two '.join(still)} have the same embedding: there is no direction to compare"
+            reason = f"the two {' and the two '.join(still)} have the same embedding: no direction can be compared"
             return Score.unscored("failed", reason)
         return super().to_score({"clip_direction": similarity}, prepared)

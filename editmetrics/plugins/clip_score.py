@@ -89,7 +89,7 @@ class CLIPScore(CLIPMetric):
         self.model_name: Model = model
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
-        """From 0 to the option `scale`."""
+        """Return the range from 0 to the option `scale`."""
         return (replace(type(self).dimensions[0], high=self.scale),)
 
     def identity(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class CLIPText(CLIPMetric):
         self.model_name: Model = with_variant(self, VARIANTS)["model"]
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
-        """A cosine; from 0 to 100 for PIE-Bench's script."""
+        """Return a cosine's range; for PIE-Bench's script, 0 to 100."""
         declared = type(self).dimensions
         return (replace(declared[0], low=0, high=100),) if self.variant == "pie-bench" else declared
 

@@ -17,12 +17,12 @@ ARCHITECTURES: dict[Model, str] = {
     "ViT-B-16": "vit_base_patch16_224.dino",
     "ViT-B-8": "vit_base_patch8_224.dino",
 }
-"""The names of timm, which are those of the checkpoints' repositories as well."""
+"""The names of the models in timm, and of the checkpoints' repositories."""
 
 CHECKPOINTS: dict[Model, str] = {name: f"dino-{name.lower()}" for name in ARCHITECTURES}
 IMAGE_SIZE = 224
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, on which it was trained."""
+"""Statistics of ImageNet, on which DINO was trained."""
 
 
 class DINOMetric(HasNetwork):
@@ -45,13 +45,13 @@ class DINOMetric(HasNetwork):
 
 
 def normalized(images: Tensor) -> Tensor:
-    """RGB (N, 3, H, W) in [0, 1] with ImageNet's mean taken off, by its deviation."""
+    """Normalise RGB images (N, 3, H, W) in [0, 1] by ImageNet's mean and deviation."""
     mean, deviation = (images.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
     return (images - mean) / deviation
 
 
 def last_keys(model: Any, images: Tensor) -> Tensor:
-    """The keys of the last layer's attention, all heads side by side: (N, tokens, D); the first is the class token's.
+    """Return the keys of the last layer's attention, heads side by side: (N, tokens, D); the class token's first.
 
     `images`: (N, 3, 224, 224), normalised.
     """

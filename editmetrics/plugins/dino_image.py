@@ -78,7 +78,7 @@ class DINOImage(DINOMetric, ImageSimilarity):
 
 
 def preprocess(pixels: Any) -> Tensor:
-    """An image (H, W, 3), uint8, as DINO's evaluation sees it: (3, 224, 224), float32, normalised.
+    """Preprocess an image (H, W, 3), uint8, as DINO's evaluation does: (3, 224, 224), float32, normalised.
 
     >>> import numpy as np
     >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape

@@ -1,4 +1,4 @@
-"""DISTS: the distance between two images in structure and texture, which a grass may regrow without being far."""
+"""DISTS: the distance between two images in structure and texture; resampled texture, such as grass, stays close."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def channel_means(maps: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def build_network() -> Any:
-    """VGG-16 with L2 pooling, and places for the weights of its channels: a module from images to six feature maps."""
+    """Build VGG-16 with L2 pooling and weights of channels: a module from images to six feature maps."""
     import torch
     from torch import nn
     from torchvision.models import vgg16
@@ -110,7 +110,7 @@ def build_network() -> Any:
 
 
 def l2_pool(maps: Tensor) -> Tensor:
-    """Half the size: the root of the mean of squares under a 3 x 3 Hann window, (N, C, H, W) to (N, C, ceil, ceil).
+    """Halve the size by the root of the mean of squares under a 3 x 3 Hann window, (N, C, H, W) to (N, C, ceil, ceil).
 
     >>> import torch
     >>> l2_pool(torch.full((1, 1, 6, 6), 3.0))[0, 0, 1, 1]
@@ -125,7 +125,7 @@ def l2_pool(maps: Tensor) -> Tensor:
 
 
 def scaled(images: Tensor, scale: Scale) -> Tensor:
-    """Images (N, C, H, W) whose shorter side is 256 pixels where it was longer.
+    """Scale images (N, C, H, W) down to a shorter side of 256 pixels.
 
     "256" is antialiased bilinear, as the authors' script has it by Pillow; "piq" bilinear without antialiasing.
     """
@@ -186,7 +186,7 @@ class DISTS(HasNetwork, FullReference):
         return build_network()
 
     def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Torchvision's features, and the weights of channels, which have one row for all stages."""
+        """Return torchvision's features, and the weights of channels, whose file has one row for all stages."""
         backbone, channels = files
         stages = {f"stages.{name}": tensor for name, tensor in sliced_features(network.stages, backbone).items()}
         rows = {name: channels[name].flatten().split(CHANNELS) for name in ("alpha", "beta")}

@@ -1,4 +1,4 @@
-"""What LMM4Edit and EditHF share: for each of three dimensions an adapter on one backbone, and a head.
+"""Base class of LMM4Edit and EditHF: for each of three dimensions an adapter on one backbone, and a head.
 
 Both are published as folders with peft adapters and a head, one for each dimension. They are loaded as they are.
 """
@@ -28,7 +28,7 @@ PARTS: dict[Aspect, str] = {
     "editing_alignment": "alignment",
     "attribute_preservation": "preservation",
 }
-"""What the authors call each dimension, in their folders and options."""
+"""The authors' name of each dimension, in their folders and options."""
 
 HIGHEST = 100.0
 
@@ -38,8 +38,8 @@ class PublishedWeightsError(EditMetricsError, ValueError):
 
 
 @dataclass(frozen=True)
-class Part:
-    """What scores one dimension: the name of its adapter on the backbone, and its head, a hidden state to 0 to 1."""
+class DimensionScorer:
+    """The scorer of one dimension: the name of its adapter on the backbone, and its head, a hidden state to 0 to 1."""
 
     adapter: str
     head: Callable[[Tensor], Tensor]
@@ -66,20 +66,20 @@ class EditRegression(BackboneMetric):
     """The folder of each part."""
 
     FILES: ClassVar[tuple[str, ...]]
-    """What is in it."""
+    """The files in each folder."""
 
     BEHIND: ClassVar[int]
-    """Which hidden state is read: the so-manieth from the end of the prompt."""
+    """The position of the hidden state that is read, counted from the end of the prompt."""
 
     def __init__(self, *, weights: str | None = None, dimension: Aspect | None = None, **shared: Any) -> None:
         super().__init__(**shared)
         self.weights = weights
         self.dimension = dimension
         self._backbone: Backbone | None = None
-        self._parts: dict[Aspect, Part] = {}
+        self._parts: dict[Aspect, DimensionScorer] = {}
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
-        """All three, or the one that the option `dimension` names."""
+        """Return all three, or the one that the option `dimension` names."""
         kept = [each for each in type(self).dimensions if each.name in self._aspects]
         return tuple(replace(each, primary=not row) for row, each in enumerate(kept))
 
@@ -90,14 +90,14 @@ class EditRegression(BackboneMetric):
     # ------------------------------------------------------------------ what a subclass gives
 
     def see(self, backbone: Backbone, image: np.ndarray) -> Picture:
-        """One of the two images (H, W, 3), uint8, as the backbone takes it."""
+        """Prepare one of the two images (H, W, 3), uint8, for the backbone."""
         raise NotImplementedError
 
     def ask(self, backbone: Backbone, pictures: Sequence[Picture], aspect: Aspect, instruction: str) -> Prompt:
-        """The prompt for one dimension."""
+        """Make the prompt for one dimension."""
         raise NotImplementedError
 
-    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> Part:
+    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> DimensionScorer:
         """Put the adapters in `folder` on `backbone` as `adapter`, if it is not there yet, and load the head."""
         raise NotImplementedError
 
@@ -137,7 +137,7 @@ class EditRegression(BackboneMetric):
             self._parts[aspect] = self.load_part(backbone, aspect, folder, adapter)
 
     def prepare(self, sample: Sample) -> dict[str, Prompt]:
-        """A prompt for each dimension; all with the same two pictures."""
+        """Return a prompt for each dimension; all with the same two pictures."""
         from ..images import eight_bits, read_image
 
         if self._backbone is None:
@@ -148,10 +148,10 @@ class EditRegression(BackboneMetric):
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         seen: dict[str | None, list[Sequence[Features]]] = {}
-        found = {aspect: self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects}
+        columns = {aspect: self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects}
         scores = []
         for row in range(len(batch)):
-            raw = {str(aspect): found[aspect][row] for aspect in self._aspects}
+            raw = {str(aspect): columns[aspect][row] for aspect in self._aspects}
             values = {name: min(max(value, 0.0), HIGHEST) for name, value in raw.items()}
             beyond = {name: value for name, value in raw.items() if values[name] != value}
             scores.append(Score(values, details={"beyond_scale": beyond} if beyond else {}))
@@ -161,7 +161,7 @@ class EditRegression(BackboneMetric):
         return length_class(prepared.values())
 
     def question(self, aspect: Aspect, instruction: str) -> str:
-        """What is asked for one dimension, in the authors' words."""
+        """Return the question for one dimension, in the authors' words."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------ inside
@@ -169,7 +169,7 @@ class EditRegression(BackboneMetric):
     def _rate(
         self, aspect: Aspect, prompts: Sequence[Prompt], seen: dict[str | None, list[Sequence[Features]]]
     ) -> list[float]:
-        """The scores of one dimension; what a vision tower made of the images is in `seen`, or comes there."""
+        """Score one dimension; `seen` keeps the features of each vision tower."""
         import torch
 
         from ..mllm.lora import adapts_vision, using
@@ -203,7 +203,7 @@ class EditRegression(BackboneMetric):
 def load_head(
     file: Path, layers: Mapping[str, str], *, inputs: int, hidden: tuple[int, int], activation: str
 ) -> Callable[[Tensor], Tensor]:
-    """The regression head in a .pth file of the authors, ready for scoring.
+    """Load the regression head in a .pth file of the authors, ready for scoring.
 
     `layers`: from their names of layers to those of `RegressionHead`.
 
@@ -214,16 +214,20 @@ def load_head(
 
     tensors = weights.load_state_dict(file)
     head = RegressionHead(inputs, hidden=hidden, activation=activation)
-    wanted = {f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in layers.items() for kind in ("weight", "bias")}
+    wanted = {
+        f"{published}.{kind}": f"{own_name}.{kind}"
+        for published, own_name in layers.items()
+        for kind in ("weight", "bias")
+    }
     if different := sorted(wanted.keys() ^ tensors.keys()):
         raise PublishedWeightsError(f"{file} {'lacks' if different[0] in wanted else 'has'} {different[0]}")
     own = head.state_dict()
-    for theirs, ours in wanted.items():
-        if tensors[theirs].shape != own[ours].shape:
+    for published, own_name in wanted.items():
+        if tensors[published].shape != own[own_name].shape:
             raise PublishedWeightsError(
-                f"{file}: {theirs} is {tuple(tensors[theirs].shape)}, expected {tuple(own[ours].shape)}"
+                f"{file}: {published} is {tuple(tensors[published].shape)}, expected {tuple(own[own_name].shape)}"
             )
-    head.load_state_dict({ours: tensors[theirs].float() for theirs, ours in wanted.items()})
+    head.load_state_dict({own_name: tensors[published].float() for published, own_name in wanted.items()})
     return head.requires_grad_(False).eval()
 
 

@@ -1,4 +1,4 @@
-"""What metrics of image embeddings share: which part of an image they see, and that equal images are encoded once."""
+"""Base classes of metrics of image embeddings: regions are painted, equal images are encoded once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class EmbeddingMetric(NetworkMetric):
     """A metric of a network's embeddings: `forward` gets prepared images in a list, for `each_once`."""
 
     def fields(self) -> frozenset[str]:
-        """Those that it requires: a field that no option asks for changes no number."""
+        """Return the required fields: others change no number."""
         return self.required()
 
     def batch_key(self, prepared: dict[str, Any]) -> None:
         return None  # all have one size
 
     def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
-        """Each field of the prepared samples as a list, on the CPU."""
+        """Return each field of the prepared samples as a list, on the CPU."""
         return {name: [item[name] for item in batch] for name in batch[0]}
 
 
@@ -50,7 +50,7 @@ class ImageSimilarity(EmbeddingMetric):
         return frozenset({"edited", self.compared_with} | ({"mask"} if self.region != "whole" else set()))
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Both images, preprocessed."""
+        """Return both images, preprocessed."""
         from ..images import eight_bits, read_image
 
         images = {"edited": sample.edited, "other": getattr(sample, self.compared_with)}
@@ -58,7 +58,7 @@ class ImageSimilarity(EmbeddingMetric):
 
 
 def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], device: Any) -> Tensor:
-    """(N, D): `encode` of each image (3, H, W), in one pass that takes equal ones once: a source and its many edits.
+    """Encode images (3, H, W) to (N, D) in one pass that takes equal ones once, such as a source of many edits.
 
     Raises `SampleError` where an embedding is not finite or has no direction: it could be compared with nothing.
 
@@ -79,7 +79,7 @@ def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], devi
 
 
 def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[float], share: float) -> np.ndarray:
-    """An image (H, W, 3), uint8, of which a region is seen: what lies outside is painted in the colour `fill`.
+    """Paint all but a region of an image (H, W, 3), uint8, in the colour `fill`.
 
     An embedding is one of a whole image, so that it cannot be normalised by a region's area: colours of equal meaning
     in both images are the next best. `fill` is in [0, 1]; the network's mean colour is 0 to it. `share`: the side of

@@ -31,7 +31,7 @@ CHROMA: dict[Convention, tuple[tuple[float, float, float], ...]] = {
     "authors": ((0.596, -0.274, -0.322), (0.211, -0.523, 0.312)),
     "piq": ((0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)),
 }
-"""What R, G and B weigh in YIQ's I and Q."""
+"""Weights of R, G and B in YIQ's I and Q."""
 
 ORIENTATIONS, SCALES = 4, 4
 SHORTEST_WAVELENGTH, SCALE_STEP = 6, 2

@@ -96,7 +96,7 @@ def prewitt_energy(images: Tensor, covered: Tensor | None = None) -> Tensor:
 
 
 def _difference(padded: Tensor, weights: Tensor) -> Tensor:
-    """Right less left, of weighted means of three rows; a side without weight is as the middle."""
+    """Return right minus left of weighted means of three rows; a side without weight equals the middle."""
     import torch
 
     def of_three(maps: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ Net = Literal["alex", "vgg", "squeeze"]
 
 CHECKPOINTS: dict[Net, str] = {"alex": "lpips-alexnet", "vgg": "lpips-vgg16", "squeeze": "lpips-squeezenet"}
 SMALLEST: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
-"""The least side, in pixels, for which the network's last layer still has a position."""
+"""Smallest side, in pixels, that leaves a position in the network's last layer."""
 
 
 def lpips(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = None) -> Tensor:
@@ -127,7 +127,7 @@ class LPIPS(HasNetwork, FullReference):
             return Network(net=self._net, pretrained=False, pnet_rand=True, verbose=False)
 
     def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Torchvision's features, the package's weights of channels, and the scaling of pixels, which has no file."""
+        """Return torchvision's features, the package's weights of channels, and the scaling of pixels."""
         from .. import weights
 
         heads = weights.load_state_dict(_heads_file(self._net))
@@ -143,7 +143,7 @@ class LPIPS(HasNetwork, FullReference):
 
 
 def sliced_features(network: Any, file: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Torchvision's `features`, named as in a network that cuts them into slices whose layers keep their numbers.
+    """Rename torchvision's `features` for a network that cuts them into slices whose layers keep their numbers.
 
     "features.3.weight" becomes "slice2.3.weight", say. A tensor without a layer in `network` keeps its name.
     """
@@ -153,7 +153,7 @@ def sliced_features(network: Any, file: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _heads_file(net: Net) -> Path:
-    """The weights of the layers' channels, in the installed lpips package, found without importing it."""
+    """Locate the weights of the layers' channels in the installed lpips package, without importing it."""
     import importlib.util
     from pathlib import Path
 

@@ -88,7 +88,7 @@ class PSNR(FullReference):
         self.black_outside = variant == "pie-bench"
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
-        """In dB; black against white is below 0 where `data_range` is below 1."""
+        """Return the range: black against white is below 0 dB where `data_range` is below 1."""
         return (replace(type(self).dimensions[0], low=min(0.0, 20 * math.log10(self.data_range))),)
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

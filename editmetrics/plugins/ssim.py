@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Window = Literal["gaussian", "uniform"]
 Padding = Literal["valid", "reflect"]
 PIE_BENCH = {"channels": "rgb", "window": "gaussian", "padding": "reflect", "downsample": "none", "data_range": 1.0}
-"""What PIE-Bench's script computes: torchmetrics' SSIM."""
+"""The options of PIE-Bench's script, which computes torchmetrics' SSIM."""
 
 SIZES = {"gaussian": 11, "uniform": 7}
 """The width of each window, in pixels."""
@@ -134,14 +134,14 @@ def window_moments(
 
 
 def _near_mean(maps: Tensor, mask: Tensor | None) -> Tensor:
-    """A number near the mean of each plane (N, 1, H, W), or of its region; 0 where there is none."""
+    """Return a number near the mean of each plane (N, 1, H, W), or of its region; 0 for an empty one."""
     if mask is None:
         return maps[..., ::8, :].mean((2, 3), keepdim=True)
     return (maps * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp_min(1e-12)
 
 
 def _of_sample(window: Window, mask: Tensor | None, covered: Tensor | None) -> Tensor | float:
-    """What the variance of a uniform window is multiplied by to be that of a sample: n / (n - 1) for n pixels.
+    """Return the factor from the variance of a uniform window to that of a sample: n / (n - 1) for n pixels.
 
     With weights, 1 / (1 - sum of their squares, where they add up to 1); a single pixel has no variance, and keeps 1.
     """
@@ -188,7 +188,7 @@ def window_means(maps: Tensor, window: Window) -> Tensor:
 
 
 def planes(images: Tensor) -> Tensor:
-    """The channels of (N, C, H, W) as items of their own, (N C, 1, H, W)."""
+    """Turn the channels of (N, C, H, W) into items, (N C, 1, H, W)."""
     return images.reshape(-1, 1, *images.shape[-2:])
 
 

@@ -1,4 +1,4 @@
-"""Structure distance: how much the layout of an image changed, whatever its colours and textures."""
+"""Structure distance: how much the layout of an image changed, regardless of colours and textures."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def structure_distance(
         size = (IMAGE_SIZE, IMAGE_SIZE)
         return normalized(levels * F.interpolate(images, size=size, mode="bilinear", antialias=True))
 
-    found = last_keys(network, torch.cat([seen(source), seen(edited)]))
-    keys = F.normalize(require_direction(found, "a key of the network"), dim=-1)
+    raw_keys = last_keys(network, torch.cat([seen(source), seen(edited)]))
+    keys = F.normalize(require_direction(raw_keys, "a key of the network"), dim=-1)
     of_source, of_edited = (keys @ keys.mT).chunk(2)
     difference = (of_source - of_edited).square()
     if mask is None:

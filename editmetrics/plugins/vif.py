@@ -55,7 +55,7 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
     # centred before squaring: the variance of a bright, nearly flat image is a small difference of large numbers
     region = None if mask is None else mask.to(source.dtype).repeat_interleave(channels, 0)
     x, y = (images - _mean(images, region) for images in planes)
-    kept, there = x.new_zeros(len(x)), x.new_zeros(len(x))
+    kept, total = x.new_zeros(len(x)), x.new_zeros(len(x))
     for scale in range(1, SCALES + 1):
         size = 2 ** (SCALES - scale + 1) + 1
         if scale > 1:
@@ -66,12 +66,10 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
         information, fidelity = _information(x, y, blur, noise)
         if covered is not None:
             information, fidelity = information * covered, fidelity * covered
-        kept, there = kept + fidelity.sum((1, 2, 3)), there + information.sum((1, 2, 3))
-    if not bool((there > 1e-3).all()):
-        raise SampleError(
-            "the source is flat where it is looked at, and holds no information whose fidelity there could be"
-        )
-    return (kept / there).view(items, channels).mean(1)
+        kept, total = kept + fidelity.sum((1, 2, 3)), total + information.sum((1, 2, 3))
+    if not bool((total > 1e-3).all()):
+        raise SampleError("the source is flat where it is looked at: it holds no information to compare")
+    return (kept / total).view(items, channels).mean(1)
 
 
 def _mean(images: Tensor, region: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""VQAScore: how probable a vision-language model finds it that an image shows a text."""
+"""VQAScore: the probability, by a vision-language model, that an image shows a text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class VQAScore(BackboneMetric):
             self._backbone = self.load_backbone()
 
     def prepare(self, sample: Sample) -> Prompt:
-        """The question about the edited image, as the backbone takes it."""
+        """Return the question about the edited image, as the backbone takes it."""
         from ..images import eight_bits, read_image
 
         backbone = self._loaded()

@@ -220,7 +220,7 @@ def test_the_list_of_models_is_bounded_too(server, judge, monkeypatch):
 def test_an_endpoint_that_went_down_is_not_asked_for_every_question(server, judge):
     server.answer = lambda request: Reply(completion()) if request.text == "0" else Reply(problem("down"), 503)
     answers, questions = [], [Question.of(str(number)) for number in range(200)]
-    with pytest.raises(JudgeUnavailableError, match=r"in a row were asked in vain.*503: down"):
+    with pytest.raises(JudgeUnavailableError, match=r"in a row were not answered.*503: down"):
         answers.extend(judge(parallel=1, retries=1).ask_all(questions))
     assert [answer.status for answer in answers[:3]] == ["ok", "unavailable", "unavailable"]
     assert len(server.requests) <= 2 * 7  # the first, three in vain, and what was under way
@@ -361,12 +361,12 @@ def test_a_stopped_run_waits_for_no_retry(server, judge, monkeypatch):
         (completion(None), "unparseable", "answered nothing"),
         (completion(" \n"), "unparseable", "answered nothing"),
         (completion("", finish="length"), "unparseable", "larger max_tokens"),
-        (Reply(b"<html>busy</html>"), "unavailable", "no JSON object.*busy"),
-        (Reply(["a", "list"]), "unavailable", "no JSON object"),
-        (Reply(b"[" * 200_000), "unavailable", "no JSON object"),
+        (Reply(b"<html>busy</html>"), "unavailable", "not with a JSON object.*busy"),
+        (Reply(["a", "list"]), "unavailable", "not with a JSON object"),
+        (Reply(b"[" * 200_000), "unavailable", "not with a JSON object"),
         (Reply(b"[" * 200_000, 400), "failed", "answered 400"),
-        (Reply({"choices": []}), "failed", "no chat completion"),
-        (Reply({"choices": ["what"]}), "failed", "no chat completion"),
+        (Reply({"choices": []}), "failed", "not a chat completion"),
+        (Reply({"choices": ["what"]}), "failed", "not a chat completion"),
         (Reply({"error": "what"}), "failed", "what"),
         (Reply(b"not even JSON", 400), "failed", "not even JSON"),
         (Reply({"detail": "from another framework"}, 422), "failed", "from another framework"),
@@ -549,11 +549,11 @@ def test_openai_base_url_is_openai(server, monkeypatch):
         ({"model": "m", "endpoint": "http://localhost:1/v1", "key_variable": "ROUTER_KEY"}, "ROUTER_KEY is not set"),
         ({"model": "m", "endpoint": "https://me:secret@example.org/v1"}, "user name"),
         ({"model": "m", "endpoint": "https://example.org/v1?key=secret"}, "query"),
-        ({"model": "m", "endpoint": "localhost:8000/v1"}, "is no endpoint"),
-        ({"model": "m", "endpoint": "file:///etc/passwd"}, "is no endpoint"),
-        ({"model": "m", "endpoint": "http://[::1"}, "is no endpoint"),
-        ({"model": "m", "endpoint": "http://localhost:99999/v1"}, "is no endpoint"),
-        ({"model": "m", "endpoint": "http://local host/v1"}, "is no endpoint"),
+        ({"model": "m", "endpoint": "localhost:8000/v1"}, "is not an endpoint"),
+        ({"model": "m", "endpoint": "file:///etc/passwd"}, "is not an endpoint"),
+        ({"model": "m", "endpoint": "http://[::1"}, "is not an endpoint"),
+        ({"model": "m", "endpoint": "http://localhost:99999/v1"}, "is not an endpoint"),
+        ({"model": "m", "endpoint": "http://local host/v1"}, "is not an endpoint"),
         ({"model": "", "endpoint": "http://localhost:1/v1"}, "name of a model"),
         ({"model": "m", "endpoint": "http://localhost:1/v1", "parallel": 0}, "parallel=0"),
         ({"model": "m", "endpoint": "http://localhost:1/v1", "extra": {"n": 5}}, "extra parameters n"),

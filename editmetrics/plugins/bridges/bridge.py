@@ -1,4 +1,4 @@
-"""What a bridge is: a library whose metrics are offered as they are, each with the library's own number.
+"""`Bridge`: a library whose metrics are offered unchanged, each with the library's own number.
 
 A bridge says which metrics there are (`offers`), which there are not and why (`not_offered`), and makes a class of each
 when it is asked for. The class is a `Metric` like any other; what it computes is the library's business.
@@ -74,11 +74,11 @@ class Bridge(ABC):
 
     @abstractmethod
     def find_offers(self) -> Mapping[str, Offer]:
-        """The metrics that are offered, by the library's own names. May import the library."""
+        """Return the metrics that are offered, by the library's own names. May import the library."""
 
     @abstractmethod
     def find_not_offered(self) -> Mapping[str, str]:
-        """What else the library calls a metric, and why it is not offered. May import the library."""
+        """Return the library's other metrics, and why each is not offered. May import the library."""
 
     @cached_property
     def offers(self) -> Mapping[str, Offer]:
@@ -90,7 +90,7 @@ class Bridge(ABC):
 
     @cached_property
     def version(self) -> str | None:
-        """The installed version; None when the library is not installed. Imports nothing."""
+        """Return the installed version; None if the library is not installed. Imports nothing."""
         try:
             return importlib.metadata.version(self.package)
         except importlib.metadata.PackageNotFoundError:
@@ -98,14 +98,14 @@ class Bridge(ABC):
 
     @property
     def licence(self) -> str:
-        """The library's licence as its metadata states it."""
+        """Return the library's licence as its metadata states it."""
         if self.version is None:
             return self.default_licence
-        said = importlib.metadata.metadata(self.package).json
-        return str(said.get("license_expression") or said.get("license") or self.default_licence)
+        metadata = importlib.metadata.metadata(self.package).json
+        return str(metadata.get("license_expression") or metadata.get("license") or self.default_licence)
 
     def metric_class(self, name: str) -> type[BridgedMetric]:
-        """The class of the offered metric `name`; the same class each time. Raises `KeyError` for another name."""
+        """Return the class of the offered metric `name`, always the same. Raises `KeyError` for another name."""
         if name not in self._classes:
             self._classes[name] = _class_of(self, self.offers[name])
         return self._classes[name]
@@ -115,7 +115,7 @@ class Bridge(ABC):
         return {}
 
     def attribute(self, name: str) -> type[BridgedMetric]:
-        """For the `__getattr__` of the bridge's module: its classes are its attributes, so that they can be pickled."""
+        """Serve the `__getattr__` of the bridge's module: classes are its attributes, so that they can be pickled."""
         if name.startswith("_") or self.version is None or name not in self.offers:
             raise AttributeError(f"the bridge to {self.name} has no metric {name!r}")
         return self.metric_class(name)
@@ -142,7 +142,7 @@ class BridgedMetric(Metric):
         return super().to(device)
 
     def load(self) -> None:
-        """Build the library's metric. What goes wrong is kept and said by `score_batch`: it is no fault of a sample."""
+        """Build the library's metric. `score_batch` reports a failure: it is not the fault of a sample."""
         self.device = pick_device(self.device)
         if self._loaded is not None or self._failure is not None:
             return
@@ -155,10 +155,10 @@ class BridgedMetric(Metric):
             downloads = f"{library} downloads the weights of {name} itself"
             offline = f", and {reason}" if (reason := network_forbidden()) else ""
             advice = f"; pip install {missing}" if missing else f" ({downloads}{offline})"
-            self._failure = f"{library} could not load {name}: {_said(error)}{advice}"
+            self._failure = f"{library} could not load {name}: {_described(error)}{advice}"
 
     def identity(self) -> dict[str, Any]:
-        """With the library's version, and the checksum of the weights that it loaded."""
+        """Add the library's version, and the checksum of the weights that it loaded."""
         self.load()
         return {
             **super().identity(),
@@ -167,7 +167,7 @@ class BridgedMetric(Metric):
         }
 
     def prepare(self, sample: Sample) -> dict[str, Any]:
-        """Images (3, H, W) as they were read, and the prompt where it is needed."""
+        """Return images (3, H, W) as they were read, and the prompt where it is needed."""
         from ...images import read_image, to_tensor
 
         images = {name: read_image(getattr(sample, name)) for name in ("source", "edited") if name in self.needs}
@@ -198,7 +198,9 @@ class BridgedMetric(Metric):
             if machine_fault(error):
                 raise
             size = " x ".join(str(side) for side in reversed(item["edited"].shape[1:]))
-            return Score.unscored("failed", f"{self.bridge.name} cannot score this ({size} pixels): {_said(error)}")
+            return Score.unscored(
+                "failed", f"{self.bridge.name} cannot score this ({size} pixels): {_described(error)}"
+            )
         return Score({self.offer.dimension.name: number})
 
 
@@ -208,13 +210,13 @@ def _class_of(bridge: Bridge, offer: Offer) -> type[BridgedMetric]:
         inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=option.hint)
         for option in offer.options
     ]
-    said = f"{offer.summary or offer.name + ' of ' + bridge.name + '.'}"
+    summary = offer.summary or f"{offer.name} of {bridge.name}."
     return type(
         offer.name,
         (BridgedMetric,),
         {
-            "__doc__": f"{said}\n\nThe number of {bridge.package} {bridge.version} for the same pixels in [0, 1], one "
-            f"image or pair a call.\nDocumented at {bridge.home}.\n",
+            "__doc__": f"{summary}\n\nThe number of {bridge.package} {bridge.version} for the same pixels in [0, 1], "
+            f"one image or pair a call.\nDocumented at {bridge.home}.\n",
             "__module__": type(bridge).__module__,
             "__qualname__": offer.name,
             "__signature__": inspect.Signature(keywords),
@@ -233,25 +235,25 @@ def _class_of(bridge: Bridge, offer: Offer) -> type[BridgedMetric]:
 
 
 def _batch_of_one(image: Tensor, device: str | None) -> Tensor:
-    """A copy as libraries are given images: contiguous, and theirs to write into."""
+    """Copy an image for a library: contiguous, and free to be written into."""
     image = image.unsqueeze(0).to(device)
     return image.contiguous().clone() if image.is_floating_point() else image.contiguous().float().div_(255)
 
 
 def _number(value: Any) -> float:
-    """The one number of what a library returned: a float, or a tensor of any shape with one element."""
+    """Return the only number in a library's result: a float, or a tensor of any shape with one element."""
     import torch
 
     numbers = torch.as_tensor(value).reshape(-1)
     if len(numbers) != 1:
         raise ValueError(f"it returned {len(numbers)} numbers for one image")
     if bool(numbers.isnan()):
-        raise ValueError("it returned NaN, which is no score")
+        raise ValueError("it returned NaN, which is not a score")
     return float(numbers)
 
 
 def _digest(module: Any) -> str:
-    """The sha256 of all parameters and buffers of a torch module, by name; "none" where it has none."""
+    """Hash all parameters and buffers of a torch module, by name; "none" without any."""
     import hashlib
 
     import torch
@@ -268,10 +270,10 @@ def _digest(module: Any) -> str:
     return f"sha256 {digest.hexdigest()}"
 
 
-def _said(error: Exception) -> str:
-    """An error of a library in one line; what it was caused by, where it says nothing itself."""
+def _described(error: Exception) -> str:
+    """Describe an error of a library in one line; by its cause, where it has no message."""
     text = " ".join(str(error).split())
     while not text and error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
         text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__} without a word"
+    return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__} without a message"

@@ -46,7 +46,7 @@ WEIGHTS_LICENCES = {"LPIPS": "BSD-2-Clause", "DISTS": "MIT"}
 """As their authors' repositories state them."""
 
 WITHOUT = ("x", "y", "reduction", "data_range", "full", "enable_grad", "allow_layers_weights_mismatch")
-"""Arguments that are ours to give, or that change what comes back but not the number."""
+"""Arguments that the bridge sets, or that change the form of the result but not the number."""
 
 SETS = {"FID", "GS", "IS", "KID", "MSID", "PR", "inception_score"}
 
@@ -67,8 +67,8 @@ class Piq(Bridge):
             for name in ("CLIPIQA", "ContentLoss", "DISTS", "LPIPS", "PieAPP", "StyleLoss")
             if hasattr(piq, name)
         ]
-        found = [offer for offer in functions if offer is not None] + classes
-        return {offer.name: offer for offer in sorted(found, key=lambda offer: offer.name.lower())}
+        offers = [offer for offer in functions if offer is not None] + classes
+        return {offer.name: offer for offer in sorted(offers, key=lambda offer: offer.name.lower())}
 
     def find_not_offered(self) -> Mapping[str, str]:
         import piq
@@ -85,7 +85,7 @@ class Piq(Bridge):
 
 
 def _function(name: str, function: Callable[..., Any]) -> Offer | None:
-    """A function of one image `x`, or of `x` and `y`; None for any other."""
+    """Offer a function of one image `x`, or of `x` and `y`; None for any other."""
     names = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     if names not in (["x"], ["x", "y"]):
         return None

@@ -44,10 +44,10 @@ class Pyiqa(Bridge):
 
     @property
     def licence(self) -> str:
-        """As its metadata states it; the S-Lab licence, which holds for parts, comes as a file beside it."""
-        said = super().licence
+        """Return the licence in its metadata; the S-Lab licence, which holds for parts, comes as a file beside it."""
+        stated = super().licence
         files = importlib.metadata.metadata(self.package).get_all("License-File") or [] if self.version else []
-        return f"{said}, and S-Lab License 1.0 for parts" if any("S-Lab" in file for file in files) else said
+        return f"{stated}, and S-Lab License 1.0 for parts" if any("S-Lab" in file for file in files) else stated
 
     def find_offers(self) -> Mapping[str, Offer]:
         return {
@@ -62,10 +62,10 @@ class Pyiqa(Bridge):
 
     @cached_property
     def _declared(self) -> Mapping[str, Any]:
-        """pyiqa's table of metrics."""
+        """Read pyiqa's table of metrics."""
         package = importlib.util.find_spec("pyiqa")
         if package is None or package.origin is None:
-            raise EditMetricsError("pyiqa has metadata and no module; pip install --force-reinstall pyiqa")
+            raise EditMetricsError("pyiqa has metadata but no module; pip install --force-reinstall pyiqa")
         file = Path(package.origin).parent / "default_model_configs.py"
         spec = importlib.util.spec_from_file_location("_pyiqa_table", file)
         if spec is None or spec.loader is None or not file.is_file():
@@ -98,7 +98,7 @@ def _weights_licence(kind: str) -> str:
 
 
 def _options(declared: Mapping[str, Any]) -> list[Option]:
-    """The settings that the table gives this metric, where they are plain."""
+    """List the settings that the table gives this metric, where they are plain."""
     return [
         Option(key, type(value), value, f"As the argument {key} of pyiqa's {declared['type']}.")
         for key, value in declared.items()
@@ -106,14 +106,14 @@ def _options(declared: Mapping[str, Any]) -> list[Option]:
     ]
 
 
-def _rough_range(said: str) -> str:
-    """pyiqa's words for a range, where they are two ends.
+def _rough_range(text: str) -> str:
+    """Put pyiqa's words for a range into ours, where they are two ends.
 
     >>> _rough_range("~0, ~40"), _rough_range("0, ~")
     ("about 0 to 40, by the library's own estimate", "about from 0, by the library's own estimate")
     """
-    ends = [end.strip() for end in said.split(",")]
-    if len(ends) != 2 or ":" in said:
+    ends = [end.strip() for end in text.split(",")]
+    if len(ends) != 2 or ":" in text:
         return ""
     low, high = (end.lstrip("~") for end in ends)
     if not low or not high:

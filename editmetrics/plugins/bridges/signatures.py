@@ -1,4 +1,4 @@
-"""What a library declares in the signature and docstring of a function or class, as options and words of ours."""
+"""Read options, summary and paper from the signature and docstring of a library's function or class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN = (bool, int, float, str)
 
 
 def options_of(function: Callable[..., Any], documentation: str, without: Collection[str]) -> tuple[Option, ...]:
-    """The keywords of `function` that are plain numbers, words or choices, with what the docstring says of them.
+    """Return the keywords of `function` that are plain numbers, words or choices, with their descriptions.
 
     Left out are those in `without`, those of any other type (tensors, lists), and those that are named as something
     that every `Metric` has.
@@ -27,7 +27,7 @@ def options_of(function: Callable[..., Any], documentation: str, without: Collec
     """
     hints = typing.get_type_hints(function)
     described = _described(documentation)
-    found = []
+    options = []
     for parameter in inspect.signature(function).parameters.values():
         name, default = parameter.name, parameter.default
         if default is parameter.empty or name in without or hasattr(Metric, name):
@@ -35,12 +35,12 @@ def options_of(function: Callable[..., Any], documentation: str, without: Collec
         hint = _plain(hints.get(name, Any), default)
         if hint is not None:
             value = float(default) if hint is float else default
-            found.append(Option(name, hint, value, described.get(name, f"As the library's argument {name}.")))
-    return tuple(found)
+            options.append(Option(name, hint, value, described.get(name, f"As the library's argument {name}.")))
+    return tuple(options)
 
 
 def summary_of(documentation: str) -> str:
-    """The first sentence of a docstring, on one line, without markup.
+    """Return the first sentence of a docstring, on one line, without markup.
 
     >>> summary_of("Compute :math:`x` between `two` images.\\nMore of it.")
     'Compute x between two images.'
@@ -50,12 +50,12 @@ def summary_of(documentation: str) -> str:
     text = re.sub(r"`([^`<]*?) ?(<[^>]*>)?`_?", r"\1", re.sub(r":\w+:`", "`", text).replace("**", ""))
     text = re.sub(r"(?<=\w)_(?=[^\w]|$)", "", text)
     sentence = re.match(r".+?[.](?= [A-Z]|$)", text)
-    said = sentence.group() if sentence else text
-    return said if said.endswith(".") or not said else f"{said}."
+    summary = sentence.group() if sentence else text
+    return summary if summary.endswith(".") or not summary else f"{summary}."
 
 
 def paper_of(documentation: str) -> str:
-    """What stands under "References:" in a docstring, with the links that it has; empty where nothing does.
+    """Return the text under "References:" in a docstring, with its links; empty without one.
 
     >>> paper_of("Text.\\n\\nReferences:\\n    Wang et al. (2004).\\n    SSIM, doi:10\\n\\nNote:\\n    No.")
     'Wang et al. (2004). SSIM, doi:10'
@@ -65,7 +65,7 @@ def paper_of(documentation: str) -> str:
 
 
 def _plain(hint: Any, default: Any) -> Any:
-    """The type of an option as we can read it, or None for one that is not plain."""
+    """Return the type of an option, or None for one that is not plain."""
     choices = [hint, *typing.get_args(hint)]
     for choice in choices:
         if typing.get_origin(choice) is Literal and default in typing.get_args(choice):
@@ -76,7 +76,7 @@ def _plain(hint: Any, default: Any) -> Any:
 
 
 def _described(documentation: str) -> dict[str, str]:
-    """From argument to text, of the `Args:` section of a docstring as Google writes them."""
+    """Read the `Args:` section of a docstring in Google style: text by argument."""
     section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n(?=[ ]))+)", inspect.cleandoc(documentation), re.MULTILINE)
     if not section:
         return {}

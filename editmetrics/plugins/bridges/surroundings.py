@@ -1,4 +1,4 @@
-"""What a foreign library runs in: nothing printed, no random state moved, and no network where that is forbidden."""
+"""Surroundings of foreign code: nothing printed, random state kept, and no network where that is forbidden."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class _Depth(threading.local):
 
 
 _one_at_a_time = threading.Lock()
-"""What is swapped below belongs to the whole process: a second thread waits until the first has set it back."""
+"""Settings changed below belong to the whole process: a second thread waits until the first restores them."""
 
-_here = _Depth()
+_nesting = _Depth()
 
 
 @contextlib.contextmanager
 def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
-    """Inside: what a library prints goes to the log, random states start at 0 and are set back, those of `device` too,
-    and where EDITMETRICS_OFFLINE or HF_HUB_OFFLINE forbid the network, this thread's connections raise `OSError`.
+    """Log what a library prints, start random states at 0 and restore them, those of `device` too, and let this
+    thread's connections raise `OSError` where EDITMETRICS_OFFLINE or HF_HUB_OFFLINE forbid the network.
 
     >>> with quiet_and_allowed():
     ...     print("Loading pretrained model ...")
@@ -39,13 +39,13 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     import numpy as np
     import torch
 
-    if _here.depth:  # a metric of a library that uses another
+    if _nesting.depth:  # a metric of a library that uses another
         yield
         return
     gpus = [torch.device(device)] if device and torch.device(device).type == "cuda" else []
     printed = io.StringIO()
     _one_at_a_time.acquire()
-    _here.depth += 1
+    _nesting.depth += 1
     states = random.getstate(), np.random.get_state()
     try:
         with (
@@ -64,14 +64,14 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        _here.depth -= 1
+        _nesting.depth -= 1
         _one_at_a_time.release()
         if printed.getvalue().strip():
             logger.debug(printed.getvalue().strip())
 
 
 def network_forbidden() -> str | None:
-    """Which variable forbids the network, in words; None where none does."""
+    """Say which variable forbids the network; None if it is allowed."""
     try:
         check_online()
     except DownloadError as error:
@@ -81,7 +81,7 @@ def network_forbidden() -> str | None:
 
 @contextlib.contextmanager
 def _no_chatter() -> Iterator[None]:
-    """Neither warnings nor the log of a library below a warning: users can do nothing about them."""
+    """Silence a library's warnings and its log below warnings, which users cannot act on."""
     before = logging.root.manager.disable
     logging.disable(max(before, logging.INFO))
     try:
@@ -94,7 +94,7 @@ def _no_chatter() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _network_if_allowed() -> Iterator[None]:
-    """Libraries download by themselves and know nothing of our variables, so their connections are refused here."""
+    """Refuse connections where the network is forbidden: libraries download by themselves and ignore our variables."""
     reason, thread, resolve = network_forbidden(), threading.get_ident(), socket.getaddrinfo
     if reason is None:
         yield

@@ -21,7 +21,7 @@ from .bridge import PAIR, SINGLE, WITH_TEXT, Bridge, BridgedMetric, Loaded, Offe
 from .signatures import options_of, paper_of, summary_of
 
 MODULES = ("torchmetrics.image", "torchmetrics.multimodal")
-"""Where torchmetrics keeps what looks at images; all else scores labels, numbers, sound or text."""
+"""Modules of torchmetrics with image metrics; the others score labels, numbers, sound or text."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "CLIPImageQualityAssessment": (0, 1),
@@ -44,10 +44,10 @@ RANGES: dict[str, tuple[float, float]] = {
 """Lowest and highest value there can be for images in [0, 1]."""
 
 DIRECTIONS: dict[str, bool | None] = {"SpectralDistortionIndex": False, "TotalVariation": None}
-"""Where torchmetrics declares a direction that does not hold: identical images have a spectral distortion of 0, which
+"""Corrections to directions that torchmetrics declares: identical images have a spectral distortion of 0, which
 is its best; and neither more nor less total variation makes a better image."""
 
-GIVEN: dict[str, dict[str, Any]] = {
+FIXED: dict[str, dict[str, Any]] = {
     "LearnedPerceptualImagePatchSimilarity": {"normalize": True},
 }
 """Arguments that say that images are in [0, 1]; `data_range=1.0` goes to every class that takes it."""
@@ -58,7 +58,7 @@ WEIGHTS_LICENCES = {
     "DeepImageStructureAndTextureSimilarity": "MIT",
     "LearnedPerceptualImagePatchSimilarity": "BSD-2-Clause",
 }
-"""Of those that have weights, as their authors' repositories state them."""
+"""Licences of weights, as their authors' repositories state them."""
 
 WITHOUT = ("data_range", "reduction", "normalize", "return_full_image", "return_contrast_sensitivity")
 
@@ -83,8 +83,8 @@ class Torchmetrics(Bridge):
     default_licence = "Apache-2.0"
 
     def find_offers(self) -> Mapping[str, Offer]:
-        found = [_offer(name, cls) for name, cls in _classes().items() if name not in OTHERS and name not in SETS]
-        return {offer.name: offer for offer in found if offer is not None}
+        offers = [_offer(name, cls) for name, cls in _classes().items() if name not in OTHERS and name not in SETS]
+        return {offer.name: offer for offer in offers if offer is not None}
 
     def find_not_offered(self) -> Mapping[str, str]:
         def reason(name: str) -> str:
@@ -96,14 +96,14 @@ class Torchmetrics(Bridge):
 
 
 def _classes() -> dict[str, type]:
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
     for module in map(importlib.import_module, MODULES):
-        found |= {name: getattr(module, name) for name in module.__all__ if inspect.isclass(getattr(module, name))}
-    return dict(sorted(found.items()))
+        classes |= {name: getattr(module, name) for name in module.__all__ if inspect.isclass(getattr(module, name))}
+    return dict(sorted(classes.items()))
 
 
 def _offer(name: str, cls: Any) -> Offer | None:
-    """What a class's `update` takes decides what it is; None where that is no image, pair, or image and text."""
+    """Offer a class by the arguments of its `update`; None unless they are an image, a pair, or an image and text."""
     from torch import Tensor
 
     hints = typing.get_type_hints(cls.update)
@@ -130,14 +130,14 @@ def _offer(name: str, cls: Any) -> Offer | None:
 
 
 def _load(name: str, cls: Callable[..., Any], options: Mapping[str, Any], device: str) -> Loaded:
-    given = dict(GIVEN.get(name, {}))
+    fixed = dict(FIXED.get(name, {}))
     if "data_range" in inspect.signature(cls).parameters:
-        given["data_range"] = 1.0
-    first = cls(**options, **given).to(device)
+        fixed["data_range"] = 1.0
+    first = cls(**options, **fixed).to(device)
     has_weights = any(True for _ in first.parameters())
 
     def compute(edited: Any, source: Any, prompt: str | None) -> Any:
-        metric = first if has_weights else cls(**options, **given).to(device)
+        metric = first if has_weights else cls(**options, **fixed).to(device)
         metric.reset()
         if prompt is not None:  # CLIP's own processor takes levels from 0 to 255
             metric.update(edited.mul(255).round().byte(), [prompt])
@@ -151,7 +151,7 @@ def _load(name: str, cls: Callable[..., Any], options: Mapping[str, Any], device
 
 
 def _snake(name: str) -> str:
-    """A class's name as a dimension's: "CLIPScore" becomes "clip_score"."""
+    """Convert a class's name to a dimension's: "CLIPScore" becomes "clip_score"."""
     import re
 
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..edit_regression import Aspect, EditRegression, Part, PublishedWeightsError, load_head
+from ..edit_regression import Aspect, DimensionScorer, EditRegression, PublishedWeightsError, load_head
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ AFTER = (
     ". Please rate the target image from {name} aspect on a scale of 0-100. Just reply a sentence in the following "
     "format: [The quality score is XX.XX (a number with two decimal)] The quality score is 00.00"
 )
-"""What is asked, in the authors' words, around the two images; it ends with the beginning of an answer."""
+"""The question in the authors' words, around the two images; it ends with the beginning of an answer."""
 
 ASPECTS: dict[Aspect, str] = {
     "visual_quality": "visual quality",
@@ -89,7 +89,7 @@ class EditHF(EditRegression):
         from PIL import Image
 
         if backbone.family.name != "internvl":
-            raise PublishedWeightsError(f"edit_hf needs an InternVL, and {backbone.checkpoint.name} is none")
+            raise PublishedWeightsError(f"edit_hf requires an InternVL; {backbone.checkpoint.name} is another model")
         side = backbone.processor.image_processor.size["height"]
         tile = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
         return backbone.see(np.array(tile), among=2)
@@ -98,7 +98,7 @@ class EditHF(EditRegression):
         texts = [BEFORE.format(instruction=instruction), BETWEEN, AFTER.format(name=ASPECTS[aspect])]
         return backbone.plain_prompt(texts, pictures)
 
-    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> Part:
+    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> DimensionScorer:
         from ...mllm.lora import adapters
         from ...mllm.peft_folders import put_low_rank, read_peft_folder
 
@@ -115,37 +115,36 @@ class EditHF(EditRegression):
             activation="relu",
         )
         head.to(backbone.device)
-        return Part(adapter, lambda hidden: head(hidden).abs())
+        return DimensionScorer(adapter, lambda hidden: head(hidden).abs())
 
 
 def vision_paths(matrices: Mapping[str, LowRank], origin: Path) -> dict[str, LowRank]:
-    """Matrices by the paths of InternVL's own vision tower, which the authors wrapped -> by those of transformers.
+    """Rename matrices from the paths of InternVL's own vision tower, which the authors wrapped, to transformers'.
 
-    Theirs has query, key and value in one layer, ours has one each: the same adapter, cut into three. Raises
-    `PublishedWeightsError` for a layer that neither has.
+    Their layer of query, key and value is cut into three. Raises `PublishedWeightsError` for an unknown layer.
     """
     from ...mllm.peft_folders import split_fused
 
-    found: dict[str, LowRank] = {}
+    renamed: dict[str, LowRank] = {}
     for path, matrix in matrices.items():
-        theirs = re.fullmatch(r"encoder\.layers\.(\d+)\.(attn\.qkv|attn\.proj|mlp\.fc[12])", path)
-        if theirs is None:
-            raise PublishedWeightsError(f"{origin} adapts {path}, which is no layer of InternVL's vision tower")
-        layer = f"model.vision_tower.encoder.layer.{theirs[1]}"
-        if theirs[2] == "attn.qkv":
+        match = re.fullmatch(r"encoder\.layers\.(\d+)\.(attn\.qkv|attn\.proj|mlp\.fc[12])", path)
+        if match is None:
+            raise PublishedWeightsError(f"{origin} adapts {path}, which is not a layer of InternVL's vision tower")
+        layer = f"model.vision_tower.encoder.layer.{match[1]}"
+        if match[2] == "attn.qkv":
             parts = split_fused(matrix, 3)
             names = ("q_proj", "k_proj", "v_proj")
-            found |= {f"{layer}.attention.{name}": part for name, part in zip(names, parts, strict=True)}
+            renamed |= {f"{layer}.attention.{name}": part for name, part in zip(names, parts, strict=True)}
         else:
-            found[f"{layer}.{theirs[2].replace('attn.proj', 'attention.projection_layer')}"] = matrix
-    return found
+            renamed[f"{layer}.{match[2].replace('attn.proj', 'attention.projection_layer')}"] = matrix
+    return renamed
 
 
 def language_paths(matrices: Mapping[str, LowRank], origin: Path) -> dict[str, LowRank]:
-    """Matrices by the paths of the language model that the authors wrapped -> by those of the whole model."""
-    found = {}
+    """Rename matrices from the paths of the language model that the authors wrapped to those of the whole model."""
+    renamed = {}
     for path, matrix in matrices.items():
         if not path.startswith("model.layers."):
-            raise PublishedWeightsError(f"{origin} adapts {path}, which is no layer of InternVL's language model")
-        found[path.replace("model.", "model.language_model.", 1)] = matrix
-    return found
+            raise PublishedWeightsError(f"{origin} adapts {path}, which is not a layer of InternVL's language model")
+        renamed[path.replace("model.", "model.language_model.", 1)] = matrix
+    return renamed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...mllm.backbone import IMAGE
-from ..edit_regression import HIGHEST, PARTS, Aspect, EditRegression, Part, PublishedWeightsError, load_head
+from ..edit_regression import HIGHEST, PARTS, Aspect, DimensionScorer, EditRegression, PublishedWeightsError, load_head
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class LMM4Edit(EditRegression):
     def ask(self, backbone: Backbone, pictures: Sequence[Picture], aspect: Aspect, instruction: str) -> Prompt:
         return backbone.prompt([("user", [IMAGE, IMAGE, self.question(aspect, instruction)])], pictures)
 
-    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> Part:
+    def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> DimensionScorer:
         from ...mllm.lora import adapters
         from ...mllm.peft_folders import put_low_rank, read_peft_folder
 
@@ -108,7 +108,7 @@ class LMM4Edit(EditRegression):
             hidden=(said["head_hidden_size"], said["head_hidden_size2"]),
             activation="silu",
         )
-        return Part(adapter, head.to(backbone.device), float(said.get("score_output_scale", HIGHEST)))
+        return DimensionScorer(adapter, head.to(backbone.device), float(said.get("score_output_scale", HIGHEST)))
 
 
 def fitted(image: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ...bases.full_reference import same_size
-from ...bases.judge import JudgeMetric, Reading
+from ...bases.judge import JudgeMetric, Verdict
 from ...sample import Dimension, Sample
 from .prompts import PERCEPTUAL_QUALITY, SEMANTIC_CONSISTENCY, semantic_consistency
 
@@ -25,10 +25,10 @@ class VIEScore(JudgeMetric):
     consistency and perceptual quality are the lower of the two ratings each, `overall` is sqrt(SC * PQ). The judge's
     reasons are the score's `explanation`.
 
-    What the judge refuses or says unreadably is no number: the sample is `refused` or `unparseable`, keeps the
-    dimension that was read, and is asked again no more (the published script guesses at random). A sample whose answer
-    did not come is `unavailable`, and the same command asks for it again. With several rounds
-    each dimension is the mean over those that could be read, and `uncertainty` their standard deviation.
+    A refusal or an unreadable answer gives no number: the sample is `refused` or `unparseable`, keeps the dimension
+    that was read, and is not asked again (the published script guesses at random). A sample without an answer is
+    `unavailable`, and the same command asks for it again. With several rounds each dimension is the mean over those
+    that could be read, and `uncertainty` their standard deviation.
 
     The texts and the images leave this machine, to the endpoint. See docs/metrics/vie_score.md and docs/judge.md.
 
@@ -73,14 +73,14 @@ class VIEScore(JudgeMetric):
             "perceptual_quality": Question.of(PERCEPTUAL_QUALITY, [edited], schema=_schema()),
         }
 
-    def read(self, name: str, answer: Answer) -> Reading:
+    def read(self, name: str, answer: Answer) -> Verdict:
         """The lower of the two scores, as the authors take it."""
         from ...judge import read_json
 
         parsed = read_json(answer, _schema())
         scores = [float(score) for score in parsed.value.score]
         shown = f"[{', '.join(f'{score:g}' for score in scores)}]"
-        return Reading({name: min(scores)}, str(parsed.value.reasoning), shown, parsed.parsed == "repaired")
+        return Verdict({name: min(scores)}, str(parsed.value.reasoning), shown, parsed.parsed == "repaired")
 
     def combine(self, values: dict[str, float]) -> dict[str, float]:
         return values | ({"overall": math.sqrt(math.prod(values.values()))} if len(values) == len(ASKED) else {})

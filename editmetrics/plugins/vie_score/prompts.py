@@ -1,4 +1,4 @@
-"""What VIEScore asks about an edit, in its authors' words (zero-shot; TIGER-AI-Lab/VIEScore, MIT; see NOTICE).
+"""Questions of VIEScore about an edit, in its authors' words (zero-shot; TIGER-AI-Lab/VIEScore, MIT; see NOTICE).
 
 These texts are the measure: changed words are another metric.
 """
