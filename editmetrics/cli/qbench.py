@@ -21,7 +21,7 @@ from ..command_line import (
     quiet_option,
     seed_option,
 )
-from ..wording import expected_one_of
+from ..wording import expected_one_of, plural
 
 if TYPE_CHECKING:
     from ..benchmarks.qbench import Format, QuestionSet
@@ -214,7 +214,7 @@ def _show_data(benchmark: QuestionSet) -> None:
     counts: Counter[str] = Counter(item.type for item in benchmark.items)
     images = len({item.image_sha256 for item in benchmark.items})
     by_type = ", ".join(f"{counts[kind]:,} {name}" for kind, name in TYPES.items() if counts[kind])
-    click.echo(f"{benchmark.path}: {len(benchmark.items):,} questions ({by_type}) on {images:,} images")
+    click.echo(f"{benchmark.path}: {plural(len(benchmark.items), 'question')} ({by_type}) on {plural(images, 'image')}")
     for note in benchmark.notes:
         click.echo(f"note: {note}")
 

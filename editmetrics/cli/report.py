@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -86,28 +86,7 @@ if TYPE_CHECKING:
 @workers_option
 @overwrite_option("Replace OUTPUT, even if it is not a report.")
 @quiet_option
-def report(
-    scores: Path,
-    output: Path,
-    format: str | None,
-    title: str | None,
-    ratings: Path | None,
-    pairs: tuple[str, ...],
-    metrics: tuple[str, ...],
-    group_by: tuple[str, ...],
-    lower_is_better: tuple[str, ...],
-    higher_is_better: tuple[str, ...],
-    roots: tuple[Path, ...],
-    thumbnail: int,
-    max_pairs: int,
-    larger_pairs: int,
-    replicates: int,
-    level: float,
-    seed: int,
-    workers: int | None,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
+def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, quiet: bool, **values: Any) -> None:
     """Write a report on a table of scores, as one page that opens offline.
 
     \b
@@ -124,25 +103,8 @@ def report(
     from ..report.write import ReportOptions, check_replaceable, write_report
 
     if output.resolve() != scores.resolve():  # which is refused in any case
-        check_replaceable(output, format, overwrite)
-    options = ReportOptions(
-        format=format,
-        title=title,
-        ratings=ratings,
-        pairs=[score_rating(text) for text in pairs],
-        metrics=metrics,
-        group_by=group_by,
-        lower_is_better=lower_is_better,
-        higher_is_better=higher_is_better,
-        roots=roots,
-        thumbnail=thumbnail,
-        max_pairs=max_pairs,
-        larger_pairs=larger_pairs,
-        replicates=replicates,
-        level=level,
-        seed=seed,
-        workers=workers,
-    )
+        check_replaceable(output, values["format"], overwrite)
+    options = ReportOptions(pairs=[score_rating(text) for text in pairs], **values)
     with CountProgress("pictures", quiet) as progress:
         written = write_report(scores, output, options, progress.at)
     show_written(written)

@@ -12,7 +12,7 @@ from ..sample import EditMetricsError
 
 @click.command()
 @metrics_option("Metric to serve. Repeatable.", required=True)
-@click.option("--host", default="127.0.0.1", help="Address to listen on. There is no authentication.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; requests are not authenticated.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
 @device_option
 @click.option("--batch-size", default=16, type=click.IntRange(min=1), help="Maximum number of samples per batch.")

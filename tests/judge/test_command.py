@@ -30,6 +30,16 @@ def test_ask_shows_the_answer_and_where_it_comes_from(run, server, tmp_path):
     assert [request.path for request in server.requests].count("/v1/chat/completions") == 1
 
 
+def test_a_refresh_asks_again_and_replaces_the_answer(run, server):
+    command = ("ask", "?", "--endpoint", server.url)
+    server.reply("old")
+    run(*command)
+    server.reply("new")
+    assert run(*command).stdout == "old\n"
+    assert run(*command, "--refresh").stdout == "new\n"
+    assert run(*command).stdout == "new\n"
+
+
 def test_ask_says_what_is_wrong(run, server):
     with pytest.raises(EditMetricsError, match="OPENAI_API_KEY is not set"):
         run("ask", "?")

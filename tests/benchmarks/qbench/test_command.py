@@ -242,3 +242,18 @@ def test_a_list_of_problems_is_made_anew(go, rewrite, tmp_path):
     assert go().code == 2
     assert (tmp_path / "out" / "problems.txt").read_text().startswith("Problems of the data, listed by")
     assert "nowhere.png" in go().err  # the folder is qbench's own
+
+
+def test_each_server_gets_its_own_key_and_a_refresh_asks_again(go, oracle, server, monkeypatch):
+    monkeypatch.setenv("MODEL_KEY", "of-the-model")
+    monkeypatch.setenv("RATER_KEY", "of-the-judge")
+    keys = ("--key-variable", "MODEL_KEY", "--judge-key-variable", "RATER_KEY")
+    assert go(*keys).code == 0
+    bodies = [request for request in server.requests if request.body]
+    sent = {len(request.body["messages"]): request.headers["authorization"] for request in bodies}
+    assert sent == {1: "Bearer of-the-model", 2: "Bearer of-the-judge"}  # the judge has a system message
+    oracle.asked.clear()
+    assert go(*keys, "--overwrite").code == 0
+    assert not oracle.asked
+    assert go(*keys, "--overwrite", "--refresh").code == 0
+    assert oracle.asked

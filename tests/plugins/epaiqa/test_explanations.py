@@ -94,6 +94,10 @@ def test_the_command(server, tmp_path, monkeypatch, cli):
     assert len(server.requests) == 30
     cli(command)
     assert len(server.requests) == 30  # everything is in the cache
+    (tmp_path / "references.csv").write_text(f'id,expected\na,"{FULL}"\nb,"{MISSED}"\n')
+    assert "column 'explanation' not found" in cli(command, code=2)
+    cli([*command, "--column", "epaiqa.explanation", "--reference-column", "expected"])
+    assert len(server.requests) == 30
 
 
 def test_the_metric_has_the_door():
