@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -22,6 +22,9 @@ from ..command_line import (
     seed_option,
 )
 from ..wording import expected_one_of
+
+if TYPE_CHECKING:
+    from ..evaluation import AgreementOptions
 
 
 @click.command()
@@ -94,23 +97,8 @@ def evaluate(
     protocol: str | None,
     overwrite: bool,
     pairs: tuple[str, ...],
-    on: tuple[str, ...],
-    measures: tuple[str, ...],
-    group_by: tuple[str, ...],
-    system: str | None,
-    cluster: str | None,
-    replicates: int,
-    level: float,
-    seed: int,
     fit: str,
-    lower_is_better: tuple[str, ...],
-    higher_is_better: tuple[str, ...],
-    scale: tuple[float, float] | None,
-    against: str | None,
-    positive: str | None,
-    threshold: float | None,
-    tie_threshold: float | None,
-    rating_tie: float,
+    **values: Any,
 ) -> None:
     """Measure how well scores agree with human ratings.
 
@@ -129,6 +117,7 @@ def evaluate(
     Exit codes: 0 success; 1 aborted; 2 usage error; 3 some requested numbers have no value.
     """
     from ..agreement.result import check_output
+    from ..evaluation import AgreementOptions
     from ..evaluation import evaluate as measure_agreement
     from ..report.agreement_plots import check_plot, plot_agreement
     from ..tables.agreement import agreement_blocks
@@ -136,36 +125,14 @@ def evaluate(
 
     if output is not None:
         check_output(output, overwrite)
-    shared: dict[str, Any] = {
-        "pairs": [score_rating(text) for text in pairs],
-        "on": on,
-        "lower_is_better": lower_is_better,
-        "higher_is_better": higher_is_better,
-    }
+    curve: Literal[4, 5] | None = 4 if fit == "4" else 5 if fit == "5" else None
+    options = AgreementOptions(pairs=[score_rating(text) for text in pairs], fit=curve, **values)
     if protocol is not None:
-        _run_protocol(protocol, scores, ratings, output, shared)
+        _run_protocol(protocol, scores, ratings, output, options)
         return
     if plot is not None:
         check_plot(plot, overwrite)
-    agreement = measure_agreement(
-        scores,
-        ratings,
-        **shared,
-        measures=measures,
-        group_by=group_by,
-        system=system,
-        cluster=cluster,
-        replicates=replicates,
-        level=level,
-        seed=seed,
-        fit=4 if fit == "4" else 5 if fit == "5" else None,
-        scale=scale,
-        against=against,
-        positive=positive,
-        threshold=threshold,
-        tie_threshold=tie_threshold,
-        rating_tie=rating_tie,
-    )
+    agreement = measure_agreement(scores, ratings, options)
     if output is not None:
         agreement.write(output)
     show(agreement_blocks(agreement, output is not None), output)
@@ -175,21 +142,22 @@ def evaluate(
     sys.exit(0 if agreement.complete else 3)
 
 
-def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, shared: dict[str, Any]) -> None:
+def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, options: AgreementOptions) -> None:
     from ..agreement.protocols import PROTOCOLS
     from ..evaluation import evaluate_protocol
     from ..tables.agreement import protocol_blocks
     from ..tables.terminal import show
 
     context = click.get_current_context()
-    allowed = {"scores", "ratings", "output", "overwrite", "protocol", *shared}
+    names = ("pairs", "on", "lower_is_better", "higher_is_better")
+    allowed = {"scores", "ratings", "output", "overwrite", "protocol", *names}
     for parameter in context.params:
         if parameter not in allowed and context.get_parameter_source(parameter) is not ParameterSource.DEFAULT:
             option = next(each.opts[0] for each in context.command.params if each.name == parameter)
             raise click.UsageError(f"{option} cannot be used with --protocol, which defines its own figures")
     if name not in PROTOCOLS:
         raise click.UsageError(f"unknown protocol {name!r}; {expected_one_of(name, PROTOCOLS)}")
-    agreement = evaluate_protocol(PROTOCOLS[name], scores, ratings, **shared)
+    agreement = evaluate_protocol(PROTOCOLS[name], scores, ratings, **{each: getattr(options, each) for each in names})
     if output is not None:
         agreement.write(output)
     show(protocol_blocks(agreement), output)
