@@ -73,17 +73,9 @@ class FullReference(Metric):
     """Paint pixels outside a region black and count them, as PIE-Bench does; set by the variant of that name."""
 
     def __init__(
-        self,
-        *,
-        against: Against = "source",
-        region: Region = "whole",
-        resize: Resize = "none",
-        crop_border: Border = 0,
+        self, *, against: Against = "source", region: Region = "whole", resize: Resize = "none", crop_border: Border = 0
     ) -> None:
-        self.against = against
-        self.region = region
-        self.resize = resize
-        self.crop_border = crop_border
+        self.against, self.region, self.resize, self.crop_border = against, region, resize, crop_border
 
     @abstractmethod
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

@@ -170,8 +170,7 @@ _BEFORE = (
     r"|conclude|confident)(?:\s+that)?\s*[,:]?\s*)"
 )
 AFTER = re.compile(
-    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)",
-    re.IGNORECASE,
+    r"\s*(?:\Z|[.!,;:(–—-]|(?:because|since|as|due to|given|not|rather than|instead of)\b|因为)", re.IGNORECASE
 )
 
 

@@ -63,8 +63,7 @@ class CLIPDirection(CLIPMetric):
     paper = "Brooks, Holynski, Efros, InstructPix2Pix: learning to follow image editing instructions, CVPR 2023"
 
     def __init__(self, *, model: Model = "ViT-L-14", variant: Literal["none", "instruct-pix2pix"] = "none") -> None:
-        self.model = model
-        self.variant = variant
+        self.model, self.variant = model, variant
         self.model_name: Model = with_variant(self, {"instruct-pix2pix": {"model": "ViT-L-14"}})["model"]
         self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 

@@ -56,10 +56,7 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
         region: Region = "whole",
         variant: Literal["none", "magicbrush", "instruct-pix2pix"] = "none",
     ) -> None:
-        self.model = model
-        self.against = against
-        self.region = region
-        self.variant = variant
+        self.model, self.against, self.region, self.variant = model, against, region, variant
         options = with_variant(self, VARIANTS)
         self.model_name, self.compared_with = options["model"], options["against"]
         self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"

@@ -83,9 +83,7 @@ class CLIPScore(CLIPMetric):
     ) -> None:
         if "{prompt}" not in template:
             raise EditMetricsError(f"clip_score: template is {template!r}; it must contain {{prompt}}")
-        self.model = model
-        self.template = template
-        self.scale = scale
+        self.model, self.template, self.scale = model, template, scale
         self.model_name: Model = model
 
     def active_dimensions(self) -> tuple[Dimension, ...]:

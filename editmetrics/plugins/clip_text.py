@@ -56,9 +56,7 @@ class CLIPText(CLIPMetric):
         region: Region = "whole",
         variant: Literal["none", "magicbrush", "pie-bench"] = "none",
     ) -> None:
-        self.model = model
-        self.region = region
-        self.variant = variant
+        self.model, self.region, self.variant = model, region, variant
         self.model_name: Model = with_variant(self, VARIANTS)["model"]
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
@@ -79,11 +77,7 @@ class CLIPText(CLIPMetric):
             mask = with_border(read_mask(mask)) if self.region != "whole" else None
         pixels = eight_bits(read_image(sample.edited))
         tokens, note = tokenize(text)
-        return {
-            "image": preprocess(seen_region(pixels, mask, self.region, fill, 1.0)),
-            "tokens": tokens,
-            "note": note,
-        }
+        return {"image": preprocess(seen_region(pixels, mask, self.region, fill, 1.0)), "tokens": tokens, "note": note}
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         cosines = (self.embed_images(batch["image"]) * self.embed_texts(batch["tokens"])).sum(-1)

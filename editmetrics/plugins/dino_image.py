@@ -56,10 +56,7 @@ class DINOImage(DINOMetric, ImageSimilarity):
         region: Region = "whole",
         variant: Literal["none", "magicbrush"] = "none",
     ) -> None:
-        self.model = model
-        self.against = against
-        self.region = region
-        self.variant = variant
+        self.model, self.against, self.region, self.variant = model, against, region, variant
         options = with_variant(self, {"magicbrush": {"model": "ViT-S-16", "against": "reference"}})
         self.model_name, self.compared_with = options["model"], options["against"]
 

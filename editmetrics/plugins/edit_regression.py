@@ -73,8 +73,7 @@ class EditRegression(BackboneMetric):
 
     def __init__(self, *, weights: str | None = None, dimension: Aspect | None = None, **shared: Any) -> None:
         super().__init__(**shared)
-        self.weights = weights
-        self.dimension = dimension
+        self.weights, self.dimension = weights, dimension
         self._backbone: Backbone | None = None
         self._parts: dict[Aspect, DimensionScorer] = {}
 

@@ -236,16 +236,9 @@ class FSIM(FullReference):
     )
     licence = "Apache-2.0"
 
-    def __init__(
-        self,
-        *,
-        chromatic: bool = False,
-        convention: Convention = "authors",
-        **shared: Any,
-    ) -> None:
+    def __init__(self, *, chromatic: bool = False, convention: Convention = "authors", **shared: Any) -> None:
         super().__init__(**shared)
-        self.chromatic = chromatic
-        self.convention = convention
+        self.chromatic, self.convention = chromatic, convention
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         return fsim(source, edited, mask, chromatic=self.chromatic, convention=self.convention)

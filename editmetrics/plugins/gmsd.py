@@ -138,12 +138,7 @@ class GMSD(FullReference):
     )
     licence = "Apache-2.0"
 
-    def __init__(
-        self,
-        *,
-        channels: Literal["y", "y8"] = "y",
-        **shared: Any,
-    ) -> None:
+    def __init__(self, *, channels: Literal["y", "y8"] = "y", **shared: Any) -> None:
         super().__init__(**shared)
         self.channels = channels
 

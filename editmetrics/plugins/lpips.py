@@ -89,16 +89,9 @@ class LPIPS(HasNetwork, FullReference):
     licence = "BSD-2-Clause (code and heads); the backbones' terms are in 'editmetrics weights list'"
     requires = ("lpips", "torchvision")
 
-    def __init__(
-        self,
-        *,
-        net: Net = "alex",
-        variant: Literal["none", "pie-bench"] = "none",
-        **shared: Any,
-    ) -> None:
+    def __init__(self, *, net: Net = "alex", variant: Literal["none", "pie-bench"] = "none", **shared: Any) -> None:
         super().__init__(**shared)
-        self.net = net
-        self.variant = variant
+        self.net, self.variant = net, variant
         self.black_outside = variant == "pie-bench"
         self._net: Net = with_variant(self, {"pie-bench": {"net": "squeeze"}})["net"]
 

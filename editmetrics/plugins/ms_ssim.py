@@ -146,9 +146,7 @@ class MSSSIM(FullReference):
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
-        self.channels = channels
-        self.convention = convention
-        self.data_range = data_range
+        self.channels, self.convention, self.data_range = channels, convention, data_range
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         return ms_ssim(source, edited, mask, data_range=self.data_range, convention=self.convention)

@@ -58,8 +58,7 @@ class MSE(FullReference):
         self, *, channels: Channels = "rgb", variant: Literal["none", "pie-bench"] = "none", **shared: Any
     ) -> None:
         super().__init__(**shared)
-        self.channels = channels
-        self.variant = variant
+        self.channels, self.variant = channels, variant
         with_variant(self, {"pie-bench": {"channels": "rgb"}})
         self.black_outside = variant == "pie-bench"
 

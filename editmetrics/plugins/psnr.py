@@ -80,10 +80,7 @@ class PSNR(FullReference):
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
-        self.channels = channels
-        self.data_range = data_range
-        self.eps = eps
-        self.variant = variant
+        self.channels, self.data_range, self.eps, self.variant = channels, data_range, eps, variant
         with_variant(self, {"pie-bench": {"channels": "rgb", "data_range": 1.0, "eps": 0.0}})
         self.black_outside = variant == "pie-bench"
 

@@ -241,12 +241,8 @@ class SSIM(FullReference):
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
-        self.channels = channels
-        self.window = window
-        self.padding = padding
-        self.downsample = downsample
-        self.data_range = data_range
-        self.variant = variant
+        self.channels, self.window, self.padding, self.downsample = channels, window, padding, downsample
+        self.data_range, self.variant = data_range, variant
         self._chosen = with_variant(self, {"pie-bench": PIE_BENCH})
         self.black_outside = variant == "pie-bench"
 

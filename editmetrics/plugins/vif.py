@@ -137,15 +137,10 @@ class VIF(FullReference):
     licence = "Apache-2.0"
 
     def __init__(
-        self,
-        *,
-        channels: Literal["y", "y8", "rgb"] = "y",
-        noise: Annotated[float, Gt(0)] = NOISE,
-        **shared: Any,
+        self, *, channels: Literal["y", "y8", "rgb"] = "y", noise: Annotated[float, Gt(0)] = NOISE, **shared: Any
     ) -> None:
         super().__init__(**shared)
-        self.channels = channels
-        self.noise = noise
+        self.channels, self.noise = channels, noise
 
     def compare(self, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
         return vif(source, edited, mask, noise=self.noise)

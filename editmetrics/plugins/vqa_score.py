@@ -57,8 +57,7 @@ class VQAScore(BackboneMetric):
         super().__init__(**shared)
         if "{prompt}" not in template:
             raise EditMetricsError(f"vqa_score: template is {template!r}; it must contain {{prompt}}")
-        self.template = template
-        self.among = among
+        self.template, self.among = template, among
         self._backbone: Backbone | None = None
 
     def identity(self) -> dict[str, Any]:

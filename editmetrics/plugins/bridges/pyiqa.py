@@ -23,9 +23,7 @@ from .bridge import PAIR, SINGLE, WITH_TEXT, Bridge, BridgedMetric, Loaded, Offe
 SETS = {"FID", "InceptionScore"}
 """Types that compare or describe sets of images."""
 
-OTHERS = {
-    "fgresq_pair": "it returns a comparison of two images of one scene, and no score of one of them",
-}
+OTHERS = {"fgresq_pair": "it returns a comparison of two images of one scene, and no score of one of them"}
 
 WEIGHTS_LICENCES = {"LPIPS": "BSD-2-Clause", "DISTS": "MIT", "MUSIQ": "Apache-2.0"}
 """By type, as their authors' repositories state them; pyiqa states none."""

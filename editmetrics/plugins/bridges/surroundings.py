@@ -48,12 +48,7 @@ def quiet_and_allowed(device: str | None = "cpu") -> Iterator[None]:
     _nesting.depth += 1
     states = random.getstate(), np.random.get_state()
     try:
-        with (
-            contextlib.redirect_stdout(printed),
-            torch.random.fork_rng(gpus),
-            _no_chatter(),
-            _network_if_allowed(),
-        ):
+        with contextlib.redirect_stdout(printed), torch.random.fork_rng(gpus), _no_chatter(), _network_if_allowed():
             torch.random.default_generator.manual_seed(0)
             for gpu in gpus:
                 with torch.cuda.device(gpu):

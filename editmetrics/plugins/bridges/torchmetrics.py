@@ -47,9 +47,7 @@ DIRECTIONS: dict[str, bool | None] = {"SpectralDistortionIndex": False, "TotalVa
 """Corrections to directions that torchmetrics declares: identical images have a spectral distortion of 0, which
 is its best; and neither more nor less total variation makes a better image."""
 
-FIXED: dict[str, dict[str, Any]] = {
-    "LearnedPerceptualImagePatchSimilarity": {"normalize": True},
-}
+FIXED: dict[str, dict[str, Any]] = {"LearnedPerceptualImagePatchSimilarity": {"normalize": True}}
 """Arguments that say that images are in [0, 1]; `data_range=1.0` goes to every class that takes it."""
 
 WEIGHTS_LICENCES = {
