@@ -1,4 +1,4 @@
-"""What a data set is: its ratings and their scales, its reader, its protocol, its terms."""
+"""A data set: its ratings and their scales, its reader, its protocol, its terms."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from ..sample import EditMetricsError, Sample
 
 if TYPE_CHECKING:
-    from .findings import Findings
+    from .checks import CopyChecks
 
 
 class BenchmarkError(EditMetricsError, ValueError):
-    """A copy of a data set, or scores of it, cannot be used; the message lists everything that is wrong."""
+    """A copy of a data set, its scores, or a folder of results cannot be used; the message lists all problems."""
 
 
 @dataclass(frozen=True)
-class Rating:
-    """What people said in one respect: a number from `low` to `high`, or one of `labels`.
+class RatedAspect:
+    """An aspect that people rated: a number from `low` to `high`, or one of `labels`.
 
     - `quality`: whether a metric with a single number may be compared with it.
     """
@@ -35,29 +35,29 @@ class Rating:
 class Benchmark:
     """One data set.
 
-    - `name`, `title`, `paper`: what it is called here and in print, and where it is described.
-    - `ratings`: what is rated, by the name that its samples' `meta` and its protocol have for it.
+    - `name`, `title`, `paper`: its name here and in print, and the paper that describes it.
+    - `ratings`: the rated aspects, by their names in the samples' `meta` and in the protocol.
     - `protocol`: the paper's evaluation, a name of `editmetrics.agreement.protocols`.
-    - `read`: the samples of a folder, with ratings and other columns in `meta`; what is wrong goes to `Findings`.
-    - `size`, `what`: how many of what a complete copy has; 0 where that is not stated.
-    - `missing`: what a complete copy has beside these samples, a line each.
-    - `pairing`: from the dimension of a metric to the rating that it meets, where the names differ.
-    - `obtain`, `terms`: where it is to be had, and on which terms. `public`: whether it can be had at all.
-    - `split`: the column whose values `--split` chooses from, `evaluated` the value that is evaluated by default.
-    - `shown`: the columns whose values are counted in a description.
+    - `read`: the samples of a folder, with ratings and other columns in `meta`; problems go to `CopyChecks`.
+    - `size`, `unit`: the number of samples of a complete copy, 0 if it is not stated; and a word for them.
+    - `missing`: lists what a complete copy has besides these samples.
+    - `pairing`: from the dimension of a metric to the rating that it is compared with, where the names differ.
+    - `obtain`, `terms`: how to get it, and under which terms. `public`: whether all of it is available.
+    - `split`: the column from which `--split` chooses, `evaluated` its default value.
+    - `shown`: columns whose values a description counts.
     - `protocol_columns`: from a column of the protocol to the column here, where the names differ.
     - `methods`: the paper's own methods, whose published numbers stand beside ours in each group.
-    - `headline`: for the group of a published number, the groups of ours that are shown beside it, best first.
+    - `headline`: for the group of a published number, the groups of computed ones shown beside it, best first.
     """
 
     name: str
     title: str
     paper: str
-    ratings: Mapping[str, Rating]
+    ratings: Mapping[str, RatedAspect]
     protocol: str
-    read: Callable[[Path, Findings], list[Sample]]
+    read: Callable[[Path, CopyChecks], list[Sample]]
     size: int
-    what: str
+    unit: str
     missing: Callable[[Sequence[Sample]], list[str]]
     obtain: str
     terms: str
@@ -76,11 +76,11 @@ class Benchmark:
         return f"docs/benchmarks/{self.name}.md"
 
 
-def missing_rows(samples: Sequence[Sample], column: str, expected: Mapping[str, int], what: str = "rows") -> list[str]:
-    """A line for each value of `column` of which there are fewer samples, or more, than `expected`.
+def missing_rows(samples: Sequence[Sample], column: str, expected: Mapping[str, int], unit: str = "rows") -> list[str]:
+    """Return a line for each value of `column` that has fewer or more samples than `expected`.
 
-    >>> found = [Sample("a", "a.png", meta={"system": "x"})]
-    >>> missing_rows(found, "system", {"x": 2, "y": 2})
+    >>> samples = [Sample("a", "a.png", meta={"system": "x"})]
+    >>> missing_rows(samples, "system", {"x": 2, "y": 2})
     ['system x: 1 of 2 rows', 'system y: 0 of 2 rows']
     """
     counts: dict[str, int] = {}
@@ -88,7 +88,7 @@ def missing_rows(samples: Sequence[Sample], column: str, expected: Mapping[str, 
         value = str(sample.meta.get(column))
         counts[value] = counts.get(value, 0) + 1
     return [
-        f"{column} {value}: {counts.get(value, 0):,} of {count:,} {what}"
+        f"{column} {value}: {counts.get(value, 0):,} of {count:,} {unit}"
         for value, count in expected.items()
         if counts.get(value, 0) != count
     ]

@@ -12,33 +12,34 @@ from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Agreement
 from ..evaluation import evaluate_protocol
 from ..evaluation.directions import directions
+from ..wording import expected_one_of
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import Published, published
-from .load import Part
+from .load import EvaluatedPart
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
     - `agreement`: the figures of each metric. `published`: those that the data set's papers print.
-    - `said`: what the samples are a part of, in words; None when they are all that the paper evaluates.
-    - `columns`: for each metric, from rating to the score column that met it.
+    - `caveat`: what the samples are a part of; None if they are all that the paper evaluates.
+    - `columns`: for each metric, from a rating to the score column compared with it.
     """
 
     benchmark: Benchmark
     agreement: Agreement
     published: Sequence[Published]
-    said: str | None
+    caveat: str | None
     columns: Mapping[str, Mapping[str, str]]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every figure as a row: ours, and the published ones, which say so in the column `published`."""
-        ours = [
-            {"benchmark": self.benchmark.name, "part": self.said, "published": None, **asdict(line)}
+        """Return every figure as a row; published ones have the paper and table in the column `published`."""
+        computed = [
+            {"benchmark": self.benchmark.name, "part": self.caveat, "published": None, **asdict(line)}
             for line in self.agreement.lines
         ]
-        theirs = [
+        printed = [
             {
                 "benchmark": self.benchmark.name,
                 "part": None,
@@ -52,86 +53,90 @@ class Evaluation:
             }
             for row in self.published
         ]
-        return [*ours, *theirs]
+        return [*computed, *printed]
 
 
 def evaluate(
-    part: Part,
+    part: EvaluatedPart,
     scores: Tabular,
     *,
     pairs: Sequence[tuple[str, str]] = (),
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
 ) -> Evaluation:
-    """The figures of the protocol for every metric of `scores`, a table with a row for each sample, joined by `id`.
+    """Return the figures of the protocol for every metric of `scores`, a table with a row for each sample and an `id`.
 
-    - `pairs`: (score column, rating). By default a column `METRIC.DIMENSION` meets the rating of that name, or the one
-      that the data set pairs it with, and the column of a metric with one dimension meets every rating of quality.
-    - `lower_is_better`, `higher_is_better`: columns of that direction; that of metrics which are installed is known.
+    - `pairs`: (score column, rating). By default a column `METRIC.DIMENSION` is compared with the rating of that name,
+      or the one that the data set pairs it with, and a metric with one dimension with every rating of quality.
+    - `lower_is_better`, `higher_is_better`: columns with that direction; it is known for installed metrics.
 
-    Raises `BenchmarkError` when no column meets a rating, `AgreementError` for what the protocol lacks.
+    Raises `BenchmarkError` if no column has a rating to compare with, `AgreementError` for what the protocol lacks.
     """
     bench = part.benchmark
     table = read_table(scores, "the scores")
     _require_scores(table, part)
-    met, notes = meeting(table, part, pairs)
+    pairing, notes = pair_columns(table, part, pairs)
     wanted = {sample.id for sample in part.samples}
     ids = table.texts("id")
     rows = [row for row, name in enumerate(ids) if name in wanted]
-    ours: dict[str, list[Any]] = {"id": [ids[row] for row in rows]}
+    paired: dict[str, list[Any]] = {"id": [ids[row] for row in rows]}
     better = directions(
         scores,
-        [column for columns in met.values() for column in columns.values()],
+        [column for columns in pairing.values() for column in columns.values()],
         lower=lower_is_better,
         higher=higher_is_better,
     )
     lower: set[str] = set()
     higher: set[str] = set()
-    for metric, columns in met.items():
+    for metric, columns in pairing.items():
         for rating, column in columns.items():
             cells = table.column(column)
-            ours[f"{metric}.{rating}"] = [_said(cells[row], bench, rating) for row in rows]
+            paired[f"{metric}.{rating}"] = [_score_or_answer(cells[row], bench, rating) for row in rows]
             (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
     protocol = PROTOCOLS[bench.protocol]
-    found = evaluate_protocol(protocol, ours, _ratings(part), lower_is_better=lower, higher_is_better=higher)
+    result = evaluate_protocol(protocol, paired, _ratings(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(
-        found.lines, [], [], [*found.notes, *notes], {**found.settings, "benchmark": bench.title, "part": part.said}
+        result.lines,
+        [],
+        [],
+        [*result.notes, *notes],
+        {**result.settings, "benchmark": bench.title, "part": part.caveat},
     )
-    return Evaluation(bench, agreement, published(bench.name), part.said, met)
+    return Evaluation(bench, agreement, published(bench.name), part.caveat, pairing)
 
 
-def meeting(
-    table: Table, part: Part, pairs: Sequence[tuple[str, str]] = ()
+def pair_columns(
+    table: Table, part: EvaluatedPart, pairs: Sequence[tuple[str, str]] = ()
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """For each metric, from rating to score column; and notes on the columns that meet none."""
+    """Return for each metric a mapping from rating to score column; and notes on unmatched columns."""
     bench = part.benchmark
-    found: dict[str, dict[str, str]] = {}
+    pairing: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     for column, rating in pairs:
         table.column(column)
         if rating not in bench.ratings:
-            raise BenchmarkError(f"{bench.title} has no rating {rating!r}; there are {', '.join(bench.ratings)}")
+            raise BenchmarkError(f"{bench.title} has no rating {rating!r}; {expected_one_of(rating, bench.ratings)}")
         metric = column.removesuffix(f".{column.rpartition('.')[2]}") or column
-        _meet(found, metric, rating, column)
+        _pair(pairing, metric, rating, column)
     if not pairs:
-        there = DESCRIPTIVE | {name for sample in part.samples for name in sample.meta if name not in bench.ratings}
+        other = DESCRIPTIVE | {name for sample in part.samples for name in sample.meta if name not in bench.ratings}
         measured = table.measured()
-        for column in (name for name in table.columns if name not in there and not name.endswith(".explanation")):
+        for column in (name for name in table.columns if name not in other and not name.endswith(".explanation")):
             metric, named, dimensions = _dimension(column, bench)
             if named is not None:
-                _meet(found, metric, named, column)
+                _pair(pairing, metric, named, column)
             elif len(dimensions) > 1:
-                notes.append(f"{column} meets no rating of {bench.title}; --pair {column}=RATING would pair it")
+                notes.append(f"{column} matches no rating of {bench.title}; pair it with --pair {column}=RATING")
             elif dimensions or column in measured:
-                for name, about in bench.ratings.items():
-                    if about.quality:
-                        _meet(found, column, name, column)
-    if not found:
+                for name, aspect in bench.ratings.items():
+                    if aspect.quality:
+                        _pair(pairing, column, name, column)
+    if not pairing:
         raise BenchmarkError(
-            f"no score column meets a rating of {bench.title} ({', '.join(bench.ratings)}); say which meets which: "
+            f"no score column matches a rating of {bench.title} ({', '.join(bench.ratings)}); pair them with "
             f"--pair SCORE=RATING. Scores: {', '.join(table.columns)}"
         )
-    return found, notes
+    return pairing, notes
 
 
 def _dimension(column: str, bench: Benchmark) -> tuple[str, str | None, list[str]]:
@@ -141,13 +146,13 @@ def _dimension(column: str, bench: Benchmark) -> tuple[str, str | None, list[str
     if rating in bench.ratings:
         return metric or "score", rating, []
     names = _dimensions_of(column)
-    if len(names) == 1 and bench.pairing.get(names[0], names[0]) in bench.ratings:  # it was asked for that one alone
+    if len(names) == 1 and bench.pairing.get(names[0], names[0]) in bench.ratings:  # its only dimension
         return column, bench.pairing.get(names[0], names[0]), names
     return metric, None, names
 
 
 def _dimensions_of(column: str) -> list[str]:
-    """The dimensions of the metric that wrote a column, where this program knows it; that of its option `dimension`."""
+    """The dimensions of the metric of a column, if it is installed; only that of its option `dimension`, if set."""
     from ..registry import BrokenPluginError, MissingPackageError, UnknownMetricError, metric_class
 
     name, _, options = column.partition(":")
@@ -155,41 +160,41 @@ def _dimensions_of(column: str) -> list[str]:
         names = [dimension.name for dimension in metric_class(name.partition(".")[0]).dimensions]
     except (UnknownMetricError, BrokenPluginError, MissingPackageError):
         return []
-    return [asked for asked in names if f"dimension={asked}" in options.split(",")] or names
+    return [name for name in names if f"dimension={name}" in options.split(",")] or names
 
 
-def _meet(found: dict[str, dict[str, str]], metric: str, rating: str, column: str) -> None:
-    other = found.setdefault(metric, {}).setdefault(rating, column)
+def _pair(pairing: dict[str, dict[str, str]], metric: str, rating: str, column: str) -> None:
+    other = pairing.setdefault(metric, {}).setdefault(rating, column)
     if other != column:
-        raise BenchmarkError(f"{column} and {other} would both meet {rating}; choose one with --pair {column}={rating}")
+        raise BenchmarkError(f"{column} and {other} both match {rating}; choose one with --pair {column}={rating}")
 
 
-def _ratings(part: Part) -> dict[str, list[Any]]:
-    """The table of ratings, with the columns that the protocol knows, called as it calls them."""
+def _ratings(part: EvaluatedPart) -> dict[str, list[Any]]:
+    """The table of ratings, with the columns that the protocol reads under the protocol's names."""
     bench = part.benchmark
     columns = {name: bench.protocol_columns.get(name, name) for name in PROTOCOLS[bench.protocol].columns}
     samples = sorted(part.samples, key=lambda s: str(s.meta.get(bench.split or "", "")))  # splits stand in order
     table: dict[str, list[Any]] = {"id": [sample.id for sample in samples]}
-    for name, here in [*zip(bench.ratings, bench.ratings, strict=True), *columns.items()]:
-        cells = [sample.meta.get(here) for sample in samples]
+    for name, own in [*zip(bench.ratings, bench.ratings, strict=True), *columns.items()]:
+        cells = [sample.meta.get(own) for sample in samples]
         if any(cell is not None for cell in cells):
             table[name] = cells
     return table
 
 
-def _said(cell: Any, bench: Benchmark, rating: str) -> Any:
-    """A score as the protocol reads it: for an answer, yes or no of what says so, 1 and 0 among it."""
+def _score_or_answer(cell: Any, bench: Benchmark, rating: str) -> Any:
+    """A score as the protocol reads it; answers, such as 1 and 0, become yes and no."""
     if "yes" not in bench.ratings[rating].labels or cell is None:
         return cell
     label = LABELS.get(str(cell).strip().lower())
     return None if label is None else "yes" if label else "no"
 
 
-def _require_scores(table: Table, part: Part) -> None:
-    """Raise `BenchmarkError` when the scores have no ids, or hold the ratings themselves."""
+def _require_scores(table: Table, part: EvaluatedPart) -> None:
+    """Raise `BenchmarkError` if the scores have no ids, or are the ratings themselves."""
     if "id" not in table:
         raise BenchmarkError(
-            f"{table.name} has no column 'id', by which scores meet ratings; it has {', '.join(table.columns)}"
+            f"{table.name} has no column 'id' to join scores and ratings by; it has {', '.join(table.columns)}"
         )
     row_of = {name: row for row, name in enumerate(table.texts("id"))}
     for rating in part.benchmark.ratings:
@@ -210,5 +215,5 @@ def _equal(cell: Any, value: Any) -> bool:
 
 
 def read_scores(path: Path) -> Table:
-    """A table of scores that some program has written: csv, jsonl or parquet, with a column `id`."""
+    """Read a table of scores: csv, jsonl or parquet, with a column `id`."""
     return read_table(path, str(path))

@@ -1,4 +1,4 @@
-"""A local copy of a data set, read and checked: its samples, everything that is wrong, and what it lacks."""
+"""A local copy of a data set, read and checked: its samples, its problems, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..sample import IMAGE_FIELDS, Sample
 from ..wording import first_few
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
-from .findings import KINDS, Findings, Problem, by_kind
+from .checks import KINDS, CopyChecks, Problem, by_kind
 
 logger = logging.getLogger(__name__)
 
 MANY = 5000
-"""More image files than this take seconds to look at, and a line says so."""
+"""From this number of image files, a log line announces the check, which then takes seconds."""
 
 SHOWN = 10
-"""So many problems of a kind are listed in a message; the rest is counted."""
+"""How many problems of a kind a message lists; others are counted."""
 
 POINTER = b"version https://git-lfs.github.com"
 ENDS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
@@ -35,11 +35,11 @@ ENDS = {b"\x89PNG\r\n\x1a\n": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
 
 @dataclass(frozen=True)
 class Copy:
-    """What was found in `folder`.
+    """The contents of `folder`.
 
     - `samples`: all rows, with their ratings in `meta`; also those that `problems` spoil.
-    - `problems`: what is wrong. `missing`: what a complete copy has beyond this one, a line each.
-    - `images_checked`: whether the image files were looked at.
+    - `missing`: what a complete copy has beyond this one, a line each.
+    - `images_checked`: whether the image files were checked.
     """
 
     benchmark: Benchmark
@@ -51,94 +51,89 @@ class Copy:
 
     @property
     def complete(self) -> bool:
+        """Whether there are no problems and nothing is missing."""
         return not self.problems and not self.missing
 
     @property
     def splits(self) -> dict[str, int]:
-        """How many samples each split has; empty where there are none."""
+        """The number of samples in each split; empty if there are no splits."""
         column = self.benchmark.split
-        found = Counter(str(s.meta[column]) for s in self.samples if column and s.meta.get(column) is not None)
-        return {name: found[name] for name in sorted(found)}
+        counts = Counter(str(s.meta[column]) for s in self.samples if column and s.meta.get(column) is not None)
+        return {name: counts[name] for name in sorted(counts)}
 
-    def chosen(self, split: str | None = None, limit: int | None = None, partial: bool = False) -> Part:
-        """The rated samples that are to be evaluated, and what they are a part of.
+    def chosen(self, split: str | None = None, limit: int | None = None, partial: bool = False) -> EvaluatedPart:
+        """Return the rated samples to evaluate, and what they are a part of.
 
         - `split`: a value of the data set's split column, or "all"; by default the one that the paper evaluates.
-        - `limit`: so many of them, drawn by a hash of their ids: the same on every machine, spread over all groups.
-        - `partial`: go on with what is usable when something is wrong or missing.
+        - `limit`: the largest number of samples, drawn by a hash of their ids: reproducible, spread over all groups.
+        - `partial`: use what is usable of a copy with problems or missing samples.
 
-        Raises `BenchmarkError`, with everything that is wrong, unless the copy is complete or `partial` is asked for.
+        Raises `BenchmarkError`, listing all problems, unless the copy is complete or `partial` is set.
         """
         self._require(partial)
         column, wanted = self.benchmark.split, split or self.benchmark.evaluated
-        samples, said = [s for s in self.samples if any(name in s.meta for name in self.benchmark.ratings)], []
+        samples, caveats = [s for s in self.samples if any(name in s.meta for name in self.benchmark.ratings)], []
         if split is not None and column is None:
-            raise BenchmarkError(f"{self.benchmark.title} has no splits; leave --split away")
+            raise BenchmarkError(f"{self.benchmark.title} has no splits; omit --split")
         if column is not None and wanted not in (None, "all"):
             if wanted not in self.splits:
                 raise BenchmarkError(
-                    f"{self.folder} has no {column} {wanted!r}; there are {', '.join(self.splits) or 'none'}, and all"
+                    f"{self.folder} has no {column} {wanted!r}; expected one of {', '.join([*self.splits, 'all'])}"
                 )
             samples = [sample for sample in samples if str(sample.meta.get(column)) == wanted]
-        of = len(samples)
+        total = len(samples)
         if wanted != self.benchmark.evaluated:
-            said.append(f"every {column}" if wanted == "all" else f"{column} {wanted} alone")
+            caveats.append(f"every {column}" if wanted == "all" else f"{column} {wanted} alone")
         spoiled = {problem.row for problem in self.problems}
         samples = [sample for sample in samples if sample.id not in spoiled]
-        if len(samples) < of:
-            said.append(f"{of - len(samples):,} of {of:,} rows left out for what is wrong with them")
+        if len(samples) < total:
+            caveats.append(f"{total - len(samples):,} of {total:,} rows left out because of problems")
         if self.missing:
-            said.append("of an incomplete copy")
+            caveats.append("of an incomplete copy")
         if limit is not None and limit < len(samples):
             drawn = set(sorted((s.id for s in samples), key=_drawn)[:limit])
-            said.insert(0, f"{limit:,} of {len(samples):,} samples")
+            caveats.insert(0, f"{limit:,} of {len(samples):,} samples")
             samples = [sample for sample in samples if sample.id in drawn]
         if not samples:
-            raise BenchmarkError(f"{self.folder}: nothing is left to evaluate ({'; '.join(said) or 'no rows'})")
-        return Part(self.benchmark, samples, "; ".join(said) or None)
+            raise BenchmarkError(f"{self.folder}: nothing is left to evaluate ({'; '.join(caveats) or 'no rows'})")
+        return EvaluatedPart(self.benchmark, samples, "; ".join(caveats) or None)
 
     def _require(self, partial: bool) -> None:
         if any(problem.row is None for problem in self.problems):
             raise BenchmarkError(f"{self.folder} cannot be used:\n{self.report()}")
         if not partial and not self.complete:
             raise BenchmarkError(
-                f"{self.folder} is no complete copy of {self.benchmark.title}:\n{self.report()}\n"
-                "Mend or complete it, or use --partial to go on with what is usable, marked as a part."
+                f"{self.folder} is not a complete copy of {self.benchmark.title}:\n{self.report()}\n"
+                "Correct or complete it, or use --partial to evaluate what is usable, marked as a part."
             )
 
     def report(self, shown: int | None = SHOWN) -> str:
-        """Everything that is wrong or missing: kinds with their counts, the first `shown` of each (None: all)."""
+        """Return all problems and what is missing: kinds with their counts, the first `shown` of each (None: all)."""
         lines = []
         for kind, problems in by_kind(self.problems).items():
-            found = list(dict.fromkeys(map(str, problems)))  # one image may cost many rows
-            lines.append(f"  {KINDS[kind]} ({len(found):,}):")
-            lines += [f"    {said}" for said in found[:shown]]
-            if shown is not None and len(found) > shown:
-                lines.append(f"    ... and {len(found) - shown:,} more")
+            lines += _listed(
+                KINDS[kind], list(dict.fromkeys(map(str, problems))), shown
+            )  # one image may spoil many rows
         if self.missing:
-            lines.append(f"  missing from a complete copy ({len(self.missing):,}):")
-            lines += [f"    {said}" for said in self.missing[:shown]]
-            if shown is not None and len(self.missing) > shown:
-                lines.append(f"    ... and {len(self.missing) - shown:,} more")
+            lines += _listed("missing from a complete copy", self.missing, shown)
         return "\n".join(lines)
 
 
 @dataclass(frozen=True)
-class Part:
-    """The samples that are evaluated. `said` is what they are a part of, in words; None for the whole of what the paper
-    evaluates."""
+class EvaluatedPart:
+    """The samples that are evaluated. `caveat` says what they are a part of; None for all that the paper evaluates."""
 
     benchmark: Benchmark
     samples: Sequence[Sample]
-    said: str | None
+    caveat: str | None
 
     def unrated(self) -> list[Sample]:
-        """The samples without their ratings: what a metric sees, and what a table of scores tells."""
+        """Return the samples without their ratings, as metrics and tables of scores get them."""
         known = {*self.benchmark.ratings}
         return [replace(s, meta={k: v for k, v in s.meta.items() if k not in known}) for s in self.samples]
 
     def rows(self, folder: Path) -> list[dict[str, Any]]:
-        """The samples as rows of a manifest in `folder`, with their ratings: what `editmetrics fit` trains on."""
+        """Return the samples as rows of a manifest in `folder`, with their ratings, as `editmetrics fit` reads them."""
         rows = []
         for sample in self.samples:
             images = {name: getattr(sample, name) for name in ("source", "edited")}
@@ -150,41 +145,43 @@ class Part:
 
 
 def load(name: str, folder: str | os.PathLike[str], images: bool = True) -> Copy:
-    """Read and check the copy of the data set `name` in `folder`; nothing is downloaded, nothing is changed.
+    """Read and check the copy of the data set `name` in `folder`; nothing is downloaded or changed.
 
-    `images` looks at every image file, too: is it there, and is it whole? Raises `BenchmarkError` for an unknown name
-    and for a folder that is not there; whatever else is wrong is in the copy's `problems`.
+    With `images`, every image file is checked: does it exist, and is it complete? Raises `BenchmarkError` for an
+    unknown name and for a folder that does not exist; other problems are in the copy's `problems`.
     """
-    found, folder = benchmark(name), Path(folder)
+    bench, folder = benchmark(name), Path(folder)
     if not folder.is_dir():
-        said = "is a file" if folder.exists() else "does not exist"
-        raise BenchmarkError(f"{folder} {said}; expected the folder of {found.title}: {found.obtain} See {found.page}")
-    findings = Findings(folder)
-    samples = found.read(folder, findings)
-    if not samples and not findings.unusable:
-        findings.add("file", str(folder), "has no rows")
-    _require_own_images(samples, findings)
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise BenchmarkError(
+            f"{folder} {problem}; expected the folder of {bench.title}: {bench.obtain} See {bench.page}"
+        )
+    checks = CopyChecks(folder)
+    samples = bench.read(folder, checks)
+    if not samples and not checks.unusable:
+        checks.add("file", str(folder), "has no rows")
+    _require_own_images(samples, checks)
     if images:
-        _check_images(samples, findings)
-    missing = [] if findings.unusable else found.missing(samples)
-    return Copy(found, folder, samples, findings.problems, missing, images)
+        _check_images(samples, checks)
+    missing = [] if checks.unusable else bench.missing(samples)
+    return Copy(bench, folder, samples, checks.problems, missing, images)
 
 
-def _require_own_images(samples: Sequence[Sample], findings: Findings) -> None:
-    """Say which samples judge the same image file: one of them was entered twice, under two names."""
+def _require_own_images(samples: Sequence[Sample], checks: CopyChecks) -> None:
+    """Record samples that judge one image file: it was entered twice, under two names."""
     rows: dict[str, list[str]] = {}
     for sample in samples:
         if isinstance(sample.edited, str):
             rows.setdefault(os.path.normpath(sample.edited), []).append(sample.id)
     for path, ids in rows.items():
         if len(set(ids)) > 1:
-            said = f"is judged more than once, as {first_few(ids, 4)}"
+            message = f"is judged more than once, as {first_few(ids, 4)}"
             for row in ids:
-                findings.add("twice", os.path.relpath(path, findings.folder), said, row)
+                checks.add("twice", os.path.relpath(path, checks.folder), message, row)
 
 
-def _check_images(samples: Sequence[Sample], findings: Findings) -> None:
-    """Every image file that is missing or damaged, said once, and what rows it costs."""
+def _check_images(samples: Sequence[Sample], checks: CopyChecks) -> None:
+    """Record every image file that is missing or damaged, for each row that it spoils."""
     rows: dict[str, list[str]] = {}
     for sample in samples:
         for field in IMAGE_FIELDS:
@@ -192,11 +189,20 @@ def _check_images(samples: Sequence[Sample], findings: Findings) -> None:
             if isinstance(image, str):
                 rows.setdefault(image, []).append(sample.id)
     if len(rows) > MANY:
-        logger.info("looking at %s image files in %s", f"{len(rows):,}", findings.folder)
-    for path, said in damaged(rows).items():
-        place = os.path.relpath(path, findings.folder)
+        logger.info("checking %s image files in %s", f"{len(rows):,}", checks.folder)
+    for path, problem in damaged(rows).items():
+        location = os.path.relpath(path, checks.folder)
         for row in rows[path]:
-            findings.add("image", place, said, row)
+            checks.add("image", location, problem, row)
+
+
+def _listed(heading: str, messages: Sequence[str], shown: int | None) -> list[str]:
+    more = 0 if shown is None else len(messages) - shown
+    return [
+        f"  {heading} ({len(messages):,}):",
+        *(f"    {message}" for message in messages[:shown]),
+        *([f"    ... and {more:,} more"] if more > 0 else []),
+    ]
 
 
 def _drawn(name: str) -> str:
@@ -204,14 +210,20 @@ def _drawn(name: str) -> str:
 
 
 def damaged(paths: Iterable[str]) -> dict[str, str]:
-    """For each file that cannot be used, why. Files are looked at by several threads."""
+    """Return why files cannot be used, by path, for those that cannot.
+
+    A download that broke off leaves files that are missing, empty, a pointer in place of a large file, or cut short.
+    """
     listed = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(8) as threads:
-        return {path: said for path, said in zip(listed, threads.map(damage, listed), strict=True) if said}
+        return {path: problem for path, problem in zip(listed, threads.map(damage, listed), strict=True) if problem}
 
 
 def damage(path: str) -> str | None:
-    """Why the file `path` is no whole image; None when it is one."""
+    """Return why a file is not a complete image; None if it is one.
+
+    A PNG ends with its IEND chunk and a JPEG with its end marker; only a file that does not is decoded.
+    """
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -219,13 +231,13 @@ def damage(path: str) -> str | None:
             file.seek(max(size - 12, 0))
             last = file.read()
     except FileNotFoundError:
-        return "is not there"
+        return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if not size:
-        return "is empty: its download broke off"
+        return "is empty: its download was interrupted"
     if first.startswith(POINTER):
-        return "is a pointer of Git LFS and not the image: fetch the files with 'git lfs pull'"
+        return "is a Git LFS pointer instead of the image: fetch the files with 'git lfs pull'"
     if any(first.startswith(start) and last.endswith(end) for start, end in ENDS.items()):
         return None
     try:

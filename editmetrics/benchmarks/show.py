@@ -58,7 +58,7 @@ def copy_blocks(copy: Copy) -> Iterator[Block]:
     """The content of a copy, its problems, and missing samples."""
     bench = copy.benchmark
     yield from (*benchmark_blocks(bench), "")
-    complete = f"; a complete copy has {bench.size:,} {bench.what}" if bench.size else ""
+    complete = f"; a complete copy has {bench.size:,} {bench.unit}" if bench.size else ""
     rows: list[Sequence[Cell]] = [["folder", str(copy.folder)], ["samples", f"{len(copy.samples):,}{complete}"]]
     for name in bench.shown:
         counts = Counter(str(s.meta[name]) for s in copy.samples if s.meta.get(name) is not None)
@@ -83,7 +83,7 @@ def copy_blocks(copy: Copy) -> Iterator[Block]:
 
 def evaluation_blocks(evaluation: Evaluation) -> Iterator[Block]:
     """The figures of each rating beside published ones, which their row or heading marks."""
-    bench, lines, part = evaluation.benchmark, evaluation.agreement.lines, evaluation.said
+    bench, lines, part = evaluation.benchmark, evaluation.agreement.lines, evaluation.caveat
     yield f"\n[bold]{escape(bench.title)}[/], protocol {bench.protocol} ({escape(PROTOCOLS[bench.protocol].source)})"
     if part:
         yield f"[bold yellow]A part, not the benchmark[/]: {escape(part)}."

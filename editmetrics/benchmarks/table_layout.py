@@ -1,8 +1,8 @@
-"""The layout of data sets that are one table beside their images: its columns, what may stand in them, its rows.
+"""Read data sets that are one table beside their images, by a layout: columns, their values, and rows.
 
     FOLDER/ratings.csv (or .jsonl, .parquet)      FOLDER/.../*.png, wherever the table says
 
-Data sets that are not public are read in this layout, which is ours.
+Data sets that are not public are read in this project's own layout.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ..data.names import image_name
 from ..files.rows import Row, read_rows
 from ..files.text import DataError
 from ..sample import Sample
-from .benchmark import Rating
-from .findings import Findings
+from ..wording import either
+from .benchmark import RatedAspect
+from .checks import CopyChecks
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -27,8 +28,8 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 class LayoutColumn:
     """A column besides the images, the prompt and the ratings.
 
-    - `choices`: what may stand in it (a mapping says what each stands for); None for any text.
-    - `low`, `high`: given instead for numbers.
+    - `choices`: its valid values (or a mapping from them to their meaning); None for any text.
+    - `low`, `high`: the range of a column of numbers.
     - `required`: whether the table must have it; `filled`: whether every row must.
     """
 
@@ -48,7 +49,7 @@ class Layout:
       `prompt_filled`: whether every row must have a prompt.
     - `columns`: all others, by name; `ignored` are known and not read.
     - `ratings`: from a rating to its column.
-    - `folders`: where images may lie, tried in this order; the first that is there is taken.
+    - `folders`: where images may lie, tried in this order; the first that exists is used.
     """
 
     table: str
@@ -63,42 +64,42 @@ class Layout:
     folders: Sequence[str] = (".",)
 
 
-def find_table(folder: Path, stem: str, findings: Findings) -> Path | None:
-    """The table `stem` of `folder` in one of the formats; a problem when there is none, or more than one."""
-    found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        findings.add("file", str(folder), f"has no {stem}.csv ({', '.join(SUFFIXES[1:])} would do, too)")
+def find_table(folder: Path, stem: str, checks: CopyChecks) -> Path | None:
+    """Return the table `stem` of `folder` in one of the formats; none, or more than one, is a problem."""
+    tables = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        checks.add("file", str(folder), f"has no {stem}.csv (or {either(SUFFIXES[1:])})")
     else:
-        findings.add("file", str(folder), f"has {' and '.join(p.name for p in found)}; remove one")
+        checks.add("file", str(folder), f"has {' and '.join(p.name for p in tables)}; remove one")
     return None
 
 
-def rows_of(path: Path, findings: Findings, kind: str | None = None) -> list[Row]:
-    """The rows of a csv, jsonl or parquet file (`kind`, or by its suffix) that can be read; a problem for others."""
+def rows_of(path: Path, checks: CopyChecks, kind: str | None = None) -> list[Row]:
+    """Return the readable rows of a csv, jsonl or parquet file (`kind`, or by its suffix); others are problems."""
     try:
         rows = list(read_rows(path, kind))
     except DataError as error:
-        findings.add("file", path.name, str(error))
+        checks.add("file", path.name, str(error))
         return []
     for row in rows:
         if row.problem:
-            place = f"{path.name}, {row.location}"
-            findings.add("row", place, f"{row.problem}; is the file complete?", place)
+            location = f"{path.name}, {row.location}"
+            checks.add("row", location, f"{row.problem}; is the file complete?", location)
     return [row for row in rows if not row.problem]
 
 
 def read_layout(
     folder: Path,
     layout: Layout,
-    ratings: Mapping[str, Rating],
-    findings: Findings,
+    ratings: Mapping[str, RatedAspect],
+    checks: CopyChecks,
     more: Callable[[dict[str, Any]], dict[str, Any]] = lambda meta: {},
 ) -> list[Sample]:
-    """The samples of a copy in `layout`. `more` gives further `meta` of that of a row."""
-    path = find_table(folder, layout.table, findings)
-    rows = rows_of(path, findings) if path else []
+    """Return the samples of a copy in `layout`. `more` derives additional `meta` from that of a row."""
+    path = find_table(folder, layout.table, checks)
+    rows = rows_of(path, checks) if path else []
     if not rows or path is None:
         return []
     required = [
@@ -114,26 +115,26 @@ def read_layout(
         *layout.ignored,
     ]
     names = dict.fromkeys(name for row in rows for name in row.cells)
-    if not findings.columns(path.name, names, required, optional):
+    if not checks.columns(path.name, names, required, optional):
         return []
     root = next((folder / name for name in layout.folders if (folder / name).is_dir()), folder)
-    samples, places = [], []
+    samples, locations = [], []
     for row in rows:
-        place = f"{path.name}, {row.location}"
+        location = f"{path.name}, {row.location}"
         row_id = _identifier(row, layout)
         if row_id is None:
-            findings.add("value", place, f"{layout.identifier or layout.images['edited']} is empty", place)
+            checks.add("value", location, f"{layout.identifier or layout.images['edited']} is empty", location)
             continue
-        places.append((row_id, place))
-        samples.append(_sample(row, row_id, place, layout, ratings, findings, root, more))
-    findings.once(places)
+        locations.append((row_id, location))
+        samples.append(_sample(row, row_id, location, layout, ratings, checks, root, more))
+    checks.once(locations)
     return samples
 
 
 def _identifier(row: Row, layout: Layout) -> str | None:
-    given = row.cells.get(layout.identifier) if layout.identifier else None
-    if given not in (None, ""):
-        return str(given).strip()
+    name = row.cells.get(layout.identifier) if layout.identifier else None
+    if name not in (None, ""):
+        return str(name).strip()
     edited = row.cells.get(layout.images["edited"])
     return image_name(edited) if isinstance(edited, str) and edited else None
 
@@ -141,10 +142,10 @@ def _identifier(row: Row, layout: Layout) -> str | None:
 def _sample(
     row: Row,
     row_id: str,
-    place: str,
+    location: str,
     layout: Layout,
-    ratings: Mapping[str, Rating],
-    findings: Findings,
+    ratings: Mapping[str, RatedAspect],
+    checks: CopyChecks,
     root: Path,
     more: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> Sample:
@@ -153,35 +154,37 @@ def _sample(
         cell = row.cells.get(header)
         if cell in (None, ""):
             if field not in layout.optional:
-                findings.required(place, row_id, header, cell)
-        elif (found := findings.image(place, row_id, cell, root)) is not None:
-            images[field] = found
+                checks.required(location, row_id, header, cell)
+        elif (path := checks.image(location, row_id, cell, root)) is not None:
+            images[field] = path
     prompt = row.cells.get(layout.prompt)
     if layout.prompt_filled:
-        findings.required(place, row_id, layout.prompt, prompt)
+        checks.required(location, row_id, layout.prompt, prompt)
     meta: dict[str, Any] = {}
     for name, column in layout.columns.items():
-        meta[name] = _cell(row.cells.get(name), name, column, place, row_id, findings)
+        meta[name] = _cell(row.cells.get(name), name, column, location, row_id, checks)
     for name, header in layout.ratings.items():
-        meta[name] = rating_of(row.cells.get(header), header, ratings[name], place, row_id, findings)
+        meta[name] = rating_of(row.cells.get(header), header, ratings[name], location, row_id, checks)
     meta |= more(meta)
     kept = {name: value for name, value in meta.items() if value is not None}
     text = None if prompt in (None, "") else str(prompt)
     return Sample(row_id, edited=images.get("edited"), source=images.get("source"), prompt=text, meta=kept)
 
 
-def _cell(cell: Any, name: str, column: LayoutColumn, place: str, row_id: str, findings: Findings) -> Any:
+def _cell(cell: Any, name: str, column: LayoutColumn, location: str, row_id: str, checks: CopyChecks) -> Any:
     if column.filled:
-        findings.required(place, row_id, name, cell)
+        checks.required(location, row_id, name, cell)
     if not math.isnan(column.low):
-        return findings.number(place, row_id, name, cell, column.low, column.high)
+        return checks.number(location, row_id, name, cell, column.low, column.high)
     if column.choices is not None:
-        return findings.choice(place, row_id, name, cell, column.choices)
+        return checks.choice(location, row_id, name, cell, column.choices)
     return None if cell in (None, "") else str(cell)
 
 
-def rating_of(cell: Any, name: str, rating: Rating, place: str, row_id: str, findings: Findings) -> float | str | None:
-    """A rating of a table's cell: a number of its scale, or one of its labels; None for an empty cell."""
+def rating_of(
+    cell: Any, name: str, rating: RatedAspect, location: str, row_id: str, checks: CopyChecks
+) -> float | str | None:
+    """Return the rating in a cell: a number of its scale, or one of its labels; None for an empty cell."""
     if rating.labels:
-        return findings.choice(place, row_id, name, cell, rating.labels, kind="rating")
-    return findings.number(place, row_id, name, cell, rating.low, rating.high)
+        return checks.choice(location, row_id, name, cell, rating.labels, kind="rating")
+    return checks.number(location, row_id, name, cell, rating.low, rating.high)

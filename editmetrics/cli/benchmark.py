@@ -25,7 +25,7 @@ from ..command_line import (
 from ..wording import first_few, plural
 
 if TYPE_CHECKING:
-    from ..benchmarks.load import Copy, Part
+    from ..benchmarks.load import Copy, EvaluatedPart
     from ..scoring import Results
 
 
@@ -141,7 +141,7 @@ def _with_copy(name: str, path: Path, options: BenchmarkOptions) -> int:
             require_writable(file)
     copy = load(name, path, images=options.scores is None)
     if options.problems is not None:
-        rows = [{"kind": p.kind, "place": p.place, "problem": p.said, "row": p.row} for p in copy.problems]
+        rows = [{"kind": p.kind, "place": p.location, "problem": p.message, "row": p.row} for p in copy.problems]
         write_rows(rows, options.problems)
         click.echo(f"wrote {options.problems}: {plural(len(rows), 'problem')}", err=True)
     if options.manifest is not None:
@@ -151,12 +151,12 @@ def _with_copy(name: str, path: Path, options: BenchmarkOptions) -> int:
         return 0 if copy.complete else 3
     part = copy.chosen(options.split, options.limit, options.partial)
     whole = "all that the paper evaluates" if part.benchmark.size else "all of this copy"
-    scope = whole if part.said is None else f"a part: {part.said}"
+    scope = whole if part.caveat is None else f"a part: {part.caveat}"
     click.echo(f"{part.benchmark.title}: {plural(len(part.samples), 'sample')}, {scope}", err=True)
     return _evaluate(part, options)
 
 
-def _evaluate(part: Part, options: BenchmarkOptions) -> int:
+def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
     from ..benchmarks.evaluation import evaluate, read_scores
     from ..benchmarks.show import evaluation_blocks
     from ..files.rows import write_rows
@@ -184,7 +184,7 @@ def _evaluate(part: Part, options: BenchmarkOptions) -> int:
     return 0 if all_scored and all(line.value is not None for line in evaluation.agreement.lines) else 3
 
 
-def _scored(part: Part, options: BenchmarkOptions) -> Results:
+def _scored(part: EvaluatedPart, options: BenchmarkOptions) -> Results:
     from ..registry import create_metric
 
     results = score_with_progress(
@@ -195,7 +195,7 @@ def _scored(part: Part, options: BenchmarkOptions) -> Results:
         workers=options.workers,
         overwrite=options.overwrite,
         retry=options.retry,
-        about={"command": sys.argv, "benchmark": part.benchmark.name, "part": part.said},
+        about={"command": sys.argv, "benchmark": part.benchmark.name, "part": part.caveat},
     )
     for (label, status, reason), ids in results.problems().items():
         click.echo(f"{len(ids)} {status} ({label}): {reason} ({first_few(ids)})", err=True)

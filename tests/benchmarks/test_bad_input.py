@@ -59,11 +59,11 @@ EXPECTED = (
     "line 10: https://example.org/a.png is a URL",
     "line 12: prompt is empty",
     "0011: content_preservation is empty",
-    "line 15: the id '0013' is there 2 times (again in ratings.csv, line 29)",
-    "edited/0014.png: is not there",
-    "edited/0016.png: is empty: its download broke off",
+    "line 15: the id '0013' occurs 2 times (again in ratings.csv, line 29)",
+    "edited/0014.png: does not exist",
+    "edited/0016.png: is empty: its download was interrupted",
     "edited/0017.png: is damaged",
-    "edited/0019.png: is a pointer of Git LFS",
+    "edited/0019.png: is a Git LFS pointer",
     "edited/0020.png: is damaged",
 )
 
@@ -84,7 +84,7 @@ def test_partial_leaves_out_just_the_rows_that_are_spoiled(copy_of, copies):
     kept = {sample.id for sample in part.samples}
     spoiled = {f"{n:04}" for n in (1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20)}
     assert kept == {sample.id for sample in load("ntire-x-aigc-2", copies["ntire-x-aigc-2"]).samples} - spoiled
-    assert "15 of 28 rows left out for what is wrong with them" in part.said  # the doubled row counts twice
+    assert "15 of 28 rows left out because of problems" in part.caveat  # the doubled row counts twice
 
 
 def test_nothing_is_scored_when_something_is_wrong(copy_of, run, tmp_path):
@@ -125,7 +125,7 @@ def test_an_unknown_column_is_said_along_with_all_else(copy_of):
     assert any("unknown column mos; known are" in line for line in said)
     assert any("mos_quality is '5.01'; expected a number from 0 to 5" in line for line in said)
     assert any(line.startswith("sdxl_normal_001: is not named MODEL_VARIANT_NNN.jpg") for line in said)
-    assert any("AGIQA-3K/sdxl_normal_001.jpg: is not there" in line for line in said)
+    assert any("AGIQA-3K/sdxl_normal_001.jpg: does not exist" in line for line in said)
 
 
 def test_one_image_under_two_names(copy_of):
@@ -147,7 +147,7 @@ def test_a_link_out_of_the_folder_is_not_followed(copy_of, tmp_path):
     os.symlink(outside, folder / "edited" / "0001.png")
     copy = load("ntire-x-aigc-2", folder)
     assert [(p.kind, p.row) for p in copy.problems] == [("path", "0001")]
-    assert "lies outside of" in copy.problems[0].said
+    assert "lies outside of" in copy.problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_evalmi_takes_images_of_its_own_form_only(copy_of, image):
     lines = path.read_text(encoding="utf-8").splitlines()
     first = json.loads(lines[0]) | {"image": image}
     path.write_text("\n".join([json.dumps(first), *lines[1:]]), encoding="utf-8")
-    (problem,) = [p for p in load("evalmi-50k", folder, images=False).problems if "expected MODEL/NNN.png" in p.said]
-    assert problem.place == "test_AIGI_mos1_fold_2.jsonl, line 1"
+    (problem,) = [p for p in load("evalmi-50k", folder, images=False).problems if "expected MODEL/NNN.png" in p.message]
+    assert problem.location == "test_AIGI_mos1_fold_2.jsonl, line 1"
 
 
 def workbook(folder, change):
@@ -189,9 +189,9 @@ def test_what_can_be_wrong_in_evalmis_workbook(copy_of):
         "row 3: MOS2 is 'n/a'; expected a number from 0 to 100",
         "row 4: Y/N is 2; expected 0, 1",
         "row 5: YN_1 is 'maybe'; expected 0, 1",
-        "row 6: GPT-Image/001.png is of no known model and prompt",
-        "GPT-Image/001.png: is not there",
-        "row 7: the image 'omnigen/001' is there 2 times (again in AIGI2025_MOS_yn.xlsx, row 8)",
+        "row 6: GPT-Image/001.png has an unknown model or prompt",
+        "GPT-Image/001.png: does not exist",
+        "row 7: the image 'omnigen/001' occurs 2 times (again in AIGI2025_MOS_yn.xlsx, row 8)",
         "row 9: MOS1 is empty",
         "perception of PixArt-sigma/001 is",
         "has the unknown column comment",
@@ -212,7 +212,7 @@ def test_folds_that_contradict_each_other(copy_of):
     said = "\n".join(str(problem) for problem in load("evalmi-50k", folder, images=False).problems)
     name = json.loads(in_train)["image"].removesuffix(".png")
     assert f"{name} is in both parts of fold 2" in said
-    assert f"{name} is tested in fold 2 already" in said
+    assert f"{name} is already tested in fold 2" in said
     assert "the answer is 'Cannot say'; expected yes or no" in said
     assert "test_AIGI_mos2_fold_3.jsonl: has no column mos" in said
     assert "test_AIGI_mos2_fold_3.jsonl: has the unknown column score" in said
@@ -257,7 +257,7 @@ def test_half_a_download_of_ebench(copy_of):
     path = folder / "data" / "test_e.json"
     path.write_bytes(path.read_bytes()[:-50])
     said = [str(problem) for problem in load("ebench-18k", folder).problems]
-    assert any("has no test_c.json, though others of its part are there" in line for line in said)
+    assert any("has no test_c.json, though it has other files of the part" in line for line in said)
     assert any(line.startswith("test_e.json, line 51: is not JSON") for line in said)
 
 
@@ -268,7 +268,7 @@ def test_ebench_files_that_are_swapped_or_sorted(copy_of):
     (data / "test_c.json").write_text("\n".join(sorted(lines, reverse=True)), encoding="utf-8")
     (data / "test_e.json").write_text((data / "test_v.json").read_text(encoding="utf-8"), encoding="utf-8")
     said = [str(problem) for problem in load("ebench-18k", folder).problems]
-    assert any("test_c.json: has the edits of test_v.json in another order" in line for line in said)
+    assert any("test_c.json: has the edits of test_v.json in a different order" in line for line in said)
     assert sum("the query does not ask for an edit's 'editing correspondence'" in line for line in said) == 51
 
 

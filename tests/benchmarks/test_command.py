@@ -43,7 +43,7 @@ def test_a_sound_copy_of_unknown_size_is_not_called_complete(run, copies):
 def test_an_incomplete_copy_is_not_scored_as_if_it_were_whole(run, copies, tmp_path):
     ran = run("benchmark", "agiqa-3k", copies["agiqa-3k"], "-m", "psnr", "-o", tmp_path / "s.csv")
     assert ran.code == 2
-    assert "no complete copy of AGIQA-3K" in ran.err
+    assert "not a complete copy of AGIQA-3K" in ran.err
     assert "18 of 2,982 images" in ran.err
     assert not (tmp_path / "s.csv").exists()
 

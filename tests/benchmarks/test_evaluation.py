@@ -26,7 +26,7 @@ def ids(part):
 
 def test_the_real_ratings_of_ebench_against_scipy(real_ebench):
     part = load("ebench-18k", real_ebench, images=False).chosen()
-    assert part.said is None
+    assert part.caveat is None
     quality = np.array([s.meta["visual_quality"] for s in part.samples])
     kept = np.array([s.meta["attribute_preservation"] for s in part.samples])
     given = ["Yes" if s.meta["editing_alignment"] > 45 else "No" for s in part.samples]
@@ -151,7 +151,7 @@ def test_dimensions_that_meet_nothing_are_said(copies):
         evaluate(part, scores)
     found = evaluate(part, scores | {"mine": rng.uniform(0, 1, len(ids(part)))})
     assert found.columns == {"mine": {"perception": "mine", "alignment": "mine"}}
-    assert sum("meets no rating of AGIQA-3K" in note for note in found.agreement.notes) == 2
+    assert sum("matches no rating of AGIQA-3K" in note for note in found.agreement.notes) == 2
     paired = evaluate(part, scores, pairs=[("ds_ieqa.visual_quality", "perception")])
     assert paired.columns == {"ds_ieqa": {"perception": "ds_ieqa.visual_quality"}}
 
@@ -188,7 +188,7 @@ def test_samples_without_a_score_are_counted(copies):
 
 def test_ntire_needs_both_distributions(copies):
     part = part_of(copies, "ntire-x-aigc-2", "train")
-    assert part.said == "split train alone"
+    assert part.caveat == "split train alone"
     with pytest.raises(AgreementError, match="needs the column 'split'"):
         evaluate(part, {"id": ids(part), "mine": noisy(part, "visual_quality")})
 
@@ -199,10 +199,10 @@ def test_a_part_is_drawn_by_hash_and_says_so(copies):
     assert ids(ten) == ids(again)
     assert set(ids(ten)) < set(ids(twenty))
     assert len({s.meta["system"] for s in twenty.samples}) > 8  # not the first model's images
-    assert ten.said == "10 of 72 samples; of an incomplete copy"
+    assert ten.caveat == "10 of 72 samples; of an incomplete copy"
     fold = copy.chosen("3", partial=True)
     assert {s.meta["fold"] for s in fold.samples} == {"3"}
-    assert fold.said == "fold 3 alone; of an incomplete copy"
+    assert fold.caveat == "fold 3 alone; of an incomplete copy"
 
 
 def test_the_rows_that_are_written_tell_ours_from_theirs(copies):

@@ -78,7 +78,7 @@ def test_evalmi_without_folds_has_no_splits(copy_of):
     copy = load("evalmi-50k", folder)
     assert copy.problems == []
     assert copy.splits == {}
-    with pytest.raises(BenchmarkError, match="no fold '1'; there are none, and all"):
+    with pytest.raises(BenchmarkError, match="no fold '1'; expected one of all"):
         copy.chosen("1", partial=True)
 
 

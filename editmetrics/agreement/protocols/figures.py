@@ -28,8 +28,8 @@ def average(
     counts = {(line.rating, line.group): (line.n, line.excluded) for line in lines}  # two measures share their items
     n, left_out = (sum(count) for count in zip(*counts.values(), strict=True))
     groups = len({line.group for line in lines})
-    name, of = measure or lines[0].measure, rating or lines[0].rating
-    return joined.line(of, group, name, mean, n, left_out, groups if groups > 1 else None)
+    name, aspect = measure or lines[0].measure, rating or lines[0].rating
+    return joined.line(aspect, group, name, mean, n, left_out, groups if groups > 1 else None)
 
 
 def system_lines(joined: Joined, dimension: str) -> Iterator[Line]:
@@ -72,11 +72,11 @@ def answer_accuracy(joined: Joined, dimension: str, rows: np.ndarray | None, gro
 
     `rows` (rows,) of bool are those of `group`; None for all.
     """
-    given, right = joined.texts(f"score.{dimension}"), joined.texts(f"rating.{dimension}")
+    answers, right = joined.texts(f"score.{dimension}"), joined.texts(f"rating.{dimension}")
     rated = np.array([answer is not None for answer in right], bool)
     rated = rated if rows is None else rated & rows
-    used = rated & np.array([answer is not None for answer in given], bool)
-    correct = [g.strip().casefold() == r.strip().casefold() for g, r in zip(given[used], right[used], strict=True)]
+    used = rated & np.array([answer is not None for answer in answers], bool)
+    correct = [g.strip().casefold() == r.strip().casefold() for g, r in zip(answers[used], right[used], strict=True)]
     left_out = int(rated.sum()) - len(correct)
     return joined.line(
         dimension, group, accuracy.name, lambda: accuracy(correct, np.ones(len(correct))), len(correct), left_out

@@ -56,9 +56,9 @@ class Protocol:
         for column in sorted(self.required):
             if not joined.has(column):
                 raise AgreementError(f"protocol {self.name} needs the column {column!r}: {self.columns[column]}")
-        there = [name for name in self.dimensions if joined.has_dimension(name)]
-        if not there or (self.all_dimensions and len(there) < len(self.dimensions)):
-            missing = [name for name in self.dimensions if name not in there]
+        present = [name for name in self.dimensions if joined.has_dimension(name)]
+        if not present or (self.all_dimensions and len(present) < len(self.dimensions)):
+            missing = [name for name in self.dimensions if name not in present]
             raise AgreementError(
                 f"protocol {self.name} needs the columns score.D and rating.D for "
                 f"{'each' if self.all_dimensions else 'one or more'} D of {', '.join(self.dimensions)}; "
@@ -93,11 +93,11 @@ class Joined:
 
     def has_dimension(self, dimension: str) -> bool:
         """Whether the table rates and scores `dimension`. Raises `AgreementError` when it does only one of them."""
-        there = [self.has(f"{kind}.{dimension}") for kind in ("rating", "score")]
-        if any(there) and not all(there):
-            missing = f"{'score' if there[0] else 'rating'}.{dimension}"
+        present = [self.has(f"{kind}.{dimension}") for kind in ("rating", "score")]
+        if any(present) and not all(present):
+            missing = f"{'score' if present[0] else 'rating'}.{dimension}"
             raise AgreementError(f"the table has no column {missing!r} to compare with {_partner(missing)!r}")
-        return all(there)
+        return all(present)
 
     def numbers(self, column: str) -> Floats:
         """A column as floats (rows,), NaN where it is missing. Raises `AgreementError` for a text that is no number."""

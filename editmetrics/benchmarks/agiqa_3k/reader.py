@@ -5,7 +5,7 @@
     name,prompt,adj1,adj2,style,mos_quality,std_quality,mos_align,std_align
     AttnGAN_normal_000.jpg,statue of a man,,,,0.965602553,...
 
-The name says the model, the variant (normal, lowstep, lowcorr) and the number of the prompt.
+The name holds the model, the variant (normal, lowstep, lowcorr) and the number of the prompt.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect
+from ..checks import CopyChecks
 from ..table_layout import Layout, LayoutColumn, read_layout
 
 SYSTEMS = ("AttnGAN", "DALLE2", "glide", "midjourney", "sd1.5", "xl2.2")
@@ -25,8 +25,8 @@ SIZE = 2982
 NAME = re.compile(r"([^_/]+)_([^_/]+)_(\d{3})")
 
 RATINGS = {
-    "perception": Rating("perceptual quality (mos_quality)", 0, 5),
-    "alignment": Rating("text-image alignment (mos_align)", 0, 5),
+    "perception": RatedAspect("perceptual quality (mos_quality)", 0, 5),
+    "alignment": RatedAspect("text-image alignment (mos_align)", 0, 5),
 }
 
 LAYOUT = Layout(
@@ -44,28 +44,28 @@ LAYOUT = Layout(
 )
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
-    samples = read_layout(folder, LAYOUT, RATINGS, findings)
-    spoiled = findings.spoiled
-    return [sample if sample.id in spoiled else _named(sample, findings) for sample in samples]
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
+    samples = read_layout(folder, LAYOUT, RATINGS, checks)
+    spoiled = checks.spoiled
+    return [sample if sample.id in spoiled else _named(sample, checks) for sample in samples]
 
 
-def _named(sample: Sample, findings: Findings) -> Sample:
-    """The sample with the model and the variant that its name says."""
+def _named(sample: Sample, checks: CopyChecks) -> Sample:
+    """The sample with the model and the variant in its name."""
     for rating, column in LAYOUT.ratings.items():
-        findings.required(sample.id, sample.id, column, sample.meta.get(rating))
+        checks.required(sample.id, sample.id, column, sample.meta.get(rating))
     named = NAME.fullmatch(sample.id)
     if named is None or named[1] not in SYSTEMS:
-        said = f"is not named MODEL_VARIANT_NNN.jpg with one of the models {', '.join(SYSTEMS)}"
-        findings.add("value", sample.id, said, sample.id)
+        message = f"is not named MODEL_VARIANT_NNN.jpg with one of the models {', '.join(SYSTEMS)}"
+        checks.add("value", sample.id, message, sample.id)
         return sample
     return replace(sample, meta={"system": named[1], "variant": named[2], **sample.meta})
 
 
 def _missing(samples: Sequence[Sample]) -> list[str]:
     lines = [] if len(samples) == SIZE else [f"{len(samples):,} of {SIZE:,} images"]
-    there = {sample.meta.get("system") for sample in samples}
-    return lines + [f"every image of the model {name}" for name in SYSTEMS if name not in there]
+    systems = {sample.meta.get("system") for sample in samples}
+    return lines + [f"every image of the model {name}" for name in SYSTEMS if name not in systems]
 
 
 BENCHMARK = Benchmark(
@@ -76,7 +76,7 @@ BENCHMARK = Benchmark(
     protocol="agiqa-3k",
     read=_read,
     size=SIZE,
-    what="images",
+    unit="images",
     missing=_missing,
     pairing={"perception": "perception", "correspondence": "alignment", "alignment": "alignment"},
     obtain="data.csv is in github.com/lcysyzxdxc/AGIQA-3k-Database, whose README links the images.",

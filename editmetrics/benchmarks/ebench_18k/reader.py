@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating, missing_rows
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect, missing_rows
+from ..checks import CopyChecks
 from ..table_layout import rows_of
 
 SYSTEMS = tuple(f"model{number:02}" for number in range(17))
@@ -31,16 +31,16 @@ LOW = (
     "deblurring", "denoising", "deraining", "desnowing", "dehazing", "low light", "shadow removal", "super-resolution",
 )  # fmt: skip
 TASKS = {f"H_{n:02}": name for n, name in enumerate(HIGH)} | {f"L_{n:02}": name for n, name in enumerate(LOW)}
-"""What each task's instructions ask for; the data set numbers its tasks and does not name them."""
+"""The tasks, named after their instructions; the data set numbers them."""
 
 SIZES = {"test": 216, "train": 864}
-"""How many edits of each model the parts have; that of the training part is inferred from the total of 18,360."""
+"""The number of edits of each model in a part; that of the training part is inferred from the total of 18,360."""
 
 RATINGS = {
-    "visual_quality": Rating("visual quality"),
-    "editing_alignment": Rating("editing correspondence"),
-    "attribute_preservation": Rating("attribute preservation"),
-    "answer": Rating("whether the edit meets expectations", labels=("no", "yes"), quality=False),
+    "visual_quality": RatedAspect("visual quality"),
+    "editing_alignment": RatedAspect("editing correspondence"),
+    "attribute_preservation": RatedAspect("attribute preservation"),
+    "answer": RatedAspect("whether the edit meets expectations", labels=("no", "yes"), quality=False),
 }
 FILES = {
     "v": ("visual_quality", "visual quality"),
@@ -48,7 +48,7 @@ FILES = {
     "c": ("attribute_preservation", "attribute preservation"),
     "yn": ("answer", "meet the editing expectations"),
 }
-"""From the file's letter to its rating, and to words of its query by which files that were swapped are found."""
+"""From the file's letter to its rating, and to words of its query, which reveal swapped files."""
 
 QUERY = re.compile(r"With the image editing prompt \[(.*)\], the source image <image> is edited", re.DOTALL)
 SCORE = re.compile(r"The [a-z ]*score is (\S+?)\.?")
@@ -58,7 +58,7 @@ KEYS = ("query", "response", "images")
 
 @dataclass
 class _Edit:
-    place: str
+    location: str
     split: str
     source: str
     target: str
@@ -66,38 +66,38 @@ class _Edit:
     ratings: dict[str, Any] = field(default_factory=dict)
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
     below = folder / "data" if (folder / "data").is_dir() else folder
     edits: dict[str, _Edit] = {}
     for split in SIZES:
-        there = {letter: below / f"{split}_{letter}.json" for letter in FILES}
-        found = {letter: path for letter, path in there.items() if path.is_file()}
-        if not found:
+        paths = {letter: below / f"{split}_{letter}.json" for letter in FILES}
+        present = {letter: path for letter, path in paths.items() if path.is_file()}
+        if not present:
             continue
         for letter in FILES:
-            if letter not in found:
-                findings.add("file", str(below), f"has no {there[letter].name}, though others of its part are there")
+            if letter not in present:
+                checks.add("file", str(below), f"has no {paths[letter].name}, though it has other files of the part")
         order = None
-        for letter, path in found.items():
-            names = _read_file(path, split, letter, edits, findings)
+        for letter, path in present.items():
+            names = _read_file(path, split, letter, edits, checks)
             if order is not None and names != order and sorted(names) == sorted(order):
-                findings.add("file", path.name, f"has the edits of {split}_v.json in another order; was it sorted?")
+                checks.add("file", path.name, f"has the edits of {split}_v.json in a different order; was it sorted?")
             order = order or names
-    if not edits and not findings.problems:
-        findings.add("file", str(below), "has no test_v.json, test_e.json, test_c.json and test_yn.json")
+    if not edits and not checks.problems:
+        checks.add("file", str(below), "has no test_v.json, test_e.json, test_c.json and test_yn.json")
     images = _images_folder(folder)
-    return [_sample(name, edit, images, findings) for name, edit in edits.items()]
+    return [_sample(name, edit, images, checks) for name, edit in edits.items()]
 
 
-def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], findings: Findings) -> list[str]:
+def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], checks: CopyChecks) -> list[str]:
     """Add the ratings of one file to `edits`, and return the names of its edits in order."""
-    rows = rows_of(path, findings, kind=".jsonl")
+    rows = rows_of(path, checks, kind=".jsonl")
     columns = dict.fromkeys(name for row in rows for name in row.cells)
-    if not rows or not findings.columns(path.name, columns, KEYS, ()):
+    if not rows or not checks.columns(path.name, columns, KEYS, ()):
         return []
-    places = []
+    locations = []
     for row in rows:
-        place = f"{path.name}, {row.location}"
+        location = f"{path.name}, {row.location}"
         images = row.cells.get("images")
         pair = images if isinstance(images, list) and len(images) == 2 else [None, None]
         named = TARGET.fullmatch(str(pair[1]))
@@ -105,50 +105,50 @@ def _read_file(path: Path, split: str, letter: str, edits: dict[str, _Edit], fin
             expected = (
                 "[source, target] with a target MODEL/{H,L}_TT_NN.jpg, model00 to model16, H_00 to H_12, L_00 to L_07"
             )
-            findings.add("value", place, f"images are {images!r}; expected {expected}", place)
+            checks.add("value", location, f"images are {images!r}; expected {expected}", location)
             continue
         name = f"{named[1]}/{named[2]}"
-        places.append((name, place))
-        prompt = _prompt(row.cells.get("query"), letter, place, name, findings)
-        edit = edits.setdefault(name, _Edit(place, split, str(pair[0]), str(pair[1]), prompt or ""))
+        locations.append((name, location))
+        prompt = _prompt(row.cells.get("query"), letter, location, name, checks)
+        edit = edits.setdefault(name, _Edit(location, split, str(pair[0]), str(pair[1]), prompt or ""))
         if edit.split != split:
-            findings.add("twice", place, f"{name} is in the {edit.split} part, too", name)
+            checks.add("twice", location, f"{name} is also in the {edit.split} part", name)
         elif (edit.source, edit.target) != (str(pair[0]), str(pair[1])) or (prompt and prompt != edit.prompt):
-            findings.add("value", place, f"images or instruction of {name} are others in {edit.place}", name)
-        edit.ratings[FILES[letter][0]] = _response(row.cells.get("response"), letter, place, name, findings)
-    findings.once(places, "edit")
-    return [name for name, _ in places]
+            checks.add("value", location, f"images or instruction of {name} differ from {edit.location}", name)
+        edit.ratings[FILES[letter][0]] = _response(row.cells.get("response"), letter, location, name, checks)
+    checks.once(locations, "edit")
+    return [name for name, _ in locations]
 
 
-def _prompt(query: Any, letter: str, place: str, name: str, findings: Findings) -> str | None:
+def _prompt(query: Any, letter: str, location: str, name: str, checks: CopyChecks) -> str | None:
     words = FILES[letter][1]
-    asked = QUERY.match(query) if isinstance(query, str) else None
-    if asked is None or words not in query:
-        findings.add("value", place, f"the query does not ask for an edit's {words!r}: {str(query)[:60]!r}", name)
+    match = QUERY.match(query) if isinstance(query, str) else None
+    if match is None or words not in query:
+        checks.add("value", location, f"the query does not ask for an edit's {words!r}: {str(query)[:60]!r}", name)
         return None
-    return asked[1].strip()
+    return match[1].strip()
 
 
-def _response(response: Any, letter: str, place: str, name: str, findings: Findings) -> float | str | None:
+def _response(response: Any, letter: str, location: str, name: str, checks: CopyChecks) -> float | str | None:
     if letter == "yn":
-        given = findings.choice(place, name, "response", response, RATINGS["answer"].labels, kind="rating")
+        answer = checks.choice(location, name, "response", response, RATINGS["answer"].labels, kind="rating")
     else:
         scored = SCORE.fullmatch(str(response).strip())
         if scored is None:
-            findings.add("rating", place, f"response is {response!r}; expected 'The quality score is XX.XX'", name)
+            checks.add("rating", location, f"response is {response!r}; expected 'The quality score is XX.XX'", name)
             return None
-        return findings.number(place, name, "response", scored[1], 0, 100)
-    if given is None and response in (None, ""):
-        findings.add("rating", place, "response is empty", name)
-    return given
+        return checks.number(location, name, "response", scored[1], 0, 100)
+    if answer is None and response in (None, ""):
+        checks.add("rating", location, "response is empty", name)
+    return answer
 
 
-def _sample(name: str, edit: _Edit, images: Path, findings: Findings) -> Sample:
+def _sample(name: str, edit: _Edit, images: Path, checks: CopyChecks) -> Sample:
     for rating in RATINGS:
-        if rating not in edit.ratings and not findings.unusable:
-            findings.add("rating", edit.place, f"{name} has no {rating}: it is not in that file", name)
+        if rating not in edit.ratings and not checks.unusable:
+            checks.add("rating", edit.location, f"{name} has no {rating}: it is missing from that file", name)
     system, scene = name.split("/")
-    source, target = (findings.image(edit.place, name, path, images) for path in (edit.source, edit.target))
+    source, target = (checks.image(edit.location, name, path, images) for path in (edit.source, edit.target))
     meta = {
         "system": system, "task": TASKS[scene[:4]], "level": "high" if scene[0] == "H" else "low", "scene": scene,
         "split": edit.split, **{k: v for k, v in edit.ratings.items() if v is not None},
@@ -164,10 +164,10 @@ def _images_folder(folder: Path) -> Path:
 def _missing(samples: Sequence[Sample]) -> list[str]:
     lines = []
     for split, count in SIZES.items():
-        of_split = [sample for sample in samples if sample.meta.get("split") == split]
-        if of_split or split == "test":  # the training part is not needed to evaluate
-            found = missing_rows(of_split, "system", dict.fromkeys(SYSTEMS, count), "edits")
-            lines += [f"{split}, {line}" for line in found]
+        in_split = [sample for sample in samples if sample.meta.get("split") == split]
+        if in_split or split == "test":  # evaluation does not require the training part
+            differences = missing_rows(in_split, "system", dict.fromkeys(SYSTEMS, count), "edits")
+            lines += [f"{split}, {line}" for line in differences]
     return lines
 
 
@@ -179,7 +179,7 @@ BENCHMARK = Benchmark(
     protocol="ebench-18k",
     read=_read,
     size=len(SYSTEMS) * SIZES["test"],
-    what="edits of the test part",
+    unit="edits of the test part",
     missing=_missing,
     pairing={
         "perceptual_quality": "visual_quality",

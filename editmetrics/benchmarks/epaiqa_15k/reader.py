@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect
+from ..checks import CopyChecks
 from ..table_layout import Layout, LayoutColumn, read_layout
 
 SIZE, RATED = 15_026, 9_132
@@ -31,9 +31,9 @@ SYSTEMS = (
 BOX = ("box_x", "box_y", "box_width", "box_height")
 
 RATINGS = {
-    "harmony": Rating("global harmony of the edited region with the rest", 1, 5),
-    "local_naturalness": Rating("local naturalness of the edited region", 1, 5),
-    "overall_quality": Rating("overall editing quality", 1, 5),
+    "harmony": RatedAspect("global harmony of the edited region with the rest", 1, 5),
+    "local_naturalness": RatedAspect("local naturalness of the edited region", 1, 5),
+    "overall_quality": RatedAspect("overall editing quality", 1, 5),
 }
 
 LAYOUT = Layout(
@@ -50,19 +50,19 @@ LAYOUT = Layout(
 )
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
-    samples = read_layout(folder, LAYOUT, RATINGS, findings, _region)
-    spoiled = findings.spoiled
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
+    samples = read_layout(folder, LAYOUT, RATINGS, checks, _region)
+    spoiled = checks.spoiled
     for sample in samples:
         if sample.id in spoiled:
             continue
         if any(name in sample.meta for name in RATINGS):
-            findings.required(sample.id, sample.id, "split", sample.meta.get("split"))
+            checks.required(sample.id, sample.id, "split", sample.meta.get("split"))
         if "overall_quality" in sample.meta:
             completion = sample.meta.get("prompt_completion")
-            findings.required(sample.id, sample.id, "prompt_completion", completion)
+            checks.required(sample.id, sample.id, "prompt_completion", completion)
         if 0 < sum(name in sample.meta for name in BOX) < len(BOX):
-            findings.add("value", sample.id, f"has some of {', '.join(BOX)}, and not all", sample.id)
+            checks.add("value", sample.id, f"has some of {', '.join(BOX)}, and not all", sample.id)
     return samples
 
 
@@ -77,8 +77,8 @@ def _missing(samples: Sequence[Sample]) -> list[str]:
     lines = [] if len(samples) == SIZE else [f"{len(samples):,} of {SIZE:,} edits"]
     lines += [] if rated == RATED else [f"{rated:,} of {RATED:,} rated edits"]
     for column, expected in (("system", SYSTEMS), ("edit_type", dict.fromkeys(EDIT_TYPES.values()))):
-        there = Counter(sample.meta.get(column) for sample in samples)
-        lines += [f"every edit of {column} {name}" for name in expected if not there[name]]
+        counts = Counter(sample.meta.get(column) for sample in samples)
+        lines += [f"every edit of {column} {name}" for name in expected if not counts[name]]
     return lines
 
 
@@ -90,7 +90,7 @@ BENCHMARK = Benchmark(
     protocol="epaiqa",
     read=_read,
     size=SIZE,
-    what="edits, 9,132 of them rated",
+    unit="edits, 9,132 of them rated",
     missing=_missing,
     pairing={
         "harmony": "harmony",

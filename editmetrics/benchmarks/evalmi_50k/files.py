@@ -13,7 +13,7 @@ from typing import Any
 
 from ...files.rows import Row
 from ...registry import MissingPackageError
-from ..findings import Findings
+from ..checks import CopyChecks
 from ..table_layout import rows_of
 
 FILE = re.compile(r"(?P<part>train|test)_AIGI_(?P<kind>mos1|mos2|qa)_fold_(?P<fold>\d+)\.jsonl")
@@ -26,117 +26,117 @@ KEYS, OPTIONAL = ("image", "conversations"), ("mos", "length", "id")
 
 @dataclass
 class FoldRow:
-    """What the folds say of one image: its ratings, prompt, questions and answers, and the fold that tests it."""
+    """The entries of one image in the folds: ratings, prompt, questions and answers, and the fold that tests it."""
 
-    place: str
+    location: str
     fold: str | None = None
     prompt: str | None = None
     numbers: dict[str, float] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
 
     def ratings(self, first_question: str | None) -> dict[str, Any]:
-        """The ratings, with the answer to the first question, or to the only one."""
+        """Return the ratings, with the answer to the first question, or to the only one."""
         only = next(iter(self.answers.values())) if len(self.answers) == 1 else None
         answer = self.answers.get(first_question or "", only)
         return {**self.numbers, **({"answer": answer} if answer else {})}
 
 
-def read_folds(folder: Path, findings: Findings) -> dict[str, FoldRow]:
-    """From MODEL/NNN to what the files in `data/`, or in the folder itself, say of it."""
+def read_folds(folder: Path, checks: CopyChecks) -> dict[str, FoldRow]:
+    """Return the entries of each image MODEL/NNN in the files of `data/`, or of the folder itself."""
     below = folder / "data" if (folder / "data").is_dir() else folder
-    reader = _Reader(findings)
+    reader = _Reader(checks)
     for path in sorted(below.glob("*.jsonl")):
         if named := FILE.fullmatch(path.name):
             reader.read(path, **named.groupdict())
-    return reader.found
+    return reader.rows
 
 
-def image_id(cell: Any, place: str, findings: Findings) -> str | None:
-    """MODEL/NNN of the path of an image; a problem for any other path, and for one that could leave its folder."""
+def image_id(cell: Any, location: str, checks: CopyChecks) -> str | None:
+    """Return MODEL/NNN from the path of an image; any other path, or one that could leave its folder, is a problem."""
     path = str(cell).replace("\\", "/").removeprefix("./")
     named = IMAGE.fullmatch(path)
     if named is None or path.startswith("/") or ".." in path.split("/"):
-        findings.add("value", place, f"the image is {cell!r}; expected MODEL/NNN.png", place)
+        checks.add("value", location, f"the image is {cell!r}; expected MODEL/NNN.png", location)
         return None
     return f"{named[1]}/{named[2]}"
 
 
 class _Reader:
-    """Reads one file after the other, and says where they contradict each other."""
+    """Reads one file after the other, and records where they contradict each other."""
 
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
-        self.found: dict[str, FoldRow] = {}
+    def __init__(self, checks: CopyChecks) -> None:
+        self.checks = checks
+        self.rows: dict[str, FoldRow] = {}
         self.part_of: dict[tuple[str, str, str], str] = {}
-        """Of each fold, kind and image, the part that it is in."""
+        """The part of each fold, kind and image."""
 
     def read(self, path: Path, part: str, kind: str, fold: str) -> None:
-        rows = rows_of(path, self.findings)
+        rows = rows_of(path, self.checks)
         names = dict.fromkeys(name for row in rows for name in row.cells)
         required = KEYS if kind == "qa" else (*KEYS, "mos")
-        if not rows or not self.findings.columns(path.name, names, required, OPTIONAL):
+        if not rows or not self.checks.columns(path.name, names, required, OPTIONAL):
             return
-        places = []
+        locations = []
         for row in rows:
-            place = f"{path.name}, {row.location}"
+            location = f"{path.name}, {row.location}"
             image = row.cells.get("image")
-            name = image_id(image[0] if isinstance(image, list) and len(image) == 1 else image, place, self.findings)
+            name = image_id(image[0] if isinstance(image, list) and len(image) == 1 else image, location, self.checks)
             if name is None:
                 continue
-            entry = self.found.setdefault(name, FoldRow(place))
-            self._place(entry, name, place, part, kind, fold)
+            entry = self.rows.setdefault(name, FoldRow(location))
+            self._place(entry, name, location, part, kind, fold)
             if kind == "qa":
-                self._answer(entry, name, place, row)
+                self._answer(entry, name, location, row)
             else:
-                places.append((name, place))
-                self._rating(entry, name, place, row, kind)
-        self.findings.once(places, "image")
+                locations.append((name, location))
+                self._rating(entry, name, location, row, kind)
+        self.checks.once(locations, "image")
 
-    def _place(self, entry: FoldRow, name: str, place: str, part: str, kind: str, fold: str) -> None:
+    def _place(self, entry: FoldRow, name: str, location: str, part: str, kind: str, fold: str) -> None:
         """Note which fold tests an image: only one may, and its training part may not hold it."""
         if self.part_of.setdefault((fold, kind, name), part) != part:
-            self.findings.add("twice", place, f"{name} is in both parts of fold {fold}", name)
+            self.checks.add("twice", location, f"{name} is in both parts of fold {fold}", name)
         if part == "test":
             if entry.fold not in (None, fold):
-                self.findings.add("twice", place, f"{name} is tested in fold {entry.fold} already", name)
+                self.checks.add("twice", location, f"{name} is already tested in fold {entry.fold}", name)
             entry.fold = fold
 
-    def _rating(self, entry: FoldRow, name: str, place: str, row: Row, kind: str) -> None:
-        value = self.findings.number(place, name, "mos", row.cells.get("mos"), *SCALE)
+    def _rating(self, entry: FoldRow, name: str, location: str, row: Row, kind: str) -> None:
+        value = self.checks.number(location, name, "mos", row.cells.get("mos"), *SCALE)
         if value is not None and entry.numbers.setdefault(RATING[kind], value) != value:
-            said = f"mos is {value:g} here and {entry.numbers[RATING[kind]]:g} in another file"
-            self.findings.add("rating", place, said, name)
-        asked, _ = self._conversation(row, place, name)
-        if kind == "mos2" and (prompted := ASKED.fullmatch(asked)):
+            message = f"mos is {value:g}, but {entry.numbers[RATING[kind]]:g} in another file"
+            self.checks.add("rating", location, message, name)
+        question, _ = self._conversation(row, location, name)
+        if kind == "mos2" and (prompted := ASKED.fullmatch(question)):
             entry.prompt = prompted[1].strip()
 
-    def _answer(self, entry: FoldRow, name: str, place: str, row: Row) -> None:
-        asked, answered = self._conversation(row, place, name)
+    def _answer(self, entry: FoldRow, name: str, location: str, row: Row) -> None:
+        question, answered = self._conversation(row, location, name)
         words = re.findall(r"[a-z]+", answered.lower())
         if ("yes" in words) == ("no" in words):
-            self.findings.add("rating", place, f"the answer is {answered!r}; expected yes or no", name)
+            self.checks.add("rating", location, f"the answer is {answered!r}; expected yes or no", name)
             return
         answer = "yes" if "yes" in words else "no"
-        if entry.answers.setdefault(asked, answer) != answer:
-            self.findings.add("rating", place, f"the answer to {asked!r} is another in another file", name)
+        if entry.answers.setdefault(question, answer) != answer:
+            self.checks.add("rating", location, f"the answer to {question!r} differs from another file", name)
 
-    def _conversation(self, row: Row, place: str, name: str) -> tuple[str, str]:
-        """What is asked, without the place of the image, and what is answered."""
+    def _conversation(self, row: Row, location: str, name: str) -> tuple[str, str]:
+        """The question, without the placeholder of the image, and the answer."""
         turns = row.cells.get("conversations")
         listed = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
-        said = {turn.get("from"): turn.get("value") for turn in listed}
-        asked, answered = said.get("human"), said.get("gpt")
-        if not isinstance(asked, str) or not isinstance(answered, str):
+        texts = {turn.get("from"): turn.get("value") for turn in listed}
+        question, answered = texts.get("human"), texts.get("gpt")
+        if not isinstance(question, str) or not isinstance(answered, str):
             expected = "[{from: human, value: ...}, {from: gpt, value: ...}]"
-            self.findings.add("value", place, f"conversations are not {expected}", name)
+            self.checks.add("value", location, f"conversations are not {expected}", name)
             return "", ""
-        return asked.removeprefix("<image>").strip(), answered
+        return question.removeprefix("<image>").strip(), answered
 
 
-def workbook_rows(path: Path, findings: Findings) -> list[Row]:
-    """The rows of the first sheet of `path`, whose first row names the columns; a problem when it cannot be read.
+def workbook_rows(path: Path, checks: CopyChecks) -> list[Row]:
+    """Return the rows of the first sheet of `path`, whose first row names the columns; an unreadable file is a problem.
 
-    Formulas stand for the values that were stored with them. Raises `MissingPackageError` without openpyxl.
+    Formulas are read as the values stored with them. Raises `MissingPackageError` without openpyxl.
     """
     try:
         import openpyxl
@@ -149,19 +149,19 @@ def workbook_rows(path: Path, findings: Findings) -> list[Row]:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (BadZipFile, OSError, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
-        findings.add("file", path.name, f"cannot be read as an Excel workbook ({error}); is its download complete?")
+        checks.add("file", path.name, f"cannot be read as an Excel workbook ({error}); is its download complete?")
         return []
     try:
         lines = book.worksheets[0].iter_rows(values_only=True)
         header = [str(cell).strip() if cell is not None else "" for cell in next(lines, ())]
-        named = [(place, name) for place, name in enumerate(header) if name]
-        if twice := sorted({name for _, name in named if header.count(name) > 1}):
-            findings.add("column", path.name, f"has the column {', '.join(twice)} more than once")
+        named = [(index, name) for index, name in enumerate(header) if name]
+        if repeated := sorted({name for _, name in named if header.count(name) > 1}):
+            checks.add("column", path.name, f"has the column {', '.join(repeated)} more than once")
         rows = []
         for number, cells in enumerate(lines, 2):
-            found = {name: cells[place] if place < len(cells) else None for place, name in named}
-            if any(cell is not None for cell in found.values()):
-                rows.append(Row(f"row {number}", found))
+            values = {name: cells[index] if index < len(cells) else None for index, name in named}
+            if any(cell is not None for cell in values.values()):
+                rows.append(Row(f"row {number}", values))
         return rows
     finally:
         book.close()

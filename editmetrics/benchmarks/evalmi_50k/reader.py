@@ -20,8 +20,8 @@ from typing import Any
 
 from ...files.rows import Row
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating, missing_rows
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect, missing_rows
+from ..checks import CopyChecks
 from ..table_layout import rating_of, rows_of
 from .files import FoldRow, image_id, read_folds, workbook_rows
 
@@ -41,28 +41,28 @@ TASKS = {
     "time and light": "Time & Light", "color_attr": COMPLEX,
 }  # fmt: skip
 """From a tag of prompt_tasks.jsonl to the task of the paper's Table 3. Two colours of two things (`color_attr`) are no
-task of their own there; that they are complex is inferred from the accuracies of a model that always answers no."""
+task of their own; that they are complex is inferred from the accuracies of a model that always answers no."""
 
 PROMPTS_OF_TASK = {
     "Single Class": 90, "Two Class": 109, "Counting": 90, "Colors": 104, "Position": 111, "Shapes": 80, "Texture": 100,
     "Scene": 66, "Style": 97, "OCR": 50, "HOI": 86, "Human": 105, "Emotion": 111, "Linguistic Structure": 84,
     "View": 101, "World Knowledge": 100, "Face": 112, "Imagination": 111, "Time & Light": 101, COMPLEX: 292,
 }  # fmt: skip
-"""How many of the 2,100 prompts each task has."""
+"""The number of prompts of each task; 2,100 in all."""
 
 SAME = 0.01
-"""Ratings of one image in two files may differ by so much: they are not printed with the same number of digits."""
+"""Largest difference between ratings of one image in two files, which have different numbers of digits."""
 
 RATINGS = {
-    "perception": Rating("perceptual quality (MOS1)"),
-    "correspondence": Rating("text-image correspondence (MOS2)"),
-    "answer": Rating("the answer to the prompt's first question", labels=("no", "yes"), quality=False),
+    "perception": RatedAspect("perceptual quality (MOS1)"),
+    "correspondence": RatedAspect("text-image correspondence (MOS2)"),
+    "answer": RatedAspect("the answer to the prompt's first question", labels=("no", "yes"), quality=False),
 }
 COLUMN = {"perception": "MOS1", "correspondence": "MOS2", "answer": "Y/N"}
 
 
 def task(tag: str) -> str | None:
-    """The task of a tag, with details or without; a sum of tags is complex, and an unknown one has no task.
+    """Return the task of a tag, with or without details; a sum of tags is complex, and an unknown one has no task.
 
     >>> task("face + detail"), task("view + World Knowledge"), task("color_attr"), task("smell")
     ('Face', 'Complex', 'Complex', None)
@@ -71,33 +71,33 @@ def task(tag: str) -> str | None:
     return COMPLEX if len(parts) > 1 else TASKS.get(parts[0] if parts else "")
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
-    table = _there(folder, "AIGI2025_MOS_yn.xlsx", "MOS&QA")
-    rows = _table(table, findings) if table else {}
-    folds = read_folds(folder, findings)
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
+    table = _file(folder, "AIGI2025_MOS_yn.xlsx", "MOS&QA")
+    rows = _table(table, checks) if table else {}
+    folds = read_folds(folder, checks)
     if not table and not folds:
         expected = "MOS&QA/AIGI2025_MOS_yn.xlsx or data/{train,test}_AIGI_{mos1,mos2,qa}_fold_K.jsonl"
-        findings.add("file", str(folder), f"has no ratings; expected {expected}")
+        checks.add("file", str(folder), f"has no ratings; expected {expected}")
         return []
-    questions = _questions(folder, findings)
-    tags = _tags(folder, findings)
+    questions = _questions(folder, checks)
+    tags = _tags(folder, checks)
     images = _images_folder(folder)
     samples = []
     for name in dict.fromkeys([*rows, *folds]):
         system, number = name.split("/")
-        place, meta = rows.get(name, (folds[name].place if name in folds else name, {}))
+        location, meta = rows.get(name, (folds[name].location if name in folds else name, {}))
         fold = folds.get(name)
         if system not in SYSTEMS or not 1 <= int(number) <= PROMPTS:
-            findings.add("value", place, f"{name}.png is of no known model and prompt; models are "
+            checks.add("value", location, f"{name}.png has an unknown model or prompt; models are "
                          f"{', '.join(SYSTEMS)}, prompts 001 to {PROMPTS}", name)  # fmt: skip
         prompt, first = questions.get(int(number), (None, None))
         if fold is not None:
-            meta = _joined(name, meta, fold, first, findings)
+            meta = _joined(name, meta, fold, first, checks)
             prompt = prompt or fold.prompt
         tagged = tags.get(int(number))
         prompt = prompt or (tagged and tagged[1]) or None
-        findings.required(place, name, "the prompt", prompt)
-        image = findings.image(place, name, f"{name}.png", images)
+        checks.required(location, name, "the prompt", prompt)
+        image = checks.image(location, name, f"{name}.png", images)
         more = {"system": system, "prompt_id": number, "task": tagged and tagged[0], "fold": fold and fold.fold, **meta}
         samples.append(
             Sample(
@@ -111,87 +111,87 @@ def _read(folder: Path, findings: Findings) -> list[Sample]:
     return samples
 
 
-def _table(path: Path, findings: Findings) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The ratings of each image of the workbook, with its place, by its name MODEL/NNN."""
-    rows = workbook_rows(path, findings)
+def _table(path: Path, checks: CopyChecks) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The location and the ratings of each image of the workbook, by its name MODEL/NNN."""
+    rows = workbook_rows(path, checks)
     optional = [f"YN_{number}" for number in range(1, 5)]
-    if not rows or not findings.columns(path.name, rows[0].cells, ("ImageName", *COLUMN.values()), optional):
+    if not rows or not checks.columns(path.name, rows[0].cells, ("ImageName", *COLUMN.values()), optional):
         return {}
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
-    places = []
+    rated: dict[str, tuple[str, dict[str, Any]]] = {}
+    locations = []
     for row in rows:
-        place = f"{path.name}, {row.location}"
-        name = image_id(row.cells["ImageName"], place, findings)
+        location = f"{path.name}, {row.location}"
+        name = image_id(row.cells["ImageName"], location, checks)
         if name is None:
             continue
-        places.append((name, place))
-        found[name] = (place, _ratings(row, place, name, findings))
-    findings.once(places, "image")
-    return found
+        locations.append((name, location))
+        rated[name] = (location, _ratings(row, location, name, checks))
+    checks.once(locations, "image")
+    return rated
 
 
-def _ratings(row: Row, place: str, name: str, findings: Findings) -> dict[str, Any]:
+def _ratings(row: Row, location: str, name: str, checks: CopyChecks) -> dict[str, Any]:
     ratings: dict[str, Any] = {}
     for rating, column in COLUMN.items():
         cell = row.cells[column]
         if rating == "answer":
-            ratings[rating] = findings.choice(place, name, column, cell, {"0": "no", "1": "yes"}, kind="rating")
+            ratings[rating] = checks.choice(location, name, column, cell, {"0": "no", "1": "yes"}, kind="rating")
         else:
-            ratings[rating] = rating_of(cell, column, RATINGS[rating], place, name, findings)
+            ratings[rating] = rating_of(cell, column, RATINGS[rating], location, name, checks)
         if cell is None:
-            findings.add("rating", place, f"{column} is empty", name)
+            checks.add("rating", location, f"{column} is empty", name)
     for column in (f"YN_{number}" for number in range(1, 5)):
-        findings.choice(place, name, column, row.cells.get(column), ("0", "1"), kind="rating")
+        checks.choice(location, name, column, row.cells.get(column), ("0", "1"), kind="rating")
     return ratings
 
 
-def _joined(name: str, meta: Mapping[str, Any], fold: FoldRow, first: str | None, findings: Findings) -> dict[str, Any]:
-    """The ratings of the workbook and those of the folds together; a problem where they contradict each other."""
+def _joined(name: str, meta: Mapping[str, Any], fold: FoldRow, first: str | None, checks: CopyChecks) -> dict[str, Any]:
+    """The ratings of the workbook and of the folds; contradictions are problems."""
     joined = dict(meta)
     for rating, value in fold.ratings(first).items():
-        there = joined.get(rating)
-        if there is None:
+        other = joined.get(rating)
+        if other is None:
             joined[rating] = value
-        elif there != value and (isinstance(there, str) or not abs(there - float(value)) <= SAME):
-            findings.add("rating", fold.place, f"{rating} of {name} is {value} here and {there} in the workbook", name)
+        elif other != value and (isinstance(other, str) or not abs(other - float(value)) <= SAME):
+            checks.add("rating", fold.location, f"{rating} of {name} is {value}, but {other} in the workbook", name)
     return joined
 
 
-def _questions(folder: Path, findings: Findings) -> dict[int, tuple[str | None, str | None]]:
-    """Of each prompt its text and its first question."""
-    path = _there(folder, "question.xlsx", "MOS&QA")
-    rows = workbook_rows(path, findings) if path else []
+def _questions(folder: Path, checks: CopyChecks) -> dict[int, tuple[str | None, str | None]]:
+    """The text and the first question of each prompt."""
+    path = _file(folder, "question.xlsx", "MOS&QA")
+    rows = workbook_rows(path, checks) if path else []
     if not rows or not path:
         return {}
-    asked = [f"question_{number}" for number in range(2, 6)]
-    if not findings.columns(path.name, rows[0].cells, ("prompt", "question_1"), asked):
+    others = [f"question_{number}" for number in range(2, 6)]
+    if not checks.columns(path.name, rows[0].cells, ("prompt", "question_1"), others):
         return {}
     return {_number(row) - 1: (_text(row.cells["prompt"]), _text(row.cells["question_1"])) for row in rows}
 
 
-def _tags(folder: Path, findings: Findings) -> dict[int, tuple[str, str]]:
-    """Of each prompt its task and its text."""
-    path = _there(folder, "prompt_tasks.jsonl", "prompts")
-    found = {}
-    for row in rows_of(path, findings) if path else ():
+def _tags(folder: Path, checks: CopyChecks) -> dict[int, tuple[str, str]]:
+    """The task and the text of each prompt."""
+    path = _file(folder, "prompt_tasks.jsonl", "prompts")
+    tagged = {}
+    for row in rows_of(path, checks) if path else ():
         name = task(str(row.cells.get("tag", "")))
         if name is None or not isinstance(row.cells.get("prompt"), str):
-            place = f"{path and path.name}, {row.location}"
+            location = f"{path and path.name}, {row.location}"
             known = ", ".join(TASKS)
-            findings.add(
-                "value", place, f"the tag is {row.cells.get('tag')!r}; known are {known}, and sums of them", place
+            checks.add(
+                "value", location, f"the tag is {row.cells.get('tag')!r}; known are {known}, and sums of them", location
             )
             continue
-        found[_number(row)] = (name, row.cells["prompt"])
-    return found
+        tagged[_number(row)] = (name, row.cells["prompt"])
+    return tagged
 
 
 def _number(row: Row) -> int:
-    """The number of a row's line, by which prompts are counted; broken and empty ones are counted, too."""
+    """The number of a row's line, which numbers its prompt; broken and empty lines count too."""
     return int(row.location.split()[-1])
 
 
-def _there(folder: Path, name: str, below: str) -> Path | None:
+def _file(folder: Path, name: str, below: str) -> Path | None:
     return next((path for path in (folder / below / name, folder / name) if path.is_file()), None)
 
 
@@ -208,12 +208,12 @@ def _text(cell: Any) -> str | None:
 def _missing(samples: Sequence[Sample]) -> list[str]:
     lines = missing_rows(samples, "system", dict.fromkeys(SYSTEMS, PROMPTS), "images")
     for rating in RATINGS:
-        there = sum(rating in sample.meta for sample in samples)
-        if there < len(samples):
-            lines.append(f"{rating}: {there:,} of {len(samples):,} images have one")
+        count = sum(rating in sample.meta for sample in samples)
+        if count < len(samples):
+            lines.append(f"{rating}: {count:,} of {len(samples):,} images have one")
     tagged = Counter(sample.meta["task"] for sample in samples if "task" in sample.meta)
     if not tagged:
-        lines.append("tasks: prompts/prompt_tasks.jsonl is not there, so nothing is said of single tasks")
+        lines.append("tasks: prompts/prompt_tasks.jsonl does not exist, so there are no figures of single tasks")
     elif not lines:
         expected = {name: count * len(SYSTEMS) for name, count in PROMPTS_OF_TASK.items()}
         lines += missing_rows(samples, "task", expected, "images")
@@ -228,7 +228,7 @@ BENCHMARK = Benchmark(
     protocol="evalmi-50k",
     read=_read,
     size=len(SYSTEMS) * PROMPTS,
-    what="images",
+    unit="images",
     missing=_missing,
     pairing={"accuracy": "answer", "alignment": "correspondence"},
     obtain="ratings and prompts are in github.com/IntMeGroup/LMM4LMM, images and folds in the data set "

@@ -38,8 +38,8 @@ def write(folder: Path, each: int, edits: MakeEdits) -> None:
         })  # fmt: skip
     heading = ("ImageName", "MOS1", "MOS2", "Y/N", "YN_1", "YN_2", "YN_3", "YN_4")
     _write_workbook(folder / "MOS&QA" / "AIGI2025_MOS_yn.xlsx", heading, table)
-    asked = [(prompts[number], questions[number], None, None, None, None) for number in numbers]
-    _write_workbook(folder / "MOS&QA" / "question.xlsx", ("prompt", *(f"question_{n}" for n in range(1, 6))), asked)
+    rows = [(prompts[number], questions[number], None, None, None, None) for number in numbers]
+    _write_workbook(folder / "MOS&QA" / "question.xlsx", ("prompt", *(f"question_{n}" for n in range(1, 6))), rows)
     tags = list(TASKS)
     tasks = ({"tag": tags[n % len(tags)], "include": [], "prompt": text} for n, text in enumerate(prompts.values()))
     write_json_lines(folder / "prompts" / "prompt_tasks.jsonl", tasks)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating, missing_rows
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect, missing_rows
+from ..checks import CopyChecks
 from ..table_layout import Layout, LayoutColumn, read_layout
 
 INSTRUCTION = ("IP2P", "MagicBrush", "Any2Pix", "ZONE", "HQEdit", "ACE++")
@@ -23,10 +23,10 @@ PER_SYSTEM = 100
 
 QUALITY = ("perceptual_quality", "editing_alignment", "attribute_preservation")
 RATINGS = {
-    "authentic": Rating("1 for a real image, 0 for an edited one", labels=("0", "1"), quality=False),
-    "perceptual_quality": Rating("visual fidelity, without artifacts"),
-    "editing_alignment": Rating("whether the pose is the one asked for"),
-    "attribute_preservation": Rating("whether background and identity were left as they were"),
+    "authentic": RatedAspect("1 for a real image, 0 for an edited one", labels=("0", "1"), quality=False),
+    "perceptual_quality": RatedAspect("visual fidelity, without artifacts"),
+    "editing_alignment": RatedAspect("whether the pose is the one asked for"),
+    "attribute_preservation": RatedAspect("whether background and identity were left as they were"),
 }
 
 LAYOUT = Layout(
@@ -43,22 +43,22 @@ LAYOUT = Layout(
 )
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
-    samples = read_layout(folder, LAYOUT, RATINGS, findings, _paradigm)
-    spoiled = findings.spoiled
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
+    samples = read_layout(folder, LAYOUT, RATINGS, checks, _paradigm)
+    spoiled = checks.spoiled
     for sample in samples:
         if sample.id in spoiled:
             continue
         real = sample.meta.get("authentic")
         if real is None:
-            findings.required(sample.id, sample.id, "authentic", None)
+            checks.required(sample.id, sample.id, "authentic", None)
         elif real == "0":
             for name in ("system", *QUALITY):
-                findings.required(sample.id, sample.id, name, sample.meta.get(name))
-            findings.required(sample.id, sample.id, "source", sample.source)
-            findings.required(sample.id, sample.id, "prompt", sample.prompt)
+                checks.required(sample.id, sample.id, name, sample.meta.get(name))
+            checks.required(sample.id, sample.id, "source", sample.source)
+            checks.required(sample.id, sample.id, "prompt", sample.prompt)
         elif "system" in sample.meta:
-            findings.add("value", sample.id, "is real (authentic is 1) and names an editing model", sample.id)
+            checks.add("value", sample.id, "is real (authentic is 1) and names an editing model", sample.id)
     return samples
 
 
@@ -85,7 +85,7 @@ BENCHMARK = Benchmark(
     protocol="hpe-bench",
     read=_read,
     size=len(SYSTEMS) * PER_SYSTEM,
-    what="edits, and real images beside them",
+    unit="edits, and real images beside them",
     missing=_missing,
     pairing={
         "authenticity": "authentic",

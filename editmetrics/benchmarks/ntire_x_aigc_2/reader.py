@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...sample import Sample
-from ..benchmark import Benchmark, Rating
-from ..findings import Findings
+from ..benchmark import Benchmark, RatedAspect
+from ..checks import CopyChecks
 from ..table_layout import Layout, LayoutColumn, read_layout
 
 RATINGS = {
-    "visual_quality": Rating("visual quality"),
-    "editing_fidelity": Rating("whether the edit is what was asked for"),
-    "content_preservation": Rating("whether the rest was left as it was"),
+    "visual_quality": RatedAspect("visual quality"),
+    "editing_fidelity": RatedAspect("whether the edit is what was asked for"),
+    "content_preservation": RatedAspect("whether the rest was left as it was"),
 }
 """The scale of the published labels is not known: 0 to 100 takes 1 to 5, too, and correlations do not see it."""
 
@@ -33,24 +33,24 @@ LAYOUT = Layout(
 )
 
 
-def _read(folder: Path, findings: Findings) -> list[Sample]:
-    samples = read_layout(folder, LAYOUT, RATINGS, findings)
-    spoiled = findings.spoiled
+def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
+    samples = read_layout(folder, LAYOUT, RATINGS, checks)
+    spoiled = checks.spoiled
     for sample in samples:
         if sample.id in spoiled:
             continue
         if sample.meta["split"] != "train":
-            findings.required(sample.id, sample.id, "distribution", sample.meta.get("distribution"))
+            checks.required(sample.id, sample.id, "distribution", sample.meta.get("distribution"))
         for name in RATINGS:
-            findings.required(sample.id, sample.id, name, sample.meta.get(name))
+            checks.required(sample.id, sample.id, name, sample.meta.get(name))
     return samples
 
 
 def _missing(samples: Sequence[Sample]) -> list[str]:
-    """How many samples there are in all is not stated; what the final score needs is known."""
-    there = {(sample.meta.get("split"), sample.meta.get("distribution")) for sample in samples}
-    return [f"every edit of the test split that is {name} distribution" for name, said in
-            (("in", "in"), ("out of", "out")) if ("test", said) not in there]  # fmt: skip
+    """The number of samples is not stated; what the final score requires is known."""
+    splits = {(sample.meta.get("split"), sample.meta.get("distribution")) for sample in samples}
+    return [f"every edit of the test split that is {name} distribution" for name, value in
+            (("in", "in"), ("out of", "out")) if ("test", value) not in splits]  # fmt: skip
 
 
 BENCHMARK = Benchmark(
@@ -61,7 +61,7 @@ BENCHMARK = Benchmark(
     protocol="ntire-x-aigc-2",
     read=_read,
     size=0,
-    what="edits",
+    unit="edits",
     missing=_missing,
     pairing={
         "perceptual_quality": "visual_quality",

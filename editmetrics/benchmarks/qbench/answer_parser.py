@@ -32,8 +32,8 @@ def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froze
     (Parsed(value=frozenset({1}), parsed='strict'), Parsed(value=frozenset({0}), parsed='repaired'))
     """
     text = whole_text(answer)
-    if (found := re.fullmatch(r"([A-Z])[.):]?", text)) and _place(found.group(1), options) is not None:
-        return Parsed(frozenset({LETTERS.index(found.group(1))}), "strict")
+    if (match := re.fullmatch(r"([A-Z])[.):]?", text)) and _index(match.group(1), options) is not None:
+        return Parsed(frozenset({LETTERS.index(match.group(1))}), "strict")
     chosen = claimed(text, options)
     if chosen is None:
         unreadable(answer, f"expected one of {', '.join(LETTERS[: len(options)])}")
@@ -52,9 +52,9 @@ def read_choices_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froz
     """
     text = whole_text(answer)
     if re.fullmatch(r"[A-Z]([,\s]+[A-Z])*\.?", text):
-        places = [_place(letter, options) for letter in re.findall("[A-Z]", text)]
-        if None not in places and len(set(places)) == len(places):
-            return Parsed(frozenset(place for place in places if place is not None), "strict")
+        indices = [_index(letter, options) for letter in re.findall("[A-Z]", text)]
+        if None not in indices and len(set(indices)) == len(indices):
+            return Parsed(frozenset(index for index in indices if index is not None), "strict")
     chosen = claimed(text, options, several=True)
     if chosen is None:
         unreadable(answer, f"expected letters among {', '.join(LETTERS[: len(options)])}")
@@ -72,12 +72,12 @@ def read_truth(answer: Answer | str) -> Parsed[bool]:
     (Parsed(value=False, parsed='strict'), Parsed(value=True, parsed='repaired'))
     """
     text = whole_text(answer)
-    if found := re.fullmatch(r"(true|false)\.?", text, re.IGNORECASE):
-        return Parsed(found.group(1).casefold() == "true", "strict")
-    said = claimed(_in_true_and_false(text), ["True", "False"], letters=False)
-    if said is None:
+    if match := re.fullmatch(r"(true|false)\.?", text, re.IGNORECASE):
+        return Parsed(match.group(1).casefold() == "true", "strict")
+    chosen = claimed(_in_true_and_false(text), ["True", "False"], letters=False)
+    if chosen is None:
         unreadable(answer, "expected True or False")
-    return Parsed(0 in said, "repaired")
+    return Parsed(0 in chosen, "repaired")
 
 
 def read_judgement(answer: Answer | str) -> Parsed[int]:
@@ -91,8 +91,8 @@ def read_judgement(answer: Answer | str) -> Parsed[int]:
     (Parsed(value=2, parsed='strict'), Parsed(value=1, parsed='repaired'))
     """
     text = whole_text(answer)
-    if found := re.fullmatch(r"(?:Score:\s*)?([012])", text):
-        return Parsed(int(found.group(1)), "strict")
+    if match := re.fullmatch(r"(?:Score:\s*)?([012])", text):
+        return Parsed(int(match.group(1)), "strict")
     tags = marked(text)
     words = tags[0] if len(tags) == 1 else plain(text)
     numbers = set(_NUMBER.findall(words))
@@ -160,9 +160,9 @@ _ATTRIBUTE = re.compile(
 )
 
 
-def _place(letter: str, options: Sequence[str]) -> int | None:
-    place = LETTERS.index(letter)
-    return place if place < len(options) else None
+def _index(letter: str, options: Sequence[str]) -> int | None:
+    index = LETTERS.index(letter)
+    return index if index < len(options) else None
 
 
 def normal(text: str) -> str:
