@@ -196,7 +196,7 @@ def test_a_manifest_to_train_on_lies_in_the_copy(run, copy_of, tmp_path):
         (("agiqa-3k", "PATH", "-m", "psnr", "--partial", "--split", "test"), "has no splits"),
         (
             ("hpe-bench", "PATH", "-m", "psnr", "--partial", "--split", "dev"),
-            "has no split 'dev'; there are test, train, val",
+            "has no split 'dev'; expected one of test, train, val, all",
         ),
         (("agiqa-3k", "PATH", "-m", "psnr", "--partial"), "psnr needs source"),
         (("agiqa-3k", "PATH", "-m", "pnsr", "--partial"), "psnr"),
