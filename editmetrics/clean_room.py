@@ -1,11 +1,15 @@
 """A clean room for metrics: what other code in the process has set changes no number and no refusal.
 
 `Metric` runs every `load`, `prepare` and `score_batch` in one, ours and plugins' alike. Nothing is imported here: a
-library that nobody has imported has its own defaults.
+library that has not been imported has its own defaults.
+
+Importing this module also makes a forked process compute with one thread, as a worker of PyTorch's own `DataLoader`
+does: PyTorch's pool of threads does not survive `fork`, and a computation that waits for it never ends.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -140,3 +144,14 @@ def _set(holder: Any, name: str, value: Any) -> Callable[[], None]:
     before = getattr(holder, name)
     setattr(holder, name, value)
     return lambda: setattr(holder, name, before)
+
+
+def _compute_alone() -> None:
+    """Use one thread: it needs no pool."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):  # not while torch is being imported
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_compute_alone)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
-from . import forking as forking  # a forked process computes with one thread
 from .clean_room import in_clean_room
 from .machine import check_device_name, require_device, why_not
 from .machine import pick_device as pick_device

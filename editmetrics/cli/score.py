@@ -196,15 +196,16 @@ def _metrics(
 ) -> list[Metric]:
     """Create the metrics to compute; the classic ones whose fields the samples have, if none is named."""
     from ..registry import BUILTIN, metric_class
-    from ..scoring.plan import require_fields
-    from ..suites import suite
 
-    if specs or suite_name:
-        all_specs = [*(suite(suite_name).specs if suite_name else ()), *specs]
-        chosen = [_metric(spec, shared, device) for spec in all_specs]
-        if suite_name:
-            require_fields(suite_name, chosen, samples)
+    if suite_name:
+        from ..scoring.plan import require_fields
+        from ..suites import suite
+
+        chosen = [_metric(spec, shared, device) for spec in (*suite(suite_name).specs, *specs)]
+        require_fields(suite_name, chosen, samples)
         return chosen
+    if specs:
+        return [_metric(spec, shared, device) for spec in specs]
     classic = [_metric(name, shared, device) for name in BUILTIN if metric_class(name).concurrent]
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
     usable = [metric for metric in classic if metric.required() <= fields]

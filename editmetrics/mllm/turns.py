@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakSet
 
-from .. import forking  # noqa: F401 - a forked process computes with one thread
+from .. import clean_room  # noqa: F401 - a forked process computes with one thread
 from ..sample import UnavailableError
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from functools import cache, cached_property
 from importlib import metadata
 from typing import Any, Literal
 
-from .. import images, weights
+from ..images import decoder
 from ..metric import Metric
 from ..registry import create_metric, providers_of
 from ..sample import FIELDS, EditMetricsError, Sample, plain
+from ..weights import checksums
 
 WHERE = {
     "source": "a folder or an image of sources before the edited one, or a column source",
@@ -66,9 +67,9 @@ class Column:
             return self.told
         return {
             **self.metric.identity(),
-            "checkpoints": weights.checksums(names) if (names := self.metric.checkpoints()) else {},
+            "checkpoints": checksums(names) if (names := self.metric.checkpoints()) else {},
             "packages": packages_of(self.metric),
-            "images": images.decoder(self.profile),
+            "images": decoder(self.profile),
         }
 
     @cached_property

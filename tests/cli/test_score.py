@@ -267,3 +267,43 @@ def test_generated_images_are_named_by_images(run, tmp_path, folders):
     for paths in ((), (folders / "edited", "--images", folders / "edited")):
         ran = run("score", *paths, *command)
         assert (ran.code, "expected either PATHS or --images" in ran.err) == (2, True)
+
+
+def test_one_pair_loads_neither_reports_nor_agreement_nor_ray(tmp_path):
+    for name in ("source.png", "edited.png"):
+        Image.new("RGB", (8, 8), "white" if name == "source.png" else "gray").save(tmp_path / name)
+    code = """
+import sys
+from editmetrics.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0, end.code
+loaded = [name for name in sys.modules if name.split(".")[0] in ("editmetrics", "ray", "matplotlib", "transformers")]
+print("LOADED", *loaded)
+"""
+    command = [sys.executable, "-c", code, "score", "source.png", "edited.png", "-m", "psnr", "-o", "x.csv"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.partition("LOADED ")[2].split())
+    assert "editmetrics.plugins.psnr" in loaded
+    unwanted = (
+        "scoring.ray_engine",
+        "scoring.shards",
+        "report",
+        "runs",
+        "agreement",
+        "evaluation",
+        "benchmarks",
+        "suites",
+        "judge",
+        "mllm",
+        "serving",
+    )
+    assert not {name for name in loaded if name.startswith(tuple(f"editmetrics.{part}" for part in unwanted))}
+    assert not loaded & {
+        "editmetrics.scoring.ray_engine",
+        "editmetrics.scoring.shards",
+        "ray",
+        "matplotlib",
+        "transformers",
+    }
