@@ -56,7 +56,7 @@ def test_images_elsewhere_are_left_out_until_their_folder_is_named(run, scored, 
     monkeypatch.chdir(other)
     ran = run("report", table, "-o", other / "report.html")
     assert ran.code == 0
-    assert "6 missing" in ran.err
+    assert "missing 6 pictures" in ran.err
     assert f"--root {tmp_path}" in ran.err
     assert "no record beside" in ran.err
     ran = run("report", table, "-o", other / "report.html", "--root", tmp_path)
