@@ -70,7 +70,7 @@ def cache(path: str | None) -> None:
     from ..tables.terminal import show
 
     columns = [*text("model", "served"), *numbers("answers", wrap="fold"), *text("first asked", "last asked")]
-    rows = [[kept.model, kept.served, kept.answers, kept.first, kept.last] for kept in summary]
+    rows = [[kept.model, kept.served or "-", str(kept.answers), kept.first, kept.last] for kept in summary]
     show([DataTable(columns, rows)])
 
 
