@@ -32,26 +32,24 @@ def standing(
     """The standing of each sample; `ratings` holds each rating with the metrics that are compared with it."""
     merit = _mean([column.percentiles for column in columns])
     if ratings:
-        distances, names = [], []
+        sides = []
         for rating, metrics in ratings:
-            mean = _mean([column.percentiles for column in metrics])
-            distances.append(np.abs(mean - rating.percentiles))
             name = metrics[0].name if len(metrics) == 1 else f"{len(metrics)} metrics"
-            names.append(
-                [
-                    f"{name} at {_percent(a)}, people's {rating.name} at {_percent(b)}"
-                    for a, b in zip(mean, rating.percentiles, strict=True)
-                ]
-            )
-        stacked = np.stack(distances)
-        most = np.argmax(np.nan_to_num(stacked, nan=-1), axis=0)
-        disputants = [names[index][row] if np.isfinite(stacked[index, row]) else "" for row, index in enumerate(most)]
-        return Standing(merit, np.take_along_axis(stacked, most[None], axis=0)[0], disputants)
+            sides.append((name, _mean([column.percentiles for column in metrics]), rating))
+        distances = np.stack([np.abs(mean - rating.percentiles) for _, mean, rating in sides])
+        farthest = np.argmax(np.nan_to_num(distances, nan=-1), axis=0)
+        dispute = np.take_along_axis(distances, farthest[None], axis=0)[0]
+        disputants = [
+            f"{name} at {_percent(mean[row])}, people's {rating.name} at {_percent(rating.percentiles[row])}"
+            if np.isfinite(dispute[row])
+            else ""
+            for row, (name, mean, rating) in enumerate(sides[index] for index in farthest)
+        ]
+        return Standing(merit, dispute, disputants)
     stacked = np.stack([column.percentiles for column in columns])
-    scored = (~np.isnan(stacked)).sum(axis=0)
     top, bottom = np.nan_to_num(stacked, nan=-1), np.nan_to_num(stacked, nan=2)
     high, low = np.argmax(top, axis=0), np.argmin(bottom, axis=0)
-    dispute = np.where(scored >= 2, top.max(axis=0) - bottom.min(axis=0), np.nan)
+    dispute = np.where((~np.isnan(stacked)).sum(axis=0) >= 2, top.max(axis=0) - bottom.min(axis=0), np.nan)
     disputants = [
         f"{columns[best].name} at {_percent(top[best, row])}, {columns[worst].name} at {_percent(bottom[worst, row])}"
         if dispute[row] > 0
