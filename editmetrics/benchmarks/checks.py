@@ -54,7 +54,7 @@ class CopyChecks:
 
     @property
     def unusable(self) -> bool:
-        """Whether a problem spoils more than single rows."""
+        """True if a problem spoils more than single rows."""
         return any(problem.row is None for problem in self.problems)
 
     @property

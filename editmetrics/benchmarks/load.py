@@ -51,12 +51,12 @@ class Copy:
 
     @property
     def complete(self) -> bool:
-        """Whether there are no problems and nothing is missing."""
+        """True if the copy has no problems and nothing is missing."""
         return not self.problems and not self.missing
 
     @property
     def splits(self) -> dict[str, int]:
-        """The number of samples in each split; empty if there are no splits."""
+        """The number of samples in each split; empty without splits."""
         column = self.benchmark.split
         counts = Counter(str(s.meta[column]) for s in self.samples if column and s.meta.get(column) is not None)
         return {name: counts[name] for name in sorted(counts)}

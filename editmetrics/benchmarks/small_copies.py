@@ -1,4 +1,4 @@
-"""What the small made-up copies of the data sets have in common: edits in, files in a data set's layout out.
+"""Write small made-up copies of the data sets: edits in, files in a data set's layout out.
 
 `benchmarks/NAME/small_copy.py` writes the layout of one; the names of models and tasks are the real ones, a few images
 each, so that a copy is whole in itself and far from complete.
@@ -18,7 +18,7 @@ from .catalogue import FOLDERS
 
 QUALITY, FIDELITY, PRESERVATION = "visual_quality", "editing_fidelity", "content_preservation"
 YES = 50
-"""An edit of at least so much fidelity is what was asked for."""
+"""From this fidelity, an edit counts as following its instruction."""
 
 
 class RatedEdit(Protocol):
@@ -46,7 +46,7 @@ def write_copy(name: str, folder: str | os.PathLike[str], edits: MakeEdits, each
 
 
 def save(pixels: Any, path: Path) -> None:
-    """Write an image, and the folders that it lies in."""
+    """Write an image, creating its folder."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -307,10 +307,14 @@ def test_one_score_may_meet_every_dimension():
 @pytest.mark.parametrize(
     ("name", "table", "said"),
     [
-        ("ntire-x-aigc-2", {"rating.visual_quality": [1], "score.visual_quality": [1]}, "needs the column 'split'"),
+        ("ntire-x-aigc-2", {"rating.visual_quality": [1], "score.visual_quality": [1]}, "requires the column 'split'"),
         ("ntire-x-aigc-2", {"split": ["in"]}, "each D of visual_quality"),
         ("epaiqa", {"edit_type": ["a"], "rating.harmony": [1]}, "no column 'score.harmony'"),
-        ("epaiqa", {"edit_type": ["a", "b"], "rating.harmony": [1], "score.harmony": [1]}, "rows; expected as many"),
+        (
+            "epaiqa",
+            {"edit_type": ["a", "b"], "rating.harmony": [1], "score.harmony": [1]},
+            "rows; expected equal lengths",
+        ),
         ("epaiqa", {"edit_type": ["a"], "rating.harmony": ["good"], "score.harmony": [1]}, "'good' in row 1"),
         ("hpe-bench", {"system": ["a"], "rating.authentic": [2], "score.authentic": [1]}, "holds 2"),
         ("hpe-bench", {"system": ["a"], "rating.authentic": [0], "score.authentic": [7]}, "expected probabilities"),

@@ -189,7 +189,7 @@ def test_samples_without_a_score_are_counted(copies):
 def test_ntire_needs_both_distributions(copies):
     part = part_of(copies, "ntire-x-aigc-2", "train")
     assert part.caveat == "split train alone"
-    with pytest.raises(AgreementError, match="needs the column 'split'"):
+    with pytest.raises(AgreementError, match="requires the column 'split'"):
         evaluate(part, {"id": ids(part), "mine": noisy(part, "visual_quality")})
 
 

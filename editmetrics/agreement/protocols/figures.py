@@ -1,4 +1,4 @@
-"""Figures that several protocols have: means of lines, models ranked by their means, answers of yes or no."""
+"""Figures of several protocols: means of lines, rankings of models, accuracy of yes-or-no answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .protocol import Joined
 def average(
     joined: Joined, lines: Sequence[Line], group: str, measure: str | None = None, rating: str | None = None
 ) -> Line:
-    """The mean of some lines; undefined as soon as one of them is, since a mean of fewer would be another figure."""
+    """Return the mean of lines; undefined if one of them is, since a mean of fewer would be another figure."""
 
     def mean() -> float:
         for line in lines:
@@ -33,10 +33,10 @@ def average(
 
 
 def system_lines(joined: Joined, dimension: str) -> Iterator[Line]:
-    """SRCC and RMSE between each system's mean score and its mean rating, over the items that have both.
+    """Yield SRCC and RMSE between each system's mean score and its mean rating, over the items with both.
 
-    The column "SRCC to human" and "RMSE to human" of HPE-Bench's Table III; the RMSE means something only for scores
-    on the scale of the ratings. With `higher_is_better=False` scores are negated, and the RMSE is left out.
+    These are the columns "SRCC to human" and "RMSE to human" of HPE-Bench's Table III; the RMSE is meaningful only for
+    scores on the scale of the ratings. With `higher_is_better=False` scores are negated, and the RMSE is left out.
     """
     mean_scores, mean_ratings, used, left_out = system_means(joined, [dimension])
     for measure in (srcc, rmse) if joined.higher_is_better else (srcc,):
@@ -52,9 +52,9 @@ def system_lines(joined: Joined, dimension: str) -> Iterator[Line]:
 
 
 def system_means(joined: Joined, dimensions: Sequence[str]) -> tuple[Floats, Floats, int, int]:
-    """Mean scores and mean ratings (dimensions, systems); how many items were used, and how many rated ones were not.
+    """Return mean scores and ratings (dimensions, systems), and the numbers of used and of unused rated items.
 
-    An item counts when it has a score and a rating in every one of `dimensions`.
+    An item counts if it has a score and a rating in each of `dimensions`.
     """
     pairs = [joined.dimension(name) for name in dimensions]
     rated = np.all([~np.isnan(ratings) for _, ratings in pairs], axis=0)
@@ -68,7 +68,7 @@ def system_means(joined: Joined, dimensions: Sequence[str]) -> tuple[Floats, Flo
 
 
 def answer_accuracy(joined: Joined, dimension: str, rows: np.ndarray | None, group: str) -> Line:
-    """The share of answers that are those of most people, capitals and blanks at the ends apart.
+    """Return the share of answers that agree with the majority's, regardless of case and outer spaces.
 
     `rows` (rows,) of bool are those of `group`; None for all.
     """

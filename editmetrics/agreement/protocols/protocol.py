@@ -1,4 +1,4 @@
-"""A protocol, a published way to compare scores with ratings; and the joined table of both that it reads."""
+"""A protocol, a published way to compare scores with ratings, and the joined table of both that it reads."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Protocol:
     """A paper's evaluation, from a joined table to its figures.
 
     - `about`: one line; `source`: the paper and its section.
-    - `dimensions`: what is rated; the table has `rating.D` and `score.D` for each D, or for those that it is about.
-    - `columns`: the other columns that it reads, and what they hold; `required`: those that it cannot do without.
+    - `dimensions`: the rated aspects; the table has `rating.D` and `score.D` for each D, or for those that it is about.
+    - `columns`: the other columns that it reads, and their contents; `required`: those that must be present.
     - `figures`: the lines of a checked table.
     """
 
@@ -35,7 +35,7 @@ class Protocol:
     required: frozenset[str]
     figures: Callable[[Joined], Iterator[Line]]
     all_dimensions: bool = False
-    """Whether the figures are defined only when every dimension is there."""
+    """True if the figures are defined only with every dimension."""
 
     def run(
         self,
@@ -43,36 +43,36 @@ class Protocol:
         score: str = "score",
         higher_is_better: bool = True,
     ) -> list[Line]:
-        """The figures of `table`, which has one row an item; `score` is the name of what is evaluated.
+        """Return the figures of `table`, which has one row per item; `score` is the name of the evaluated metric.
 
         - Columns: `rating.D` and `score.D` for each dimension D, and those of `columns`.
         - `higher_is_better`: False negates the scores, so that a positive correlation is agreement, as papers print it.
 
-        A row with a rating and no score is left out of its figures and counted in their `excluded`; a row without a
-        rating is no part of them. A figure that is undefined has no value and a note. Raises `AgreementError` for
+        A row with a rating and no score is left out of its figures and counted in their `excluded`; rows without a
+        rating are ignored. A figure that is undefined has no value and a note. Raises `AgreementError` for
         missing columns, texts where numbers belong, and columns of different lengths.
         """
         joined = Joined(table, score, higher_is_better)
         for column in sorted(self.required):
             if not joined.has(column):
-                raise AgreementError(f"protocol {self.name} needs the column {column!r}: {self.columns[column]}")
+                raise AgreementError(f"protocol {self.name} requires the column {column!r}: {self.columns[column]}")
         present = [name for name in self.dimensions if joined.has_dimension(name)]
         if not present or (self.all_dimensions and len(present) < len(self.dimensions)):
             missing = [name for name in self.dimensions if name not in present]
             raise AgreementError(
-                f"protocol {self.name} needs the columns score.D and rating.D for "
+                f"protocol {self.name} requires the columns score.D and rating.D for "
                 f"{'each' if self.all_dimensions else 'one or more'} D of {', '.join(self.dimensions)}; "
-                f"there is none for {', '.join(missing)}"
+                f"missing for {', '.join(missing)}"
             )
         return list(self.figures(joined))
 
 
 class Joined:
-    """One row an item: for each dimension D the columns `rating.D` and `score.D`, and columns such as `system`.
+    """One row per item: for each dimension D the columns `rating.D` and `score.D`, and columns such as `system`.
 
     - `table`: from column name to values, all of one length: a mapping of lists or arrays, or a polars table. None, an
       empty text, NaN and infinity are missing values.
-    - `score`: what is evaluated; every line carries it.
+    - `score`: the name of the evaluated metric, which every line carries.
     - `higher_is_better`: False negates the scores, so that a positive correlation means agreement, as papers print it.
     """
 
@@ -85,14 +85,15 @@ class Joined:
         self._columns = {name: list(values) for name, values in columns.items()}
         lengths = {len(values) for values in self._columns.values()}
         if len(lengths) > 1:
-            raise AgreementError(f"the columns of the table have {sorted(lengths)} rows; expected as many in each")
+            raise AgreementError(f"the columns of the table have {sorted(lengths)} rows; expected equal lengths")
         self.rows = lengths.pop() if lengths else 0
 
     def has(self, *columns: str) -> bool:
+        """Return whether the table has all `columns`."""
         return all(name in self._columns for name in columns)
 
     def has_dimension(self, dimension: str) -> bool:
-        """Whether the table rates and scores `dimension`. Raises `AgreementError` when it does only one of them."""
+        """Return whether the table rates and scores `dimension`. Raises `AgreementError` if it does only one."""
         present = [self.has(f"{kind}.{dimension}") for kind in ("rating", "score")]
         if any(present) and not all(present):
             missing = f"{'score' if present[0] else 'rating'}.{dimension}"
@@ -100,7 +101,7 @@ class Joined:
         return all(present)
 
     def numbers(self, column: str) -> Floats:
-        """A column as floats (rows,), NaN where it is missing. Raises `AgreementError` for a text that is no number."""
+        """Return a column as floats (rows,), missing values as NaN. Raises `AgreementError` for text."""
         if column not in self._numbers:
             self._numbers[column] = self._parsed(column)
         return self._numbers[column]
@@ -118,26 +119,26 @@ class Joined:
         return values
 
     def texts(self, column: str) -> np.ndarray:
-        """A column as texts (rows,), None where it is missing."""
+        """Return a column as texts (rows,), missing values as None."""
         return np.array(
             [None if cell is None or cell == "" else str(cell) for cell in self._cells(column)], dtype=object
         )
 
     def groups(self, column: str, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The rows (a mask) of each value of a column, in order of appearance, of those where `rows` is True."""
+        """Return a mask of the rows with each value of a column, in order of appearance, within the mask `rows`."""
         values = self.texts(column)
         within = np.ones(self.rows, bool) if rows is None else rows
         return {value: within & (values == value) for value in dict.fromkeys(values[within]) if value is not None}
 
     def dimension(self, name: str) -> tuple[Floats, Floats]:
-        """The scores (in the direction of quality) and the ratings of a dimension, NaN where missing."""
+        """Return the scores (higher is better) and the ratings of a dimension; missing ones are NaN."""
         scores = self.numbers(f"score.{name}")
         return scores if self.higher_is_better else -scores, self.numbers(f"rating.{name}")
 
     def correlations(
         self, dimension: str, measures: Sequence[Measure], rows: np.ndarray | None = None, group: str = ALL
     ) -> list[Line]:
-        """A line for each measure of one dimension over the rows of `group`."""
+        """Return a line for each measure of one dimension over the rows of `group`."""
         scores, ratings = self.dimension(dimension)
         rated = ~np.isnan(ratings) if rows is None else rows & ~np.isnan(ratings)
         used = rated & ~np.isnan(scores)
@@ -165,7 +166,7 @@ class Joined:
         groups: int | None = None,
         note: str | None = None,
     ) -> Line:
-        """A line with what `compute` gives, or without a value and with the reason when that is undefined."""
+        """Return a line with the value of `compute`, or with the reason if that is undefined."""
         try:
             value: float | None = float(compute())
         except UndefinedError as undefined:

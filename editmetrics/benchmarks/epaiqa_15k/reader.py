@@ -98,7 +98,7 @@ BENCHMARK = Benchmark(
         "overall": "overall_quality",
         "overall_quality": "overall_quality",
     },
-    obtain="it has not been published (the paper promises a part); ask the authors, and bring it into our layout.",
+    obtain="it is not published (the paper promises a part); ask the authors, and convert it to our layout.",
     terms="unknown; its sources come from AVA and FLICKR-AES, whose terms hold, too.",
     public=False,
     split="split",

@@ -213,7 +213,7 @@ def _missing(samples: Sequence[Sample]) -> list[str]:
             lines.append(f"{rating}: {count:,} of {len(samples):,} images have one")
     tagged = Counter(sample.meta["task"] for sample in samples if "task" in sample.meta)
     if not tagged:
-        lines.append("tasks: prompts/prompt_tasks.jsonl does not exist, so there are no figures of single tasks")
+        lines.append("tasks: prompts/prompt_tasks.jsonl does not exist, so single tasks have no figures")
     elif not lines:
         expected = {name: count * len(SYSTEMS) for name, count in PROMPTS_OF_TASK.items()}
         lines += missing_rows(samples, "task", expected, "images")

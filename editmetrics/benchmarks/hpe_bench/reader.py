@@ -25,7 +25,7 @@ QUALITY = ("perceptual_quality", "editing_alignment", "attribute_preservation")
 RATINGS = {
     "authentic": RatedAspect("1 for a real image, 0 for an edited one", labels=("0", "1"), quality=False),
     "perceptual_quality": RatedAspect("visual fidelity, without artifacts"),
-    "editing_alignment": RatedAspect("whether the pose is the one asked for"),
+    "editing_alignment": RatedAspect("whether the pose is the requested one"),
     "attribute_preservation": RatedAspect("whether background and identity were left as they were"),
 }
 
@@ -95,8 +95,8 @@ BENCHMARK = Benchmark(
         "perception": "perceptual_quality",
         "correspondence": "editing_alignment",
     },
-    obtain="it has not been published; ask the paper's authors, and bring what you get into our layout.",
-    terms="unknown: whatever its authors grant you.",
+    obtain="it is not published; ask the paper's authors, and convert it to our layout.",
+    terms="unknown; ask its authors.",
     public=False,
     split="split",
     evaluated="test",

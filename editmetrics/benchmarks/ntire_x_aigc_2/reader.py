@@ -1,6 +1,6 @@
 """NTIRE 2026 X-AIGC quality assessment challenge, track 2: image editing, three ratings, in and out of distribution.
 
-Its files' layout has not been seen. Read in our layout: `ratings.csv` (or .jsonl, .parquet) with a row for each edit.
+The layout of its files is unknown. Read in our layout: `ratings.csv` (or .jsonl, .parquet) with a row for each edit.
 """
 
 from __future__ import annotations

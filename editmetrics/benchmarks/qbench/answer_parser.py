@@ -1,6 +1,6 @@
-"""From the words of a model to the options it chose, by exact rules: strictly, else repaired, else `unparseable`.
+"""Parse the words of a model into the options it chose, by exact rules: strict, else repaired, else `unparseable`.
 
-No answer is guessed: where two readings are possible, or the words and the letter disagree, there is none.
+No answer is guessed: an ambiguous one, or one whose words and letter disagree, is unparseable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AROUND = " \t\n*_`\"'“”.,;"
 
 
 def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[frozenset[int]]:
-    """The one option that a model chose.
+    """Return the one option that a model chose.
 
     Strict: its letter alone, in capitals, with a full stop, a bracket or a colon after it or none. Repaired: letter,
     text or both, in emphasis, brackets, full-width letters, `<answer>` tags, \\boxed{} or the JSON field "answer"; or
@@ -41,7 +41,7 @@ def read_choice_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froze
 
 
 def read_choices_of(answer: Answer | str, options: Sequence[str]) -> Parsed[frozenset[int]]:
-    """The set of options that a model chose, at least one.
+    """Return the set of options that a model chose, at least one.
 
     Strict: their letters in capitals, separated by commas or blanks. Repaired: letters, texts, or each letter with its
     text, in a list of any form ("A and C", "ACD", "- A\\n- C", "Noise, Blur"), marked or stated as in `read_choice_of`;
@@ -62,7 +62,7 @@ def read_choices_of(answer: Answer | str, options: Sequence[str]) -> Parsed[froz
 
 
 def read_truth(answer: Answer | str) -> Parsed[bool]:
-    """True or False.
+    """Return True or False.
 
     Strict: the word alone, in any case, with a full stop or none. Repaired: the word marked or stated as in
     `read_choice_of` ("The statement is true."), or "correct", "not true", "正确" and the like of the statement. Raises
@@ -81,7 +81,7 @@ def read_truth(answer: Answer | str) -> Parsed[bool]:
 
 
 def read_judgement(answer: Answer | str) -> Parsed[int]:
-    """The judge's score, 0, 1 or 2.
+    """Return the judge's score, 0, 1 or 2.
 
     Strict: "Score: 2", as the prompt wants it, or the number alone. Repaired: in emphasis, brackets, JSON, or a
     sentence of its own ("The score is 2."), in English or Chinese, before or after an explanation that holds no other
@@ -166,7 +166,7 @@ def _index(letter: str, options: Sequence[str]) -> int | None:
 
 
 def normal(text: str) -> str:
-    """A text as it is compared: NFC, one case, single blanks, no marks at its ends.
+    """Return a text in the form that is compared: NFC, one case, single spaces, no marks at its ends.
 
     >>> normal(" **Motion  blur**. ")
     'motion blur'

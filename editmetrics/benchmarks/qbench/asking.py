@@ -33,7 +33,7 @@ from .questions import Item, Prompts
 from .reader import QuestionSet
 
 AskProgress = Callable[[str, int, Answer], object]
-"""Called with "asking", "judging" or "judging again", how many questions there are to ask, and each answer."""
+"""Called with "asking", "judging" or "judging again", the number of questions to ask, and each answer."""
 
 
 @dataclass(frozen=True)
@@ -264,12 +264,12 @@ def _key_of(identity: Mapping[str, Any], text: str, system: str | None, image_sh
 
 
 def _settled(answer: Answer) -> bool:
-    """Whether the question need not be asked again."""
+    """True if the question need not be asked again."""
     return answer.status in ("ok", "unparseable", "refused")
 
 
 def _rates(judgement: Answer) -> bool:
-    """Whether a judge's answer holds a score."""
+    """True if a judge's answer holds a score."""
     try:
         read_judgement(judgement)
     except SampleError:

@@ -26,8 +26,8 @@ class Outcome:
     """A line of `answers.jsonl`.
 
     - `correct`, `parsed`: letters in the order of the file, True or False; for an open question its two texts.
-    - `how`: "strict" or "repaired"; `status`: the answer's; `reason`: why there is no score.
-    - `score`: 0, 0.5 or 1; None where there is none.
+    - `how`: "strict" or "repaired"; `status`: the answer's; `reason`: the reason for a missing score.
+    - `score`: 0, 0.5 or 1; None if it is missing.
     - `order`: how the options were shown, as letters of the file's order; `round`: 0 is the file's order.
     - `provenance`: the model's. `judge`: the judge's own words, score (0, 1, 2), status and provenance.
     """
@@ -128,7 +128,7 @@ def _read(item: Item, answer: Answer, order: tuple[int, ...]) -> tuple[Any, str]
 
 
 def _judged(judgement: Answer) -> tuple[dict[str, Any], str | None]:
-    """The judge's score and its provenance, and why there is no score."""
+    """The judge's score with its provenance, and the reason for a missing one."""
     score = how = None
     status, reason = judgement.status, judgement.reason
     try:

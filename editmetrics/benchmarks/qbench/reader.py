@@ -120,7 +120,7 @@ def read_benchmark(
 
 @dataclass
 class _Draft:
-    """What could be read of a row before its image is checked: all fields of a question, or some."""
+    """The fields of a question that could be read from a row, before its image is checked."""
 
     row: str
     id: str
@@ -194,7 +194,7 @@ def _columns(rows: list[Row], layout: Format, problem: Callable[[str, str], None
 def _draft(
     row: Row, columns: Mapping[str, list[str]], layout: Format, unanswered: bool, problem: Callable[[str, str], None]
 ) -> _Draft | None:
-    """What can be read of a row; all that cannot are problems."""
+    """The readable fields of a row; unreadable ones are problems."""
     if row.problem:
         problem("rows that cannot be read", f"{row.location} {row.problem}")
         return None
