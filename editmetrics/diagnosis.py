@@ -179,8 +179,8 @@ def weights(diagnosis: Diagnosis) -> None:
     from . import weights
 
     names = list(weights.registered())
-    here = [name for name in names if weights.find(name) is not None]
-    diagnosis.weights = {"registered": len(names), "here": here, "folder": str(weights.store())}
+    present = [name for name in names if weights.find(name) is not None]
+    diagnosis.weights = {"registered": len(names), "here": present, "folder": str(weights.store())}
     diagnosis.problems += [f"a registry of weights is broken: {sentence}" for sentence in weights.broken_registries()]
 
 

@@ -94,8 +94,8 @@ def _bridge(bridge: Mapping[str, Any]) -> str:
 def _weights(weights: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not weights:
         return []
-    here = ", ".join(weights["here"]) or "none"
-    return [("here", f"{len(weights['here'])} of {weights['registered']}: {here}")]
+    names = ", ".join(weights["here"]) or "none"
+    return [("here", f"{len(weights['here'])} of {weights['registered']}: {names}")]
 
 
 def _amount(cache: Mapping[str, Any]) -> str:

@@ -231,12 +231,12 @@ def _settings(metric: LearnedMetric, options: FitOptions) -> dict[str, Any]:
     """Return what `fit` takes besides the options of this command, converted to the types that it declares."""
     from ..options import OptionError, checked_value
 
-    given = {"preset": options.preset} if options.preset else {}
-    given |= name_value_pairs("--set", options.settings)
+    texts = {"preset": options.preset} if options.preset else {}
+    texts |= name_value_pairs("--set", options.settings)
     known = _fit_options(type(metric))
-    for name in given.keys() - known.keys():
+    for name in texts.keys() - known.keys():
         raise OptionError(f"{metric.name}: unknown training setting {name!r}; {expected_one_of(name, known)}")
-    settings = {name: checked_value(type(metric), known[name], value) for name, value in given.items()}
+    settings = {name: checked_value(type(metric), known[name], value) for name, value in texts.items()}
     if options.group is not None:
         settings["group"] = None if options.group.lower() == "none" else options.group
     return settings

@@ -144,14 +144,14 @@ class _Opinions:
         from ..tables.ratings import opinion_score_blocks
         from ..tables.terminal import show
 
-        given = read_ratings(self.raw, column, scale=scale, **self.layout)
-        reliability = mos.reliability(given)
+        raw_ratings = read_ratings(self.raw, column, scale=scale, **self.layout)
+        reliability = mos.reliability(raw_ratings)
         if screen == "bt500":
-            given = screening.without_rejected_observers(given)
+            raw_ratings = screening.without_rejected_observers(raw_ratings)
         elif screen == "iqr":
-            given = screening.without_outliers(given, whisker)
-        self.kept[column] = given
-        final = mos.z_scores(given) if method == "zscore" else given
+            raw_ratings = screening.without_outliers(raw_ratings, whisker)
+        self.kept[column] = raw_ratings
+        final = mos.z_scores(raw_ratings) if method == "zscore" else raw_ratings
         scores, name = mos.opinion_scores(final), "mos" if column == "value" else column
         for score in scores:
             cells = {"": score.mos, ".count": score.count, ".sd": score.sd, ".low": score.low, ".high": score.high}

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,35 @@ if TYPE_CHECKING:
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """The options of `editmetrics score`."""
+
+    metrics: tuple[str, ...]
+    suite: str | None
+    output: Path | None
+    images: Path | None
+    prompts: Path | None
+    prompt: str | None
+    masks: Path | None
+    references: Path | None
+    root: Path | None
+    resize: str
+    profile: str
+    dimension: str | None
+    strict: bool
+    device: str | None
+    workers: int | None
+    batch_pixels: int | None
+    engine: str
+    ray_address: str | None
+    shard: str | None
+    overwrite: bool
+    retry: tuple[str, ...]
+    report: Path | None
+    quiet: bool
 
 
 @click.command()
@@ -94,32 +124,7 @@ if TYPE_CHECKING:
 @retry_option
 @file_option("--report", text="Write a report to this file (.html, .md or .tex), as 'editmetrics report' does.")
 @quiet_option
-def score(
-    paths: tuple[Path, ...],
-    metrics: tuple[str, ...],
-    suite: str | None,
-    output: Path | None,
-    images: Path | None,
-    prompts: Path | None,
-    prompt: str | None,
-    masks: Path | None,
-    references: Path | None,
-    root: Path | None,
-    resize: str,
-    profile: str,
-    dimension: str | None,
-    strict: bool,
-    device: str | None,
-    workers: int | None,
-    batch_pixels: int | None,
-    engine: str,
-    ray_address: str | None,
-    shard: str | None,
-    overwrite: bool,
-    retry: tuple[str, ...],
-    report: Path | None,
-    quiet: bool,
-) -> None:
+def score(paths: tuple[Path, ...], **values: Any) -> None:
     """Score edited images against their sources.
 
     \b
@@ -134,29 +139,29 @@ def score(
     not compute a metric (no GPU, no network, an endpoint down): run the same command again.
     """
     from ..data import find_samples
-    from ..scoring.run import BATCH_PIXELS
     from ..tables.results import results_blocks
     from ..tables.terminal import show
 
-    if bool(paths) == (images is not None):
+    options = ScoreOptions(**values)
+    if bool(paths) == (options.images is not None):
         raise click.UsageError("expected either PATHS or --images")
-    found = find_samples(
-        [*paths] if images is None else [images],
-        prompts=prompts,
-        prompt=prompt,
-        masks=masks,
-        references=references,
-        root=root,
+    sample_set = find_samples(
+        [*paths] if options.images is None else [options.images],
+        prompts=options.prompts,
+        prompt=options.prompt,
+        masks=options.masks,
+        references=options.references,
+        root=options.root,
     )
-    for line in found.problems():
+    for line in sample_set.problems():
         click.echo(f"note: {line}", err=True)
-    if strict:
-        found.require_complete()
-    samples = list(found.samples)
-    chosen = _metrics(metrics, suite, samples, {"resize": resize, "dimension": dimension}, device)
-    about: dict[str, Any] = {"command": sys.argv, "unmatched": found.unmatched}
-    if shard is not None:
-        samples, output, described = _part(shard, samples, output)
+    if options.strict:
+        sample_set.require_complete()
+    samples, output, report = list(sample_set.samples), options.output, options.report
+    chosen = _metrics(samples, options)
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched}
+    if options.shard is not None:
+        samples, output, described = _part(options.shard, samples, output)
         about |= described
     if report is not None:
         from ..report.write import report_format
@@ -166,47 +171,51 @@ def score(
         table = output
         if report is not None and output is None:  # a report is made from a table and its record
             table = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
-        results = score_with_progress(
-            samples,
-            chosen,
-            quiet=quiet,
-            output=table,
-            workers=workers,
-            batch_pixels=batch_pixels or BATCH_PIXELS,
-            profile=profile,
-            engine=engine,
-            ray_address=ray_address,
-            overwrite=overwrite,
-            retry=retry,
-            about=about,
-        )
+        results = _scored(samples, chosen, table, about, options)
         show(results_blocks(results, output is not None), output)
         if report is not None and table is not None:
-            _report(table, report, output is not None, quiet)
+            _report(table, report, output is not None, options.quiet)
     _advise(results)
     sys.exit(4 if results.unavailable else 0 if results.all_scored else 3)
 
 
-def _metrics(
-    specs: Sequence[str],
-    suite_name: str | None,
-    samples: Sequence[Sample],
-    shared: Mapping[str, str | None],
-    device: str | None,
-) -> list[Metric]:
+def _scored(
+    samples: Sequence[Sample], metrics: list[Metric], table: Path | None, about: dict[str, Any], options: ScoreOptions
+) -> Results:
+    from ..scoring.run import BATCH_PIXELS
+
+    return score_with_progress(
+        samples,
+        metrics,
+        quiet=options.quiet,
+        output=table,
+        workers=options.workers,
+        batch_pixels=options.batch_pixels or BATCH_PIXELS,
+        profile=options.profile,
+        engine=options.engine,
+        ray_address=options.ray_address,
+        overwrite=options.overwrite,
+        retry=options.retry,
+        about=about,
+    )
+
+
+def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
     """Create the metrics to compute; the classic ones whose fields the samples have, if none is named."""
     from ..registry import BUILTIN, metric_class
 
-    if suite_name:
+    shared = {"resize": options.resize, "dimension": options.dimension}
+    if options.suite:
         from ..scoring.plan import require_fields
         from ..suites import suite
 
-        chosen = [_metric(spec, shared, device) for spec in (*suite(suite_name).specs, *specs)]
-        require_fields(suite_name, chosen, samples)
+        specs = (*suite(options.suite).specs, *options.metrics)
+        chosen = [_metric(spec, shared, options.device) for spec in specs]
+        require_fields(options.suite, chosen, samples)
         return chosen
-    if specs:
-        return [_metric(spec, shared, device) for spec in specs]
-    classic = [_metric(name, shared, device) for name in BUILTIN if metric_class(name).concurrent]
+    if options.metrics:
+        return [_metric(spec, shared, options.device) for spec in options.metrics]
+    classic = [_metric(name, shared, options.device) for name in BUILTIN if metric_class(name).concurrent]
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
     usable = [metric for metric in classic if metric.required() <= fields]
     if not usable:
@@ -220,8 +229,8 @@ def _metric(spec: str, shared: Mapping[str, str | None], device: str | None) -> 
 
     name, options = parse_spec(spec)
     unset = {option.name for option in metric_class(name).option_list()} - options.keys()
-    given = {option: value for option, value in shared.items() if value not in (None, "none") and option in unset}
-    return create_metric(spec, device=device, **given)
+    inherited = {option: value for option, value in shared.items() if value not in (None, "none") and option in unset}
+    return create_metric(spec, device=device, **inherited)
 
 
 def _part(text: str, samples: list[Sample], output: Path | None) -> tuple[list[Sample], Path, dict[str, Any]]:

@@ -124,9 +124,9 @@ class EndpointOptions:
         """Open the chat model `model` at this endpoint; options that are None are left out."""
         from ..judge import open_judge
 
-        given = {**options, "timeout": self.timeout, "retries": self.retries, "extra": self.extra or None}
-        given = {name: value for name, value in given.items() if value is not None}
-        return open_judge(model, endpoint=self.endpoint, key_variable=self.key_variable, **given)
+        settings = {**options, "timeout": self.timeout, "retries": self.retries, "extra": self.extra or None}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        return open_judge(model, endpoint=self.endpoint, key_variable=self.key_variable, **settings)
 
 
 def endpoint_options(
@@ -172,9 +172,9 @@ def endpoint_options(
     def add(command: Command) -> Command:
         @functools.wraps(command)
         def collected(*arguments: Any, **values: Any) -> Any:
-            given = {name: values.pop(f"{start}{name}") for name in EndpointOptions.__dataclass_fields__}
-            given["extra"] = extra_parameters(given["extra"], f"--{prefix}extra")
-            return command(*arguments, **values, **{f"{start}server": EndpointOptions(**given)})
+            server = {name: values.pop(f"{start}{name}") for name in EndpointOptions.__dataclass_fields__}
+            server["extra"] = extra_parameters(server["extra"], f"--{prefix}extra")
+            return command(*arguments, **values, **{f"{start}server": EndpointOptions(**server)})
 
         return functools.reduce(lambda function, option: option(function), reversed(options), collected)
 

@@ -23,6 +23,7 @@ from ...wording import first_few
 if TYPE_CHECKING:
     from ...judge import Judge
     from ...tables.model import DataTable
+    from .annotate import Annotated
     from .explanations import Compared
 
 estimate_option = click.option("--estimate", is_flag=True, help="Print the number of requests needed, and exit.")
@@ -91,8 +92,7 @@ def annotate(
     failed requests.
     """
     from ...data import from_manifest
-    from ...files.rows import read_rows, require_writable, write_rows
-    from ...files.text import mended
+    from ...files.rows import require_writable, write_rows
 
     output = output or ratings.with_name(f"{ratings.stem}_annotated{ratings.suffix}")
     require_writable(output)
@@ -116,12 +116,7 @@ def annotate(
         return
     with CountProgress("answers", quiet) as progress:
         annotated = annotator.run(progress.at)
-    rows = []
-    for row, text, writer, outcome in zip(
-        read_rows(ratings), annotated.explanations, annotated.writers, annotated.outcomes, strict=True
-    ):
-        cells = {name: mended(cell) if isinstance(cell, str) else cell for name, cell in row.cells.items()}
-        rows.append({**cells, "explanation": text, "annotator": writer, "annotation": outcome})
+    rows = _annotated_rows(ratings, annotated)
     write_rows(rows, output)
     click.echo(f"{annotated.kept} of {len(rows)} rows have an explanation; the others are written without one")
     for reason, count in annotated.refusals.most_common():
@@ -184,6 +179,20 @@ def explanations(
         votes = [{"id": name, **{key: column.get(name) for key, column in compared.votes.items()}} for name in names]
         write_rows(votes, output)
         click.echo(f"wrote {output}")
+
+
+def _annotated_rows(ratings: Path, annotated: Annotated) -> list[dict[str, Any]]:
+    """Return the rows of `ratings` with the explanation of each, its writer and the outcome."""
+    from ...files.rows import read_rows
+    from ...files.text import mended
+
+    rows = []
+    for row, text, writer, outcome in zip(
+        read_rows(ratings), annotated.explanations, annotated.writers, annotated.outcomes, strict=True
+    ):
+        cells = {name: mended(cell) if isinstance(cell, str) else cell for name, cell in row.cells.items()}
+        rows.append({**cells, "explanation": text, "annotator": writer, "annotation": outcome})
+    return rows
 
 
 def _explained_metric(name: str) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,34 @@ from ...command_line import Progress, device_option, file_option, overwrite_opti
 
 if TYPE_CHECKING:
     from .lsa import LayerProfile
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """The options of `editmetrics lsa`."""
+
+    output: Path | None
+    plot: Path | None
+    label: str
+    adapter: Path | None
+    pooling: str
+    divergence: str
+    symmetric: bool
+    bins: int
+    entropy_bins: int
+    smoothing: float
+    epsilon: float
+    revision: str | None
+    dtype: str | None
+    image_tokens: int | None
+    batch: int
+    device: str | None
+    overwrite: bool
+    quiet: bool
+
+
+STATISTICS = ("divergence", "symmetric", "bins", "entropy_bins", "smoothing", "epsilon")
+"""Options of the statistics of a layer."""
 
 
 @click.command()
@@ -64,28 +93,7 @@ if TYPE_CHECKING:
 @device_option
 @overwrite_option()
 @quiet_option
-def lsa(
-    backbone: str,
-    pairs: Path,
-    output: Path | None,
-    plot: Path | None,
-    label: str,
-    adapter: Path | None,
-    pooling: str,
-    divergence: str,
-    symmetric: bool,
-    bins: int,
-    entropy_bins: int,
-    smoothing: float,
-    epsilon: float,
-    revision: str | None,
-    dtype: str | None,
-    image_tokens: int | None,
-    batch: int,
-    device: str | None,
-    overwrite: bool,
-    quiet: bool,
-) -> None:
+def lsa(backbone: str, pairs: Path, **values: Any) -> None:
     """Find the layer of BACKBONE that separates real from edited images and is still informative.
 
     \b
@@ -106,37 +114,33 @@ def lsa(
     from .assessor import LayerAssessor
     from .labels import LABEL, labelled
 
-    if plot is not None:
-        check_plot(plot, overwrite)
-    if output is not None:
-        check_table(output, ("layer", "kl", "ldr", "entropy"), overwrite)
-    samples = labelled(pairs, label)
+    options = AnalysisOptions(**values)
+    if options.plot is not None:
+        check_plot(options.plot, options.overwrite)
+    if options.output is not None:
+        check_table(options.output, ("layer", "kl", "ldr", "entropy"), options.overwrite)
+    samples = labelled(pairs, options.label)
     real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
-    loaded = Backbone.load(backbone, revision, device, dtype, image_tokens=image_tokens)
-    assessor = LayerAssessor(loaded, None, None, pooling)
-    if adapter is not None:
+    loaded = Backbone.load(backbone, options.revision, options.device, options.dtype, image_tokens=options.image_tokens)
+    assessor = LayerAssessor(loaded, None, None, options.pooling)
+    if options.adapter is not None:
         assessor.adapter = "lsa"
-        load_lora(loaded, assessor.adapter, adapter)
-    with Progress(len(real) + len(edited), quiet, ("reading images", "read", "")) as progress:
+        load_lora(loaded, assessor.adapter, options.adapter)
+    with Progress(len(real) + len(edited), options.quiet, ("reading images", "read", "")) as progress:
         profile = analyse(
             assessor,
             real,
             edited,
-            batch_size=batch,
+            batch_size=options.batch,
             on_images=lambda count: progress.step(count=count),
-            divergence=divergence,
-            symmetric=symmetric,
-            bins=bins,
-            entropy_bins=entropy_bins,
-            smoothing=smoothing,
-            epsilon=epsilon,
+            **{name: getattr(options, name) for name in STATISTICS},
         )
     _show(profile)
-    if output is not None:
-        profile.write(output)
-        click.echo(f"wrote {output}")
-    if plot is not None:
-        click.echo(f"wrote {draw(profile, plot)}")
+    if options.output is not None:
+        profile.write(options.output)
+        click.echo(f"wrote {options.output}")
+    if options.plot is not None:
+        click.echo(f"wrote {draw(profile, options.plot)}")
 
 
 def _show(profile: LayerProfile) -> None:
