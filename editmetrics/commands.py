@@ -152,5 +152,5 @@ def _mentions_group(folder: str) -> bool:
 
 def _summary(point: importlib.metadata.EntryPoint) -> str:
     """Return the description that the command's package has, since asking the command would import it."""
-    description = point.dist.metadata.get("Summary") if point.dist else None
-    return description or point.value
+    known = point.dist is not None and "Summary" in point.dist.metadata
+    return point.dist.metadata["Summary"] if known and point.dist else point.value
