@@ -19,7 +19,7 @@ from .backbone_metric import BackboneMetric
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
-    from ..mllm.checkpoint import Checkpoint
+    from ..mllm.checkpoint import TrainedCheckpoint
     from ..mllm.fitting import FitJob
     from ..mllm.recipe import Progress, Recipe
 
@@ -74,7 +74,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         """Train every stage, and write the checkpoint."""
 
     @abstractmethod
-    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> Any:
+    def assessor(self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]) -> Any:
         """What prepares prompts and reads answers; `adapters` are the checkpoint's, by their names on `backbone`."""
 
     def on_scale(self, dimension: Dimension) -> Dimension:
@@ -96,18 +96,18 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         return self.weights.split(";") if self.several_weights else [self.weights]
 
     @cached_property
-    def trained(self) -> list[Checkpoint]:
+    def trained(self) -> list[TrainedCheckpoint]:
         """The checkpoints that `weights` names, read and verified on first use; empty without weights."""
-        from ..mllm.trained import named_checkpoint
+        from ..mllm.checkpoint import named_checkpoint
 
         return [named_checkpoint(type(self), name) for name in self.weight_names]
 
-    def checkpoints_to_load(self) -> list[Checkpoint]:
+    def checkpoints_to_load(self) -> list[TrainedCheckpoint]:
         """What `load` loads: `trained`, and what a subclass makes of published weights only then."""
         return self.trained
 
     @property
-    def checkpoint(self) -> Checkpoint | None:
+    def checkpoint(self) -> TrainedCheckpoint | None:
         """The only checkpoint, or None."""
         return self.trained[0] if self.trained else None
 
@@ -173,7 +173,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
             self.load()
         return self._assessors
 
-    def trained_backbone(self, checkpoint: Checkpoint | None, **loading: Any) -> Backbone:
+    def trained_backbone(self, checkpoint: TrainedCheckpoint | None, **loading: Any) -> Backbone:
         """The backbone that `checkpoint` was trained on, or the raw one; `loading` as for `load_backbone`.
 
         Raises `CheckpointError` for another backbone, whose adapters would mean nothing.
@@ -191,14 +191,14 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         self.check_backbone(checkpoint, backbone)
         return backbone
 
-    def check_backbone(self, checkpoint: Checkpoint, backbone: Backbone) -> None:
+    def check_backbone(self, checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
         """Raise `CheckpointError` if `backbone` is not the one that `checkpoint` was trained on."""
-        from ..mllm.trained import require_backbone
+        from ..mllm.checkpoint import require_backbone
 
         require_backbone(checkpoint, backbone)
 
-    def _with_backbone(self, checkpoint: Checkpoint | None) -> Any:
-        from ..mllm.trained import adapters_of
+    def _with_backbone(self, checkpoint: TrainedCheckpoint | None) -> Any:
+        from ..mllm.checkpoint import adapters_of
 
         backbone = self.trained_backbone(checkpoint)
         return self.assessor(backbone, checkpoint, adapters_of(checkpoint, backbone) if checkpoint else {})

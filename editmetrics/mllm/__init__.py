@@ -1,1 +1,1 @@
-"""What learned assessors share: backbones and prompts, read-outs, heads, adapters, checkpoints, training."""
+"""Shared parts of learned assessors: backbones, prompts, read-outs, heads, adapters, checkpoints, training."""

@@ -10,8 +10,8 @@
 >>> prompt = backbone.prompt([("user", [IMAGE, IMAGE, "Is the second image better? Yes or no."])], pictures)
 >>> tuple(backbone.forward([prompt]).hidden.shape) == (1, len(prompt), backbone.hidden_size)  # differentiable
 True
->>> reading = backbone.read([prompt])  # the images computed once, continued as often as wanted
->>> yes, no = reading.logits[0, [backbone.token("Yes"), backbone.token("No")]].softmax(0).tolist()
+>>> cache = backbone.read([prompt])  # the images are computed once; it can be continued repeatedly
+>>> yes, no = cache.logits[0, [backbone.token("Yes"), backbone.token("No")]].softmax(0).tolist()
 >>> 0.2 < yes < 0.8  # random weights have no opinion
 True
 """
@@ -28,7 +28,7 @@ from ..metric import pick_device
 from ..sample import SampleError
 from .families import FAMILIES, BackboneError, Family
 from .layers import first_layers
-from .loading import Checkpoint, load_checkpoint, shared, torch_dtype
+from .loading import LoadedModel, load_model, shared, torch_dtype
 from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
 from .tensors import Batch, Features, Output, Picture
 from .turns import in_turn
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from .reading import Reading
+    from .prefix_cache import PrefixCache
 
 __all__ = ["IMAGE", "Backbone", "BackboneError", "Chat", "Features", "Output", "Picture", "Prompt"]
 
@@ -46,17 +46,17 @@ __all__ = ["IMAGE", "Backbone", "BackboneError", "Chat", "Features", "Output", "
 class Backbone:
     """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
 
-    The parameters are frozen: whoever trains says which are not (`requires_grad_`). Several threads may use one: their
-    computations take turns (`exclusive`), so that each finds the adapters it asked for.
+    The parameters are frozen; training code unfreezes some (`requires_grad_`). Several threads may use one: their
+    computations take turns (`exclusive`), so that each has the adapters that it chose.
     """
 
     IMAGE: ClassVar[Any] = IMAGE
-    """What stands for a picture in a chat, for those who have the backbone and not this module."""
+    """The placeholder of a picture in a chat, for code that does not import this module."""
 
-    def __init__(self, checkpoint: Checkpoint, image_tokens: int | None = None) -> None:
-        self.checkpoint = checkpoint
-        self.model, self.processor = checkpoint.model, checkpoint.processor
-        self.tokenizer = checkpoint.processor.tokenizer
+    def __init__(self, loaded: LoadedModel, image_tokens: int | None = None) -> None:
+        self.loaded = loaded
+        self.model, self.processor = loaded.model, loaded.processor
+        self.tokenizer = loaded.processor.tokenizer
         self.family: Family = FAMILIES[self.model.config.model_type]
         self.image_tokens = image_tokens
         self._limits = self.family.limits(self.processor, image_tokens)
@@ -73,19 +73,19 @@ class Backbone:
         layers: int | None = None,
         own: bool = False,
     ) -> Backbone:
-        """The backbone of a hub id or a folder; the same object for equal arguments while anybody holds it.
+        """Load the backbone of a hub id or a folder; equal arguments share one object while it is in use.
 
-        - `revision`: branch, tag or commit of a hub id; the commit that it stands for is in `identity()`.
+        - `revision`: branch, tag or commit of a hub id; `description()` has its commit.
         - `device`: as in `editmetrics.metric.pick_device`. `dtype`: "bfloat16" on a GPU and "float32" elsewhere.
-        - `attention`: an attention implementation of transformers; "sdpa" by default.
+        - `attention`: an attention implementation of transformers; default "sdpa".
         - `image_tokens`: the most tokens that one image may take, where that is less than the checkpoint's own setting:
           tiles of InternVL, pixels of Qwen; LLaVA-OneVision leaves an image uncut that would take more.
-        - `layers`: load the first so many layers of the language model alone; what `forward(layer=...)` gives is the
-          same, and what needs all of them (`read`, `forward` without a layer) is refused.
-        - `own`: one that nobody else is given: whoever trains its weights must not change those of others.
+        - `layers`: load only the first so many layers of the language model; `forward(layer=...)` gives equal results,
+          and methods that require all of them (`read`, `forward` without a layer) are refused.
+        - `own`: a backbone that is not shared, for training that changes its weights.
 
-        Raises `BackboneError`: no such folder or hub id, no network, a family that is not known, remote code, pickled
-        or damaged weights, too little memory, a budget too small for an image.
+        Raises `BackboneError`: an unknown folder or hub id, no network, an unsupported family, remote code, pickled or
+        damaged weights, too little memory, a budget too small for an image.
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
@@ -106,8 +106,8 @@ class Backbone:
                 f"attention={attention!r} is code from the hub, which is not run; expected sdpa, eager or another name "
                 "of transformers itself"
             )
-        checkpoint = load_checkpoint(model, revision, where, kind, attention, layers, own)
-        return shared((cls, id(checkpoint), image_tokens), lambda: cls(checkpoint, image_tokens))
+        loaded = load_model(model, revision, where, kind, attention, layers, own)
+        return shared((cls, id(loaded), image_tokens), lambda: cls(loaded, image_tokens))
 
     # ------------------------------------------------------------------ what it is
 
@@ -131,7 +131,7 @@ class Backbone:
     @property
     def truncated(self) -> bool:
         """Whether only the first layers were loaded, see `load`."""
-        return self.checkpoint.truncated
+        return self.loaded.truncated
 
     @property
     def context(self) -> int:
@@ -144,7 +144,7 @@ class Backbone:
 
     @property
     def projector(self) -> nn.Module:
-        """From the vision tower's states to image tokens; inside `vision` for Qwen."""
+        """The module that maps the vision tower's states to image tokens; inside `vision` for Qwen."""
         from torch import nn
 
         return nn.ModuleList([self.model.get_submodule(path) for path in self.family.projector])
@@ -154,10 +154,10 @@ class Backbone:
         return self.model.get_submodule(self.family.language)
 
     def identity(self) -> dict[str, Any]:
-        """All of the backbone that bears on a number, as JSON.
+        """Everything about the backbone that affects a number, as JSON.
 
-        Its files' sha256 says which model it is; its name, where the files came from and the device do not bear on a
-        number (`description` has the first two).
+        The sha256 of its files identifies the model; its name, its origin and the device do not affect a number
+        (`description` has the first two).
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
@@ -168,7 +168,7 @@ class Backbone:
         import transformers
 
         return {
-            "sha256": self.checkpoint.origin["sha256"],
+            "sha256": self.loaded.origin["sha256"],
             "family": self.family.name,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
@@ -178,22 +178,22 @@ class Backbone:
         }
 
     def description(self) -> dict[str, Any]:
-        """`identity()`, and by which name people know it and where it can be had: "model", and the hub's "revision"."""
-        return {"model": self.name, **self.checkpoint.origin, **self.identity()}
+        """Return `identity()`, and the name and origin of the backbone: "model", and the hub's "revision"."""
+        return {"model": self.name, **self.loaded.origin, **self.identity()}
 
     @property
     def name(self) -> str:
         """The hub id, the name in the weights registry, or the folder's name."""
-        return self.checkpoint.name
+        return self.loaded.name
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The model for this thread alone, inside a `with`; other threads wait.
 
-        Everything here that computes takes it for itself, and `lora.using` for its whole block. Who calls `model` or a
-        part of it directly takes it too, lest another thread's adapter is active meanwhile:
+        All methods that compute take it, and `lora.using` for its whole block. Code that calls `model` or a part of it
+        directly must take it too, or another thread's adapter may be active:
         `with backbone.exclusive(): backbone.model(...)`.
         """
-        return self.checkpoint.turns.taken()
+        return self.loaded.turns.taken()
 
     # ------------------------------------------------------------------ from images and text to prompts, on the CPU
 
@@ -220,9 +220,9 @@ class Backbone:
     ) -> Prompt:
         """The tokens of a chat, by the family's own template, up to where the model answers; then `answer`, verbatim.
 
-        `pictures` take the places of `IMAGE` in the chat, in order. Raises `SampleError` when there is no text, when a
-        text holds a control token of the backbone (it could rewrite the chat), or when the prompt has more than
-        `max_tokens` (by default, the model's context); `BackboneError` when pictures and places do not match.
+        `pictures` replace `IMAGE` in the chat, in order. Raises `SampleError` when the text is empty, when a text
+        holds a control token of the backbone (it could rewrite the chat), or when the prompt has more than
+        `max_tokens` (by default, the model's context); `BackboneError` when their numbers do not match.
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
@@ -237,8 +237,8 @@ class Backbone:
     def plain_prompt(self, texts: Sequence[str], pictures: Sequence[Picture] = ()) -> Prompt:
         """The tokens of `texts` with a picture between each two, without a chat template.
 
-        For weights that were trained so. Raises `SampleError` when a text holds a control token of the backbone, or
-        when the prompt is longer than its context; `BackboneError` when texts and pictures do not match.
+        For weights that were trained in this way. Raises `SampleError` when a text holds a control token of the
+        backbone, or when the prompt is longer than its context; `BackboneError` when texts and pictures do not match.
         """
         return write_plain_prompt(self.family, self.processor, texts, pictures, self.context)
 
@@ -251,7 +251,7 @@ class Backbone:
         ids = self.tokens(text)
         if len(ids) != 1:
             split = " ".join(repr(self.tokenizer.decode([each])) for each in ids) or "nothing"
-            raise BackboneError(f"{text!r} is not one token of {self.checkpoint.name} but {split}")
+            raise BackboneError(f"{text!r} is not one token of {self.loaded.name} but {split}")
         return ids[0]
 
     def digit_ids(self) -> list[int]:
@@ -260,7 +260,7 @@ class Backbone:
         if self.tokens("4.38") != [digits[4], self.token("."), digits[3], digits[8]]:
             split = " ".join(repr(self.tokenizer.decode([each])) for each in self.tokens("4.38"))
             raise BackboneError(
-                f"{self.checkpoint.name} writes 4.38 as {split}; scores read from digits need a backbone with one "
+                f"{self.loaded.name} writes 4.38 as {split}; scores read from digits need a backbone with one "
                 "token for each digit, such as Qwen's and InternVL's"
             )
         return digits
@@ -269,12 +269,12 @@ class Backbone:
 
     @in_turn
     def look(self, pictures: Sequence[Picture]) -> list[Features]:
-        """What vision tower and projector make of each picture, all in one pass; a picture given twice is seen once."""
+        """The features of each picture, in one pass of vision tower and projector; repeated ones are computed once."""
         distinct = {id(picture): picture for picture in pictures}
         if not distinct:
             return []
-        found = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
-        return [found[id(picture)] for picture in pictures]
+        features = dict(zip(distinct, self.family.look(self.model, list(distinct.values())), strict=True))
+        return [features[id(picture)] for picture in pictures]
 
     @in_turn
     def look_at(
@@ -294,7 +294,7 @@ class Backbone:
     ) -> Output:
         """The hidden states of a batch, differentiable.
 
-        `features` are those of each prompt's pictures, from `look`; without them, `look` is part of the graph. `layer`
+        `features` are those of each prompt's pictures, from `look`; by default, `look` is part of the graph. `layer`
         None gives the last layer after the final norm, which `logits` reads; 0 to `num_layers` the residual stream
         after that many layers, before any norm (0: the embeddings).
         """
@@ -316,7 +316,7 @@ class Backbone:
     def batch(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Batch:
         """Prompts padded on the right, as the language model takes them.
 
-        Padding is not masked: it stands where no token of a causal model looks, and attention is faster without a mask.
+        Padding is not masked: no token of a causal model attends to it, and attention is faster without a mask.
         """
         import torch
         from torch.nn.utils.rnn import pad_sequence
@@ -354,19 +354,19 @@ class Backbone:
         return self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
 
     def require_all_layers(self) -> None:
-        """Raise `BackboneError` where only the first layers were loaded."""
+        """Raise `BackboneError` if only the first layers were loaded."""
         if self.truncated:
             raise BackboneError(
-                f"{self.checkpoint.name} was loaded with its first {self.num_layers} layers alone, and this takes all"
+                f"{self.loaded.name} was loaded with its first {self.num_layers} layers only; this requires all of them"
             )
 
     # ------------------------------------------------------------------ without gradients
 
     @in_turn
     def next_logits(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Tensor:
-        """(B, vocabulary), float32: of the token after each prompt.
+        """(B, vocabulary), float32: the logits of the token after each prompt, as `read` gives them.
 
-        What `read` gives, for those who look at one token and go no further: no key-value cache is kept.
+        For callers that read one token only: no key-value cache is kept.
         """
         import torch
 
@@ -374,11 +374,11 @@ class Backbone:
             return self.logits(self.forward(prompts, features).at(-1))
 
     @in_turn
-    def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> Reading:
-        """The prompts computed once, with their key-value cache, to be continued; see `Reading`."""
-        from .reading import Reading
+    def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> PrefixCache:
+        """Compute the prompts once and keep their key-value cache, to continue from; see `PrefixCache`."""
+        from .prefix_cache import PrefixCache
 
-        return Reading.of(self, prompts, features)
+        return PrefixCache.of(self, prompts, features)
 
     def generate(
         self,
@@ -388,10 +388,10 @@ class Backbone:
         seed: int = 0,
         features: Sequence[Sequence[Features]] | None = None,
     ) -> list[str]:
-        """What the model answers to each prompt; see `editmetrics.mllm.reading.generate`."""
-        from .reading import generate
+        """Generate an answer to each prompt; see `editmetrics.mllm.prefix_cache.generate`."""
+        from .prefix_cache import generate
 
         return generate(self.read(prompts, features), max_tokens, temperature, seed)
 
     def __repr__(self) -> str:
-        return f"<backbone {self.checkpoint.name}, {self.family.name}, {self.device}, {self.dtype}>"
+        return f"<backbone {self.loaded.name}, {self.family.name}, {self.device}, {self.dtype}>"

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def card(said: Mapping[str, Any]) -> str:
-    """The text of `card.md` for what a checkpoint's `metric.json` says, see `editmetrics.mllm.checkpoint.Checkpoint`.
+    """The text of `card.md` for the contents of a checkpoint's `metric.json`; see `TrainedCheckpoint`.
 
     >>> said = {"metric": "ds_ieqa", "version": 1, "dimensions": ["quality"], "label_scale": [0, 100], "backbone": None,
     ...         "validation": {"quality": {"srcc": 0.8123, "n": 40}}, "data": {"train": 360, "validation": 40}}

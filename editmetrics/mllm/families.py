@@ -1,8 +1,8 @@
-"""What differs between the families of backbones, one small class each.
+"""The differences between the families of backbones, one small class each.
 
-A family says where its parts are, how many image tokens a budget allows, how its image processor is called, how an
-image is written into the text, what the vision tower gives the language model, and where on its axes a token stands. A
-new family is one more class and one more name in `FAMILIES`.
+A family defines the paths of its parts, the image tokens that a budget allows, the call of its image processor, the
+text that represents an image, the features of the vision tower, and the positions of tokens. A new family is one more
+class and one more name in `FAMILIES`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LANGUAGE_LAYERS = r"model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_pro
 
 
 class BackboneError(EditMetricsError):
-    """A backbone cannot be loaded, or cannot do what was asked of it."""
+    """A backbone cannot be loaded, or cannot do what was requested."""
 
 
 class BackboneUnavailableError(BackboneError, UnavailableError):
@@ -34,12 +34,12 @@ class BackboneUnavailableError(BackboneError, UnavailableError):
 
 
 class Family:
-    """What all families share; the docstrings say what a family may answer differently.
+    """Shared behaviour of all families; the methods are what a family may override.
 
     - `vision`, `projector`, `language`: the paths of the parts in the model. Where the projector is inside the vision
       tower (Qwen), it is a part of both.
     - `lora_targets`: for "vision" and "language", a regular expression that matches the full path of each linear layer
-      of the attention and of the feed-forward network, and nothing of the other part or of the projector.
+      of the attention and of the feed-forward network, but none of the other part or of the projector.
     """
 
     name: ClassVar[str]
@@ -49,8 +49,8 @@ class Family:
     lora_targets: ClassVar[Mapping[str, str]]
 
     def limits(self, processor: Processor, image_tokens: int | None) -> dict[str, Any]:
-        """What the image processor is told so that no image takes more than `image_tokens`; it never allows more than
-        the checkpoint's own setting. Raises `BackboneError` where that is too few for any image."""
+        """Options of the image processor so that no image takes more than `image_tokens` and the checkpoint's own
+        setting allow. Raises `BackboneError` if that is too few for any image."""
         raise NotImplementedError
 
     def see(self, processor: Processor, image: np.ndarray, limits: Mapping[str, Any], among: int) -> Picture:
@@ -59,11 +59,11 @@ class Family:
         return Picture(pixels, self.tokens(processor, pixels), image.shape[:2], among)
 
     def tokens(self, processor: Processor, pixels: Mapping[str, Tensor]) -> int:
-        """How many image tokens stand for these pixels."""
+        """The number of image tokens that represent these pixels."""
         raise NotImplementedError
 
     def written(self, processor: Processor, picture: Picture) -> str:
-        """The text that takes the place of the chat template's one image token."""
+        """The text that replaces the chat template's single image token."""
         return processor.image_token * picture.tokens
 
     def look(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> list[Features]:
@@ -71,7 +71,7 @@ class Family:
         raise NotImplementedError
 
     def language_inputs(self, features: Sequence[Features], image_mask: Tensor) -> dict[str, Any]:
-        """More arguments of the language model than embeddings, positions and mask; `image_mask` is (B, T)."""
+        """Arguments of the language model beside embeddings, positions and mask; `image_mask` is (B, T)."""
         return {}
 
     def positions(
@@ -83,7 +83,7 @@ class Family:
 
 
 class InternVL(Family):
-    """InternVL 2.5, 3 and 3.5: an image is cut into tiles, and a small copy of the whole stands beside them."""
+    """InternVL 2.5, 3 and 3.5: an image is cut into tiles, followed by a small copy of the whole."""
 
     name = "internvl"
     lora_targets: ClassVar[Mapping[str, str]] = {
@@ -111,8 +111,8 @@ class InternVL(Family):
         import torch
 
         tiles = [picture.pixels["pixel_values"] for picture in pictures]
-        found = model.model.get_image_features(pixel_values=torch.cat(tiles).to(model.device, model.dtype))
-        return [Features(each.flatten(0, 1)) for each in found.pooler_output.split([len(part) for part in tiles])]
+        output = model.model.get_image_features(pixel_values=torch.cat(tiles).to(model.device, model.dtype))
+        return [Features(each.flatten(0, 1)) for each in output.pooler_output.split([len(part) for part in tiles])]
 
 
 class LlavaOneVision(Family):
@@ -145,9 +145,9 @@ class LlavaOneVision(Family):
 
         inner, config = model.model, model.config
         tiles = [picture.pixels["pixel_values"] for picture in pictures]
-        found = self._tile_features(model, torch.cat(tiles).to(model.device, model.dtype))
+        features = self._tile_features(model, torch.cat(tiles).to(model.device, model.dtype))
         packed, _ = inner.pack_image_features(
-            found.split([len(part) for part in tiles]),
+            features.split([len(part) for part in tiles]),
             [picture.pixels["image_sizes"] for picture in pictures],
             image_newline=inner.image_newline,
             vision_aspect_ratio=config.vision_aspect_ratio,
@@ -155,7 +155,7 @@ class LlavaOneVision(Family):
         return [Features(tokens) for tokens in packed]
 
     def _tile_features(self, model: PreTrainedModel, tiles: Tensor) -> Tensor:
-        """(tiles, patches, hidden). The model's own `get_image_features` takes a lone picture for one that is cut."""
+        """(tiles, patches, hidden). The model's own `get_image_features` takes a single picture for one that is cut."""
         import torch
 
         layer = model.config.vision_feature_layer
@@ -229,13 +229,13 @@ class Qwen3VL(Qwen25VL):
     }
 
     def look(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> list[Features]:
-        found = self._vision_output(model, pictures)
+        output = self._vision_output(model, pictures)
         sizes = [picture.tokens for picture in pictures]
         levels = [  # older versions of transformers have the pictures of a level in one tensor
-            level if isinstance(level, (tuple, list)) else level.split(sizes) for level in found.deepstack_features
+            level if isinstance(level, (tuple, list)) else level.split(sizes) for level in output.deepstack_features
         ]
         per_picture = zip(*levels, strict=True)
-        return [Features(tokens, deep) for tokens, deep in zip(found.pooler_output, per_picture, strict=True)]
+        return [Features(tokens, deep) for tokens, deep in zip(output.pooler_output, per_picture, strict=True)]
 
     def language_inputs(self, features: Sequence[Features], image_mask: Tensor) -> dict[str, Any]:
         import torch
@@ -247,16 +247,16 @@ class Qwen3VL(Qwen25VL):
 
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (InternVL(), Qwen25VL(), Qwen3VL(), LlavaOneVision())}
-"""By the `model_type` of a checkpoint's config.json."""
+"""The families by the `model_type` of a checkpoint's config.json."""
 
 
 def process(processor: Processor, images: list[Any], limits: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What the family's image processor makes of arrays (H, W, 3), uint8, of one chat (in one more list: of several).
+    """Run the family's image processor on arrays (H, W, 3), uint8, of one chat (in one more list: of several).
 
-    Raises `SampleError` where it refuses the first image.
+    Raises `SampleError` if it refuses the first image.
     """
     try:
-        # said outright, for an image of 1 or 3 rows could be taken for one with the channels first
+        # explicit, because an image of 1 or 3 rows could be mistaken for one with the channels first
         made = processor.image_processor(images, input_data_format="channels_last", return_tensors="pt", **limits)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         first = images[0][0] if isinstance(images[0], list) else images[0]

@@ -1,11 +1,11 @@
-"""What a frozen vision tower makes of images, computed once and kept on disk for every epoch, dimension and prompt.
+"""Features of images from a frozen vision tower, computed once and kept on disk for all epochs, dimensions and prompts.
 
     store = FeatureStore("runs/features", backbone)
-    store.fill(pictures)                                       # goes on where it was stopped
+    store.fill(pictures)                                       # resumes where it was stopped
     output = backbone.forward(prompts, [store.get(prompt.pictures) for prompt in prompts])
 
 A file for each picture, named by the sha256 of its pixels, in a folder for each backbone (its weights, dtype, attention
-and, where the vision tower has one, adapter): what was computed by another tower is never taken.
+and, where the vision tower has one, adapter): features of another tower are never used.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DECISIVE = ("sha256", "family", "dtype", "attention", "transformers")
-"""What of a backbone's identity bears on its features; the rest shows in the pixels."""
+"""The fields of a backbone's identity that affect its features; the others affect the pixels."""
 
 
 class FeatureError(EditMetricsError):
-    """Features cannot be kept; the message says where and why."""
+    """Features cannot be kept; the message names the file and the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +46,10 @@ class KeptPicture(Picture):
 
 
 class FeatureStore:
-    """Features of pictures under `folder`, made by `backbone` where they are not there yet.
+    """Features of pictures under `folder`, computed by `backbone` if they are missing.
 
-    - `adapter`: the LoRA adapter at work in the vision tower, which is frozen by now; None for the raw tower.
-    - `memory`: bytes of features that stay in memory, the least recently used ones leave first.
+    - `adapter`: the LoRA adapter active in the vision tower, which is frozen by now; None for the raw tower.
+    - `memory`: bytes of features that stay in memory; the least recently used ones are dropped first.
     - `batch`: pictures that go through the vision tower at a time.
 
     Several processes may share a folder. Features are on the CPU, in the backbone's dtype, without gradients.
@@ -76,16 +76,16 @@ class FeatureStore:
         self._held = 0
 
     def get(self, pictures: Sequence[Picture]) -> list[Features]:
-        """The features of `pictures`: from memory, from disk, or, for those that are in neither, computed and kept."""
+        """The features of `pictures`, from memory or from disk, or else computed and kept."""
         keys = [picture_key(picture) for picture in pictures]
-        found = self._found(dict(zip(keys, pictures, strict=True)))
-        return [found[key] for key in keys]
+        features = self._features(dict(zip(keys, pictures, strict=True)))
+        return [features[key] for key in keys]
 
     def fill(self, pictures: Iterable[Picture], progress: Callable[[int], None] | None = None) -> int:
-        """Compute and keep what is missing of `pictures`; returns how many that were.
+        """Compute and keep the missing features of `pictures`; returns their number.
 
-        `pictures` may be a generator: no more than a batch of them is held. `progress` is called with how many have
-        been looked at.
+        `pictures` may be a generator: no more than a batch of them is held. `progress` is called with the number of
+        pictures seen so far.
         """
         waiting: dict[str, Picture] = {}
         computed = 0
@@ -101,15 +101,15 @@ class FeatureStore:
         return computed + sum(1 for _ in self._computed(waiting))
 
     def keep(self, picture: Picture) -> KeptPicture:
-        """`picture` without its pixels, once its features are kept; prompts are made of it as of the picture itself."""
+        """Keep the features of `picture`, and return it without its pixels; prompts accept it like `picture`."""
         key = picture_key(picture)
-        self._found({key: picture})
+        self._features({key: picture})
         small = {name: value for name, value in picture.pixels.items() if name != "pixel_values"}
         return KeptPicture(small, picture.tokens, picture.size, picture.among, key)
 
-    def _found(self, pictures: dict[str, Picture]) -> dict[str, Features]:
-        found = {key: features for key in pictures if (features := self._known(key)) is not None}
-        return found | dict(self._computed({key: picture for key, picture in pictures.items() if key not in found}))
+    def _features(self, pictures: dict[str, Picture]) -> dict[str, Features]:
+        known = {key: features for key in pictures if (features := self._known(key)) is not None}
+        return known | dict(self._computed({key: picture for key, picture in pictures.items() if key not in known}))
 
     def _known(self, key: str) -> Features | None:
         if key in self._recent:
@@ -137,7 +137,9 @@ class FeatureStore:
         for start in range(0, len(waiting), self.batch):
             some = waiting[start : start + self.batch]
             if lost := [key for key, picture in some if isinstance(picture, KeptPicture)]:
-                raise FeatureError(f"{self._file(lost[0])} is gone, and its picture's pixels with it; start again")
+                raise FeatureError(
+                    f"{self._file(lost[0])} is missing, and its picture has no pixels any more; start again"
+                )
             with torch.no_grad(), using(self.backbone, self.adapter):
                 made = self.backbone.look([picture for _, picture in some])
             for (key, _), features in zip(some, made, strict=True):
@@ -175,7 +177,7 @@ class FeatureStore:
 
 
 def picture_key(picture: Picture) -> str:
-    """The sha256 of the pixels as the vision tower takes them; equal pictures have equal keys, whatever their file."""
+    """The sha256 of the pixels as the vision tower takes them; equal pictures of different files have equal keys."""
     if isinstance(picture, KeptPicture):
         return picture.key
     digest = hashlib.sha256()

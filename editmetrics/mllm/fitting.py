@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..metric import Metric
 from ..sample import EditMetricsError
 from ..wording import expected_one_of
-from .checkpoint import finished_checkpoint, write_checkpoint
+from .checkpoint import finished_checkpoint
+from .checkpoint_writing import CheckpointContents, write_checkpoint
 from .lessons import collate, tokens
 from .processes import on_main_process
 from .recipe import Progress, Recipe, RecipeError, TrainingRun, adjusted
@@ -61,7 +62,7 @@ def dimensions_to_train(metric: type[Metric], targets: Mapping[str, str]) -> lis
 
 def source_of(backbone: Backbone) -> str:
     """The hub id, registry name or full folder path that a checkpoint loads its backbone from."""
-    source = Path(backbone.checkpoint.source)
+    source = Path(backbone.loaded.source)
     return str(source.resolve()) if source.is_dir() else str(source)
 
 
@@ -183,26 +184,22 @@ class FitJob:
     ) -> None:
         """Write the checkpoint, once: in the main process, while others wait.
 
-        `data` are the counts of the training set; `contents` other arguments of `write_checkpoint`: prompts, heads,
+        `data` are the counts of the training set; `contents` other fields of `CheckpointContents`: prompts, heads,
         parts.
         """
         trained = self.metric()
         names = self.dimensions if dimensions is None else dimensions
         trained.__dict__["dimensions"] = tuple(d for d in self.metric.dimensions if d.name in names)
-        on_main_process(
-            partial(
-                write_checkpoint,
-                self.folder,
-                trained,
-                label_scale=self.label_scale if label_scale is None else label_scale,
-                backbone=self.backbone,
-                adapters=self.adapters,
-                settings={"backbone": source_of(self.backbone), **(settings or {})},
-                validation=self.validation,
-                recipe={**asdict(self.method), **asdict(self.recipe)},
-                data=data,
-                fit=self.about,
-                history=self.histories,
-                **contents,
-            )
+        checkpoint = CheckpointContents(
+            label_scale=self.label_scale if label_scale is None else label_scale,
+            backbone=self.backbone,
+            adapters=self.adapters,
+            settings={"backbone": source_of(self.backbone), **(settings or {})},
+            validation=self.validation,
+            recipe={**asdict(self.method), **asdict(self.recipe)},
+            data=data,
+            fit=self.about,
+            history=self.histories,
+            **contents,
         )
+        on_main_process(partial(write_checkpoint, self.folder, trained, checkpoint))

@@ -1,6 +1,6 @@
 """Regression heads: small networks from a hidden state to numbers, always in float32.
 
-This module imports torch at its top, and is itself only imported inside functions.
+This module imports torch at its top; import it inside functions.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .turns import SEEDING
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 LARGEST = 1 << 20
-"""No layer of a head is larger: the hidden states of backbones have some thousand numbers."""
+"""The largest layer of a head: hidden states of backbones have some thousand numbers."""
 
 
 class HeadError(EditMetricsError, ValueError):
-    """A head cannot be built or read; the message says which and why."""
+    """A head cannot be built or read; the message names it and the reason."""
 
 
 class RegressionHead(nn.Module):
@@ -82,7 +82,7 @@ class RegressionHead(nn.Module):
 
 
 def save_heads(heads: Mapping[str, RegressionHead], file: str | Path) -> dict[str, Any]:
-    """Write the weights of named heads into one safetensors file; returns their settings, which `load_heads` needs."""
+    """Write the weights of named heads into one safetensors file; returns their settings for `load_heads`."""
     from safetensors.torch import save_file
 
     tensors = {
@@ -95,7 +95,7 @@ def save_heads(heads: Mapping[str, RegressionHead], file: str | Path) -> dict[st
 
 
 def load_heads(file: str | Path, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, RegressionHead]:
-    """The heads of a file that `save_heads` wrote, by name, ready for scoring.
+    """Load the heads of a file that `save_heads` wrote, by name, ready for scoring.
 
     Raises `HeadError` when the file is damaged or its tensors are not those of `settings`.
     """
@@ -106,12 +106,12 @@ def load_heads(file: str | Path, settings: Mapping[str, Mapping[str, Any]]) -> d
     except WeightsError as error:
         raise HeadError(f"{error}; copy the checkpoint again") from error
     heads = {}
-    for name, said in settings.items():
+    for name, values in settings.items():
         try:
-            head = RegressionHead(**{**said, "hidden": tuple(said.get("hidden", ()))})
+            head = RegressionHead(**{**values, "hidden": tuple(values.get("hidden", ()))})
             own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
             head.load_state_dict(own)
         except (TypeError, ValueError, RuntimeError, MemoryError) as error:
-            raise HeadError(f"{file} does not hold the head {name!r} of settings {dict(said)}: {error}") from error
+            raise HeadError(f"{file} does not hold the head {name!r} of settings {dict(values)}: {error}") from error
         heads[name] = head.eval()
     return heads

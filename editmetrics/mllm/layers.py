@@ -1,4 +1,4 @@
-"""The layers of a language model one by one: only the first of them computed, or what all of them say in one pass.
+"""The layers of a language model: the first ones alone, or the states after each of them in one pass.
 
 The state after a layer is the residual stream, before any norm, so that the last layer compares with the others
 (transformers' own `hidden_states` have the last one normed).
@@ -27,7 +27,7 @@ Pooling = Literal["last", "image"]
 
 @contextmanager
 def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
-    """The language model with its first `count` layers and no norm after them, inside a `with`: the rest does not run.
+    """Run the language model with its first `count` layers and no norm after them, inside a `with`.
 
     >>> import tempfile
     >>> from editmetrics.mllm.backbone import Backbone
@@ -42,7 +42,7 @@ def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
     from torch import nn
 
     if not 0 <= count <= backbone.num_layers:
-        raise BackboneError(f"layer {count} of {backbone.checkpoint.name}; expected 0 to {backbone.num_layers}")
+        raise BackboneError(f"layer {count} of {backbone.name}; expected 0 to {backbone.num_layers}")
     language: Any = backbone.language
     with backbone.exclusive():
         layers, norm = language.layers, language.norm
@@ -60,8 +60,8 @@ def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Ten
     if pooling == "last":
         return output.at(-1).float()
     ids = output.ids
-    here = torch.arange(ids.shape[1], device=ids.device) < output.lengths[:, None]
-    is_image = ((ids == backbone.model.config.image_token_id) & here)[..., None]
+    present = torch.arange(ids.shape[1], device=ids.device) < output.lengths[:, None]
+    is_image = ((ids == backbone.model.config.image_token_id) & present)[..., None]
     if not is_image.any(1).all():
         raise BackboneError("a prompt has no image whose tokens could be averaged; take pooling='last'")
     return torch.where(is_image, output.hidden.float(), 0.0).sum(1) / is_image.sum(1)
@@ -77,23 +77,23 @@ def states_of_all_layers(
     """(B, num_layers, H), float32: the pooled state of each prompt after each layer, from one pass and without
     gradients.
 
-    Each layer's states are pooled when they are there and then let go, so that memory is that of one layer.
+    Each layer's states are pooled at once and then released, so that memory is that of one layer.
     """
     import torch
 
-    found: list[Tensor] = []
+    states: list[Tensor] = []
     language: Any = backbone.language
     with torch.inference_mode():
         batch = backbone.batch(prompts, features)
 
-        def keep(_: Any, given: tuple[Tensor, ...]) -> None:
-            found.append(pooled(backbone, Output(given[0], batch.lengths, batch.ids), pooling))
+        def keep(_: Any, inputs: tuple[Tensor, ...]) -> None:
+            states.append(pooled(backbone, Output(inputs[0], batch.lengths, batch.ids), pooling))
 
-        # what enters the next layer, and not what this one gives: Qwen3-VL adds to it in between
+        # the input of the next layer, not the output of this one: Qwen3-VL adds to it in between
         hooks = [module.register_forward_pre_hook(keep) for module in (*list(language.layers)[1:], language.norm)]
         try:
             language(**batch.inputs, use_cache=False)
         finally:
             for hook in hooks:
                 hook.remove()
-    return torch.stack(found, 1)
+    return torch.stack(states, 1)

@@ -1,7 +1,7 @@
-"""From a hub id or a folder to a model and its processor in memory, or an error that says what is missing.
+"""Load a model and its processor from a hub id or a folder, or raise an error that names the missing piece.
 
-Nothing of a checkpoint is run and nothing is unpickled: native transformers classes and safetensors only. Whatever can
-be known from the small files is checked before the weights are downloaded or read.
+No code of a checkpoint is run and no pickle is read: native transformers classes and safetensors only. The small files
+are checked before the weights are downloaded or read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Checkpoint:
+class LoadedModel:
     """A model and its processor in memory, frozen and in evaluation mode.
 
     - `name`: the hub id, the name in the weights registry, or the folder's name. `source`: what they were loaded by,
@@ -66,7 +66,7 @@ class Checkpoint:
         self.turns = Turns(self.name, on_cpu=self.model.device.type == "cpu")
 
 
-def load_checkpoint(
+def load_model(
     model: str | Path,
     revision: str | None,
     device: torch.device,
@@ -74,15 +74,14 @@ def load_checkpoint(
     attention: str,
     layers: int | None = None,
     own: bool = False,
-) -> Checkpoint:
-    """The checkpoint `model`; equal arguments give the same one for as long as anybody holds it, and its files are as
-    they were.
+) -> LoadedModel:
+    """Load `model`; equal arguments share one object while it is in use and its files do not change.
 
-    `layers`: the first so many layers of the language model alone. `own`: one that nobody else is given.
+    `layers`: only the first so many layers of the language model. `own`: an object that is not shared.
     """
     folder, commit = find_folder(str(model), revision)
 
-    def load() -> Checkpoint:
+    def load() -> LoadedModel:
         return _load(str(model), folder, commit, device, dtype, attention, layers)
 
     if own:
@@ -95,12 +94,12 @@ _in_memory: WeakValueDictionary[Any, Any] = WeakValueDictionary()
 
 
 def shared(key: Any, make: Callable[[], T]) -> T:
-    """What `key` stands for: that which is in memory already, else what `make` gives. Many threads may ask."""
+    """The object of `key` if it is in memory already, else the result of `make`. Thread-safe."""
     with LOADING:
-        found = _in_memory.get(key)
-        if found is None:
-            found = _in_memory[key] = make()
-        return found
+        present = _in_memory.get(key)
+        if present is None:
+            present = _in_memory[key] = make()
+        return present
 
 
 def torch_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
@@ -114,13 +113,13 @@ def torch_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
     return dtype  # type: ignore[return-value]
 
 
-# ---------------------------------------------------------------------- where it is
+# ---------------------------------------------------------------------- finding it
 
 
 def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder of a checkpoint on this machine, and its commit if it is from the hub; checked, and complete.
+    """The folder of a model on this machine, complete and checked, and its commit if it is from the hub.
 
-    Raises `BackboneError` where there is none, or where it cannot be used.
+    Raises `BackboneError` if it does not exist or cannot be used.
     """
     # a name of the weights registry, such as toy-internvl, or a folder
     folder = pull(model) if model in registered() else Path(model).expanduser()
@@ -134,7 +133,7 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
         return folder.resolve(), None
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith("."):
         raise BackboneError(
-            f"there is no folder {model}, and it is no hub id such as OpenGVLab/InternVL3-8B-hf; check the spelling"
+            f"{model} is neither a folder nor a hub id such as OpenGVLab/InternVL3-8B-hf; check the spelling"
         )
     folder = _from_hub(model, revision, SMALL_FILES)
     check_config(folder, model)
@@ -144,9 +143,9 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def find_processor(model: str) -> Path:
-    """The folder with the small files of a hub id or a folder: all but its weights. Nothing in them is code.
+    """The folder with the small files of a hub id or a folder: all but its weights. None of them names code.
 
-    Raises `BackboneError` where there is none.
+    Raises `BackboneError` if it does not exist.
     """
     folder = Path(model) if Path(model).is_dir() else _from_hub(model, None, SMALL_FILES)
     check_code(folder, model)
@@ -177,9 +176,9 @@ def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
         if forbidden is not None:
             raise BackboneUnavailableError(f"{model} is not on this machine, and {forbidden}; {by_hand}") from error
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         kind = BackboneUnavailableError if is_unreachable(error) else BackboneError
-        raise kind(f"{model} cannot be downloaded: {type(error).__name__}: {said}; {by_hand}") from error
+        raise kind(f"{model} cannot be downloaded: {type(error).__name__}: {message}; {by_hand}") from error
 
 
 # ---------------------------------------------------------------------- whether it fits
@@ -191,7 +190,7 @@ def check_memory(name: str, needed: int, device: torch.device, dtype: torch.dtyp
     if needed > free:
         raise BackboneUnavailableError(
             f"{name} takes {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, and {free / 1e9:.1f} GB are "
-            f"free on {device}; take a smaller backbone, a dtype of fewer bytes, or another device"
+            f"free on {device}; use a smaller backbone, a dtype of fewer bytes, or another device"
         )
 
 
@@ -216,7 +215,7 @@ def _load(
     dtype: torch.dtype,
     attention: str,
     layers: int | None,
-) -> Checkpoint:
+) -> LoadedModel:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -242,7 +241,7 @@ def _load(
         raise
     except torch.OutOfMemoryError as error:
         raise BackboneUnavailableError(f"{name} does not fit into the memory of {device}: {error}") from error
-    except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
+    except Exception as error:  # transformers raises many kinds for files that are missing or do not fit
         raise BackboneError(f"{name} cannot be loaded: {loading_error(error)}") from error
     if report["missing_keys"]:  # transformers would fill them with random numbers and warn
         some = first_few(sorted(report["missing_keys"]))
@@ -255,22 +254,22 @@ def _load(
     remembered(numbers, lambda: _require_finite(name, model))
     logger.info("loaded %s on %s in %s", name, device, dtype)
     origin = {"revision": commit, "sha256": digest} if commit else {"sha256": digest}
-    return Checkpoint(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None, folder)
+    return LoadedModel(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None, folder)
 
 
 def loading_error(error: Exception) -> str:
-    """An error of transformers in words, with what to do where that is known."""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if missing := re.search(r"has no attribute '?(\w+_token)", said):
+    """The text of an error of transformers, with advice where it is known."""
+    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if missing := re.search(r"has no attribute '?(\w+_token)", message):
         return (
             f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in its "
-            f"tokenizer_config.json ({said})"
+            f"tokenizer_config.json ({message})"
         )
-    return said
+    return message
 
 
 def _require_finite(name: str, model: PreTrainedModel) -> str:
-    """Raise `BackboneError` for a weight that is NaN or infinite; one look at each, once for all processes."""
+    """Raise `BackboneError` for a weight that is NaN or infinite; checked once for all processes."""
     import torch
 
     for key, parameter in model.named_parameters():
@@ -278,13 +277,13 @@ def _require_finite(name: str, model: PreTrainedModel) -> str:
             dtype = str(parameter.dtype).removeprefix("torch.")
             raise BackboneError(
                 f"{name} cannot be used: its weight {key} holds NaN or an infinite number in {dtype}; the file is "
-                "damaged, or another dtype is needed"
+                "damaged, or another dtype is required"
             )
     return "yes"
 
 
 def _config_of(name: str, folder: Path, layers: int | None) -> Any:
-    """The configuration of a checkpoint, with the first `layers` layers of its language model."""
+    """The configuration of a model, with the first `layers` layers of its language model."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -301,7 +300,7 @@ def _config_of(name: str, folder: Path, layers: int | None) -> Any:
 
 
 def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> None:
-    """Raise `BackboneError` where the processor is not that of the model, or cannot write a chat.
+    """Raise `BackboneError` if the processor is not that of the model, or cannot write a chat.
 
     A chat template that only the tokenizer has becomes the processor's.
     """
@@ -320,7 +319,7 @@ def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> 
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """transformers draws none inside, nor a table of the weights that it leaves on disk: libraries do not print."""
+    """Silence the progress bars and weight tables of transformers: libraries do not print."""
     from transformers.utils import logging as transformers_logging
 
     shown, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()

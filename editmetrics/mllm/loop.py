@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .processes import is_main_process, on_main_process, rank_and_count
 from .recipe import Recipe, TrainingError, TrainingRun, shuffled
-from .run_folder import History, RunFolder, Standing, load, settings_of
+from .run_folder import History, RunFolder, TrainingState, load, settings_of
 
 T = TypeVar("T")
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -91,9 +91,9 @@ def by_length(examples: Sequence[T], length: Callable[[T], int], size: int) -> l
 def _run(module: nn.Module, examples: Sequence[Any], run: TrainingRun, **functions: Any) -> History:
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     if not trained:
-        raise TrainingError("no parameter of the module has requires_grad; there is nothing to train")
+        raise TrainingError("nothing to train: no parameter of the module has requires_grad")
     if not len(examples):
-        raise TrainingError("there are no examples to train on")
+        raise TrainingError("nothing to train on: the training set is empty")
     device, recipe = next(iter(trained.values())).device, run.recipe
     PartialState(cpu=device.type == "cpu")  # joins the other processes
     folder = RunFolder(run.folder)
@@ -105,20 +105,20 @@ def _run(module: nn.Module, examples: Sequence[Any], run: TrainingRun, **functio
         load(module, folder.trained)
         module.eval()
         return folder.history()
-    standing = folder.standing()
-    on_main_process(lambda: folder.cut_history(standing.global_step))
+    state = folder.state()
+    on_main_process(lambda: folder.cut_history(state.global_step))
     set_seed(recipe.seed)
-    if not standing.out_of_patience(recipe, loop.every):
+    if not state.out_of_patience(recipe, loop.every):
         with _gradient_checkpointing(module, recipe.gradient_checkpointing):
             try:
-                standing = loop.continued(standing)
+                state = loop.continued(state)
             except CheckpointError as error:
                 raise TrainingError(
                     "with gradient_checkpointing, the backward pass computed another network than the forward pass; "
                     "an adapter must be active in both (`lora.trainable` sees to that)"
                 ) from error
-    if standing.best_global_step:
-        folder.load(module, standing.best_global_step)
+    if state.best_global_step:
+        folder.load(module, state.best_global_step)
     module.eval()
     on_main_process(lambda: folder.finish(module))
     return folder.history()
@@ -151,32 +151,32 @@ class _Loop:
         self.bfloat16 = self.recipe.dtype == "bfloat16" or (self.recipe.dtype == "auto" and device.type != "cpu")
         self.loss, self.parts, self.validation = math.nan, dict[str, float](), None
 
-    def continued(self, standing: Standing) -> Standing:
-        """Train from `standing` to the end of the recipe, or of its patience."""
+    def continued(self, state: TrainingState) -> TrainingState:
+        """Train from `state` to the end of the recipe, or of its patience."""
         optimizer = _adamw(self.module, self.recipe)
         model = DistributedDataParallel(self.module) if self.processes > 1 else self.module
-        if standing.global_step:
-            self.folder.load(self.module, standing.global_step, optimizer)
+        if state.global_step:
+            self.folder.load(self.module, state.global_step, optimizer)
         batches = iter(
             DataLoader(
                 self.data,
                 batch_size=None,
-                sampler=range(standing.global_step * self.accumulation, len(self.data)),
+                sampler=range(state.global_step * self.accumulation, len(self.data)),
                 num_workers=self.recipe.workers,
                 collate_fn=_unchanged,
             )
         )
-        for step in range(standing.global_step, self.total):
+        for step in range(state.global_step, self.total):
             self._update(model, optimizer, step, [next(batches) for _ in range(self.accumulation)])
-            standing = replace(standing, global_step=step + 1)
+            state = replace(state, global_step=step + 1)
             if (step + 1) % self.every and step + 1 < self.total:
                 continue
             if self.validate is not None:
-                standing = standing.validated(self._validate(step + 1))
-            on_main_process(lambda: self.folder.save(self.module, optimizer, standing))  # noqa: B023
-            if standing.out_of_patience(self.recipe, self.every):
+                state = state.validated(self._validate(step + 1))
+            on_main_process(lambda: self.folder.save(self.module, optimizer, state))  # noqa: B023
+            if state.out_of_patience(self.recipe, self.every):
                 break
-        return standing
+        return state
 
     def _order(self, examples: int) -> np.ndarray:
         """The indices of this process's examples: (micro-batches, examples of each)."""

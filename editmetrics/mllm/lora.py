@@ -1,10 +1,10 @@
-"""LoRA adapters on a backbone: put in by part, trained, saved as peft folders, swapped, several on one backbone.
+"""LoRA adapters on a backbone: added by part, trained, saved as peft folders, swapped, several on one backbone.
 
     W x  ->  W x + (alpha / rank) B A x        A: (rank, in), random; B: (out, rank), 0 at first
 
 Hu et al. 2022, "LoRA: Low-rank adaptation of large language models" (arXiv 2106.09685), equation 3. The matrices are
-float32 whatever the backbone's dtype, so that small updates are not rounded away. At most one adapter is at work at a
-time, inside `using`; outside of it, the backbone is the raw one, unless an adapter is being trained (`trainable`).
+float32 regardless of the backbone's dtype, so that small updates are not rounded away. At most one adapter is active at
+a time, inside `using`; outside of it, the backbone is the raw one, unless an adapter is being trained (`trainable`).
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ if TYPE_CHECKING:
 
 PARTS = ("vision", "language")
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-PREFIX = "base_model.model."  # peft writes the names of weights so, as seen from its own wrapper
-
+PREFIX = "base_model.model."  # of the names of weights in a peft folder, as seen from peft's own wrapper
 
 UNSUPPORTED = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication")
-"""Settings of peft that would make an adapter more than two matrices a layer and one factor; expected to be off."""
+"""Settings of peft that would make an adapter more than two matrices a layer and one factor; they must be off."""
 
 LARGEST_RANK, LARGEST_FACTOR = 4096, 1000
-"""Of an adapter that is read: what is beyond them is damage, and would take all memory or give infinite numbers."""
+"""Bounds of an adapter that is read: larger values are damage, and would exhaust memory or give infinite numbers."""
 
 
-class Settings(NamedTuple):
-    """Of a saved adapter: rank, alpha and dropout as in the formula, and which layers it says it is for."""
+class AdapterSettings(NamedTuple):
+    """The settings of a saved adapter: rank, alpha and dropout as in the formula, and the layers it is for."""
 
     rank: int
     alpha: float
@@ -47,7 +46,7 @@ class Settings(NamedTuple):
 
 
 class LoraError(EditMetricsError, ValueError):
-    """An adapter cannot be added, found, saved or loaded; the message says which and why."""
+    """An adapter cannot be added, found, saved or loaded; the message names it and the reason."""
 
 
 @in_turn
@@ -61,18 +60,18 @@ def add_lora(
     dropout: float = 0.05,
     seed: int = 0,
 ) -> None:
-    """Put a new adapter `name` on all linear layers of attention and feed-forward networks of `parts`, not yet at work.
+    """Put a new, inactive adapter `name` on all linear layers of attention and feed-forward networks of `parts`.
 
-    - `parts`: {"language"}, {"vision"} or both; which layers these are, the family says (`family.lora_targets`).
+    - `parts`: {"language"}, {"vision"} or both; the family defines their layers (`family.lora_targets`).
     - `rank`, `alpha`, `dropout`: as in the formula above; dropout is on the adapter's input, in training.
     - `seed`: of the matrices A, drawn apart from the global random state.
 
     A new adapter changes nothing: B is 0. Raises `LoraError` for a name that is taken and for unknown parts.
     """
     if unknown := set(parts) - set(PARTS):
-        raise LoraError(f"there is no part {', '.join(sorted(unknown))} to adapt; expected some of {', '.join(PARTS)}")
+        raise LoraError(f"unknown part {', '.join(sorted(unknown))}; expected some of {', '.join(PARTS)}")
     if not parts:
-        raise LoraError(f"adapter {name!r} is to adapt no part; expected some of {', '.join(PARTS)}")
+        raise LoraError(f"adapter {name!r} adapts no part; expected some of {', '.join(PARTS)}")
     if rank < 1 or not 0 < alpha < math.inf or not 0 <= dropout < 1:
         raise LoraError(
             f"rank {rank}, alpha {alpha:g}, dropout {dropout:g}: expected 1 or more, more than 0, and from 0 to below 1"
@@ -83,14 +82,14 @@ def add_lora(
 
 @in_turn
 def remove_lora(backbone: Backbone, name: str) -> None:
-    """Take the adapter `name` off, and free its memory."""
+    """Remove the adapter `name`, and free its memory."""
     layers, before = _layers_with(backbone, name), _active(backbone)
     _set_active(backbone, None)
     for layer in layers:
         layer.delete_adapter(name)
     backbone.model.peft_config.pop(name)
     _set_active(backbone, None if before == name else before)
-    backbone.checkpoint.turns.end_training(name)
+    backbone.loaded.turns.end_training(name)
 
 
 @in_turn
@@ -101,7 +100,7 @@ def adapters(backbone: Backbone) -> list[str]:
 
 @in_turn
 def adapts_vision(backbone: Backbone, name: str | None) -> bool:
-    """Whether adapter `name` changes what the vision tower says; if not, its features serve with and without it."""
+    """Return whether adapter `name` changes the vision tower's output; if not, features do not depend on it."""
     if name is None:
         return False
     inside = {id(module) for module in backbone.vision.modules()}
@@ -110,10 +109,10 @@ def adapts_vision(backbone: Backbone, name: str | None) -> bool:
 
 @in_turn
 def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
-    """Let gradients flow to adapter `name` and to nothing else of the backbone; returns its parameters.
+    """Let gradients flow to adapter `name` and to no other part of the backbone; returns its parameters.
 
-    From now on it is at work outside of `using`, too, until it is removed: gradient checkpointing computes layers again
-    in the backward pass, which runs there. So other threads cannot use the backbone until then.
+    From now on it is active outside of `using`, too, until it is removed: gradient checkpointing computes layers again
+    in the backward pass, which runs there. Other threads cannot use the backbone until then.
     """
     chosen = _parameters(backbone, name)
     for parameter in backbone.model.parameters():
@@ -121,16 +120,16 @@ def trainable(backbone: Backbone, name: str) -> list[nn.Parameter]:
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     _set_active(backbone, name)
-    backbone.checkpoint.turns.keep_for_training(name)
+    backbone.loaded.turns.keep_for_training(name)
     return list(chosen.values())
 
 
 @contextmanager
 def using(backbone: Backbone, name: str | None) -> Iterator[None]:
-    """The backbone with adapter `name` at work, inside a `with`; None is the raw backbone.
+    """Activate adapter `name` inside a `with`; None is the raw backbone.
 
-    What was at work before is so again afterwards. What has gradients stays as it is. Other threads wait until the
-    block ends: the adapter is at work for this one alone.
+    Afterwards the adapter that was active before is active again; `requires_grad` does not change. Other threads wait
+    until the block ends.
     """
     with backbone.exclusive():
         if name is not None:
@@ -163,12 +162,12 @@ def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
 
 @in_turn
 def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
-    """Put the adapter of a peft folder on `backbone` as `name`, not yet at work and without gradients.
+    """Put the adapter of a peft folder on `backbone` as `name`, inactive and without gradients.
 
-    What the adapter has for layers that were not loaded (`Backbone.load(layers=...)`) is left out.
+    Matrices for layers that were not loaded (`Backbone.load(layers=...)`) are left out.
 
-    Raises `LoraError`: no such folder or a damaged one, a name that is taken, an adapter of another kind or one
-    that was made for another backbone.
+    Raises `LoraError`: a missing or damaged folder, a name that is taken, an adapter of another kind or for another
+    backbone.
     """
     folder = Path(folder)
     settings = read_settings(folder / CONFIG)
@@ -183,7 +182,7 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
 def put_lora(
     backbone: Backbone, name: str, tensors: Mapping[str, Any], *, pattern: str, rank: int, origin: str
 ) -> None:
-    """Put an adapter on `backbone` as `name`, not yet at work and without gradients, from its matrices.
+    """Put an adapter on `backbone` as `name`, inactive and without gradients, from its matrices.
 
     `tensors` are named as in a peft folder of this project (`save_lora`), `pattern` matches the full paths of their
     layers; the factor alpha / rank is 1. Raises `LoraError` naming `origin` for matrices that do not fit.
@@ -193,7 +192,7 @@ def put_lora(
 
 
 def _fill(backbone: Backbone, name: str, tensors: Mapping[str, Any], origin: str) -> None:
-    """Give the new adapter its matrices, or take it off again."""
+    """Give the new adapter its matrices, or remove it again if they do not fit."""
     wanted = {_saved_name(key): value for key, value in _parameters(backbone, name).items()}
     tensors = {key: value for key, value in tensors.items() if not _of_unloaded_layer(backbone, key)}
     problem = _misfit({key: tuple(value.shape) for key, value in wanted.items()}, tensors)
@@ -209,13 +208,13 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
     from peft import inject_adapter_in_model
 
     if not name or "." in name:
-        raise LoraError(f"an adapter cannot be called {name!r}; expected a name without a dot")
+        raise LoraError(f"invalid adapter name {name!r}; expected a name without a dot")
     if name in adapters(backbone):
-        raise LoraError(f"there is an adapter {name!r} on this backbone already; give another name, or remove it first")
+        raise LoraError(f"this backbone already has an adapter {name!r}; choose another name, or remove it first")
     before = _active(backbone)
     gradients = {id(p): p.requires_grad for p in backbone.model.parameters()}
     devices = [backbone.model.device] if backbone.model.device.type == "cuda" else []
-    others = vars(backbone.model).pop("peft_config", {})  # peft warns of a second adapter, which is what is wanted
+    others = vars(backbone.model).pop("peft_config", {})  # peft warns about a second adapter, which is intended
     try:
         with SEEDING, torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
@@ -228,7 +227,7 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
         layer.train(backbone.model.training)
     for parameter in _parameters(backbone, name).values():
         parameter.data = parameter.data.float()
-    for parameter in backbone.model.parameters():  # peft freezes and thaws as it sees fit
+    for parameter in backbone.model.parameters():  # peft changes requires_grad
         parameter.requires_grad_(gradients.get(id(parameter), False))
     _set_active(backbone, before)
 
@@ -240,21 +239,22 @@ def _config(rank: int, alpha: float, dropout: float, pattern: str) -> Any:
     return LoraConfig(**settings, bias="none")
 
 
-def read_settings(file: Path) -> Settings:
-    """What a peft folder's adapter_config.json says of its adapter; `LoraError` for what is no plain LoRA."""
+def read_settings(file: Path) -> AdapterSettings:
+    """Read the settings in a peft folder's adapter_config.json; `LoraError` unless it is a plain LoRA."""
     try:
-        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if said["peft_type"] != "LORA" or said.get("bias", "none") != "none":
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if config["peft_type"] != "LORA" or config.get("bias", "none") != "none":
             raise LoraError(
-                f"{file} describes an adapter of type {said['peft_type']}, bias {said.get('bias')}; expected LORA, none"
+                f"{file} describes an adapter of type {config['peft_type']}, bias {config.get('bias')}; "
+                "expected LORA, none"
             )
-        rank, alpha, dropout = said["r"], said["lora_alpha"], said.get("lora_dropout", 0.0)
-        targets = said.get("target_modules")
+        rank, alpha, dropout = config["r"], config["lora_alpha"], config.get("lora_dropout", 0.0)
+        targets = config.get("target_modules")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, LoraError):
             raise
-        raise LoraError(f"{file} is no configuration of an adapter: {type(error).__name__}: {error}") from error
-    if odd := [name for name in UNSUPPORTED if said.get(name)]:
+        raise LoraError(f"{file} is not the configuration of an adapter: {type(error).__name__}: {error}") from error
+    if odd := [name for name in UNSUPPORTED if config.get(name)]:
         raise LoraError(f"{file} sets {', '.join(odd)}, which is not supported")
     if not (_is_number(rank) and isinstance(rank, int) and 1 <= rank <= LARGEST_RANK):
         raise LoraError(f"{file}: r is {rank!r:.100}; expected an integer from 1 to {LARGEST_RANK}")
@@ -264,7 +264,7 @@ def read_settings(file: Path) -> Settings:
         )
     if not (_is_number(dropout) and 0 <= dropout < 1):
         raise LoraError(f"{file}: lora_dropout is {dropout!r:.100}; expected 0 or more and less than 1")
-    return Settings(rank, float(alpha), float(dropout), targets)
+    return AdapterSettings(rank, float(alpha), float(dropout), targets)
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -282,7 +282,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _require_rank(folder: Path, rank: int, tensors: Mapping[str, Tensor]) -> None:
-    """Raise `LoraError` unless the matrices have the rank that the configuration says: it decides what is allocated."""
+    """Raise `LoraError` unless the matrices have the rank of the configuration, which decides what is allocated."""
     for key, tensor in tensors.items():
         if key.endswith(".lora_A.weight") and (tensor.ndim != 2 or len(tensor) != rank):
             raise LoraError(f"{folder}: {key} is {tuple(tensor.shape)}, and {CONFIG} says rank {rank}")
@@ -291,12 +291,12 @@ def _require_rank(folder: Path, rank: int, tensors: Mapping[str, Tensor]) -> Non
 def _pattern(backbone: Backbone, targets: Any, tensors: Mapping[str, Tensor]) -> str:
     """A regular expression for the layers of a saved adapter.
 
-    One that a file brings is never run, for it could take for ever: it is compared with those of this project. Of any
-    other adapter, the matrices say which layers it is for.
+    An expression from a file is never run, because it could take exponential time: it is compared with those of this
+    project. For any other adapter, the matrices tell the layers.
     """
     parts = [backbone.family.lora_targets[part] for part in PARTS]
-    ours = [f"({part})" for part in parts]
-    known = (*ours, "|".join(ours))
+    single = [f"({part})" for part in parts]
+    known = (*single, "|".join(single))
     if targets in known:
         return str(targets)
     layers = {key.removeprefix(PREFIX).rsplit(".lora_", 1)[0] for key in tensors
@@ -305,8 +305,8 @@ def _pattern(backbone: Backbone, targets: Any, tensors: Mapping[str, Tensor]) ->
 
 
 def _of_unloaded_layer(backbone: Backbone, key: str) -> bool:
-    found = re.match(rf"{re.escape(PREFIX + backbone.family.language)}\.layers\.(\d+)\.", key)
-    return found is not None and backbone.truncated and int(found[1]) >= backbone.num_layers
+    layer = re.match(rf"{re.escape(PREFIX + backbone.family.language)}\.layers\.(\d+)\.", key)
+    return layer is not None and backbone.truncated and int(layer[1]) >= backbone.num_layers
 
 
 def _misfit(wanted: dict[str, tuple[int, ...]], tensors: Mapping[str, Any]) -> str | None:
@@ -328,7 +328,7 @@ def _layers_with(backbone: Backbone, name: str) -> list[Any]:
     layers = [layer for layer in _layers(backbone) if name in layer.lora_A]
     if not layers:
         raise LoraError(
-            f"there is no adapter {name!r} on this backbone; it has {', '.join(adapters(backbone)) or 'none'}"
+            f"this backbone does not have an adapter {name!r}; it has {', '.join(adapters(backbone)) or 'none'}"
         )
     return layers
 
@@ -341,7 +341,7 @@ def _parameters(backbone: Backbone, name: str) -> dict[str, nn.Parameter]:
 
 
 def _saved_name(key: str) -> str:
-    """The name of a matrix in a peft folder, which does not know what the adapter is called in memory."""
+    """The name of a matrix in a peft folder, without the adapter's name in memory."""
     path, matrix, _, weight = key.rsplit(".", 3)
     return f"{PREFIX}{path}.{matrix}.{weight}"
 
@@ -353,7 +353,7 @@ def _active(backbone: Backbone) -> str | None:
 
 
 def _set_active(backbone: Backbone, name: str | None) -> None:
-    """Let `name` work, or none. peft would freeze and thaw parameters on the way; they are put back."""
+    """Activate `name`, or none. peft changes `requires_grad` of parameters on the way; they are restored."""
     gradients = [(p, p.requires_grad) for layer in _layers(backbone) for p in layer.parameters()]
     for layer in _layers(backbone):
         layer.enable_adapters(name is not None)

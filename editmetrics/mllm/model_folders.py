@@ -1,6 +1,6 @@
-"""The folder of a vision-language model: whether it can be used, and what identifies it.
+"""Folders of vision-language models: whether one can be used, and its identity.
 
-Nothing of a folder is run: a file that would have transformers run code is refused before anything is loaded.
+No code of a folder is run: a file that would have transformers run code is refused before anything is loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..file_hashes import sha256_of_all, stamp
 from .families import FAMILIES, BackboneError
 
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
-"""What the hub has of a checkpoint beside its weights."""
+"""The files of a checkpoint on the hub beside its weights."""
 
 READ_FILES = (
     "config.json", "generation_config.json", "processor_config.json", "preprocessor_config.json",
@@ -24,7 +24,7 @@ READ_FILES = (
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "chat_template.json",
     "chat_template.jinja",
 )  # fmt: skip
-"""What of these transformers reads. With the weights they are the model; a licence or a README beside them is not."""
+"""The small files that transformers reads. With the weights they are the model; a licence or README is not."""
 
 VERSIONED = r"(config|tokenizer)\.[\d.]+\.json"
 """Settings for later versions of transformers, which config.json and tokenizer_config.json may name."""
@@ -38,14 +38,14 @@ INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
 def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; `BackboneError` for anything else."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{file} cannot be read: {error}") from error
     except RecursionError as error:
         raise BackboneError(f"{file} cannot be read: it is nested too deep") from error
-    if not isinstance(found, dict):
-        raise BackboneError(f"{file} holds a {type(found).__name__}; expected an object")
-    return found
+    if not isinstance(content, dict):
+        raise BackboneError(f"{file} holds a {type(content).__name__}; expected an object")
+    return content
 
 
 # ---------------------------------------------------------------------- whether it can be used
@@ -81,9 +81,9 @@ def check_code(folder: Path, name: str | None = None) -> None:
                 )
 
 
-def _settings_in(found: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a JSON value with what it has, however deep."""
-    waiting = [found]
+def _settings_in(settings: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a JSON value with its value, at any depth."""
+    waiting = [settings]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
@@ -100,7 +100,7 @@ def check_config(folder: Path, name: str | None = None) -> None:
     if (folder / "adapter_config.json").exists():
         raise BackboneError(f"{name} holds an adapter; name the backbone that it was trained on")
     if not file.is_file():
-        raise BackboneError(f"{name} is no vision-language model: it has no config.json")
+        raise BackboneError(f"{name} is not a vision-language model: it has no config.json")
     config = read_json(file)
     check_code(folder, name)
     kind = config.get("model_type")
@@ -108,8 +108,8 @@ def check_config(folder: Path, name: str | None = None) -> None:
         return
     known = ", ".join(FAMILIES)
     if "vision_config" in config:
-        raise BackboneError(f"{name} is of the family {kind!r}, which is not known here; the families are {known}")
-    raise BackboneError(f"{name} is no vision-language model: its model_type is {kind!r}; expected one of {known}")
+        raise BackboneError(f"{name} is of the family {kind!r}, which is not supported; the families are {known}")
+    raise BackboneError(f"{name} is not a vision-language model: its model_type is {kind!r}; expected one of {known}")
 
 
 def check_weights(folder: Path, name: str | None = None) -> None:
@@ -140,7 +140,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def _listed(index: Path) -> list[str]:
-    """The files that an index names, sorted; `BackboneError` for one that leads out of its folder."""
+    """The files that an index names, sorted; `BackboneError` for one outside of its folder."""
     listed = read_json(index).get("weight_map", {})
     if not isinstance(listed, dict):
         raise BackboneError(f"{index}: weight_map holds a {type(listed).__name__}; expected an object")
@@ -151,9 +151,9 @@ def _listed(index: Path) -> list[str]:
 
 
 def count_parameters(folder: Path, layers: int | None = None) -> int:
-    """How many numbers the weights hold, from the files' headers; `BackboneError` for a file that is damaged.
+    """The number of parameters in the weights, from the files' headers; `BackboneError` for a damaged file.
 
-    `layers`: without those of the language model's layers from there on.
+    `layers`: count only the first so many layers of the language model.
     """
     from math import prod
 
@@ -166,34 +166,34 @@ def count_parameters(folder: Path, layers: int | None = None) -> int:
                 names = [name for name in file.keys() if not _is_beyond(name, layers)]  # noqa: SIM118
                 count += sum(prod(file.get_slice(name).get_shape()) for name in names)
         except (SafetensorError, OSError) as error:
-            raise BackboneError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from error
+            raise BackboneError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
     return count
 
 
 def _is_beyond(name: str, layers: int | None) -> bool:
-    """Whether a weight is of a layer of the language model after the first `layers`."""
-    found = re.search(r"\blayers\.(\d+)\.", name)
-    return layers is not None and found is not None and "vision" not in name and int(found[1]) >= layers
+    """Return whether a weight belongs to a layer of the language model after the first `layers`."""
+    layer = re.search(r"\blayers\.(\d+)\.", name)
+    return layers is not None and layer is not None and "vision" not in name and int(layer[1]) >= layers
 
 
-# ---------------------------------------------------------------------- what identifies it
+# ---------------------------------------------------------------------- its identity
 
 
 def folder_digest(folder: Path) -> str:
     """The sha256 of a model: over the names and digests of its weights and of the `READ_FILES` that it has.
 
-    Equal files give an equal digest, wherever they lie and however they came there.
+    Equal files give an equal digest, regardless of their folder and origin.
     """
     return _digest(_files_read(folder))
 
 
 def earlier_digest(folder: Path) -> str:
-    """`folder_digest` as it was before it left out what no loader reads; checkpoints of that time have it."""
+    """The `folder_digest` of earlier versions, which included files that no loader reads; old checkpoints have it."""
     return _digest({*(file for pattern in SMALL_FILES for file in folder.glob(pattern)), *weight_files(folder)})
 
 
 def folder_stamp(folder: Path) -> tuple[str, ...]:
-    """What tells one state of a model's files from another without reading them."""
+    """A stamp that changes when a model's files change, without reading them."""
     return tuple(f"{file.name} {stamp(file)}" for file in sorted(_files_read(folder)))
 
 

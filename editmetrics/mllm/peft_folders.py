@@ -1,7 +1,7 @@
-"""Adapters as others saved them: peft folders, whose layers are named as in the model that the authors wrapped.
+"""Adapters of other authors: peft folders, whose layers are named as in the model that the authors wrapped.
 
-`lora.load_lora` reads what this project wrote. Here an adapter is its matrices by the path of their layer, so that
-paths can be told in our words and several adapters put on a backbone as one.
+`lora.load_lora` reads the folders of this project. Here an adapter is a mapping from the path of a layer to matrices,
+so that paths can be renamed and several adapters put on a backbone as one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["LowRank", "put_low_rank", "read_peft_folder", "split_fused"]
 
 
 class LowRank(NamedTuple):
-    """What one layer is changed by: `up @ down` is added to its weights."""
+    """The change of one layer: `up @ down` is added to its weights."""
 
     down: Tensor
     """(rank, inputs)."""
@@ -34,7 +34,7 @@ def read_peft_folder(folder: str | Path) -> dict[str, LowRank]:
     """The matrices of a LoRA adapter that peft saved, by the path of their layer in the model that was wrapped.
 
     Raises `LoraError`, naming the file and the tensor: a damaged file, another kind of adapter, a tensor that belongs
-    to none, a matrix without its partner, matrices that do not fit together.
+    to no layer, a matrix without its partner, matrices that do not fit together.
     """
     folder = Path(folder)
     rank, alpha, *_ = read_settings(folder / CONFIG)
@@ -42,12 +42,12 @@ def read_peft_folder(folder: str | Path) -> dict[str, LowRank]:
     tensors = read_tensors(file)
     halves: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        found = re.fullmatch(rf"{re.escape(PREFIX)}(.+)\.lora_([AB])\.weight", key)
-        if found is None:
-            raise LoraError(f"{file} has {key}, which is no matrix of a LoRA adapter")
-        halves.setdefault(found[1], {})[found[2]] = tensor.float()
+        match = re.fullmatch(rf"{re.escape(PREFIX)}(.+)\.lora_([AB])\.weight", key)
+        if match is None:
+            raise LoraError(f"{file} has {key}, which is not a matrix of a LoRA adapter")
+        halves.setdefault(match[1], {})[match[2]] = tensor.float()
     if not halves:
-        raise LoraError(f"{file} holds no tensor")
+        raise LoraError(f"{file} holds no tensors")
     matrices = {}
     for path, half in halves.items():
         if missing := {"A", "B"} - half.keys():
@@ -63,14 +63,14 @@ def read_peft_folder(folder: str | Path) -> dict[str, LowRank]:
 
 
 def split_fused(matrix: LowRank, parts: int) -> list[LowRank]:
-    """The adapters of layers that stood one above the other in a fused one, such as query, key and value."""
+    """Split the adapter of a fused layer into those of its parts, such as query, key and value."""
     return [LowRank(matrix.down, up) for up in matrix.up.chunk(parts)]
 
 
 def put_low_rank(backbone: Backbone, name: str, matrices: Mapping[str, LowRank], origin: str) -> None:
-    """Put an adapter on `backbone` as `name`, not yet at work, from the matrices of layers by their full path.
+    """Put an adapter on `backbone` as `name`, inactive, from the matrices of layers by their full path.
 
-    Layers may have different ranks: the smaller ones are filled up with zeros. Raises `LoraError` naming `origin` and
+    Layers may have different ranks: the smaller ones are padded with zeros. Raises `LoraError` naming `origin` and
     the layer when one does not exist or has another size.
     """
     import torch.nn.functional as F

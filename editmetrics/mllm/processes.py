@@ -1,4 +1,4 @@
-"""Several processes that train together: which one this is, and what one of them does for all."""
+"""Processes that train together: the rank of this one, and work that one does for all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that writes files and reports: the only one, or the first of several.
+    """Return whether this process writes files and reports: it is the only one, or the first of several.
 
     >>> is_main_process()
     True
@@ -16,7 +16,7 @@ def is_main_process() -> bool:
 
 
 def on_main_process(action: Callable[[], object]) -> None:
-    """Do `action` in the main process, and let the others wait until it is done."""
+    """Run `action` in the main process; the others wait until it is done."""
     if is_main_process():
         action()
     if rank_and_count()[1] > 1:
@@ -26,7 +26,7 @@ def on_main_process(action: Callable[[], object]) -> None:
 
 
 def training_device(device: str | None = None) -> str:
-    """Where this process trains: under `accelerate launch` the GPU that is its own, else what `pick_device` says."""
+    """The device of this process: under `accelerate launch` its own GPU, else that of `pick_device`."""
     from ..metric import pick_device
 
     picked = pick_device(device)
@@ -36,7 +36,7 @@ def training_device(device: str | None = None) -> str:
 
 
 def rank_and_count() -> tuple[int, int]:
-    """The rank of this process, and how many processes train together."""
+    """The rank of this process, and the number of processes that train together."""
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized():

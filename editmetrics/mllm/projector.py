@@ -1,4 +1,4 @@
-"""The projector of a backbone, from the vision tower's states to image tokens, trained apart and put in for a while."""
+"""The projector of a backbone, which maps the vision tower's states to image tokens: copied, trained and replaced."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def projector_tensors(backbone: Backbone) -> dict[str, Tensor]:
 def using_projector(
     backbone: Backbone, tensors: Mapping[str, Tensor] | None, *, trained: bool = False
 ) -> Iterator[None]:
-    """The backbone with other parameters in its projector, inside a `with`; None leaves its own.
+    """Use other parameters in the projector of a backbone, inside a `with`; None leaves its own.
 
     `tensors` are those of `projector_tensors`, and are copied. They take the backbone's dtype; where they are to be
     `trained` they stay float32, so that small updates are not rounded away, and have gradients. Afterwards, the
@@ -44,7 +44,7 @@ def using_projector(
     with backbone.exclusive():
         own = dict(backbone.projector.named_parameters())
         if tensors is not None and {n: t.shape for n, t in tensors.items()} != {n: p.shape for n, p in own.items()}:
-            raise BackboneError(f"these are not the parameters of the projector of {backbone.checkpoint.name}")
+            raise BackboneError(f"these are not the parameters of the projector of {backbone.name}")
         before = {name: (parameter.data, parameter.requires_grad) for name, parameter in own.items()}
         hooks = (
             [part.register_forward_pre_hook(_in_float32) for part in backbone.projector.children()] if trained else []
@@ -65,5 +65,5 @@ def using_projector(
 
 
 def _in_float32(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """What the vision tower says, in the dtype of parameters that are trained."""
+    """Convert the vision tower's output to the dtype of parameters that are trained."""
     return tuple(arg.float() for arg in args)

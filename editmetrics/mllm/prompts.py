@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..sample import SampleError
+from ..wording import plural
 from .families import BackboneError, Family, Processor
 from .tensors import Picture
 
@@ -22,7 +23,7 @@ class _Image:
 
 
 IMAGE = _Image()
-"""Stands for "the next image" in a chat's content."""
+"""The placeholder of "the next image" in a chat's content."""
 
 Chat = Sequence[tuple[str, Sequence[Any]]]
 """Turns of (role, parts): the role is "system", "user" or "assistant", a part is a text or `IMAGE`."""
@@ -32,7 +33,7 @@ Chat = Sequence[tuple[str, Sequence[Any]]]
 class Prompt:
     """A tokenised chat with its pictures: on the CPU, picklable.
 
-    - `ids`: (T,), int64; an image token stands once for each token of its picture.
+    - `ids`: (T,), int64; an image token is repeated for each token of its picture.
     - `pictures`: in the order of the chat.
     - `answer_start`: the index of the answer's first token; T without an answer.
     """
@@ -46,9 +47,9 @@ class Prompt:
 
 
 def length_class(prompts: Iterable[Prompt]) -> int:
-    """What samples have in common that may share a batch: the longest prompt's length, to within a factor of 1.25.
+    """The class of samples that may share a batch: the longest prompt's length, to within a factor of 1.25.
 
-    A batch is padded to its longest prompt, and padding is computed like text. So a fifth of it is padding at most;
+    A batch is padded to its longest prompt, and padding is computed like text. At most a fifth of it is then padding;
     where images of all sizes share batches it is often half.
     """
     return int(math.log(max(len(prompt) for prompt in prompts), 1.25))
@@ -71,22 +72,22 @@ def write_prompt(
     text = processor.apply_chat_template(_turns(chat), add_generation_prompt=True, tokenize=False)
     pieces = text.split(processor.image_token)
     if len(pieces) != len(pictures) + 1:
-        raise BackboneError(f"the chat template has {len(pieces) - 1} places for {len(pictures)} images")
+        raise BackboneError(f"the chat template has places for {len(pieces) - 1} of {plural(len(pictures), 'image')}")
     text = pieces[0] + "".join(
         family.written(processor, picture) + after for picture, after in zip(pictures, pieces[1:], strict=True)
     )
-    # as transformers does: a template that writes the token of the beginning itself shall not get a second one
+    # as in transformers: avoid a double BOS if the template writes it
     started = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
-    asked = tokenizer(text, add_special_tokens=not started)["input_ids"]
-    answered = tokenizer(answer, add_special_tokens=False)["input_ids"]
-    count = len(asked) + len(answered)
+    question = tokenizer(text, add_special_tokens=not started)["input_ids"]
+    answer_ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    count = len(question) + len(answer_ids)
     if max_tokens is not None and count > max_tokens:
-        of_images = sum(picture.tokens for picture in pictures)
+        image_tokens = sum(picture.tokens for picture in pictures)
         raise SampleError(
-            f"the prompt has {count} tokens ({of_images} of {len(pictures)} images), and {max_tokens} are the most; "
-            "shorten the text or lower image_tokens"
+            f"the prompt has {count} tokens ({image_tokens} of {plural(len(pictures), 'image')}); expected at most "
+            f"{max_tokens}; shorten the text or lower image_tokens"
         )
-    return Prompt(torch.tensor(asked + answered), tuple(pictures), len(asked))
+    return Prompt(torch.tensor(question + answer_ids), tuple(pictures), len(question))
 
 
 def write_plain_prompt(
@@ -100,14 +101,14 @@ def write_plain_prompt(
     import torch
 
     if len(texts) != len(pictures) + 1:
-        raise BackboneError(f"{len(texts)} texts stand around {len(pictures)} images; expected one more than images")
+        raise BackboneError(f"{len(texts)} texts around {len(pictures)} images; expected one text more than images")
     _check_texts(processor.tokenizer, [("user", [text]) for text in texts])
     images = [family.written(processor, picture) for picture in pictures]
     ids = processor.tokenizer("".join(part for pair in zip(texts, [*images, ""], strict=True) for part in pair))[
         "input_ids"
     ]
     if len(ids) > max_tokens:
-        raise SampleError(f"the prompt has {len(ids)} tokens, and {max_tokens} are the most; shorten the text")
+        raise SampleError(f"the prompt has {len(ids)} tokens; expected at most {max_tokens}; shorten the text")
     return Prompt(torch.tensor(ids), tuple(pictures), len(ids))
 
 
@@ -122,25 +123,27 @@ def _turns(chat: Chat) -> list[dict[str, Any]]:
 
 
 def _check_texts(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> None:
-    """A text that holds a control token could end its turn and speak for another, or stand for an image."""
+    """Refuse a text that holds a control token: it could end its turn and speak for another, or fake an image."""
     control = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
     texts = ["".join("\n" if part is IMAGE else part for part in parts) for _, parts in chat]
     if not any(text.strip() for text in texts):
         raise SampleError("the prompt is empty; expected some text")
     for text in texts:
-        found = [token for token in tokenizer(text, add_special_tokens=False)["input_ids"] if token in control]
-        if found:
-            token = tokenizer.convert_ids_to_tokens(found[0])
-            raise SampleError(f"the text holds {token}, a control token of the backbone, which no text may; remove it")
+        controls = [token for token in tokenizer(text, add_special_tokens=False)["input_ids"] if token in control]
+        if controls:
+            token = tokenizer.convert_ids_to_tokens(controls[0])
+            raise SampleError(f"the text holds {token}, a control token of the backbone; remove it")
 
 
 def _check_pictures(chat: Chat, pictures: Sequence[Picture]) -> None:
     places = sum(part is IMAGE for _, parts in chat for part in parts)
     if places != len(pictures):
-        raise BackboneError(f"the chat has {places} times IMAGE, and {len(pictures)} pictures were given")
+        raise BackboneError(
+            f"the chat has IMAGE {places} times, but {plural(len(pictures), 'picture')}; expected equal"
+        )
     for picture in pictures:
         if picture.among != len(pictures):
             raise BackboneError(
-                f"a picture seen among {picture.among} stands in a chat with {len(pictures)}; "
+                f"a picture seen among {picture.among} is in a chat with {len(pictures)}; "
                 f"make it with see(image, among={len(pictures)})"
             )

@@ -3,7 +3,7 @@
 Every read-out of tokens says, beside its number, how much of the model's probability lay on the tokens that it looked
 at (`mass`): a model that was about to write something else has a mass near 0, and its number means nothing. `meant`
 is the one test for it. No read-out gives a number for logits or states that are not finite: `require_finite` refuses
-them, and what was read of them is `failed`, never a score.
+them, and what was read from them is `failed`, never a score.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .reading import Reading
+    from .prefix_cache import PrefixCache
 
 LEAST_MASS = 0.5
 """The least share of the probability that a read-out's tokens must have: with less, the model more likely than not
@@ -27,14 +27,14 @@ writes something else there. `docs/reproducibility.md` has what the shipped weig
 were trained on and on others."""
 
 LARGEST = 1e12
-"""More than any rating: a head's number beyond it comes of damaged weights."""
+"""A bound that no rating exceeds: a head's larger number comes from damaged weights."""
 
 LEVELS = ("bad", "poor", "fair", "good", "excellent")
 """The five levels of ITU-R BT.500's quality scale, from 1 to 5."""
 
 
 def meant(mass: float) -> bool:
-    """Whether a model was about to write one of the tokens that were read, which had this `mass`; NaN is no.
+    """Return whether a model was about to write one of the tokens that were read, given their `mass`; False for NaN.
 
     >>> meant(0.93), meant(0.004), meant(float("nan"))
     (True, False, False)
@@ -42,11 +42,11 @@ def meant(mass: float) -> bool:
     return mass >= LEAST_MASS
 
 
-def require_finite(values: Tensor, of: str = "the backbone's output") -> Tensor:
-    """`values`, where all of them are finite. Raises `SampleError` (`failed`) where one is NaN or infinite.
+def require_finite(values: Tensor, name: str = "the backbone's output") -> Tensor:
+    """Return `values` if all of them are finite. Raises `SampleError` (`failed`) if one is NaN or infinite.
 
-    `of` names them in the message. The engine scores the samples of a refused batch by themselves, so that the message
-    costs the row that it is about.
+    `name` is that of the values in the message. The engine scores the samples of a refused batch one by one, so that
+    only the affected row fails.
 
     >>> import torch
     >>> require_finite(torch.tensor([[1.0, float("nan")]]))
@@ -58,22 +58,22 @@ dtype=bfloat16 or float32, and if that does not help, get the weights again
 
     if not bool(torch.isfinite(values).all()):
         raise SampleError(
-            f"{of} is not finite (overflow in float16, or damaged weights): use dtype=bfloat16 or float32, and if that "
-            "does not help, get the weights again"
+            f"{name} is not finite (overflow in float16, or damaged weights): use dtype=bfloat16 or float32, and if "
+            "that does not help, get the weights again"
         )
     return values
 
 
-def require_direction(states: Tensor, of: str) -> Tensor:
-    """`states` (..., D), where each is finite and points somewhere. Raises `SampleError` (`failed`) where one does not:
-    a vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any
-    other would be 0, and a head would give its bias.
+def require_direction(states: Tensor, name: str) -> Tensor:
+    """Return `states` (..., D) if each is finite and has a direction. Raises `SampleError` (`failed`) otherwise: for a
+    vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any other
+    would be 0, and a head would give its bias.
     """
     import torch
 
-    lengths = torch.linalg.vector_norm(require_finite(states, of).float(), dim=-1)
+    lengths = torch.linalg.vector_norm(require_finite(states, name).float(), dim=-1)
     if not bool(((lengths > 0) & torch.isfinite(lengths)).all()):
-        raise SampleError(f"{of} is all zeros, or too large for its length (damaged weights): get the weights again")
+        raise SampleError(f"{name} is all zeros, or too large for its length (damaged weights): get the weights again")
     return states
 
 
@@ -91,12 +91,12 @@ def read_head(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
     numbers = require_finite(head(states)[:, 0].double(), "what the regression head gives")
     largest = float(numbers.abs().max())
     if not largest <= LARGEST:
-        raise SampleError(f"the regression head gives {largest:.3g}, which is no rating: its weights are damaged")
+        raise SampleError(f"the regression head gives {largest:.3g}, which cannot be a rating: its weights are damaged")
     return numbers
 
 
 class LevelReadout(NamedTuple):
-    """What `read_levels` returns; N items."""
+    """The result of `read_levels`; N items."""
 
     probabilities: Tensor
     """(N, 5), over the five words alone."""
@@ -135,7 +135,7 @@ def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
 
 
 class YesNoReadout(NamedTuple):
-    """What `read_yes_no` returns; N items."""
+    """The result of `read_yes_no`; N items."""
 
     yes: Tensor
     """(N,), in [0, 1]: the probability of yes against no."""
@@ -164,7 +164,7 @@ def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoR
 
 @dataclass(frozen=True)
 class NumberReadout:
-    """What `read_number` returns; N items, K digit positions from the most significant one."""
+    """The result of `read_number`; N items, K digit positions from the most significant one."""
 
     value: Tensor
     """(N,): the number that greedy decoding writes."""
@@ -178,18 +178,18 @@ class NumberReadout:
     """(N, K), in [0, 1]: the digits' share of the whole vocabulary's probability."""
 
     def rows(self, chosen: slice) -> NumberReadout:
-        """The same of some of the items."""
+        """A copy of some of the items."""
         return NumberReadout(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def read_number(reading: Reading, digits: Sequence[int], point: int, decimals: int = 2) -> NumberReadout:
+def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals: int = 2) -> NumberReadout:
     """The number D.DD that a model is about to write, in [0, 10), read from its logits: one step a digit.
 
     At each position only the ten digits compete; the likeliest one is taken, the point is put after the first, and the
     next position is read with them in the text. That is greedy decoding of the pattern, without the sampling loop.
 
-    `reading` stands where the first digit comes next, and is extended by all digits but the last; `digits` are the ids
-    of "0" to "9", `point` that of ".". `mass` tells whether the model meant to write a number at all.
+    `cache` ends where the first digit comes next, and is extended by all digits but the last; `digits` are the ids of
+    "0" to "9", `point` that of ".". `mass` tells whether the model meant to write a number at all.
     Raises `SampleError` (`failed`) where logits are not finite.
     """
     import torch
@@ -198,14 +198,14 @@ def read_number(reading: Reading, digits: Sequence[int], point: int, decimals: i
     masses: list[Tensor] = []
     ids = torch.as_tensor(list(digits))
     for position in range(decimals + 1):
-        logits = require_finite(reading.logits.float())
+        logits = require_finite(cache.logits.float())
         chosen = logits[:, ids.to(logits.device)]
         steps.append(chosen.softmax(-1))
         masses.append(_mass(chosen, logits))
         if position < decimals:
             best = ids[steps[-1].argmax(-1).cpu()].tolist()
-            reading.extend([[token, point] if position == 0 else [token] for token in best])
-    probabilities = torch.stack(steps, 1).cpu().double()  # in doubles 4.38 is the 4.38 that people write
+            cache.extend([[token, point] if position == 0 else [token] for token in best])
+    probabilities = torch.stack(steps, 1).cpu().double()  # float64, so that 4.38 is 4.38
     weights = 10.0 ** -torch.arange(decimals + 1, dtype=torch.float64)
     digit = torch.arange(10, dtype=torch.float64)
     mean = probabilities @ digit

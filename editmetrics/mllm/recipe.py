@@ -25,7 +25,7 @@ class TrainingError(EditMetricsError):
 
 
 class RecipeError(EditMetricsError, ValueError):
-    """A recipe has no such setting, or the setting cannot have that value."""
+    """A recipe does not have this setting, or the setting cannot have this value."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Recipe:
 
     - `epochs`: passes over the examples. `steps`: updates instead of epochs, where given.
     - `batch_size`: examples in an update, over all processes. `micro_batch_size`: examples that one process holds at a
-      time (None: its share of a batch); more memory is not needed for a larger batch, but for a larger micro-batch.
+      time (None: its share of a batch); memory grows with the micro-batch, not with the batch.
     - `learning_rate`, `weight_decay`, `betas`: of AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
     - `schedule`: of the learning rate after a linear warm-up over the share `warmup_ratio` of the steps.
     - `clip`: the largest norm of the gradient; 0 for no clipping.
     - `dtype`: bfloat16 is automatic mixed precision, float32 is none; auto takes bfloat16 on a GPU.
     - `gradient_checkpointing`: compute activations twice instead of keeping them.
-    - `evaluate_every`: steps between validations, and between the places where a killed run goes on; None: a tenth of
-      the steps. `patience`: stop after so many validations without a better one.
+    - `evaluate_every`: steps between validations, and between the checkpoints of a run; None: a tenth of the
+      steps. `patience`: stop after so many validations without a better one.
     - `workers`: processes that load examples ahead. `seed`: of the order, and of dropout.
 
     >>> Recipe(epochs=2, batch_size=8).total_steps(100)
@@ -66,7 +66,7 @@ class Recipe:
     seed: Annotated[int, Ge(0)] = 0
 
     def total_steps(self, examples: int) -> int:
-        """Updates in all: every update has a full batch, so the last one may begin another epoch."""
+        """The number of updates; every one has a full batch, so the last may begin another epoch."""
         return self.steps or math.ceil(self.epochs * examples / self.batch_size)
 
     def steps_between_validations(self, examples: int) -> int:
@@ -83,7 +83,7 @@ class Recipe:
         return self.learning_rate * shapes[self.schedule]
 
     def accumulation(self, processes: int) -> tuple[int, int]:
-        """The micro-batch of a process, and how many of them it adds up for an update.
+        """The micro-batch of a process, and the number of them in an update.
 
         >>> Recipe(batch_size=128, micro_batch_size=4).accumulation(processes=8)
         (4, 4)
@@ -97,7 +97,7 @@ class Recipe:
         return micro, self.batch_size // (micro * processes)
 
     def adjusted(self, **settings: Any) -> Recipe:
-        """This recipe with other `settings`, also from text; `RecipeError` for those that it has not or cannot take.
+        """Return this recipe with other `settings`, also from text; `RecipeError` for unknown names and invalid values.
 
         >>> Recipe().adjusted(learning_rate="3e-4", steps=100).learning_rate
         0.0003
@@ -141,10 +141,10 @@ class TrainingRun:
 
 
 def adjusted(preset: T, settings: Mapping[str, Any]) -> T:
-    """A recipe, or another dataclass of settings, with other values in some fields, also from text.
+    """Return a recipe, or another dataclass of settings, with other values in some fields, also from text.
 
-    A text in brackets is a list, "none" is None. Raises `RecipeError` for a field that it has not, with the nearest
-    name, and for a value that the field cannot take.
+    A text in brackets is a list, "none" is None. Raises `RecipeError` for an unknown field, with the nearest name, and
+    for a value that the field cannot take.
     """
     from pydantic import TypeAdapter, ValidationError
 

@@ -60,18 +60,18 @@ class History:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a training has come: its last step, and its best validation (step 0 if none was defined)."""
+class TrainingState:
+    """The progress of a training: its last step, and its best validation (step 0 if none was defined)."""
 
     global_step: int = 0
     best_global_step: int = 0
     best_metric: float | None = None
 
-    def validated(self, value: float | None) -> Standing:
-        """The standing after a validation at the last step."""
+    def validated(self, value: float | None) -> TrainingState:
+        """The state after a validation at the last step."""
         if value is None or (self.best_metric is not None and value <= self.best_metric):
             return self
-        return Standing(self.global_step, self.global_step, value)
+        return TrainingState(self.global_step, self.global_step, value)
 
     def out_of_patience(self, recipe: Recipe, every: int) -> bool:
         """Whether the recipe's `patience` has run out, with a validation `every` so many steps."""
@@ -112,19 +112,19 @@ class RunFolder:
             return
         write_text(file, json.dumps(settings, indent=1))
 
-    def standing(self) -> Standing:
-        """The standing at the last checkpoint that was written completely."""
-        complete = [Standing()]
+    def state(self) -> TrainingState:
+        """The state at the last complete checkpoint."""
+        complete = [TrainingState()]
         for folder in self.path.glob("checkpoint-*"):
             try:
-                state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-                best = state["best_global_step"] or 0
-                standing = Standing(state["global_step"], best, state["best_metric"] if best else None)
+                content = json.loads((folder / STATE).read_text(encoding="utf-8"))
+                best = content["best_global_step"] or 0
+                state = TrainingState(content["global_step"], best, content["best_metric"] if best else None)
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # a kill interrupted its writing
             if (folder / TRAINED).is_file():
-                complete.append(standing)
-        return max(complete, key=lambda standing: standing.global_step)
+                complete.append(state)
+        return max(complete, key=lambda state: state.global_step)
 
     def history(self) -> History:
         return History.read(self.path / HISTORY)
@@ -139,16 +139,16 @@ class RunFolder:
         records = [record for record in self.history().records if record["step"] <= step]
         write_text(self.path / HISTORY, b"".join(map(json_line, records)).decode("utf-8"))
 
-    def save(self, module: nn.Module, optimizer: Optimizer, standing: Standing) -> None:
+    def save(self, module: nn.Module, optimizer: Optimizer, state: TrainingState) -> None:
         """Write a checkpoint, and remove all others but the best. Its state comes last, and makes it complete."""
         import torch
 
-        folder = self.path / f"checkpoint-{standing.global_step}"
+        folder = self.path / f"checkpoint-{state.global_step}"
         folder.mkdir(exist_ok=True)
         save(module, folder / TRAINED)
         torch.save(optimizer.state_dict(), folder / OPTIMIZER)
-        write_text(folder / STATE, json.dumps(asdict(standing)))
-        self._remove_checkpoints(keep=(standing.global_step, standing.best_global_step))
+        write_text(folder / STATE, json.dumps(asdict(state)))
+        self._remove_checkpoints(keep=(state.global_step, state.best_global_step))
 
     def load(self, module: nn.Module, step: int, optimizer: Optimizer | None = None) -> None:
         """Load the parameters, and the optimizer's state, of the checkpoint at `step`."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Picture:
     """One image as its family's image processor makes it: on the CPU, picklable, a pure function of the pixels.
 
-    - `pixels`: what the vision tower takes, float32, e.g. {"pixel_values": (tiles, 3, 448, 448)}.
-    - `tokens`: how many image tokens stand for it in the text.
+    - `pixels`: the input of the vision tower, float32, e.g. {"pixel_values": (tiles, 3, 448, 448)}.
+    - `tokens`: the number of image tokens that represent it in the text.
     - `size`: height and width of the image it was made from.
-    - `among`: how many images the chat has that it was made for.
+    - `among`: the number of images in the chat that it was made for.
     """
 
     pixels: Mapping[str, Tensor]
@@ -29,7 +29,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the language model takes of one picture, from the vision tower and the projector.
+    """The input of the language model for one picture, made by the vision tower and the projector.
 
     - `tokens`: (picture.tokens, hidden).
     - `deepstack`: of Qwen3-VL, one more (picture.tokens, hidden) for each of its first language layers; else empty.
@@ -44,11 +44,11 @@ class Features:
     deepstack: tuple[Tensor, ...] = ()
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Features:
-        """The same on `device` and in `dtype`."""
+        """A copy on `device` and in `dtype`."""
         return self._each(lambda tensor: tensor.to(device=device, dtype=dtype))
 
     def detach(self) -> Features:
-        """The same without the graph that made them."""
+        """A copy without the graph that computed them."""
         return self._each(lambda tensor: tensor.detach())
 
     def tensors(self) -> dict[str, Tensor]:
@@ -57,7 +57,7 @@ class Features:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Features:
-        """What `tensors()` gave."""
+        """Build features from the result of `tensors()`."""
         return cls(tensors["tokens"], tuple(tensors[f"deepstack.{level}"] for level in range(len(tensors) - 1)))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Features:

@@ -1,7 +1,7 @@
-"""One thread at a time works on a model: which adapter is active, and in which projector, is state of the model itself.
+"""One thread at a time uses a model, because the active adapter and projector are state of the model itself.
 
 `Backbone` takes the turn in everything that computes, and `lora.using` for as long as its block lasts, so that a metric
-needs no lock of its own. A turn is re-entrant: who has it may ask again.
+requires no lock of its own. A turn is re-entrant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEEDING = threading.Lock()
 
 
 class Turns:
-    """Whose turn it is on one model. `model` names it in errors; `on_cpu`: a forked process can go on with it.
+    """The turns on one model. `model` names it in errors; `on_cpu`: a forked process can continue to use it.
 
     >>> turns = Turns("tiny", on_cpu=True)
     >>> with turns.taken(), turns.taken():

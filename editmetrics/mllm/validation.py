@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence[float]]) -> list[float]:
-    """`predict(examples)`, its work shared among the processes of a training; each gets all of the answers.
+    """Return `predict(examples)`, with the work shared among the processes of a training; each gets all numbers.
 
     `predict` takes some of the examples and returns a number for each.
 
@@ -35,15 +35,15 @@ def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence
 
 
 def agreement(scores: Sequence[float], ratings: Sequence[float]) -> dict[str, Any]:
-    """SRCC and PLCC of a validation, and of how many; None where one is undefined, as for scores that are all alike.
+    """SRCC, PLCC and number of items of a validation; None where undefined, as for scores that are all alike.
 
     >>> agreement([1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 40.0, 30.0])["srcc"], agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
     (0.8, {'n': 3, 'srcc': None, 'plcc': None})
     """
-    found: dict[str, Any] = {"n": len(ratings)}
+    measures: dict[str, Any] = {"n": len(ratings)}
     for measure in (srcc, plcc):
         try:
-            found[measure.name] = measure(scores, ratings)
+            measures[measure.name] = measure(scores, ratings)
         except UndefinedError:
-            found[measure.name] = None
-    return found
+            measures[measure.name] = None
+    return measures

@@ -13,10 +13,10 @@ from .model import Cell, DataTable, numbers, text
 from .terminal import Block
 
 if TYPE_CHECKING:
-    from ..mllm.checkpoint import Checkpoint
+    from ..mllm.checkpoint import TrainedCheckpoint
 
 
-def validation_blocks(checkpoint: Checkpoint) -> Iterator[Block]:
+def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
     """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension."""
     names = list(dict.fromkeys(name for measures in checkpoint.validation.values() for name in measures))
     rows = [[dim, *(measures.get(name) for name in names)] for dim, measures in checkpoint.validation.items()]

@@ -16,7 +16,8 @@ from editmetrics import Dimension, LearnedMetric, Score
 from editmetrics.agreement.correlation import plcc, srcc
 from editmetrics.agreement.measure import UndefinedError
 from editmetrics.images import read_image
-from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint, write_checkpoint
+from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.processes import on_main_process, training_device
 from editmetrics.mllm.recipe import Recipe, TrainingRun
@@ -108,10 +109,19 @@ class ImageStatistics(LearnedMetric):
 
             def write():
                 write_checkpoint(
-                    output_dir, self, label_scale=data.label_scale, heads={"scores": head}, validation=validation,
-                    settings={"targets": list(targets)}, recipe=vars(chosen), data=data.counts(), fit=about,
-                    history={"scores": history},
-                )  # fmt: skip
+                    output_dir,
+                    self,
+                    CheckpointContents(
+                        label_scale=data.label_scale,
+                        heads={"scores": head},
+                        validation=validation,
+                        settings={"targets": list(targets)},
+                        recipe=vars(chosen),
+                        data=data.counts(),
+                        fit=about,
+                        history={"scores": history},
+                    ),
+                )
                 shutil.rmtree(stage)
 
             on_main_process(write)

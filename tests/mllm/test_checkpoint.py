@@ -13,7 +13,8 @@ import torch
 
 from editmetrics.mllm import checkpoint as module
 from editmetrics.mllm.backbone import IMAGE, Backbone
-from editmetrics.mllm.checkpoint import CheckpointError, finished_checkpoint, read_checkpoint, write_checkpoint
+from editmetrics.mllm.checkpoint import CheckpointError, finished_checkpoint, read_checkpoint
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import add_lora, load_lora, using
 from editmetrics.mllm.run_folder import History
@@ -42,7 +43,7 @@ def write(folder, metric=ImageStatistics, **more):
         "fit": {"targets": {"visual_quality": "mos"}, "recipe": {"steps": 100}},
         "history": {"scores": HISTORY},
     }
-    return write_checkpoint(folder, metric, **{**said, **more})
+    return write_checkpoint(folder, metric, CheckpointContents(**{**said, **more}))
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_a_backbone_of_which_all_was_trained_is_kept_natively(folders, tmp_path)
 def test_a_later_checkpoint_takes_the_place_of_the_earlier_one(folders, tmp_path):
     backbone = Backbone.load(shutil.copytree(folders["qwen2_5_vl"], tmp_path / "one"), device="cpu")
     add_lora(backbone, "a")
-    write(tmp_path / "trained", backbone=backbone, adapters=["a"])
+    write(tmp_path / "trained", backbone=backbone, adapters={"a": "a"})
     (tmp_path / "trained" / "notes.txt").write_text("mine")
     found = write(tmp_path / "trained")
     assert (found.adapters, list(found.heads)) == ([], ["scores"])
@@ -160,7 +161,7 @@ def test_a_killed_write_leaves_nothing_that_loads(folder, monkeypatch, moment):
 
 
 def test_a_folder_that_is_none_or_unfinished(tmp_path):
-    with pytest.raises(CheckpointError, match="is no folder; a checkpoint is the folder that"):
+    with pytest.raises(CheckpointError, match="is not a folder; a checkpoint is the folder that"):
         read_checkpoint(tmp_path / "nothing")
     with pytest.raises(CheckpointError, match=r"it has no metric\.json$"):
         read_checkpoint(tmp_path)
@@ -186,8 +187,8 @@ def test_another_metrics_and_a_newer_version(folder, tmp_path):
         ({"format": "one"}, "cannot be read"),
         ({"heads": []}, "is damaged: heads is"),
         ({"adapters": ["../../home"]}, "cannot be the name of an adapter"),
-        ({"adapters": ["a"]}, "lists no adapter_a/adapter_config.json"),
-        ({"files": {}}, "lists no heads.safetensors"),
+        ({"adapters": ["a"]}, "does not list adapter_a/adapter_config.json"),
+        ({"files": {}}, "does not list heads.safetensors"),
     ],
 )
 def test_a_description_that_is_damaged_or_newer(folder, changes, message):
@@ -219,17 +220,17 @@ def test_a_path_that_leaves_the_folder(folder, path):
     (folder.parent / "outside.txt").write_text("secret")
     os.symlink(folder.parent, folder / "link")
     edit(folder, files={path: "0" * 64}, adapters=["a"] if path.startswith("adapter_a") else [])
-    with pytest.raises(CheckpointError, match="lies outside; do not trust it"):
+    with pytest.raises(CheckpointError, match="is outside of it; do not trust it"):
         read_checkpoint(folder)
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"validation": {"visual_quality": {"srcc": float("nan")}}}, "is no JSON"),
-        ({"settings": {"layer": Path("x")}}, "is no JSON"),
-        ({"heads": {"a/b": RegressionHead(2)}}, "'a/b' is no name"),
-        ({"adapters": ["a"]}, "need the backbone"),
+        ({"validation": {"visual_quality": {"srcc": float("nan")}}}, "JSON cannot represent"),
+        ({"settings": {"layer": Path("x")}}, "JSON cannot represent"),
+        ({"heads": {"a/b": RegressionHead(2)}}, "'a/b'; expected letters"),
+        ({"adapters": {"a": "a"}}, "require the backbone"),
     ],
 )
 def test_what_cannot_be_written(tmp_path, more, message):

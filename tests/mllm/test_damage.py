@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from editmetrics import create_metric
 from editmetrics.mllm.backbone import Backbone
-from editmetrics.mllm.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from editmetrics.mllm.checkpoint import CheckpointError, read_checkpoint
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.heads import HeadError, RegressionHead
 from editmetrics.mllm.lora import adapters, remove_lora
 from editmetrics.sample import EditMetricsError
@@ -95,7 +96,9 @@ def test_whatever_a_small_file_says_the_error_is_in_words(tmp_path, name, file):
     "text", ["[" * 100_000, '{"format": ' + "[" * 100_000, "null", '"x"', "{}", '{"format": 1e400}']
 )
 def test_a_metric_json_that_is_none(tmp_path, text):
-    write_checkpoint(tmp_path, ImageStatistics, label_scale=(0, 1), heads={"scores": RegressionHead(3)})
+    write_checkpoint(
+        tmp_path, ImageStatistics, CheckpointContents(label_scale=(0, 1), heads={"scores": RegressionHead(3)})
+    )
     (tmp_path / "metric.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"metric\.json (cannot be read|is damaged)"):
         read_checkpoint(tmp_path)
@@ -106,7 +109,7 @@ def test_a_metric_json_that_is_none(tmp_path, text):
     [
         ({"adapters": []}, "adapters is .*and its files have adapter_contrastive"),
         ({"heads": {}}, "heads is empty, and its files have"),
-        ({"adapters": [], "heads": {}, "files": {}}, "so that nothing in it was trained"),
+        ({"adapters": [], "heads": {}, "files": {}}, "so nothing in it was trained"),
         ({"label_scale": [0, float("nan")]}, "label_scale is .*expected two finite numbers"),
         ({"label_scale": [5, 1]}, "label_scale is .*the lower one first"),
         ({"label_scale": [True, 3]}, "label_scale is"),
@@ -155,7 +158,11 @@ def test_a_full_disk_while_a_checkpoint_is_written_is_said_in_words(tmp_path, mo
 
     monkeypatch.setattr(safetensors.torch, "save_file", full)
     with pytest.raises(CheckpointError, match=r"cannot be written: .*No space left.*; make room or name"):
-        write_checkpoint(tmp_path / "ck", ImageStatistics, label_scale=(0, 1), heads={"scores": RegressionHead(3)})
+        write_checkpoint(
+            tmp_path / "ck",
+            ImageStatistics,
+            CheckpointContents(label_scale=(0, 1), heads={"scores": RegressionHead(3)}),
+        )
     assert not (tmp_path / "ck" / "metric.json").exists()
     assert torch.is_grad_enabled()
 

@@ -7,7 +7,7 @@ import torch
 from editmetrics.mllm.backbone import IMAGE, Backbone, BackboneError
 from editmetrics.mllm.layers import first_layers, pooled, states_of_all_layers
 from editmetrics.mllm.lora import add_lora, load_lora, save_lora, trainable, using
-from editmetrics.mllm.reading import Reading
+from editmetrics.mllm.prefix_cache import PrefixCache
 from tests.mllm.conftest import FAMILIES
 
 SAME = {"rtol": 1e-5, "atol": 1e-5}
@@ -83,8 +83,8 @@ def test_the_first_layers_can_be_loaded_alone(folder, layers):
 def test_what_needs_all_layers_is_refused_with_some(folders):
     part = Backbone.load(folders["internvl"], device="cpu", layers=2)
     prompts = prompts_of(part)
-    for ask in (part.forward, part.read, lambda given: Reading.of(part, given)):
-        with pytest.raises(BackboneError, match="first 2 layers alone"):
+    for ask in (part.forward, part.read, lambda given: PrefixCache.of(part, given)):
+        with pytest.raises(BackboneError, match="first 2 layers only"):
             ask(prompts)
     with pytest.raises(BackboneError, match="layers=5 of internvl; expected 1 to 4"):
         Backbone.load(folders["internvl"], device="cpu", layers=5)

@@ -190,7 +190,7 @@ def test_an_adapter_comes_back_the_same_and_on_peft_too(backbone, family, folder
 
     model = AutoModelForImageTextToText.from_pretrained(folders[family])
     PeftModel.from_pretrained(model, tmp_path / "adapter").eval()
-    fresh = Backbone(type(backbone.checkpoint)(model, backbone.processor, "fresh", "fresh", {}))
+    fresh = Backbone(type(backbone.loaded)(model, backbone.processor, "fresh", "fresh", {}))
     torch.testing.assert_close(hidden(fresh, prompt), expected, atol=1e-5, rtol=1e-5)  # the same sums
 
 
@@ -216,13 +216,13 @@ def test_the_seed_decides_the_matrices_and_leaves_the_global_state_alone(one_bac
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"parts": {"langauge"}}, "no part langauge"),
-        ({"parts": set()}, "adapt no part"),
+        ({"parts": {"langauge"}}, "unknown part langauge"),
+        ({"parts": set()}, "adapts no part"),
         ({"rank": 0}, "rank 0"),
         ({"alpha": 0}, "alpha 0"),
         ({"dropout": 1.0}, "dropout 1"),
         ({"name": "a.b"}, "without a dot"),
-        ({"name": "there"}, "'there' on this backbone already"),
+        ({"name": "there"}, "this backbone already has an adapter 'there'"),
     ],
 )
 def test_what_cannot_be_added_is_refused(one_backbone, settings, message):
@@ -235,9 +235,9 @@ def test_what_cannot_be_added_is_refused(one_backbone, settings, message):
 def test_an_adapter_that_is_not_there_is_named(one_backbone):
     add_lora(one_backbone, "a")
     for action in (remove_lora, trainable, adapts_vision):
-        with pytest.raises(LoraError, match="no adapter 'b' on this backbone; it has a"):
+        with pytest.raises(LoraError, match="does not have an adapter 'b'; it has a"):
             action(one_backbone, "b")
-    with pytest.raises(LoraError, match="no adapter 'b'"), using(one_backbone, "b"):
+    with pytest.raises(LoraError, match="does not have an adapter 'b'"), using(one_backbone, "b"):
         pass
 
 
@@ -298,7 +298,7 @@ def test_a_pattern_of_a_file_is_never_run(one_backbone, tmp_path, targets):
         (drop_a_tensor, "for another backbone than internvl: it lacks base_model.model.model.language_model"),
         (change_a_shape, r"lora_A.weight is \(16, 5\), expected \(16, "),
         (cut_the_file, "cannot be read"),
-        (lambda folder: (folder / "adapter_config.json").unlink(), "is no configuration of an adapter"),
+        (lambda folder: (folder / "adapter_config.json").unlink(), "is not the configuration of an adapter"),
         (change_the_config(peft_type="IA3"), "of type IA3, bias none; expected LORA"),
         (change_the_config(r="many"), "r is 'many'; expected an integer from 1 to"),
         (change_the_config(r=True), "r is True; expected an integer"),
@@ -313,8 +313,11 @@ def test_a_pattern_of_a_file_is_never_run(one_backbone, tmp_path, targets):
         (change_the_config(lora_alpha=-1), "lora_alpha is -1"),
         (change_the_config(lora_dropout=float("nan")), "lora_dropout is nan"),
         (change_the_config(use_rslora=True), "sets use_rslora, which is not supported"),
-        (lambda folder: (folder / "adapter_config.json").write_text("[" * 100_000), "no configuration of an adapter"),
-        (lambda folder: (folder / "adapter_config.json").write_text("[]"), "no configuration of an adapter"),
+        (
+            lambda folder: (folder / "adapter_config.json").write_text("[" * 100_000),
+            "not the configuration of an adapter",
+        ),
+        (lambda folder: (folder / "adapter_config.json").write_text("[]"), "not the configuration of an adapter"),
         (change_a_number(float("nan")), r"its tensor .*lora_A.weight holds NaN or an infinite number"),
         (change_a_number(float("-inf")), r"its tensor .*lora_A.weight holds NaN or an infinite number"),
     ],

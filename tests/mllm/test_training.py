@@ -521,7 +521,7 @@ def test_a_gradient_that_is_no_number_stops_the_training(tmp_path):
 def test_nothing_to_train_is_said(tmp_path):
     with pytest.raises(TrainingError, match="nothing to train"):
         train(Net().requires_grad_(False), LESSONS, TrainingRun(RECIPE, tmp_path), collate=collate)
-    with pytest.raises(TrainingError, match="no examples"):
+    with pytest.raises(TrainingError, match="training set is empty"):
         train(Net(), [], TrainingRun(RECIPE, tmp_path), collate=collate)
 
 

@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from editmetrics import create_metric, file_hashes
 from editmetrics.mllm import model_folders
 from editmetrics.mllm.backbone import Backbone, BackboneError
-from editmetrics.mllm.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from editmetrics.mllm.checkpoint import CheckpointError, adapters_of, read_checkpoint, require_backbone
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.lora import add_lora
-from editmetrics.mllm.trained import adapters_of, require_backbone
 from editmetrics.weights import folder_of
 from tests.mllm.image_statistics import ImageStatistics
 from tests.mllm.test_loading import COMMIT, hub  # noqa: F401 - a fixture
@@ -44,7 +44,11 @@ def loaded(model, **more):
 
 def trained_on(backbone, folder):
     add_lora(backbone, "trained", rank=2)
-    return write_checkpoint(folder, ImageStatistics, label_scale=(0, 100), backbone=backbone, adapters=["trained"])
+    return write_checkpoint(
+        folder,
+        ImageStatistics,
+        CheckpointContents(label_scale=(0, 100), backbone=backbone, adapters={"trained": "trained"}),
+    )
 
 
 def change_a_weight(file):
@@ -128,7 +132,7 @@ def test_checkpoints_of_earlier_versions_are_read(folder, tmp_path):
     require_backbone(as_before(sha256=model_folders.earlier_digest(folder)), backbone)
     with pytest.raises(CheckpointError, match="sha256"):
         require_backbone(as_before(sha256="0" * 64), backbone)
-    with pytest.raises(CheckpointError, match=r"knows only the hub's commit 0123.* and no checksum"):
+    with pytest.raises(CheckpointError, match=r"holds only the hub's commit 0123.* and no checksum"):
         require_backbone(as_before(revision=COMMIT), backbone)
 
 
@@ -167,12 +171,16 @@ def test_a_file_of_the_hub_cache_that_is_edited_is_another_model(hub, tmp_path):
 
 def test_a_checkpoint_is_identified_by_what_was_read(tmp_path):
     folder = tmp_path / "ck"
-    first = write_checkpoint(folder, ImageStatistics, label_scale=(0, 1), heads={"scores": RegressionHead(3, seed=1)})
+    first = write_checkpoint(
+        folder, ImageStatistics, CheckpointContents(label_scale=(0, 1), heads={"scores": RegressionHead(3, seed=1)})
+    )
     digest = first.digest
-    second = write_checkpoint(folder, ImageStatistics, label_scale=(0, 1), heads={"scores": RegressionHead(3, seed=2)})
+    second = write_checkpoint(
+        folder, ImageStatistics, CheckpointContents(label_scale=(0, 1), heads={"scores": RegressionHead(3, seed=2)})
+    )
     assert first.digest == digest != second.digest
     assert read_checkpoint(folder).digest == second.digest
-    with pytest.raises(CheckpointError, match=r"heads\.safetensors has changed since this metric was made; make"):
+    with pytest.raises(CheckpointError, match=r"heads\.safetensors has changed since this metric was created; create"):
         first.load_heads()
     assert second.load_heads()
 
@@ -182,9 +190,11 @@ def test_an_adapter_that_was_trained_anew_is_not_loaded_under_the_old_name(folde
     first = trained_on(backbone, tmp_path / "ck")
     add_lora(backbone, "other", rank=2, seed=5)
     write_checkpoint(
-        tmp_path / "ck", ImageStatistics, label_scale=(0, 1), backbone=backbone, adapters={"trained": "other"}
+        tmp_path / "ck",
+        ImageStatistics,
+        CheckpointContents(label_scale=(0, 1), backbone=backbone, adapters={"trained": "other"}),
     )
-    with pytest.raises(CheckpointError, match="has changed since this metric was made"):
+    with pytest.raises(CheckpointError, match="has changed since this metric was created"):
         adapters_of(first, backbone)
 
 
@@ -286,7 +296,7 @@ def test_weights_that_a_dtype_cannot_hold_are_refused(folder):
     tensors[sorted(tensors)[-1]].view(-1)[0] = 1e6
     save_file(tensors, file, {"format": "pt"})
     assert loaded(folder).dtype == torch.float32
-    with pytest.raises(BackboneError, match=r"holds NaN or an infinite number in float16; .*another dtype is needed"):
+    with pytest.raises(BackboneError, match=r"holds NaN or an infinite number in float16; .*another dtype is required"):
         loaded(folder, dtype="float16")
 
 

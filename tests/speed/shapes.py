@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from editmetrics.mllm.backbone import Backbone
-from editmetrics.mllm.loading import Checkpoint
+from editmetrics.mllm.loading import LoadedModel
 from editmetrics.testing import tiny_backbone
 
 QWEN3_8B = {"vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36,
@@ -88,4 +88,4 @@ def random_backbone(name: str, device: str = "cpu", image_tokens: int = 1280, dt
     with torch.device(device):
         model = AutoModelForImageTextToText.from_config(config, dtype=kind, attn_implementation="sdpa")
     model.eval().requires_grad_(False)
-    return Backbone(Checkpoint(model, processor, name, name, {"sha256": name}), image_tokens)
+    return Backbone(LoadedModel(model, processor, name, name, {"sha256": name}), image_tokens)

@@ -147,7 +147,7 @@ def shape_of(family: str, arguments: argparse.Namespace) -> str:
 
 def fresh(backbone: Any, arguments: argparse.Namespace) -> Any:
     """Another backbone like it, without adapters."""
-    return random_backbone(backbone.checkpoint.name, arguments.device, arguments.image_tokens)
+    return random_backbone(backbone.name, arguments.device, arguments.image_tokens)
 
 
 def recipe(arguments: argparse.Namespace) -> Recipe:

@@ -101,7 +101,7 @@ class DigitAssessor:
             return self.backbone.look_at([next(iter(prepared.values())) for prepared in batch], self.features)
 
     def _read_together(self, batch: Sequence[Mapping[str, Prompt]]) -> dict[str, NumberReadout]:
-        from ...mllm.reading import after_images
+        from ...mllm.prefix_cache import after_images
 
         dimensions = list(self.definitions)
         parts = [[after_images(self.backbone, prepared[dimension]) for dimension in dimensions] for prepared in batch]

@@ -16,7 +16,7 @@ from .tdrl import Vocabulary
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Picture
-    from ...mllm.reading import Reading
+    from ...mllm.prefix_cache import PrefixCache
     from ...mllm.targets import Example, TrainingSet
     from ...sample import Sample
     from .assessor import DigitAssessor
@@ -109,12 +109,12 @@ class Feedback:
         pairs: Callable[[Sample], tuple[Picture, Picture]],
         vocabulary: Vocabulary = "all",
     ) -> None:
-        from ...mllm.reading import after_images
+        from ...mllm.prefix_cache import after_images
 
         self.assessor, self.dimension, self.vocabulary = assessor, dimension, vocabulary
         self.examples = list(examples)
         self.pictures = [pairs(example.sample) for example in self.examples]
-        self.readings: list[Reading] = []
+        self.readings: list[PrefixCache] = []
         backbone = assessor.backbone
         for start in range(0, len(self.examples), BATCH):
             prompts = self._prompts(start, assessor.definitions[dimension])
@@ -131,7 +131,7 @@ class Feedback:
     def __call__(self, definition: str) -> float:
         import torch
 
-        from ...mllm.reading import after_images
+        from ...mllm.prefix_cache import after_images
 
         backbone, digits, point = self.assessor.backbone, self.assessor.digits, self.assessor.backbone.token(".")
         values = []

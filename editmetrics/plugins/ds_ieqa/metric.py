@@ -13,7 +13,7 @@ from .prompts import START_DEFINITIONS
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
-    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
     from ...mllm.prompts import Prompt
     from ...mllm.recipe import Recipe
@@ -93,7 +93,9 @@ class DSIEQA(AssessorMetric):
             "label_scale": list(self.label_scale),
         }
 
-    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> DigitAssessor:
+    def assessor(
+        self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]
+    ) -> DigitAssessor:
         from .assessor import DigitAssessor
 
         definitions = checkpoint.prompts if checkpoint else START_DEFINITIONS

@@ -89,7 +89,7 @@ class EditHF(EditRegression):
         from PIL import Image
 
         if backbone.family.name != "internvl":
-            raise PublishedWeightsError(f"edit_hf requires an InternVL; {backbone.checkpoint.name} is another model")
+            raise PublishedWeightsError(f"edit_hf requires an InternVL; {backbone.name} is another model")
         side = backbone.processor.image_processor.size["height"]
         tile = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
         return backbone.see(np.array(tile), among=2)

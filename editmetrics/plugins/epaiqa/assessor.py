@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...mllm import reading
-from ...mllm.reading import after_images
+from ...mllm import prefix_cache
+from ...mllm.prefix_cache import after_images
 from ...mllm.readouts import LEVELS, LevelReadout, read_levels, require_finite
 from ...sample import SampleError
 from .answers import COMPLETION_START, LEVEL_START, up_to_level
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ...mllm.backbone import Backbone, Picture, Prompt
-    from ...mllm.reading import Reading
+    from ...mllm.prefix_cache import PrefixCache
 
 BOX_TOKENS = 48
 """The longest answer that can be a box: four numbers of up to eight tokens each, commas and brackets."""
@@ -98,9 +98,7 @@ class ExplainingAssessor:
 
         first = [self.backbone.tokens(f" {word}")[0] for word in COMPLETIONS]
         if len(set(first)) < len(first):
-            raise BackboneError(
-                f"{self.backbone.checkpoint.name} begins two of {', '.join(COMPLETIONS)} with one token"
-            )
+            raise BackboneError(f"{self.backbone.name} begins two of {', '.join(COMPLETIONS)} with one token")
         return first
 
     # ------------------------------------------------------------------ prompts, on the CPU
@@ -166,11 +164,11 @@ class ExplainingAssessor:
 
         return nullcontext() if self.adapter is None else using(self.backbone, self.adapter)
 
-    def read_pairs(self, batch: Sequence[PreparedEdit]) -> Reading:
+    def read_pairs(self, batch: Sequence[PreparedEdit]) -> PrefixCache:
         """Each sample's source and edited image, computed once for its grounding and its explanation."""
         return self.backbone.read([after_images(self.backbone, prepared.explained)[0] for prepared in batch])
 
-    def ground(self, prompts: Sequence[Prompt], pairs: Reading | None = None) -> Regions:
+    def ground(self, prompts: Sequence[Prompt], pairs: PrefixCache | None = None) -> Regions:
         """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason.
 
         `pairs`, of the same samples, is what `read_pairs` gave, or a copy of it; it is read on from there, and used up.
@@ -191,7 +189,7 @@ class ExplainingAssessor:
         return read_levels(self.backbone.next_logits(prompts), self.levels)
 
     def explain(
-        self, prompts: Sequence[Prompt], pairs: Reading | None = None, generate: bool = True
+        self, prompts: Sequence[Prompt], pairs: PrefixCache | None = None, generate: bool = True
     ) -> list[Explanation]:
         """Completion and overall level of prompts that stand where the completion comes next.
 
@@ -216,19 +214,19 @@ class ExplainingAssessor:
             for row in range(len(prompts))
         ]
 
-    def _written(self, start: Reading, max_tokens: int) -> list[str]:
+    def _written(self, start: PrefixCache, max_tokens: int) -> list[str]:
         """What the model answers, greedily. NaN stays in a cache: the last logits tell it of the whole answer."""
-        answers = reading.generate(start, max_tokens)
+        answers = prefix_cache.generate(start, max_tokens)
         require_finite(start.logits)
         return answers
 
-    def _read_on(self, prompts: Sequence[Prompt], pairs: Reading | None) -> Reading:
+    def _read_on(self, prompts: Sequence[Prompt], pairs: PrefixCache | None) -> PrefixCache:
         if pairs is None:
             return self.backbone.read(prompts)
         pairs.extend([after_images(self.backbone, prompt)[1] for prompt in prompts])
         return pairs
 
-    def _level_after(self, start: Reading, texts: Sequence[str]) -> LevelReadout:
+    def _level_after(self, start: PrefixCache, texts: Sequence[str]) -> LevelReadout:
         start.extend([self.backbone.tokens(text.removeprefix(COMPLETION_START)) for text in texts])
         return read_levels(start.logits, self.levels)
 

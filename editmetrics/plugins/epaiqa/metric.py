@@ -15,9 +15,9 @@ from .prompts import QUESTIONS
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
-    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
-    from ...mllm.reading import Reading
+    from ...mllm.prefix_cache import PrefixCache
     from ...mllm.readouts import LevelReadout
     from ...mllm.recipe import Recipe
     from .annotate import Annotator
@@ -126,12 +126,12 @@ class EPAIQA(AssessorMetric):
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "prompts": QUESTIONS}
 
-    def check_backbone(self, checkpoint: Checkpoint, backbone: Backbone) -> None:
+    def check_backbone(self, checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
         if checkpoint.backbone_folder is None:  # else it was trained itself, and stands in the checkpoint
             super().check_backbone(checkpoint, backbone)
 
     def assessor(
-        self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]
+        self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]
     ) -> ExplainingAssessor:
         from .assessor import ExplainingAssessor
 
@@ -191,7 +191,7 @@ class EPAIQA(AssessorMetric):
         ]
 
     def _regions(
-        self, samples: Sequence[PreparedEdit], pairs: Reading | None
+        self, samples: Sequence[PreparedEdit], pairs: PrefixCache | None
     ) -> tuple[list[Box | None], list[SampleError | None]]:
         """The region of each sample, its own or the model's, and why there is none."""
         regions = [sample.region for sample in samples]

@@ -44,7 +44,7 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         job.train, job.val, targets=job.targets, label_scale=job.label_scale, group=job.group, seed=job.recipe.seed
     )
     if method.layer is not None and method.layer > backbone.num_layers:
-        raise RecipeError(f"layer={method.layer}, and {backbone.checkpoint.name} has {backbone.num_layers} layers")
+        raise RecipeError(f"layer={method.layer}, and {backbone.name} has {backbone.num_layers} layers")
     if method.feature == "projected" and method.language_lora:
         raise RecipeError(
             "feature=projected is what goes into the language model, of which language_lora would learn nothing; set "

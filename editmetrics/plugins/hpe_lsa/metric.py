@@ -11,7 +11,7 @@ from ...sample import Dimension, EditMetricsError, Sample, Score
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone, Prompt
-    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
     from ...mllm.recipe import Recipe
     from .assessor import LayerAssessor
@@ -120,12 +120,14 @@ class HPELSA(AssessorMetric):
             "label_scale": list(self.label_scale),
         }
 
-    def trained_backbone(self, checkpoint: Checkpoint | None, **loading: Any) -> Backbone:
+    def trained_backbone(self, checkpoint: TrainedCheckpoint | None, **loading: Any) -> Backbone:
         if checkpoint is not None and self.layers == "needed":
             loading["layers"] = int(checkpoint.settings["layer"])
         return super().trained_backbone(checkpoint, **loading)
 
-    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> LayerAssessor:
+    def assessor(
+        self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]
+    ) -> LayerAssessor:
         from .assessor import LayerAssessor
 
         adapter = next(iter(adapters.values()), None)

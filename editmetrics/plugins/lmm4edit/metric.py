@@ -94,7 +94,7 @@ class LMM4Edit(EditRegression):
         said = settings(folder / SETTINGS, aspect)
         if said["hidden_size"] != backbone.hidden_size:
             raise PublishedWeightsError(
-                f"{folder / SETTINGS} says hidden_size {said['hidden_size']}, and {backbone.checkpoint.name} has "
+                f"{folder / SETTINGS} says hidden_size {said['hidden_size']}, and {backbone.name} has "
                 f"{backbone.hidden_size}; it was trained on {said.get('base_model_path') or self.BACKBONE}"
             )
         if adapter not in adapters(backbone):

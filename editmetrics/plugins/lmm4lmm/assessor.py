@@ -184,7 +184,7 @@ class TaskAssessor:
         """
         import torch
 
-        from ...mllm.reading import after_images
+        from ...mllm.prefix_cache import after_images
         from ...mllm.readouts import YesNoReadout, read_yes_no
 
         asked = [row for row, questions in enumerate(prompts) if questions]

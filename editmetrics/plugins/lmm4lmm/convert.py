@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...file_hashes import home, sha256_of_all
 from ...files.atomic import replacing_folder
-from ...mllm.checkpoint import METRIC, Checkpoint, CheckpointError, read_checkpoint, save_model, write_checkpoint
+from ...mllm.checkpoint import METRIC, CheckpointError, TrainedCheckpoint, read_checkpoint
+from ...mllm.checkpoint_writing import CheckpointContents, save_model, write_checkpoint
 from ...mllm.families import BackboneError
 from ...mllm.lora import LoraError
 from ...mllm.model_folders import check_weights, read_json, weight_files
@@ -58,7 +59,7 @@ def convert(
     part: str,
     processor: str | None = None,
     side: int = SIDE,
-) -> Checkpoint | Path:
+) -> TrainedCheckpoint | Path:
     """Convert the chat-layout model in `folder` into `output`, and return what can be loaded from there.
 
     - `part`: what it was trained for: "perception", "correspondence" or "questions"; the result is a checkpoint, for
@@ -95,7 +96,7 @@ def _checksums(files: list[Path]) -> dict[str, str]:
     return {file.name: digest for file, digest in zip(files, sha256_of_all(files), strict=True)}
 
 
-def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) -> Checkpoint | Path:
+def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) -> TrainedCheckpoint | Path:
     """What `output` holds, if it is what this conversion would write."""
     from .metric import LMM4LMM
 
@@ -303,7 +304,7 @@ def chat_template(beginning: str, image_token: str) -> str:
 
 def _write_checkpoint(
     converted: Converted, part: str, work: Path, output: Path, side: int, source: Mapping[str, str]
-) -> Checkpoint:
+) -> TrainedCheckpoint:
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora, remove_lora
     from .metric import LMM4LMM
@@ -321,12 +322,14 @@ def _write_checkpoint(
         return write_checkpoint(
             output,
             metric,
-            label_scale=LABEL_SCALE,
-            backbone=backbone,
-            adapters={part: name},
-            heads={part: _head(converted)} if converted.head else {},
-            with_backbone=work,
-            settings={"side": side, "projectors": {}, "converted_from": dict(source)},
+            CheckpointContents(
+                label_scale=LABEL_SCALE,
+                backbone=backbone,
+                adapters={part: name},
+                heads={part: _head(converted)} if converted.head else {},
+                with_backbone=work,
+                settings={"side": side, "projectors": {}, "converted_from": dict(source)},
+            ),
         )
     finally:
         remove_lora(backbone, name)

@@ -15,7 +15,7 @@ from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
-    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
     from ...mllm.recipe import Recipe
     from .assessor import PreparedImage, TaskAssessor
@@ -104,7 +104,7 @@ class LMM4LMM(AssessorMetric):
         return super().weight_names or list(PUBLISHED)
 
     @cached_property
-    def trained(self) -> list[Checkpoint]:
+    def trained(self) -> list[TrainedCheckpoint]:
         """The checkpoints of `weights` but for the authors', which are downloaded and converted by `load`."""
         return list(self._local.values())
 
@@ -112,7 +112,7 @@ class LMM4LMM(AssessorMetric):
     def zero_shot(self) -> bool:
         return False
 
-    def checkpoints_to_load(self) -> list[Checkpoint]:
+    def checkpoints_to_load(self) -> list[TrainedCheckpoint]:
         return [self._local.get(name) or self._published(name) for name in self.weight_names]
 
     def required(self) -> frozenset[str]:
@@ -205,7 +205,9 @@ class LMM4LMM(AssessorMetric):
 
     # ------------------------------------------------------------------ loading
 
-    def assessor(self, backbone: Backbone, checkpoint: Checkpoint | None, adapters: Mapping[str, str]) -> TaskAssessor:
+    def assessor(
+        self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]
+    ) -> TaskAssessor:
         from .assessor import TaskAssessor
 
         if checkpoint is None:
@@ -221,12 +223,12 @@ class LMM4LMM(AssessorMetric):
         )
 
     @cached_property
-    def _local(self) -> dict[str, Checkpoint]:
-        from ...mllm.trained import named_checkpoint
+    def _local(self) -> dict[str, TrainedCheckpoint]:
+        from ...mllm.checkpoint import named_checkpoint
 
         return {name: named_checkpoint(type(self), name) for name in self.weight_names if name not in PUBLISHED}
 
-    def _published(self, name: str) -> Checkpoint:
+    def _published(self, name: str) -> TrainedCheckpoint:
         from .published import published
 
         entry = f"{self.name}.{name}"

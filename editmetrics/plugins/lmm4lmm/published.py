@@ -14,7 +14,7 @@ from .convert import LORA_FILE, convert
 from .prompts import QUESTIONS
 
 if TYPE_CHECKING:
-    from ...mllm.checkpoint import Checkpoint
+    from ...mllm.checkpoint import TrainedCheckpoint
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ CONVERSION = 1
 """Rises when a conversion gives other tensors or files than before; the converted weights are then made anew."""
 
 
-def published(entry: str, part: str, metric: type[Metric]) -> Checkpoint:
+def published(entry: str, part: str, metric: type[Metric]) -> TrainedCheckpoint:
     """The checkpoint of `entry` in the weights registry ("lmm4lmm.perception", ...), for the task `part`, of `metric`.
 
     Raises `WeightsError` where it cannot be downloaded and `ConversionError` where it is not what it should be.

@@ -11,9 +11,9 @@ from PIL import Image
 
 from editmetrics import create_metric
 from editmetrics.images import read_image
-from editmetrics.mllm import reading, readouts
+from editmetrics.mllm import prefix_cache, readouts
 from editmetrics.mllm.backbone import Backbone
-from editmetrics.mllm.checkpoint import write_checkpoint
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.readouts import LEVELS
 from editmetrics.plugins.epaiqa.answers import COMPLETION_START, LEVEL_START
 from editmetrics.plugins.epaiqa.levels import COMPLETIONS
@@ -30,8 +30,16 @@ def weights(random_backbone, tmp_path_factory):
     """A checkpoint with random weights in the place of trained ones: every line runs, and nothing is learned."""
     folder = tmp_path_factory.mktemp("weights") / "random"
     backbone = Backbone.load(random_backbone, device="cpu", own=True)
-    write_checkpoint(folder, EPAIQA, label_scale=(1, 5), backbone=backbone, with_backbone=True,
-                     settings={"stages": ["quantitative", "explained"]})  # fmt: skip
+    write_checkpoint(
+        folder,
+        EPAIQA,
+        CheckpointContents(
+            label_scale=(1, 5),
+            backbone=backbone,
+            with_backbone=True,
+            settings={"stages": ["quantitative", "explained"]},
+        ),
+    )
     return str(folder)
 
 
@@ -53,7 +61,7 @@ def says(monkeypatch, *answers):
     def generate(reading, max_tokens, *_):
         return [left.pop(0) if len(left) > 1 else left[0] for _ in range(len(reading))]
 
-    monkeypatch.setattr(reading, "generate", generate)
+    monkeypatch.setattr(prefix_cache, "generate", generate)
 
 
 @torch.no_grad()
@@ -139,7 +147,7 @@ def test_without_explaining_nothing_is_generated(weights, samples, monkeypatch):
     def never(*_):
         raise AssertionError("something was generated")
 
-    monkeypatch.setattr(reading, "generate", never)
+    monkeypatch.setattr(prefix_cache, "generate", never)
     score = EPAIQA(weights=weights, explain=False).to("cpu")(samples[0])
     assert (score.explanation, score.details["level_phrase"]) == (None, "not generated")
     assert list(score) == ["overall_quality", "harmony", "local_naturalness", "prompt_completion"]

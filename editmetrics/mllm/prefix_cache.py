@@ -1,7 +1,7 @@
 """Prompts that are computed once and then continued: several questions, candidates or digits after the same images.
 
-A transformer's state after a text is its key-value cache. `Reading` keeps that of a batch of prompts, so that what they
-have in common, the images above all, is paid for once. Everything here runs under `torch.inference_mode`.
+A transformer's state after a text is its key-value cache. `PrefixCache` keeps that of a batch of prompts, so that their
+common part, the images above all, is computed once. Everything here runs under `torch.inference_mode`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..sample import SampleError
+from ..wording import plural
 from .families import BackboneError
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
     from .tensors import Features
 
 COPIED_BYTES = 2 << 30
-"""How much of the cache is copied at a time: two continuations of one prompt need a copy each."""
+"""The most bytes of the cache that are copied at a time: two continuations of one prompt require a copy each."""
 
 
-class Reading:
+class PrefixCache:
     """A batch of prompts with their key-value cache; made by `Backbone.read`.
 
     - `logits`: (B, vocabulary), float32: of the token after each prompt.
 
-    The cache is padded on the right: columns where a row has nothing are masked, and the positions of what follows are
+    The cache is padded on the right: empty columns of a row are masked, and the positions of the following tokens are
     counted for each row by itself, for Qwen on its three axes.
 
     >>> import tempfile
@@ -56,11 +57,11 @@ class Reading:
     @classmethod
     def of(
         cls, backbone: Backbone, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None
-    ) -> Reading:
-        """The reading of `prompts`; see `Backbone.read`."""
+    ) -> PrefixCache:
+        """Compute `prompts`; see `Backbone.read`."""
         import torch
 
-        from .cache import new_cache
+        from .growing_cache import new_cache
 
         backbone.require_all_layers()
         with backbone.exclusive(), torch.inference_mode():
@@ -71,10 +72,10 @@ class Reading:
             return cls(backbone, cache, batch.mask, batch.following, backbone.logits(last))
 
     def continued(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[list[Tensor]]:
-        """For each prompt, and each of its texts (token ids): the logits (len(text), vocabulary) that predict the text.
+        """Logits (len(text), vocabulary) that predict each text (token ids) of each prompt.
 
-        Row i are the logits of the token i given the prompt and the tokens before it: teacher forcing. The reading
-        itself does not change.
+        Row i are the logits of the token i given the prompt and the tokens before it: teacher forcing. The cache itself
+        does not change.
         """
         import torch
 
@@ -82,19 +83,19 @@ class Reading:
         rows = [(row, list(text)) for row, of_row in enumerate(texts) for text in of_row]
         if not all(text for _, text in rows):
             raise BackboneError("a text to continue with has no tokens")
-        found: list[Tensor] = []
+        logits: list[Tensor] = []
         with self.backbone.exclusive(), torch.inference_mode():
             for some in self._together(rows):
                 several = [row for row, _ in some]
                 hidden, _ = self._after(several, [text[:-1] for _, text in some], self._copy(several))
                 for states, (row, text) in zip(hidden, some, strict=True):
                     rest = self.backbone.logits(states[: len(text) - 1])
-                    found.append(torch.cat([self.logits[row : row + 1], rest]))
-        results = iter(found)
+                    logits.append(torch.cat([self.logits[row : row + 1], rest]))
+        results = iter(logits)
         return [[next(results) for _ in of_row] for of_row in texts]
 
     def extend(self, tokens: Sequence[Sequence[int]]) -> None:
-        """Append token ids to each prompt (none, where its list is empty), and renew `logits`."""
+        """Append token ids to each prompt (none where its list is empty), and update `logits`."""
         import torch
 
         self._expect_rows(tokens)
@@ -112,22 +113,24 @@ class Reading:
     def __len__(self) -> int:
         return len(self._mask)
 
-    def repeated(self, rows: Sequence[int]) -> Reading:
-        """Another reading, of the prompts `rows`, each as often as it is named; this one stays as it is.
+    def repeated(self, rows: Sequence[int]) -> PrefixCache:
+        """A new cache of the prompts `rows`, which may repeat; this one stays unchanged.
 
-        So one prefix can be extended in several ways at once: `reading.repeated([0, 0, 1, 1])` for two ways each.
+        One prefix can thus be extended in several ways at once: `cache.repeated([0, 0, 1, 1])` for two ways each.
         """
         import torch
 
         chosen = list(rows)
         with torch.inference_mode():
-            return Reading(
+            return PrefixCache(
                 self.backbone, self._copy(chosen), self._mask[chosen], self._following[chosen], self.logits[chosen]
             )
 
     def _after(self, rows: Sequence[int], texts: Sequence[Sequence[int]], cache: Cache) -> tuple[Tensor, Tensor]:
-        """The hidden states (N, L, H) of texts that follow the prompts `rows`, and the mask that then is; `cache`, of
-        these prompts, grows by the texts."""
+        """The hidden states (N, L, H) of texts that follow the prompts `rows`, and the new mask.
+
+        `cache`, of these prompts, grows by the texts.
+        """
         import torch
 
         device = self._mask.device
@@ -136,8 +139,8 @@ class Reading:
             nothing = torch.empty(len(texts), 0, self.backbone.hidden_size, dtype=self.backbone.dtype, device=device)
             return nothing, self._mask
         ids = torch.tensor([[*text, *[0] * (length - len(text))] for text in texts], device=device)
-        here = torch.tensor([[1] * len(text) + [0] * (length - len(text)) for text in texts], device=device)
-        mask = torch.cat([self._mask[rows], here], dim=1)
+        present = torch.tensor([[1] * len(text) + [0] * (length - len(text)) for text in texts], device=device)
+        mask = torch.cat([self._mask[rows], present], dim=1)
         positions = self._following[rows][:, None] + torch.arange(length, device=device)
         hidden = self.backbone.language(
             inputs_embeds=self.backbone.model.get_input_embeddings()(ids),
@@ -148,32 +151,32 @@ class Reading:
         return hidden, mask
 
     def _together(self, rows: Sequence[tuple[int, list[int]]]) -> Iterator[Sequence[tuple[int, list[int]]]]:
-        """The rows in groups whose copied cache has at most `COPIED_BYTES`."""
+        """Group the rows so that the copied cache of each group has at most `COPIED_BYTES`."""
         if self._is_whole([row for row, _ in rows]):
             yield rows
             return
         layers: list[Any] = self._cache.layers
-        of_a_row = sum(layer.keys[0].nbytes + layer.values[0].nbytes for layer in layers)
-        size = max(1, COPIED_BYTES // of_a_row)
+        bytes_per_row = sum(layer.keys[0].nbytes + layer.values[0].nbytes for layer in layers)
+        size = max(1, COPIED_BYTES // bytes_per_row)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
     def _copy(self, rows: Sequence[int]) -> Cache:
-        """The cache of `rows`, to grow by itself; where that is all of them, it copies nothing yet."""
-        from .cache import copied
+        """The cache of `rows`, to grow independently; for all rows, nothing is copied yet."""
+        from .growing_cache import copied
 
         return copied(self._cache, None if self._is_whole(rows) else rows)
 
     def _is_whole(self, rows: Sequence[int]) -> bool:
         return list(rows) == list(range(len(self)))
 
-    def _expect_rows(self, given: Sequence[Any]) -> None:
-        if len(given) != len(self):
-            raise BackboneError(f"a reading of {len(self)} prompts was given {len(given)} rows; expected one each")
+    def _expect_rows(self, rows: Sequence[Any]) -> None:
+        if len(rows) != len(self):
+            raise BackboneError(f"got {plural(len(rows), 'row')} for {plural(len(self), 'prompt')}; expected equal")
 
 
 def _kept_in(cache: Cache, backbone: Backbone) -> dict[str, Any]:
-    """The arguments that give a language model its cache; what the first is called depends on the version."""
+    """The arguments that give a language model its cache; their names depend on the version of transformers."""
     kind: Any = type(backbone.language)
     return {_cache_argument(kind): cache, "use_cache": True}
 
@@ -184,8 +187,9 @@ def _cache_argument(model: type[Any]) -> str:
 
 
 def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]:
-    """A prompt up to its last image token, and the tokens after it: prompts that differ only in what they say after
-    their images share the first part, whatever the words do to each other's tokens.
+    """Split a prompt into the prompt up to its last image token, and the tokens after it.
+
+    Prompts with the same beginning and images share the first part, regardless of how the trailing text tokenizes.
 
     >>> import tempfile
     >>> import numpy as np
@@ -201,34 +205,34 @@ def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]
     image_tokens = (prompt.ids == backbone.processor.image_token_id).nonzero()
     cut = int(image_tokens[-1]) + 1 if len(image_tokens) else 0
     if not cut:
-        raise BackboneError("the prompt has no image, so that there is nothing before its words to share")
+        raise BackboneError("the prompt has no image, so it has no part before its words to share")
     return replace(prompt, ids=prompt.ids[:cut], answer_start=cut), prompt.ids[cut:].tolist()
 
 
-def generate(reading: Reading, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> list[str]:
-    """What the model answers after each prompt of `reading`: at most `max_tokens`, without control tokens.
+def generate(cache: PrefixCache, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> list[str]:
+    """Generate an answer to each prompt of `cache`, of at most `max_tokens`, without control tokens.
 
     `temperature` 0 takes the likeliest token each time, as transformers' `generate` does with `do_sample=False` and no
     penalties; above 0 it draws from `softmax(logits / temperature)`, every row from a generator of its own with `seed`,
-    so that an answer does not depend on the batch. `reading` is extended by the answers. Raises `SampleError` when a
+    so that an answer does not depend on the batch. `cache` is extended by the answers. Raises `SampleError` when a
     prompt leaves no room for `max_tokens`.
     """
     import torch
 
-    backbone = reading.backbone
+    backbone = cache.backbone
     if max_tokens < 1 or temperature < 0:
         raise BackboneError(f"max_tokens={max_tokens}, temperature={temperature:g}; expected at least 1, and 0 or more")
-    room = backbone.context - int(reading._mask.sum(1).max())
+    room = backbone.context - int(cache._mask.sum(1).max())
     if max_tokens > room:
         raise SampleError(
             f"an answer of {max_tokens} tokens does not fit: the prompt leaves {room} of {backbone.context}"
         )
     ends = _end_tokens(backbone)
-    dice = [torch.Generator().manual_seed(seed) for _ in reading.logits]
-    answers: list[list[int]] = [[] for _ in reading.logits]
+    dice = [torch.Generator().manual_seed(seed) for _ in cache.logits]
+    answers: list[list[int]] = [[] for _ in cache.logits]
     growing = set(range(len(answers)))
     while True:
-        chosen = _choose(reading.logits, temperature, dice)
+        chosen = _choose(cache.logits, temperature, dice)
         for row in sorted(growing):
             if chosen[row] in ends:
                 growing.remove(row)
@@ -238,7 +242,7 @@ def generate(reading: Reading, max_tokens: int = 256, temperature: float = 0.0, 
                 growing.remove(row)
         if not growing:
             break
-        reading.extend([[chosen[row]] if row in growing else [] for row in range(len(answers))])
+        cache.extend([[chosen[row]] if row in growing else [] for row in range(len(answers))])
     return [backbone.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
 
 

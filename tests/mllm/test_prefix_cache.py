@@ -1,14 +1,14 @@
-"""Reading: prompts computed once and continued, equal to the native forward over the whole text."""
+"""PrefixCache: prompts computed once and continued, equal to the native forward over the whole text."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from editmetrics.mllm import cache
-from editmetrics.mllm import reading as module
+from editmetrics.mllm import growing_cache
+from editmetrics.mllm import prefix_cache as module
 from editmetrics.mllm.backbone import BackboneError
-from editmetrics.mllm.reading import after_images
+from editmetrics.mllm.prefix_cache import after_images
 from editmetrics.sample import SampleError
 
 from .native import CASES, ROUNDING, all_prompts, native_inputs, native_logits, ours
@@ -109,7 +109,7 @@ def test_readings_of_one_prompt_grow_apart(backbone):
 
 
 def test_a_long_answer_outgrows_the_room_it_has(backbone, monkeypatch):
-    monkeypatch.setattr(cache, "ROOM", 3)
+    monkeypatch.setattr(growing_cache, "ROOM", 3)
     case = CASES["one image"]
     assert backbone.generate([ours(backbone, *case)], max_tokens=12) == [native_answer(backbone, *case, 12)]
 
@@ -143,9 +143,9 @@ def test_no_graph_is_built(backbone):
 
 def test_rows_that_do_not_match_are_refused(backbone):
     reading = backbone.read(all_prompts(backbone))
-    with pytest.raises(BackboneError, match="4 prompts was given 1 rows"):
+    with pytest.raises(BackboneError, match="got 1 row for 4 prompts"):
         reading.continued([[[1]]])
-    with pytest.raises(BackboneError, match="4 prompts was given 0 rows"):
+    with pytest.raises(BackboneError, match="got 0 rows for 4 prompts"):
         reading.extend([])
     with pytest.raises(BackboneError, match="has no tokens"):
         reading.continued([[[]], [], [], []])

@@ -1,4 +1,4 @@
-"""The key-value cache of a text that goes on: a token more is written into its place, and the rest is not copied.
+"""A key-value cache that grows in place: a new token is written behind the others, which are not copied.
 
 transformers' own growing cache makes a new tensor of all keys for every token, which for a batch of long prompts costs
 as much as reading the model's weights. This module imports transformers at its top.
@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
 ROOM = 64
-"""Tokens for which there is room when keys have to be copied."""
+"""Free columns that are added whenever keys have to be copied."""
 
 
 class RoomyLayer(DynamicLayer):
@@ -29,7 +29,7 @@ class RoomyLayer(DynamicLayer):
         self._room: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Append what new tokens have; returns the keys and values of all."""
+        """Append the keys and values of new tokens; returns those of all tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.keys, self.values = key_states, value_states
@@ -44,7 +44,7 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def rows(self, chosen: Sequence[int] | None) -> RoomyLayer:
-        """The same of some rows, which grows by itself; of all of them (None) it shares what is there by now."""
+        """A copy of some rows, to grow independently; a copy of all (None) shares the existing tensors."""
         other = copy.copy(self)
         other._room = None
         if chosen is not None:
@@ -53,12 +53,12 @@ class RoomyLayer(DynamicLayer):
 
 
 def new_cache() -> Cache:
-    """A cache that is empty yet."""
+    """An empty cache."""
     return Cache(layer_class_to_replicate=RoomyLayer)
 
 
 def copied(cache: Cache, rows: Sequence[int] | None) -> Cache:
-    """Another cache of some of the rows, each as often as it is named, or of all (None)."""
+    """A copy of the cache with some of its rows, which may repeat, or with all (None)."""
     other = copy.copy(cache)
     layers: list[Any] = cache.layers
     other.layers = [layer.rows(rows) for layer in layers]
@@ -66,7 +66,7 @@ def copied(cache: Cache, rows: Sequence[int] | None) -> Cache:
 
 
 def _with_room(tensor: Tensor, length: int) -> Tensor:
-    batch, heads, here, size = tensor.shape
+    batch, heads, used, size = tensor.shape
     roomy = torch.empty(batch, heads, length + ROOM, size, dtype=tensor.dtype, device=tensor.device)
-    roomy[:, :, :here] = tensor
+    roomy[:, :, :used] = tensor
     return roomy
