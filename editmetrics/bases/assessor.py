@@ -140,7 +140,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
     def checkpoints(self) -> tuple[str, ...]:
         from ..weights import registered
 
-        known = registered()
+        known = registered() if self.weight_names else {}  # reads the registry, and imports pydantic for it
         return tuple(entry for name in self.weight_names if (entry := f"{self.name}.{name}") in known)
 
     def identity(self) -> dict[str, Any]:
