@@ -151,6 +151,15 @@ def registered() -> dict[str, WeightsEntry]:
     return _registries()[0]
 
 
+def is_registered(name: str) -> bool:
+    """Return whether there is a checkpoint `name`; for a built-in one without pydantic, so that constructing is light.
+
+    >>> is_registered("lpips-alexnet"), is_registered("lpips-alexnet-2")
+    (True, False)
+    """
+    return name in _built_in() or name in registered()
+
+
 def broken_registries() -> list[str]:
     """What is wrong with the registries of other packages, one sentence each; the others are used all the same."""
     return _registries()[1]

@@ -138,10 +138,9 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         return first_is_primary([self.on_scale(dimension) for dimension in shared])
 
     def checkpoints(self) -> tuple[str, ...]:
-        from ..weights import registered
+        from ..checkpoints import is_registered
 
-        known = registered() if self.weight_names else {}  # reads the registry, and imports pydantic for it
-        return tuple(entry for name in self.weight_names if (entry := f"{self.name}.{name}") in known)
+        return tuple(entry for name in self.weight_names if is_registered(entry := f"{self.name}.{name}"))
 
     def identity(self) -> dict[str, Any]:
         """That of any metric, with the digests of the weights and all that decides what a backbone sees."""
