@@ -52,6 +52,14 @@ class HasNetwork(Metric):
         """Run `network` in place of the published weights: a stand-in for tests."""
         self._stand_in, self._module_device = network, None
 
+    def random_state(self) -> dict[str, Tensor]:
+        """Return the `state_dict` of a network with random weights, always the same: a stand-in for tests."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return dict(self.network().state_dict())
+
     @property
     def module(self) -> Any:
         """The network on the metric's device; `load` puts it there."""

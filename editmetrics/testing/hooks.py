@@ -1,7 +1,8 @@
 """Hooks that a package declares for the conformance kit, and random weights in place of published ones.
 
 An entry point of the metric's name in the group `editmetrics.conformance` names a module; for built-in metrics the
-table `registry.CONFORMANCE` does. The module may hold, each of them optional:
+table `registry.CONFORMANCE` does, and a built-in `NetworkMetric` without one gets random weights. The module may hold,
+each of them optional:
 
 - `setup(metric)` gives a fresh instance a stand-in for its weights or its model.
 - `EXCEPTIONS` maps a check to the reason why it cannot hold for this metric.
@@ -23,8 +24,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bases.network import HasNetwork
 from ..metric import Metric
-from ..registry import BRIDGES, BUILTIN, CONFORMANCE, plugin_names
+from ..registry import BRIDGES, BUILTIN, CONFORMANCE, metric_class, plugin_names
 from ..sample import EditMetricsError
 from . import toys
 
@@ -80,7 +82,10 @@ def declared_for(name: str) -> Declaration:
     if not points:
         bridged = name.partition("/")[0] in BRIDGES
         asks = {"light_import": "a bridge imports its library to ask for a metric's options"}
-        return Declaration(exceptions=asks if bridged else {})
+        if bridged or name not in BUILTIN:
+            return Declaration(exceptions=asks if bridged else {})
+        weights = _random_weights(name)
+        return Declaration(weights=weights, where=f"random weights of {name}" if weights else "")
     try:
         module = points[0].load()
     except Exception as error:
@@ -90,6 +95,17 @@ def declared_for(name: str) -> Declaration:
         ) from error
     hooks = {hook.lower(): getattr(module, hook) for hook in HOOKS if hasattr(module, hook)}
     return Declaration(**hooks, where=points[0].value)
+
+
+@cache
+def _random_weights(name: str) -> Mapping[str, WriteWeights]:
+    """Return random weights for a built-in network metric whose only checkpoint is the state of its network."""
+    cls = metric_class(name)
+    if not issubclass(cls, HasNetwork) or cls.tensors is not HasNetwork.tensors:
+        return {}
+    metric = cls()
+    names = metric.checkpoints()
+    return {names[0]: lambda _: metric.random_state()} if len(names) == 1 else {}
 
 
 HOOKS = ("setup", "EXCEPTIONS", "OPTIONS", "WEIGHTS", "stand_in", "PICTURE")
@@ -139,7 +155,9 @@ def _written(name: str, write: WriteWeights) -> Path:
     from .. import weights
 
     folder = Path(_folder().name, name)
-    folder.mkdir()
+    if folder.exists():  # from another writer
+        folder = Path(tempfile.mkdtemp(dir=_folder().name))
+    folder.mkdir(exist_ok=True)
     tensors = write(folder)
     if tensors is not None:
         _save(tensors, folder / weights.checkpoint(name).files[0].path)
