@@ -65,10 +65,10 @@ class BackboneMetric(Metric):
 
     def identity(self) -> dict[str, Any]:
         """As of any metric; for weights and a backbone in a folder, their checksums stand in it and not the path."""
-        said = super().identity()
+        identity = super().identity()
         options = {name: _without_folders(self.name, value) if name in LOCATED else value
-                   for name, value in said["options"].items()}  # fmt: skip
-        return {**said, "options": options}
+                   for name, value in identity["options"].items()}  # fmt: skip
+        return {**identity, "options": options}
 
     def load_backbone(
         self,

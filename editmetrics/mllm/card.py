@@ -7,50 +7,51 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def card(said: Mapping[str, Any]) -> str:
+def card(facts: Mapping[str, Any]) -> str:
     """The text of `card.md` for the contents of a checkpoint's `metric.json`; see `TrainedCheckpoint`.
 
-    >>> said = {"metric": "ds_ieqa", "version": 1, "dimensions": ["quality"], "label_scale": [0, 100], "backbone": None,
-    ...         "validation": {"quality": {"srcc": 0.8123, "n": 40}}, "data": {"train": 360, "validation": 40}}
-    >>> print(card(said))  # doctest: +ELLIPSIS
+    >>> facts = {"metric": "ds_ieqa", "version": 1, "dimensions": ["quality"], "label_scale": [0, 100],
+    ...         "backbone": None, "validation": {"quality": {"srcc": 0.8123, "n": 40}},
+    ...         "data": {"train": 360, "validation": 40}}
+    >>> print(card(facts))  # doctest: +ELLIPSIS
     # ds_ieqa, trained
     <BLANKLINE>
     Scores quality of edited or generated images, from 0 to 100. Trained on 360 samples and validated on 40.
     ...
     """
-    low, high = said["label_scale"]
-    counts = said.get("data", {})
+    low, high = facts["label_scale"]
+    counts = facts.get("data", {})
     lines = [
-        f"# {said['metric']}, trained",
+        f"# {facts['metric']}, trained",
         "",
-        f"Scores {', '.join(said['dimensions'])} of edited or generated images, from {low:g} to {high:g}. "
+        f"Scores {', '.join(facts['dimensions'])} of edited or generated images, from {low:g} to {high:g}. "
         f"Trained on {counts.get('train', '?')} samples and validated on {counts.get('validation', '?')}.",
         "",
         "## Use",
         "",
         "    from editmetrics import create_metric",
         "",
-        f'    metric = create_metric("{said["metric"]}", weights="PATH OF THIS FOLDER")',
+        f'    metric = create_metric("{facts["metric"]}", weights="PATH OF THIS FOLDER")',
         '    print(metric("source.png", "edited.png", prompt="what the edit should do"))',
         "",
         "## How well it agrees with the ratings of the validation samples",
         "",
-        *_validation(said.get("validation", {})),
+        *_validation(facts.get("validation", {})),
         "",
         "These samples chose the weights that were kept, so the numbers flatter; a test set tells more.",
         "",
         "## What it stands on",
         "",
-        *_table("part", said.get("backbone") or {"backbone": "none"}),
+        *_table("part", facts.get("backbone") or {"backbone": "none"}),
         "",
         "Whoever passes this checkpoint on is bound by the licences of the backbone and of the training data.",
         "",
         "## How it was trained",
         "",
-        *_table("setting", said.get("recipe", {})),
+        *_table("setting", facts.get("recipe", {})),
         "",
         *_left_out(counts.get("left_out", {})),
-        *_prompts(said.get("prompts", {})),
+        *_prompts(facts.get("prompts", {})),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -58,10 +59,10 @@ def card(said: Mapping[str, Any]) -> str:
 def _validation(validation: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not validation:
         return ["Not measured."]
-    measures = list(dict.fromkeys(measure for found in validation.values() for measure in found))
+    measures = list(dict.fromkeys(measure for measured in validation.values() for measure in measured))
     rows = [f"| dimension | {' | '.join(map(_cell, measures))} |", "|---" * (len(measures) + 1) + "|"]
-    for dimension, found in validation.items():
-        rows.append(f"| {_cell(dimension)} | {' | '.join(_cell(found.get(measure)) for measure in measures)} |")
+    for dimension, measured in validation.items():
+        rows.append(f"| {_cell(dimension)} | {' | '.join(_cell(measured.get(measure)) for measure in measures)} |")
     return rows
 
 

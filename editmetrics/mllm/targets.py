@@ -118,13 +118,13 @@ def read_training_set(
     parts = []
     for samples, name in ((train, "the training data"), (val, "the validation data")):
         if samples is not None:
-            place = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else name
-            found = _samples(samples)
-            _require_columns(found, targets, place)
-            examples = _usable(_rated(found, targets, left_out), needs, left_out)
-            _require_in_scale(examples, targets, low, high, place)
-            parts.append((examples, place))
-    training, place = parts[0]
+            origin = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else name
+            rated = _samples(samples)
+            _require_columns(rated, targets, origin)
+            examples = _usable(_rated(rated, targets, left_out), needs, left_out)
+            _require_in_scale(examples, targets, low, high, origin)
+            parts.append((examples, origin))
+    training, origin = parts[0]
     if val is not None:
         validation = parts[1][0]
         _require_apart(training, validation, group)
@@ -133,7 +133,7 @@ def read_training_set(
     found_set = TrainingSet(training, validation, (low, high), left_out)
     for line in found_set.problems():
         logger.warning(line)
-    _require_something(found_set, targets, place)
+    _require_something(found_set, targets, origin)
     return found_set
 
 
@@ -170,20 +170,20 @@ def _checked_scale(label_scale: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _samples(given: str | os.PathLike[str] | Iterable[Sample]) -> list[Sample]:
-    if isinstance(given, (str, os.PathLike)):
-        given = from_manifest(given)
-    return list(given.samples if isinstance(given, SampleSet) else given)
+def _samples(source: str | os.PathLike[str] | Iterable[Sample]) -> list[Sample]:
+    if isinstance(source, (str, os.PathLike)):
+        source = from_manifest(source)
+    return list(source.samples if isinstance(source, SampleSet) else source)
 
 
-def _require_columns(samples: Sequence[Sample], targets: Mapping[str, str], place: str) -> None:
+def _require_columns(samples: Sequence[Sample], targets: Mapping[str, str], origin: str) -> None:
     if not samples:
-        raise TargetError(f"{place} has no rows")
+        raise TargetError(f"{origin} has no rows")
     columns = dict.fromkeys(column for sample in samples for column in sample.meta)
     for dimension, column in targets.items():
         if column not in columns:
             advice = expected_one_of(column, columns)
-            raise TargetError(f"{place} has no column {column!r}, which is to rate {dimension}; {advice}")
+            raise TargetError(f"{origin} has no column {column!r}, which is to rate {dimension}; {advice}")
 
 
 def _rated(samples: Iterable[Sample], targets: Mapping[str, str], left_out: dict[str, list[str]]) -> list[Example]:
@@ -195,8 +195,8 @@ def _rated(samples: Iterable[Sample], targets: Mapping[str, str], left_out: dict
             rating = _number(value)
             if rating is None:
                 missing = value is None or (isinstance(value, str) and not value.strip())
-                said = f"no rating in {column}" if missing else f"no number in {column}"
-                left_out.setdefault(said, []).append(sample.id)
+                reason = f"no rating in {column}" if missing else f"no number in {column}"
+                left_out.setdefault(reason, []).append(sample.id)
                 break
             ratings[dimension] = rating
         else:
@@ -250,7 +250,7 @@ def _unreadable(image: Any) -> bool:
 
 
 def _require_in_scale(
-    examples: Sequence[Example], targets: Mapping[str, str], low: float, high: float, place: str
+    examples: Sequence[Example], targets: Mapping[str, str], low: float, high: float, origin: str
 ) -> None:
     for dimension, column in targets.items():
         outside = [(e.id, e.targets[dimension]) for e in examples if not low <= e.targets[dimension] <= high]
@@ -258,7 +258,7 @@ def _require_in_scale(
             first = first_few(f"{name} ({value:g})" for name, value in outside)
             lowest, highest = (f(e.targets[dimension] for e in examples) for f in (min, max))
             raise TargetError(
-                f"{place}: {len(outside)} of {len(examples)} ratings in {column} are outside the label scale "
+                f"{origin}: {len(outside)} of {len(examples)} ratings in {column} are outside the label scale "
                 f"{low:g} to {high:g}: {first}; the column runs from {lowest:g} "
                 f"to {highest:g}. Correct the rows, or give the scale that the ratings have"
             )
@@ -332,12 +332,12 @@ def _require_apart(training: Sequence[Example], validation: Sequence[Example], g
         )
 
 
-def _require_something(found: TrainingSet, targets: Mapping[str, str], place: str) -> None:
-    for name, examples, least in (("training", found.train, 1), ("validation", found.validation, LEAST)):
+def _require_something(data: TrainingSet, targets: Mapping[str, str], origin: str) -> None:
+    for name, examples, least in (("training", data.train, 1), ("validation", data.validation, LEAST)):
         if len(examples) < least:
-            reasons = "; ".join(found.problems()) or "there were no more rows"
+            reasons = "; ".join(data.problems()) or "there were no more rows"
             raise TargetError(
-                f"{place}: {len(examples)} samples are left for {name}, and it takes at least {least} ({reasons})"
+                f"{origin}: {len(examples)} samples are left for {name}, and it takes at least {least} ({reasons})"
             )
         for dimension, column in targets.items():
             if len(examples) >= LEAST and len({example.targets[dimension] for example in examples}) == 1:

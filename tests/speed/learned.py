@@ -150,7 +150,7 @@ def tasks(backbone: Backbone, pairs: Sequence[Any]) -> Case:
     assessor = Tasks(backbone, 448, names[:2], heads, {name: name for name in names})
     batch = [assessor.prepare(edited, INSTRUCTION, QUESTIONS) for _, edited in pairs]
     scored = [[prepared["scored"][name] for prepared in batch] for name in names[:2]]
-    asked = [[prepared["asked"][number] for prepared in batch] for number in range(len(QUESTIONS))]
+    asked = [[prepared["questions"][number] for prepared in batch] for number in range(len(QUESTIONS))]
 
     def ours() -> None:
         with torch.inference_mode():
@@ -158,7 +158,7 @@ def tasks(backbone: Backbone, pairs: Sequence[Any]) -> Case:
                 with assessor.at_work(name):
                     assessor.rate(name, prompts)
             with assessor.at_work("questions"):
-                assessor.answer([prepared["asked"] for prepared in batch])
+                assessor.answer([prepared["questions"] for prepared in batch])
 
     plain = _generating(backbone, [*scored, *asked], 1, [*names[:2], *["questions"] * len(QUESTIONS)])
     return Case("lmm4lmm", ours, plain, [*scored, *asked])

@@ -56,8 +56,8 @@ class DigitAssessor:
         """The question for one dimension and the whole answer that says `rating`, with the token that ends a turn."""
         import torch
 
-        said = answer(dimension, self.scale.digits(rating))
-        prompt = self.backbone.prompt(self._chat(instruction, dimension, None), pictures, answer=said)
+        text = answer(dimension, self.scale.digits(rating))
+        prompt = self.backbone.prompt(self._chat(instruction, dimension, None), pictures, answer=text)
         end = torch.tensor([self.backbone.tokenizer.eos_token_id])
         return type(prompt)(torch.cat([prompt.ids, end]), prompt.pictures, prompt.answer_start)
 
@@ -81,7 +81,7 @@ class DigitAssessor:
             return self._read_together(batch)
         from ...mllm.lora import adapts_vision, using
 
-        found = {}
+        numbers = {}
         seen: dict[str | None, list[Sequence[Features]]] = {}
         for dimension in self.definitions:
             adapter = self.adapters[dimension]
@@ -90,8 +90,8 @@ class DigitAssessor:
                 if tower not in seen:
                     seen[tower] = self.look(batch)
                 prompts = [prepared[dimension] for prepared in batch]
-                found[dimension] = self._number(self.backbone.read(prompts, seen[tower]))
-        return found
+                numbers[dimension] = self._number(self.backbone.read(prompts, seen[tower]))
+        return numbers
 
     def look(self, batch: Sequence[Mapping[str, Prompt]]) -> list[Sequence[Features]]:
         """The features of each sample's two pictures, in one pass."""

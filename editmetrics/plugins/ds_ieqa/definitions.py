@@ -57,7 +57,7 @@ def _search(
     }
     for dimension, file in files.items():
         feedback = Feedback(assessor, dimension, subset, pairs, method.definition_vocabulary)
-        found = search(
+        trajectory = search(
             dimension,
             assessor.definitions[dimension],
             feedback,
@@ -67,11 +67,11 @@ def _search(
             identity=identity,
             on_trial=partial(_report, dimension, method.trials),
         )
-        draw(found, file.with_suffix(".svg"))
+        draw(trajectory, file.with_suffix(".svg"))
         logger.info(
             "%s: the best of %d definitions has V_d %.4f (start: %.4f; %d proposals refused): %s",
-            dimension, len(found.trials) - found.refused, found.best.value, found.trials[0].value, found.refused,
-            found.best.definition,
+            dimension, len(trajectory.trials) - trajectory.refused, trajectory.best.value,
+            trajectory.trials[0].value, trajectory.refused, trajectory.best.definition,
         )  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def _optimiser(assessor: DigitAssessor, method: DSIEQAMethod) -> Any:
 
 
 def _report(dimension: str, trials: int, trial: Trial) -> None:
-    said = f"V_d {trial.value:.4f}" if trial.value is not None else f"refused: {trial.refused}"
-    logger.info("%s: definition %d of %d: %s", dimension, trial.number, trials, said)
+    outcome = f"V_d {trial.value:.4f}" if trial.value is not None else f"refused: {trial.refused}"
+    logger.info("%s: definition %d of %d: %s", dimension, trial.number, trials, outcome)
 
 
 class Feedback:

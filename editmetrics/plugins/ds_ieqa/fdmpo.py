@@ -194,9 +194,9 @@ def _done(path: Path, header: dict[str, Any]) -> list[Trial] | None:
     """The trials of an earlier search of the same kind; None if there was none."""
     if not any(complete_lines(path)):
         return None
-    found, trials = _read(path)
-    if found != json.loads(json.dumps(header)):
-        changed = sorted(key for key in {*found, *header} if found.get(key) != header.get(key))
+    saved, trials = _read(path)
+    if saved != json.loads(json.dumps(header)):
+        changed = sorted(key for key in {*saved, *header} if saved.get(key) != header.get(key))
         raise SearchError(
             f"{path} belongs to another search ({', '.join(changed)} differ); give another output folder, or move it "
             "away"

@@ -138,22 +138,22 @@ class DSIEQA(AssessorMetric):
 
     def _score(self, readouts: Sequence[Mapping[str, Any]], row: int) -> Score:
         """The score of one sample from all backbones; a dimension that any of them does not rate has no number."""
-        found, masses, scale = DimensionReadings(), {}, self.scale
+        readings, masses, scale = DimensionReadings(), {}, self.scale
         for dimension in self.dimensions:
             name = dimension.name
             numbers = [readout[name].rows(slice(row, row + 1)) for readout in readouts]
             masses[name] = min(float(number.mass.min()) for number in numbers)
             written = [float(number.value if self.read == "generated" else number.expectation) for number in numbers]
             ratings = [scale.rating(number) for number in written]
-            if not found.means(name, masses[name], "write a digit"):
+            if not readings.means(name, masses[name], "write a digit"):
                 continue
             if outside := [rating for rating in ratings if not dimension.contains(rating)]:
-                found.problems.append(
+                readings.problems.append(
                     f"{name}: {outside[0]:g} is outside the scale {dimension.low:g} to {dimension.high:g}"
                 )
                 continue
-            found.values[name] = sum(ratings) / len(ratings)
+            readings.values[name] = sum(ratings) / len(ratings)
             within = [scale.size(float(number.spread)) ** 2 for number in numbers]
-            between = [(rating - found.values[name]) ** 2 for rating in ratings]
-            found.spreads[name] = (sum(within) + sum(between)) ** 0.5 / len(ratings) ** 0.5
-        return found.score({"digit_mass": masses} | ({"zero_shot": True} if self.zero_shot else {}))
+            between = [(rating - readings.values[name]) ** 2 for rating in ratings]
+            readings.spreads[name] = (sum(within) + sum(between)) ** 0.5 / len(ratings) ** 0.5
+        return readings.score({"digit_mass": masses} | ({"zero_shot": True} if self.zero_shot else {}))

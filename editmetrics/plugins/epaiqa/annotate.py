@@ -130,8 +130,8 @@ class Annotator:
         return Plan(len(self.samples), len(self.levels), len(self.pieces), cached, len(self.judges) - 1)
 
     def run(self, progress: Progress | None = None) -> Annotated:
-        """Ask: first all pieces, then all checks. What was answered is in the judges' caches, so that the same call
-        goes on after a stop. Raises `JudgeError` where a model can answer nothing at all."""
+        """Ask: first all pieces, then all checks. The judges' caches keep the answers: the same call resumes after a
+        stop. Raises `JudgeError` where a model can answer nothing at all."""
         counter = _Counter(len(self.pieces) * len(self.judges), progress)
         written = self._written(counter)
         lost: dict[int, str] = dict(self.problems)
@@ -142,17 +142,17 @@ class Annotator:
                 lost[row] = f"{model} {why}: {reason}" if reason else f"{model} {why}"
                 refusals[f"{model} {why}"] += 1
 
-        said: dict[tuple[int, str], str] = {}
+        texts: dict[tuple[int, str], str] = {}
         for piece, answer in written:
             try:
-                said[piece.row, piece.about] = _piece(answer)
+                texts[piece.row, piece.about] = _piece(answer)
             except SampleError as error:
                 why = "declined to write" if error.status == "refused" else "did not write"
                 lose(piece.row, piece.writer, why, str(error))
         whole = [piece for piece, _ in written if piece.row not in lost]
         for name in self.judges:
             to_check = [piece for piece in whole if piece.writer != name and piece.row not in lost]
-            questions = [self._check(piece, said[piece.row, piece.about]) for piece in to_check]
+            questions = [self._check(piece, texts[piece.row, piece.about]) for piece in to_check]
             for piece, answer in zip(to_check, self._answers(name, questions, counter, _agrees), strict=True):
                 try:
                     agrees = _agrees(answer)
@@ -162,7 +162,7 @@ class Annotator:
                     continue
                 if not agrees:
                     lose(piece.row, name, "did not agree", f"{piece.about} by {piece.writer}")
-        return self._merged(said, lost, refusals)
+        return self._merged(texts, lost, refusals)
 
     # ------------------------------------------------------------------ inside
 
@@ -198,15 +198,15 @@ class Annotator:
     def _considered(self, row: int, about: str) -> str:
         """The supplement's request (section E.3) for one piece, with the level that people gave."""
         level = self.levels[row][about]
-        given = "based on the given original image, the edited image and the editing instructions"
-        analyse = f"{given}, please analyze from the perspective of the edited image itself why the image editing"
+        basis = "based on the given original image, the edited image and the editing instructions"
+        analyse = f"{basis}, please analyze from the perspective of the edited image itself why the image editing"
         if about == "prompt_completion":
             return f"This image is considered {FOLLOWED[level]}, {analyse} is {FOLLOWED[level]}."
-        what = {
+        criterion = {
             "harmony": "harmony between the edited area and the overall image",
             "local_naturalness": "naturalness in the edit area",
         }[about]
-        return f"This image is considered having a {DEGREES[level]} degree of {what}, {analyse} has it."
+        return f"This image is considered having a {DEGREES[level]} degree of {criterion}, {analyse} has it."
 
     def _check(self, piece: Piece, text: str) -> Question:
         considered = self._considered(piece.row, piece.about).partition(", based on")[0]
@@ -224,12 +224,12 @@ class Annotator:
         return Question((Message("user", parts),))
 
     def _written(self, counter: _Counter) -> list[tuple[Piece, Answer]]:
-        found: dict[int, Answer] = {}
+        by_number: dict[int, Answer] = {}
         for name in self.judges:
             own = [(number, piece) for number, piece in enumerate(self.pieces) if piece.writer == name]
             answers = self._answers(name, [piece.question for _, piece in own], counter, _piece)
-            found |= {number: answer for (number, _), answer in zip(own, answers, strict=True)}
-        return [(piece, found[number]) for number, piece in enumerate(self.pieces)]
+            by_number |= {number: answer for (number, _), answer in zip(own, answers, strict=True)}
+        return [(piece, by_number[number]) for number, piece in enumerate(self.pieces)]
 
     def _answers(
         self, name: str, questions: Sequence[Question], counter: _Counter, read: Callable[[Answer], object]
@@ -247,14 +247,14 @@ class Annotator:
             raise type(error)(f"{name}: {error}") from error
 
     def _merged(
-        self, said: Mapping[tuple[int, str], str], lost: Mapping[int, str], refusals: Counter[str]
+        self, texts: Mapping[tuple[int, str], str], lost: Mapping[int, str], refusals: Counter[str]
     ) -> Annotated:
         explanations: list[str | None] = [None] * len(self.samples)
         writers: list[str | None] = [None] * len(self.samples)
         for piece in self.pieces:
             if piece.row not in lost:
                 levels, row = self.levels[piece.row], piece.row
-                parts = [said.get((row, name)) for name in ("prompt_completion", "harmony", "local_naturalness")]
+                parts = [texts.get((row, name)) for name in ("prompt_completion", "harmony", "local_naturalness")]
                 pieces = Pieces(str(parts[0]), parts[1], parts[2])
                 explanations[row] = explained_answer(levels["prompt_completion"], pieces, levels["overall_quality"])
                 writers[row] = piece.writer
@@ -286,6 +286,6 @@ def _piece(answer: Answer) -> str:
         raise SampleError(f"the model declined: {text[:200]}", "refused")
     if answer.cut_off:
         raise SampleError("the piece was cut off; a larger max_tokens gives it room", "unparseable")
-    if found := [phrase for phrase in (HARMONY_START, NATURALNESS_START, LEVEL_START) if phrase in text]:
-        raise SampleError(f"the piece holds {found[0]!r}, which begins another part of the answer", "unparseable")
+    if phrases := [phrase for phrase in (HARMONY_START, NATURALNESS_START, LEVEL_START) if phrase in text]:
+        raise SampleError(f"the piece holds {phrases[0]!r}, which begins another part of the answer", "unparseable")
     return text

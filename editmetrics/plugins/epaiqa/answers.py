@@ -44,12 +44,15 @@ def explained_answer(completion: int, pieces: Pieces, level: str) -> str:
     'The prompt completion is Non-Completion. The dog is still there. Therefore, the overall editing quality level of \
 the image is bad'
     """
-    said = [f"{COMPLETION_START} {COMPLETIONS[completion - 1]}.", sentence(pieces.prompt_completion)]
+    sentences = [f"{COMPLETION_START} {COMPLETIONS[completion - 1]}.", sentence(pieces.prompt_completion)]
     if completion == 3:
         if pieces.harmony is None or pieces.naturalness is None:
             raise ValueError("a full completion is explained with harmony and naturalness")
-        said += [f"{HARMONY_START} {sentence(pieces.harmony)}", f"{NATURALNESS_START} {sentence(pieces.naturalness)}"]
-    return " ".join([*said, f"{LEVEL_START} {level}"])
+        sentences += [
+            f"{HARMONY_START} {sentence(pieces.harmony)}",
+            f"{NATURALNESS_START} {sentence(pieces.naturalness)}",
+        ]
+    return " ".join([*sentences, f"{LEVEL_START} {level}"])
 
 
 def read_explained(text: str) -> Explained:
@@ -68,9 +71,9 @@ level='good')
     body, _, naturalness = body.partition(NATURALNESS_START)
     body, _, harmony = body.partition(HARMONY_START)
     completion = None
-    if found := re.match(rf"\s*{COMPLETION_START} ({'|'.join(COMPLETIONS)})\b\.?", body):
-        completion = COMPLETIONS.index(found[1]) + 1
-        body = body[found.end() :]
+    if match := re.match(rf"\s*{COMPLETION_START} ({'|'.join(COMPLETIONS)})\b\.?", body):
+        completion = COMPLETIONS.index(match[1]) + 1
+        body = body[match.end() :]
     return Explained(completion, Pieces(body.strip(), harmony.strip() or None, naturalness.strip() or None), level)
 
 

@@ -34,15 +34,15 @@ class Box:
     h: float
 
     def __post_init__(self) -> None:
-        said = f"({', '.join(f'{part:g}' for part in astuple(self))})"
+        shown = f"({', '.join(f'{part:g}' for part in astuple(self))})"
         if not all(math.isfinite(part) and 0 <= part <= 1 for part in astuple(self)):
-            raise SampleError(f"the box {said} is not four numbers from 0 to 1 (x, y, w, h as fractions of the image)")
+            raise SampleError(f"the box {shown} is not four numbers from 0 to 1 (x, y, w, h as fractions of the image)")
         if self.w == 0 or self.h == 0:
-            raise SampleError(f"the box {said} has no area; expected a width and a height above 0")
+            raise SampleError(f"the box {shown} has no area; expected a width and a height above 0")
         over = max(-self.left, -self.top, self.right - 1, self.bottom - 1)
         if over > ROUNDING + 1e-9:
             raise SampleError(
-                f"the box {said} lies outside the image by {over:.3g} of a side; x and y are the centre, w and h the "
+                f"the box {shown} lies outside the image by {over:.3g} of a side; x and y are the centre, w and h the "
                 "size, as fractions of the image"
             )
 
@@ -115,14 +115,14 @@ def read_box(text: str) -> Box:
     """
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
-    found = {tuple(part for part in match.groups() if part is not None) for match in _BRACKETED.finditer(text)}
-    if not found and (plain := _PLAIN.fullmatch(text)):
-        found = {plain.groups()}
-    if not found:
+    boxes = {tuple(part for part in match.groups() if part is not None) for match in _BRACKETED.finditer(text)}
+    if not boxes and (plain := _PLAIN.fullmatch(text)):
+        boxes = {plain.groups()}
+    if not boxes:
         raise SampleError(f"there is no box in the answer: {shown}", "unparseable")
-    if len(found) > 1:
-        raise SampleError(f"there are {len(found)} different boxes in the answer: {shown}", "unparseable")
-    (parts,) = found
+    if len(boxes) > 1:
+        raise SampleError(f"there are {len(boxes)} different boxes in the answer: {shown}", "unparseable")
+    (parts,) = boxes
     percent = [part.endswith("%") for part in parts]
     if any(percent) and not all(percent):
         raise SampleError(f"some numbers of the box are percentages and some are not: {shown}", "unparseable")

@@ -126,19 +126,19 @@ class ExplanationJudge:
         A row whose judge gave fewer than five readable answers to a concern has no vote there, and says why. Raises
         `ExplanationError` when there is nothing to compare, `JudgeError` when the judge can answer nothing.
         """
-        asked = _rounds(explanations, references)
-        answers = ask_and_read(self.judge, [question for *_, question in asked], _reads, progress)
+        questions_asked = _rounds(explanations, references)
+        answers = ask_and_read(self.judge, [question for *_, question in questions_asked], _reads, progress)
         points: dict[tuple[str, str], list[int]] = {}
         left_out: dict[str, dict[str, str]] = {concern: {} for concern in CRITERIA}
-        for (name, concern, question), answer in zip(asked, answers, strict=True):
+        for (name, concern, question), answer in zip(questions_asked, answers, strict=True):
             try:
                 points.setdefault((name, concern), []).append(_points(question, answer))
             except SampleError as error:
                 left_out[concern].setdefault(name, str(error))
         votes: dict[str, dict[str, int]] = {concern: {} for concern in CRITERIA}
-        for (name, concern), given in points.items():
+        for (name, concern), answers_given in points.items():
             if name not in left_out[concern]:
-                votes[concern][name] = vote(given)
+                votes[concern][name] = vote(answers_given)
         return Compared(votes, left_out)
 
 

@@ -87,12 +87,12 @@ def _measure(
     """What chooses the weights that a stage keeps: mean IoU, or the mean SRCC of the levels that it learns."""
 
     def measure() -> float | None:
-        found = _validated(stage, assessor, materials, method)
+        measured = _validated(stage, assessor, materials, method)
         if stage == "grounding":
-            return float(found["region"]["mean_iou"])
+            return float(measured["region"]["mean_iou"])
         if stage == "explained":
-            return found["overall_quality"]["srcc"]
-        values = [measures["srcc"] for measures in found.values()]
+            return measured["overall_quality"]["srcc"]
+        values = [measures["srcc"] for measures in measured.values()]
         return None if None in values else sum(values) / len(values)
 
     return measure
@@ -107,11 +107,11 @@ def _validated(
     if stage == "explained":
         overall, completions = ([materials.rating(task, name) for task in tasks] for name in OF_STAGE["explained"])
         return overall_agreement(assessor, tasks, overall, completions, explain=method.cot is not None)
-    found = {}
+    measured = {}
     for kind in dict.fromkeys(task.kind for task in tasks):
-        asked = [task for task in tasks if task.kind == kind]
-        found[kind] = level_agreement(assessor, kind, asked, [materials.rating(task, kind) for task in asked])
-    return found
+        of_kind = [task for task in tasks if task.kind == kind]
+        measured[kind] = level_agreement(assessor, kind, of_kind, [materials.rating(task, kind) for task in of_kind])
+    return measured
 
 
 def _round(backbone: Backbone, method: EPAIQAMethod) -> None:

@@ -46,8 +46,8 @@ class StageLearner(nn.Module):
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
         states = torch.cat([row[p.answer_start - 1 : len(p) - 1] for row, p in zip(hidden, prompts, strict=True)])
-        said = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
-        losses = nn.functional.cross_entropy(backbone.logits(states), said, reduction="none")
+        words = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
+        losses = nn.functional.cross_entropy(backbone.logits(states), words, reduction="none")
         answers = losses.split([len(prompt) - prompt.answer_start for prompt in prompts])
         return {"loss": torch.stack([answer.mean() for answer in answers]).mean()}
 

@@ -108,8 +108,8 @@ class RehearsedLessons(Sequence[Lesson]):
         return len(self._places)
 
     def __getitem__(self, index: Any) -> Any:
-        lessons, place = self._places[index]
-        return lessons[place]
+        lessons, position = self._places[index]
+        return lessons[position]
 
 
 @dataclass(frozen=True)
@@ -173,14 +173,14 @@ def read_materials(job: FitJob, region_of: RegionOf) -> Materials:
         for tasks, name in zip(parts[stage], ("train", "validate"), strict=True):
             if not tasks:
                 raise TargetError(f"no row is left to {name} the stage {stage!r} with; {rated.reasons()}")
-    said = [(stage, [[_said(task) for task in tasks] for tasks in both]) for stage, both in parts.items()]
+    described = [(stage, [[_said(task) for task in tasks] for tasks in both]) for stage, both in parts.items()]
     return Materials(
         {stage: both[0] for stage, both in parts.items()},
         {stage: both[1] for stage, both in parts.items()},
         list(rated.ratings),
         rated.ratings,
         rated.left_out,
-        hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest(),
+        hashlib.sha256(repr(described).encode("utf-8", "surrogateescape")).hexdigest(),
     )
 
 
@@ -198,15 +198,15 @@ class RatedRows:
         self.left_out: dict[str, list[str]] = {}
 
     def rows(self, dimension: str, column: str, scale: tuple[float, float]) -> tuple[list[Sample], list[Sample]]:
-        found: TrainingSet = read_training_set(
+        data: TrainingSet = read_training_set(
             self.train, self.val, targets={dimension: column}, label_scale=scale, group=self.group,
             needs=self.needs,
         )  # fmt: skip
-        for reason, ids in found.left_out.items():
+        for reason, ids in data.left_out.items():
             for name in ids:
                 self.leave_out(reason, name)
-        self.ratings[dimension] = {id(e.sample): e.targets[dimension] for e in (*found.train, *found.validation)}
-        return [e.sample for e in found.train], [e.sample for e in found.validation]
+        self.ratings[dimension] = {id(e.sample): e.targets[dimension] for e in (*data.train, *data.validation)}
+        return [e.sample for e in data.train], [e.sample for e in data.validation]
 
     def leave_out(self, reason: str, name: str) -> None:
         ids = self.left_out.setdefault(reason, [])
@@ -221,15 +221,15 @@ def _grounding(rated: RatedRows) -> tuple[list[Task], list[Task]]:
     """A task for each row with a region, rated or not."""
 
     def tasks(samples: Sequence[Sample]) -> list[Task]:
-        found = []
+        grounding = []
         for sample in samples:
             region = _region(sample, rated, required=True)
             missing = sorted(name for name in ("source", "edited") if not sample.has(name))
             if missing:
                 rated.leave_out(f"no {', no '.join(missing)}", sample.id)
             elif region is not None:
-                found.append(Task("grounding", sample, region))
-        return found
+                grounding.append(Task("grounding", sample, region))
+        return grounding
 
     return tasks(rated.train), tasks(rated.val)
 
@@ -280,11 +280,11 @@ def _answer(sample: Sample, cot: str | None, completion: int, level: str, rated:
     if not text:
         rated.leave_out(f"no chain of thought in {cot}", sample.id)
         return None
-    said = read_explained(text)
-    if said.completion is None or said.level is None:
+    explained = read_explained(text)
+    if explained.completion is None or explained.level is None:
         rated.leave_out(f"{cot} does not have the form of an explained answer", sample.id)
         return None
-    if (said.completion, said.level) != (completion, level):
+    if (explained.completion, explained.level) != (completion, level):
         rated.leave_out(f"{cot} says another completion or level than the ratings", sample.id)
         return None
     return text
@@ -314,8 +314,8 @@ def _listed(samples: Any) -> list[Sample]:
 
     from ...data import SampleSet, from_manifest
 
-    given = from_manifest(samples) if isinstance(samples, (str, os.PathLike)) else samples
-    return list(given.samples if isinstance(given, SampleSet) else given)
+    source = from_manifest(samples) if isinstance(samples, (str, os.PathLike)) else samples
+    return list(source.samples if isinstance(source, SampleSet) else source)
 
 
 def _said(task: Task) -> tuple[Any, ...]:

@@ -148,9 +148,9 @@ class EPAIQA(AssessorMetric):
             from ...images import read_mask
 
             return mask_box(read_mask(sample.mask)), "mask"
-        given = sample.meta.get("region")
-        if self.region == "given" and given is not None and str(given).strip():
-            return given_box(given), "given"
+        region = sample.meta.get("region")
+        if self.region == "given" and region is not None and str(region).strip():
+            return given_box(region), "given"
         return None, "model"
 
     def prepare(self, sample: Sample) -> tuple[PreparedEdit, str]:
@@ -196,10 +196,10 @@ class EPAIQA(AssessorMetric):
         """The region of each sample, its own or the model's, and why there is none."""
         regions = [sample.region for sample in samples]
         problems: list[SampleError | None] = [None] * len(samples)
-        asked = [row for row, region in enumerate(regions) if region is None]
-        if asked and pairs is not None:
-            answers = self.assessors[0].ground([samples[row].grounding for row in asked], pairs.repeated(asked))
-            for row, box, problem in zip(asked, *answers, strict=True):
+        missing = [row for row, region in enumerate(regions) if region is None]
+        if missing and pairs is not None:
+            answers = self.assessors[0].ground([samples[row].grounding for row in missing], pairs.repeated(missing))
+            for row, box, problem in zip(missing, *answers, strict=True):
                 regions[row], problems[row] = box, problem
         return regions, problems
 
@@ -221,15 +221,15 @@ class EPAIQA(AssessorMetric):
             origins = {True: "generated", False: "appended", None: "not generated"}
             details["level_phrase"] = origins[explained.phrase]
         details["level_mass"] = {name: float(level.mass) for name, level in levels.items()}
-        found = DimensionReadings()
+        readings = DimensionReadings()
         for dimension in self.dimensions:
             level = levels.get(dimension.name)
             if level is None:
-                found.problems.append(f"{dimension.name}: no region: {problem}")
-            elif found.means(dimension.name, float(level.mass), "name a level"):
-                found.values[dimension.name] = float(level.expectation)
-                found.spreads[dimension.name] = float(level.spread)
-        return found.score(details, None if explained is None else explained.text)
+                readings.problems.append(f"{dimension.name}: no region: {problem}")
+            elif readings.means(dimension.name, float(level.mass), "name a level"):
+                readings.values[dimension.name] = float(level.expectation)
+                readings.spreads[dimension.name] = float(level.spread)
+        return readings.score(details, None if explained is None else explained.text)
 
     # ------------------------------------------------------------------ training
 

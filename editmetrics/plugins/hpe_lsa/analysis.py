@@ -35,7 +35,7 @@ def analyse(
     - `on_images`: called after each batch with how many images that were.
     - `statistics`: keywords of `LayerStatistics`.
     """
-    found = LayerStatistics(assessor.backbone.num_layers, assessor.backbone.hidden_size, **statistics)
+    layer_statistics = LayerStatistics(assessor.backbone.num_layers, assessor.backbone.hidden_size, **statistics)
     for samples, is_edited in ((real, False), (edited, True)):
         for start in range(0, len(samples), batch_size):
             some = samples[start : start + batch_size]
@@ -46,10 +46,10 @@ def analyse(
                 except EditMetricsError as error:
                     logger.warning("%s is left out: %s", sample.id, error)
             if prompts:
-                found.add(assessor.states_of_all_layers(prompts).cpu().numpy(), edited=is_edited)
+                layer_statistics.add(assessor.states_of_all_layers(prompts).cpu().numpy(), edited=is_edited)
             if on_images is not None:
                 on_images(len(some))
-    return found.profile()
+    return layer_statistics.profile()
 
 
 def draw(profile: LayerProfile, file: str | Path) -> Path:

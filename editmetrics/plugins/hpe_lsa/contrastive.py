@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
+from ...mllm.lessons import in_batches
 from ...mllm.lora import trainable, using
 from ...mllm.validation import predictions
 from .assessor import BATCH, LayerAssessor
@@ -75,8 +76,8 @@ class Triplets(Sequence[Triplet]):
         order = random.permutation(len(self.real)).tolist()
         image = edit.source if edit.source is not None else self.real[order.pop()].edited
         anchor, negative = self.assessor.single(image), self.assessor.single(edit.edited)
-        for place in order if self.positive == "other" else ():
-            positive = self.assessor.single(self.real[place].edited)
+        for position in order if self.positive == "other" else ():
+            positive = self.assessor.single(self.real[position].edited)
             if picture_key(positive.pictures[0]) != picture_key(anchor.pictures[0]):
                 return Triplet(edit.id, anchor, positive, negative)
         return Triplet(edit.id, anchor, self.assessor.single(another_view(image, random)), negative)
@@ -130,13 +131,9 @@ class Contrast(nn.Module):
         return self._mean(triplets, lambda anchor, near, far: similarity(anchor, near) - similarity(anchor, far))
 
     def _mean(self, triplets: Triplets, measure: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
-        def predict(places: Sequence[int]) -> list[float]:
-            found: list[float] = []
-            for start in range(0, len(places), BATCH):
-                found += measure(
-                    *self._embedded(**collate([triplets[k] for k in places[start : start + BATCH]]))
-                ).tolist()
-            return found
+        def predict(indices: Sequence[int]) -> list[float]:
+            batches = (collate([triplets[index] for index in batch]) for batch in in_batches(indices, BATCH))
+            return [value for batch in batches for value in measure(*self._embedded(**batch)).tolist()]
 
         with torch.no_grad():
             values = predictions(range(len(triplets)), predict)

@@ -43,11 +43,11 @@ def states(assessor: LayerAssessor, part: Part, dimensions: Sequence[str]) -> tu
 
 def _states(assessor: LayerAssessor, makers: Sequence[Any]) -> list[Tensor]:
     """The state of each prompt; a prompt is made when its turn comes."""
-    found: list[Tensor] = []
+    states: list[Tensor] = []
     for start in range(0, len(makers), BATCH):
         some = assessor.states([make() for make in makers[start : start + BATCH]])
-        found += some.cpu().clone().unbind()
-    return found
+        states += some.cpu().clone().unbind()
+    return states
 
 
 def lessons(
@@ -65,11 +65,11 @@ def lessons(
         e.id: (pair, torch.tensor([(e.targets[name] - low) / (high - low) for name in quality]))
         for e, pair in zip(part.rated if quality else [], pairs, strict=True)
     }
-    found = [
+    lessons = [
         DecoderLesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
         for e, single in zip(images, singles, strict=True)
     ]
-    return found + [DecoderLesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
+    return lessons + [DecoderLesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
 
 
 def collate(some: Sequence[DecoderLesson]) -> dict[str, Any]:
@@ -123,8 +123,8 @@ class Decoders(nn.Module):
             weight = torch.where(labels == 1, self.weights[1], self.weights[0])
             parts["detection"] = nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
         if pair is not None and ratings is not None:
-            given = self._ratings(pair)
-            parts["quality"] = (given - ratings.to(given)).square().sum(1).mean()
+            predicted = self._ratings(pair)
+            parts["quality"] = (predicted - ratings.to(predicted)).square().sum(1).mean()
         weights = {"detection": self.method.detection_weight, "quality": self.method.quality_weight}
         return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
@@ -134,13 +134,13 @@ class Decoders(nn.Module):
         Of authenticity, edited is the positive class, and an image is taken for edited below a probability of 0.5.
         """
         batch = collate(held_out)
-        found: dict[str, dict[str, Any]] = {}
+        agreement: dict[str, dict[str, Any]] = {}
         with torch.no_grad():
             if batch["pair"] is not None:
-                given = self._ratings(batch["pair"]).cpu()
+                predicted = self._ratings(batch["pair"]).cpu()
                 for column, name in enumerate(self.quality):
-                    pair = given[:, column].tolist(), batch["ratings"][:, column].tolist()
-                    found[name] = {m.name: _defined(m, *pair) for m in (srcc, plcc, krcc)} | {"n": len(given)}
+                    pair = predicted[:, column].tolist(), batch["ratings"][:, column].tolist()
+                    agreement[name] = {m.name: _defined(m, *pair) for m in (srcc, plcc, krcc)} | {"n": len(predicted)}
             if batch["single"] is not None:
                 logits = self.heads[AUTHENTICITY](self._standardised("single", batch["single"]))[:, 0].cpu()
                 edited = (1 - batch["labels"]).tolist()
@@ -148,23 +148,25 @@ class Decoders(nn.Module):
                 taken = (logits < 0).float().tolist()
                 for measure in (balanced_accuracy, recall, specificity, f1, f1_positive):
                     measures[measure.name] = _defined(measure, taken, edited)
-                found[AUTHENTICITY] = measures | {"n": len(edited)}
-        return found
+                agreement[AUTHENTICITY] = measures | {"n": len(edited)}
+        return agreement
 
     def folded(self) -> dict[str, RegressionHead]:
         """The heads for raw states: W (x - m) / s + b is W' x + b' with W' = W / s and b' = b - W' m."""
-        found = {}
+        folded = {}
         for name, head in self.heads.items():
             kind = "single" if name == AUTHENTICITY else "pair"
-            mean, deviation = (getattr(self, f"{kind}_{what}").cpu().double() for what in ("mean", "deviation"))
+            mean, deviation = (
+                getattr(self, f"{kind}_{statistic}").cpu().double() for statistic in ("mean", "deviation")
+            )
             raw = RegressionHead(**head.settings)  # type: ignore[arg-type]
             raw.load_state_dict({key: value.cpu() for key, value in head.state_dict().items()})
             first: Any = raw.layers[0]
             weight = first.weight.data.double() / deviation
             first.bias.data.copy_(first.bias.data.double() - weight @ mean)
             first.weight.data.copy_(weight)
-            found[name] = raw.eval()
-        return found
+            folded[name] = raw.eval()
+        return folded
 
     def _ratings(self, pair: Tensor) -> Tensor:
         states = self._standardised("pair", pair)
@@ -177,7 +179,7 @@ class Decoders(nn.Module):
 
 def merit(agreement: Mapping[str, Mapping[str, Any]]) -> float | None:
     """What chooses the decoders' best weights: the mean of the dimensions' SRCC and the detection's AUC."""
-    values = [found.get("srcc", found.get("auc")) for found in agreement.values()]
+    values = [measured.get("srcc", measured.get("auc")) for measured in agreement.values()]
     return None if not values or None in values else sum(values) / len(values)
 
 

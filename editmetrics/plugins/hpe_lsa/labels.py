@@ -44,8 +44,8 @@ class LabelledSet:
 
     @property
     def parts(self) -> dict[str, Part]:
-        found = {"train": self.train, "validation": self.validation}
-        return found if self.test is None else {**found, "test": self.test}
+        parts = {"train": self.train, "validation": self.validation}
+        return parts if self.test is None else {**parts, "test": self.test}
 
     def counts(self) -> dict[str, Any]:
         """How many images are in which part, as a checkpoint records it."""
@@ -98,7 +98,7 @@ def read_labelled_set(
     `label_scale`; only edits are. Without `val`, groups are split 4:1:1 into training, validation and test.
     """
     column = targets.get(AUTHENTICITY, AUTHENTICITY)
-    ratings = {name: of for name, of in targets.items() if name != AUTHENTICITY}
+    ratings = {name: rating for name, rating in targets.items() if name != AUTHENTICITY}
     by_label = partial(read_training_set, targets={AUTHENTICITY: LABEL}, label_scale=(0.0, 1.0), group=group, seed=seed)
     samples = labelled(train, column)
     test: TrainingSet | None = None
@@ -107,11 +107,11 @@ def read_labelled_set(
         test = by_label(samples, ratio=(5, 1))
         _count(left_out, test.left_out)
         samples = [example.sample for example in test.train]
-        found = by_label(samples, ratio=(4, 1))
+        split = by_label(samples, ratio=(4, 1))
     else:
-        found = by_label(samples, labelled(val, column))
-        _count(left_out, found.left_out)
-    images = {"train": found.train, "validation": found.validation}
+        split = by_label(samples, labelled(val, column))
+        _count(left_out, split.left_out)
+    images = {"train": split.train, "validation": split.validation}
     if test is not None:
         images["test"] = test.validation
     parts = {name: Part(examples, []) for name, examples in images.items()}
@@ -128,7 +128,7 @@ def read_labelled_set(
     return LabelledSet(parts["train"], parts["validation"], parts.get("test"), (float(low), float(high)), left_out)
 
 
-def labelled(given: str | os.PathLike[str] | Iterable[Sample], column: str = AUTHENTICITY) -> list[Sample]:
+def labelled(source: str | os.PathLike[str] | Iterable[Sample], column: str = AUTHENTICITY) -> list[Sample]:
     """The samples of a manifest, each with its label in `meta[LABEL]`; sources are added where no image is real.
 
     Raises `TargetError` for a label that is neither 1 nor 0, for a column that is not there, unless it is the usual
@@ -137,13 +137,13 @@ def labelled(given: str | os.PathLike[str] | Iterable[Sample], column: str = AUT
     >>> [(s.id, s.meta[LABEL]) for s in labelled([Sample("a", edited="a.png", source="b.png")])]
     [('a', 0), ('source of a', 1)]
     """
-    if isinstance(given, (str, os.PathLike)):
-        given = from_manifest(given)
-    samples = list(given.samples if isinstance(given, SampleSet) else given)
-    there = any(column in sample.meta for sample in samples)
-    if not there and column != AUTHENTICITY:
+    if isinstance(source, (str, os.PathLike)):
+        source = from_manifest(source)
+    samples = list(source.samples if isinstance(source, SampleSet) else source)
+    has_labels = any(column in sample.meta for sample in samples)
+    if not has_labels and column != AUTHENTICITY:
         raise TargetError(f"there is no column {column!r}, which is to tell real images (1) from edited ones (0)")
-    labels = [_label(sample, column) if there else 0 for sample in samples]
+    labels = [_label(sample, column) if has_labels else 0 for sample in samples]
     marked = [
         # a real image is of its own source, so that its edits stay on its side of a split
         replace(s, source=s.edited if label and s.source is None else s.source, meta={**s.meta, LABEL: label})
@@ -167,24 +167,24 @@ def _label(sample: Sample, column: str) -> int | None:
 
 def _sources(samples: Sequence[Sample]) -> list[Sample]:
     """Each source once, as a real image."""
-    found: dict[Any, Sample] = {}
+    sources: dict[Any, Sample] = {}
     for sample in samples:
         if sample.source is None:
             continue
         source = sample.source
         key = os.fspath(source) if isinstance(source, (str, os.PathLike)) else id(source)
         meta = {name: value for name, value in sample.meta.items() if name != LABEL}
-        found.setdefault(key, Sample(f"source of {sample.id}", source, source, meta={**meta, LABEL: 1}))
-    if not found:
+        sources.setdefault(key, Sample(f"source of {sample.id}", source, source, meta={**meta, LABEL: 1}))
+    if not sources:
         raise TargetError(
             "no image is real: the edits have no sources, and no column says which images are real; add a column "
             f"{AUTHENTICITY} with 1 for real images and 0 for edited ones"
         )
-    return list(found.values())
+    return list(sources.values())
 
 
 def _count(left_out: dict[str, list[str]], more: Mapping[str, Sequence[str]]) -> None:
     for reason, ids in more.items():
-        said = "no label" if LABEL in reason else reason
-        known = left_out.setdefault(said, [])
+        shown = "no label" if LABEL in reason else reason
+        known = left_out.setdefault(shown, [])
         known += [name for name in ids if name not in set(known)]

@@ -80,8 +80,8 @@ class LayerProfile:
             rows = csv.writer(stream)
             rows.writerow(["layer", *COLUMNS, *(f"{name}_normalised" for name in COLUMNS), "sum", "chosen"])
             for layer in range(1, len(self.kl) + 1):
-                found = [values[layer - 1] for values in (self.kl, self.ldr, self.entropy, *self.normalised)]
-                rows.writerow([layer, *map(float, found), float(self.total[layer - 1]), int(layer == self.chosen)])
+                columns = [values[layer - 1] for values in (self.kl, self.ldr, self.entropy, *self.normalised)]
+                rows.writerow([layer, *map(float, columns), float(self.total[layer - 1]), int(layer == self.chosen)])
 
 
 COLUMNS = ("kl", "ldr", "entropy")
@@ -151,9 +151,9 @@ class LayerStatistics:
         kind = EDITED if edited else REAL
         self._add_moments(kind, values)
         self._make_room(values)
-        place = np.floor(np.ldexp(values, -self._exponent)).astype(np.int64) - self._first
+        bins = np.floor(np.ldexp(values, -self._exponent)).astype(np.int64) - self._first
         each = np.arange(self._low.size).reshape(self._low.shape) * self._fine
-        np.add.at(self._histogram[kind].reshape(-1), (each + place).reshape(-1), 1)
+        np.add.at(self._histogram[kind].reshape(-1), (each + bins).reshape(-1), 1)
 
     def profile(self) -> LayerProfile:
         """The three numbers of each layer, and with them the chosen layer.
@@ -175,7 +175,7 @@ class LayerStatistics:
             )
         layers = range(len(self._low))
         kl, ldr, entropy = (
-            np.array([of(layer).mean() for layer in layers]) for of in (self._kl, self._ldr, self._entropy)
+            np.array([measure(layer).mean() for layer in layers]) for measure in (self._kl, self._ldr, self._entropy)
         )
         return LayerProfile(kl, ldr, entropy, *(int(count) for count in self.counts))
 
@@ -185,14 +185,14 @@ class LayerStatistics:
         one = self._divergence(layer, REAL, EDITED)
         return (one + self._divergence(layer, EDITED, REAL)) / 2 if self.symmetric else one
 
-    def _divergence(self, layer: int, of: int, other: int) -> Floats:
+    def _divergence(self, layer: int, first: int, second: int) -> Floats:
         if self.divergence == "gaussian":
             means, variances = self._mean[:, layer], self._variance(layer) + self.epsilon
-            m, n, v, w = means[of], means[other], variances[of], variances[other]
+            m, n, v, w = means[first], means[second], variances[first], variances[second]
             gaussian: Floats = 0.5 * (np.log(w / v) + (v + (m - n) ** 2) / w - 1)
             return gaussian
         counts = self._counted(layer, self.bins)
-        p, q = (counts[kind] / self.counts[kind] + self.smoothing for kind in (of, other))
+        p, q = (counts[kind] / self.counts[kind] + self.smoothing for kind in (first, second))
         p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
         histogram: Floats = (p * np.log(p / q)).sum(-1)
         return histogram
@@ -215,12 +215,12 @@ class LayerStatistics:
         low, high = self._low[layer][:, None], self._high[layer][:, None]
         centre = np.ldexp(self._first[layer][:, None] + np.arange(self._fine) + 0.5, self._exponent[layer][:, None])
         share = (centre - low) / np.where(high > low, high - low, 1.0)
-        place = np.clip(np.floor(share * bins), 0, bins - 1).astype(np.int64)
-        rows = np.arange(len(place))[:, None]
-        found = np.zeros((2, len(place), bins))
+        column = np.clip(np.floor(share * bins), 0, bins - 1).astype(np.int64)
+        rows = np.arange(len(column))[:, None]
+        histogram = np.zeros((2, len(column), bins))
         for kind in (REAL, EDITED):
-            np.add.at(found[kind], (rows, place), self._histogram[kind, layer])
-        return found
+            np.add.at(histogram[kind], (rows, column), self._histogram[kind, layer])
+        return histogram
 
     # ------------------------------------------------------------------ streaming
 
@@ -253,12 +253,12 @@ class LayerStatistics:
     def _move(self, layer: int, where: NDArray[np.bool_], wider: NDArray[np.int64], first: NDArray[np.int64]) -> None:
         """The counts of a layer's dimensions `where` in bins 2^wider as wide, of which `first` is the first one."""
         old = self._first[layer, where][:, None] + np.arange(self._fine)
-        place = np.right_shift(old, np.minimum(wider[where], 62)[:, None]) - first[where][:, None]
-        rows = np.arange(len(place))[:, None]
+        column = np.right_shift(old, np.minimum(wider[where], 62)[:, None]) - first[where][:, None]
+        rows = np.arange(len(column))[:, None]
         for kind in (REAL, EDITED):
             counts = self._histogram[kind, layer, where]
             merged = np.zeros_like(counts)
-            np.add.at(merged, (rows, np.clip(place, 0, self._fine - 1)), counts)  # outside of it there are no counts
+            np.add.at(merged, (rows, np.clip(column, 0, self._fine - 1)), counts)  # outside of it there are no counts
             self._histogram[kind, layer, where] = merged
 
 

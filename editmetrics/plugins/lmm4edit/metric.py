@@ -91,11 +91,11 @@ class LMM4Edit(EditRegression):
         from ...mllm.lora import adapters
         from ...mllm.peft_folders import put_low_rank, read_peft_folder
 
-        said = settings(folder / SETTINGS, aspect)
-        if said["hidden_size"] != backbone.hidden_size:
+        config = settings(folder / SETTINGS, aspect)
+        if config["hidden_size"] != backbone.hidden_size:
             raise PublishedWeightsError(
-                f"{folder / SETTINGS} says hidden_size {said['hidden_size']}, and {backbone.name} has "
-                f"{backbone.hidden_size}; it was trained on {said.get('base_model_path') or self.BACKBONE}"
+                f"{folder / SETTINGS} says hidden_size {config['hidden_size']}, and {backbone.name} has "
+                f"{backbone.hidden_size}; it was trained on {config.get('base_model_path') or self.BACKBONE}"
             )
         if adapter not in adapters(backbone):
             # the authors wrapped Qwen3VLModel, which is `model` inside the model that writes text
@@ -104,11 +104,11 @@ class LMM4Edit(EditRegression):
         head: Any = load_head(
             folder / HEAD,
             {"mlp.0": "layers.0", "mlp.3": "layers.3", "mlp.6": "layers.6"},
-            inputs=said["hidden_size"],
-            hidden=(said["head_hidden_size"], said["head_hidden_size2"]),
+            inputs=config["hidden_size"],
+            hidden=(config["head_hidden_size"], config["head_hidden_size2"]),
             activation="silu",
         )
-        return DimensionScorer(adapter, head.to(backbone.device), float(said.get("score_output_scale", HIGHEST)))
+        return DimensionScorer(adapter, head.to(backbone.device), float(config.get("score_output_scale", HIGHEST)))
 
 
 def fitted(image: np.ndarray) -> np.ndarray:
@@ -132,12 +132,12 @@ def fitted(image: np.ndarray) -> np.ndarray:
 def settings(file: Path, aspect: Aspect) -> dict[str, Any]:
     """What `regression_config.json` says of a dimension's head; `PublishedWeightsError` where it does not fit."""
     try:
-        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        sizes = {name: int(said[name]) for name in ("hidden_size", "head_hidden_size", "head_hidden_size2")}
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        sizes = {name: int(config[name]) for name in ("hidden_size", "head_hidden_size", "head_hidden_size2")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PublishedWeightsError(f"{file} does not describe a head: {type(error).__name__}: {error}") from error
-    if said.get("dimension") not in (None, "", PARTS[aspect]):
+    if config.get("dimension") not in (None, "", PARTS[aspect]):
         raise PublishedWeightsError(
-            f"{file} is of the dimension {said['dimension']}; expected {PARTS[aspect]} in this folder"
+            f"{file} is of the dimension {config['dimension']}; expected {PARTS[aspect]} in this folder"
         )
-    return {**said, **sizes}
+    return {**config, **sizes}

@@ -24,7 +24,7 @@ class PreparedImage(TypedDict):
     """What `TaskAssessor.prepare` makes of a sample: a prompt for each dimension, and one for each question."""
 
     scored: dict[str, Prompt]
-    asked: list[Prompt]
+    questions: list[Prompt]
 
 
 @dataclass
@@ -112,7 +112,7 @@ class TaskAssessor:
         picture = self.see(image)
         return {
             "scored": {dimension: self.scored(picture, dimension, prompt) for dimension in self.dimensions},
-            "asked": [self.asked(picture, text) for text in questions] if self.answers else [],
+            "questions": [self.asked(picture, text) for text in questions] if self.answers else [],
         }
 
     @property
@@ -187,20 +187,22 @@ class TaskAssessor:
         from ...mllm.prefix_cache import after_images
         from ...mllm.readouts import YesNoReadout, read_yes_no
 
-        asked = [row for row, questions in enumerate(prompts) if questions]
+        with_questions = [row for row, questions in enumerate(prompts) if questions]
         nothing = YesNoReadout(torch.empty(0), torch.empty(0))
-        found = [nothing for _ in prompts]
-        if not asked:
-            return found
-        parts = [[after_images(self.backbone, prompt) for prompt in prompts[row]] for row in asked]
+        answers = [nothing for _ in prompts]
+        if not with_questions:
+            return answers
+        parts = [[after_images(self.backbone, prompt) for prompt in prompts[row]] for row in with_questions]
         counts = [len(of_picture) for of_picture in parts]
         shared = self.backbone.read([of_picture[0][0] for of_picture in parts])
-        reading = shared.repeated([place for place, count in enumerate(counts) for _ in range(count)])
+        reading = shared.repeated([row for row, count in enumerate(counts) for _ in range(count)])
         reading.extend([rest for of_picture in parts for _, rest in of_picture])
         read = read_yes_no(reading.logits, *self.yes_no)
-        for row, yes, mass in zip(asked, read.yes.cpu().split(counts), read.mass.cpu().split(counts), strict=True):
-            found[row] = YesNoReadout(yes, mass)
-        return found
+        for row, yes, mass in zip(
+            with_questions, read.yes.cpu().split(counts), read.mass.cpu().split(counts), strict=True
+        ):
+            answers[row] = YesNoReadout(yes, mass)
+        return answers
 
     def _next(self, before: str, text: str) -> int:
         """The first token of `text` after `before`, at the beginning of an answer."""

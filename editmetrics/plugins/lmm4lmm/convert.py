@@ -103,10 +103,10 @@ def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) 
     other = ConversionError(f"{output} holds something already; name a new folder")
     if part == "backbone":
         try:
-            said = json.loads((output / SOURCE).read_text(encoding="utf-8"))
+            sources = json.loads((output / SOURCE).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise other from error
-        if said != source:
+        if sources != source:
             raise other
         return output
     if not (output / METRIC).is_file():
@@ -151,9 +151,9 @@ def _appearing(folder: Path) -> Iterator[Path]:
         of_disk = isinstance(error, (OSError, SafetensorError))
         if not of_disk and str(partial) not in str(error):
             raise
-        said = str(error).replace(str(partial), str(folder))
+        message = str(error).replace(str(partial), str(folder))
         advice = "; make room or name another folder" if of_disk else ""
-        raise ConversionError(f"{folder} was not converted: {said}{advice}") from error
+        raise ConversionError(f"{folder} was not converted: {message}{advice}") from error
 
 
 # ---------------------------------------------------------------------- the source
@@ -175,9 +175,9 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise ConversionError(
             f"{file} is no config.json of InternVL's chat layout: {type(error).__name__}: {error}"
         ) from error
-    for name, (found, wanted) in expected.items():
-        if found != wanted:
-            raise ConversionError(f"{file}: {name} is {found!r}, and only {wanted!r} can be converted")
+    for name, (present, wanted) in expected.items():
+        if present != wanted:
+            raise ConversionError(f"{file}: {name} is {present!r}, and only {wanted!r} can be converted")
     return config
 
 
@@ -192,11 +192,11 @@ def _read(files: list[Path], with_head: bool) -> dict[str, Tensor]:
     """All tensors by name. The published inference loads the adapters' own file last, so what it holds counts."""
     tensors: dict[str, Tensor] = {}
     for file in files:
-        found = load_state_dict(file)
+        part = load_state_dict(file)
         if file.name == LORA_FILE:
-            again = {plain_name(name) for name in found}
+            again = {plain_name(name) for name in part}
             tensors = {name: tensor for name, tensor in tensors.items() if plain_name(name) not in again}
-        tensors |= found
+        tensors |= part
     return tensors if with_head else {n: t for n, t in tensors.items() if not plain_name(n).startswith("mlpscore.")}
 
 
@@ -343,9 +343,9 @@ def _write_adapter(converted: Converted, targets: Mapping[str, str], folder: Pat
     tensors = {f"base_model.model.{name}": tensor.float().contiguous() for name, tensor in converted.adapter.items()}
     save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
     pattern = "|".join(f"({targets[where]})" for where in ("vision", "language"))
-    said = {"peft_type": "LORA", "r": converted.rank, "lora_alpha": 2 * converted.rank, "lora_dropout": 0.05,
+    config = {"peft_type": "LORA", "r": converted.rank, "lora_alpha": 2 * converted.rank, "lora_dropout": 0.05,
             "target_modules": pattern}  # fmt: skip
-    (folder / "adapter_config.json").write_text(json.dumps(said), encoding="utf-8")
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _head(converted: Converted) -> RegressionHead:

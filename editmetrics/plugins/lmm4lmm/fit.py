@@ -109,8 +109,8 @@ class TaskStages:
             learner = LanguageLearner(self.assessor)
 
             def validate() -> float | None:
-                found = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
-                return None if None in found else fmean(found)
+                correlations = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
+                return None if None in correlations else fmean(correlations)
 
             self._train(part, learner, lessons, self.job.method.first_stage(self.job.recipe), validate)
             for dimension in dimensions:
@@ -150,16 +150,16 @@ class TaskStages:
         """Question answering: LoRA on vision tower and language model learns yes and no."""
         with self._adapted(QUESTIONS):
             learner = LanguageLearner(self.assessor)
-            asked = [
-                (example, text, said)
+            questions = [
+                (example, text, answer)
                 for example in self.data.validation
-                for text, said in answered(example.sample, str(self.job.method.answers))
+                for text, answer in answered(example.sample, str(self.job.method.answers))
             ]
 
             def measure() -> dict[str, Any]:
-                return accuracy(self.assessor, self.pictures, asked)
+                return accuracy(self.assessor, self.pictures, questions)
 
-            validate = (lambda: measure()["accuracy"]) if asked else None
+            validate = (lambda: measure()["accuracy"]) if questions else None
             self._train(QUESTIONS, learner, self.taught_answers(), self.job.recipe, validate)
             self.job.validation[QUESTIONS] = measure()
 
@@ -170,17 +170,17 @@ class TaskStages:
         for example in self.data.train:
             text = question(dimension, example.sample.prompt or "")
             reached = level(example.targets[dimension], low, high)
-            said = (answer_start(dimension), f" {LEVELS[reached - 1]}") if word else (sentence(dimension, reached),)
-            lessons.append(partial(self._told, example, text, *said))
+            answer = (answer_start(dimension), f" {LEVELS[reached - 1]}") if word else (sentence(dimension, reached),)
+            lessons.append(partial(self._told, example, text, *answer))
         return lessons
 
     def taught_answers(self, word: bool = False) -> list[Callable[[], Lesson]]:
         """The questions of the training samples with their answers."""
         words = dict(zip(ANSWERS, self.job.method.answer_words, strict=True))
         return [
-            partial(self._told, example, yes_no_question(text), *(("", words[said]) if word else (words[said],)))
+            partial(self._told, example, yes_no_question(text), *(("", words[answer]) if word else (words[answer],)))
             for example in self.data.train
-            for text, said in answered(example.sample, str(self.job.method.answers))
+            for text, answer in answered(example.sample, str(self.job.method.answers))
         ]
 
     def ends(self, dimension: str) -> tuple[float, float]:

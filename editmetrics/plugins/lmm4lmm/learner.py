@@ -95,7 +95,9 @@ def agreement(
     return agreement_with(numbers, [example.targets[dimension] for example in examples])
 
 
-def accuracy(assessor: TaskAssessor, pictures: Pictures, asked: Sequence[tuple[Example, str, str]]) -> dict[str, Any]:
+def accuracy(
+    assessor: TaskAssessor, pictures: Pictures, questions: Sequence[tuple[Example, str, str]]
+) -> dict[str, Any]:
     """The share of questions, each with its example and answer, that are answered right, and of how many."""
 
     def predict(batch: Sequence[tuple[Example, str, str]]) -> list[float]:
@@ -105,5 +107,5 @@ def accuracy(assessor: TaskAssessor, pictures: Pictures, asked: Sequence[tuple[E
             for answer, (_, _, known) in zip(assessor.answer(prompts), batch, strict=True)
         ]
 
-    right = predicted(asked, predict)
-    return {"n": len(asked), "accuracy": sum(right) / len(right) if right else None}
+    right = predicted(questions, predict)
+    return {"n": len(questions), "accuracy": sum(right) / len(right) if right else None}

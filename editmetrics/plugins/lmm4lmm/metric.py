@@ -142,14 +142,14 @@ class LMM4LMM(AssessorMetric):
     def score_batch(self, batch: list[tuple[tuple[str, ...], list[PreparedImage]]]) -> list[Score]:
         import torch
 
-        found: list[dict[str, Any]] = [{"ratings": {}, "levels": {}, "answers": []} for _ in batch]
+        readings: list[dict[str, Any]] = [{"ratings": {}, "levels": {}, "answers": []} for _ in batch]
         with torch.inference_mode():
             for number, assessor in enumerate(self.assessors):
-                self._read(assessor, [(questions, prepared[number]) for questions, prepared in batch], found)
-        return [self._score(each) for each in found]
+                self._read(assessor, [(questions, prepared[number]) for questions, prepared in batch], readings)
+        return [self._score(each) for each in readings]
 
     def batch_key(self, prepared: tuple[tuple[str, ...], list[PreparedImage]]) -> int:
-        return length_class(prompt for each in prepared[1] for prompt in (*each["scored"].values(), *each["asked"]))
+        return length_class(prompt for each in prepared[1] for prompt in (*each["scored"].values(), *each["questions"]))
 
     @classmethod
     def presets(cls) -> dict[str, tuple[LMM4LMMMethod, Recipe]]:
@@ -238,23 +238,23 @@ class LMM4LMM(AssessorMetric):
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions that the weights have, each on its scale; the first one is the primary one."""
-        found: dict[str, Dimension] = {}
+        active: dict[str, Dimension] = {}
         answering = 0
         declared = {dimension.name: dimension for dimension in type(self).dimensions}
         for name in self.weight_names:
             checkpoint = self._local.get(name)
             low, high = checkpoint.label_scale if checkpoint else (0.0, 100.0)
-            given = checkpoint.dimensions if checkpoint else [name]
+            names = checkpoint.dimensions if checkpoint else [name]
             answering += QUESTIONS in (checkpoint.adapters if checkpoint else [name])
-            for dimension in [each for each in given if each in declared]:
-                if dimension in found:
+            for dimension in [each for each in names if each in declared]:
+                if dimension in active:
                     raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} give {dimension}; name one")
-                found[dimension] = replace(declared[dimension], low=low, high=high)
+                active[dimension] = replace(declared[dimension], low=low, high=high)
         if answering > 1:
             raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} answer questions; name one")
         if self.accuracy and not answering:
             raise EditMetricsError("lmm4lmm: accuracy=true needs weights that answer questions, and these do not")
-        ordered = [found[name] for name in declared if name in found]
+        ordered = [active[name] for name in declared if name in active]
         ordered += [ACCURACY] if self.accuracy or not ordered else []
         return first_is_primary(ordered)
 
@@ -270,7 +270,7 @@ class LMM4LMM(AssessorMetric):
         self,
         assessor: TaskAssessor,
         batch: Sequence[tuple[tuple[str, ...], PreparedImage]],
-        found: Sequence[dict[str, Any]],
+        readings: Sequence[dict[str, Any]],
     ) -> None:
         """Put what one backbone says of each sample into `found`."""
         from ...mllm.readouts import meant, read_head
@@ -279,19 +279,19 @@ class LMM4LMM(AssessorMetric):
             prompts = [prepared["scored"][dimension] for _, prepared in batch]
             with assessor.at_work(dimension):
                 ratings = read_head(assessor.heads[dimension], assessor.hidden(prompts)).tolist()
-            for each, rating in zip(found, ratings, strict=True):
+            for each, rating in zip(readings, ratings, strict=True):
                 each["ratings"][dimension] = rating
             if self.explain:
                 with assessor.at_work(dimension, adapter=False):
                     levels = assessor.levels(dimension, prompts)
                 likeliest = levels.probabilities.argmax(-1).tolist()
-                for each, level, mass in zip(found, likeliest, levels.mass.tolist(), strict=True):
+                for each, level, mass in zip(readings, likeliest, levels.mass.tolist(), strict=True):
                     if meant(mass):
                         each["levels"][dimension] = level + 1
         if assessor.answers:
             with assessor.at_work(QUESTIONS):
-                answered = assessor.answer([prepared["asked"] for _, prepared in batch])
-            for each, (questions, _), read in zip(found, batch, answered, strict=True):
+                answered = assessor.answer([prepared["questions"] for _, prepared in batch])
+            for each, (questions, _), read in zip(readings, batch, answered, strict=True):
                 each["answers"] = [
                     {
                         "question": question,
@@ -302,9 +302,9 @@ class LMM4LMM(AssessorMetric):
                     for question, yes, mass in zip(questions, read.yes.tolist(), read.mass.tolist(), strict=True)
                 ]
 
-    def _score(self, found: Mapping[str, Any]) -> Score:
+    def _score(self, readings: Mapping[str, Any]) -> Score:
         values, beyond, problems = {}, {}, []
-        answers, details = found["answers"], {}
+        answers, details = readings["answers"], {}
         for dimension in self.dimensions:
             name = dimension.name
             if name == "accuracy":
@@ -317,7 +317,7 @@ class LMM4LMM(AssessorMetric):
                 else:
                     values[name] = sum(each["answer"] == "yes" for each in answers) / len(answers)
                 continue
-            rating = found["ratings"][name]
+            rating = readings["ratings"][name]
             values[name] = min(max(rating, dimension.low), dimension.high)
             if values[name] != rating:
                 beyond[name] = rating
@@ -325,9 +325,13 @@ class LMM4LMM(AssessorMetric):
             details["answers"] = answers
         if beyond:
             details["beyond_scale"] = beyond
-        said = " ".join(sentence(name, level) for name, level in found["levels"].items()) or None
+        sentences = " ".join(sentence(name, level) for name, level in readings["levels"].items()) or None
         if problems:
             return Score(
-                values, "unparseable" if answers else "skipped", "; ".join(problems), explanation=said, details=details
+                values,
+                "unparseable" if answers else "skipped",
+                "; ".join(problems),
+                explanation=sentences,
+                details=details,
             )
-        return Score(values, explanation=said, details=details)
+        return Score(values, explanation=sentences, details=details)

@@ -46,7 +46,7 @@ class Questions:
 
     def identity(self) -> Any:
         """All of it, as JSON."""
-        return list(self.of_all) if self.of_all else {name: said for name, said in asdict(self).items() if said}
+        return list(self.of_all) if self.of_all else {name: texts for name, texts in asdict(self).items() if texts}
 
 
 def read_questions(file: str) -> Questions:
@@ -58,12 +58,12 @@ def read_questions(file: str) -> Questions:
     """
     path = Path(file)
     if path.suffix.lower() == ".txt":
-        found = Questions(of_all=tuple(line.strip() for line in lines_of(read_text(path)) if line.strip()))
+        questions = Questions(of_all=tuple(line.strip() for line in lines_of(read_text(path)) if line.strip()))
     else:
-        found = _of_table(path)
-    if not (found.of_all or found.by_id or found.by_prompt):
+        questions = _of_table(path)
+    if not (questions.of_all or questions.by_id or questions.by_prompt):
         raise QuestionsError(f"{file} has no questions; expected one a line, or a table with columns id and questions")
-    return found
+    return questions
 
 
 def _of_table(path: Path) -> Questions:
@@ -74,23 +74,23 @@ def _of_table(path: Path) -> Questions:
         key = next((name for name in by if row.cells.get(name) is not None), None)
         if key is None:
             raise QuestionsError(f"{path}, {row.location}: neither id nor prompt says whose questions these are")
-        asked = by[key].get(str(row.cells[key]), ())
+        questions = by[key].get(str(row.cells[key]), ())
         for name, value in row.cells.items():
             if _COLUMN.fullmatch(name) and value is not None:
-                asked += _texts(value, f"{path}, {row.location}")
-        if asked:
-            by[key][str(row.cells[key])] = asked
+                questions += _texts(value, f"{path}, {row.location}")
+        if questions:
+            by[key][str(row.cells[key])] = questions
     return Questions(by_id=by["id"], by_prompt=by["prompt"])
 
 
-def _texts(value: Any, place: str) -> tuple[str, ...]:
+def _texts(value: Any, origin: str) -> tuple[str, ...]:
     if isinstance(value, str):
         try:
             value = parse_json(value) if value.lstrip().startswith("[") else [value]
         except ValueError as error:
-            raise QuestionsError(f"{place}: {error}") from error
+            raise QuestionsError(f"{origin}: {error}") from error
     if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
-        raise QuestionsError(f"{place}: {value!r} are no questions; expected a list of texts")
+        raise QuestionsError(f"{origin}: {value!r} are no questions; expected a list of texts")
     return tuple(text.strip() for text in value)
 
 
@@ -103,15 +103,15 @@ def answered(sample: Sample, column: str) -> list[tuple[str, str]]:
     >>> answered(Sample("a", edited="a.png", questions=("Is it red?",), meta={"gold": "Yes."}), "gold")
     [('Is it red?', 'yes')]
     """
-    questions, given = sample.questions or (), sample.meta.get(column)
-    if not questions or given is None or given == "":
+    questions, cell = sample.questions or (), sample.meta.get(column)
+    if not questions or cell is None or cell == "":
         return []
-    said = [str(each).strip().rstrip(".").lower() for each in _listed(given)]
-    if wrong := [each for each in said if each not in ANSWERS]:
+    answers = [str(each).strip().rstrip(".").lower() for each in _listed(cell)]
+    if wrong := [each for each in answers if each not in ANSWERS]:
         raise TargetError(f"{sample.id}: an answer in {column} is {wrong[0]!r}; expected yes or no")
-    if len(said) != len(questions):
-        raise TargetError(f"{sample.id}: {len(said)} answers in {column} for {len(questions)} questions")
-    return list(zip(questions, said, strict=True))
+    if len(answers) != len(questions):
+        raise TargetError(f"{sample.id}: {len(answers)} answers in {column} for {len(questions)} questions")
+    return list(zip(questions, answers, strict=True))
 
 
 def require_answers(samples: Iterable[Sample], column: str) -> None:
@@ -130,14 +130,18 @@ def answered_right(sample: Sample, score: Score, column: str) -> list[bool]:
     yes nor no, its answer is None, which is wrong.
     """
     known = answered(sample, column)
-    said = score.details.get("answers", [])
-    return [each["answer"] == answer for each, (_, answer) in zip(said, known, strict=True)] if said and known else []
+    answers = score.details.get("answers", [])
+    return (
+        [each["answer"] == answer for each, (_, answer) in zip(answers, known, strict=True)]
+        if answers and known
+        else []
+    )
 
 
-def _listed(given: Any) -> list[Any]:
-    if isinstance(given, str) and given.lstrip().startswith("["):
+def _listed(cell: Any) -> list[Any]:
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
         try:
-            given = json.loads(given)
+            cell = json.loads(cell)
         except ValueError as error:
-            raise TargetError(f"{given!r} is no list of answers: {error}") from error
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+            raise TargetError(f"{cell!r} is no list of answers: {error}") from error
+    return list(cell) if isinstance(cell, (list, tuple)) else [cell]

@@ -246,7 +246,7 @@ def test_the_command(models, cli, edits, server, tmp_path):
     kept = [row for row in csv.DictReader((tmp_path / "ratings_annotated.csv").open()) if row["explanation"]]
     assert f"{len(kept)} of 6 rows have an explanation" in said
     assert 0 < len(kept) < 6
-    assert f"{6 - len(kept)} lost: ann did not agree" in said
+    assert f"{6 - len(kept)} without: ann did not agree" in said
     assert len(from_manifest(tmp_path / "ratings_annotated.csv").samples) == 6
     said = cli(["annotate", "psnr", "ratings.csv", "--models", "a,b"], code=2)
     assert "those that do: epaiqa" in said

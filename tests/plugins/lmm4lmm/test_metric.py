@@ -144,7 +144,7 @@ def test_levels_and_answers_are_what_generation_begins_with(toy, held_out):
     samples = held_out["same photographs"][:8]
     prepared = [toy.prepare(sample)[1][0] for sample in samples]
     with assessor.at_work("questions"):
-        asked = [prompt for each in prepared for prompt in each["asked"]]
+        asked = [prompt for each in prepared for prompt in each["questions"]]
         written = [text.split()[0].strip(".").lower() for text in assessor.backbone.generate(asked, max_tokens=2)]
     said = [each["answer"] for score in toy.score(samples) for each in score.details["answers"]]
     assert said == written
