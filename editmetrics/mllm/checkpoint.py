@@ -105,7 +105,7 @@ class TrainedCheckpoint:
         self._require_unchanged(HEADS)
         return load_heads(self.folder / HEADS, self.heads)
 
-    def loadpart_file(self, name: str) -> dict[str, Tensor]:
+    def load_part(self, name: str) -> dict[str, Tensor]:
         """The tensors of a part, on the CPU."""
         if name not in self.parts:
             raise CheckpointError(f"{self.folder} has no part {name!r}; it has {', '.join(self.parts) or 'none'}")
