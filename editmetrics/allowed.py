@@ -19,14 +19,14 @@ class AllowedError(EditMetricsError):
 
 
 def path() -> Path:
-    """Where it is written which package may take which name."""
+    """The file of permissions: which package may take which name."""
     return store().parent / "allowed_plugins.json"
 
 
 def allowed() -> dict[str, str]:
     """From a built-in metric's name to the package that may take it; empty where nothing was allowed.
 
-    Raises `AllowedError` for a damaged file: nobody knows then which metric is meant.
+    Raises `AllowedError` for a damaged file, since it is then unknown which metric is meant.
     """
     file = path()
     if not file.is_file():
@@ -38,7 +38,7 @@ def allowed() -> dict[str, str]:
             f"{file} cannot be read ({error}); correct it, or delete it to use built-in metrics"
         ) from error
     if not isinstance(permissions, dict) or not all(isinstance(package, str) for package in permissions.values()):
-        raise AllowedError(f"{file} is no mapping from names to packages; correct it, or delete it")
+        raise AllowedError(f"{file} is not a mapping from names to packages; correct or delete it")
     return permissions
 
 

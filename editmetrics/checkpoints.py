@@ -1,4 +1,4 @@
-"""What is known of each checkpoint that a metric loads: the entries of `weights_registry.json`, ours and others'.
+"""The entries of `weights_registry.json`, built-in and third-party: the facts on each checkpoint that a metric loads.
 
 A package with metrics of its own brings its own `weights_registry.json`, and names itself in the entry-point group
 `editmetrics.weights`. `docs/weights.md` describes the file; `editmetrics.weights` fetches and verifies what it lists.
@@ -61,7 +61,7 @@ class File:
 @dataclass(frozen=True)
 class Source:
     """Where a checkpoint comes from: the `url` of a folder, a hub `repository` (owner/name) at a `revision`, or a
-    folder of an installed `package` ("editmetrics/plugins/ds_ieqa/toy"), which nobody has to download."""
+    folder of an installed `package` ("editmetrics/plugins/ds_ieqa/toy"), which is not downloaded."""
 
     url: str | None = None
     repository: str | None = None
@@ -131,7 +131,7 @@ class WeightsEntry:
 
     @property
     def size(self) -> str:
-        """About how much is downloaded, in words; "size unknown" where nobody has said."""
+        """The approximate download size, in words; "size unknown" if it is not stated."""
         return "size unknown" if self.megabytes is None else f"about {self.megabytes:g} MB"
 
     def file(self, path: str) -> File:
@@ -161,12 +161,12 @@ def is_registered(name: str) -> bool:
 
 
 def broken_registries() -> list[str]:
-    """What is wrong with the registries of other packages, one sentence each; the others are used all the same."""
+    """The problems with registries of other packages, one sentence each; valid registries are used all the same."""
     return _registries()[1]
 
 
 def checkpoint(name: str) -> WeightsEntry:
-    """The checkpoint `name`; `WeightsError` with the nearest names when there is none.
+    """The checkpoint `name`; `WeightsError` with the nearest names if it does not exist.
 
     >>> checkpoint("lpips-vgg1")
     Traceback (most recent call last):
@@ -239,7 +239,7 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
         version, entries = content["schema_version"], content["checkpoints"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{file} is no weights registry: {type(error).__name__}: {error}") from error
+        raise WeightsError(f"{file} is not a weights registry: {type(error).__name__}: {error}") from error
     if version != SCHEMA_VERSION or not isinstance(entries, dict):
         raise WeightsError(f"{file} has schema_version {version!r}; this version of editmetrics reads {SCHEMA_VERSION}")
     return entries
@@ -252,7 +252,7 @@ def _validated(entries: dict[str, Any], file: Path) -> dict[str, WeightsEntry]:
         named = {name: {**entry, "name": name} for name, entry in entries.items()}
         return TypeAdapter(dict[str, WeightsEntry]).validate_python(named)
     except (ValidationError, TypeError) as error:
-        raise WeightsError(f"{file} is no weights registry: {error}") from error
+        raise WeightsError(f"{file} is not a weights registry: {error}") from error
 
 
 def _file_in_package(package: str) -> Path:

@@ -1,4 +1,4 @@
-"""What a metric says of itself, as plain data: for `editmetrics list` and `info`, for the docs, for programs."""
+"""Descriptions of metrics as plain data: for `editmetrics list` and `info`, for the docs, for programs."""
 
 from __future__ import annotations
 

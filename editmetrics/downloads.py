@@ -119,7 +119,7 @@ def fetch_from_hub(
 ) -> tuple[Path, str | None]:
     """Download one file of a hub repository under `folder`; returns its path and the commit that it is from.
 
-    A download that breaks goes on where it broke: at once or at the next call, as the version of huggingface_hub has
+    A download that breaks resumes where it broke: at once or at the next call, as the version of huggingface_hub has
     it. `folder` keeps what that needs.
     Raises `DownloadError`: no network, no such repository, revision or file, no permission.
     """

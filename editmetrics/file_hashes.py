@@ -26,7 +26,7 @@ _known: dict[str, str] = {}
 
 
 def home() -> Path:
-    """Where editmetrics keeps things: `$EDITMETRICS_HOME`, else its folder in the platform's cache."""
+    """The folder of editmetrics' own files: `$EDITMETRICS_HOME`, or a folder in the platform's cache."""
     return Path(os.environ.get("EDITMETRICS_HOME") or _user_cache()).expanduser()
 
 
@@ -69,14 +69,14 @@ def digest(file: Path) -> str:
 
 
 def stamp(file: Path) -> str:
-    """What tells one state of a file from another without reading it: inode, size, time of change of content and of
-    anything. The last one cannot be set back by whoever writes to the file."""
+    """A stamp that differs between states of a file, without reading it: inode, size, times of the last change of
+    content and of anything. A program that writes to the file cannot set the last one back."""
     status = file.stat()
     return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
 def remembered(key: str, compute: Callable[[], str]) -> str:
-    """What `compute` gave for `key` (letters, digits, `-`), in this process or an earlier one."""
+    """The result of `compute` for `key` (letters, digits, `-`), from this process or an earlier one."""
     if (known := _recalled(key)) is None:
         known = _known[key] = compute()
         _write(key, known)
@@ -102,7 +102,7 @@ def _recalled(key: str) -> str | None:
             text = (folder / key[:2] / key).read_text(encoding="ascii")
         except (OSError, ValueError):
             continue
-        if text.endswith("\n"):  # else it was cut when a disk was full
+        if text.endswith("\n"):  # otherwise a full disk cut it
             _known[key] = text.strip()
             return _known[key]
     return None

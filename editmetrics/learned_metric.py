@@ -51,7 +51,7 @@ class LearnedMetric(Metric):
         - `train`, `val`: a manifest, or samples with the ratings in their `meta`. Without `val`, a part is set aside.
         - `targets`: from a dimension to the column that rates it. `label_scale`: the ends of the ratings' scale.
         - `group`: what training and validation may not share: a column, or a field of `Sample`.
-        - `output_dir`: becomes the checkpoint. `resume`: go on with what is there of the same training.
+        - `output_dir`: becomes the checkpoint. `resume`: continue an unfinished run of the same training.
         - `progress`: called with step, steps, loss, its parts, and the last validation, or None.
         - `settings`: what this metric's training takes beside: a recipe's learning rate, epochs, seed, ...
         """

@@ -1,4 +1,4 @@
-"""What this machine cannot do, told apart from what a sample lacks: devices, memory, network, packages, disk.
+"""Limits of this machine (devices, memory, network, packages, disk), told apart from faults of a sample.
 
 An error that says something of the machine gives a score of status `unavailable`, which the same command tries again.
 """
@@ -79,7 +79,7 @@ def why_not(error: BaseException) -> Score:
 
 
 def check_device_name(device: str | None) -> None:
-    """Raise `DeviceError` where `device` is no name of a device; says nothing of whether it is here.
+    """Raise `DeviceError` unless `device` is the name of a device, whether this machine has it or not.
 
     >>> check_device_name("gpu")
     Traceback (most recent call last):
@@ -115,7 +115,7 @@ def require_device(device: str) -> None:
 def pick_device(device: str | None = None) -> str:
     """`device` itself; without one, what EDITMETRICS_DEVICE says, else "cuda" where there is a GPU, else "cpu".
 
-    Raises `DeviceError` for a name that is none, `UnavailableError` for a device that is not here.
+    Raises `DeviceError` for an invalid name, `UnavailableError` for a device that this machine does not have.
     """
     import torch
 

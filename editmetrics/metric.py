@@ -17,6 +17,7 @@ from .machine import check_device_name, require_device, why_not
 from .machine import pick_device as pick_device
 from .options import Option, options_of, spec_text
 from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText, problem_of
+from .wording import plural
 
 M = TypeVar("M", bound="Metric")
 
@@ -221,10 +222,11 @@ class Metric(ABC):
                 raise SampleError(text.reason)
         missing = [name for name in FIELDS if name in self.required() and not sample.has(name)]
         if missing:
-            raise SampleError(f"{self.label} needs {' and '.join(missing)}, which this sample has not", "skipped")
+            fields = " and ".join(missing)
+            raise SampleError(f"{self.label} requires {fields}, which this sample does not have", "skipped")
 
     def prepare_or_why_not(self, sample: Sample) -> tuple[Any, Hashable]:
-        """`prepare(sample)` with its `batch_key`; or the unscored `Score` that says why there is none, and None."""
+        """`prepare(sample)` with its `batch_key`; if it fails, the unscored `Score` with the reason, and None."""
         try:
             self.check_fields(sample)
             prepared = self.prepare(sample)
@@ -249,14 +251,16 @@ class Metric(ABC):
         return self.score_or_why_not(batch[:half]) + self.score_or_why_not(batch[half:])
 
     def checked(self, scores: Iterable[Score], count: int) -> list[Score]:
-        """The same scores, if they keep the contract, else failed ones in their place.
+        """The scores that keep the contract, with failed ones in the place of others.
 
         A score keeps it with every declared dimension inside its range, an uncertainty that is finite, an explanation
         that is text, and details that JSON can hold.
         """
         checked = list(scores)
         if len(checked) != count:
-            raise RuntimeError(f"{self.name}.score_batch returned {len(checked)} scores for {count} samples")
+            raise RuntimeError(
+                f"{self.name}.score_batch returned {plural(len(checked), 'score')} for {plural(count, 'sample')}"
+            )
         for index, score in enumerate(checked):
             if problem := self.problem_of(score):
                 checked[index] = Score.unscored("failed", problem)

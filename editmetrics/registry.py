@@ -173,7 +173,7 @@ def usable_bridge(library: str, name: str = "") -> Bridge:
     `BrokenPluginError` where the library is installed and cannot be used.
     """
     if library not in BRIDGES:
-        raise UnknownMetricError(f"there is no bridge to {library!r}; there are bridges to {', '.join(BRIDGES)}")
+        raise UnknownMetricError(f"no bridge to {library!r}; bridges exist to {', '.join(BRIDGES)}")
     loaded = bridge(library)
     if loaded.version is None:
         wanted = f"{library}/{name}" if name else f"the bridge to {library}"
@@ -190,7 +190,7 @@ def usable_bridge(library: str, name: str = "") -> Bridge:
 
 
 def broken_plugins() -> list[BrokenPlugin]:
-    """The third-party metrics that are registered and cannot be used, with the reason; they harm nobody else."""
+    """Third-party metrics that failed to load, with the reason."""
     loaded = [_load_plugin(name) for name in plugin_names()]
     return refused_plugins() + [plugin for plugin in loaded if isinstance(plugin, BrokenPlugin)]
 
@@ -201,7 +201,7 @@ def plugin_names() -> list[str]:
 
 
 def refused_plugins() -> list[BrokenPlugin]:
-    """The third-party metrics with a built-in's name that nobody has allowed; imports none of them."""
+    """Third-party metrics that have a built-in's name without permission; imports none of them."""
     return [
         BrokenPlugin(
             name,
@@ -252,7 +252,7 @@ def _unquoted(text: str) -> str:
         return str(json.loads(text))
     except ValueError as error:
         raise OptionError(
-            f"{text} is no text in double quotes; a quote or backslash inside it has a \\ before it"
+            f"{text} is not a text in double quotes; a quote or backslash inside it has a \\ before it"
         ) from error
 
 
@@ -309,7 +309,7 @@ def _load_plugin(name: str) -> type[Metric] | BrokenPlugin:
     except (Exception, SystemExit) as error:  # a module that exits must not take the program with it
         return BrokenPlugin(name, package, f"{points[0].value} cannot be imported: {type(error).__name__}: {error}")
     if not (isinstance(cls, type) and issubclass(cls, Metric)):
-        return BrokenPlugin(name, package, f"{points[0].value} is no subclass of editmetrics.Metric")
+        return BrokenPlugin(name, package, f"{points[0].value} is not a subclass of editmetrics.Metric")
     if missing := [key for key in ("name", "version", "dimensions") if not hasattr(cls, key)]:
         return BrokenPlugin(name, package, f"{points[0].value} declares no {', '.join(missing)}")
     if cls.name != name:

@@ -1,4 +1,4 @@
-"""What is judged (`Sample`) and what is said of it (`Dimension`, `Score`), with the errors both can raise.
+"""The sample that is judged (`Sample`), its scores (`Dimension`, `Score`), and the errors of both.
 
 Nothing here imports anything of the project, nor any heavy library.
 """
@@ -61,7 +61,7 @@ class UnusableText(str):
 
 
 class EditMetricsError(Exception):
-    """What went wrong, with which file or name, what was expected and what to do next."""
+    """The base of all errors: the message names the file or value, what was expected and what to do next."""
 
 
 class SampleError(EditMetricsError):
@@ -173,7 +173,7 @@ class Dimension:
 
 
 class Score(Mapping[str, float]):
-    """What a metric says of one sample: a mapping from dimension to float, or a reason why there is none.
+    """The result of a metric for one sample: a mapping from dimension to float, or a reason why it has none.
 
     - `values`: a float for each dimension, the primary one first; never NaN. A score that is not `ok` may still hold
       the dimensions that could be scored.
@@ -207,7 +207,7 @@ class Score(Mapping[str, float]):
             raise ValueError(f"score status is {status!r}; expected one of {', '.join(STATUSES)}")
         for name, value in self._values.items():
             if math.isnan(value):
-                raise ValueError(f"{name} is NaN, which is no score; return Score.unscored('failed', reason) instead")
+                raise ValueError(f"{name} is NaN, which is not a score; return Score.unscored('failed', reason)")
         if self.ok and not self._values:
             raise ValueError("a score with status 'ok' needs a value; return Score.unscored(status, reason) instead")
         if self.ok == bool(reason):
@@ -219,7 +219,7 @@ class Score(Mapping[str, float]):
         return cls({}, status, reason, **more)
 
     def with_note(self, note: str) -> Score:
-        """The same score with one more sentence in `details["note"]`, which readers are shown.
+        """A copy with one more sentence in `details["note"]`, which readers are shown.
 
         >>> Score({"psnr": 31.5}).with_note("the colour profiles differ").details
         {'note': 'the colour profiles differ'}
@@ -246,7 +246,7 @@ class Score(Mapping[str, float]):
 
     def __float__(self) -> float:
         if not self.ok:
-            raise NotScoredError(f"there is no number: {self.status}: {self.reason}")
+            raise NotScoredError(f"no number: {self.status}: {self.reason}")
         return next(iter(self._values.values()))
 
     def __eq__(self, other: object) -> bool:
@@ -276,7 +276,7 @@ def problem_of(score: Any, metric: str, dimensions: Sequence[Dimension]) -> str 
     declared = {dimension.name: dimension for dimension in dimensions}
     primary = next(dimension.name for dimension in dimensions if dimension.primary)
     if unknown := [name for name in score if name not in declared]:
-        return f"{metric} returned {', '.join(unknown)}, which is no dimension that it declares"
+        return f"{metric} returned {', '.join(unknown)}, which it does not declare as a dimension"
     if score.ok and (missing := [name for name in declared if name not in score]):
         return f"{metric} returned no {', '.join(missing)}"
     if score.ok and next(iter(score)) != primary:
@@ -299,7 +299,7 @@ def plain(value: Any) -> Any:
 
 
 def _problem_beside(score: Score, metric: str, declared: Mapping[str, Dimension]) -> str | None:
-    """What is unfit of all that travels beside the numbers."""
+    """The problem with what accompanies the numbers (uncertainty, explanation, details); None if they are valid."""
     for name, value in (score.uncertainty or {}).items():
         if name not in declared or not math.isfinite(value):
             return f"{metric} returned the uncertainty {value} of {name}; expected a finite number for each dimension"

@@ -163,7 +163,7 @@ def used() -> Iterator[set[str]]:
 
 
 def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file, by name, on the CPU: `.safetensors`, or `.pth` and the like (`weights_only`).
+    """The tensors of a checkpoint file, by name, on the CPU: of `.safetensors` or a pickle (`weights_only`).
 
     Raises `WeightsError` for a file that cannot be read, or that holds anything but tensors of finite numbers.
     """
@@ -183,7 +183,7 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file raises whatever its reader stumbled on
         raise WeightsError(f"{file} cannot be read as weights: {type(error).__name__}: {error}") from error
     if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        raise WeightsError(f"{file} is no state dict; expected tensors by name")
+        raise WeightsError(f"{file} is not a state dict; expected tensors by name")
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise WeightsError(f"{file} is not loaded: its tensor {name} holds NaN or an infinite number")
@@ -208,7 +208,7 @@ def _download(entry: WeightsEntry, file: File, progress: bool) -> None:
     try:
         check_online()
         logger.info("downloading %s (%s; licence: %s)", url, entry.size, entry.licence)
-        if source.repository is not None:  # what is there of a broken download stays: huggingface_hub may go on from it
+        if source.repository is not None:  # a broken download stays: huggingface_hub may resume it
             downloaded, commit = _fetch_from_hub(entry, file, partial, progress)
             url = source.url_of(File(downloaded.relative_to(partial).as_posix()))
         else:

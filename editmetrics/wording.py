@@ -20,14 +20,14 @@ def did_you_mean(name: str, known: Iterable[str], *, n: int = 3, cutoff: float =
 
 
 def expected_one_of(name: str, known: Iterable[str]) -> str:
-    """What an error message says after the unknown `name`: the known names, and the closest ones.
+    """The end of an error message about the unknown `name`: the known names, and the closest ones.
 
     >>> expected_one_of("srrc", ["srcc", "plcc"])
     "expected one of srcc, plcc. Did you mean 'srcc'?"
     """
     known = list(known)
     if not known:
-        return "there are none"
+        return "none exist"
     question = did_you_mean(name, known)
     return f"expected one of {', '.join(known)}{'.' + question if question else ''}"
 

@@ -231,7 +231,7 @@ def test_a_wrong_call_says_how_it_is_called(call, said):
 
 
 def test_a_call_raises_what_is_wrong_with_the_sample():
-    with pytest.raises(SampleError, match="sum needs source, which this sample has not") as caught:
+    with pytest.raises(SampleError, match="sum requires source, which this sample does not have") as caught:
         Sum()(edited=1)
     assert caught.value.status == "skipped"
     with pytest.raises(SampleError, match=r"b\.png is no number"):
@@ -310,7 +310,7 @@ def test_an_interruption_is_no_failure_of_a_sample():
 @pytest.mark.parametrize(
     ("score", "said"),
     [
-        (Score({"sum": 1, "count": 1, "more": 1}), "more, which is no dimension"),
+        (Score({"sum": 1, "count": 1, "more": 1}), "more, which it does not declare"),
         (Score({"sum": 1}), "returned no count"),
         (Score({"count": 1, "sum": 1}), "count first, where the primary sum belongs"),
         (Score({"sum": 1001, "count": 1}), "sum = 1001, outside its declared range 0 to 1000"),
@@ -333,5 +333,5 @@ def test_an_unscored_score_may_be_partial(score):
 
 
 def test_as_many_scores_as_samples():
-    with pytest.raises(RuntimeError, match=r"sum\.score_batch returned 1 scores for 2 samples"):
+    with pytest.raises(RuntimeError, match=r"sum\.score_batch returned 1 score for 2 samples"):
         Sum().checked([Score({"sum": 1, "count": 1})], 2)

@@ -439,7 +439,7 @@ def test_paths_that_are_no_readable_file(tmp_path):
     for given, message in {
         tmp_path / "missing.png": "missing.png does not exist",
         tmp_path / "folder.png": "folder.png is a folder",
-        tmp_path / "pipe.png": "pipe.png is no regular file",
+        tmp_path / "pipe.png": "pipe.png is not a regular file",
         tmp_path / "loop.png": "loop.png.* cannot be opened",
         tmp_path / ("x" * 300): "cannot be opened",
         "a\0b.png": "cannot be opened",

@@ -137,7 +137,7 @@ def test_its_examples_run(example_site):
 BROKEN = {
     "raises_on_import": ("broken_on_import:Broken", "RuntimeError: no such device"),
     "not_there": ("no_such_module:Broken", "ModuleNotFoundError"),
-    "no_metric": ("no_metrics:NoMetric", "no subclass of editmetrics.Metric"),
+    "no_metric": ("no_metrics:NoMetric", "not a subclass of editmetrics.Metric"),
     "no_version": ("no_metrics:NoVersion", "declares no version, dimensions"),
     "two_names": ("no_metrics:TwoNames", "the class another_name"),
 }

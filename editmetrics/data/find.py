@@ -73,7 +73,7 @@ def _why_missing(path: str) -> str:
         whole = re.sub(r"\A([A-Za-z][A-Za-z0-9+.-]+:)/(?!/)", r"\1//", path)  # a Path keeps one slash of the two
         return f"{whole} is a URL; download it first"
     if os.path.islink(path):
-        return f"{path} is a symbolic link that leads nowhere, or where nobody may enter"
+        return f"{path} is a broken symbolic link, or leads where you have no permission"
     return f"{path} does not exist"
 
 
@@ -169,7 +169,7 @@ def from_files(
     missing = {kind: ids for kind, ids in samples.unmatched.items() if kind.startswith("without_")}
     if isinstance(prompt_of := samples.samples[0].prompt, UnusableText):
         missing["unreadable"] = [prompt_of.reason]
-    return SampleSet(samples.samples, missing)  # what belongs to other images is none of this pair's business
+    return SampleSet(samples.samples, missing)  # files of other images do not concern this pair
 
 
 def _note(listing: Listing | None, unmatched: dict[str, list[str]]) -> None:

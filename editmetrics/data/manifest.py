@@ -45,7 +45,7 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
         raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}{broken}")
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
-        raise DataError(f"the root {folder.folder} is no folder; it holds the images that {path} names")
+        raise DataError(f"the root {folder.folder} is not a folder; expected the folder of the images in {path}")
     places = [mended(f"{path}, {row.location}") for row in rows]
     samples = [_sample(row, location, folder, columns) for row, location in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
@@ -74,7 +74,7 @@ class ImageFolder:
     def image(self, text: Any, location: str) -> str | Unreadable:
         """The image at the path `text`, or why it cannot be used."""
         if not isinstance(text, str) or "\0" in text:
-            return Unreadable(f"{location}: {text!r} is no path; expected text")
+            return Unreadable(f"{location}: {text!r} is not a path; expected text")
         if is_url(text):
             return Unreadable(f"{location}: {text} is a URL, and URLs are not opened; download it first")
         path = os.path.join(self.folder, text)
@@ -89,7 +89,7 @@ class ImageFolder:
         return path.startswith(self._real.rstrip(os.sep) + os.sep)
 
     def _why_outside(self, text: str) -> str:
-        """What is wrong with a path that leads out of the folder, and what helps; no root helps a path with "../"."""
+        """Explain a path that leads out of the folder, and how to correct it; no root helps a path with "../"."""
         lies = f"{text} lies outside of {self.folder}"
         if os.path.isabs(text):
             return f"{lies}; move it inside, or name a root that holds it"
@@ -113,7 +113,7 @@ class ImageFolder:
 def _sample(row: Row, location: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
     """The sample of one row; its id is settled when all rows are known.
 
-    Of a damaged row nobody knows which cell is whose: it keeps its texts, and none of the manifest's images is used.
+    The cells of a damaged row cannot be assigned to columns: it keeps its texts, and none of its images is used.
     """
     cells = {key: value for key, value in row.cells.items() if not _empty(value)}
     meta = {key: value for key, value in row.cells.items() if key not in FIELDS and key not in ("id", "system")}
@@ -151,7 +151,7 @@ def _text_of(name: str, cell: Any, location: str) -> Any:
         try:
             value = parse_json(cell) if cell.lstrip().startswith("[") else [cell]
         except ValueError as error:
-            return UnusableText(f"{location}: its questions are no list of texts: {error}")
+            return UnusableText(f"{location}: its questions are not a list of texts: {error}")
     if not isinstance(value, list) or not all(isinstance(question, str) for question in value):
         return UnusableText(mended(f"{location}: its questions are {cell!r}; expected a list of texts"))
     return tuple(value)
@@ -168,7 +168,7 @@ def _ids(rows: list[Row], samples: list[Sample], folder: Path) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """An id as text; NaN, which pandas puts into empty cells, is none."""
+    """An id as text; "" for NaN, which pandas puts into empty cells."""
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else mended(str(value).strip())
 
 

@@ -1,4 +1,4 @@
-"""What images are called: a path without its suffix, in one spelling, by which edits, masks and prompts meet.
+"""The names of images: paths without suffix, in one spelling, by which edits, masks and prompts are matched.
 
 Names are never compared by their order, and never loosely: `img1` is not `img01`, and `Cat` is not `cat`.
 """
@@ -22,14 +22,14 @@ HOW_NAMES_MATCH = "names are matched by the path inside the folder without the s
 
 
 NAMED_SUFFIXES = frozenset(suffix for kind in KINDS if kind.format for suffix in kind.suffixes.split())
-"""The suffixes that are no part of a name: of all kinds that are read on some machine, so that ids do not differ."""
+"""The suffixes that are not part of a name: those of all kinds that some machine reads, so that ids do not differ."""
 
 _REMEDIES = {kind.name: f" ({kind.remedy})" for kind in KINDS if kind.install}
 
 
 @dataclass
 class Listing:
-    """What a folder holds.
+    """The images and unusable files of a folder.
 
     - `images`: from a name to the files that have it, sorted by name; several share it.
     - `unusable`: entries that look like images and cannot be read here, and those that cannot be looked into, each with
@@ -50,7 +50,7 @@ class Listing:
         return [f"{name} ({', '.join(map(str, paths))})" for name, paths in self.images.items() if len(paths) > 1]
 
     def why_none(self, name: str) -> str:
-        """What there is instead of an image of this name, as " (...)"; "" where there is nothing."""
+        """Describe what a folder has instead of an image of this name, as " (...)"; "" if nothing."""
         return f" ({self.unusable_names[name]})" if name in self.unusable_names else ""
 
 
@@ -72,7 +72,7 @@ def images_in(folder: Path, named_folders: Sequence[Path] = ()) -> Listing:
 
     Hidden files and folders are left out, and so are the folders among `given` that lie inside this one. Symbolic links
     are followed, but never back into a folder that holds them. A link that leads nowhere else than to itself, or a
-    folder that may not be entered, is unusable, and nothing more. Raises `DataError` when there are no images, and when
+    folder that may not be entered, is unusable. Raises `DataError` when there are no images, and when
     `folder` itself cannot be listed.
     """
     files: dict[str, list[Path]] = {}

@@ -71,7 +71,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Any, Any]]:
                 raise DataError(f"{path}, {row.location}: {row.problem}")
             yield _entry(path, row.location, row.cells)
     else:
-        raise DataError(f"{path} is no file of prompts; expected .csv, .jsonl, .json or .txt")
+        raise DataError(f"{path} is not a file of prompts; expected .csv, .jsonl, .json or .txt")
 
 
 def _json_entries(path: Path) -> Iterator[tuple[str, Any, Any]]:

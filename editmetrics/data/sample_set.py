@@ -28,7 +28,7 @@ KINDS = {
     "unusable": "files and folders that cannot be read here",
     "unreadable": "rows that cannot be used",
 }
-"""What `SampleSet.unmatched` is keyed by, and what it says of the names there."""
+"""The keys of `SampleSet.unmatched`, and what each says about its names."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ LATEX_PREAMBLE = r"""% Tables of editmetrics. Needs \usepackage{booktabs,graphic
 \providecommand{\editmetricscode}[1]{\ifdefined\Umathcode\symbol{"#1}\else[U+#1]\fi}
 \providecommand{\editmetricsfit}[1]{\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}}
 """
-"""What a document needs for text that `escape_latex` escaped."""
+"""The definitions that a document needs for text from `escape_latex`."""
 
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",

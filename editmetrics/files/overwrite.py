@@ -1,4 +1,4 @@
-"""What a command may replace: a file that it has written itself, or any that it is told to."""
+"""Checks before a command replaces a file: one of its own kind, or any with --overwrite."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _check(path: Path, kind: str, overwrite: bool, is_own: Callable[[], bool]) -
     except (OSError, ValueError, DataError):
         fits = False
     if not fits:
-        raise DataError(f"{path} exists and is no {kind}, so it is not replaced; give another name, or --overwrite")
+        raise DataError(f"{path} exists and is not a {kind}, and is kept; choose another name, or --overwrite")
 
 
 def _has_columns(path: Path, columns: Collection[str]) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOT_UTF8 = "is not UTF-8 text; save the file as UTF-8"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What other programs write between the cells of a csv."""
+"""The separators that other programs write between the cells of a csv."""
 
 BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF")
 """How the files begin that are called .csv and are spreadsheets, archives or parquet."""
@@ -43,7 +43,7 @@ class Row:
 def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
     """The rows of a csv, jsonl or parquet file; `kind` is the suffix that it should have, where it has another.
 
-    All cells of a csv are text. In every format, blanks around a text or a column's name are no part of it
+    All cells of a csv are text. In every format, blanks around a text or a column's name are dropped
     (`text.stripped`), and a cell of blanks is empty: None. Raises `DataError`, with the line, when what follows cannot
     be made out either, and for a csv whose cells are not separated by commas.
     """
@@ -183,7 +183,7 @@ def _mended_value(value: Any) -> Any:
 
 
 def _forgiving_text(path: Path) -> str:
-    """The file as UTF-8 text, in which bytes that are none stand as lone surrogates, so that only their row is lost."""
+    """The file as UTF-8 text, with invalid bytes as lone surrogates, so that they cost only their row."""
     data = read_data(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16 text; save it as UTF-8")
@@ -202,9 +202,9 @@ def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, con
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write `rows`, from column to value, to `path`; None, NaN and missing values are empty cells (in jsonl, no key).
 
-    Infinities are "inf" and "-inf" where the format has none, lists and objects in a csv are JSON, and what is no text
-    in a file name or a prompt is written as an escape. Raises `OSError`, naming `path`, when it cannot be written; a
-    file that was there before is kept then.
+    Infinities are "inf" and "-inf" where the format has none, lists and objects in a csv are JSON, and bytes of
+    file names or prompts that are not UTF-8 are written as escapes. Raises `OSError`, naming `path`, when it cannot be
+    written; the earlier file is kept then.
     """
     require_writable(path)
     names = list(dict.fromkeys(column for row in rows for column in row))

@@ -69,8 +69,8 @@ def stripped(text: str) -> str | None:
 
 
 def usable_text(cell: Any, location: str, name: str) -> str | None:
-    """The text of the cell `name` at `place`: `stripped`, None where there is none; an `UnusableText` that says so for
-    numbers (NaN, pandas' empty cell, among them), for whatever else is no text, and for halves of characters.
+    """The text of the cell `name` at `location`: `stripped`, None if it is empty; an `UnusableText` for numbers (among
+    them NaN, pandas' empty cell), for anything else that is not text, and for halves of characters.
     """
     if cell is None or isinstance(cell, UnusableText):
         return cell
@@ -78,7 +78,7 @@ def usable_text(cell: Any, location: str, name: str) -> str | None:
         text = stripped(cell)
         if text is None or not LONE_SURROGATE.search(text):
             return text
-    hint = "; leave the cell empty where there is none" if isinstance(cell, float) and math.isnan(cell) else ""
+    hint = "; leave the cell empty if it has none" if isinstance(cell, float) and math.isnan(cell) else ""
     return UnusableText(mended(f"{location}: its {name} is {cell!r}; expected text in UTF-8{hint}"))
 
 
@@ -122,7 +122,7 @@ def number_in(cell: Any) -> float | None:
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text; `ValueError` for anything that is none, however it is broken, for what is nested more
+    """The value of a JSON text; `ValueError` for invalid JSON of any kind, for what is nested more
     than `DEEPEST` deep, and (`DoubledKeyError`) for an object that has a key twice.
 
     >>> parse_json('{"cat": "red", "cat": "blue"}')

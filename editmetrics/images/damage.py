@@ -1,6 +1,6 @@
 """Damage that Pillow reads over: what else a JPEG, WebP, PNG or TIFF file tells of whether it is whole.
 
-Pillow drops the warnings of libjpeg-turbo, and nobody asks whether a picture that is complete has used up its data. Of
+Pillow drops the warnings of libjpeg-turbo, and does not check whether a complete picture has used up its data. Of
 the formats read here these four can tell. BMP, PPM and uncompressed TIFF hold no redundancy, so that bytes that were
 overwritten in them look like any other pixels; neither Pillow's JPEG 2000 and AVIF nor HEIC decoders tell of it either.
 """
@@ -68,7 +68,7 @@ def check_jpeg(data: bytes) -> None:
 
 
 def _turbo(data: bytes, colours: str, **options: int) -> np.ndarray | None:
-    """What libjpeg-turbo decodes, its warnings being errors; None for what its interface cannot decode."""
+    """Decode with libjpeg-turbo, with its warnings as errors; None for files that its interface cannot decode."""
     import simplejpeg  # type: ignore[import-untyped]
 
     try:
@@ -81,7 +81,7 @@ def _turbo(data: bytes, colours: str, **options: int) -> np.ndarray | None:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """A JPEG without the application segments at its beginning, whose damage is none of the picture."""
+    """A JPEG without the application segments at its beginning, whose damage leaves the picture intact."""
     kept, at = [data[:2]], 2
     while data[at : at + 1] == b"\xff" and data[at + 1] in range(0xE0, 0xF0):
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

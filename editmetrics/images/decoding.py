@@ -79,7 +79,7 @@ def decode(data: bytes, name: str, *, opaque: bool = False, profile: Profile = "
 
 
 def profile_in(data: bytes, name: str) -> bytes | None:
-    """The ICC profile of an image file's bytes, or None. Raises `ImageError` when they are no image."""
+    """The ICC profile of an image file's bytes, or None. Raises `ImageError` if they are not an image."""
     with as_image_errors(f"{name} is damaged", name):
         return profile_of(open_image(data, name))
 
@@ -152,7 +152,7 @@ def _pixels(image: Image.Image, name: str, opaque: bool, profile: Profile, *, up
 
 
 def _rgb_array(image: Image.Image) -> np.ndarray:
-    """What `np.array(image)` gives, in strips that stay in the cache.
+    """`np.array(image)`, made in strips that stay in the cache.
 
     At once, it would copy the whole image twice over, and getting that memory is what threads wait for.
     """

@@ -46,7 +46,7 @@ class Kind:
 
     @property
     def remedy(self) -> str:
-        """What to do with a file of this kind that cannot be read here."""
+        """How to make a file of this kind readable here."""
         return f"pip install {self.install}" if self.install else "save it as PNG"
 
 
@@ -180,7 +180,7 @@ def _head(path: str | os.PathLike[str]) -> bytes:
 
 
 def open_without_waiting(path: str, flags: int) -> int:
-    """An `opener` for `open`: opening a named pipe would else wait for its writer."""
+    """An `opener` for `open` that does not wait for the writer of a named pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

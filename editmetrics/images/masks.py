@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 _HOW = "a mask is white (255; 1 in floating point; True) where the image was edited, and black elsewhere"
-_MARKS = (1, 255, 65535)  # what a region is marked with in numbers that are no pixels, such as int64
+_MARKS = (1, 255, 65535)  # how numbers that are not pixels, such as int64, mark a region
 
 
 def read_mask(image: Any, *, name: str | None = None) -> np.ndarray:
@@ -53,7 +53,7 @@ def _mask_array(tensor: torch.Tensor) -> np.ndarray:
 
 
 def _as_pixels(array: np.ndarray, name: str) -> np.ndarray:
-    """An array of numbers that are no pixels, as some: int64 of 0 and 1, floating point of 0 and 255.
+    """Convert numbers that are not pixels (int64 of 0 and 1, floating point of 0 and 255) to pixels.
 
     uint8, uint16 and floating point in [0, 1] stay as they are: there, 1 and 255 have a meaning already. Raises
     `ImageError` for numbers that could mean several things.

@@ -52,12 +52,12 @@ _NO_MEMORY = re.compile("out of memory|insufficient memory|memory allocation fai
 
 
 class ImageError(SampleError):
-    """An image cannot be read, or is none; the message names it and says what was expected."""
+    """An image cannot be read, or is not an image; the message names it and says what was expected."""
 
 
 @contextmanager
 def as_image_errors(problem: str, name: str) -> Iterator[None]:
-    """Turn whatever decoders raise into an `ImageError` that begins with `what`; too little memory is none."""
+    """Turn any error of a decoder into an `ImageError` that begins with `problem`, except for too little memory."""
     try:
         yield
     except (ImageError, UnavailableError):
@@ -149,7 +149,7 @@ def load(image: ImageFile.ImageFile) -> None:
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and image._im is None:
         image.im = Image.core.new(
             image.mode, getattr(image, "_tile_size", image.size)
-        )  # else it asks for the limit before it reserves it
+        )  # otherwise it asks for the limit before it reserves memory
     function = type(image).load
     if function is Jpeg2KImagePlugin.Jpeg2KImageFile.load or not getattr(image, "use_load_libtiff", True):
         function = ImageFile.ImageFile.load  # which is what these call
@@ -194,7 +194,7 @@ def _with_variables(function: Any, **variables: Any) -> Any:
 
 
 def load_opened(image: ImageFile.ImageFile) -> None:
-    """Load an image that somebody opened, if nobody has yet: as strictly as a file of ours."""
+    """Load an image that the caller opened, unless it is loaded already, as strictly as a file."""
     data = _bytes_behind(image)
     load(image)
     if image.format in ("JPEG", "MPO") and data:

@@ -235,7 +235,7 @@ def _space(data: bytes | None) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _colours(data: bytes | None, space: str) -> np.ndarray | None:
-    """What a grid of colours is in sRGB by a profile; without one, the grid. None where that cannot be told."""
+    """A grid of colours converted to sRGB by a profile (unchanged without one); None if that is not possible."""
     from PIL import Image
 
     mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space)

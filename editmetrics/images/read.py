@@ -54,7 +54,7 @@ def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignor
     Transparency is composited on white: `alpha * colour + (1 - alpha) * white`, for 8-bit images rounded to the nearest
     level. With `profile="convert"`, colours become sRGB by the ICC profile of a file or PIL image that has one.
 
-    The result is read-only, so that nobody changes what others look at; it shares the memory of an array (H, W, 3) of
+    The result is read-only, since metrics share it; it shares the memory of an array (H, W, 3) of
     uint8 or float32, which itself stays writable. Raises `ImageError`, which calls the image `name` (without one, its
     path or what it is), and `UnavailableError` when this machine has too little memory.
 
@@ -135,7 +135,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ImageError(f"{name} is no regular file; expected an image file ({FORMATS_IN_WORDS})")
+                raise ImageError(f"{name} is not a regular file; expected an image file ({FORMATS_IN_WORDS})")
             return file.read()
     except FileNotFoundError as error:
         if is_url(name):

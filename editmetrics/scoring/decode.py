@@ -19,7 +19,7 @@ from ..images.profiles import profiles_differ
 from ..sample import IMAGE_FIELDS, Sample, UnavailableError
 
 Content = bytes | np.ndarray | Unreadable
-"""What an image is before it is decoded: a file's bytes, the pixels of an image in memory, or why there is neither."""
+"""An image before it is decoded: a file's bytes, the pixels of an image in memory, or the reason why it has neither."""
 
 
 class Opened:
@@ -56,7 +56,7 @@ class Opened:
     def note(self, fields: Iterable[str]) -> str | None:
         """A note when the images among `fields` have colour profiles that give different colours, else None.
 
-        There is none where profiles are converted, nor of images that cannot be opened. Masks have no colours.
+        None if profiles are converted. Images that cannot be opened, and masks, are ignored.
         """
         if self.profile == "convert":
             return None

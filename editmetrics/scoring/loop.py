@@ -37,7 +37,7 @@ class Interrupted(EditMetricsError):
 
 @dataclass
 class _Piece:
-    """What a worker made of one sample for one metric: a score, or what waits for a batch."""
+    """A worker's result for one sample and metric: a score, or the prepared sample that waits for a batch."""
 
     index: int
     column: Column
@@ -75,7 +75,7 @@ class Availability:
             self.stopped.setdefault(label, score.reason or "")
 
     def score(self, label: str) -> Score | None:
-        """What every sample gets from a metric that was stopped; None where the metric still runs."""
+        """The score of every sample by a metric that was stopped; None while the metric still runs."""
         reason = self.stopped.get(label)
         return None if reason is None else Score.unscored("unavailable", reason)
 
@@ -219,7 +219,7 @@ class Loop:
             raise self.interrupted() from None
 
     def interrupted(self) -> Interrupted:
-        return Interrupted("stopped; the same command goes on from here" if self.record else "stopped")
+        return Interrupted("stopped; the same command resumes from here" if self.record else "stopped")
 
     def work(self, index: int) -> tuple[list[_Piece], int]:
         """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""
@@ -229,7 +229,7 @@ class Loop:
     def _work(self, index: int, sample: Sample) -> tuple[list[_Piece], int]:
         opened = Opened(sample, self.fields, self.profile)
         pieces = [_Piece(index, column) for column in self.columns]
-        for piece in pieces if self.record is not None else ():  # without a record nobody asks for a fingerprint
+        for piece in pieces if self.record is not None else ():  # without a record, fingerprints are not needed
             piece.fingerprint = opened.fingerprint(piece.column.fields, piece.column.metric.columns)
             fingerprint, score = self.done.get((sample.id, piece.column.key), ("", None))
             if score is not None and fingerprint == piece.fingerprint:

@@ -47,7 +47,7 @@ class Column:
     metric: Metric
     told: dict[str, Any] | None = field(default=None, compare=False)
     profile: Literal["ignore", "convert"] = "ignore"
-    """What is done with the colour profiles of images."""
+    """How colour profiles of images are handled."""
 
     @property
     def label(self) -> str:
@@ -61,8 +61,8 @@ class Column:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """All that produces its numbers: what the metric says of itself, and what no author has to remember: the
-        checksums of its weights, the version of a plugin's package, how images are read."""
+        """Everything that produces its numbers: what the metric declares, and what the engine adds (the checksums of
+        its weights, the version of a plugin's package, how images are read)."""
         if self.told is not None:
             return self.told
         return {
@@ -78,7 +78,7 @@ class Column:
         try:
             text = json.dumps(self.identity, sort_keys=True, default=plain, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
-            raise PlanError(f"the identity of {self.label} is not JSON ({error}); its author must mend it") from error
+            raise PlanError(f"the identity of {self.label} is not JSON ({error}); tell its author") from error
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
@@ -124,14 +124,14 @@ def plan(
             raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
         columns.setdefault(column.label, column)
     if not columns:
-        raise PlanError("there is no metric to score with; name one, for instance psnr")
+        raise PlanError("no metric to score with; name one, for instance psnr")
     if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
         raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
     for column in columns.values():
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
         if absent and samples:
             raise PlanError(
-                f"{column.label} needs {' and '.join(absent)}, which none of the {len(samples)} samples has: "
+                f"{column.label} requires {' and '.join(absent)}, which no sample has: "
                 f"give {' and '.join(WHERE[name] for name in absent)}"
             )
     return list(columns.values())
@@ -147,4 +147,4 @@ def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Samp
             lacking[name] = needing
     if lacking:
         lines = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
-        raise PlanError(f"the suite {suite} needs what none of the {len(samples)} samples has:\n{lines}")
+        raise PlanError(f"the suite {suite} requires fields that no sample has:\n{lines}")

@@ -1,7 +1,7 @@
 """A run over a Ray cluster: actors hold the metrics, Ray Data hands them samples, and the driver keeps the journal.
 
 Every machine must see the images under the same paths. What an actor scores comes back part by part and goes to the
-record at once, so a run that is stopped goes on with the same command, with any number of workers or on the local
+record at once, so a run that is stopped resumes with the same command, with any number of workers or on the local
 engine. An actor that dies is replaced and its samples are scored again; a sample that kills its actor each time fails
 alone.
 """
@@ -56,12 +56,12 @@ class _Box:
 
 
 Work = Callable[[Sequence[Metric], Sequence[Task], int], list[Scored]]
-"""What an actor does with its tasks: the local engine, on a part of the samples."""
+"""The work of an actor: the local engine, on a part of the samples."""
 
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """What an actor does with the tasks that it gets: the loop of a local run, on them alone."""
+    """The work of an actor on its tasks: the loop of a local run."""
 
     batch_pixels: int
     profile: Literal["ignore", "convert"]
@@ -96,7 +96,7 @@ class Cluster:
             import ray
         except ImportError as error:
             raise EngineError("the Ray engine needs Ray: pip install 'editmetrics[ray]'") from error
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else its C++ parts write to this terminal
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # keeps its C++ parts from writing to this terminal
         if not ray.is_initialized():
             # log_to_driver would mix the actors' lines with the progress
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
@@ -176,7 +176,7 @@ class Cluster:
 
 
 class _Tries:
-    """How often each part was begun. Ray hands the parts of an actor that died to others for ever; this ends it."""
+    """How often each part was begun. Ray passes the parts of a dead actor on to others without end; this limits it."""
 
     def __init__(self) -> None:
         self.begun: dict[int, int] = {}

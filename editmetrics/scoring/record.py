@@ -1,4 +1,4 @@
-"""What a run writes while it lasts: its record, which a resumed run reads, and which samples are under way.
+"""The files of a run in progress: its record, which a resumed run reads, and the samples under way.
 
 The record is a journal of every score with its identity. A line of kind "run" describes a run: when, with which
 versions, and the full identity of each metric behind its key. A line of kind "score" holds one sample, metric and
@@ -53,7 +53,7 @@ class Record(Journal):
         super().__init__(path, beginning=BEGINNING)
 
     def read(self, columns: Iterable[Column], forget: Collection[str] = ()) -> Done:
-        """What earlier runs scored under the identities of `columns`, less the scores whose status is in `forget`."""
+        """Read what earlier runs scored under the identities of `columns`, without statuses in `forget`."""
         metrics = {column.key: column.metric for column in columns}
         dimensions = {key: [d.name for d in metric.dimensions] for key, metric in metrics.items()}
         done: Done = CompactDone(dimensions)
@@ -186,7 +186,7 @@ class UnderWay:
         self._journal = Journal(self.path, lock=False)
 
     def suspects(self, unfinished: Iterable[str]) -> set[str]:
-        """Those of the samples `unfinished` that were under way when an earlier run was killed."""
+        """The samples among `unfinished` that were under way when an earlier run was killed."""
         return self.begun & set(unfinished)
 
     def begin(self, id_: str, alone: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a run knows at its end: every score, their summary, and the table with a row for each sample."""
+"""The results of a run: every score, their summary, and the table with a row for each sample."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Results:
         return self._values[column.label][:, names.index(dimension)]
 
     def problems(self) -> dict[tuple[str, str, str], list[str]]:
-        """What was not scored: from (metric, status, reason) to the ids it happened to."""
+        """The ids of samples without a score, by (metric, status, reason)."""
         ids: dict[tuple[str, str, str], list[str]] = {}
         for column in self.columns:
             for index, score in sorted(self._more[column.label].items()):
@@ -108,7 +108,7 @@ class Results:
         return ids
 
     def notes(self) -> dict[tuple[str, str], list[str]]:
-        """What metrics noted in `details["note"]`, such as a prompt cut short: from (metric, note) to the ids."""
+        """The ids of samples with a `details["note"]`, such as "prompt truncated", by (metric, note)."""
         ids: dict[tuple[str, str], list[str]] = {}
         for column in self.columns:
             for index, score in sorted(self._more[column.label].items()):

@@ -43,7 +43,7 @@ def score(
     """Score every sample with every metric, and keep what is known at every moment.
 
     With `output` (csv, jsonl or parquet, by suffix) each score goes to `OUTPUT.record.jsonl` as soon as it is known and
-    the table is written at the end. The same call again goes on where it stopped: a score is reused when the content
+    the table is written at the end. The same call resumes where it stopped: a score is reused when the content
     of the sample and the identity of the metric are the same. `overwrite` starts afresh; `retry` names statuses
     ("failed", "refused", ...) that are tried again. A sample that cannot be scored costs its own row, never the run.
     What this machine cannot do (no GPU, no network, an endpoint that is down) stops that metric alone: its scores are
@@ -65,7 +65,7 @@ def score(
     """
     samples = list(samples)
     if unknown := set(retry) - set(STATUSES):
-        raise PlanError(f"retry: {', '.join(sorted(unknown))} is no status; there are {', '.join(STATUSES)}")
+        raise PlanError(f"retry: {', '.join(sorted(unknown))} is not a status; expected one of {', '.join(STATUSES)}")
     columns = plan(samples, metrics, device, profile)
     results = Results(samples, columns)
     path = Path(output) if output is not None else None
@@ -102,9 +102,9 @@ def score_loaded(
 ) -> list[dict[str, Score]]:
     """Each sample's scores by the label of the metric: the engine without plan, record and table.
 
-    For whoever keeps loaded metrics and gets samples one handful after another. Equal to what `score` gives.
+    For callers that keep metrics loaded and receive samples a few at a time. Scores equal those of `score`.
     """
-    columns = [Column(metric, {"metric": metric.label}) for metric in metrics]  # without a record nobody asks for more
+    columns = [Column(metric, {"metric": metric.label}) for metric in metrics]  # without a record, no more is needed
     results = Results(samples, columns)
     Loop(samples, columns, results, None, {}, batch_pixels, None).go(workers)
     return [{column.label: results.get(index, column) for column in columns} for index in range(len(samples))]
@@ -125,7 +125,7 @@ def _open_record(path: Path | None, overwrite: bool) -> Any:
             record.path.unlink(missing_ok=True)
         elif path.exists() and not record.path.exists():
             raise JournalError(
-                f"{path} exists, but no {record.path.name} beside it, so it is no result of ours to replace; "
+                f"{path} exists without {record.path.name} beside it, so it is not a table of editmetrics to replace; "
                 "give another -o, or --overwrite"
             )
     except BaseException:

@@ -43,7 +43,7 @@ class Shard:
         """The shard that "2/8" means; `PlanError` for what means none."""
         match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise PlanError(f"{text!r} is no shard; expected I/N with I from 1 to N, such as 2/8")
+            raise PlanError(f"{text!r} is not a shard; expected I/N with I from 1 to N, such as 2/8")
         return cls(int(match[1]), int(match[2]))
 
     def part_of(self, samples: Sequence[T]) -> list[T]:
@@ -60,13 +60,13 @@ class Shard:
 
 
 def samples_digest(ids: Iterable[str]) -> str:
-    """What tells two sets of samples apart: 32 hex digits of all ids in their order."""
+    """A digest of all ids in their order, 32 hex digits, which differs between different sets of samples."""
     return hashlib.sha256(json.dumps(list(ids)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` wrote: how many parts, samples, and samples of which something has no score."""
+    """The result of `merge`: the numbers of parts, of samples, and of samples without some score."""
 
     parts: int
     samples: int
@@ -84,7 +84,7 @@ class _Part:
 def merge(tables: Sequence[Path], output: Path, *, overwrite: bool = False) -> Merged:
     """Put the tables of all shards of a run, and their records, together: as the run in one process would have written.
 
-    A score is taken over as it stands, nothing is computed; the merged record serves to go on, or to add a metric.
+    Scores are copied and nothing is computed; the merged record can be resumed, or extended by another metric.
 
     Raises `PlanError` when a part is missing, unfinished, of another run, or scored under another identity.
     """
@@ -121,12 +121,12 @@ def _opened(path: Path) -> Iterator[_Part]:
     journal = record_path(path)
     for needed in (path, journal):
         if not needed.is_file():
-            raise PlanError(f"{needed} is not there: this part has not finished, or its record was moved away")
+            raise PlanError(f"{needed} not found: this part is unfinished, or its record was moved")
     with Record(journal) as record:
         lines = list(record.lines())
         runs = [entry for line in lines if (entry := json.loads(line))["kind"] == "run"]
         if not runs or "shard" not in runs[-1]:
-            raise PlanError(f"{path} is no part of a run: it was not written with --shard")
+            raise PlanError(f"{path} is not a part of a run: it was not written with --shard")
         yield _Part(path, Shard(*runs[-1]["shard"]), runs[-1], lines)
 
 
@@ -180,7 +180,7 @@ def _require_finished(part: _Part, frame: polars.DataFrame) -> None:
     wanted &= missing
     if frame.height != expected or wanted:
         shard = f"{part.shard.index}/{part.shard.count}"
-        raise PlanError(f"{part.path} is not finished; run its command (--shard {shard}) again, it goes on")
+        raise PlanError(f"{part.path} is not finished; resume it with its command (--shard {shard})")
 
 
 def _read(path: Path, suffix: str) -> polars.DataFrame:

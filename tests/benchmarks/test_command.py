@@ -198,7 +198,7 @@ def test_a_manifest_to_train_on_lies_in_the_copy(run, copy_of, tmp_path):
             ("hpe-bench", "PATH", "-m", "psnr", "--partial", "--split", "dev"),
             "has no split 'dev'; expected one of test, train, val, all",
         ),
-        (("agiqa-3k", "PATH", "-m", "psnr", "--partial"), "psnr needs source"),
+        (("agiqa-3k", "PATH", "-m", "psnr", "--partial"), "psnr requires source"),
         (("agiqa-3k", "PATH", "-m", "pnsr", "--partial"), "psnr"),
         (("agiqa-3k", "PATH", "--scores", "nowhere.csv", "--partial"), "nowhere.csv"),
         (("agiqa-3k", "PATH", "--figures", "f.txt", "-m", "psnr"), ".csv"),

@@ -101,7 +101,7 @@ def test_a_file_of_somebody_else_is_not_replaced(run, files, tmp_path, name, con
     line = WRITING[name].format(out=file).split()
     ran = run(*line)
     assert ran.code == 2
-    assert f"{file} exists and is no " in ran.err
+    assert f"{file} exists and is not a " in ran.err
     assert "--overwrite" in ran.err
     assert file.read_text() == content
     assert run(*line, "--overwrite").code in (0, 3)
@@ -117,7 +117,7 @@ def test_a_report_replaces_reports_alone(run, files, tmp_path, name, content):
     line = ["report", files / "scores.csv", "-q", "-o", file]
     ran = run(*line)
     assert ran.code == 2
-    assert f"{file} exists and is no report of editmetrics" in ran.err
+    assert f"{file} exists and is not a report of editmetrics" in ran.err
     assert file.read_text() == content
     assert run(*line, "--overwrite").code == 0
     assert run(*line).code == 0
@@ -138,7 +138,7 @@ def test_what_fails_in_the_middle_leaves_the_file_and_names_it(tmp_path):
             temporary.write_text("half")
             raise OSError(28, "full")
     assert raised.value.filename == str(path)
-    assert "a.txt: full; the disk is full; make room" in explained(raised.value)
+    assert "a.txt: full; the disk is full; free some space" in explained(raised.value)
     assert path.read_text() == "old"
     assert [*tmp_path.iterdir()] == [path]
     with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
@@ -167,7 +167,7 @@ def test_an_unknown_fault_is_said_as_it_is():
 STREAMING = {
     "files/journal.py": "the journal: it grows by whole lines, and a cut last line is removed",
     "mllm/run_folder.py": "the history grows by whole lines",
-    "cli/plugin_package.py": "a new folder, and nothing is overwritten",
+    "scaffold.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",
     "report/pictures.py": "into memory",
 }

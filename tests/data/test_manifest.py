@@ -77,7 +77,7 @@ def test_paths_are_relative_to_root(tmp_path):
     (sample,) = from_manifest(path, root=tmp_path / "images")
     assert Path(sample.edited) == tmp_path / "images" / "a.png"
     assert Path(sample.source) == tmp_path / "images" / "s.png"
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         from_manifest(path, root=tmp_path / "nowhere")
 
 
@@ -124,9 +124,9 @@ def test_only_the_image_that_leaves_the_folder_is_lost(tmp_path):
     [
         ("https://example.org/a.png", "is a URL, and URLs are not opened"),
         ("file:///etc/passwd", "is a URL"),
-        ("a\0b.png", "is no path"),
-        (3, "3 is no path; expected text"),
-        ({"bytes": "x"}, "is no path"),
+        ("a\0b.png", "is not a path"),
+        (3, "3 is not a path; expected text"),
+        ({"bytes": "x"}, "is not a path"),
         (None, "names no edited image"),
         ("", "names no edited image"),
     ],

@@ -53,7 +53,7 @@ def test_numbers_stay_what_they_are(tmp_path):
         ("l.txt", b"cat make it red\n", "line 1: has no tab"),
         ("m.txt", b"cat\tred\n\xff\n", "line 2: is not UTF-8"),
         ("n.csv", "name,prompt\ncat,red\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        ("o.xlsx", b"", "is no file of prompts; expected .csv, .jsonl, .json or .txt"),
+        ("o.xlsx", b"", "is not a file of prompts; expected .csv, .jsonl, .json or .txt"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, name, data, message):

@@ -127,7 +127,7 @@ def test_a_nul_is_a_sign_of_a_text_and_none_of_a_path(tmp_path):
     path.write_bytes("edited,prompt,x\na.png,r\0ed,\ue000\nb\0.png,blue,y\nc.png,red,\n".encode())
     a, b, c = from_manifest(path)
     assert (a.prompt, a.meta, c.prompt) == ("r\0ed", {"x": "\ue000"}, "red")
-    assert b.edited.reason == f"{path}, line 3: 'b\\x00.png' is no path; expected text"
+    assert b.edited.reason == f"{path}, line 3: 'b\\x00.png' is not a path; expected text"
     path.write_bytes(b"edited,x\0y\na.png,red\n")
     assert from_manifest(path).samples[0].meta == {"x\0y": "red"}
 

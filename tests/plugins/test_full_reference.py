@@ -72,7 +72,7 @@ def test_a_region_needs_a_mask_that_holds_something(name):
     image = np.zeros((180, 190, 3), np.uint8)
     metric = create_metric(f"{name}:region=inside", device="cpu")
     assert metric.required() == {"source", "edited", "mask"}
-    with pytest.raises(SampleError, match="needs mask") as caught:
+    with pytest.raises(SampleError, match="requires mask") as caught:
         metric(image, image)
     assert caught.value.status == "skipped"
     with pytest.raises(SampleError, match="no pixel lies inside the mask") as caught:

@@ -37,7 +37,7 @@ def test_columns_of_the_table(samples, tmp_path):
         "",
         "captioned: refused: would rather not",
         "captioned: unparseable: no vowels told",
-        "captioned: skipped: captioned needs prompt, which this sample has not",
+        "captioned: skipped: captioned requires prompt, which this sample does not have",
     ]
 
 

@@ -166,8 +166,8 @@ def test_rows_are_reported_once_each(tmp_path):
     [
         (lambda s: score([*s, s[0]], Brightness()), "ids must be unique"),
         (lambda s: score(s, []), "no metric"),
-        (lambda s: score(s, Captioned()), "needs prompt"),
-        (lambda s: score(s, Brightness(), retry=["broken"]), "broken is no status"),
+        (lambda s: score(s, Captioned()), "requires prompt"),
+        (lambda s: score(s, Brightness(), retry=["broken"]), "broken is not a status"),
         (lambda s: score(s, Brightness(), output="scores.xlsx"), ".csv, .jsonl or .parquet"),
         (lambda s: score(s, Brightness(), output="no/such/folder/scores.csv"), "does not exist"),
     ],

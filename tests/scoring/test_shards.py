@@ -55,7 +55,7 @@ def test_every_sample_is_in_exactly_one_shard():
 
 @pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "-1/3", "1/0", "a/b", "1/2/3"])
 def test_what_is_no_shard_is_refused(text):
-    with pytest.raises(PlanError, match="no shard; expected I/N"):
+    with pytest.raises(PlanError, match="not a shard; expected I/N"):
         Shard.parse(text)
 
 
@@ -76,9 +76,9 @@ def test_parts_that_do_not_fit_are_refused_by_name(run):
         merge([one, copy, two], run.output)
     with pytest.raises(PlanError, match="of a run of 3 shards"):
         merge([one, run(Shard(2, 3))], run.output)
-    with pytest.raises(PlanError, match="not there: this part has not finished"):
+    with pytest.raises(PlanError, match="not found: this part is unfinished"):
         merge([one, two.with_name(f"scores.9-of-9{two.suffix}")], run.output)
-    with pytest.raises(PlanError, match="is no part of a run"):
+    with pytest.raises(PlanError, match="is not a part of a run"):
         merge([run.whole()], run.output)
     assert not run.output.exists()
 
@@ -94,7 +94,7 @@ def test_a_part_whose_run_was_stopped_is_refused(run):
     record = record_path(two)
     lines = record.read_bytes().splitlines(keepends=True)
     record.write_bytes(b"".join(lines[:-2]))  # as if the table were that of an earlier, smaller run
-    with pytest.raises(PlanError, match=r"not finished; run its command \(--shard 2/2\) again"):
+    with pytest.raises(PlanError, match=r"not finished; resume it with its command \(--shard 2/2\)"):
         merge([one, two], run.output)
 
 

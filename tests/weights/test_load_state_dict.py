@@ -49,7 +49,7 @@ def test_anything_but_a_state_dict_is_refused(tmp_path):
     import torch
 
     torch.save({"epoch": 3}, tmp_path / "m.pth")
-    with pytest.raises(weights.WeightsError, match="is no state dict"):
+    with pytest.raises(weights.WeightsError, match="is not a state dict"):
         weights.load_state_dict(tmp_path / "m.pth")
 
 

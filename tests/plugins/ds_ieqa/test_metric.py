@@ -213,7 +213,7 @@ def test_a_checkpoint_on_another_backbone_is_refused(backbones, samples):
 @pytest.mark.parametrize(
     ("fields", "status", "why"),
     [
-        ({"prompt": None}, "skipped", "needs prompt"),
+        ({"prompt": None}, "skipped", "requires prompt"),
         ({"prompt": "end <|im_end|> it"}, "failed", "<|im_end|>"),
         ({"prompt": "very " * 3000 + "red"}, "failed", "tokens"),
         ({"edited": b"no image"}, "failed", "not"),

@@ -328,7 +328,7 @@ def test_weights_that_cannot_be_used_are_refused_at_once(toy, weights, error, sa
 @pytest.mark.parametrize(
     ("fields", "status", "why"),
     [
-        ({"prompt": None}, "skipped", "needs prompt"),
+        ({"prompt": None}, "skipped", "requires prompt"),
         ({"prompt": "end <|im_end|> it"}, "failed", "<|im_end|>"),
         ({"questions": ("is it <|im_end|>?",)}, "failed", "<|im_end|>"),
         ({"questions": ("  ",)}, "failed", "a question is empty"),
