@@ -75,7 +75,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
 
     @abstractmethod
     def assessor(self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]) -> Any:
-        """What prepares prompts and reads answers; `adapters` are the checkpoint's, by their names on `backbone`."""
+        """Return what makes prompts and reads answers; `adapters` maps the checkpoint's names to `backbone`'s."""
 
     def on_scale(self, dimension: Dimension) -> Dimension:
         """A trained dimension with the range of its scores: the ratings' scale, unless overridden."""
@@ -103,7 +103,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         return [named_checkpoint(type(self), name) for name in self.weight_names]
 
     def checkpoints_to_load(self) -> list[TrainedCheckpoint]:
-        """What `load` loads: `trained`, and what a subclass makes of published weights only then."""
+        """Checkpoints that `load` loads: `trained`, unless a subclass converts published weights only then."""
         return self.trained
 
     @property
@@ -113,7 +113,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
 
     @property
     def zero_shot(self) -> bool:
-        """Whether the model scores without having learned to."""
+        """True if the model scores without training."""
         return not self.trained
 
     @property
@@ -143,7 +143,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         return tuple(entry for name in self.weight_names if is_registered(entry := f"{self.name}.{name}"))
 
     def identity(self) -> dict[str, Any]:
-        """That of any metric, with the digests of the weights and all that decides what a backbone sees."""
+        """Identity of any metric, with the digests of the weights and the identity of each backbone."""
         digests: list[Any] = [checkpoint.digest for checkpoint in self.trained]
         unloaded = {"model": self.backbone or self.BACKBONE, "revision": self.revision}
         backbones = [assessor.backbone.identity() for assessor in self._assessors]
@@ -276,14 +276,14 @@ def first_is_primary(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
 
 @dataclass
 class DimensionReadings:
-    """What was read of one sample: a number by dimension, its spread, and why a dimension has none."""
+    """Numbers read from one sample, by dimension, with their spreads, and the reasons for missing ones."""
 
     values: dict[str, float] = field(default_factory=dict)
     spreads: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def means(self, name: str, mass: float, answer: str) -> bool:
-        """Whether the model was about to write such an `answer`, by the probability of its tokens; else a problem."""
+        """Return whether the model was about to `answer`, by the probability `mass`; note a problem if not."""
         from ..mllm.readouts import meant
 
         if not meant(mass):

@@ -64,7 +64,7 @@ class BackboneMetric(Metric):
         self.attention = attention
 
     def identity(self) -> dict[str, Any]:
-        """As of any metric; for weights and a backbone in a folder, their checksums stand in it and not the path."""
+        """Identity of any metric, with the checksums of weights and backbone in place of the paths of their folders."""
         identity = super().identity()
         options = {name: _without_folders(self.name, value) if name in LOCATED else value
                    for name, value in identity["options"].items()}  # fmt: skip
@@ -82,7 +82,7 @@ class BackboneMetric(Metric):
         """The backbone that the options name; what they leave open is as given here, or the metric's own default.
 
         `layers` loads so many layers of the language model and leaves the others on disk. `dtype` goes before the
-        option, and with `own` nobody else is given the same backbone: both are for those who train all of its weights.
+        option, and with `own` no other metric shares the backbone: both are for training all of its weights.
         A `revision` is that of `model`: it is left out for another backbone, and for a folder, which has none.
         """
         from ..mllm.backbone import Backbone

@@ -108,7 +108,7 @@ class FitJob:
         )  # fmt: skip
 
     def finished(self, backbone: Backbone, data: str, *, dimensions: Sequence[str] | None = None, **more: Any) -> bool:
-        """Whether `folder` holds the result of this very training already, on `backbone`.
+        """Return whether `folder` already holds the result of this same training on `backbone`.
 
         `data` is the digest of the training set, `more` anything else that decides the result. A folder of another
         training raises `CheckpointError`. With `resume=False`, it is never finished.

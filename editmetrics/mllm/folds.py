@@ -11,7 +11,7 @@ from .targets import groups_of
 
 
 class Fold(NamedTuple):
-    """What one training of a cross-validation may see, and what it is tested on."""
+    """Training and test samples of one training in a cross-validation."""
 
     train: list[Sample]
     test: list[Sample]

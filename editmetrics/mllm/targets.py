@@ -46,7 +46,7 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a metric is trained and validated on, and what was left out and why.
+    """Samples that a metric is trained and validated on, and those left out, with reasons.
 
     - `train`, `validation`: the examples.
     - `label_scale`: the ends of the scale of all targets.
@@ -59,7 +59,7 @@ class TrainingSet:
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Any]:
-        """How many samples are used and how many are left out for which reason, as a checkpoint records it."""
+        """Counts of used samples, and of those left out by reason, as a checkpoint records them."""
         return {
             "train": len(self.train),
             "validation": len(self.validation),
@@ -102,7 +102,7 @@ def read_training_set(
       nothing is checked.
     - `needs`: the fields that the metric cannot do without.
 
-    A row without a rating, or with one that is no number, is left out and counted, and so is one whose images cannot
+    A row without a rating, or with one that is not a number, is left out and counted, and so is one whose images cannot
     be read or that lacks what the metric needs. Raises `TargetError`: no such column, ratings outside the scale, groups
     on both sides, no two different ratings of a dimension, nothing left; `DataError` for an unreadable manifest.
 
@@ -265,7 +265,7 @@ def _require_in_scale(
 
 
 def groups_of(samples: Sequence[Sample], group: str | None) -> list[str]:
-    """What each sample shares with others of its group; an image stands for its content. None: each is its own group.
+    """Group key of each sample; an image is compared by content. None: each sample is its own group.
 
     - `group`: a field of `Sample`, or a column. Raises `TargetError` for samples that have none.
 

@@ -35,12 +35,12 @@ class DigitScale:
 
     @property
     def as_it_is(self) -> bool:
-        """Whether ratings are written as they are."""
+        """True if ratings are written unchanged."""
         return self.low >= 0 and self.high <= TOP
 
     @property
     def ends(self) -> tuple[str, str]:
-        """What a model is told that the scale's ends are."""
+        """Ends of the scale, as the prompt states them."""
         return (f"{self.low:.2f}", f"{self.high:.2f}") if self.as_it_is else ("0.00", f"{TOP:.2f}")
 
     def number(self, rating: float) -> float:
@@ -56,7 +56,7 @@ class DigitScale:
         return whole // 100, whole // 10 % 10, whole % 10
 
     def rating(self, number: float) -> float:
-        """What the number X.XX says on the ratings' scale; it may lie outside when the scale is written as it is."""
+        """Rating for the number X.XX; it may lie outside the scale if ratings are written unchanged."""
         return number if self.as_it_is else self.low + (self.high - self.low) * number / TOP
 
     def size(self, difference: float) -> float:

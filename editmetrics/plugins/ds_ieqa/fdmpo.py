@@ -30,7 +30,7 @@ LONGEST = 600
 
 
 class SearchError(EditMetricsError):
-    """A search cannot be started or gone on with."""
+    """A search cannot be started or resumed."""
 
 
 def definition_value(logits: Tensor, truth: Tensor, digits: Sequence[int], *, vocabulary: Vocabulary = "all") -> Tensor:
@@ -76,7 +76,7 @@ class Garbled(ValueError):
 
 
 def proposal(dimension: str, history: Sequence[Trial]) -> str:
-    """What the optimisation model is asked: the trials so far, the best last, and one new definition in brackets."""
+    """Request to the optimisation model: the trials so far, the best last, and one new definition in brackets."""
     tried = sorted((trial for trial in history if trial.value is not None), key=lambda trial: trial.value or 0.0)
     shown = "\n\n".join(f"Definition: {trial.definition}\nValue: {trial.value:.6f}" for trial in tried[-HISTORY:])
     name = dimension.replace("_", " ")
@@ -129,7 +129,7 @@ class Trajectory:
 
     @property
     def refused(self) -> int:
-        """How many proposals were refused."""
+        """Number of refused proposals."""
         return sum(trial.refused is not None for trial in self.trials)
 
     @classmethod
@@ -156,7 +156,7 @@ def search(
     text, given the number of the trial, so that a text that is asked again may be answered otherwise. A reply that
     holds no usable definition is refused, counted as a trial, and never mended.
 
-    Each trial goes to `file` (jsonl) at once. When it exists, the search goes on after its last trial, provided that
+    Each trial goes to `file` (jsonl) at once. When it exists, the search resumes after its last trial, provided that
     its first line holds the same `identity`: backbone, pairs, optimisation model. Raises `SearchError` when it holds
     another.
     """

@@ -1,4 +1,4 @@
-"""What DS-IEQA's method leaves open, and the named recipes."""
+"""Settings of DS-IEQA's method, and the named recipes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tdrl import Vocabulary
 
 @dataclass(frozen=True)
 class DSIEQAMethod:
-    """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
+    """Settings that the paper leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
 
     - `optimiser`: the chat model that proposes definitions ("gpt-4o" in the paper); None leaves the start definitions.
       `optimiser_endpoint`: the address of a server of one's own that serves it. Only definitions and their values are

@@ -83,7 +83,7 @@ class DSIEQA(AssessorMetric):
 
     @property
     def scale(self) -> DigitScale:
-        """How ratings on the label scale are written as digits."""
+        """Mapping from ratings on the label scale to digits."""
         return DigitScale(*self.label_scale)
 
     def identity(self) -> dict[str, Any]:

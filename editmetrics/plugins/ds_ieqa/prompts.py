@@ -1,4 +1,4 @@
-"""What DS-IEQA asks its backbone: two images, the instruction, a dimension's definition, and the form of the answer."""
+"""DS-IEQA's prompt: two images, the instruction, a dimension's definition, and the form of the answer."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def tdrl(
     with as many digits in each answer, from the most significant one; `digits`, the ids of "0" to "9".
 
     P of L_score is renormalised over the ten digit tokens. With the whole vocabulary's P (`vocabulary="all"`, the
-    literal reading of equation 5) a token that is no digit costs nothing, so the model can lower the loss by no longer
+    literal reading of equation 5) a token that is not a digit costs nothing, so the model can lower the loss by not
     writing digits at all; then `cross_entropy_on_digits=True` (equation 4 over all tokens) keeps them. L_CE is a mean
     over tokens, as is usual; equation 4 writes a sum.
 

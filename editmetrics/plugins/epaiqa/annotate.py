@@ -47,7 +47,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an annotation would take, before anything is asked.
+    """Estimated work of an annotation, before any request.
 
     `pieces` are written by one model each and checked by `checkers` others; `cached` of the written ones are known.
     """
@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass
 class Annotated:
-    """What came of it: for each row its chain of thought, or why it has none.
+    """Result: the chain of thought of each row, or the reason for none.
 
     - `explanations`: the merged answer, or None. `writers`: the model that wrote it. `outcomes`: "ok", or the reason.
     - `refusals`: how many rows were lost for which reason, by model.
@@ -122,7 +122,7 @@ class Annotator:
         self.pieces = [piece for row in self.levels for piece in self._pieces(row)]
 
     def plan(self) -> Plan:
-        """How many requests it takes at most; nothing is asked, and the images are decoded."""
+        """Count the requests at most; no request is sent, but images are decoded."""
         cached = 0
         for name, judge in self.judges.items():
             own = [piece.question for piece in self.pieces if piece.writer == name]
@@ -274,7 +274,7 @@ class _Counter:
 
 
 def _agrees(answer: Answer) -> bool:
-    """Whether a check says yes. Raises `SampleError` for one that cannot be read, or a refusal."""
+    """Return whether a check says yes. Raises `SampleError` for one that cannot be read, or a refusal."""
     return read_yes_no(answer).value == "yes"
 
 

@@ -30,7 +30,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Explained:
-    """What an explained answer says; None for what it does not."""
+    """Parts of an explained answer; None for missing ones."""
 
     completion: int | None
     pieces: Pieces
@@ -56,7 +56,7 @@ the image is bad'
 
 
 def read_explained(text: str) -> Explained:
-    """What an answer in that form says, as far as it keeps to it; nothing is guessed.
+    """Read the parts of an explained answer, as far as it keeps to the form; nothing is guessed.
 
     >>> read_explained(explained_answer(3, Pieces("Done.", "It fits.", "Sharp."), "good"))
     Explained(completion=3, pieces=Pieces(prompt_completion='Done.', harmony='It fits.', naturalness='Sharp.'), \

@@ -64,7 +64,7 @@ class Regions(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was read of an explained answer: completion (1 to 3), overall level (1 to 5), and the text.
+    """Readings of an explained answer: completion (1 to 3), overall level (1 to 5), and the text.
 
     `phrase` is True where the answer came to its level word by itself, False where the phrase was put after it, None
     where nothing was generated.
@@ -169,7 +169,7 @@ class ExplainingAssessor:
         return self.backbone.read([after_images(self.backbone, prepared.explained)[0] for prepared in batch])
 
     def ground(self, prompts: Sequence[Prompt], pairs: PrefixCache | None = None) -> Regions:
-        """The regions that the model names, greedily decoded; a malformed box is no region, and has a reason.
+        """The regions that the model names, greedily decoded; a malformed box gives no region, but a reason.
 
         `pairs`, of the same samples, is what `read_pairs` gave, or a copy of it; it is read on from there, and used up.
         """
@@ -215,7 +215,7 @@ class ExplainingAssessor:
         ]
 
     def _written(self, start: PrefixCache, max_tokens: int) -> list[str]:
-        """What the model answers, greedily. NaN stays in a cache: the last logits tell it of the whole answer."""
+        """Greedily decoded answers. NaN stays in a cache, so the last logits show whether any answer met one."""
         answers = prefix_cache.generate(start, max_tokens)
         require_finite(start.logits)
         return answers

@@ -21,8 +21,8 @@ ROUNDING = 0.0075
 class Box:
     """A box in fractions of the image: centre `x`, `y`, width `w`, height `h`, each in [0, 1].
 
-    Raises `SampleError` for what is no number, no area, or lies outside the image by more than two decimals round
-    (`ROUNDING`). Nothing is clamped: the numbers stay what they were, and only `pixels` is cut at the image's edge.
+    Raises `SampleError` for values that are not numbers, a box without area, or one outside the image by more than
+    two decimals round (`ROUNDING`). Nothing is clamped: the numbers stay what they were, and only `pixels` is cut at the image's edge.
 
     >>> Box(0.5, 0.5, 0.2, 0.4).pixels(height=100, width=200)
     (80, 30, 120, 70)
@@ -85,7 +85,7 @@ class Box:
         return shared / (self.w * self.h + other.w * other.h - shared)
 
     def written(self) -> str:
-        """As the answer of stage 1 has it, with two decimals.
+        """Text of the box with two decimals, as in the answer of stage 1.
 
         >>> Box(0.5, 0.25, 0.4, 0.3).written()
         '(0.50, 0.25, 0.40, 0.30)'

@@ -1,4 +1,4 @@
-"""How good are explanations? A judge model compares them with reference answers (section F of the supplement).
+"""Quality of explanations: a judge model compares them with reference answers (section F of the supplement).
 
 Four concerns, each 0, 1 or 2 points: prompt-completion accuracy (PA), local naturalness alignment (LNA), global harmony
 alignment (GHA), and the overall reasoning. Every one is asked five times, and the vote decides. References of type 1,
@@ -69,7 +69,7 @@ def vote(points: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Compared:
-    """What the judge said: the vote by row and concern, and what it could not say.
+    """Votes of the judge by row and concern, and the rows without one.
 
     - `votes`: from a concern to a vote by id of the rows it counts for.
     - `left_out`: from a concern to the reasons of rows without a vote, by id.
@@ -85,9 +85,9 @@ class Compared:
 
 
 def questions(explanation: str, reference: str) -> dict[str, Question]:
-    """What the judge is asked about one explanation, by concern; without the naturalness and harmony of type 1.
+    """Questions to the judge about one explanation, by concern; without the naturalness and harmony of type 1.
 
-    Raises `ExplanationError` for a reference that is no explained answer.
+    Raises `ExplanationError` for a reference that is not an explained answer.
     """
     completion = read_explained(reference).completion
     if completion is None:
@@ -112,7 +112,7 @@ class ExplanationJudge:
     judge: Any
 
     def estimate(self, explanations: Mapping[str, str], references: Mapping[str, str]) -> Any:
-        """What `compare` would take (`editmetrics.judge.Estimate`); nothing is asked."""
+        """Estimate the requests of `compare` (`editmetrics.judge.Estimate`); no request is sent."""
         return self.judge.estimate([question for *_, question in _rounds(explanations, references)])
 
     def compare(

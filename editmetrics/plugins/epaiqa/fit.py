@@ -84,7 +84,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
 def _measure(
     stage: Stage, assessor: ExplainingAssessor, materials: Materials, method: EPAIQAMethod
 ) -> Callable[[], float | None]:
-    """What chooses the weights that a stage keeps: mean IoU, or the mean SRCC of the levels that it learns."""
+    """Measure that selects the weights of a stage: mean IoU, or the mean SRCC of its levels."""
 
     def measure() -> float | None:
         measured = _validated(stage, assessor, materials, method)

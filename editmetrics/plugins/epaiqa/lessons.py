@@ -43,7 +43,7 @@ RegionOf = Callable[[Sample], tuple["Box | None", str]]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be asked of a sample, and the truth: a box, a level word, or a whole answer."""
+    """One question about a sample, and its true answer: a box, a level word, or a whole text."""
 
     kind: str
     sample: Sample
@@ -75,7 +75,7 @@ class StageLessons(Sequence[Lesson]):
         self._room = KEPT
 
     def some(self, indices: Sequence[int]) -> StageLessons:
-        """Those of `indices`, with what is kept of them."""
+        """Lessons at `indices`, with what is kept of them."""
         chosen = StageLessons(self.assessor, [self.tasks[index] for index in indices])
         chosen._kept = {new: self._kept[old] for new, old in enumerate(indices) if old in self._kept}
         chosen._room = self._room
@@ -130,7 +130,7 @@ class Materials:
         return self.ratings[dimension][id(task.sample)]
 
     def counts(self) -> dict[str, Any]:
-        """As a checkpoint records it; the counts of samples are those of all stages together."""
+        """Counts as a checkpoint records them; samples are counted over all stages."""
         parts = {"train": self.train, "validation": self.validation}
         counted: dict[str, Any] = {
             name: len({id(task.sample) for tasks in part.values() for task in tasks}) for name, part in parts.items()

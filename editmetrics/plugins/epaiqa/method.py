@@ -1,4 +1,4 @@
-"""What EPAIQA's method leaves open, and the named recipes."""
+"""Settings of EPAIQA's method, and the named recipes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")
 
 @dataclass(frozen=True)
 class EPAIQAMethod:
-    """What the paper's method leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
+    """Settings that the paper leaves open, beside the `Recipe` of the training loop; every field is an option of `fit`.
 
     - `stages`: those to train, in their order: `[quantitative,explained]` leaves out the grounding, as in Tables 6 and
-      7. A training that starts from other weights goes on from what they have learned.
+      7. A training that starts from other weights continues from what they have learned.
     - `cot`: the column of the chains of thought that stage 3 learns to write; None trains on the overall level alone,
       as in Table 5.
     - `tuning`: "full" trains all weights in stages 2 and 3, as the paper does; "lora" an adapter on vision tower and
@@ -27,7 +27,7 @@ class EPAIQAMethod:
     - `rank`, `alpha`, `dropout`: of LoRA.
     - `grounding_steps`, `quantitative_steps`, `explained_steps`: updates of a stage, in place of the recipe's.
     - `grounding_learning_rate`: in stage 1, in place of the recipe's.
-    - `rehearsal`: the share of a stage's questions that are repeated from the stages before it, lest it forgets them.
+    - `rehearsal`: the share of a stage's questions that are repeated from earlier stages, against forgetting.
       The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
     - `max_tokens`: the longest answer that is generated in validation.
     - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.

@@ -106,7 +106,7 @@ class EPAIQA(AssessorMetric):
 
     @property
     def zero_shot(self) -> bool:
-        """Whether no stage has taught the levels: no weights, or those of the grounding alone."""
+        """True if no stage has taught the levels: without weights, or with those of the grounding alone."""
         return self.checkpoint is None or not self.checkpoint.dimensions
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
@@ -120,7 +120,7 @@ class EPAIQA(AssessorMetric):
         return frozenset(self.needs | ({"mask"} if self.region == "mask" else set()))
 
     def fields(self) -> frozenset[str]:
-        """Those that it requires: a field that no option asks for changes no number."""
+        """The required fields: one that no option asks for changes no number."""
         return self.required()
 
     def identity(self) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class EPAIQA(AssessorMetric):
         problem: SampleError | None,
         explained: Explanation | None,
     ) -> Score:
-        """What was read of one sample as a score; a dimension that could not be read has none."""
+        """Score of one sample; a dimension that could not be read has no number."""
 
         details: dict[str, Any] = {"region_from": origin} | ({"zero_shot": True} if self.zero_shot else {})
         if region is not None:

@@ -1,4 +1,4 @@
-"""What EPAIQA asks its backbone in each stage: the questions of the paper's supplement, sections E.1 to E.3.
+"""EPAIQA's prompts in each stage: the questions of the paper's supplement, sections E.1 to E.3.
 
 `image` is the backbone's sign for a picture. "The original image i:" of the supplement is read as "is:".
 """

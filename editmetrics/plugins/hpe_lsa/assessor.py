@@ -1,4 +1,4 @@
-"""What HPE-LSA reads of one backbone: its prompts, and the state of one layer at one place."""
+"""One backbone of HPE-LSA: its prompts, and the state of one layer at one position."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAIR = (
 Feature = Literal["last", "image", "projected"]
 
 BATCH = 8
-"""Prompts that go through the backbone together where nobody says how many."""
+"""Prompts that go through the backbone together, by default."""
 
 
 @dataclass

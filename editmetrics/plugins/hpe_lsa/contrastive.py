@@ -60,7 +60,7 @@ class Triplets(Sequence[Triplet]):
     """A triplet for each edited image: its source, a real image of another source, and itself.
 
     The positive is drawn by the seed and the edit's place alone. An edit without a source gets a drawn anchor, too.
-    Where there is no other source, or with `positive="view"`, the positive is another view of the anchor.
+    Without another source, or with `positive="view"`, the positive is another view of the anchor.
     """
 
     def __init__(self, assessor: LayerAssessor, part: Part, seed: int, positive: Positive = "other") -> None:
@@ -126,7 +126,7 @@ class Contrast(nn.Module):
         return self._mean(triplets, lambda a, p, n: (-contrastive_loss(a, p, n, self.temperature)).exp())
 
     def margin(self, triplets: Triplets) -> float:
-        """How much nearer real images are to one another than to edited ones: the mean of sim(a, p) - sim(a, n)."""
+        """Margin of real over edited images: the mean of sim(a, p) - sim(a, n)."""
         similarity = nn.functional.cosine_similarity
         return self._mean(triplets, lambda anchor, near, far: similarity(anchor, near) - similarity(anchor, far))
 

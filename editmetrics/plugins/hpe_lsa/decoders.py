@@ -32,7 +32,7 @@ class DecoderLesson(NamedTuple):
 
 
 def states(assessor: LayerAssessor, part: Part, dimensions: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
-    """What the decoders of `dimensions` read: the state of each image of `part`, and of each rated edit, on the CPU."""
+    """Inputs of the decoders of `dimensions`: the state of each image of `part`, and of each rated edit, on the CPU."""
     images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
     rated = part.rated if set(dimensions) - {AUTHENTICITY} else []
     return (
@@ -129,7 +129,7 @@ class Decoders(nn.Module):
         return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
     def agreement(self, held_out: Sequence[DecoderLesson]) -> dict[str, dict[str, Any]]:
-        """How well the decoders agree with labels and ratings, by dimension; None where a measure is undefined.
+        """Agreement of the decoders with labels and ratings, by dimension; None where a measure is undefined.
 
         Of authenticity, edited is the positive class, and an image is taken for edited below a probability of 0.5.
         """
@@ -178,7 +178,7 @@ class Decoders(nn.Module):
 
 
 def merit(agreement: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """What chooses the decoders' best weights: the mean of the dimensions' SRCC and the detection's AUC."""
+    """Measure that selects the decoders' weights: the mean of the dimensions' SRCC and the detection's AUC."""
     values = [measured.get("srcc", measured.get("auc")) for measured in agreement.values()]
     return None if not values or None in values else sum(values) / len(values)
 

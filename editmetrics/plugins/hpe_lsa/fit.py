@@ -156,7 +156,7 @@ def _analyse(job: FitJob, assessor: LayerAssessor, data: LabelledSet, file: Path
 
 
 def _analysed(job: FitJob, file: Path) -> bool:
-    """Whether `file` holds the analysis of this very training."""
+    """Return whether `file` holds the analysis of this same training."""
     if not file.is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""What HPE-LSA learns from: images that are real or edited, and edits with ratings, split by source."""
+"""Training data of HPE-LSA: images labelled real or edited, and rated edits, split by source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """What is trained, validated and, where fit made the split, tested on; and what was left out and why."""
+    """Training, validation and, where `fit` made the split, test data; and the samples left out, with reasons."""
 
     train: Part
     validation: Part
@@ -48,7 +48,7 @@ class LabelledSet:
         return parts if self.test is None else {**parts, "test": self.test}
 
     def counts(self) -> dict[str, Any]:
-        """How many images are in which part, as a checkpoint records it."""
+        """Counts of images by part, as a checkpoint records them."""
         sizes = {name: len(part.images) for name, part in self.parts.items()}
         rated = {f"rated {name}": len(part.rated) for name, part in self.parts.items()}
         return {**sizes, **rated, "left_out": {reason: len(ids) for reason, ids in self.left_out.items()}}
@@ -63,7 +63,7 @@ class LabelledSet:
         return hashlib.sha256("".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
     def without(self, unusable: Mapping[str, str]) -> LabelledSet:
-        """The same without the samples whose ids are in `unusable`, which says why of each."""
+        """Return a copy without the samples in `unusable`, which maps ids to reasons."""
         if not unusable:
             return self
         left_out = {reason: list(ids) for reason, ids in self.left_out.items()}
@@ -142,7 +142,9 @@ def labelled(source: str | os.PathLike[str] | Iterable[Sample], column: str = AU
     samples = list(source.samples if isinstance(source, SampleSet) else source)
     has_labels = any(column in sample.meta for sample in samples)
     if not has_labels and column != AUTHENTICITY:
-        raise TargetError(f"there is no column {column!r}, which is to tell real images (1) from edited ones (0)")
+        raise TargetError(
+            f"the column {column!r} does not exist; expected one with 1 for real images and 0 for edited ones"
+        )
     labels = [_label(sample, column) if has_labels else 0 for sample in samples]
     marked = [
         # a real image is of its own source, so that its edits stay on its side of a split

@@ -43,7 +43,7 @@ class LSAError(EditMetricsError, ValueError):
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """What layer-sensitivity analysis found: three numbers for each layer, and the layer that they choose.
+    """Result of layer-sensitivity analysis: three numbers for each layer, and the layer that they select.
 
     - `kl`, `ldr`, `entropy`: (layers,), equations 2 to 4, each averaged over the dimensions of the hidden state.
     - `real`, `edited`: the images that they are from.

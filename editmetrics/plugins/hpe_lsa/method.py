@@ -1,4 +1,4 @@
-"""What HPE-LSA's method leaves open, and the named recipes."""
+"""Settings of HPE-LSA's method, and the named recipes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Positive = Literal["other", "view"]
 
 @dataclass(frozen=True)
 class HPELSAMethod:
-    """What the paper's method leaves open, beside the `Recipe` of the tuning; every field is an option of `fit`.
+    """Settings that the paper leaves open, beside the `Recipe` of the tuning; every field is an option of `fit`.
 
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.

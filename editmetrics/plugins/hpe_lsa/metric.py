@@ -106,7 +106,7 @@ class HPELSA(AssessorMetric):
         return frozenset({"edited", "source", "prompt"} if self._rates else {"edited"})
 
     def fields(self) -> frozenset[str]:
-        """Those that it requires: a field that no option asks for changes no number."""
+        """The required fields: one that no option asks for changes no number."""
         return self.required()
 
     def identity(self) -> dict[str, Any]:
@@ -191,5 +191,5 @@ class HPELSA(AssessorMetric):
 
     @property
     def _rates(self) -> bool:
-        """Whether any dimension is a rating, which authenticity is not."""
+        """True if any dimension is a rating, unlike authenticity."""
         return any(dimension.name != AUTHENTICITY for dimension in self.dimensions)

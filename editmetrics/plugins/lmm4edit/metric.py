@@ -130,7 +130,7 @@ def fitted(image: np.ndarray) -> np.ndarray:
 
 
 def settings(file: Path, aspect: Aspect) -> dict[str, Any]:
-    """What `regression_config.json` says of a dimension's head; `PublishedWeightsError` where it does not fit."""
+    """Settings of a dimension's head in `regression_config.json`; `PublishedWeightsError` where it does not fit."""
     try:
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         sizes = {name: int(config[name]) for name in ("hidden_size", "head_hidden_size", "head_hidden_size2")}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PreparedImage(TypedDict):
-    """What `TaskAssessor.prepare` makes of a sample: a prompt for each dimension, and one for each question."""
+    """Prompts of one sample: one for each dimension, and one for each question."""
 
     scored: dict[str, Prompt]
     questions: list[Prompt]
@@ -117,7 +117,7 @@ class TaskAssessor:
 
     @property
     def answers(self) -> bool:
-        """Whether it was trained to answer questions."""
+        """True if it was trained to answer questions."""
         return QUESTIONS in self.adapters
 
     def _answered(self, picture: Picture, text: str, answer: list[int]) -> Prompt:

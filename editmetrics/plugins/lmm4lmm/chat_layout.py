@@ -210,5 +210,5 @@ def _third(index: int) -> Rows:
 
 
 def _slot(groups: int, width: int, size: int, slot: slice) -> Rows:
-    """Of rows that stand as (groups, width, size), those of some places in each group."""
+    """Rows at some positions in each group, of rows laid out as (groups, width, size)."""
     return lambda tensor: tensor.reshape(groups, width, size, *tensor.shape[1:])[:, slot].flatten(0, 2)

@@ -73,7 +73,7 @@ def convert(
     """
     folder, output = Path(folder), Path(output)
     if part not in (*TASKS, "backbone"):
-        raise ConversionError(f"{part!r} is nothing to convert; expected one of {', '.join(TASKS)}, backbone")
+        raise ConversionError(f"{part!r} cannot be converted; expected one of {', '.join(TASKS)}, backbone")
     config = _read_config(folder / CONFIG)
     files = [folder / CONFIG, *_weight_files(folder)]
     with _alone(output):
@@ -97,10 +97,10 @@ def _checksums(files: list[Path]) -> dict[str, str]:
 
 
 def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) -> TrainedCheckpoint | Path:
-    """What `output` holds, if it is what this conversion would write."""
+    """Return the earlier result in `output`, if this conversion would write the same."""
     from .metric import LMM4LMM
 
-    other = ConversionError(f"{output} holds something already; name a new folder")
+    other = ConversionError(f"{output} is not empty; name a new folder")
     if part == "backbone":
         try:
             sources = json.loads((output / SOURCE).read_text(encoding="utf-8"))
@@ -173,7 +173,7 @@ def _read_config(file: Path) -> dict[str, Any]:
         }
     except (BackboneError, KeyError, TypeError, AttributeError) as error:
         raise ConversionError(
-            f"{file} is no config.json of InternVL's chat layout: {type(error).__name__}: {error}"
+            f"{file} is not a config.json of InternVL's chat layout: {type(error).__name__}: {error}"
         ) from error
     for name, (present, wanted) in expected.items():
         if present != wanted:

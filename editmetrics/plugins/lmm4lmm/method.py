@@ -1,4 +1,4 @@
-"""What LMM4LMM's two descriptions set differently, beside the loop's `Recipe`, and the named recipes."""
+"""Settings of LMM4LMM's two stages, beside the loop's `Recipe`, and the named recipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...mllm.recipe import Recipe
 
 @dataclass(frozen=True)
 class LMM4LMMMethod:
-    """How the two stages are done, beside the `Recipe` of the second one; every field is an option of `fit`.
+    """Settings of the two stages, beside the `Recipe` of the second one; every field is an option of `fit`.
 
     - `answers`: the column with an answer of yes or no for each of a sample's `questions`; None trains no answers.
     - `levels`: whether there is a first stage; without it, the paper's ablation.

@@ -24,7 +24,7 @@ class QuestionsError(EditMetricsError, ValueError):
 
 @dataclass(frozen=True)
 class Questions:
-    """What samples are asked that have no questions of their own.
+    """Questions for samples that have none of their own.
 
     - `of_all`: of every sample. `by_id`, `by_prompt`: of the sample with this id, or with this prompt.
     """
@@ -70,7 +70,7 @@ def _of_table(path: Path) -> Questions:
     by: dict[str, dict[str, tuple[str, ...]]] = {"id": {}, "prompt": {}}
     for row in read_rows(path):
         if row.problem:
-            raise QuestionsError(f"{path}, {row.location}: {row.problem}; mend or remove the row")
+            raise QuestionsError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
         key = next((name for name in by if row.cells.get(name) is not None), None)
         if key is None:
             raise QuestionsError(f"{path}, {row.location}: neither id nor prompt says whose questions these are")
@@ -143,5 +143,5 @@ def _listed(cell: Any) -> list[Any]:
         try:
             cell = json.loads(cell)
         except ValueError as error:
-            raise TargetError(f"{cell!r} is no list of answers: {error}") from error
+            raise TargetError(f"{cell!r} is not a list of answers: {error}") from error
     return list(cell) if isinstance(cell, (list, tuple)) else [cell]

@@ -231,7 +231,7 @@ def test_a_folder_that_holds_something_else_is_refused(published, converted, nat
         (published[0], tmp_path / "mine", "correspondence", 1024), (published[0], converted, "perception", 1024),
         (other, converted, "correspondence", 1024), (published[0], converted, "correspondence", 512),
     ):  # fmt: skip
-        with pytest.raises(ConversionError, match="holds something already; name a new folder"):
+        with pytest.raises(ConversionError, match="is not empty; name a new folder"):
             convert(source, output, part=part, processor=str(native), side=side)
     assert convert(published[0], converted, part="correspondence", processor=str(native)) == read_checkpoint(converted)
 
@@ -394,7 +394,7 @@ def test_another_model_is_refused(published, native, tmp_path, change, said):
 
 
 @pytest.mark.parametrize(
-    ("part", "said"), [("backbone", "has adapters"), ("fidelity", "'fidelity' is nothing to convert")]
+    ("part", "said"), [("backbone", "has adapters"), ("fidelity", "'fidelity' cannot be converted")]
 )
 def test_the_wrong_part_is_refused(published, native, tmp_path, part, said):
     with pytest.raises(ConversionError, match=said):
