@@ -22,7 +22,8 @@ class Box:
     """A box in fractions of the image: centre `x`, `y`, width `w`, height `h`, each in [0, 1].
 
     Raises `SampleError` for values that are not numbers, a box without area, or one outside the image by more than
-    two decimals round (`ROUNDING`). Nothing is clamped: the numbers stay what they were, and only `pixels` is cut at the image's edge.
+    two decimals round (`ROUNDING`). Nothing is clamped: the numbers stay what they were, and only `pixels` is cut at
+    the image's edge.
 
     >>> Box(0.5, 0.5, 0.2, 0.4).pixels(height=100, width=200)
     (80, 30, 120, 70)
