@@ -208,7 +208,7 @@ def epaiqa(stage: epaiqa_method.Stage) -> Callable[..., Any]:
             "quantitative": lambda s, row: (("harmony", "local_naturalness")[row % 2], s, box, "good"),
             "explained": lambda s, row: ("explained", s, None, "", s.meta["explanation"]),
         }
-        lessons = [epaiqa_lessons.Task(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
+        lessons = [epaiqa_lessons.StageTask(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
         learner = epaiqa_learner.StageLearner(assessor, stage)
         yield Stage(
             learner, lessons, collate, _tokens, _prompt, None,

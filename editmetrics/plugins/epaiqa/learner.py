@@ -16,7 +16,7 @@ from ...mllm.lessons import in_batches, predicted
 from ...mllm.lora import trainable, using
 from ...mllm.validation import agreement, predictions
 from .assessor import ExplainingAssessor, PreparedEdit
-from .lessons import Task, pixels_of, required
+from .lessons import StageTask, pixels_of, required
 from .method import Stage
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def _language(assessor: ExplainingAssessor) -> list[nn.Module]:
 # ---------------------------------------------------------------------- validation
 
 
-def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[Task]) -> dict[str, Any]:
+def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[StageTask]) -> dict[str, Any]:
     """The mean intersection over union of the model's regions with the true ones, how many answers held no box, and of
     how many; no box counts as 0."""
 
-    def predict(batch: Sequence[Task]) -> list[float]:
+    def predict(batch: Sequence[StageTask]) -> list[float]:
         boxes = assessor.ground([_prepared(assessor, task).grounding for task in batch]).boxes
         return [-1.0 if box is None else box.iou(required(task.region)) for box, task in zip(boxes, batch, strict=True)]
 
@@ -76,15 +76,15 @@ def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[Task]) -> dict[str, A
 
 
 def level_agreement(
-    assessor: ExplainingAssessor, kind: str, tasks: Sequence[Task], ratings: Sequence[float]
+    assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask], ratings: Sequence[float]
 ) -> dict[str, Any]:
     """SRCC and PLCC of harmony or local naturalness with the ratings."""
 
-    def prompt(task: Task) -> Prompt:
+    def prompt(task: StageTask) -> Prompt:
         prepared = _prepared(assessor, task)
         return prepared.harmony if kind == "harmony" else required(prepared.naturalness)
 
-    def predict(batch: Sequence[Task]) -> list[float]:
+    def predict(batch: Sequence[StageTask]) -> list[float]:
         expected: list[float] = assessor.read_level([prompt(task) for task in batch]).expectation.tolist()
         return expected
 
@@ -94,7 +94,7 @@ def level_agreement(
 
 def overall_agreement(
     assessor: ExplainingAssessor,
-    tasks: Sequence[Task],
+    tasks: Sequence[StageTask],
     overall: Sequence[float],
     completions: Sequence[float],
     explain: bool,
@@ -103,7 +103,7 @@ def overall_agreement(
 
     read: dict[int, tuple[float, float]] = {}
 
-    def predict(some: Sequence[Task]) -> list[float]:
+    def predict(some: Sequence[StageTask]) -> list[float]:
         for batch in in_batches(some):
             answers = assessor.explain([_prepared(assessor, task).explained for task in batch], generate=explain)
             for task, answer in zip(batch, answers, strict=True):
@@ -119,6 +119,6 @@ def overall_agreement(
     }
 
 
-def _prepared(assessor: ExplainingAssessor, task: Task) -> PreparedEdit:
+def _prepared(assessor: ExplainingAssessor, task: StageTask) -> PreparedEdit:
     sample = task.sample
     return assessor.prepare(pixels_of(sample.source), pixels_of(sample.edited), sample.prompt or "", task.region)

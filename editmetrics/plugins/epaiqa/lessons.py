@@ -42,7 +42,7 @@ RegionOf = Callable[[Sample], tuple["Box | None", str]]
 
 
 @dataclass(frozen=True)
-class Task:
+class StageTask:
     """One question about a sample, and its true answer: a box, a level word, or a whole text."""
 
     kind: str
@@ -69,7 +69,7 @@ class Task:
 class StageLessons(Sequence[Lesson]):
     """The tasks of a stage as lessons, made when they are asked for."""
 
-    def __init__(self, assessor: ExplainingAssessor, tasks: Sequence[Task]) -> None:
+    def __init__(self, assessor: ExplainingAssessor, tasks: Sequence[StageTask]) -> None:
         self.assessor, self.tasks = assessor, tasks
         self._kept: dict[int, Lesson] = {}
         self._room = KEPT
@@ -119,14 +119,14 @@ class Materials:
     `ratings`: by dimension and id(sample). `left_out`: from a reason to the ids that it cost.
     """
 
-    train: Mapping[Stage, Sequence[Task]]
-    validation: Mapping[Stage, Sequence[Task]]
+    train: Mapping[Stage, Sequence[StageTask]]
+    validation: Mapping[Stage, Sequence[StageTask]]
     dimensions: Sequence[str]
     ratings: Mapping[str, Mapping[int, float]]
     left_out: Mapping[str, Sequence[str]]
     digest: str
 
-    def rating(self, task: Task, dimension: str) -> float:
+    def rating(self, task: StageTask, dimension: str) -> float:
         return self.ratings[dimension][id(task.sample)]
 
     def counts(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Materials:
         that is too long or an image that cannot be read."""
         left_out = {reason: list(ids) for reason, ids in self.left_out.items()}
 
-        def those_usable(tasks: Sequence[Task]) -> StageLessons:
+        def those_usable(tasks: Sequence[StageTask]) -> StageLessons:
             every = StageLessons(assessor, tasks)
             return every.some(usable(range(len(tasks)), every.__getitem__, left_out, lambda k: tasks[k].sample.id))
 
@@ -162,7 +162,7 @@ def read_materials(job: FitJob, region_of: RegionOf) -> Materials:
     """
     rated = RatedRows(job, region_of)
     targets, label_scale = {name: job.targets[name] for name in job.dimensions}, job.label_scale
-    parts: dict[Stage, tuple[list[Task], list[Task]]] = {}
+    parts: dict[Stage, tuple[list[StageTask], list[StageTask]]] = {}
     for stage in job.method.stages:
         if stage == "grounding":
             parts[stage] = _grounding(rated)
@@ -173,7 +173,7 @@ def read_materials(job: FitJob, region_of: RegionOf) -> Materials:
         for tasks, name in zip(parts[stage], ("train", "validate"), strict=True):
             if not tasks:
                 raise TargetError(f"no row is left to {name} the stage {stage!r} with; {rated.reasons()}")
-    described = [(stage, [[_said(task) for task in tasks] for tasks in both]) for stage, both in parts.items()]
+    described = [(stage, [[_described(task) for task in tasks] for tasks in both]) for stage, both in parts.items()]
     return Materials(
         {stage: both[0] for stage, both in parts.items()},
         {stage: both[1] for stage, both in parts.items()},
@@ -217,10 +217,10 @@ class RatedRows:
         return "; ".join(f"{len(ids)} left out, {why}" for why, ids in self.left_out.items()) or "there were no more"
 
 
-def _grounding(rated: RatedRows) -> tuple[list[Task], list[Task]]:
+def _grounding(rated: RatedRows) -> tuple[list[StageTask], list[StageTask]]:
     """A task for each row with a region, rated or not."""
 
-    def tasks(samples: Sequence[Sample]) -> list[Task]:
+    def tasks(samples: Sequence[Sample]) -> list[StageTask]:
         grounding = []
         for sample in samples:
             region = _region(sample, rated, required=True)
@@ -228,7 +228,7 @@ def _grounding(rated: RatedRows) -> tuple[list[Task], list[Task]]:
             if missing:
                 rated.leave_out(f"no {', no '.join(missing)}", sample.id)
             elif region is not None:
-                grounding.append(Task("grounding", sample, region))
+                grounding.append(StageTask("grounding", sample, region))
         return grounding
 
     return tasks(rated.train), tasks(rated.val)
@@ -236,29 +236,29 @@ def _grounding(rated: RatedRows) -> tuple[list[Task], list[Task]]:
 
 def _quantitative(
     rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float]
-) -> tuple[list[Task], list[Task]]:
+) -> tuple[list[StageTask], list[StageTask]]:
     """A task for each row and dimension that it rates; naturalness needs the region, too."""
-    both: tuple[list[Task], list[Task]] = [], []
+    both: tuple[list[StageTask], list[StageTask]] = [], []
     for dimension in _wanted("quantitative", targets):
         for tasks, samples in zip(both, rated.rows(dimension, targets[dimension], scale), strict=True):
             for sample in samples:
                 region = _region(sample, rated, required=dimension == "local_naturalness")
                 if region is not None or dimension == "harmony":
                     word = level_of(rated.ratings[dimension][id(sample)], *scale)
-                    tasks.append(Task(dimension, sample, region, word))
+                    tasks.append(StageTask(dimension, sample, region, word))
     return both
 
 
 def _explained(
     rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float], cot: str | None
-) -> tuple[list[Task], list[Task]]:
+) -> tuple[list[StageTask], list[StageTask]]:
     """A task for each row with overall quality, prompt completion and, in training, a chain of thought."""
     wanted = _wanted("explained", targets)
     if missing := [name for name in OF_STAGE["explained"] if name not in wanted]:
         raise TargetError(f"the stage 'explained' needs a column for {missing[0]}, too")
     scored = [rated.rows("overall_quality", targets["overall_quality"], scale)]
     scored.append(rated.rows("prompt_completion", targets["prompt_completion"], COMPLETION_SCALE))
-    both: tuple[list[Task], list[Task]] = [], []
+    both: tuple[list[StageTask], list[StageTask]] = [], []
     for part, tasks in enumerate(both):
         completed = {id(sample) for sample in scored[1][part]}
         for sample in scored[0][part]:
@@ -268,7 +268,7 @@ def _explained(
             level = level_of(rated.ratings["overall_quality"][id(sample)], *scale)
             answer = _answer(sample, cot, completion, level, rated) if part == 0 else ""
             if answer is not None:
-                tasks.append(Task("explained", sample, word=level, answer=answer))
+                tasks.append(StageTask("explained", sample, word=level, answer=answer))
     return both
 
 
@@ -318,7 +318,7 @@ def _listed(samples: Any) -> list[Sample]:
     return list(source.samples if isinstance(source, SampleSet) else source)
 
 
-def _said(task: Task) -> tuple[Any, ...]:
+def _described(task: StageTask) -> tuple[Any, ...]:
     return task.kind, task.sample.id, task.region, task.word, task.answer
 
 
