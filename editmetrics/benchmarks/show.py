@@ -71,14 +71,14 @@ def copy_blocks(copy: Copy) -> Iterator[Block]:
         elif not rating.labels:
             rows.append([name, "none"])
     yield from (facts(rows), "")
-    images = "every image is there and whole" if copy.images_checked else "images were not checked"
+    images = "every image exists and is complete" if copy.images_checked else "images were not checked"
     if copy.complete:
         unknown = "nothing is wrong, but how many samples a complete copy has is not stated"
         yield f"[bold green]{'complete' if bench.size else unknown}[/]: {images}."
         return
     spoiled = len({problem.row for problem in copy.problems})
     wrong = f"{len(copy.problems):,} problems in {spoiled:,} rows" if copy.problems else f"nothing is wrong, {images}"
-    yield from (f"[bold yellow]no complete copy[/]: {wrong}.", escape(copy.report()))
+    yield from (f"[bold yellow]not a complete copy[/]: {wrong}.", escape(copy.report()))
 
 
 def evaluation_blocks(evaluation: Evaluation) -> Iterator[Block]:

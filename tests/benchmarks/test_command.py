@@ -29,14 +29,14 @@ def test_a_copy_is_described(run, copies):
     assert ran.code == 3
     assert "72; a complete copy has 50,400 images" in ran.out
     assert "24 values, 3 each" in ran.out
-    assert "no complete copy: nothing is wrong, every image is there and whole." in ran.out
+    assert "not a complete copy: nothing is wrong, every image exists and is complete." in ran.out
     assert "system playground: 3 of 2,100 images" in ran.out
 
 
 def test_a_sound_copy_of_unknown_size_is_not_called_complete(run, copies):
     ran = run("benchmark", "ntire-x-aigc-2", copies["ntire-x-aigc-2"])
     assert ran.code == 0
-    assert "how many samples a complete copy has is not stated: every image is there and whole." in ran.out
+    assert "how many samples a complete copy has is not stated: every image exists and is complete." in ran.out
     assert "test 18, train 9" in ran.out
 
 
