@@ -124,7 +124,7 @@ def test_a_number_that_was_asked_for_and_has_no_value_is_exit_code_3(run, tmp_pa
         ((), "--pair psnr=mos"),
         (("--pair", "psnr"), "expected SCORE=RATING"),
         (("--pair", "nope=mos"), "no column 'nope'"),
-        (("--pair", "psnr=mos", "--measure", "r2"), "no measure 'r2'"),
+        (("--pair", "psnr=mos", "--measure", "r2"), "unknown measure 'r2'"),
         (("--pair", "psnr=mos", "-o", "a.txt"), ".csv or .json"),
         (("--pair", "psnr=mos", "--plot", "a.gif"), "cannot write a plot"),
         (("--pair", "psnr=mos", "--level", "1"), "level"),

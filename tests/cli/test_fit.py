@@ -134,8 +134,8 @@ def test_a_validation_set_a_scale_and_a_preset(run, ratings, tmp_path, caplog):
         (("--set", "learning_rat=1"), "Did you mean 'learning_rate'?"),
         (("--set", "learning_rate=fast"), "option learning_rate is 'fast'; expected float, over 0"),
         (("--set", "hidden=few"), "option hidden is 'few'; expected int"),
-        (("--set", "steps"), "'steps' is not NAME=VALUE"),
-        (("--set", "steps=1", "--set", "steps=2"), "gives steps twice"),
+        (("--set", "steps"), "'steps': expected NAME=VALUE"),
+        (("--set", "steps=1", "--set", "steps=2"), "steps is given twice"),
         (("--preset", "papre"), "Did you mean 'paper'?"),
         (("--target", "visual_qualty=mos"), "Did you mean 'visual_quality'?"),
         (("--target", "visual_quality=mos"), "no column 'mos', which is to rate visual_quality"),
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said_before_anything_is_trained(run, ratings, tmp_path
 def test_a_metric_that_is_not_learned_and_one_that_is_not_there(run, ratings, tmp_path):
     ran = run("fit", "psnr", ratings, "-o", tmp_path / "t")
     assert ran.code == 2
-    assert "psnr is not learned from ratings; those that are: " in ran.err
+    assert "psnr is not a learned metric; these are: " in ran.err
     assert "image_statistics" in ran.err
     assert "Did you mean 'psnr'" in run("fit", "pnsr", ratings, "-o", tmp_path / "t").err
 

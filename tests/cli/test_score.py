@@ -253,7 +253,7 @@ def test_shards_are_merged_into_what_one_command_writes(run, folders):
     assert run(*command, "-o", folders / "whole.csv").code == 0
     assert output.read_bytes() == (folders / "whole.csv").read_bytes()
     refused = run(*command, "--shard", "1/2")
-    assert (refused.code, "give -o" in refused.err) == (2, True)
+    assert (refused.code, "requires -o" in refused.err) == (2, True)
 
 
 def test_generated_images_are_named_by_images(run, tmp_path, folders):

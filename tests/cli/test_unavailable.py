@@ -14,7 +14,7 @@ def test_a_missing_gpu_is_no_failure_of_the_samples(run, folders, command):
     ran = run(*command, "-m", "mse", "--device", "cuda:7")
     assert ran.code == 4
     assert "this machine has no device cuda:7" in ran.out
-    assert "the same command tries them again" in ran.err
+    assert "run the same command to try again" in ran.err
     assert [row["problems"].startswith("mse: unavailable") for row in rows(folders / "scores.csv")] == [True] * 3
     ran = run(*command, "-m", "mse")  # corrected; no --retry is needed
     assert ran.code == 0

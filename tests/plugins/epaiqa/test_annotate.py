@@ -249,8 +249,8 @@ def test_the_command(models, cli, edits, server, tmp_path):
     assert f"{6 - len(kept)} without: ann did not agree" in said
     assert len(from_manifest(tmp_path / "ratings_annotated.csv").samples) == 6
     said = cli(["annotate", "psnr", "ratings.csv", "--models", "a,b"], code=2)
-    assert "those that do: epaiqa" in said
-    assert "named twice" in cli([*command, "ann"], code=2)
+    assert "these metrics do: epaiqa" in said
+    assert "given twice" in cli([*command, "ann"], code=2)
 
 
 def test_the_metric_has_the_door(samples):
