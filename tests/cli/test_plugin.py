@@ -200,7 +200,7 @@ def test_check_of_what_cannot_be_imported_says_so(name, said, broken_site):
     assert "install the package again" in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize(("given", "said"), [("ladders", "CHECK=REASON"), ("ladder=no", "there is no check 'ladder'")])
+@pytest.mark.parametrize(("given", "said"), [("ladders", "CHECK=REASON"), ("ladder=no", "unknown check 'ladder'")])
 def test_an_exception_is_of_a_check_and_has_a_reason(given, said):
     done = CliRunner().invoke(cli, ["plugin", "check", "mse", "--exception", given])
     assert (done.exit_code, said in done.output) == (2, True)
