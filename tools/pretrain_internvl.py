@@ -1,4 +1,4 @@
-"""The toy backbone: a tiny InternVL that has learned to look at edits, in place of billions of pretrained parameters.
+"""The toy backbone: a tiny InternVL that has learned to look at edits, instead of billions of pretrained parameters.
 
     python -m tools.pretrain_internvl FOLDER
 
@@ -114,11 +114,11 @@ class Learner(nn.Module):
         """The prompt of a question with pictures of this size; the pictures themselves are put in later."""
         return self.backbone.prompt([("user", list(question))], pictures)
 
-    def lesson(self, question: tuple[Any, ...], pictures: Sequence[Picture], said: str) -> Lesson:
+    def lesson(self, question: tuple[Any, ...], pictures: Sequence[Picture], reply: str) -> Lesson:
         """The prompt with its answer, and the weights of the answer's tokens."""
         samples = tuple(self._sample(picture) for picture in pictures)
         prompt = self.asked(question, samples)
-        tokens = [*self.backbone.tokens(said), self.backbone.tokenizer.eos_token_id]
+        tokens = [*self.backbone.tokens(reply), self.backbone.tokenizer.eos_token_id]
         ids = torch.cat([prompt.ids, torch.tensor(tokens)])
         return Lesson(replace(prompt, ids=ids, pictures=tuple(pictures)), torch.tensor(self._weights(tokens)))
 
@@ -134,11 +134,11 @@ class Learner(nn.Module):
         """1 for words that say what the edit is like, falling weights for a number's digits, little for the rest."""
         telling = self._telling()
         digits = set(self.backbone.digit_ids())
-        weights, place = [], 0
+        weights, position = [], 0
         for token in tokens:
             if token in digits:
-                weights.append(PLACES[place % len(PLACES)])
-                place += 1
+                weights.append(PLACES[position % len(PLACES)])
+                position += 1
             else:
                 weights.append(1.0 if token in telling else WORD)
         return weights
@@ -162,8 +162,8 @@ class Lessons(Sequence[Lesson]):
     def __getitem__(self, index: Any) -> Any:
         edit = self.edits[index]
         everything, draw = self.draws[index]
-        question, said = ask_everything(edit) if everything else ask_one(edit, draw)
-        return self.learner.lesson(question, self.pictures(index), said)
+        question, reply = ask_everything(edit) if everything else ask_one(edit, draw)
+        return self.learner.lesson(question, self.pictures(index), reply)
 
     @cache  # noqa: B019
     def pictures(self, index: int) -> tuple[Picture, Picture]:
@@ -174,8 +174,8 @@ class Lessons(Sequence[Lesson]):
 
 def ask_everything(edit: Edit) -> tuple[tuple[Any, ...], str]:
     """A short question, and an answer that says a level and a number for each dimension."""
-    said = [f"{NAMES[name]} {level(edit.scores[name])} {SCALE.number(edit.scores[name]):.2f}" for name in DIMENSIONS]
-    return (IMAGE, IMAGE, edit.prompt), " ".join(said)
+    reply = [f"{NAMES[name]} {level(edit.scores[name])} {SCALE.number(edit.scores[name]):.2f}" for name in DIMENSIONS]
+    return (IMAGE, IMAGE, edit.prompt), " ".join(reply)
 
 
 def ask_one(edit: Edit, draw: int) -> tuple[tuple[Any, ...], str]:
@@ -186,8 +186,8 @@ def ask_one(edit: Edit, draw: int) -> tuple[tuple[Any, ...], str]:
         ((_, parts),) = chat(IMAGE, edit.prompt, name, START_DEFINITIONS[name], SCALE)
         return tuple(parts), answer(name, SCALE.digits(edit.scores[name]))
     if kind == 1:
-        said = f"The {name.replace('_', ' ')} is {level(edit.scores[name])}"
-        return (IMAGE, IMAGE, f"{edit.prompt}. How would you rate the {name.replace('_', ' ')}?"), said
+        reply = f"The {name.replace('_', ' ')} is {level(edit.scores[name])}"
+        return (IMAGE, IMAGE, f"{edit.prompt}. How would you rate the {name.replace('_', ' ')}?"), reply
     colour = list(COLOURS)[draw // 9 % 3]
     question = f"Is the square of the second image {colour}? Answer yes or no."
     return (IMAGE, IMAGE, question), " yes" if edit.tint > 0.4 and edit.colour == colour else " no"
@@ -206,8 +206,8 @@ def _corpus() -> str:
     for colour in COLOURS:
         edit = Edit(nothing, nothing, f"make the square {colour}", scores, colour, 0.5)
         for draw in range(27):
-            question, said = ask_one(edit, draw)
-            texts += [" ".join(part for part in question if part is not IMAGE), said]
+            question, reply = ask_one(edit, draw)
+            texts += [" ".join(part for part in question if part is not IMAGE), reply]
         texts.append(ask_everything(edit)[1])
     return " ".join(texts)
 

@@ -80,7 +80,7 @@ class Shape:
 
 
 def shapes(count: int, seed: int = 0, noisy: bool = False) -> list[Shape]:
-    """`count` ellipses and diamonds of random place, size, colour, strength and noise on crops of photographs."""
+    """`count` ellipses and diamonds of random position, size, colour, strength and noise on crops of photographs."""
     pictures, random = photographs_of(TRAINING), np.random.default_rng(seed)
     crops = [crop_of(pictures, random, SIDE) for _ in range(max(count // 4, 1))]
     return [_shape(crops[int(random.integers(len(crops)))], random, noisy) for _ in range(count)]
@@ -116,12 +116,12 @@ class Shapes(Learner):
         """One of four questions, and the answer: short ones about all or one thing, or the method's own about a box."""
         kind, see = number % 4, self.backbone.see
         if kind in (0, 3):
-            question, said = describe(shape) if kind == 0 else ask_one(shape, number // 4)
-            return self.lesson((IMAGE, question), [see(shape.image)], said)
+            question, reply = describe(shape) if kind == 0 else ask_one(shape, number // 4)
+            return self.lesson((IMAGE, question), [see(shape.image)], reply)
         both = [see(shape.source, among=2), see(shape.image, among=2)]
         if kind == 1:
-            question, said = describe(shape)
-            return self.lesson((IMAGE, IMAGE, question), both, said)
+            question, reply = describe(shape)
+            return self.lesson((IMAGE, IMAGE, question), both, reply)
         ((_, parts),) = grounding_chat(IMAGE)
         return self.lesson(tuple(parts), both, f"{BOX_START} {shape.box.written()}.")
 
@@ -148,11 +148,11 @@ class Shapes(Learner):
         digits = set(self.backbone.digit_ids())
         telling = {self.backbone.token(f" {word}") for word in LEVELS}
         telling |= {self.backbone.tokens(word)[0] for word in COLOURS}
-        weights, place = [], 0
+        weights, position = [], 0
         for token in tokens:
             if token in digits:
-                weights.append((0.02, TENTHS, HUNDREDTHS)[place % 3])
-                place += 1
+                weights.append((0.02, TENTHS, HUNDREDTHS)[position % 3])
+                position += 1
             else:
                 weights.append(0.5 if token in telling else 0.02)
         return weights
@@ -230,8 +230,8 @@ def _corpus() -> str:
         BOX_START,
         "Harmony level is: Naturalness level is:",
     ]
-    said = ["The original image is: , the image after partial editing is: The editing area of image after partial "]
-    return " ".join([*QUESTIONS.values(), *answers, *made, *asked, *short, *said])
+    reply = ["The original image is: , the image after partial editing is: The editing area of image after partial "]
+    return " ".join([*QUESTIONS.values(), *answers, *made, *asked, *short, *reply])
 
 
 def _collate(lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Declaration:
         with ExitStack() as inside:
             for name in checkpoints:
                 inside.enter_context(weights.substitute(name, _written(name, self.weights[name])))
-            yield inside.enter_context(self.stand_in())
+            inside.enter_context(self.stand_in())
+            yield
 
 
 def declared_for(name: str) -> Declaration:
