@@ -50,7 +50,7 @@ def machine_fault(error: BaseException) -> str | None:
     for each in _chain(error):
         if isinstance(each, UnavailableError):
             return str(each)
-        if isinstance(each, MemoryError) or (isinstance(each, RuntimeError) and _NO_MEMORY.search(str(each))):
+        if out_of_memory(each):
             return f"{OUT_OF_MEMORY}: {each}" if str(each) else OUT_OF_MEMORY
         if isinstance(each, ModuleNotFoundError) and each.name:
             package = each.name.partition(".")[0]
@@ -76,6 +76,11 @@ def why_not(error: BaseException) -> Score:
     if isinstance(error, SystemExit):
         return Score.unscored("failed", f"the metric tried to end the program (sys.exit({error.code!r}))")
     return Score.unscored("failed", _shortened(f"{type(error).__name__}: {error}"))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out: Python's own error, and those of torch on every device."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
 
 
 def check_device_name(device: str | None) -> None:

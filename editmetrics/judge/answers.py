@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
+from ..files.text import parse_json
 from ..sample import SampleError
 from .chat import Answer, JudgeError
 from .schema import model_of
@@ -61,7 +62,7 @@ def read_json(answer: Answer | str, schema: Any) -> Parsed[Any]:
         unreadable(answer, f"it is nested deeper than {DEEPEST} levels")
     parsed: Literal["strict", "repaired"] = "strict"
     try:
-        value = _validated(model, _loads(_unfenced(text)), strict=True)
+        value = _validated(model, parse_json(_unfenced(text)), strict=True)
     except ValueError as error:
         if isinstance(answer, Answer) and answer.cut_off:
             unreadable(answer, "the model was cut off; a larger max_tokens gives it room")
@@ -192,17 +193,6 @@ def _nested(text: str) -> int:
         depth = depth + 1 if mark in "[{" else max(0, depth - 1)
         deepest = max(deepest, depth)
     return deepest
-
-
-def _loads(text: str) -> Any:
-    """Parse JSON; a duplicate field, of which json takes the last, raises `ValueError`."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if doubled := {name for index, (name, _) in enumerate(pairs) if name in dict(pairs[:index])}:
-            raise ValueError(f"the field {', '.join(sorted(doubled))} stands there twice")
-        return dict(pairs)
-
-    return json.loads(text, object_pairs_hook=unique)
 
 
 def _validated(model: type[BaseModel], data: Any, strict: bool) -> BaseModel:

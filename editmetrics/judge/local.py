@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from ..machine import out_of_memory
 from ..sample import SampleError, Status
 from .chat import Answer, Image, Question, now
 
@@ -80,7 +81,7 @@ class Local:
                 reason = f"{type(error).__name__}: {error}"
                 if isinstance(error, SampleError):
                     status, reason = error.status, str(error)
-                elif _no_memory(error):
+                elif out_of_memory(error):
                     status, reason = "unavailable", f"this machine has too little memory for it: {reason}"
                 return [Answer(None, status, reason, model=model, asked=now())]
         else:
@@ -110,9 +111,3 @@ class Local:
         ]
         images = question.images()
         return self.backbone.prompt(chat, [self.backbone.see(image.pixels(), among=len(images)) for image in images])
-
-
-def _no_memory(error: Exception) -> bool:
-    """Tell whether memory ran out: Python's own error, and those of torch on every device."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "out of memory" in str(error).casefold()

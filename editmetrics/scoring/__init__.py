@@ -9,6 +9,6 @@ their fields are there), `decode` (read, hash and decode a sample's images once)
 from .loop import Interrupted
 from .plan import EngineError, PlanError
 from .results import Results
-from .run import score, score_loaded
+from .run import RunOptions, score, score_loaded
 
-__all__ = ["EngineError", "Interrupted", "PlanError", "Results", "score", "score_loaded"]
+__all__ = ["EngineError", "Interrupted", "PlanError", "Results", "RunOptions", "score", "score_loaded"]

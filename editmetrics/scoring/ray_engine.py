@@ -29,7 +29,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Task:
+class ActorTask:
     """One sample, and what an earlier run scored of it: by the column's label its fingerprint and score."""
 
     index: int
@@ -55,7 +55,7 @@ class _Box:
     content: Any
 
 
-Work = Callable[[Sequence[Metric], Sequence[Task], int], list[Scored]]
+Work = Callable[[Sequence[Metric], Sequence[ActorTask], int], list[Scored]]
 """The work of an actor: the local engine, on a part of the samples."""
 
 
@@ -66,7 +66,7 @@ class LocalEngine:
     batch_pixels: int
     profile: Literal["ignore", "convert"]
 
-    def __call__(self, metrics: Sequence[Metric], tasks: Sequence[Task], threads: int) -> list[Scored]:
+    def __call__(self, metrics: Sequence[Metric], tasks: Sequence[ActorTask], threads: int) -> list[Scored]:
         columns = [Column(metric, None, self.profile) for metric in metrics]
         samples = [task.sample for task in tasks]
         done = {(t.sample.id, c.key): t.done[c.label] for t in tasks for c in columns if c.label in t.done}
@@ -124,7 +124,7 @@ class Cluster:
     def score(self, samples: Sequence[Sample], columns: Sequence[Column], done: Done) -> Iterator[Scored]:
         """Every score of every sample, as they come; a sample that killed its actor each time has failed scores."""
         tasks = [
-            Task(
+            ActorTask(
                 index,
                 sample,
                 {c.label: earlier for c in columns if (earlier := done.get((sample.id, c.key))) is not None},
@@ -132,16 +132,18 @@ class Cluster:
             for index, sample in enumerate(samples)
         ]
         keys = [column.key for column in columns]
-        lost: list[Task] = []
+        lost: list[ActorTask] = []
         yield from self._round(tasks, max(min(len(tasks) // (4 * self.workers), PART), 1), keys, lost)
-        killers: list[Task] = []
+        killers: list[ActorTask] = []
         yield from self._round(lost, 1, keys, killers)
         for task in killers:
             reason = f"{TRIES} workers died while they scored this sample alone"
             for column in columns:
                 yield Scored(task.index, column.label, "", Score.unscored("failed", reason), reused=False)
 
-    def _round(self, tasks: Sequence[Task], size: int, keys: Sequence[str], lost: list[Task]) -> Iterator[Scored]:
+    def _round(
+        self, tasks: Sequence[ActorTask], size: int, keys: Sequence[str], lost: list[ActorTask]
+    ) -> Iterator[Scored]:
         """Scores of `tasks`, of which an actor gets `size` at a time; those that killed their actors go to `lost`."""
         import ray.data
 
@@ -222,7 +224,7 @@ class _Worker:
         scored = [_Box(self._score(int(number), part.content)) for number, part in parts]
         return {"number": batch["number"], "scored": scored}
 
-    def _score(self, number: int, part: list[Task]) -> list[Scored] | str | None:
+    def _score(self, number: int, part: list[ActorTask]) -> list[Scored] | str | None:
         import ray
 
         if self.refusal or ray.get(self.tries.begin.remote(number)) > TRIES:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..files.journal import JournalError
 from ..files.rows import require_writable
 from ..machine import machine_fault
 from ..metric import Metric
 from ..sample import STATUSES, Sample, Score
+from ..wording import expected_one_of
 from .loop import Loop
 from .plan import Column, PlanError, plan
 from .record import Done, Record, record_path
 from .results import Results
+
+if TYPE_CHECKING:
+    from .ray_engine import Cluster
 
 Profile = Literal["ignore", "convert"]
 
@@ -24,35 +29,60 @@ BATCH_PIXELS = 16 * 512 * 512
 """How many pixels a batch holds, all images of its samples counted."""
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `score`.
+
+    - `output`: the table to write (csv, jsonl or parquet, by suffix), with a record beside it.
+    - `device`: where metrics compute; without it, the first GPU if there is one.
+    - `workers`: decoding threads (default: the processors that this process may use), or actors of Ray.
+    - `batch_pixels`: pixels in a batch, over all images of its samples.
+    - `profile`: "convert" converts images with a colour profile to sRGB.
+    - `engine`: "ray" scores over a Ray cluster, with equal results; `ray_address` is its address (default: RAY_ADDRESS,
+      or a new cluster on this machine).
+    - `overwrite`: start afresh. `retry`: statuses ("failed", "refused", ...) that are tried again.
+    - `on_row`: called with each finished sample and its scores. `about`: facts for the first line of the record.
+    """
+
+    output: str | os.PathLike[str] | None = None
+    device: str | None = None
+    workers: int | None = None
+    batch_pixels: int = BATCH_PIXELS
+    profile: Profile = "ignore"
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    overwrite: bool = False
+    retry: Collection[str] = ()
+    on_row: Callable[[Sample, dict[str, Score]], None] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.retry) - set(STATUSES):
+            names = ", ".join(sorted(unknown))
+            raise PlanError(f"retry: {names} is not a status; expected one of {', '.join(STATUSES)}")
+
+    def changed(self, **changes: Any) -> RunOptions:
+        """These options with other values for some. Raises `TypeError` for a name that is not an option."""
+        names = [option.name for option in fields(self)]
+        for name in changes.keys() - set(names):
+            raise TypeError(f"score has no option {name!r}; {expected_one_of(name, names)}")
+        return replace(self, **changes)
+
+
 def score(
     samples: Iterable[Sample],
     metrics: str | Metric | Iterable[str | Metric],
-    *,
-    output: str | os.PathLike[str] | None = None,
-    device: str | None = None,
-    workers: int | None = None,
-    batch_pixels: int = BATCH_PIXELS,
-    profile: Profile = "ignore",
-    engine: Literal["local", "ray"] = "local",
-    ray_address: str | None = None,
-    overwrite: bool = False,
-    retry: Collection[str] = (),
-    on_row: Callable[[Sample, dict[str, Score]], None] | None = None,
-    about: dict[str, Any] | None = None,
+    options: RunOptions | None = None,
+    **changes: Any,
 ) -> Results:
-    """Score every sample with every metric, and keep what is known at every moment.
+    """Score every sample with every metric, and record each score as soon as it is known.
 
-    With `output` (csv, jsonl or parquet, by suffix) each score goes to `OUTPUT.record.jsonl` as soon as it is known and
-    the table is written at the end. The same call resumes where it stopped: a score is reused when the content
-    of the sample and the identity of the metric are the same. `overwrite` starts afresh; `retry` names statuses
-    ("failed", "refused", ...) that are tried again. A sample that cannot be scored costs its own row, never the run.
-    What this machine cannot do (no GPU, no network, an endpoint that is down) stops that metric alone: its scores are
-    `unavailable`, and the same call tries them again.
+    `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
-    `engine` "ray" scores over a Ray cluster (`ray_address`; without one, RAY_ADDRESS names it or one is started here),
-    with equal results. `workers` is the number of decoding threads (default: the processors this process may use), or
-    of Ray's actors; `batch_pixels` how many pixels a batch holds, `on_row` is called with each finished sample and its
-    scores, `about` goes into the record's first line. `profile` "convert" converts what has a colour profile to sRGB.
+    With `output`, each score goes to `OUTPUT.record.jsonl` at once, and the table is written at the end. The same call
+    resumes where it stopped: a score is reused if the content of the sample and the identity of the metric are equal. A
+    sample that cannot be scored costs its own row, never the run. What this machine cannot do (no GPU, no network, an
+    endpoint that is down) stops that metric alone: its scores are `unavailable`, and the same call tries them again.
 
     Raises `PlanError` or `DataError` for a run that cannot start, `JournalError` for a record that cannot be used,
     `EngineError` for a cluster that cannot be used, `Interrupted` for a keyboard interrupt.
@@ -63,38 +93,42 @@ def score(
     >>> results["psnr"][0].ok
     True
     """
+    chosen = (options or RunOptions()).changed(**changes)
     samples = list(samples)
-    if unknown := set(retry) - set(STATUSES):
-        raise PlanError(f"retry: {', '.join(sorted(unknown))} is not a status; expected one of {', '.join(STATUSES)}")
-    columns = plan(samples, metrics, device, profile)
-    results = Results(samples, columns)
-    path = Path(output) if output is not None else None
-    with _open_record(path, overwrite) as record:
+    results = Results(samples, plan(samples, metrics, chosen.device, chosen.profile))
+    path = Path(chosen.output) if chosen.output is not None else None
+    with _open_record(path, chosen.overwrite) as record:
         cluster = None
         unavailable: dict[str, str] = {}
-        if engine == "ray":
-            from .ray_engine import Cluster, LocalEngine
-
-            work = LocalEngine(batch_pixels, profile)
-            cluster = Cluster([column.metric for column in columns], work, ray_address, workers)
-            columns = [Column(c.metric, i, profile) for c, i in zip(columns, cluster.identities(), strict=True)]
-            results.columns = columns
+        if chosen.engine == "ray":
+            cluster = _cluster(results, chosen)
         else:
-            columns, unavailable = loaded(columns)
-            results.columns = columns
+            results.columns, unavailable = loaded(results.columns)
         done: Done = {}
         if record is not None:
-            done = record.read(columns, forget={*retry, "unavailable"})
-            record.start(columns, samples=len(samples), batch_pixels=batch_pixels, **(about or {}))
-        run = Loop(samples, columns, results, record, done, batch_pixels, on_row)
+            done = record.read(results.columns, forget={*chosen.retry, "unavailable"})
+            record.start(results.columns, samples=len(samples), batch_pixels=chosen.batch_pixels, **chosen.about)
+        run = Loop(samples, results.columns, results, record, done, chosen.batch_pixels, chosen.on_row)
         run.availability.stopped |= unavailable
         if cluster is None:
-            run.go(workers or available_processors())
+            run.go(chosen.workers or available_processors())
         else:
             run.go_over(cluster)
         if path is not None:
             results.write(path)
     return results
+
+
+def _cluster(results: Results, options: RunOptions) -> Cluster:
+    """The cluster of the run, whose workers tell the identities of the columns."""
+    from .ray_engine import Cluster, LocalEngine
+
+    work = LocalEngine(options.batch_pixels, options.profile)
+    metrics = [column.metric for column in results.columns]
+    cluster = Cluster(metrics, work, options.ray_address, options.workers)
+    identities = zip(metrics, cluster.identities(), strict=True)
+    results.columns = [Column(metric, identity, options.profile) for metric, identity in identities]
+    return cluster
 
 
 def score_loaded(
