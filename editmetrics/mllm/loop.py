@@ -25,8 +25,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import transformers
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, reduce, send_to_device, set_seed
+from accelerate import PartialState  # type: ignore[import-untyped]
+from accelerate.utils import (  # type: ignore[import-untyped]
+    broadcast_object_list,
+    reduce,
+    send_to_device,
+    set_seed,
+)
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import CheckpointError

@@ -159,17 +159,6 @@ def adjusted(preset: T, settings: Mapping[str, Any]) -> T:
         raise RecipeError(f"the {kind.__name__.lower()} cannot be used: {problems}") from error
 
 
-def preset(presets: Mapping[str, T], name: str) -> T:
-    """The one of a metric's `presets` that is called `name`; `RecipeError` with the names there are.
-
-    >>> preset({"paper": Recipe(epochs=3)}, "paper").epochs
-    3
-    """
-    if name not in presets:
-        raise RecipeError(f"unknown preset {name!r}; {expected_one_of(name, presets)}")
-    return presets[name]
-
-
 def shuffled(examples: int, length: int, seed: int) -> np.ndarray:
     """The order of training: indices of `examples` in one permutation after another, cut to `length`.
 

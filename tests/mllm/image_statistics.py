@@ -21,7 +21,6 @@ from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkp
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.processes import on_main_process, training_device
 from editmetrics.mllm.recipe import Recipe, TrainingRun
-from editmetrics.mllm.recipe import preset as preset_named
 from editmetrics.mllm.targets import read_training_set
 from editmetrics.mllm.validation import predictions
 
@@ -91,7 +90,7 @@ class ImageStatistics(LearnedMetric):
         data = read_training_set(
             train_data, val, targets=targets, label_scale=label_scale, group=group, needs=self.needs, seed=seed
         )
-        chosen = preset_named(PRESETS, preset).adjusted(seed=seed, **recipe)
+        chosen = PRESETS[preset].adjusted(seed=seed, **recipe)
         about = {"targets": dict(targets), "label_scale": list(data.label_scale), "data": data.digest(),
                  "recipe": vars(chosen), "hidden": hidden}  # fmt: skip
         if not (resume and finished_checkpoint(output_dir, self, about)):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from editmetrics.mllm import checkpoint as module
+from editmetrics.mllm import checkpoint_writing
 from editmetrics.mllm.backbone import IMAGE, Backbone
 from editmetrics.mllm.checkpoint import CheckpointError, finished_checkpoint, read_checkpoint
 from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
@@ -144,16 +144,16 @@ def test_a_later_checkpoint_takes_the_place_of_the_earlier_one(folders, tmp_path
     ]
 
 
-@pytest.mark.parametrize("moment", ["_write_heads", "_write_text", "sha256_of_all", "card"])
+@pytest.mark.parametrize("moment", ["_write_weights", "write_text", "sha256_of_all", "card"])
 def test_a_killed_write_leaves_nothing_that_loads(folder, monkeypatch, moment):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, moment, killed)
+    monkeypatch.setattr(checkpoint_writing, moment, killed)
     with pytest.raises(KeyboardInterrupt):
         write(folder)
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match=r"no checkpoint: it has no metric\.json"):
+    with pytest.raises(CheckpointError, match=r"not a checkpoint: it has no metric\.json"):
         read_checkpoint(folder)
 
 

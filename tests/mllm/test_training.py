@@ -21,7 +21,7 @@ from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.lora import add_lora, trainable, using
 from editmetrics.mllm.processes import training_device
-from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingError, TrainingRun, preset, shuffled
+from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingError, TrainingRun, shuffled
 from editmetrics.mllm.run_folder import History
 from editmetrics.mllm.validation import predictions
 from tests.mllm.processes import launched
@@ -554,13 +554,6 @@ def test_a_batch_must_be_shared_evenly():
     assert Recipe(batch_size=128, micro_batch_size=4).accumulation(processes=8) == (4, 4)
     with pytest.raises(RecipeError, match="multiple of 12"):
         Recipe(batch_size=128, micro_batch_size=4).accumulation(processes=3)
-
-
-def test_presets_are_found_by_name():
-    presets = {"paper": Recipe(epochs=3), "toy": Recipe()}
-    assert preset(presets, "paper").epochs == 3
-    with pytest.raises(RecipeError, match="Did you mean 'paper'"):
-        preset(presets, "papre")
 
 
 # ---------------------------------------------------------------------- several processes
