@@ -195,7 +195,7 @@ def test_a_number_beside_the_scale_is_no_score(tmp_path, held_out):
 
 @pytest.mark.parametrize(
     ("weights", "said"),
-    [("nowhere", "nowhere is no folder"), ("toy;nowhere", "nowhere is no folder"), (".", "is no checkpoint")],
+    [("nowhere", "nowhere is not a folder"), ("toy;nowhere", "nowhere is not a folder"), (".", "is not a checkpoint")],
 )
 def test_weights_that_are_none_are_refused(weights, said):
     metric = create_metric("ds_ieqa", weights=weights)

@@ -315,7 +315,7 @@ def test_published_weights_that_are_not_here_say_what_to_fetch(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("weights", "error", "said"),
     [
-        ("nowhere", CheckpointError, "nowhere is no folder"),
+        ("nowhere", CheckpointError, "nowhere is not a folder"),
         ("toy;perception", EditMetricsError, "several of the weights toy;perception give perception"),
         ("toy;questions", EditMetricsError, "answer questions"),
     ],
