@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 class CheckpointContents:
     """The contents of a checkpoint that is to be written.
 
+    - `dimensions`: the names of those that were trained; None for all of the metric's.
     - `backbone`: the one that was trained on. `adapters`: those on it that belong to the checkpoint, as a mapping from
       the name in the checkpoint to the one on the backbone. `with_backbone`: save all weights of the backbone, too; or
       the folder that it was loaded from, which is moved into the checkpoint.
@@ -51,6 +52,7 @@ class CheckpointContents:
     """
 
     label_scale: Sequence[float]
+    dimensions: Collection[str] | None = None
     backbone: Backbone | None = None
     adapters: Mapping[str, str] = field(default_factory=dict)
     with_backbone: bool | Path = False
@@ -142,11 +144,12 @@ def _write_weights(folder: Path, metric: Metric | type[Metric], contents: Checkp
     _write_parts(folder, contents.parts)
     if contents.backbone is not None:
         _write_backbone(folder, contents.backbone, contents)
+    declared = [dimension.name for dimension in metric.dimensions]
     copied = ("prompts", "settings", "validation", "recipe", "data", "fit")
     return {
         "metric": metric.name,
         "version": metric.version,
-        "dimensions": [dimension.name for dimension in metric.dimensions],
+        "dimensions": [name for name in declared if contents.dimensions is None or name in contents.dimensions],
         "label_scale": list(contents.label_scale),
         "backbone": None if contents.backbone is None else contents.backbone.description(),
         "adapters": list(contents.adapters),

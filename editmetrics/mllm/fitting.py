@@ -187,11 +187,9 @@ class FitJob:
         `data` are the counts of the training set; `contents` other fields of `CheckpointContents`: prompts, heads,
         parts.
         """
-        trained = self.metric()
-        names = self.dimensions if dimensions is None else dimensions
-        trained.__dict__["dimensions"] = tuple(d for d in self.metric.dimensions if d.name in names)
         checkpoint = CheckpointContents(
             label_scale=self.label_scale if label_scale is None else label_scale,
+            dimensions=self.dimensions if dimensions is None else dimensions,
             backbone=self.backbone,
             adapters=self.adapters,
             settings={"backbone": source_of(self.backbone), **(settings or {})},
@@ -202,4 +200,4 @@ class FitJob:
             history=self.histories,
             **contents,
         )
-        on_main_process(partial(write_checkpoint, self.folder, trained, checkpoint))
+        on_main_process(partial(write_checkpoint, self.folder, self.metric, checkpoint))

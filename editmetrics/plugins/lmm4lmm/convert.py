@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...file_hashes import home, sha256_of_all
 from ...files.atomic import replacing_folder
+from ...metric import Metric
 from ...mllm.checkpoint import METRIC, CheckpointError, TrainedCheckpoint, read_checkpoint
 from ...mllm.checkpoint_writing import CheckpointContents, save_model, write_checkpoint
 from ...mllm.families import BackboneError
@@ -56,12 +57,14 @@ def convert(
     folder: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
+    metric: type[Metric],
     part: str,
     processor: str | None = None,
     side: int = SIDE,
 ) -> TrainedCheckpoint | Path:
     """Convert the chat-layout model in `folder` into `output`, and return what can be loaded from there.
 
+    - `metric`: the class that the checkpoint is for.
     - `part`: what it was trained for: "perception", "correspondence" or "questions"; the result is a checkpoint, for
       `weights=output`. "backbone" converts an InternVL2.5 without adapter and head, for `backbone=output`.
     - `processor`: hub id or folder with tokenizer and image processor of the same model in the native layout.
@@ -78,7 +81,7 @@ def convert(
     files = [folder / CONFIG, *_weight_files(folder)]
     with _alone(output):
         if output.is_dir() and any(output.iterdir()):
-            return _done_before(output, part, side, _checksums(files))
+            return _done_before(output, metric, part, side, _checksums(files))
         converted = convert_tensors(_read(files[1:], with_head=part != QUESTIONS), config)
         _require(converted, part)
         with _appearing(output) as partial:
@@ -88,7 +91,7 @@ def convert(
                 return output
             work = partial / "backbone-of-the-source"
             _write_backbone(converted, config, processor or PROCESSOR, work)
-            checkpoint = _write_checkpoint(converted, part, work, partial, side, _checksums(files))
+            checkpoint = _write_checkpoint(converted, metric, part, work, partial, side, _checksums(files))
     return replace(checkpoint, folder=output)
 
 
@@ -96,10 +99,10 @@ def _checksums(files: list[Path]) -> dict[str, str]:
     return {file.name: digest for file, digest in zip(files, sha256_of_all(files), strict=True)}
 
 
-def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) -> TrainedCheckpoint | Path:
+def _done_before(
+    output: Path, metric: type[Metric], part: str, side: int, source: Mapping[str, str]
+) -> TrainedCheckpoint | Path:
     """Return the earlier result in `output`, if this conversion would write the same."""
-    from .metric import LMM4LMM
-
     other = ConversionError(f"{output} is not empty; name a new folder")
     if part == "backbone":
         try:
@@ -111,7 +114,7 @@ def _done_before(output: Path, part: str, side: int, source: Mapping[str, str]) 
         return output
     if not (output / METRIC).is_file():
         raise other
-    checkpoint = read_checkpoint(output, LMM4LMM)
+    checkpoint = read_checkpoint(output, metric)
     settings = checkpoint.settings
     if (list(checkpoint.adapters), settings.get("side"), settings.get("converted_from")) != ([part], side, source):
         raise other
@@ -303,11 +306,16 @@ def chat_template(beginning: str, image_token: str) -> str:
 
 
 def _write_checkpoint(
-    converted: Converted, part: str, work: Path, output: Path, side: int, source: Mapping[str, str]
+    converted: Converted,
+    metric: type[Metric],
+    part: str,
+    work: Path,
+    output: Path,
+    side: int,
+    source: Mapping[str, str],
 ) -> TrainedCheckpoint:
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora, remove_lora
-    from .metric import LMM4LMM
 
     dtype = converted.backbone["lm_head.weight"].dtype
     limit = TILES * int(json.loads((work / "config.json").read_text(encoding="utf-8"))["image_seq_length"])
@@ -316,14 +324,13 @@ def _write_checkpoint(
     _write_adapter(converted, backbone.family.lora_targets, output / ".adapter")
     load_lora(backbone, name, output / ".adapter")
     shutil.rmtree(output / ".adapter")
-    metric = LMM4LMM()
-    metric.dimensions = tuple(d for d in type(metric).dimensions if d.name == part)  # type: ignore[misc]
     try:
         return write_checkpoint(
             output,
             metric,
             CheckpointContents(
                 label_scale=LABEL_SCALE,
+                dimensions=[part],
                 backbone=backbone,
                 adapters={part: name},
                 heads={part: _head(converted)} if converted.head else {},

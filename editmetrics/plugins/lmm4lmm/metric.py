@@ -201,7 +201,7 @@ class LMM4LMM(AssessorMetric):
         """Convert published weights in InternVL's chat layout; see `editmetrics.plugins.lmm4lmm.convert.convert`."""
         from .convert import convert
 
-        convert(folder, output, part=part, processor=processor)
+        convert(folder, output, metric=cls, part=part, processor=processor)
 
     # ------------------------------------------------------------------ loading
 

@@ -40,7 +40,7 @@ def published(entry: str, part: str, metric: type[Metric]) -> TrainedCheckpoint:
         if not (converted / METRIC).is_file():
             _fetch_weights(entry, folder, lora_too=part == QUESTIONS)
             logger.info("converting %s into %s, once; it takes some minutes and 20 GB of memory", entry, converted)
-            convert(folder, converted, part=part)
+            convert(folder, converted, metric=metric, part=part)
     return read_checkpoint(converted, metric=metric)
 
 

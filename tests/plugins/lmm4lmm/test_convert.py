@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import torch
 from editmetrics import create_metric
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import read_checkpoint
+from editmetrics.plugins.lmm4lmm import convert as conversion
 from editmetrics.plugins.lmm4lmm.chat_layout import ConversionError
-from editmetrics.plugins.lmm4lmm.convert import SYSTEM, convert
+from editmetrics.plugins.lmm4lmm.convert import SYSTEM
+from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
 from editmetrics.testing import tiny_backbone
 from editmetrics.testing.toys import picture
 from editmetrics.weights import sha256
 from tests.plugins.lmm4lmm.chat_layout import CONFIG, ChatModel, random_model, write
 
+convert = partial(conversion.convert, metric=LMM4LMM)
 PROMPTS = ("a red square", "a long prompt of many more words than the first one has, so that it is padded")
 
 
@@ -130,8 +134,6 @@ def test_the_questions_part_has_no_head(published, native, tmp_path):
 
 def test_published_files_in_the_store_are_converted_once(published, native, tmp_path, monkeypatch):
     """As after a download, or put there by hand; nothing is fetched."""
-    from editmetrics.plugins.lmm4lmm import convert as conversion
-
     monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path))
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
     monkeypatch.setattr(conversion, "PROCESSOR", str(native))
@@ -150,7 +152,6 @@ def test_published_files_in_the_store_are_converted_once(published, native, tmp_
 
 def test_a_conversion_that_was_stopped_is_done_again(published, native, tmp_path, monkeypatch):
     """Whatever it left: nothing after an error, a half-written folder after a kill."""
-    from editmetrics.plugins.lmm4lmm import convert as conversion
 
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -218,7 +219,7 @@ def test_the_command_converts(published, native, tmp_path):
     assert sha256(tmp_path / "out" / "metric.json") == digest
     result = CliRunner().invoke(weights, ["convert", "psnr", *arguments[2:]])
     assert result.exit_code == 2
-    assert "psnr has no weights that need to be converted" in result.output
+    assert "the weights of psnr need no conversion" in result.output
 
 
 def test_a_folder_that_holds_something_else_is_refused(published, converted, native, tmp_path):
@@ -249,8 +250,6 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(published, native, tmp_
     import tokenizers
     import transformers
     from safetensors import SafetensorError
-
-    from editmetrics.plugins.lmm4lmm import convert as conversion
 
     def full(*_, **__):
         if library == "json":
