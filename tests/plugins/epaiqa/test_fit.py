@@ -176,7 +176,7 @@ def test_an_adapter_leaves_the_backbone_alone_and_comes_back(edits, samples, tmp
             after[name] if name in after else after[f"{name.rpartition('.')[0]}.base_layer.{name.rpartition('.')[2]}"]
         )
         assert torch.equal(tensor, kept)
-    with pytest.raises(EditMetricsError, match="go on with tuning=lora"):
+    with pytest.raises(EditMetricsError, match="continue with tuning=lora"):
         fit(edits, tmp_path / "full", "explained", metric=more)
 
 
