@@ -180,5 +180,5 @@ def test_features_that_were_deleted_under_way_are_missed(folders, tmp_path):
     backbone = Backbone.load(folders["internvl"], device="cpu")
     kept = FeatureStore(tmp_path, backbone).keep(pictures_of(backbone, 1)[0])
     shutil.rmtree(tmp_path)
-    with pytest.raises(FeatureError, match="is gone"):
+    with pytest.raises(FeatureError, match="is missing, and its picture"):
         FeatureStore(tmp_path, backbone).get([kept])
