@@ -31,7 +31,7 @@ BAD_WORDS = re.compile(
         as\ often\ as\ wanted | goes\ on\b(?!\ to) | go\ on\ (with|from|where|after) | going\ on\ with
       | is\ no\ (?!longer|more|less|fewer|larger|smaller|greater|better|worse|doubt) | are\ no\ (?!longer|more)
       | has\ not\ (?!yet)[.,;]? (?!\ *\w+(ed|en)\b) | have\ not(?=[.,;]|$) | has\ not(?=[.,;]|$)
-      | nobody | whoever | whosoever | in\ vain | for\ ever | lies\ aside | lie\ aside | is\ said\ (of|to)\b
+      | nobody | whoever | whosoever | in\ vain | for\ ever\b | lies\ aside | lie\ aside | is\ said\ (of|to)\b
       | of\ itself | and\ the\ like | is\ none\ of | called\ wrongly | called\ so | the\ other\ way\ round
       | what\ there\ is | that\ there\ are\b | must\ needs | wants\ for | taken\ over | is\ not\ there\b
     )
@@ -140,7 +140,8 @@ def test_messages_and_summaries(path):
 
 
 COUNTED = re.compile(
-    r"\{\} (image|sample|pair|row|answer|question|score|file|problem|folder|picture|rating|item|token)s\b"
+    r"(?<!of )(?<!least )(?<!than )(?<!most )(?<!all )(?<!around )"
+    r"\{\} (image|sample|pair|row|answer|question|score|file|problem|folder|picture|rating|item)s\b"
 )
 """A count and a plural, which is wrong for one: use `wording.plural`."""
 
