@@ -203,7 +203,7 @@ def _validated(model: type[BaseModel], data: Any, strict: bool) -> BaseModel:
     value = model.model_validate_json(json.dumps(data), strict=strict)
     read = value.model_dump(mode="json", by_alias=True)
     if any(isinstance(was, bool) != isinstance(now, bool) for was, now in _pairs(data, read)):
-        raise ValueError("true or false stands where a number belongs, or the other way round")
+        raise ValueError("expected a number in place of true or false, or the reverse")
     if any(isinstance(now, float) and not math.isfinite(now) for now in _leaves(value.model_dump())):
         raise ValueError("a number is not finite")
     return value

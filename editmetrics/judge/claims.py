@@ -261,7 +261,7 @@ def _denied_itself(text: str, claim: _Claim) -> bool:
 
 
 def _ruled_out(text: str, places: tuple[int, ...], *, texts: bool) -> bool:
-    """Whether every other option that a text names is denied there, without an "also", "or" and the like.
+    """Whether every other option that a text names is denied there, without an "also" or "or".
 
     `texts`: whether the texts of options count; after a letter they are mostly plain words of the explanation.
     """

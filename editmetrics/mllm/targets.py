@@ -21,7 +21,7 @@ from ..agreement.splits import split
 from ..data import SampleSet, from_manifest
 from ..images import ImageError, read_bytes, read_image
 from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
-from ..wording import expected_one_of, first_few
+from ..wording import expected_one_of, first_few, plural
 
 logger = logging.getLogger(__name__)
 
@@ -337,11 +337,12 @@ def _require_something(data: TrainingSet, targets: Mapping[str, str], origin: st
         if len(examples) < least:
             reasons = "; ".join(data.problems()) or "there were no more rows"
             raise TargetError(
-                f"{origin}: {len(examples)} samples are left for {name}, and it takes at least {least} ({reasons})"
+                f"{origin}: {plural(len(examples), 'sample')} left for {name}, which requires at least {least} "
+                f"({reasons})"
             )
         for dimension, column in targets.items():
             if len(examples) >= LEAST and len({example.targets[dimension] for example in examples}) == 1:
                 raise TargetError(
-                    f"all {len(examples)} {name} samples have the same rating {examples[0].targets[dimension]:g} in "
-                    f"{column}; there is nothing to learn or to correlate with"
+                    f"each of {plural(len(examples), 'sample')} for {name} has the same rating "
+                    f"{examples[0].targets[dimension]:g} in {column}; there is nothing to learn or to correlate with"
                 )

@@ -97,7 +97,7 @@ class EditRegression(BackboneMetric):
         raise NotImplementedError
 
     def load_part(self, backbone: Backbone, aspect: Aspect, folder: Path, adapter: str) -> DimensionScorer:
-        """Put the adapters in `folder` on `backbone` as `adapter`, if it is not there yet, and load the head."""
+        """Put the adapters in `folder` on `backbone` as `adapter`, if it is not attached yet, and load the head."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------ the contract

@@ -202,7 +202,7 @@ def test_what_leaves_nothing_to_learn_is_refused(manifest):
         read_training_set(manifest([{"source": 0, "mos": n} for n in range(10)]), targets=TARGETS)
     train = manifest([{"source": n, "mos": n} for n in range(10)])
     val = manifest([{"id": f"v{n}", "source": 20 + n, "mos": n if n < 2 else "?"} for n in range(5)], "val.csv")
-    with pytest.raises(TargetError, match=r"2 samples are left for validation, .*3 left out, no number in mos"):
+    with pytest.raises(TargetError, match=r"2 samples left for validation, .*3 left out, no number in mos"):
         read_training_set(train, val, targets=TARGETS)
     with pytest.raises(TargetError, match="no target is given"):
         read_training_set([Sample("a", picture(0))], targets={})

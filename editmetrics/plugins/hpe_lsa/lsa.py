@@ -145,7 +145,7 @@ class LayerStatistics:
             raise LSAError(f"states are {values.shape}; expected (images, {', '.join(map(str, self._low.shape))})")
         finite = np.isfinite(values).all(axis=(0, 2))
         if not finite.all():
-            raise LSAError(f"layer {int(np.argmin(finite)) + 1} gives activations that are no numbers; try float32")
+            raise LSAError(f"layer {int(np.argmin(finite)) + 1} gives activations that are not finite; try float32")
         if not len(values):
             return
         kind = EDITED if edited else REAL
@@ -163,8 +163,8 @@ class LayerStatistics:
         for kind, name in ((REAL, "real"), (EDITED, "edited")):
             if self.counts[kind] < LEAST:
                 raise LSAError(
-                    f"there are {self.counts[kind]} {name} images; layers are compared by how they tell real from "
-                    f"edited ones, which takes {LEAST} or more of each"
+                    f"number of {name} images: {self.counts[kind]}; layers are compared by how they tell real from "
+                    f"edited images, which requires at least {LEAST} of each"
                 )
         size = np.maximum(abs(self._low), abs(self._high))
         constant = (self._high - self._low <= ROUNDING * size).all(axis=1)

@@ -69,7 +69,7 @@ def edges(low: float, high: float) -> list[float]:
     [20.0, 40.0, 60.0, 80.0]
     """
     if not low < high:
-        raise LevelError(f"levels from {low:g} to {high:g} are no intervals; expected a lowest and a higher rating")
+        raise LevelError(f"levels from {low:g} to {high:g} are not intervals; expected a lowest and a higher rating")
     return [low + i / 5 * (high - low) for i in range(1, 5)]
 
 

@@ -13,6 +13,7 @@ from ...files.rows import read_rows, read_text
 from ...files.text import lines_of, parse_json
 from ...mllm.targets import TargetError
 from ...sample import EditMetricsError, Sample, Score
+from ...wording import plural
 from .prompts import ANSWERS
 
 _COLUMN = re.compile(r"questions?(_\d+)?")
@@ -90,7 +91,7 @@ def _texts(value: Any, origin: str) -> tuple[str, ...]:
         except ValueError as error:
             raise QuestionsError(f"{origin}: {error}") from error
     if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
-        raise QuestionsError(f"{origin}: {value!r} are no questions; expected a list of texts")
+        raise QuestionsError(f"{origin}: {value!r} are not questions; expected a list of texts")
     return tuple(text.strip() for text in value)
 
 
@@ -110,7 +111,9 @@ def answered(sample: Sample, column: str) -> list[tuple[str, str]]:
     if wrong := [each for each in answers if each not in ANSWERS]:
         raise TargetError(f"{sample.id}: an answer in {column} is {wrong[0]!r}; expected yes or no")
     if len(answers) != len(questions):
-        raise TargetError(f"{sample.id}: {len(answers)} answers in {column} for {len(questions)} questions")
+        raise TargetError(
+            f"{sample.id}: {plural(len(answers), 'answer')} in {column} for {plural(len(questions), 'question')}"
+        )
     return list(zip(questions, answers, strict=True))
 
 

@@ -232,7 +232,7 @@ def test_what_is_no_number_or_has_another_shape_is_refused():
     statistics = LayerStatistics(2, 3)
     values = np.zeros((4, 2, 3))
     values[1, 1, 2] = np.nan
-    with pytest.raises(LSAError, match="layer 2 gives activations that are no numbers"):
+    with pytest.raises(LSAError, match="layer 2 gives activations that are not finite"):
         statistics.add(values, edited=False)
     with pytest.raises(LSAError, match=r"expected \(images, 2, 3\)"):
         statistics.add(np.zeros((4, 3, 2)), edited=False)

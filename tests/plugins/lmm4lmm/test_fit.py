@@ -192,7 +192,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(images, tmp_path, 
     assert not (tmp_path / "run" / "training").exists()
 
 
-@pytest.mark.parametrize(("answers", "said"), [(["yes"], "1 answers in gold for 2"), (["maybe", "no"], "'maybe'")])
+@pytest.mark.parametrize(("answers", "said"), [(["yes"], "1 answer in gold for 2"), (["maybe", "no"], "'maybe'")])
 def test_answers_that_do_not_fit_the_questions_are_refused(images, tmp_path, answers, said):
     rows = [replace(row, meta={**row.meta, "gold": json.dumps(answers)}) for row in from_manifest(images)]
     with pytest.raises(TargetError, match=said):
