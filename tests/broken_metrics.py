@@ -596,7 +596,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     UnreadableLabel: ({"options"}, "cannot be read back"),
     ForgetfulIdentity: ({"identity"}, "['options']"),
     UnstableIdentity: ({"identity"}, "in another process"),
-    IdentityIsNoJson: ({"identity"}, "no JSON"),
+    IdentityIsNoJson: ({"identity"}, "not JSON"),
     ForgetsItsWeights: ({"identity"}, "lpips-alexnet, which checkpoints() does not name"),
     CallsACountRuntime: ({"identity"}, "runtime_options declares that it changes no number"),
     NotPicklable: ({"pickling"}, "cannot be pickled"),
