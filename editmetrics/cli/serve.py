@@ -59,8 +59,8 @@ def serve(
     try:
         import uvicorn
 
-        from ..serving.app import make_app
-        from ..serving.limits import patient_protocol
+        from ..serving.app import PatientProtocol, make_app
+        from ..serving.batcher import ServingOptions
     except ImportError as error:
         raise EditMetricsError(f"serve requires the package {error.name}: pip install 'editmetrics[serve]'") from error
     chosen = [create_metric(spec, device=device) for spec in metrics]
@@ -70,9 +70,7 @@ def serve(
         failures.append(error)
         server.should_exit = True
 
-    app = make_app(
-        chosen,
-        on_failure=stop,
+    options = ServingOptions(
         folder=folder,
         batch_size=batch_size,
         wait=wait / 1000,
@@ -80,13 +78,14 @@ def serve(
         workers=workers or available_processors(),
         max_bytes=max_mb << 20,
         max_pixels=max_megapixels * 1_000_000,
+        on_failure=stop,
     )
     click.echo(f"serving {', '.join(metric.label for metric in chosen)} on http://{host}:{port}", err=True)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host, port, http=patient_protocol(), log_level="warning", timeout_graceful_shutdown=30, ws="none"
-        )
+    app = make_app(chosen, options)
+    config = uvicorn.Config(
+        app, host, port, http=PatientProtocol, log_level="warning", timeout_graceful_shutdown=30, ws="none"
     )
+    server = uvicorn.Server(config)
     server.run()
     if failures:
-        raise EditMetricsError(f"the metrics cannot be loaded: {failures[0]}") from failures[0]
+        raise EditMetricsError(f"cannot load the metrics: {failures[0]}") from failures[0]

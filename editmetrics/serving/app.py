@@ -1,17 +1,17 @@
-"""The HTTP interface: samples in, scores out, and what those who run a service want to know.
+"""The HTTP interface: samples in, scores out, and the state of the service.
 
 POST /v1/score     JSON {"samples": [...]}, or an upload (multipart) with the files edited, source, reference, mask
-GET  /v1/metrics   what is served: dimensions, ranges, identities
-GET  /health       the process is alive;  GET /ready  it takes samples
+GET  /v1/metrics   dimensions, ranges and identities of the served metrics
+GET  /health       the process is alive;  GET /ready  it accepts samples
 GET  /metrics      for Prometheus
 
-This module imports FastAPI at its top, and is itself only imported inside functions.
+This module imports FastAPI and uvicorn at its top, and is itself only imported inside functions.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,33 +22,88 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from .. import __version__
 from ..files.text import json_ready
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, Sample, Score
 from ..scoring.plan import Column
-from .batcher import Batcher, FullError, Scores
-from .limits import claimed_pixels
-from .wire import RequestError, UnusableError, sample_from, score_said, without_places
+from ..wording import plural
+from .batcher import Batcher, FullError, ServingOptions
+from .wire import RequestError, UnusableError, claimed_pixels, sample_from_json, score_to_json, without_local_paths
 
-BODY_TIMEOUT = 60.0
-"""Seconds in which a request's body must have arrived."""
 
-MAX_PIXELS = 64_000_000
-"""Pixels that the images of one request may have once they are decoded: a small file may claim a large image."""
+def make_app(metrics: Sequence[Metric], options: ServingOptions | None = None) -> FastAPI:
+    """Return the application that serves `metrics`."""
+    service = _Service(metrics, options or ServingOptions())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with service.batcher:
+            yield
+
+    app = FastAPI(title="editmetrics", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.post("/v1/score")(service.score)
+    app.get("/v1/metrics")(service.about)
+    app.get("/health")(service.health)
+    app.get("/ready")(service.ready)
+    app.get("/metrics")(service.prometheus)
+    return app
+
+
+class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """Uvicorn's HTTP protocol, closing a connection whose next request does not begin within `header_timeout` seconds.
+
+    Uvicorn itself only times out connections that are silent after an answer; headers that never end would hold one.
+    """
+
+    header_timeout = 20.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the clock for the first request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Restart or stop the clock, depending on whether the headers are complete."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Start the clock while a request is awaited, and stop it when its headers have arrived."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(self.header_timeout, self._close)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _close(self) -> None:
+        self._deadline = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 class _Answer(JSONResponse):
-    """JSON in ASCII, which carries whatever stood in a request, half characters among it."""
+    """JSON in ASCII, which can carry any text of a request, lone surrogates included."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A sample of a request and the pixels of its images, or why it cannot be used."""
+class _Submitted:
+    """A sample of a request and the pixels of its images, or the reason why it cannot be used."""
 
     id: str
     sample: Sample | None = None
@@ -61,107 +116,102 @@ class _Refused(Exception):
         self.code, self.reason, self.headers = code, reason, headers
 
 
-def make_app(
-    metrics: Sequence[Metric],
-    *,
-    folder: Path | None = None,
-    batch_size: int = 16,
-    wait: float = 0.01,
-    capacity: int = 256,
-    workers: int = 1,
-    max_bytes: int = 32 << 20,
-    max_pixels: int = MAX_PIXELS,
-    body_timeout: float = BODY_TIMEOUT,
-    on_failure: Callable[[Exception], None] = lambda error: None,
-) -> FastAPI:
-    """The application that serves `metrics`.
+class _Statistics:
+    """Counters and histograms for Prometheus."""
 
-    - `folder`: images below it may be named by path; None allows no paths.
-    - `batch_size`, `wait`, `capacity`, `workers`, `on_failure`: see `Batcher`. One request may have `capacity` samples.
-    - `max_bytes`: the largest body of a request. `max_pixels`: the most pixels of all its images once they are decoded.
-      `body_timeout`: seconds in which it must have arrived.
-    """
-    registry = CollectorRegistry()
-    requests = Counter("editmetrics_requests", "Requests for scores, by answer", ["code"], registry=registry)
-    scored = Counter("editmetrics_scores", "Scores, by metric and status", ["metric", "status"], registry=registry)
-    latency = Histogram("editmetrics_request_seconds", "From a request's arrival to its answer", registry=registry)
-    sizes = Histogram(
-        "editmetrics_batch_samples", "Samples in a batch", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
-    )
-    busy = Counter("editmetrics_busy_seconds", "Seconds spent on batches", registry=registry)
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter("editmetrics_requests", "Requests for scores, by answer", ["code"], registry=registry)
+        self.scores = Counter(
+            "editmetrics_scores", "Scores, by metric and status", ["metric", "status"], registry=registry
+        )
+        self.latency = Histogram(
+            "editmetrics_request_seconds", "From a request's arrival to its answer", registry=registry
+        )
+        self.sizes = Histogram(
+            "editmetrics_batch_samples", "Samples in a batch", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
+        )
+        self.busy = Counter("editmetrics_busy_seconds", "Seconds spent on batches", registry=registry)
 
-    def on_batch(size: int, seconds: float) -> None:
-        sizes.observe(size)
-        busy.inc(seconds)
+    def count_batch(self, size: int, seconds: float) -> None:
+        self.sizes.observe(size)
+        self.busy.inc(seconds)
 
-    batcher = Batcher(
-        metrics, batch_size=batch_size, wait=wait, capacity=capacity, batch_pixels=max_pixels, workers=workers,
-        on_batch=on_batch, on_failure=on_failure,
-    )  # fmt: skip
-    Gauge("editmetrics_waiting_samples", "Samples that wait", registry=registry).set_function(lambda: batcher.waiting)
 
-    columns = [Column(metric) for metric in metrics]
-    limits = _Limits(max_bytes, capacity, max_pixels)
+class _Service:
+    """The handlers of the application."""
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with batcher:
-            yield
+    def __init__(self, metrics: Sequence[Metric], options: ServingOptions) -> None:
+        self.options, self.statistics = options, _Statistics()
+        self.columns = [Column(metric) for metric in metrics]
+        self.batcher = Batcher(metrics, options, self.statistics.count_batch)
+        gauge = Gauge("editmetrics_waiting_samples", "Samples that wait", registry=self.statistics.registry)
+        gauge.set_function(lambda: self.batcher.waiting)
 
-    app = FastAPI(title="editmetrics", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-
-    @app.post("/v1/score")
-    async def score(request: Request) -> Response:
+    async def score(self, request: Request) -> Response:
         started = time.monotonic()
         try:
-            try:
-                asked = await asyncio.wait_for(_asked(request, folder, limits), body_timeout)
-            except asyncio.TimeoutError:
-                raise _Refused(408, f"the request did not arrive within {body_timeout:.0f} s") from None
-            usable = [(one.sample, one.pixels) for one in asked if one.sample is not None]
-            try:
-                futures = batcher.submit(*map(list, zip(*usable, strict=True))) if usable else []
-            except FullError as error:
-                raise _Refused(503, str(error), {"Retry-After": f"{error.retry_after:.0f}"}) from error
-            found: list[Scores] = await asyncio.gather(*map(asyncio.wrap_future, futures))
+            submitted = await self._submitted(request)
+            scores = await self._scores(submitted)
         except _Refused as refused:
-            requests.labels(refused.code).inc()
+            self.statistics.requests.labels(refused.code).inc()
             return _Answer({"error": refused.reason}, refused.code, refused.headers)
-        scored_in_turn = iter(found)
-        said = []
-        for one in asked:
-            if one.sample is None:
-                scores = {column.label: Score.unscored("failed", one.reason or "") for column in columns}
-            else:
-                scores = next(scored_in_turn)
-            for label, score in scores.items():
-                scored.labels(label, score.status).inc()
-            told = {label: without_places(score_said(score), folder) for label, score in scores.items()}
-            said.append({"id": one.id, "scores": told})
-        requests.labels(200).inc()
-        latency.observe(time.monotonic() - started)
-        return _Answer({"identities": {column.label: column.key for column in columns}, "samples": said})
+        samples = [
+            {
+                "id": item.id,
+                "scores": {
+                    label: without_local_paths(score_to_json(score), self.options.folder)
+                    for label, score in by_label.items()
+                },
+            }
+            for item, by_label in zip(submitted, scores, strict=True)
+        ]
+        for by_label in scores:
+            for label, score in by_label.items():
+                self.statistics.scores.labels(label, score.status).inc()
+        self.statistics.requests.labels(200).inc()
+        self.statistics.latency.observe(time.monotonic() - started)
+        return _Answer({"identities": {column.label: column.key for column in self.columns}, "samples": samples})
 
-    @app.get("/v1/metrics")
-    async def about() -> Response:
-        if not batcher.loaded:  # what identifies a number is known when the weights are
+    async def about(self) -> Response:
+        if not self.batcher.loaded:  # identities depend on the weights
             return _Answer({"error": "loading"}, 503, {"Retry-After": "1"})
-        return _Answer([_about(column) for column in columns])
+        return _Answer([_about(column) for column in self.columns])
 
-    @app.get("/health")
-    async def health() -> Response:
+    async def health(self) -> Response:
         return _Answer({"status": "ok", "version": __version__})
 
-    @app.get("/ready")
-    async def ready() -> Response:
-        status = "loading" if not batcher.loaded else "full" if batcher.waiting >= capacity else "ready"
-        return _Answer({"status": status, "waiting": batcher.waiting}, 200 if status == "ready" else 503)
+    async def ready(self) -> Response:
+        waiting = self.batcher.waiting
+        status = "loading" if not self.batcher.loaded else "full" if waiting >= self.options.capacity else "ready"
+        return _Answer({"status": status, "waiting": waiting}, 200 if status == "ready" else 503)
 
-    @app.get("/metrics")
-    async def prometheus() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    async def prometheus(self) -> Response:
+        return Response(generate_latest(self.statistics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return app
+    async def _submitted(self, request: Request) -> list[_Submitted]:
+        timeout = self.options.body_timeout
+        try:
+            return await asyncio.wait_for(_read_request(request, self.options), timeout)
+        except asyncio.TimeoutError:
+            raise _Refused(408, f"the request did not arrive within {timeout:.0f} s") from None
+        except RequestError as error:
+            raise _Refused(422, str(error)) from error
+
+    async def _scores(self, submitted: Sequence[_Submitted]) -> list[dict[str, Score]]:
+        """Score the usable samples; the others get the status "failed"."""
+        usable = [(item.sample, item.pixels) for item in submitted if item.sample is not None]
+        try:
+            futures = self.batcher.submit(*map(list, zip(*usable, strict=True))) if usable else []
+        except FullError as error:
+            raise _Refused(503, str(error), {"Retry-After": f"{error.retry_after:.0f}"}) from error
+        scored = iter(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+        return [
+            next(scored)
+            if item.sample is not None
+            else {column.label: Score.unscored("failed", item.reason or "") for column in self.columns}
+            for item in submitted
+        ]
 
 
 def _about(column: Column) -> dict[str, Any]:
@@ -185,56 +235,42 @@ def _about(column: Column) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """The most bytes, samples and decoded pixels of a request."""
-
-    bytes: int
-    samples: int
-    pixels: int
-
-
-async def _asked(request: Request, folder: Path | None, limits: _Limits) -> list[_Asked]:
-    """The samples of a request; `_Refused` for one that is too large or not what it should be."""
-    try:
-        body = await _body(request, limits.bytes)
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            said = [await _form(request, body)]
-            allowed = None
-        else:
-            said, allowed = await asyncio.to_thread(_objects, body), folder
-        if len(said) > limits.samples:
-            raise _Refused(413, f"{len(said)} samples in one request; this server takes {limits.samples} at a time")
-        return await asyncio.to_thread(_checked, said, allowed, limits.pixels)
-    except RequestError as error:
-        raise _Refused(422, str(error)) from error
+async def _read_request(request: Request, options: ServingOptions) -> list[_Submitted]:
+    """Read the samples of a request; raises `_Refused` if it is too large, `RequestError` if it is malformed."""
+    body = await _body(request, options.max_bytes)
+    folder = options.folder
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        objects, folder = [await _form(request, body)], None
+    else:
+        objects = await asyncio.to_thread(_objects, body)
+    if len(objects) > options.capacity:
+        raise _Refused(413, f"{len(objects)} samples in one request; this server takes {options.capacity} at a time")
+    return await asyncio.to_thread(_checked, objects, folder, options.max_pixels)
 
 
-def _checked(said: Sequence[Any], folder: Path | None, max_pixels: int) -> list[_Asked]:
-    """Each sample, or why it cannot be used; `_Refused` when their images have too many pixels all together."""
-    asked, total = [], 0
-    for one in said:
-        name = str(one.get("id") or "") if isinstance(one, dict) else ""
+def _checked(objects: Sequence[Any], folder: Path | None, max_pixels: int) -> list[_Submitted]:
+    """Read each sample; raises `_Refused` if their images together have too many pixels."""
+    submitted, total = [], 0
+    for item in objects:
+        sample_id = str(item.get("id") or "") if isinstance(item, dict) else ""
         try:
-            sample = sample_from(one, folder)
+            sample = sample_from_json(item, folder)
             images = [getattr(sample, field) for field in IMAGE_FIELDS]
             pixels = sum(claimed_pixels(image) for image in images if image is not None)
             if pixels > max_pixels:
-                raise UnusableError(f"its images have {pixels} pixels; this server decodes {max_pixels} a request")
+                raise UnusableError(f"its images have {pixels} pixels; this server decodes {max_pixels} per request")
         except UnusableError as error:
-            asked.append(_Asked(name, reason=str(error)))
+            submitted.append(_Submitted(sample_id, reason=str(error)))
             continue
         total += pixels
-        asked.append(_Asked(name, sample, pixels))
+        submitted.append(_Submitted(sample_id, sample, pixels))
         if total > max_pixels:
-            raise _Refused(
-                413, f"the images have more than {max_pixels} pixels all together; send fewer samples at a time"
-            )
-    return asked
+            raise _Refused(413, f"the images together exceed {max_pixels} pixels; send fewer samples at a time")
+    return submitted
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    refused = _Refused(413, f"the request is larger than {max_bytes} bytes; send fewer samples at a time")
+    refused = _Refused(413, f"the request is larger than {plural(max_bytes, 'byte')}; send fewer samples at a time")
     if int(request.headers.get("content-length") or 0) > max_bytes:
         raise refused
     body = bytearray()
@@ -246,32 +282,32 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 
 
 def _objects(body: bytes) -> list[Any]:
-    """The samples of a JSON request, whatever they are."""
+    """Parse the samples of a JSON request, without checking them."""
     try:
-        said = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"the request is no JSON ({error})") from error
-    if not (isinstance(said, dict) and said.keys() == {"samples"} and isinstance(said["samples"], list)):
+        raise RequestError(f"invalid JSON in the request ({error})") from error
+    if not (isinstance(content, dict) and content.keys() == {"samples"} and isinstance(content["samples"], list)):
         raise RequestError('expected {"samples": [...]}')
-    if not said["samples"]:
-        raise RequestError("there is no sample in the request")
-    samples: list[Any] = said["samples"]
+    samples: list[Any] = content["samples"]
+    if not samples:
+        raise RequestError("the request contains no samples")
     return samples
 
 
 async def _form(request: Request, body: bytes) -> dict[str, Any]:
-    """The fields of one sample from a form: images as files, texts as fields (`questions` as often as there are)."""
+    """Read the fields of one sample from a form: images as files, texts as fields (`questions` may be repeated)."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     try:
         async with Request(request.scope, receive).form() as form:
-            said: dict[str, Any] = {
+            fields: dict[str, Any] = {
                 name: value if isinstance(value, str) else await value.read() for name, value in form.items()
             }
             if "questions" in form:
-                said["questions"] = form.getlist("questions")
+                fields["questions"] = form.getlist("questions")
     except (MultiPartException, HTTPException) as error:
-        raise RequestError(f"the form cannot be read: {getattr(error, 'detail', error)}") from error
-    return said
+        raise RequestError(f"cannot read the form: {getattr(error, 'detail', error)}") from error
+    return fields

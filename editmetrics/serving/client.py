@@ -1,4 +1,4 @@
-"""A small client of `editmetrics serve`, for scripts and training loops."""
+"""A client of `editmetrics serve`, for scripts and training loops."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ..sample import EditMetricsError, Sample, Score, UnavailableError
-from .wire import sample_said, score_from
+from ..wording import plural
+from .wire import sample_to_json, score_from_json
 
 if TYPE_CHECKING:
     import httpx
 
 SHORTEST, LONGEST = 0.1, 10.0
-"""Seconds between two tries while the server is full: as long as it says, within these."""
-
+"""Bounds, in seconds, of the server's Retry-After between two attempts."""
 
 BY_SAMPLE = (413, 422)
-"""Answers that may be about one sample of a request: its others are sent again without it."""
+"""Status codes that may be about one sample of a request: the others are sent again without it."""
 
 
 class ServerError(EditMetricsError):
-    """The server answered what no score can be made of; the message is its own."""
+    """The server answered with an error, or with something other than scores."""
 
 
 class ServerUnavailableError(ServerError, UnavailableError):
-    """The server cannot be reached, did not answer, or stayed full; nothing is said of the samples."""
+    """The server cannot be reached, did not answer, or stayed full; try the samples again later."""
 
 
 class _RefusedError(ServerError):
-    """A request that the server would not take."""
+    """A request that the server refused."""
 
 
 class Client:
-    """Scores of samples by a server; images are sent as they are, never paths.
+    """Scores samples on a server; sends images byte for byte, never paths.
 
-    - `url`: where it listens. `batch`: samples in a request. `parallel`: requests at a time.
-    - `timeout`: seconds until an answer must come. `patience`: seconds to go on trying while the server is full or
-      cannot be reached.
+    - `url`: address of the server. `batch`: samples per request. `parallel`: requests at a time.
+    - `timeout`: seconds to wait for an answer. `patience`: seconds to retry while the server is full or cannot be
+      reached.
 
-    Raises `ServerUnavailableError` where no server answers, and `ServerError` for an answer that makes no sense. What
-    cannot be sent or scored has a `Score` with a status and a reason, as everywhere, and costs no other sample.
+    Raises `ServerUnavailableError` if no server answers, and `ServerError` for an invalid answer. A sample that cannot
+    be sent or scored gets a `Score` with a status and a reason; the others are scored.
     """
 
     def __init__(
@@ -53,41 +53,40 @@ class Client:
         self.timeout, self.patience = timeout, patience
 
     def score(self, samples: Iterable[Sample]) -> list[dict[str, Score]]:
-        """For each sample, in its order, its scores by the label of the metric."""
+        """Return the scores of each sample, in order, by the label of the metric."""
         import httpx
 
         samples = list(samples)
         starts = range(0, len(samples), self.batch)
         with httpx.Client(timeout=self.timeout) as http, ThreadPoolExecutor(self.parallel) as pool:
             parts = pool.map(lambda start: self._scores_of(http, samples[start : start + self.batch]), starts)
-            found = [scores for part in parts for scores in part]
-        unsent = [scores for scores in found if isinstance(scores, str)]
+            results = [scores for part in parts for scores in part]
         labels: list[str] = []
-        if unsent:
-            answered = next((scores for scores in found if not isinstance(scores, str)), None)
+        if any(isinstance(scores, str) for scores in results):
+            answered = next((scores for scores in results if not isinstance(scores, str)), None)
             labels = list(answered) if answered else [metric["label"] for metric in self.metrics()]
         return [
             {label: Score.unscored("failed", scores) for label in labels} if isinstance(scores, str) else scores
-            for scores in found
+            for scores in results
         ]
 
     def metrics(self) -> list[dict[str, Any]]:
-        """What is served: label, dimensions, needed fields and identity of each metric."""
+        """Return the label, dimensions, required fields and identity of each served metric."""
         import httpx
 
         with httpx.Client(timeout=self.timeout) as http:
-            said: list[dict[str, Any]] = self._answer(lambda: http.get(f"{self.url}/v1/metrics"))
-        return said
+            metrics: list[dict[str, Any]] = self._answer(lambda: http.get(f"{self.url}/v1/metrics"))
+        return metrics
 
     def _scores_of(self, http: httpx.Client, samples: Sequence[Sample]) -> list[dict[str, Score] | str]:
-        """For each sample its scores, or why it could not be sent."""
-        said = [_said_or_why_not(sample) for sample in samples]
-        sendable = [one for one in said if not isinstance(one, str)]
+        """Return the scores of each sample, or the reason why it could not be sent."""
+        items = [_json_or_reason(sample) for sample in samples]
+        sendable = [item for item in items if not isinstance(item, str)]
         answers = iter(self._ask(http, sendable) if sendable else [])
-        return [one if isinstance(one, str) else next(answers) for one in said]
+        return [item if isinstance(item, str) else next(answers) for item in items]
 
     def _ask(self, http: httpx.Client, samples: Sequence[dict[str, Any]]) -> list[dict[str, Score] | str]:
-        """The scores of samples that are ready to be sent; a request that is refused is sent again in halves."""
+        """Send samples and return their scores; a refused request is sent again in halves."""
         body = json.dumps({"samples": samples}).encode("ascii")
         headers = {"content-type": "application/json"}
         try:
@@ -98,18 +97,20 @@ class Client:
             half = len(samples) // 2
             return [*self._ask(http, samples[:half]), *self._ask(http, samples[half:])]
         try:
-            scores = [{label: score_from(one) for label, one in each["scores"].items()} for each in answer["samples"]]
+            scores = [
+                {label: score_from_json(score) for label, score in item["scores"].items()} for item in answer["samples"]
+            ]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ServerError(f"{self.url} answered what is no score: {type(error).__name__}: {error}") from error
+            raise ServerError(f"{self.url} answered with invalid scores: {type(error).__name__}: {error}") from error
         if len(scores) != len(samples):
-            raise ServerError(f"{self.url} answered {len(scores)} samples where {len(samples)} were sent")
+            raise ServerError(f"{self.url} answered {plural(len(scores), 'sample')}; expected {len(samples)}")
         return list(scores)
 
     def _answer(self, ask: Any) -> Any:
-        """The JSON of an answer; asks again while the server is full, or not there yet."""
+        """Return the JSON of an answer; retries while the server is full or cannot be reached."""
         import httpx
 
-        until = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 response = ask()
@@ -128,7 +129,7 @@ class Client:
                     raise ServerError(problem)
                 wait = _seconds(response.headers.get("Retry-After"))
             wait = min(max(wait, SHORTEST), LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - apart from other clients
-            if time.monotonic() + wait > until:
+            if time.monotonic() + wait > deadline:
                 raise ServerUnavailableError(f"{problem}; gave up after {self.patience:g} s")
             time.sleep(wait)
 
@@ -140,13 +141,13 @@ def _reason(response: httpx.Response) -> str:
         return response.text[:200]
 
 
-def _said_or_why_not(sample: Sample) -> dict[str, Any] | str:
-    """The JSON object of a sample, or why it cannot be sent."""
+def _json_or_reason(sample: Sample) -> dict[str, Any] | str:
+    """Return the JSON object of a sample, or the reason why it cannot be sent."""
     try:
-        return sample_said(sample)
+        return sample_to_json(sample)
     except EditMetricsError as error:
         return str(error)
-    except Exception as error:  # whatever an image object or a text of a caller's does
+    except Exception as error:  # an image object of the caller may raise anything
         return f"the sample cannot be sent: {type(error).__name__}: {error}"
 
 
@@ -154,11 +155,11 @@ def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError as error:
-        raise ServerError(f"{response.url} answered what is no JSON: {response.text[:200]!r}") from error
+        raise ServerError(f"{response.url} answered with invalid JSON: {response.text[:200]!r}") from error
 
 
 def _seconds(text: str | None) -> float:
-    """The seconds of a Retry-After; one where it says none, or a date."""
+    """Return the seconds of a Retry-After header; 1 if it is missing, or a date."""
     try:
         seconds = float(text or 1)
     except ValueError:

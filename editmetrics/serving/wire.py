@@ -1,10 +1,11 @@
-"""What goes over the wire: samples as JSON on the way in, scores as JSON on the way out."""
+"""The JSON of requests and answers: samples on the way in, scores on the way out."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import io
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -12,58 +13,60 @@ from pathlib import Path
 from typing import Any
 
 from ..files.text import json_ready
-from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score
+from ..images import read_bytes
+from ..images.opening import ImageError, as_image_errors, open_image
+from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score, UnavailableError
 
 
 class RequestError(EditMetricsError, ValueError):
-    """A request that is not what it should be; the message says where."""
+    """A malformed request; the message names the field."""
 
 
 class UnusableError(RequestError):
-    """A sample of the right form that cannot be used: it costs itself, and none of the request's other samples."""
+    """A well-formed sample that cannot be used: it fails alone, the request's other samples are scored."""
 
 
-def sample_from(said: Any, folder: Path | None) -> Sample:
-    """The sample that a JSON object describes: an image is {"base64": "..."} or, below `folder`, {"path": "..."}.
+def sample_from_json(fields: Any, folder: Path | None) -> Sample:
+    """Return the sample of a JSON object: an image is {"base64": "..."} or, below `folder`, {"path": "..."}.
 
-    Raises `RequestError` for what is of another form, unknown fields and, where `folder` is None, paths; and its
-    subclass `UnusableError` for what is no base64, for a path that leads out of the folder, and for half characters.
+    Raises `RequestError` for another form, unknown fields and, if `folder` is None, paths; and its subclass
+    `UnusableError` for invalid base64, a path that leads out of the folder, and lone surrogates.
     """
-    if not isinstance(said, Mapping):
-        raise RequestError(f"a sample is an object with the fields {', '.join(FIELDS)}; this one is {said!r:.80}")
-    if unknown := said.keys() - {*FIELDS, "id"}:
-        raise RequestError(f"a sample has no field {sorted(unknown)[0]!r}; it has id, {', '.join(FIELDS)}")
+    if not isinstance(fields, Mapping):
+        raise RequestError(f"expected a sample (an object with the fields {', '.join(FIELDS)}), got {fields!r:.80}")
+    if unknown := fields.keys() - {*FIELDS, "id"}:
+        raise RequestError(f"a sample has no field {sorted(unknown)[0]!r}; expected id, {', '.join(FIELDS)}")
     images: dict[str, Any] = {
-        name: _image(name, said[name], folder) for name in IMAGE_FIELDS if said.get(name) is not None
+        name: _image(name, fields[name], folder) for name in IMAGE_FIELDS if fields.get(name) is not None
     }
-    texts: dict[str, Any] = {name: said.get(name) for name in TEXT_FIELDS if name != "questions"}
+    texts: dict[str, Any] = {name: fields.get(name) for name in TEXT_FIELDS if name != "questions"}
     for name, text in texts.items():
         if not isinstance(text, (str, type(None))):
-            raise RequestError(f"{name} is {text!r:.80}; expected text")
+            raise RequestError(f"{name}: expected text, got {text!r:.80}")
         _check_text(name, text)
-    questions = said.get("questions")
+    questions = fields.get("questions")
     if questions is not None and not (isinstance(questions, list) and all(isinstance(q, str) for q in questions)):
-        raise RequestError(f"questions is {questions!r:.80}; expected a list of texts")
+        raise RequestError(f"questions: expected a list of texts, got {questions!r:.80}")
     for question in questions or ():
         _check_text("questions", question)
     if "edited" not in images:
-        raise RequestError("a sample needs the image edited")
-    asked = None if questions is None else tuple(questions)
-    return Sample(str(said.get("id") or ""), questions=asked, **texts, **images)
+        raise RequestError("a sample requires the image edited")
+    texts["questions"] = None if questions is None else tuple(questions)
+    return Sample(str(fields.get("id") or ""), **texts, **images)
 
 
-def _image(name: str, said: Any, folder: Path | None) -> bytes | Path:
-    if isinstance(said, bytes):  # of a form; JSON has no bytes
-        return said
-    if isinstance(said, Mapping) and said.keys() == {"base64"}:
+def _image(name: str, value: Any, folder: Path | None) -> bytes | Path:
+    if isinstance(value, bytes):  # from a form; JSON cannot hold bytes
+        return value
+    if isinstance(value, Mapping) and value.keys() == {"base64"}:
         try:
-            return base64.b64decode(said["base64"], validate=True)
+            return base64.b64decode(value["base64"], validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise UnusableError(f"{name}: this is no base64 ({error})") from error
-    if isinstance(said, Mapping) and said.keys() == {"path"}:
-        return _below(name, said["path"], folder)
+            raise UnusableError(f"{name}: invalid base64 ({error})") from error
+    if isinstance(value, Mapping) and value.keys() == {"path"}:
+        return _below(name, value["path"], folder)
     raise RequestError(
-        f'{name} is {said!r:.80}; expected {{"base64": "..."}}, or {{"path": "..."}} where that is allowed'
+        f'{name}: expected {{"base64": "..."}}, or {{"path": "..."}} where paths are allowed, got {value!r:.80}'
     )
 
 
@@ -71,84 +74,98 @@ def _below(name: str, path: Any, folder: Path | None) -> Path:
     if folder is None:
         raise RequestError(f"{name}: this server reads no files; send the image, or start it with --folder DIR")
     if not isinstance(path, str):
-        raise RequestError(f"{name}: a path is text, relative to the server's folder; this one is {path!r:.80}")
+        raise RequestError(f"{name}: expected a path relative to the server's folder, got {path!r:.80}")
     try:
-        found = (folder / path).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # half a character, a NUL, too long a name, a loop of links
-        raise UnusableError(f"{name}: {path!r:.80} is no path that can be followed") from error
-    if not found.is_relative_to(folder.resolve()):
+        resolved = (folder / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a lone surrogate, NUL, too long a name, a loop of links
+        raise UnusableError(f"{name}: {path!r:.80} is not a valid path") from error
+    if not resolved.is_relative_to(folder.resolve()):
         raise UnusableError(f"{name}: {path!r:.80} leads out of the server's folder")
-    return found
+    return resolved
 
 
 def _check_text(name: str, text: str | None) -> None:
-    """Raise `UnusableError` for a text that holds half a character, which no UTF-8 can carry."""
+    """Raise `UnusableError` for a text with a lone surrogate, which UTF-8 cannot encode."""
     if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-        raise UnusableError(f"{name} holds half a character (a lone surrogate), which is no text")
+        raise UnusableError(f"{name} contains a lone surrogate, which is not valid text")
 
 
-def sample_said(sample: Sample) -> dict[str, Any]:
-    """The JSON object of a sample, its images as base64: files as they are, pixels as PNG."""
-    said: dict[str, Any] = {"id": sample.id}
+def claimed_pixels(image: bytes | Path) -> int:
+    """Return the number of pixels that the header of an image file claims; 0 if it is unreadable.
+
+    Decodes nothing, so that a server can refuse an image before it spends memory on it.
+    """
+    try:
+        with as_image_errors("the image cannot be opened", "the image"):
+            data = read_bytes(image) if isinstance(image, Path) else image
+            return math.prod(open_image(data, "the image").size)
+    except (ImageError, UnavailableError):
+        return 0  # scoring reports the reason
+
+
+def sample_to_json(sample: Sample) -> dict[str, Any]:
+    """Return the JSON object of a sample, its images as base64: files byte for byte, pixels as PNG."""
+    fields: dict[str, Any] = {"id": sample.id}
     for name in FIELDS:
         value = getattr(sample, name)
         if value is None:
             continue
         if name in IMAGE_FIELDS:
-            said[name] = {"base64": base64.b64encode(_bytes(name, value)).decode()}
+            fields[name] = {"base64": base64.b64encode(_bytes(name, value)).decode()}
         else:
-            said[name] = list(value) if name == "questions" else value
-    return said
+            fields[name] = list(value) if name == "questions" else value
+    return fields
 
 
 def _bytes(name: str, image: Any) -> bytes:
-    from ..images import eight_bits, read_bytes, read_image
-
     if isinstance(image, (str, os.PathLike)):
         return read_bytes(image)
     if isinstance(image, (bytes, bytearray, memoryview)):
         return bytes(image)
     from PIL import Image
 
+    from ..images import eight_bits, read_image
+
     file = io.BytesIO()
     Image.fromarray(eight_bits(read_image(image, name=name))).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
-def score_said(score: Score) -> dict[str, Any]:
-    """The JSON object of a score; infinite numbers, which JSON has not, are the texts "inf" and "-inf"."""
-    said: dict[str, Any] = {"status": score.status, "values": json_ready(dict(score))}
-    more = {
+def score_to_json(score: Score) -> dict[str, Any]:
+    """Return the JSON object of a score; infinities, which JSON cannot represent, become "inf" and "-inf"."""
+    optional = {
         "reason": score.reason,
         "explanation": score.explanation,
         "uncertainty": json_ready(dict(score.uncertainty or {})),
         "details": score.details,
     }
-    return said | {name: value for name, value in more.items() if value}
+    return {"status": score.status, "values": json_ready(dict(score))} | {
+        name: value for name, value in optional.items() if value
+    }
 
 
-def score_from(said: Mapping[str, Any]) -> Score:
-    """The score that `score_said` described."""
-    uncertainty = said.get("uncertainty")
+def score_from_json(fields: Mapping[str, Any]) -> Score:
+    """Return the score that `score_to_json` wrote."""
+    uncertainty = fields.get("uncertainty")
     return Score(
-        {name: float(value) for name, value in said["values"].items()},
-        said["status"],
-        said.get("reason"),
-        said.get("explanation"),
+        {name: float(value) for name, value in fields["values"].items()},
+        fields["status"],
+        fields.get("reason"),
+        fields.get("explanation"),
         uncertainty and {name: float(value) for name, value in uncertainty.items()},
-        said.get("details"),
+        fields.get("details"),
     )
 
 
-def without_places(said: Any, folder: Path | None) -> Any:
-    """JSON whose texts name files as clients may know them: relative to `folder`, and never where they lie here."""
-    if isinstance(said, dict):
-        return {name: without_places(value, folder) for name, value in said.items()}
-    if isinstance(said, list):
-        return [without_places(value, folder) for value in said]
-    if not isinstance(said, str):
-        return said
-    for place in (*((folder.resolve(), folder.absolute()) if folder else ()), Path.home(), Path(sys.prefix)):
-        if place != Path(place.anchor):
-            said = said.replace(f"{place}{os.sep}", "")
-    return said
+def without_local_paths(content: Any, folder: Path | None) -> Any:
+    """Return JSON whose texts name files relative to `folder`, without paths of this machine."""
+    if isinstance(content, dict):
+        return {name: without_local_paths(value, folder) for name, value in content.items()}
+    if isinstance(content, list):
+        return [without_local_paths(value, folder) for value in content]
+    if not isinstance(content, str):
+        return content
+    for path in (*((folder.resolve(), folder.absolute()) if folder else ()), Path.home(), Path(sys.prefix)):
+        if path != Path(path.anchor):
+            content = content.replace(f"{path}{os.sep}", "")
+    return content

@@ -141,7 +141,7 @@ def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
     from editmetrics.serving import app
 
     made, config = {}, {}
-    monkeypatch.setattr(app, "make_app", lambda metrics, **options: made.update(options))
+    monkeypatch.setattr(app, "make_app", lambda metrics, options: made.update(vars(options)))
     monkeypatch.setattr(uvicorn, "Config", lambda app, host, port, **options: config.update(host=host, port=port))
     monkeypatch.setattr(uvicorn, "Server", lambda config: SimpleNamespace(run=lambda: None))
     ran = run(
@@ -153,7 +153,7 @@ def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
     assert made.pop("on_failure")
     assert made == {
         "folder": tmp_path, "batch_size": 3, "wait": 0.02, "capacity": 7, "workers": 2, "max_bytes": 2 << 20,
-        "max_pixels": 5_000_000,
+        "max_pixels": 5_000_000, "body_timeout": 60.0,
     }  # fmt: skip
 
 

@@ -15,15 +15,17 @@ class Served:
     def __init__(self, metrics, header_timeout=20.0, **options):
         import uvicorn
 
-        from editmetrics.serving.app import make_app
-        from editmetrics.serving.limits import patient_protocol
+        from editmetrics.serving.app import PatientProtocol, make_app
+        from editmetrics.serving.batcher import ServingOptions
+
+        protocol = type("Protocol", (PatientProtocol,), {"header_timeout": header_timeout})
 
         self.failures = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        app = make_app(metrics, on_failure=self.failures.append, **options)
-        self._server = uvicorn.Server(uvicorn.Config(app, http=patient_protocol(header_timeout), log_level="error"))
+        app = make_app(metrics, ServingOptions(on_failure=self.failures.append, **options))
+        self._server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_level="error"))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()  # requests wait in the socket's backlog until it listens
 

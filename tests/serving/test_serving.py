@@ -21,7 +21,7 @@ from editmetrics import Dimension, Metric, Sample, Score, create_metric, score
 from editmetrics.images import read_image
 from editmetrics.sample import UnavailableError
 from editmetrics.serving import Client, ServerError
-from editmetrics.serving.wire import sample_said, score_from, score_said
+from editmetrics.serving.wire import sample_to_json, score_from_json, score_to_json
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAMES = ("cat", "coffee", "stars")
@@ -79,8 +79,8 @@ def test_an_upload_gives_what_json_gives(serve):
     served = serve([create_metric("psnr", device="cpu")])
     sample = examples()[0]
     files = {"edited": sample.edited.read_bytes(), "source": sample.source.read_bytes()}
-    said = httpx.post(f"{served.url}/v1/score", files=files, data={"prompt": "red", "id": "a"}).json()
-    by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_said(sample)]}).json()
+    said = httpx.post(f"{served.url}/v1/score", files=files, data={"prompt": "red", "id": "a"}, timeout=60).json()
+    by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(sample)]}, timeout=60).json()
     assert said["samples"][0]["scores"] == by_json["samples"][0]["scores"]
     assert said["identities"] == by_json["identities"]
 
@@ -94,7 +94,7 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
 
     def ask(served, path):
         body = json.dumps({"samples": [{"edited": {"path": path}}]})  # in ASCII, which carries half characters
-        return httpx.post(f"{served.url}/v1/score", content=body)
+        return httpx.post(f"{served.url}/v1/score", content=body, timeout=60)
 
     assert ask(closed, "a.png").status_code == 422
     assert "reads no files" in ask(closed, "a.png").json()["error"]
@@ -114,17 +114,17 @@ def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "no JSON"),
+        (b"", "invalid JSON"),
         (b"[]", 'expected {"samples"'),
-        (b'{"samples": []}', "no sample"),
-        (b'{"samples": [5]}', "a sample is an object"),
+        (b'{"samples": []}', "contains no samples"),
+        (b'{"samples": [5]}', "expected a sample"),
         (b'{"samples": [{"edited": "cat.png"}]}', "expected"),
-        (b'{"samples": [{"prompt": "x"}]}', "needs the image edited"),
+        (b'{"samples": [{"prompt": "x"}]}', "requires the image edited"),
         (b'{"samples": [{"edit": {"base64": ""}}]}', "has no field 'edit'"),
         (b'{"samples": [{"edited": {"base64": ""}, "questions": "x"}]}', "expected a list of texts"),
         (b'{"samples": [{"edited": {"base64": ""}, "prompt": ["x"]}]}', "expected text"),
-        (b"\xff\xfe", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b"[" * 100_000, "invalid JSON"),
     ],
 )
 def test_a_bad_request_is_told_what_is_wrong(serve, body, said):
@@ -180,7 +180,7 @@ def test_a_full_queue_refuses_and_patient_clients_get_through(serve):
     with ThreadPoolExecutor(2) as pool:
         taken = pool.submit(Client(served.url, batch=3).score, waiting)
         assert metric.begun.wait(30)
-        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_said(Sample("x", png(9)))]})
+        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(Sample("x", png(9)))]})
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1
         assert httpx.get(f"{served.url}/ready").status_code == 503
@@ -218,7 +218,7 @@ def test_slow_and_broken_clients_harm_no_other_and_nothing_is_lost(serve):
 def test_infinite_scores_and_all_that_a_score_carries_survive_the_wire():
     whole = Score({"a": np.inf, "b": 2.5}, uncertainty={"a": 0.5}, explanation="ü <b>", details={"x": [1]})
     for one in (whole, Score.unscored("refused", "no"), Score({"a": 1.0}, "unparseable", "half", details={"y": 2})):
-        assert score_from(json.loads(json.dumps(score_said(one), allow_nan=False))) == one
+        assert score_from_json(json.loads(json.dumps(score_to_json(one), allow_nan=False))) == one
 
 
 def test_pixels_in_memory_arrive_as_they_are(serve):
@@ -261,7 +261,7 @@ def test_one_bad_sample_costs_no_other_of_its_batch(serve, kind):
 
 def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
     ids = ["\ud800", "a\x1b[2J", "\u202e", "", "x" * 1000]
-    body = {"samples": [sample_said(Sample(name, png(4))) for name in ids]}
+    body = {"samples": [sample_to_json(Sample(name, png(4))) for name in ids]}
     answer = httpx.post(f"{serve([Brightness()]).url}/v1/score", content=json.dumps(body))
     assert answer.status_code == 200
     assert [one["id"] for one in json.loads(answer.text)["samples"]] == ids
@@ -269,11 +269,11 @@ def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
 
 @pytest.mark.parametrize("damage", [{"base64": "!"}, {"base64": 5}, {"base64": "AAA"}])
 def test_what_is_no_base64_costs_its_sample(serve, damage):
-    body = {"samples": [sample_said(Sample("a", png(4))), {"edited": damage}]}
+    body = {"samples": [sample_to_json(Sample("a", png(4))), {"edited": damage}]}
     good, bad = httpx.post(f"{serve([Brightness()]).url}/v1/score", json=body).json()["samples"]
     assert good["scores"]["brightness"]["status"] == "ok"
     assert bad["scores"]["brightness"]["status"] == "failed"
-    assert "no base64" in bad["scores"]["brightness"]["reason"]
+    assert "invalid base64" in bad["scores"]["brightness"]["reason"]
 
 
 def test_a_metric_that_breaks_for_one_sample_costs_that_sample(serve, monkeypatch):
@@ -298,11 +298,11 @@ def test_a_small_request_cannot_claim_more_pixels_than_the_server_decodes(serve)
     metric = Brightness()
     served = serve([metric], max_pixels=1_000_000)
     large, fitting = png(1, size=(900, 900)), png(2, size=(600, 600))
-    pair = sample_said(Sample("pair", large, large))
+    pair = sample_to_json(Sample("pair", large, large))
     (scores,) = httpx.post(f"{served.url}/v1/score", json={"samples": [pair]}).json()["samples"]
     assert scores["scores"]["brightness"]["status"] == "failed"
     assert "1620000 pixels; this server decodes 1000000" in scores["scores"]["brightness"]["reason"]
-    both = {"samples": [sample_said(Sample(str(i), fitting)) for i in range(4)]}
+    both = {"samples": [sample_to_json(Sample(str(i), fitting)) for i in range(4)]}
     refused = httpx.post(f"{served.url}/v1/score", json=both)
     assert (refused.status_code, metric.batches) == (413, [])
     found = Client(served.url, batch=4).score([Sample(str(i), fitting) for i in range(4)])  # in halves

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from editmetrics import Sample, score
-from editmetrics.serving.wire import sample_said, score_from
+from editmetrics.serving.wire import sample_to_json, score_from_json
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         expected = score(samples, metrics, device=arguments.device)
         alone = len(samples) / (time.perf_counter() - started)
         print(f"the engine in one call: {alone:.1f} pairs a second")
-        bodies = [{"samples": [sample_said(sample)]} for sample in samples]
+        bodies = [{"samples": [sample_to_json(sample)]} for sample in samples]
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         words = [word for name in metrics for word in ("-m", name)]
@@ -113,7 +113,7 @@ def load(url: str, bodies: list, expected: object, metrics: list[str], clients: 
             scores = answer.json()["samples"][0]["scores"]
             same = all(
                 np.allclose(
-                    list(score_from(scores[name]).values()),
+                    list(score_from_json(scores[name]).values()),
                     list(expected[name][number % len(bodies)].values()),
                     rtol=1e-4,
                 )
