@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,18 @@ DEFINED = 0.95
 """The share of replicates in which the measure must be defined for an interval."""
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """Settings of a bootstrap, and the level of its intervals; without replicates there are none."""
+
+    replicates: int = REPLICATES
+    level: float = LEVEL
+    seed: int = 0
+
+
+BY_DEFAULT = Resampling()
+
+
 class Interval(NamedTuple):
     low: float
     high: float
@@ -36,15 +49,15 @@ def bootstrap_interval(
     ratings: ArrayLike,
     *,
     clusters: ArrayLike | None = None,
-    replicates: int = REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    resampling: Resampling = BY_DEFAULT,
 ) -> Interval:
-    """Return the percentile interval of a measure: the middle `level` of its values over `replicates` resamples.
+    """Return the percentile interval of a measure: the middle `level` of its values over many resamples.
 
     - scores, ratings: (n,), finite.
     - clusters: (n,) of anything that can be sorted; items with the same one (all edits of one source) are drawn
       together. None: each item is drawn alone.
+
+    - resampling: replicates, level and seed.
 
     Raises `AgreementError` when the measure is undefined in more than 5 % of the replicates. Source: Efron &
     Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3; clusters: Davison & Hinkley 1997, section 3.8.
@@ -59,8 +72,9 @@ def bootstrap_interval(
     if len(x) < FEWEST:
         raise UndefinedError(f"n = {len(x)}; an interval requires at least {FEWEST} items")
     codes = cluster_codes(clusters, len(x))
-    values = resample(codes, lambda counts: measure.resampled(x, y, counts)[None], replicates, seed)[0]
-    interval = percentile_interval(values, level)
+    replicates = resampling.replicates
+    values = resample(codes, lambda counts: measure.resampled(x, y, counts)[None], replicates, resampling.seed)[0]
+    interval = percentile_interval(values, resampling.level)
     if interval is None:
         raise AgreementError(
             f"{measure.name} is undefined in {np.isnan(values).sum()} of {replicates} replicates: too many"

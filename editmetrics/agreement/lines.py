@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..wording import plural
-from .bootstrap import LEVEL, REPLICATES, percentile_interval, resample
+from .bootstrap import Resampling, percentile_interval, resample
 from .measure import FEWEST, Counts, Floats, UndefinedError
 from .measures import Applied
 from .result import ALL, SYSTEM_LEVEL, Line, Pair, average_over
@@ -22,15 +22,6 @@ REASONS = 3
 
 NOTED_BIAS = 0.5
 """The bias of the replicates, in their standard deviations, above which a note warns of it."""
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """Settings of a bootstrap, and the level of its intervals; without replicates there are none."""
-
-    replicates: int = REPLICATES
-    level: float = LEVEL
-    seed: int = 0
 
 
 @dataclass(eq=False)

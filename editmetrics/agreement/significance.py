@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .bootstrap import LEVEL, REPLICATES, cluster_codes, percentile_interval, resample
+from .bootstrap import BY_DEFAULT, Resampling, cluster_codes, percentile_interval, resample
 from .correlation import plcc, srcc
 from .measure import FEWEST, AgreementError, Floats, Measure, UndefinedError, paired
 
@@ -47,14 +47,11 @@ def paired_test(
     others: ArrayLike,
     ratings: ArrayLike,
     *,
-    measure: Measure = srcc,
-    other_measure: Measure | None = None,
+    measure: Measure | tuple[Measure, Measure] = srcc,
     lower_is_better: bool = False,
     names: tuple[str, str, str] = ("score", "other", "rating"),
     clusters: ArrayLike | None = None,
-    replicates: int = REPLICATES,
-    level: float = LEVEL,
-    seed: int = 0,
+    resampling: Resampling = BY_DEFAULT,
 ) -> Comparison:
     """Test whether `scores` agree with `ratings` better than `others` do, by the paired bootstrap.
 
@@ -64,8 +61,9 @@ def paired_test(
     of d, power .8.
 
     - scores, others, ratings: (n,), finite, higher is better; negate a score that is lower for better images.
-    - measure: `srcc`, `plcc`, `krcc`, `auc`, ...; for errors such as `rmse`, lower_is_better=True.
-    - other_measure: that of `others` where it differs, such as a pairwise accuracy with its own tie threshold.
+    - measure: `srcc`, `plcc`, `krcc`, `auc`, ...; for errors such as `rmse`, lower_is_better=True. Two, where that of
+      `others` differs, such as pairwise accuracies with tie thresholds of their own.
+    - resampling: replicates, level and seed of the bootstrap.
 
     Raises `UndefinedError` when a measure is undefined on the items or in more than 5 % of the replicates. Source:
     Efron & Tibshirani 1993, chapters 15 and 16.
@@ -82,27 +80,27 @@ def paired_test(
     if len(y) < FEWEST:
         raise UndefinedError(f"n = {len(y)}; a test requires at least {FEWEST} items")
     codes = cluster_codes(clusters, len(y))
-    other_measure = other_measure or measure
+    own, other = measure if isinstance(measure, tuple) else (measure, measure)
     sign = -1 if lower_is_better else 1
-    difference = sign * (measure(a, y) - other_measure(b, y))
+    difference = sign * (own(a, y) - other(b, y))
     values = resample(
         codes,
-        lambda counts: sign * (measure.resampled(a, y, counts) - other_measure.resampled(b, y, counts))[None],
-        replicates,
-        seed,
+        lambda counts: sign * (own.resampled(a, y, counts) - other.resampled(b, y, counts))[None],
+        resampling.replicates,
+        resampling.seed,
     )[0]
-    interval = percentile_interval(values, level)
+    interval = percentile_interval(values, resampling.level)
     if interval is None:
-        raise UndefinedError(f"{measure.name} is undefined in too many replicates to test a difference")
-    normal = NormalDist()
+        raise UndefinedError(f"{own.name} is undefined in too many replicates to test a difference")
+    reach = NormalDist().inv_cdf((1 + resampling.level) / 2) + NormalDist().inv_cdf(POWER)
     return Comparison(
         *names,
-        measure=measure.name,
+        measure=own.name,
         difference=difference,
         low=interval.low,
         high=interval.high,
         p=two_sided_p(values),
-        minimum_detectable=float((normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)) * np.nanstd(values)),
+        minimum_detectable=float(reach * np.nanstd(values)),
         n=len(y),
     )
 

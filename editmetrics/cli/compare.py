@@ -80,7 +80,7 @@ def compare(
     Exit codes: 0 compared; 1 aborted; 2 usage error; 3 compared, but identities differ or are unknown, a sample lost
     its score, or no sample has a score in both; 5 with --fail-on-worse, if any score got worse by more than noise.
     """
-    from ..agreement.lines import Resampling
+    from ..agreement.bootstrap import Resampling
     from ..runs.comparison import check_output
     from ..runs.comparison import compare as compare_runs
     from ..tables.comparison import comparison_blocks

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..agreement.bootstrap import REPLICATES, cluster_codes
+from ..agreement.bootstrap import REPLICATES, Resampling, cluster_codes
 from ..agreement.columns import Table, Tabular, read_table
 from ..agreement.join import join
 from ..agreement.labels import best_threshold
-from ..agreement.lines import Resampling, lines_of
+from ..agreement.lines import lines_of
 from ..agreement.logistic import Direction, fit_logistic
 from ..agreement.measure import AgreementError, UndefinedError, paired
 from ..agreement.measures import ERRORS, FITTED, FOR_LABELS, FOR_NUMBERS, PAIRWISE, Applied, applied, higher_better
@@ -214,13 +214,10 @@ def _test(
         _comparable(two, other)[at_other],
         pair.ratings[at],
         names=(pair.score, other.score, pair.rating),
-        measure=one.measure,
-        other_measure=two.measure,
+        measure=(one.measure, two.measure),
         lower_is_better=one.name in ERRORS,
         clusters=None if clusters is None else clusters[shared].astype(str),
-        replicates=options.replicates or REPLICATES,
-        level=options.level,
-        seed=options.seed,
+        resampling=Resampling(options.replicates or REPLICATES, options.level, options.seed),
     )
 
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..agreement.bootstrap import BY_DEFAULT, Resampling
 from ..agreement.columns import read_table
 from ..agreement.correlation import srcc
 from ..agreement.join import join
-from ..agreement.lines import Resampling
 from ..agreement.measure import UndefinedError
 from ..agreement.pairing import RatedItems, match_columns
 from ..agreement.result import ALL
-from ..runs.means import BY_DEFAULT
 from ..runs.scored_table import ScoreColumn, ScoredTable, percentiles
 from .leaderboard import Board, boards, grouping_columns
 from .standing import Standing, standing

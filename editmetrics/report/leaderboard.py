@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..agreement.lines import Resampling
-from ..runs.means import BY_DEFAULT, ResampledMeans
+from ..agreement.bootstrap import BY_DEFAULT, Resampling
+from ..runs.means import ResampledMeans
 from ..runs.scored_table import ScoreColumn, ScoredTable, ScoresError
 
 GROUP_COLUMNS = ("edit_type", "task", "group")

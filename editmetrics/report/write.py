@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..agreement.lines import Resampling
+from ..agreement.bootstrap import Resampling
 from ..files.atomic import replacing, require_folder
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..agreement.bootstrap import Resampling
 from ..agreement.columns import Table
 from ..agreement.join import join
-from ..agreement.lines import Resampling
 from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..agreement.bootstrap import percentile_interval, resample
-from ..agreement.lines import Resampling
+from ..agreement.bootstrap import BY_DEFAULT, Resampling, percentile_interval, resample
 from ..agreement.measure import Floats
 from ..agreement.significance import two_sided_p
 
 FEWEST_CLUSTERS = 5
 """Fewer sources have no interval: resamples of so few span little more than the observed values."""
-
-
-BY_DEFAULT = Resampling()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import pytest
 
 from editmetrics import evaluate
 from editmetrics.agreement import AgreementError
-from editmetrics.agreement.bootstrap import percentile_interval
-from editmetrics.agreement.lines import Resampling
+from editmetrics.agreement.bootstrap import Resampling, percentile_interval
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.agreement.screening import without_outliers
 from editmetrics.files.text import number_in

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from editmetrics.agreement import UndefinedError, paired_test, plcc, rmse, srcc, williams_test
+from editmetrics.agreement.bootstrap import Resampling
 
 
 def three(n, better=0.0, seed=0):
@@ -33,14 +34,16 @@ def test_williams_rejects_the_truth_as_often_as_it_says():
 
 
 def test_the_paired_bootstrap_rejects_the_truth_about_as_often():
-    p = np.array([paired_test(*three(80, seed=seed), measure=plcc, replicates=199).p for seed in range(200)])
+    p = np.array(
+        [paired_test(*three(80, seed=seed), measure=plcc, resampling=Resampling(199)).p for seed in range(200)]
+    )
     assert 0.01 <= np.mean(p <= 0.05) <= 0.10
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_both_tests_agree_on_normal_scores(seed):
     a, b, y = three(300, better=0.3, seed=seed)
-    found = paired_test(a, b, y, measure=plcc, replicates=2000)
+    found = paired_test(a, b, y, measure=plcc, resampling=Resampling(2000))
     t, _ = williams_test(a, b, y)
     assert found.difference == pytest.approx(plcc(a, y) - plcc(b, y), abs=1e-12)
     assert np.sign(found.difference) == np.sign(t)
@@ -51,7 +54,7 @@ def test_both_tests_agree_on_normal_scores(seed):
 
 def test_the_detectable_difference_is_found_in_four_of_five_trials():
     n, better = 150, 0.7
-    found = [paired_test(*three(n, better, seed), replicates=199) for seed in range(150)]
+    found = [paired_test(*three(n, better, seed), resampling=Resampling(199)) for seed in range(150)]
     true = np.mean([test.difference for test in found])
     detectable = np.mean([test.minimum_detectable for test in found])
     power = np.mean([test.p <= 0.05 for test in found])
@@ -63,7 +66,7 @@ def test_the_detectable_difference_is_found_in_four_of_five_trials():
 
 def test_the_score_itself_is_no_better_than_itself():
     a, _, y = three(50)
-    found = paired_test(a, a, y, replicates=100)
+    found = paired_test(a, a, y, resampling=Resampling(100))
     assert (found.difference, found.p, found.low, found.high) == (0.0, 1.0, 0.0, 0.0)
     with pytest.raises(UndefinedError, match="straight line"):
         williams_test(a, 2 * a, y)
@@ -83,16 +86,16 @@ def test_what_two_scores_share_cancels():
 def test_of_errors_the_smaller_is_better():
     y = np.arange(30.0)
     close, far = y + np.tile([1, -1], 15), y + np.tile([3, -3], 15)
-    found = paired_test(close, far, y, measure=rmse, lower_is_better=True, replicates=200)
+    found = paired_test(close, far, y, measure=rmse, lower_is_better=True, resampling=Resampling(200))
     assert found.difference == pytest.approx(2.0)
     assert found.p < 0.02
 
 
 def test_copies_in_one_cluster_are_no_evidence():
     a, b, y = three(60, better=0.3)
-    alone = paired_test(a, b, y, replicates=500)
+    alone = paired_test(a, b, y, resampling=Resampling(500))
     copies = [np.repeat(values, 5) for values in (a, b, y)]
-    clustered = paired_test(*copies, clusters=np.repeat(np.arange(60), 5), replicates=500)
+    clustered = paired_test(*copies, clusters=np.repeat(np.arange(60), 5), resampling=Resampling(500))
     assert clustered.p == pytest.approx(alone.p)
     assert clustered.minimum_detectable == pytest.approx(alone.minimum_detectable)
-    assert paired_test(*copies, replicates=500).minimum_detectable < 0.6 * alone.minimum_detectable
+    assert paired_test(*copies, resampling=Resampling(500)).minimum_detectable < 0.6 * alone.minimum_detectable

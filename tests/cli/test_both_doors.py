@@ -169,7 +169,7 @@ def test_score_and_evaluate_of_its_results(run, folders):
 
 
 def test_compare(run, tables):
-    from editmetrics.agreement.lines import Resampling
+    from editmetrics.agreement.bootstrap import Resampling
     from editmetrics.runs.comparison import compare
     from editmetrics.runs.read_scores import read_scores
 

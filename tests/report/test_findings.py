@@ -5,8 +5,8 @@ import polars
 import pytest
 from scipy import stats
 
+from editmetrics.agreement.bootstrap import Resampling
 from editmetrics.agreement.columns import read_table
-from editmetrics.agreement.lines import Resampling
 from editmetrics.report.content import correlations, histogram, report_content
 from editmetrics.report.leaderboard import boards, grouping_columns
 from editmetrics.report.standing import orders, shown_rows, standing

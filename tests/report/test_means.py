@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from editmetrics.agreement.lines import Resampling
+from editmetrics.agreement.bootstrap import Resampling
 from editmetrics.runs.means import ResampledMeans
 
 
