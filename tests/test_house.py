@@ -17,7 +17,6 @@ MANY_PARAMETERS = {
     "editmetrics.bases.assessor.fit": "the public call that trains: files, targets and folder, each documented there",
     "editmetrics.bases.judge.__init__": "the options of a judge metric, which `name:option=value` sets",
     "editmetrics.judge.endpoint.__init__": "the settings of an endpoint, which a judge metric's options name",
-    "editmetrics.scoring.run.score": "the public call of the engine; most are the command's options",
 }
 """Functions with more than eight parameters, and why."""
 

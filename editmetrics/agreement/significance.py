@@ -75,16 +75,14 @@ def paired_test(
     >>> test.difference > 0, test.p < 0.01
     (True, True)
     """
-    a, y = paired(scores, ratings)
-    b, _ = paired(others, ratings)
+    (a, y), (b, _) = paired(scores, ratings), paired(others, ratings)
     if len(y) < FEWEST:
         raise UndefinedError(f"n = {len(y)}; a test requires at least {FEWEST} items")
-    codes = cluster_codes(clusters, len(y))
     own, other = measure if isinstance(measure, tuple) else (measure, measure)
     sign = -1 if lower_is_better else 1
     difference = sign * (own(a, y) - other(b, y))
     values = resample(
-        codes,
+        cluster_codes(clusters, len(y)),
         lambda counts: sign * (own.resampled(a, y, counts) - other.resampled(b, y, counts))[None],
         resampling.replicates,
         resampling.seed,
