@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import editmetrics.command_line.scoring
 from editmetrics.judge import Cache
 from tests.images.files import rgb_profile
 
@@ -132,7 +131,6 @@ def test_score_hands_its_engine_what_was_asked_for(run, folders, monkeypatch):
     )  # fmt: skip
     assert ran.code == 1
     assert (asked["batch_pixels"], asked["engine"], asked["ray_address"]) == (1000, "ray", "ray://head:1")
-    assert editmetrics.command_line.scoring.__doc__
 
 
 def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
