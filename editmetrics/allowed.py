@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .files.atomic import write_text
+from .files.writing import write_text
 from .sample import EditMetricsError
 from .weights import store
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .files.atomic import replacing
+from .files.writing import replacing
 
 __all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "stamp"]
 

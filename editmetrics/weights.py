@@ -34,7 +34,7 @@ from .checkpoints import (
 )
 from .downloads import DownloadError, UnreachableError, check_online, fetch_from_hub, fetch_url
 from .file_hashes import digest, home, sha256
-from .files.atomic import write_text
+from .files.writing import write_text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
+from ..files.writing import write_text
 from .measure import AgreementError
 
 if TYPE_CHECKING:

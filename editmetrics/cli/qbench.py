@@ -158,7 +158,7 @@ def _read(data: Path, options: QuestionOptions) -> QuestionSet:
     """Read and show the questions; also write their problems to `problems.txt` if there is a folder of results."""
     from ..benchmarks.qbench import ProblemsError, read_benchmark
     from ..benchmarks.qbench.results import PROBLEMS_HEAD, require_own_folder
-    from ..files.atomic import replacing
+    from ..files.writing import replacing
 
     problems = options.output / "problems.txt" if options.output is not None else None
     if options.output is not None:

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..wording import either
-from .atomic import replacing, require_folder
 from .text import LONE_SURROGATE, DataError, DoubledKeyError, escaped, json_ready, mended, parse_json, stripped
+from .writing import replacing, require_folder
 
 if TYPE_CHECKING:
     import polars

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..file_hashes import sha256_of_all
-from ..files.atomic import write_text
+from ..files.writing import write_text
 from ..metric import Metric
 from .card import card
 from .checkpoint import (

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files.atomic import replacing
+from ..files.writing import replacing
 from ..sample import EditMetricsError
 from .lora import adapts_vision, using
 from .tensors import Features, Picture

@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files.atomic import replacing, write_text
-from ..files.journal import complete_lines, json_line
+from ..files.writing import complete_lines, json_line, replacing, write_text
 from .recipe import Recipe, TrainingError
 
 if TYPE_CHECKING:

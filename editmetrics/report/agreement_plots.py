@@ -13,9 +13,9 @@ import numpy as np
 from ..agreement.correlation import plcc, srcc
 from ..agreement.labels import auc
 from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
-from ..files.atomic import write_figure
 from ..files.overwrite import check_picture
 from ..files.rows import require_writable
+from ..files.writing import write_figure
 from ..tables.model import number
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agreement.bootstrap import Resampling
-from ..files.atomic import replacing, require_folder
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
+from ..files.writing import replacing, require_folder
 from ..runs.read_scores import read_scores
 from ..runs.scored_table import ScoredTable
 from ..sample import EditMetricsError

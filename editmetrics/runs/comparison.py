@@ -15,10 +15,10 @@ import numpy as np
 from ..agreement.bootstrap import Resampling
 from ..agreement.columns import Table
 from ..agreement.join import join
-from ..files.atomic import write_text
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.text import json_ready
+from ..files.writing import write_text
 from ..wording import first_few, plural
 from .identity import changes
 from .means import BY_DEFAULT, ResampledMeans

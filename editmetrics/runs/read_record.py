@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..files.journal import complete_lines
 from ..files.text import mended, parse_json, stripped
+from ..files.writing import complete_lines
 from ..sample import STATUSES
 from ..scoring.record import record_path
 

@@ -23,8 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..files.journal import Journal, complete_lines
 from ..files.text import json_ready
+from ..files.writing import Journal, complete_lines
 from ..metric import Metric
 from ..sample import Sample, Score
 from .plan import Column

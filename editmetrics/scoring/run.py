@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..files.journal import JournalError
 from ..files.rows import require_writable
+from ..files.writing import JournalError
 from ..machine import machine_fault
 from ..metric import Metric
 from ..sample import STATUSES, Sample, Score

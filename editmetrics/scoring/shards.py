@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..files.atomic import replacing
 from ..files.rows import require_writable, write_frame
+from ..files.writing import replacing
 from .plan import PlanError
 from .record import Record, record_path
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from editmetrics.cli import explained
-from editmetrics.files.atomic import replacing
+from editmetrics.files.writing import replacing
 
 PACKAGE = Path(__file__).parents[2] / "editmetrics"
 
@@ -165,7 +165,7 @@ def test_an_unknown_fault_is_said_as_it_is():
 
 
 STREAMING = {
-    "files/journal.py": "the journal: it grows by whole lines, and a cut last line is removed",
+    "files/writing.py": "the journals grow by whole lines, and a cut last line is removed",
     "mllm/run_folder.py": "the history grows by whole lines",
     "scaffold.py": "a new folder, and nothing is overwritten",
     "cli/streams.py": "/dev/null",
@@ -188,7 +188,7 @@ def test_every_file_is_written_in_one_stroke():
             for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
                 if _writes(call) and not guarded:
                     pytest.fail(
-                        f"{where}:{call.lineno} writes a file that a full disk cuts; use files.atomic.replacing"
+                        f"{where}:{call.lineno} writes a file that a full disk cuts; use files.writing.replacing"
                     )
 
 

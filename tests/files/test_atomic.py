@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from editmetrics.files.atomic import replacing, replacing_folder, require_folder, write_text
 from editmetrics.files.text import DataError
+from editmetrics.files.writing import replacing, replacing_folder, require_folder, write_text
 
 
 def test_a_failure_keeps_the_old_file(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from editmetrics.files.journal import BLOCK, Journal, JournalError, complete_lines, write_all
+from editmetrics.files.writing import BLOCK, Journal, JournalError, complete_lines, write_all
 
 ENTRIES = st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none()), max_size=5)
 

@@ -15,8 +15,8 @@ import polars
 import pytest
 
 from editmetrics.data import DataError, from_manifest
-from editmetrics.files.atomic import replacing
 from editmetrics.files.rows import read_rows, write_frame, write_rows
+from editmetrics.files.writing import replacing
 
 KINDS = [".csv", ".jsonl", ".parquet"]
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from editmetrics import Sample, score
-from editmetrics.files.journal import JournalError, write_all
+from editmetrics.files.writing import JournalError, write_all
 from editmetrics.scoring.record import Record
 from editmetrics.scoring.run import record_path
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ...files.journal import Journal
+from ...files.writing import Journal
 from ...images import decoder
 from ...judge import Answer, ChatModel, Question
 from ...sample import SampleError

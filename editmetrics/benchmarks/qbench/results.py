@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ...files.atomic import replacing, write_text
 from ...files.rows import write_rows
+from ...files.writing import replacing, write_text
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
 from ...tables.latex import latex
 from ...tables.markdown import markdown

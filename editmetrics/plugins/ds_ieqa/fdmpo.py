@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...files.journal import Journal, complete_lines
+from ...files.writing import Journal, complete_lines
 from ...sample import EditMetricsError
 from .tdrl import Vocabulary
 

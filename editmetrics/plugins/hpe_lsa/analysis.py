@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...files.atomic import write_figure
+from ...files.writing import write_figure
 from ...sample import EditMetricsError, Sample
 from .assessor import BATCH
 from .lsa import LayerProfile, LayerStatistics

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...files.atomic import write_text
+from ...files.writing import write_text
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import usable
 from ...mllm.processes import on_main_process

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ...files.atomic import replacing
+from ...files.writing import replacing
 from ...sample import EditMetricsError
 
 if TYPE_CHECKING:

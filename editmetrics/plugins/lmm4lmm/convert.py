@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...file_hashes import home, sha256_of_all
-from ...files.atomic import replacing_folder
+from ...files.writing import replacing_folder
 from ...metric import Metric
 from ...mllm.checkpoint import METRIC, CheckpointError, TrainedCheckpoint, read_checkpoint
 from ...mllm.checkpoint_writing import CheckpointContents, save_model, write_checkpoint

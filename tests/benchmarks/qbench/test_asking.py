@@ -13,7 +13,7 @@ import pytest
 from editmetrics.benchmarks.qbench import AskOptions, BenchmarkError, Prompts, ask, read_benchmark, read_prompts
 from editmetrics.benchmarks.qbench.asking import order_of
 from editmetrics.benchmarks.qbench.outcomes import NO_JUDGE
-from editmetrics.files.journal import JournalError
+from editmetrics.files.writing import JournalError
 from editmetrics.judge import Answer, ChatModel, JudgeUnavailableError
 from tests.judge.server import Reply, problem
 

@@ -1,19 +1,25 @@
-"""Append-only journals of JSON lines.
+"""Writing files so that a crash or a full disk costs little: atomic replacement, and append-only journals.
 
-A line is whole when it ends with a line feed. Whatever follows the last line feed is what a killed process left of a
-line: readers skip it, and the next writer removes it before it appends.
+A file or folder that is replaced appears whole or not at all. A journal is a file of JSON lines that grows. A line is
+whole when it ends with a line feed. Whatever follows the last line feed is what a killed process left of a line:
+readers skip it, and the next writer removes it before it appends.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..sample import EditMetricsError, plain
+from .text import DataError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +29,73 @@ BLOCK = 1 << 16
 
 class JournalError(EditMetricsError):
     """A journal cannot be used: another run is writing it, it is damaged, or it is a file of another kind."""
+
+
+def require_folder(path: Path) -> None:
+    """Raise `DataError` unless the folder that `path` is to be written to exists."""
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A new file beside `path` to write to; it replaces `path` at the end, and is removed if anything goes wrong.
+
+    An `OSError` on the way, such as that of a full disk, names `path`, which then holds what it held before. Without
+    `durable` the file may be lost in a power cut; that is faster for many small files.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp lets only the owner read
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())  # errors that the disk reports late come before the old file is gone
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` to write to; it becomes `folder`, which may exist only if it is empty.
+
+    It is removed if anything goes wrong, and so is what a killed process left of an earlier attempt.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.is_dir():
+            folder.rmdir()
+        partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, atomically; lone surrogates are written as escapes."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def write_figure(figure: Any, path: Path, **options: Any) -> None:
+    """Draw a matplotlib figure in memory, then write it to `path` atomically; `options` are those of `savefig`."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower(), **options)
+    with replacing(path) as temporary:
+        temporary.write_bytes(drawn.getbuffer())
 
 
 def complete_lines(path: Path) -> Iterator[bytes]:
