@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..files.escaping import escape_terminal
+from ..files.text import escape_terminal
 
 MOVES = re.compile("(?:\r|\n|\x1b\\[[0-9]*A)+")
 """A text that does nothing but move the cursor, as the progress bars of libraries write them."""

@@ -1,4 +1,4 @@
-"""Text escaped for the format it is written to, so that names, prompts and answers of servers stay plain text."""
+"""Text escaped for the document it is written to, so that names, prompts and answers of servers stay plain text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import html
 import re
 import unicodedata
 
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but line feed and tab, line separators, bidirectional overrides, and lone surrogates."""
+from .text import escape_terminal
 
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 """Characters that end a line, or turn the direction of the rest of it."""
@@ -51,15 +50,6 @@ LATEX_SPECIAL = {
 """Brackets stand in braces for the sake of the row end before them, the others for that of ligatures."""
 
 LATEX_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0327": "c"}
-
-
-def escape_terminal(text: str) -> str:
-    r"""`text` with its control characters spelled out as in JSON, so that no terminal obeys them.
-
-    >>> escape_terminal("a\x1b[31mb\u202ec\td\udc80")
-    'a\\u001b[31mb\\u202ec\td\\udc80'
-    """
-    return CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def escape_html(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Texts of file names and tables: made writable, without blanks around them, as lines, numbers and JSON."""
+"""Texts of file names and tables: writable, safe to show, without blanks around them, as lines, numbers and JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 from ..sample import EditMetricsError, UnusableText, is_blank
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # what a byte that is not UTF-8 is read as
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but line feed and tab, line separators, bidirectional overrides, and lone surrogates."""
 DEEPEST = 100
 """So many lists and objects may stand in one another; Python's own limit depends on who calls."""
 
@@ -56,6 +58,15 @@ def escaped(text: str) -> str:
     caf\udce9
     """
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def escape_terminal(text: str) -> str:
+    r"""`text` with its control characters spelled out as in JSON, so that no terminal obeys them.
+
+    >>> escape_terminal("a\x1b[31mb\u202ec\td\udc80")
+    'a\\u001b[31mb\\u202ec\td\\udc80'
+    """
+    return CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def stripped(text: str) -> str | None:

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ..files.escaping import escape_terminal as plain
+from ..files.text import escape_terminal as plain
 from .model import DataTable, TableColumn, sentence
 
 STYLES = {"best": "bold", "second": "underline", "good": "bold green", "bad": "bold red", "warning": "yellow"}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editmetrics.files.escaping import escape_html, escape_latex, escape_markdown, escape_terminal, latex_comment
+from editmetrics.files.escaping import escape_html, escape_latex, escape_markdown, latex_comment
+from editmetrics.files.text import escape_terminal
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]))
 

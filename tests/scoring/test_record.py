@@ -251,7 +251,7 @@ def test_a_run_that_was_really_stopped_goes_on(tmp_path, how, metric):
     stopped = go()
     assert stopped.returncode == (-signal.SIGKILL if how == "SIGKILL" else 1), stopped.stderr
     if how == "SIGINT":
-        assert "goes on" in stopped.stdout
+        assert "resumes" in stopped.stdout
     assert not output.exists()
     kept = len(record_path(output).read_text().splitlines()) - 1
     assert 5 <= kept < 25
