@@ -13,7 +13,7 @@ import pytest
 from editmetrics import create_metric, registry
 from editmetrics.options import OptionError
 from editmetrics.registry import UnknownMetricError
-from editmetrics.scoring.plan import Column
+from editmetrics.scoring.results import Column
 from editmetrics.testing import CHECKS, ConformanceError, check_metric, conformance_cases, offline_weights, toys
 from tests.broken_metrics import GALLERY, ForgottenOption, MeanError
 from tests.heavy_metric import HeavyModule

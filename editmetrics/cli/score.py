@@ -206,7 +206,7 @@ def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
 
     shared = {"resize": options.resize, "dimension": options.dimension}
     if options.suite:
-        from ..scoring.plan import require_fields
+        from ..scoring.run import require_fields
         from ..suites import suite
 
         specs = (*suite(options.suite).specs, *options.metrics)

@@ -20,9 +20,8 @@ from ..machine import OUT_OF_MEMORY
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score
 from .decode import Opened
-from .plan import Column
 from .record import Done, Record, UnderWay
-from .results import Results
+from .results import Column, Results
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster

@@ -17,9 +17,8 @@ from typing import Any, Literal
 from ..metric import Metric
 from ..sample import Sample, Score
 from .loop import Loop, Unwritten
-from .plan import Column, EngineError
 from .record import Done
-from .results import Results
+from .results import Column, EngineError, Results
 
 PART = 32
 """The most samples that an actor gets at a time: what a part of the output holds, and what a dead actor costs."""

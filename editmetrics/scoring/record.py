@@ -27,7 +27,7 @@ from ..files.text import json_ready
 from ..files.writing import Journal, complete_lines
 from ..metric import Metric
 from ..sample import Sample, Score
-from .plan import Column
+from .results import Column
 
 TRIES_ALONE = 2
 

@@ -1,24 +1,106 @@
-"""The results of a run: every score, their summary, and the table with a row for each sample."""
+"""The results of a run and its columns, one for each metric: every score, their summary, and the table of samples."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..files.rows import write_frame
 from ..files.text import escaped
-from ..sample import Dimension, Sample, Score
-from .plan import Column
+from ..images import decoder
+from ..metric import Metric
+from ..registry import providers_of
+from ..sample import FIELDS, Dimension, EditMetricsError, Sample, Score, plain
+from ..weights import checksums
 
 if TYPE_CHECKING:
     import polars
+
+
+class PlanError(EditMetricsError, ValueError):
+    """A run that cannot be started as it was asked for."""
+
+
+class EngineError(EditMetricsError):
+    """Samples cannot be scored over a cluster; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of a run: under its `label` in the table, under its `key` in the record.
+
+    `told` is the identity where another machine has loaded the metric and told it.
+    """
+
+    metric: Metric
+    told: dict[str, Any] | None = field(default=None, compare=False)
+    profile: Literal["ignore", "convert"] = "ignore"
+    """How colour profiles of images are handled."""
+
+    @property
+    def label(self) -> str:
+        return self.metric.label
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a sample that its score may depend on."""
+        wanted = self.metric.fields()
+        return tuple(name for name in FIELDS if name in wanted)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that produces its numbers: what the metric declares, and what the engine adds (the checksums of
+        its weights, the version of a plugin's package, how images are read)."""
+        if self.told is not None:
+            return self.told
+        return {
+            **self.metric.identity(),
+            "checkpoints": checksums(names) if (names := self.metric.checkpoints()) else {},
+            "packages": packages_of(self.metric),
+            "images": decoder(self.profile),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The first 16 hex digits of the SHA-256 of `identity`, as canonical JSON."""
+        try:
+            text = json.dumps(self.identity, sort_keys=True, default=plain, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PlanError(f"the identity of {self.label} is not JSON ({error}); tell its author") from error
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """From dimension to the column of the table: a metric with one dimension is named alone."""
+        dimensions = self.metric.dimensions
+        return {d.name: self.label if len(dimensions) == 1 else f"{self.label}.{d.name}" for d in dimensions}
+
+
+def packages_of(metric: Metric) -> dict[str, str]:
+    """The installed package that a third party's metric comes from, and its version; empty for our own.
+
+    >>> from editmetrics import create_metric
+    >>> packages_of(create_metric("psnr"))
+    {}
+    """
+    package = type(metric).__module__.partition(".")[0]
+    return {} if package == "editmetrics" else providers_of(metric.name) or _distributions_of(package)
+
+
+@cache
+def _distributions_of(package: str) -> dict[str, str]:
+    names = metadata.packages_distributions().get(package, [])
+    return {name: metadata.version(name) for name in sorted(set(names))}
 
 
 @dataclass(frozen=True)

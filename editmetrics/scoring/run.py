@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
@@ -13,12 +14,12 @@ from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
 from ..metric import Metric
-from ..sample import STATUSES, Sample, Score
+from ..registry import create_metric
+from ..sample import FIELDS, STATUSES, Sample, Score
 from ..wording import expected_one_of
 from .loop import Loop
-from .plan import Column, PlanError, plan
 from .record import Done, Record, record_path
-from .results import Results
+from .results import Column, PlanError, Results
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster
@@ -27,6 +28,18 @@ Profile = Literal["ignore", "convert"]
 
 BATCH_PIXELS = 16 * 512 * 512
 """How many pixels a batch holds, all images of its samples counted."""
+
+
+WHERE = {
+    "source": "a folder or an image of sources before the edited one, or a column source",
+    "edited": "a column edited",
+    "reference": "--references FOLDER, or a column reference",
+    "mask": "--masks FOLDER, or a column mask",
+    "prompt": "--prompts FILE, or a column prompt",
+    "source_prompt": "a manifest with a column source_prompt, what the source shows",
+    "questions": "a manifest with a column questions",
+}
+"""Where people put what is missing."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,52 @@ def score(
         if path is not None:
             results.write(path)
     return results
+
+
+def plan(
+    samples: Sequence[Sample],
+    metrics: str | Metric | Iterable[str | Metric],
+    device: str | None = None,
+    profile: Profile = "ignore",
+) -> list[Column]:
+    """A column for each metric, in order; a metric named twice is computed once.
+
+    Raises `PlanError` when two samples share an id, two metrics a label, or no sample has a field that a metric needs.
+    """
+    if isinstance(metrics, (str, Metric)):
+        metrics = [metrics]
+    columns: dict[str, Column] = {}
+    for spec in metrics:
+        metric = spec if isinstance(spec, Metric) else create_metric(spec, device=device)
+        column = Column(metric, profile=profile)
+        if column.label in columns and column.metric.options != columns[column.label].metric.options:
+            raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
+        columns.setdefault(column.label, column)
+    if not columns:
+        raise PlanError("no metric to score with; name one, for instance psnr")
+    if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
+        raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
+    for column in columns.values():
+        absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
+        if absent and samples:
+            raise PlanError(
+                f"{column.label} requires {' and '.join(absent)}, which no sample has: "
+                f"give {' and '.join(WHERE[name] for name in absent)}"
+            )
+    return list(columns.values())
+
+
+def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:
+    """Raise `PlanError`, before anything is loaded, naming each field that a metric needs and no sample has."""
+    lacking: dict[str, list[str]] = {}
+    for name in FIELDS:
+        if any(sample.has(name) for sample in samples):
+            continue
+        if needing := [metric.label for metric in metrics if name in metric.required()]:
+            lacking[name] = needing
+    if lacking:
+        lines = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
+        raise PlanError(f"the suite {suite} requires fields that no sample has:\n{lines}")
 
 
 def _cluster(results: Results, options: RunOptions) -> Cluster:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..files.rows import require_writable, write_frame
 from ..files.writing import replacing
-from .plan import PlanError
 from .record import Record, record_path
+from .results import PlanError
 
 if TYPE_CHECKING:
     import polars

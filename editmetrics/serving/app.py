@@ -28,7 +28,7 @@ from .. import __version__
 from ..files.text import json_ready
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, Sample, Score
-from ..scoring.plan import Column
+from ..scoring.results import Column
 from ..wording import plural
 from .batcher import Batcher, FullError, ServingOptions
 from .wire import RequestError, UnusableError, claimed_pixels, sample_from_json, score_to_json, without_local_paths

@@ -14,7 +14,7 @@ from ..mllm.model_folders import folder_digest
 from ..options import checked_options
 from ..registry import UnknownMetricError, create_metric, metric_class, parse_spec
 from ..sample import EditMetricsError
-from ..scoring.plan import Column
+from ..scoring.results import Column
 from .declarations import importable, in_another_process
 from .subject import NotApplicable, Subject
 

@@ -14,7 +14,7 @@ import torch
 from editmetrics import EditMetricsError, Sample, create_metric, weights
 from editmetrics.plugins.clip import preprocess
 from editmetrics.plugins.clip_score import clip_score
-from editmetrics.scoring.plan import Column
+from editmetrics.scoring.results import Column
 from tests.random_checkpoints import write_random_checkpoint
 
 NAME = "clip-vit-b-32-openai"

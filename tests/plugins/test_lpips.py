@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from editmetrics import Sample, SampleError, create_metric, weights
 from editmetrics.plugins.lpips import CHECKPOINTS, LPIPS, SMALLEST, lpips
-from editmetrics.scoring.plan import Column
+from editmetrics.scoring.results import Column
 from tests.random_checkpoints import write_random_checkpoint
 
 NETS = ("alex", "vgg", "squeeze")

@@ -11,7 +11,7 @@ import pytest
 
 from editmetrics import Sample, Score, create_metric, score, weights
 from editmetrics.scoring import PlanError
-from editmetrics.scoring.plan import Column, packages_of
+from editmetrics.scoring.results import Column, packages_of
 from editmetrics.scoring.shards import Shard, merge, samples_digest
 
 from .toys import Brightness, samples_of, write_images
@@ -86,7 +86,7 @@ def test_what_changes_no_number_is_in_neither_the_identity_nor_the_column(sample
 
 def test_the_version_of_a_plugins_package_is_a_part_of_its_numbers(monkeypatch):
     versions = {"editmetrics-example": "0.1"}
-    monkeypatch.setattr("editmetrics.scoring.plan.providers_of", lambda name: dict(versions))
+    monkeypatch.setattr("editmetrics.scoring.results.providers_of", lambda name: dict(versions))
     before = Column(Brightness()).key
     versions["editmetrics-example"] = "9.9"
     assert Column(Brightness()).key != before
