@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.names import image_name
 from ..files.rows import Row, read_rows
 from ..files.text import DataError
+from ..images import image_name
 from ..sample import Sample
 from ..wording import either
 from .benchmark import RatedAspect

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from ..files.rows import TABLE_SUFFIXES
 from ..files.text import DataError, told_apart
-from ..images import SUFFIXES, is_url, unreadable_kind
+from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
 from .manifest import from_manifest
-from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
-from .sample_set import Named, SampleSet, look_up
+from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, look_up
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "

@@ -12,9 +12,8 @@ from typing import Any
 
 from ..files.rows import Row, read_rows
 from ..files.text import DataError, mended, parse_json, usable_text
-from ..images import Unreadable, is_url
+from ..images import Unreadable, image_name, is_url
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
-from .names import image_name
 from .sample_set import SampleSet
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files.rows import read_rows, read_text
 from ..files.text import LONE_SURROGATE, DataError, DoubledKeyError, lines_of, parse_json, stripped, usable_text
-from .names import image_name
+from ..images import image_name
 
 NAME_COLUMNS = ("name", "id", "file", "file_name", "image", "edited", "source")
 PROMPT_COLUMNS = ("prompt", "instruction", "caption", "text")

@@ -1,19 +1,27 @@
-"""Samples, what is looked up for them by name (prompts, masks, references), and what found no partner."""
+"""Samples, the images of folders, what is looked up by their names (prompts, masks, references), and what is unmatched.
+
+Names are never compared by their order, and never loosely: `img1` is not `img01`, and `Cat` is not `cat`.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..files.rows import read_text
 from ..files.text import LONE_SURROGATE, DataError, mended, stripped, usable_text
+from ..images import SUFFIXES, image_name, unreadable_kind
+from ..images.kinds import KINDS as IMAGE_KINDS
 from ..sample import Sample, UnusableText, is_blank
 from ..wording import first_few
-from .names import HOW_NAMES_MATCH, Listing, examples, image_name, images_in
 from .prompts import read_prompts
+
+HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
 
 KINDS = {
     "ambiguous": "names that more than one file has, so that none is used",
@@ -29,6 +37,9 @@ KINDS = {
     "unreadable": "rows that cannot be used",
 }
 """The keys of `SampleSet.unmatched`, and what each says about its names."""
+
+
+_REMEDIES = {kind.name: f" ({kind.remedy})" for kind in IMAGE_KINDS if kind.install}
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,101 @@ class SampleSet:
 
 
 @dataclass
+class Listing:
+    """The images and unusable files of a folder.
+
+    - `images`: from a name to the files that have it, sorted by name; several share it.
+    - `unusable`: entries that look like images and cannot be read here, and those that cannot be looked into, each with
+      the reason. `unusable_names`: from the names that they would have to these lines.
+    """
+
+    folder: Path
+    images: dict[str, list[Path]] = field(default_factory=dict)
+    unusable: list[str] = field(default_factory=list)
+    unusable_names: dict[str, str] = field(default_factory=dict)
+
+    def alone(self) -> dict[str, Path]:
+        """The images whose name no other file of the folder has."""
+        return {name: paths[0] for name, paths in self.images.items() if len(paths) == 1}
+
+    def shared(self) -> list[str]:
+        """The names that several files have, with these."""
+        return [f"{name} ({', '.join(map(str, paths))})" for name, paths in self.images.items() if len(paths) > 1]
+
+    def why_none(self, name: str) -> str:
+        """Describe what a folder has instead of an image of this name, as " (...)"; "" if nothing."""
+        return f" ({self.unusable_names[name]})" if name in self.unusable_names else ""
+
+
+def images_in(folder: Path, named_folders: Sequence[Path] = ()) -> Listing:
+    """The images under `folder`, and what cannot be used there.
+
+    Hidden files and folders are left out, and so are the `named_folders` that lie inside this one. Symbolic links
+    are followed, but never back into a folder that holds them. A link that leads nowhere else than to itself, or a
+    folder that may not be entered, is unusable. Raises `DataError` when there are no images, and when
+    `folder` itself cannot be listed.
+    """
+    files: dict[str, list[Path]] = {}
+    listing = Listing(folder)
+    for relative, problem in _entries(folder, {os.path.realpath(other) for other in named_folders}):
+        if problem is None:
+            files.setdefault(image_name(relative), []).append(folder / relative)
+            continue
+        listing.unusable.append(f"{folder / relative}: {problem}")
+        reason = f"{posixpath.basename(relative)} is there and cannot be read: {problem}"
+        for name in (image_name(posixpath.splitext(relative)[0]), image_name(relative)):
+            listing.unusable_names.setdefault(name, reason)
+    if not files:
+        unreadable = f"; what is there cannot be read: {first_few(listing.unusable, 2)}" if listing.unusable else ""
+        raise DataError(f"the folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}){unreadable}")
+    listing.images = {name: sorted(files[name]) for name in sorted(files)}
+    listing.unusable.sort()
+    return listing
+
+
+def examples(names: Iterable[str]) -> str:
+    """The first two names, for an error message."""
+    return ", ".join(repr(name) for name in islice(names, 2)) or "nothing"
+
+
+def _entries(folder: Path, apart_from: set[str]) -> Iterator[tuple[str, str | None]]:
+    """Relative paths, with "/", of the image files under `folder`, and of what is unusable there, with the reason."""
+    top = os.path.realpath(folder)
+    waiting = [("", top, frozenset({top}))]  # a folder's relative path, its real path, and all folders that hold it
+    while waiting:
+        prefix, real, holders = waiting.pop()
+        try:
+            with os.scandir(real) as scanned:
+                entries = list(scanned)
+        except OSError as error:
+            if not prefix:
+                raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
+            yield prefix.rstrip("/"), _because(error)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            try:
+                is_folder = entry.is_dir()
+            except OSError as error:  # a link to itself, or into a folder that may not be entered
+                yield relative, _because(error)
+                continue
+            if is_folder:
+                inner = os.path.realpath(entry.path)
+                if inner not in holders and inner not in apart_from:
+                    waiting.append((f"{relative}/", inner, holders | {inner}))
+            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                yield relative, None
+            elif kind := unreadable_kind(entry.path):
+                yield relative, kind + _REMEDIES.get(kind, "")
+
+
+def _because(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+@dataclass
 class Named:
     """A sample, and the names by which its prompt, mask and reference are looked up, the closest first."""
 
@@ -89,7 +195,7 @@ def look_up(
 ) -> SampleSet:
     """The samples of `pairs`, with what is found for them, and what is `unmatched` already with what is so here.
 
-    `given` are all folders that the user named; one that lies inside another is not part of it.
+    `named_folders` are all folders that the user named; one that lies inside another is not part of it.
     """
     left: dict[str, list[str]] = {kind: list(names) for kind, names in (unmatched or {}).items()}
     for folder, name, kind in ((masks, "mask", "masks"), (references, "reference", "references")):

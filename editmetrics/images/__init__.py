@@ -6,7 +6,7 @@ pixels, `opening` opens them strictly with Pillow, `damage` finds what Pillow ov
 """
 
 from .decoding import decoder
-from .kinds import SUFFIXES, unreadable_kind
+from .kinds import SUFFIXES, image_name, unreadable_kind
 from .masks import read_mask
 from .opening import ImageError
 from .profiles import Profile
@@ -20,6 +20,7 @@ __all__ = [
     "colour_profile",
     "decoder",
     "eight_bits",
+    "image_name",
     "is_url",
     "read_bytes",
     "read_image",

@@ -1,4 +1,4 @@
-"""The kinds of image files: how to tell them apart, which of them can be read, and the size that a header announces.
+"""The kinds of image files: how to tell and name them, which can be read, and the size that a header announces.
 
 Nothing here imports Pillow: looking through a folder takes names only.
 """
@@ -6,13 +6,17 @@ Nothing here imports Pillow: looking through a folder takes names only.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.metadata import version
 from importlib.util import find_spec
+
+from ..files.text import stripped, told_apart
 
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # JPEG XL's, width to height
 HEAD_BYTES = 32
@@ -128,7 +132,23 @@ def kinds_read_here() -> Iterator[Kind]:
 SUFFIXES = frozenset(suffix for kind in kinds_read_here() for suffix in kind.suffixes.split())
 """The suffixes, in lower case, of the files in a folder that are taken for images: those that can be read here."""
 
+NAMED_SUFFIXES = frozenset(suffix for kind in KINDS if kind.format for suffix in kind.suffixes.split())
+"""The suffixes that are not part of a name: those of all kinds that some machine reads, so that ids do not differ."""
+
 FORMATS_IN_WORDS = ", ".join(kind.name for kind in kinds_read_here())
+
+
+def image_name(path: str) -> str:
+    """A relative path as a name: without the suffix of an image, with "/" between folders, in Unicode's NFC, without
+    blanks around it.
+
+    >>> image_name("animals/cat.v2.PNG"), image_name("cat "), image_name("./animals//cat.jpg")
+    ('animals/cat.v2', 'cat', 'animals/cat')
+    """
+    path = posixpath.normpath((stripped(path) or path).replace("\\", "/"))
+    stem, suffix = posixpath.splitext(path)
+    name = unicodedata.normalize("NFC", told_apart(stem if suffix.lower() in NAMED_SUFFIXES else path))
+    return stripped(name) or name
 
 
 def kind_of(head: bytes) -> Kind | None:
