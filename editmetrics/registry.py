@@ -45,7 +45,7 @@ BUILTIN = {
     "lpips": "editmetrics.plugins.lpips:LPIPS",
     "mae": "editmetrics.plugins.mae:MAE",
     "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
-    "mse": "editmetrics.plugins.mse:MSE",
+    "mse": "editmetrics.plugins.psnr:MSE",
     "psnr": "editmetrics.plugins.psnr:PSNR",
     "ssim": "editmetrics.plugins.ssim:SSIM",
     "structure_distance": "editmetrics.plugins.structure_distance:StructureDistance",

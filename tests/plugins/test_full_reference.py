@@ -17,8 +17,7 @@ from editmetrics.plugins.fsim import fsim
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
-from editmetrics.plugins.mse import mse
-from editmetrics.plugins.psnr import psnr
+from editmetrics.plugins.psnr import mse, psnr
 from editmetrics.plugins.ssim import ssim
 from editmetrics.testing.invariance import batch_invariance
 from editmetrics.testing.subject import Subject

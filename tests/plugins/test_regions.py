@@ -14,8 +14,7 @@ from editmetrics.bases.full_reference import FullReference
 from editmetrics.plugins.gmsd import gmsd
 from editmetrics.plugins.mae import mae
 from editmetrics.plugins.ms_ssim import ms_ssim
-from editmetrics.plugins.mse import mse
-from editmetrics.plugins.psnr import psnr
+from editmetrics.plugins.psnr import mse, psnr
 from editmetrics.plugins.ssim import ssim
 from editmetrics.plugins.vif import vif
 from editmetrics.testing import offline_weights
