@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from editmetrics.data import DataError, find_samples, from_files, from_folders, names
+from editmetrics.data import DataError, find_samples, from_files, from_folders
+from editmetrics.images import image_name
 from editmetrics.sample import UnusableText
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -85,8 +86,8 @@ def test_a_folder_of_nothing_else_says_what_is_there(folders):
 
 def test_names_are_the_same_wherever_a_kind_can_be_read():
     suffixes = (".heic", ".AVIF", ".jp2", ".gif", ".png")
-    assert {names.image_name(f"x/cat{suffix}") for suffix in suffixes} == {"x/cat"}
-    assert names.image_name("cat.v2") == "cat.v2"
+    assert {image_name(f"x/cat{suffix}") for suffix in suffixes} == {"x/cat"}
+    assert image_name("cat.v2") == "cat.v2"
 
 
 @pytest.mark.parametrize("name", ["loop", "loop.png", "loop.txt", "deep/loop"])
