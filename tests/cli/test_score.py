@@ -214,7 +214,7 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(folders):
         [sys.executable, "-c", INTERRUPTED, *command[3:]], capture_output=True, text=True, timeout=300
     )
     assert stopped.returncode == 1, stopped.stderr
-    assert "goes on" in stopped.stderr
+    assert "resumes" in stopped.stderr
     kept = sum('"kind": "score"' in line for line in record.read_text().splitlines())
     assert 0 < kept < 46
     again = subprocess.run(command, capture_output=True, text=True, timeout=300)
