@@ -16,10 +16,10 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..command_line.output import plain_streams
 from ..commands import CORE, built_in, load, method_commands
 from ..sample import EditMetricsError, UnavailableError
 from ..wording import expected_one_of
-from .streams import plain_streams
 
 
 class _Commands(click.Group):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..command_line import json_option
+from ..command_line.output import echo_styled
 from ..wording import plural
-from .streams import echo_styled
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..command_line import name_value_pairs
+from ..command_line.output import echo_styled
 from ..sample import EditMetricsError
 from ..scaffold import KINDS, write_plugin
-from .streams import echo_styled
 
 if TYPE_CHECKING:
     from ..metric import Metric

@@ -35,7 +35,7 @@ from .options import (
     seed_option,
     workers_option,
 )
-from .progress import CountProgress, Progress, TrainingProgress, keep_freed_memory, score_with_progress
+from .output import CountProgress, Progress, TrainingProgress, keep_freed_memory, score_with_progress
 
 __all__ = [
     "CountProgress",

@@ -99,7 +99,7 @@ def test_no_control_character_of_the_data_reaches_the_terminal(hostile, name):
 def test_what_is_shown_of_a_text(text, shown, run, monkeypatch):
     import io
 
-    from editmetrics.cli.streams import PlainStream
+    from editmetrics.command_line.output import PlainStream
 
     stream = io.StringIO()
     PlainStream(stream).write(text)
@@ -110,7 +110,7 @@ def test_what_is_shown_of_a_text(text, shown, run, monkeypatch):
 def test_bars_of_libraries_still_move_the_cursor(text):
     import io
 
-    from editmetrics.cli.streams import PlainStream
+    from editmetrics.command_line.output import PlainStream
 
     stream = io.StringIO()
     PlainStream(stream).write(text)
@@ -152,5 +152,7 @@ def test_every_console_is_one_that_filters():
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name != "Console", f"{where}: use standard_output() or error_output() of tables/terminal.py"
-            assert name != "secho", f"{where}: use echo_styled() of cli/streams.py"
-            assert name != "style" or where == "cli/streams.py", f"{where}: use echo_styled() of cli/streams.py"
+            assert name != "secho", f"{where}: use echo_styled() of command_line/output.py"
+            assert name != "style" or where == "command_line/output.py", (
+                f"{where}: use echo_styled() of command_line/output.py"
+            )

@@ -168,7 +168,7 @@ STREAMING = {
     "files/writing.py": "the journals grow by whole lines, and a cut last line is removed",
     "mllm/run_folder.py": "the history grows by whole lines",
     "scaffold.py": "a new folder, and nothing is overwritten",
-    "cli/streams.py": "/dev/null",
+    "command_line/output.py": "/dev/null",
     "report/pictures.py": "into memory",
 }
 """Files that write otherwise than through `replacing`, and why they may."""
