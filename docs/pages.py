@@ -14,7 +14,7 @@ from typing import Any
 
 from editmetrics import Sample, create_metric
 from editmetrics.bases.assessor import AssessorMetric
-from editmetrics.commands import CORE, METHODS
+from editmetrics.cli import CORE, METHODS
 from editmetrics.describe import metric as described
 from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered

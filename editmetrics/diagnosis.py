@@ -53,7 +53,7 @@ print(json.dumps(devices))
 
 _PLUGINS = """
 import json, sys
-from editmetrics.commands import CommandError, load
+from editmetrics.cli import CommandError, load
 from editmetrics.registry import BrokenPluginError, metric_class
 for name in json.loads(sys.argv[2]):
     try:
@@ -142,7 +142,7 @@ def plugins(diagnosis: Diagnosis) -> None:
 
 def commands(diagnosis: Diagnosis) -> None:
     """Third-party commands: usable, or broken and why."""
-    from .commands import package_of, plugin_commands, refusal
+    from .cli import package_of, plugin_commands, refusal
 
     reasons = {name: refusal(name) for name in plugin_commands()}
     reasons |= _imported("command", [name for name, reason in reasons.items() if reason is None])

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from editmetrics.commands import CORE, METHODS, load
+from editmetrics.cli import CORE, METHODS, load
 
 PACKAGE = Path(__file__).parents[1] / "editmetrics"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)

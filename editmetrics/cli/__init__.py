@@ -1,5 +1,9 @@
 """The command line: one module per command, imported when it is called, so that `editmetrics --help` is quick.
 
+The program's own commands are the table `CORE`. Commands that belong to one method are in `METHODS`, and other packages
+add theirs as entry points in the group `editmetrics.commands`; both are loaded by the same code. A plugin cannot
+replace a built-in command, and one that cannot be loaded affects no other.
+
 Exit codes: 0 success; 1 interrupted, or the machine failed (a full disk); 2 usage error; 3 finished, but some samples
 have no score or a requested number has no value; 4 this machine could not compute (no GPU, no network, endpoint down).
 """
@@ -7,19 +11,156 @@ have no score or a requested number has no value; 4 this machine could not compu
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 import os
 import sys
 import traceback
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
 from ..command_line.output import plain_streams
-from ..commands import CORE, built_in, load, method_commands
 from ..sample import EditMetricsError, UnavailableError
 from ..wording import expected_one_of
+
+if TYPE_CHECKING:
+    import importlib.metadata
+
+GROUP = "editmetrics.commands"
+
+CORE = {
+    "score": ("editmetrics.cli.score:score", "Score edited images: two folders, two files, or a manifest."),
+    "report": ("editmetrics.cli.report:report", "Write a report on a table of scores, as a page that opens offline."),
+    "compare": ("editmetrics.cli.compare:compare", "Compare two runs and show what changed beyond noise."),
+    "merge": ("editmetrics.cli.merge:merge", "Join the parts that 'score --shard' wrote."),
+    "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
+    "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
+    "benchmark": ("editmetrics.cli.benchmark:benchmark", "Check a paper's data set and evaluate metrics on it."),
+    "qbench": ("editmetrics.cli.qbench:qbench", "Ask a model questions about images and score its answers."),
+    "fit": ("editmetrics.cli.fit:fit", "Train a learned metric on rated samples."),
+    "serve": ("editmetrics.cli.serve:serve", "Score over HTTP: a reward for training, a service for others."),
+    "judge": ("editmetrics.cli.judge:judge", "Ask a chat model, and manage its cache of answers."),
+    "list": ("editmetrics.cli.list_:list_", "List all metrics with their inputs, dimensions and ranges."),
+    "info": ("editmetrics.cli.info:info", "Show one metric in full: formula, paper, options, licence."),
+    "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
+    "plugin": ("editmetrics.cli.plugin:plugin", "Create a metric of your own, and check it."),
+    "doctor": ("editmetrics.cli.doctor:doctor", "Show what is installed, what is broken and why."),
+}
+"""Module and attribute of each command of the program, and its line in `editmetrics --help`."""
+
+METHODS = {
+    "annotate": ("editmetrics.plugins.epaiqa.command:annotate", "epaiqa: have chat models write explanations."),
+    "explanations": (
+        "editmetrics.plugins.epaiqa.command:explanations",
+        "epaiqa: compare explanations with answers.",
+    ),
+    "lsa": ("editmetrics.plugins.hpe_lsa.command:lsa", "hpe_lsa: find the layer that separates real from edited."),
+}
+"""The same for the commands of single built-in methods, which live in the folder of their plugin."""
+
+
+class CommandError(EditMetricsError):
+    """A plugin's command is registered and cannot be used."""
+
+
+def built_in(name: str) -> bool:
+    """Whether `name` is a command of this package."""
+    return name in CORE or name in METHODS
+
+
+def plugin_commands() -> list[str]:
+    """Names of the commands that other packages register, unusable ones included; imports none of them."""
+    return sorted(_registered())
+
+
+def method_commands() -> Mapping[str, str]:
+    """Commands of single methods and of plugins, each with its line in `--help`; imports none of them."""
+    lines = {name: line for name, (_, line) in METHODS.items()}
+    for name, points in sorted(_registered().items()):
+        if not built_in(name):
+            lines[name] = f"{package_of(name)}: {_summary(points[0])}"
+    return lines
+
+
+def package_of(name: str) -> str:
+    """The packages that register a plugin's command, with their versions.
+
+    >>> package_of("not-registered")
+    ''
+    """
+    distributions = (point.dist for point in _registered().get(name, ()))
+    return ", ".join(f"{dist.name} {dist.version}" if dist else "?" for dist in distributions)
+
+
+def refusal(name: str) -> str | None:
+    """Why a plugin's command may not be used whatever it does, or None; imports nothing."""
+    points = _registered()[name]
+    if built_in(name):
+        return "its name is that of a built-in command, which a plugin cannot replace; rename it in the entry point"
+    if len(points) > 1:
+        return f"the packages {package_of(name)} all register this command; uninstall all but one"
+    return None
+
+
+def load(name: str) -> click.Command:
+    """Import the command `name`; `CommandError` for a plugin's that cannot be used, `LookupError` for unknown names."""
+    if built_in(name):
+        command: click.Command = _attribute({**CORE, **METHODS}[name][0])
+        return command
+    value, reason = _registered()[name][0].value, refusal(name)
+    if reason is None:
+        try:
+            command = _attribute(value)
+        except (Exception, SystemExit) as error:  # a module that exits must not end the program
+            reason = f"{value} cannot be imported: {type(error).__name__}: {error}"
+        else:
+            if isinstance(command, click.Command):
+                return command
+            reason = f"{value} is a {type(command).__name__}; expected a click command"
+    raise CommandError(f"the command {name} of {package_of(name)} cannot be used: {reason}")
+
+
+def _attribute(value: str) -> Any:
+    """Import what "package.module:attribute" names."""
+    module, _, attribute = value.partition("[")[0].strip().partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@cache
+def _registered() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    registered: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    if any(map(_mentions_group, sys.path)):
+        from importlib.metadata import entry_points  # slower to import than the whole of `editmetrics --help`
+
+        for point in entry_points(group=GROUP):
+            registered.setdefault(point.name, []).append(point)
+    return registered
+
+
+def _mentions_group(folder: str) -> bool:
+    """Whether a package installed in `folder` registers a command; reads names and files only."""
+    try:
+        names = [name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info"))]
+    except OSError:
+        return False
+    for name in names:
+        try:
+            with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                if GROUP.encode() in file.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _summary(point: importlib.metadata.EntryPoint) -> str:
+    """Return the description that the command's package has, since asking the command would import it."""
+    known = point.dist is not None and "Summary" in point.dist.metadata
+    return point.dist.metadata["Summary"] if known and point.dist else point.value
 
 
 class _Commands(click.Group):

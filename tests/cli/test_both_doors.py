@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import editmetrics
-from editmetrics.commands import CORE, METHODS
+from editmetrics.cli import CORE, METHODS
 from editmetrics.data import find_samples
 
 ROOT = Path(__file__).parents[2]

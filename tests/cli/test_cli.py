@@ -5,7 +5,7 @@ import json
 import pytest
 
 from editmetrics import list_metrics, metric_class
-from editmetrics.commands import CORE, METHODS
+from editmetrics.cli import CORE, METHODS
 
 
 @pytest.mark.parametrize("command", [*CORE, *METHODS])

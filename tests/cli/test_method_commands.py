@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from editmetrics import commands
-from editmetrics.commands import CORE, METHODS
+from editmetrics import cli
+from editmetrics.cli import CORE, METHODS
 from editmetrics.diagnosis import Diagnosis
 from editmetrics.diagnosis import commands as diagnose_commands
 
@@ -42,10 +42,10 @@ def install(tmp_path, monkeypatch):
         )
         lines = [f"{name} = {value}" for name, value in points.items()]
         (metadata / "entry_points.txt").write_text("\n".join(["[editmetrics.commands]", *lines, ""]))
-        commands._registered.cache_clear()
+        cli._registered.cache_clear()
 
     yield put
-    commands._registered.cache_clear()
+    cli._registered.cache_clear()
     for package in ("acme", "other"):
         sys.modules.pop(f"{package}_commands", None)
 
@@ -117,7 +117,7 @@ def test_a_misspelt_command_of_a_plugin_is_suggested(run, install):
 
 @pytest.mark.parametrize("table", [CORE, METHODS])
 def test_every_command_of_the_tables_exists(table):
-    assert all(commands.load(name).name == name for name in table)
+    assert all(cli.load(name).name == name for name in table)
 
 
 def test_help_imports_no_command():
