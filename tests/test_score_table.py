@@ -11,7 +11,7 @@ from editmetrics.tables.latex import latex
 from editmetrics.tables.markdown import markdown
 from editmetrics.tables.page import page
 from editmetrics.tables.scores import MeanScore, ScoreTable, count_table, score_column
-from editmetrics.tables.terminal import show
+from editmetrics.tables.table import show
 
 COLUMNS = [score_column("Sources", "NIs"), score_column("Sources", "AIs"), score_column("", "Overall")]
 ROWS = {

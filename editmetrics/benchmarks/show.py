@@ -11,8 +11,7 @@ from rich.markup import escape
 from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Line
 from ..tables.agreement import reasons_without_value
-from ..tables.model import Cell, DataTable, Mark, TableCell, TableColumn, facts, number, text
-from ..tables.terminal import Block
+from ..tables.table import Block, Cell, DataTable, Mark, TableCell, TableColumn, facts, number, text
 from .benchmark import Benchmark
 from .catalogue import Published, published
 from .evaluation import Evaluation

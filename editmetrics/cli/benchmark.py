@@ -115,7 +115,7 @@ def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
     from ..benchmarks.catalogue import BENCHMARKS
     from ..benchmarks.catalogue import benchmark as find_benchmark
     from ..benchmarks.show import benchmark_blocks, benchmarks_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     options = BenchmarkOptions(**values)
     options.check()
@@ -134,7 +134,7 @@ def _with_copy(name: str, path: Path, options: BenchmarkOptions) -> int:
     from ..benchmarks.load import load
     from ..benchmarks.show import copy_blocks
     from ..files.rows import require_writable, write_rows
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     for file in (options.figures, options.manifest, options.problems):
         if file is not None:
@@ -160,7 +160,7 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
     from ..benchmarks.evaluation import evaluate, read_scores
     from ..benchmarks.show import evaluation_blocks
     from ..files.rows import write_rows
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     all_scored = True
     if options.metrics:

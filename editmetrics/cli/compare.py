@@ -84,7 +84,7 @@ def compare(
     from ..runs.comparison import check_output
     from ..runs.comparison import compare as compare_runs
     from ..tables.comparison import comparison_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     if output is not None:
         check_output(output, overwrite)

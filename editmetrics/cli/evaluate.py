@@ -121,7 +121,7 @@ def evaluate(
     from ..evaluation import evaluate as measure_agreement
     from ..report.agreement_plots import check_plot, plot_agreement
     from ..tables.agreement import agreement_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     if output is not None:
         check_output(output, overwrite)
@@ -146,7 +146,7 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     from ..agreement.protocols import PROTOCOLS
     from ..evaluation import evaluate_protocol
     from ..tables.agreement import protocol_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     context = click.get_current_context()
     names = ("pairs", "on", "lower_is_better", "higher_is_better")

@@ -268,7 +268,7 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
 def _report(metric: LearnedMetric, output: Path) -> None:
     """Show the validation of the checkpoint, and the command that scores with it."""
     from ..mllm.checkpoint import METRIC, read_checkpoint
-    from ..tables.terminal import show
+    from ..tables.table import show
     from ..tables.training import validation_blocks
 
     if (output / METRIC).is_file():
@@ -282,8 +282,7 @@ def _report_ablations(trainings: Mapping[str, Training], output: Path) -> None:
     """Show the agreement of each ablation, and write it to `ablations.csv`."""
     from ..files.rows import write_rows
     from ..studies import ablation_rows
-    from ..tables.model import DataTable, numbers, text
-    from ..tables.terminal import show
+    from ..tables.table import DataTable, numbers, show, text
 
     rows = ablation_rows(trainings)
     write_rows(rows, output / "ablations.csv")
@@ -306,7 +305,7 @@ def _report_folds(
     """
     from ..files.rows import write_rows
     from ..studies import fold_rows
-    from ..tables.terminal import show
+    from ..tables.table import show
     from ..tables.training import fold_blocks
 
     rows: list[dict[str, Any]] = []

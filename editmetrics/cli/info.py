@@ -28,6 +28,6 @@ def info(name: str, as_json: bool) -> None:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))
         return
     from ..tables.metrics import metric_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     show(metric_blocks(described))

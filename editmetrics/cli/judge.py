@@ -66,8 +66,7 @@ def cache(path: str | None) -> None:
     if not summary:
         click.echo("the cache is empty")
         return
-    from ..tables.model import DataTable, numbers, text
-    from ..tables.terminal import show
+    from ..tables.table import DataTable, numbers, show, text
 
     columns = [*text("model", "served"), *numbers("answers", wrap="fold"), *text("first asked", "last asked")]
     rows = [[kept.model, kept.served or "-", str(kept.answers), kept.first, kept.last] for kept in summary]

@@ -24,7 +24,7 @@ def list_(library: str | None, as_json: bool) -> None:
     from ..registry import BrokenPlugin, broken_plugins, list_metrics, metric_class
     from ..suites import SUITES
     from ..tables.metrics import bridges_blocks, library_blocks, metrics_blocks, suites_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     if library is not None:
         of_library = describe.library(library)

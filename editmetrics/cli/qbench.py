@@ -322,7 +322,7 @@ def _compare(folders: tuple[Path, ...], output: Path | None, level: float) -> No
 
 
 def _show(report: Any, output: Path | None) -> None:
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     for tables in (*(table.by_column() for table in report.scores), *([table] for table in report.counts)):
         show([*tables, ""])

@@ -142,7 +142,7 @@ class _Opinions:
         from ..agreement import mos, screening
         from ..agreement.ratings import read_ratings
         from ..tables.ratings import opinion_score_blocks
-        from ..tables.terminal import show
+        from ..tables.table import show
 
         raw_ratings = read_ratings(self.raw, column, scale=scale, **self.layout)
         reliability = mos.reliability(raw_ratings)
@@ -166,7 +166,7 @@ class _Opinions:
         from ..agreement import mos
         from ..agreement.ratings import read_ratings
         from ..tables.ratings import vote_blocks
-        from ..tables.terminal import show
+        from ..tables.table import show
 
         column, _, rating = spec.partition(":")
         labels = read_ratings(self.raw, column, labels=True, **self.layout)
@@ -214,7 +214,7 @@ def split(
     from ..agreement.splits import SplitError, parts_of
     from ..files.rows import write_rows
     from ..tables.ratings import split_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     if ratio and folds:
         raise click.UsageError("--ratio and --folds exclude each other; give one of them")

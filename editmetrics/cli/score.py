@@ -140,7 +140,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     """
     from ..data import find_samples
     from ..tables.results import results_blocks
-    from ..tables.terminal import show
+    from ..tables.table import show
 
     options = ScoreOptions(**values)
     if bool(paths) == (options.images is not None):

@@ -38,8 +38,7 @@ def list_(as_json: bool) -> None:
         listing = {"checkpoints": listed, "broken": store.broken_registries()}
         click.echo(json.dumps(listing, indent=2, ensure_ascii=False))
         return
-    from ..tables.model import DataTable, numbers, text
-    from ..tables.terminal import show
+    from ..tables.table import DataTable, numbers, show, text
 
     rows = [
         [

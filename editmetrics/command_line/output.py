@@ -128,7 +128,7 @@ class _Bar:
         if not self.quiet and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from ..tables.terminal import error_output
+            from ..tables.table import error_output
 
             columns = TextColumn(self.label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             self._bar = Progress(

@@ -16,7 +16,7 @@ from ..agreement.measure import FEWEST, AgreementError, Measure, UndefinedError
 from ..files.overwrite import check_picture
 from ..files.rows import require_writable
 from ..files.writing import write_figure
-from ..tables.model import number
+from ..tables.table import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

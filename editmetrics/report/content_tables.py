@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..runs.identity import fields
 from ..runs.scored_table import short_names
-from ..tables.model import Cell, DataTable, TableCell, number, numbers, text
+from ..tables.table import Cell, DataTable, TableCell, number, numbers, text
 from ..wording import first_few
 from .content import ReportContent, agreement_lines, agreement_notes
 from .leaderboard import Board, SystemMean

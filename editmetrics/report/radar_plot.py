@@ -13,8 +13,8 @@ from .agreement_plots import COLOURS, GREY, INK, MARKERS, PALE, STYLE, save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..tables.model import TableColumn
     from ..tables.scores import MeanScore
+    from ..tables.table import TableColumn
 
 FEWEST_AXES = 3
 

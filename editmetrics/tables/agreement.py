@@ -9,8 +9,7 @@ from rich.markup import escape
 
 from ..agreement.lines import BIASED
 from ..agreement.result import ALL, SYSTEM_LEVEL, Line, average_over
-from .model import Cell, DataTable, TableCell, number, numbers, text
-from .terminal import Block
+from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
     from ..agreement.result import Agreement

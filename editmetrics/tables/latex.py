@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ..files.escaping import LATEX_PREAMBLE, escape_latex, latex_comment
-from .model import DataTable, TableCell, sentence
+from .table import DataTable, TableCell, sentence
 
 LONGEST_LINE, LONGEST_WORD = 32, 12
 """Characters of a cell from which on its column breaks lines, and that a word may have before it breaks."""

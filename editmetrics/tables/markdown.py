@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from ..files.escaping import escape_markdown
-from .model import DataTable, TableCell, sentence
+from .table import DataTable, TableCell, sentence
 
 FIGURES = re.compile("[-0-9.,%]*")
 """Text that no renderer takes for markup inside a cell."""

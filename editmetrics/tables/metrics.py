@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from .model import Cell, DataTable, TableColumn, facts, text
-from .terminal import Block
+from .table import Block, Cell, DataTable, TableColumn, facts, text
 
 if TYPE_CHECKING:
     from ..suites import Suite

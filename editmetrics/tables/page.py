@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from ..files.escaping import escape_html
-from .model import DataTable, TableCell, sentence
+from .table import DataTable, TableCell, sentence
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

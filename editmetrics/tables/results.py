@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from ..wording import first_few, plural
-from .model import Cell, DataTable, TableCell, number, numbers, text
-from .terminal import Block
+from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
     from ..scoring import Results

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .model import RULE, Cell, DataTable, Mark, TableCell, TableColumn, numbers, percent, text
+from .table import RULE, Cell, DataTable, Mark, TableCell, TableColumn, numbers, percent, text
 
 ABREAST = 5
 """Models side by side on a terminal."""

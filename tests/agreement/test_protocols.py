@@ -344,7 +344,7 @@ def test_the_table_shows_every_figure_and_why_one_is_missing():
     from rich.console import Console
 
     from editmetrics.tables.agreement import protocol_blocks
-    from editmetrics.tables.terminal import show
+    from editmetrics.tables.table import show
 
     table = ntire_table()
     ids = [str(k) for k in range(90)]

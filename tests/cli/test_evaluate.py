@@ -76,7 +76,7 @@ def test_labels_and_a_test_against_one(run, files):
 def test_the_table_fits_80_columns(run, files, monkeypatch):
     from rich.console import Console
 
-    monkeypatch.setattr("editmetrics.tables.terminal.standard_output", lambda: Console(width=80, highlight=False))
+    monkeypatch.setattr("editmetrics.tables.table.standard_output", lambda: Console(width=80, highlight=False))
     ran = run("evaluate", files / "scores.csv", files / "ratings.csv", *BOTH,
               "--group-by", "system", "--bootstrap", "50", "--against", "psnr")  # fmt: skip
     assert max(map(len, ran.out.splitlines())) <= 80

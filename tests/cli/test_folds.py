@@ -119,7 +119,7 @@ def test_a_fold_without_a_value_has_the_mean_of_none():
 
     from rich.console import Console
 
-    from editmetrics.tables.terminal import show
+    from editmetrics.tables.table import show
     from editmetrics.tables.training import fold_blocks
 
     rows = [

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from editmetrics.registry import BUILTIN, create_metric, metric_class
-from editmetrics.tables.model import number
+from editmetrics.tables.table import number
 
 from .conftest import EXAMPLES
 

@@ -151,7 +151,7 @@ def test_every_console_is_one_that_filters():
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            assert name != "Console", f"{where}: use standard_output() or error_output() of tables/terminal.py"
+            assert name != "Console", f"{where}: use standard_output() or error_output() of tables/table.py"
             assert name != "secho", f"{where}: use echo_styled() of command_line/output.py"
             assert name != "style" or where == "command_line/output.py", (
                 f"{where}: use echo_styled() of command_line/output.py"

@@ -17,7 +17,7 @@ from editmetrics.runs.identity import changes
 from editmetrics.runs.read_scores import read_scores
 from editmetrics.runs.scored_table import ScoresError
 from editmetrics.tables.comparison import comparison_blocks
-from editmetrics.tables.terminal import show
+from editmetrics.tables.table import show
 
 from ..scoring.toys import Brightness, write_images
 from .tables import column, table

@@ -10,7 +10,7 @@ from editmetrics.report.content import report_content
 from editmetrics.report.standing import orders
 from editmetrics.report.write import write_report
 from editmetrics.runs.read_scores import read_scores
-from editmetrics.tables.model import number
+from editmetrics.tables.table import number
 
 from ..scoring.toys import write_images
 from .conftest import HOSTILE, SYSTEMS

@@ -9,7 +9,7 @@ import pytest
 
 from editmetrics import Dimension, Sample, Score, score
 from editmetrics.tables.results import leaders, results_blocks
-from editmetrics.tables.terminal import show
+from editmetrics.tables.table import show
 
 from .toys import Brightness, Captioned, samples_of, write_images
 

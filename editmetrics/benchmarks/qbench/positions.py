@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...tables.model import DataTable, percent
 from ...tables.scores import MeanScore, count_table
+from ...tables.table import DataTable, percent
 from .intervals import wilson_interval
 from .outcomes import Outcome
 from .questions import LETTERS

@@ -21,9 +21,9 @@ from ...files.writing import replacing, write_text
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
 from ...tables.latex import latex
 from ...tables.markdown import markdown
-from ...tables.model import DataTable, percent
 from ...tables.page import page
 from ...tables.scores import ScoreTable, count_table
+from ...tables.table import DataTable, percent
 from ..benchmark import BenchmarkError
 from .asking import RECORD_HEAD
 from .intervals import paired_difference

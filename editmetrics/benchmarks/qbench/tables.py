@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ...tables.model import DataTable, TableColumn
 from ...tables.scores import MeanScore, ScoreTable, count_table, score_column
+from ...tables.table import DataTable, TableColumn
 from ...wording import plural
 from .intervals import wilson_interval
 from .outcomes import NO_JUDGE, Outcome

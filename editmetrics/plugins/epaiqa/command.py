@@ -22,7 +22,7 @@ from ...wording import first_few
 
 if TYPE_CHECKING:
     from ...judge import Judge
-    from ...tables.model import DataTable
+    from ...tables.table import DataTable
     from .annotate import Annotated
     from .explanations import Compared
 
@@ -156,7 +156,7 @@ def explanations(
     ANSWERS is a table that `score -o` wrote; REFERENCES is a table with the same ids and the reference answers.
     """
     from ...files.rows import require_writable, write_rows
-    from ...tables.terminal import show
+    from ...tables.table import show
 
     if output is not None:
         require_writable(output)
@@ -223,7 +223,7 @@ def _opened(name: str, server: EndpointOptions, max_tokens: int | None) -> Judge
 
 
 def _table(compared: Compared) -> DataTable:
-    from ...tables.model import DataTable, numbers, text
+    from ...tables.table import DataTable, numbers, text
 
     rows = []
     for concern, votes in compared.votes.items():

@@ -144,8 +144,7 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
 
 
 def _show(profile: LayerProfile) -> None:
-    from ...tables.model import DataTable, numbers, text
-    from ...tables.terminal import show
+    from ...tables.table import DataTable, numbers, show, text
 
     rows = [
         [layer, *map(float, values), "chosen" if layer == profile.chosen else ""]

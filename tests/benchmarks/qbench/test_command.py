@@ -43,7 +43,7 @@ def test_it_fits_a_terminal_of_a_hundred_columns(go, oracle, monkeypatch, data, 
     from rich.console import Console
 
     from editmetrics.benchmarks.qbench import compare
-    from editmetrics.tables.terminal import show
+    from editmetrics.tables.table import show
 
     go("--shuffle", "2")
     folders = [tmp_path / "out"]
