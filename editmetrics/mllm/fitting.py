@@ -40,7 +40,7 @@ def settings_of(
     Raises `RecipeError` for an unknown preset or setting, and for a value that a setting cannot have.
     """
     if preset not in presets:
-        raise RecipeError(f"{metric} has no preset {preset!r}; it has {', '.join(presets)}")
+        raise RecipeError(f"{metric} has no preset {preset!r}; {expected_one_of(preset, presets)}")
     method, recipe = presets[preset]
     own = {field.name for field in fields(method)}  # type: ignore[arg-type]
     known = [*own, *(field.name for field in fields(Recipe))]
@@ -56,7 +56,9 @@ def dimensions_to_train(metric: type[Metric], targets: Mapping[str, str]) -> lis
     """The dimensions of `metric` that `targets` has a column for, in the metric's order."""
     known = [dimension.name for dimension in metric.dimensions]
     if unknown := [name for name in targets if name not in known]:
-        raise EditMetricsError(f"{metric.name} has no dimension {unknown[0]!r} to train; it has {', '.join(known)}")
+        raise EditMetricsError(
+            f"{metric.name} has no dimension {unknown[0]!r} to train; {expected_one_of(unknown[0], known)}"
+        )
     return [name for name in known if name in targets]
 
 

@@ -20,9 +20,10 @@ from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint
 from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.processes import on_main_process, training_device
-from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingRun
 from editmetrics.mllm.targets import read_training_set
 from editmetrics.mllm.validation import predictions
+from editmetrics.wording import expected_one_of
 
 PRESETS = {"paper": Recipe(epochs=20, batch_size=32, learning_rate=5e-3), "quick": Recipe(steps=20, batch_size=16)}
 SIZE = 7
@@ -90,6 +91,8 @@ class ImageStatistics(LearnedMetric):
         data = read_training_set(
             train_data, val, targets=targets, label_scale=label_scale, group=group, needs=self.needs, seed=seed
         )
+        if preset not in PRESETS:
+            raise RecipeError(f"{self.name} has no preset {preset!r}; {expected_one_of(preset, PRESETS)}")
         chosen = PRESETS[preset].adjusted(seed=seed, **recipe)
         about = {"targets": dict(targets), "label_scale": list(data.label_scale), "data": data.digest(),
                  "recipe": vars(chosen), "hidden": hidden}  # fmt: skip

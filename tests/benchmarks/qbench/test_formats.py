@@ -109,7 +109,9 @@ def test_tables_by_group(folder, tmp_path, server, model):
     outcomes, about = ask(found, model(), tmp_path / "out", judge=model())
     report = write_results(tmp_path / "out", outcomes, about)
     assert [table.name for table in report.scores] == ["overall", "part"]
-    parts = dict(zip((column.name for column in report.scores[1].columns), report.scores[1].rows["judge"], strict=True))
+    parts = dict(
+        zip((column.heading for column in report.scores[1].columns), report.scores[1].rows["judge"], strict=True)
+    )
     assert {name: value.mean for name, value in parts.items()} == {"AesE": 0.0, "AesI": 50.0, "AesP": 50.0}
     assert report.scores[0].rows["judge"][-1].mean == pytest.approx(100 * 1.5 / 4)
 
