@@ -163,7 +163,8 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
             return
         if not self.weight_names:
             self._require_zero_shot()
-        self._assessors = [self._with_backbone(checkpoint) for checkpoint in self.checkpoints_to_load() or [None]]
+        checkpoints: list[TrainedCheckpoint | None] = [*self.checkpoints_to_load()]
+        self._assessors = [self._with_backbone(checkpoint) for checkpoint in checkpoints or [None]]
 
     @property
     def assessors(self) -> list[Any]:
@@ -292,5 +293,11 @@ class DimensionReadings:
 
     def score(self, details: Mapping[str, Any], explanation: str | None = None) -> Score:
         """The score, `unparseable` where a dimension has no number."""
-        problems = ("unparseable", "; ".join(self.problems)) if self.problems else ("ok", None)
-        return Score(self.values, *problems, explanation=explanation, uncertainty=self.spreads, details=details)
+        return Score(
+            self.values,
+            "unparseable" if self.problems else "ok",
+            "; ".join(self.problems) or None,
+            explanation=explanation,
+            uncertainty=self.spreads,
+            details=details,
+        )

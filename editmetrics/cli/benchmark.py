@@ -56,7 +56,7 @@ class BenchmarkOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for options that do not go together."""
-        about_figures = {"-o": self.output, "--figures": self.figures, "--pair": self.pairs}
+        about_figures: dict[str, object] = {"-o": self.output, "--figures": self.figures, "--pair": self.pairs}
         if self.manifest is None:
             about_figures |= {"--split": self.split, "--limit": self.limit, "--partial": self.partial}
         for flag, value in about_figures.items():
@@ -163,12 +163,13 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
     from ..tables.table import show
 
     all_scored = True
-    if options.metrics:
+    scores: Any
+    if options.scores is not None:
+        scores = read_scores(options.scores)
+    else:
         results = _scored(part, options)
         all_scored = results.all_scored
-        scores: Any = results.table()
-    else:
-        scores = read_scores(options.scores)
+        scores = results.table()
     evaluation = evaluate(
         part,
         scores,

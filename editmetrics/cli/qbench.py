@@ -246,6 +246,8 @@ def _model(options: QuestionOptions) -> Judge:
     _refuse(_given(server), "requires --endpoint; without it, the model is local")
     from ..mllm.backbone import Backbone
 
+    if options.model is None:
+        raise click.UsageError("a model is required: name it with --model, or a server with --endpoint")
     backbone = Backbone.load(options.model, device=options.device, image_tokens=options.image_tokens)
     settings = {name: getattr(options, name) for name in ("temperature", "max_tokens", "batch_size")}
     settings = {name: value for name, value in settings.items() if value is not None}

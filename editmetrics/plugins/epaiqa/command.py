@@ -216,7 +216,7 @@ def _opened(name: str, server: EndpointOptions, max_tokens: int | None) -> Judge
         from ...judge import open_judge
         from ...mllm.backbone import Backbone
 
-        limit = {} if max_tokens is None else {"max_tokens": max_tokens}
+        limit: dict[str, Any] = {} if max_tokens is None else {"max_tokens": max_tokens}
         return open_judge(backbone=Backbone.load(name.removeprefix("local:")), **limit)
     model, at, url = name.partition("@")
     return (dataclasses.replace(server, endpoint=url) if at else server).open(model, max_tokens=max_tokens)
@@ -225,7 +225,7 @@ def _opened(name: str, server: EndpointOptions, max_tokens: int | None) -> Judge
 def _table(compared: Compared) -> DataTable:
     from ...tables.table import DataTable, numbers, text
 
-    rows = []
+    rows: list[list[str | float | None]] = []
     for concern, votes in compared.votes.items():
         mean = compared.mean(concern)
         shown = "-" if mean is None else f"{mean:.3f}"

@@ -177,8 +177,7 @@ class EPAIQA(AssessorMetric):
             cut = [row for row, region in enumerate(regions) if region is not None and "local_naturalness" in wanted]
             if cut:
                 prompts = [
-                    samples[row].naturalness or assessor.naturalness(samples[row].edited, regions[row])  # type: ignore[arg-type]
-                    for row in cut
+                    samples[row].naturalness or assessor.naturalness(samples[row].edited, regions[row]) for row in cut
                 ]
                 for row, level in zip(cut, _rows(assessor.read_level(prompts)), strict=True):
                     levels[row]["local_naturalness"] = level

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -22,7 +22,7 @@ class AnalysisOptions:
     plot: Path | None
     label: str
     adapter: Path | None
-    pooling: str
+    pooling: Literal["last", "image"]
     divergence: str
     symmetric: bool
     bins: int
