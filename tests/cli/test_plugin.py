@@ -243,7 +243,7 @@ def test_a_plugin_has_a_built_in_name_only_if_the_user_says_so(taking_psnr, tmp_
 def test_only_a_package_that_has_the_metric_is_allowed_to_have_the_name(taking_psnr, tmp_path):
     done = run("-m", "editmetrics", "plugin", "allow", "psnr", "other", path=[taking_psnr], home=tmp_path)
     assert done.returncode == 2
-    assert "offered by my-psnr" in done.stderr
+    assert "provided by my-psnr" in done.stderr
     assert not (tmp_path / "allowed_plugins.json").exists()
 
 
