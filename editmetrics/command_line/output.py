@@ -1,4 +1,4 @@
-"""What commands write to standard output and error, and how: free of others' escape sequences, and with progress.
+"""Standard output and error of commands: free of others' escape sequences, and with progress.
 
 Ids, prompts, paths, reasons and the texts of servers are data, and a terminal obeys what it is sent. So everything that
 is written goes through a `PlainStream`, errors, warnings and tracebacks included; what styles and bars need goes around

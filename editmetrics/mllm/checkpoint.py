@@ -251,12 +251,12 @@ _TYPES: dict[str, Any] = {
 def _read_metric_json(folder: Path) -> tuple[dict[str, Any], str]:
     """Read and check `metric.json`; returns its contents and its sha256."""
     file = folder / METRIC
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; a checkpoint is the folder that 'editmetrics fit -o' wrote")
-    if not file.is_file():
-        unfinished = " (its training was not finished)" if (folder / "training").is_dir() else ""
-        raise CheckpointError(f"{folder} is not a checkpoint: it has no {METRIC}{unfinished}")
     try:
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} is not a folder; expected one that 'editmetrics fit -o' wrote")
+        if not file.is_file():
+            unfinished = " (its training was not finished)" if (folder / "training").is_dir() else ""
+            raise CheckpointError(f"{folder} is not a checkpoint: it has no {METRIC}{unfinished}")
         content = file.read_bytes()
         described = json.loads(content.decode("utf-8"))
         version = int(described["format"])

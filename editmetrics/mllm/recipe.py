@@ -7,13 +7,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from ..sample import EditMetricsError
 from ..wording import expected_one_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 Progress = Callable[[int, int, float, Mapping[str, float], "float | None"], None]
@@ -165,6 +167,8 @@ def shuffled(examples: int, length: int, seed: int) -> np.ndarray:
     >>> sorted(shuffled(4, 4, seed=1).tolist()), len(shuffled(4, 10, seed=1))
     ([0, 1, 2, 3], 10)
     """
+    import numpy as np
+
     epochs = [np.random.default_rng([seed, epoch]).permutation(examples) for epoch in range(-(-length // examples))]
     return np.concatenate(epochs)[:length]
 

@@ -42,7 +42,7 @@ def test_the_list(toy, home):
     assert listed["lpips-vgg16"]["folder"] is None
     table = run("list")
     for name, checkpoint in weights.registered().items():
-        (line,) = (line for line in table.splitlines() if f" {name} " in line)
+        (line,) = (line for line in table.splitlines() if line.startswith(f"{name} "))
         assert checkpoint.metric in line
         assert line.split()[-1] == ("yes" if name == "toy" or checkpoint.source.package else "no")
 

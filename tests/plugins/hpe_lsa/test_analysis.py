@@ -48,5 +48,5 @@ def test_an_image_that_cannot_be_read_is_left_out_and_no_image_of_a_class_is_an_
     profile = analyse(assessor, [*kinds[0], broken], kinds[1])
     assert (profile.real, profile.edited) == (12, 12)
     assert "broken is left out" in caplog.text
-    with pytest.raises(LSAError, match="0 real images"):
+    with pytest.raises(LSAError, match="number of real images: 0"):
         analyse(assessor, [broken], kinds[1])

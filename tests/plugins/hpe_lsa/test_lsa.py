@@ -218,7 +218,7 @@ def test_a_constant_layer_is_named():
         profile_of(real, edited)
 
 
-@pytest.mark.parametrize(("real", "edited", "said"), [(10, 0, "0 edited images"), (1, 10, "1 real images")])
+@pytest.mark.parametrize(("real", "edited", "said"), [(10, 0, "edited images: 0;"), (1, 10, "real images: 1;")])
 def test_one_class_is_not_enough(real, edited, said):
     values = np.random.default_rng(0).normal(size=(10, 2, 3))
     statistics = LayerStatistics(2, 3)

@@ -381,7 +381,7 @@ def test_a_tensor_of_another_shape_is_an_error_that_names_it(vocabulary, kind):
         ({"ps_version": "v1"}, "ps_version is 'v1'"),
         ({"llm_config": {**CONFIG["llm_config"], "model_type": "qwen2"}}, "llm_config.model_type is 'qwen2'"),
         ({"vision_config": {**CONFIG["vision_config"], "qk_normalization": True}}, "qk_normalization is True"),
-        ({"vision_config": None}, "no config.json of InternVL"),
+        ({"vision_config": None}, "not a config.json of InternVL"),
     ],
 )
 def test_another_model_is_refused(published, native, tmp_path, change, said):

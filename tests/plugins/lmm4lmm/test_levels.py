@@ -38,5 +38,5 @@ def test_levels_are_five_equal_parts():
 
 @pytest.mark.parametrize("ends", [(5, 5), (6, 5)])
 def test_no_interval_is_an_error(ends):
-    with pytest.raises(LevelError, match="no intervals"):
+    with pytest.raises(LevelError, match="not intervals"):
         level(5, *ends)
