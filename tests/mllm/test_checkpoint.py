@@ -161,7 +161,7 @@ def test_a_killed_write_leaves_nothing_that_loads(folder, monkeypatch, moment):
 
 
 def test_a_folder_that_is_none_or_unfinished(tmp_path):
-    with pytest.raises(CheckpointError, match="is not a folder; a checkpoint is the folder that"):
+    with pytest.raises(CheckpointError, match="is not a folder; expected one that"):
         read_checkpoint(tmp_path / "nothing")
     with pytest.raises(CheckpointError, match=r"it has no metric\.json$"):
         read_checkpoint(tmp_path)

@@ -68,7 +68,7 @@ def test_rows_without_label_or_rating_are_left_out_and_counted(samples):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"targets": {AUTHENTICITY: "authentc"}}, "no column 'authentc'"),
+        ({"targets": {AUTHENTICITY: "authentc"}}, "column 'authentc' does not exist"),
         ({"targets": {AUTHENTICITY: "visual_quality"}}, "expected 1 for a real image and 0"),
         ({"label_scale": (0, 50)}, "outside the label scale"),
     ],
