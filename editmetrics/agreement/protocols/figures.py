@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..correlation import rmse, srcc
 from ..labels import accuracy
 from ..measure import Floats, UndefinedError
-from ..result import SYSTEM_LEVEL, Line
+from ..result import ALL, SYSTEM_LEVEL, Line
 from .protocol import Joined
 
 
@@ -67,7 +67,14 @@ def system_means(joined: Joined, dimensions: Sequence[str]) -> tuple[Floats, Flo
     return scores, ratings, named, int(rated.sum()) - named
 
 
-def answer_accuracy(joined: Joined, dimension: str, rows: np.ndarray | None, group: str) -> Line:
+def answer_lines(joined: Joined, dimension: str, tasks: Mapping[str, np.ndarray]) -> Iterator[Line]:
+    """Yield the accuracy of answers over all items and in each task, whose `rows` (rows,) are of bool."""
+    yield _answer_accuracy(joined, dimension, None, ALL)
+    for task, rows in tasks.items():
+        yield _answer_accuracy(joined, dimension, rows, f"task={task}")
+
+
+def _answer_accuracy(joined: Joined, dimension: str, rows: np.ndarray | None, group: str) -> Line:
     """Return the share of answers that agree with the majority's, regardless of case and outer spaces.
 
     `rows` (rows,) of bool are those of `group`; None for all.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...agreement.correlation import krcc, plcc, rmse, srcc
-from ...agreement.protocols.figures import answer_accuracy, system_lines
+from ...agreement.protocols.figures import answer_lines, system_lines
 from ...agreement.protocols.protocol import Joined, Protocol
-from ...agreement.result import ALL, Line
+from ...agreement.result import Line
 
 SCORED = ("visual_quality", "editing_alignment", "attribute_preservation")
 ANSWERED = "answer"
@@ -25,9 +25,7 @@ def _figures(joined: Joined) -> Iterator[Line]:
         if joined.has("system"):
             yield from system_lines(joined, dimension)
     if joined.has_dimension(ANSWERED):
-        yield answer_accuracy(joined, ANSWERED, None, ALL)
-        for task, rows in tasks.items():
-            yield answer_accuracy(joined, ANSWERED, rows, f"task={task}")
+        yield from answer_lines(joined, ANSWERED, tasks)
 
 
 PROTOCOL = Protocol(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...agreement.correlation import krcc, plcc, srcc
-from ...agreement.protocols.figures import answer_accuracy, average, system_lines
+from ...agreement.protocols.figures import answer_lines, average, system_lines
 from ...agreement.protocols.protocol import Joined, Protocol
-from ...agreement.result import ALL, Line, average_over
+from ...agreement.result import Line, average_over
 
 SCORED = ("perception", "correspondence")
 ANSWERED = "answer"
@@ -32,9 +32,7 @@ def _figures(joined: Joined) -> Iterator[Line]:
         if joined.has("system"):
             yield from system_lines(joined, dimension)
     if joined.has_dimension(ANSWERED):
-        yield answer_accuracy(joined, ANSWERED, None, ALL)
-        for task, rows in tasks.items():
-            yield answer_accuracy(joined, ANSWERED, rows, f"task={task}")
+        yield from answer_lines(joined, ANSWERED, tasks)
 
 
 PROTOCOL = Protocol(
