@@ -17,10 +17,12 @@ from ..command_line import (
     TrainingProgress,
     device_option,
     folder_option,
+    label_scale_option,
     name_value_pairs,
     overwrite_option,
     quiet_option,
     score_with_progress,
+    target_option,
 )
 from ..wording import expected_one_of
 
@@ -78,22 +80,8 @@ class FitOptions:
     help="Rated samples to validate on.",
 )
 @folder_option("-o", "--output", required=True, text="Write the checkpoint to this folder.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="DIMENSION=COLUMN",
-    show_default="columns named as the dimensions",
-    help="Rating column of a dimension. Repeatable.",
-)
-@click.option(
-    "--label-scale",
-    type=float,
-    nargs=2,
-    default=(0.0, 100.0),
-    metavar="LOW HIGH",
-    help="Lowest and highest possible rating.",
-)
+@target_option
+@label_scale_option(0.0, 100.0)
 @click.option(
     "--group",
     metavar="COLUMN",

@@ -21,6 +21,7 @@ from .options import (
     folder_option,
     higher_option,
     json_option,
+    label_scale_option,
     level_option,
     lower_option,
     metrics_option,
@@ -33,6 +34,7 @@ from .options import (
     retry_option,
     score_rating,
     seed_option,
+    target_option,
     workers_option,
 )
 from .output import CountProgress, Progress, TrainingProgress, keep_freed_memory, score_with_progress
@@ -50,6 +52,7 @@ __all__ = [
     "higher_option",
     "json_option",
     "keep_freed_memory",
+    "label_scale_option",
     "level_option",
     "lower_option",
     "metrics_option",
@@ -63,5 +66,6 @@ __all__ = [
     "score_rating",
     "score_with_progress",
     "seed_option",
+    "target_option",
     "workers_option",
 ]

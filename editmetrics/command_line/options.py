@@ -67,6 +67,21 @@ retry_option = click.option(
     help="Rescore samples that the record holds with this status. Repeatable.",
 )
 
+target_option = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="DIMENSION=COLUMN",
+    show_default="columns named as the dimensions",
+    help="Rating column of a dimension. Repeatable.",
+)
+
+
+def label_scale_option(low: float, high: float) -> Decorator:
+    """Add `--label-scale LOW HIGH`."""
+    text = "Lowest and highest possible rating."
+    return click.option("--label-scale", type=float, nargs=2, default=(low, high), metavar="LOW HIGH", help=text)
+
 
 def overwrite_option(text: str = "Replace existing output files.") -> Decorator:
     """Add `--overwrite`."""

@@ -14,9 +14,11 @@ from ...command_line import (
     Progress,
     endpoint_options,
     file_option,
+    label_scale_option,
     name_value_pairs,
     quiet_option,
     seed_option,
+    target_option,
 )
 from ...wording import first_few
 
@@ -41,22 +43,8 @@ estimate_option = click.option("--estimate", is_flag=True, help="Print the numbe
     help="Two or more chat models: NAME (OpenAI), NAME@URL (OpenAI-compatible server) or local:FOLDER. Repeatable.",
 )
 @file_option("-o", "--output", show_default="RATINGS_annotated.csv", text="Write the annotated table to this file.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="DIMENSION=COLUMN",
-    show_default="columns named as the dimensions",
-    help="Rating column of a dimension. Repeatable.",
-)
-@click.option(
-    "--label-scale",
-    type=float,
-    nargs=2,
-    default=(1.0, 5.0),
-    metavar="LOW HIGH",
-    help="Lowest and highest possible rating.",
-)
+@target_option
+@label_scale_option(1.0, 5.0)
 @endpoint_options(endpoint_help="Base URL of the server of models that are named without a URL.")
 @click.option(
     "--max-tokens",
