@@ -129,7 +129,7 @@ def test_too_little_memory_is_seen_before_the_weights_are_read(folder, monkeypat
     parameters = sum(tensor.numel() for tensor in load_file(folder / "model.safetensors").values())
     monkeypatch.setattr(loading, "free_memory", lambda device: parameters * 4 - 1)
     monkeypatch.setattr("transformers.AutoModelForImageTextToText.from_pretrained", pytest.fail)
-    refused(folder, r"backbone takes 0\.0 GB in float32, and 0\.0 GB are free on cpu; take a smaller")
+    refused(folder, r"backbone takes 0\.0 GB in float32, and 0\.0 GB are free on cpu; use a smaller")
     monkeypatch.undo()
     monkeypatch.setattr(loading, "free_memory", lambda device: parameters * 4)
     Backbone.load(folder, device="cpu")
