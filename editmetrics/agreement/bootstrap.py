@@ -99,7 +99,7 @@ def cluster_codes(clusters: ArrayLike | None, n: int) -> NDArray[np.int64]:
         return np.arange(n)
     names = np.asarray(clusters)
     if names.shape != (n,):
-        raise AgreementError(f"clusters have the shape {names.shape}; expected one for each of the {n} items")
+        raise AgreementError(f"clusters have the shape {names.shape}; expected one for each item, ({n},)")
     return np.unique(names, return_inverse=True)[1]
 
 

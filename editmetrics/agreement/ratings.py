@@ -14,6 +14,7 @@ import numpy as np
 from ..files.rows import read_rows
 from ..files.text import number_in
 from ..sample import EditMetricsError
+from ..wording import plural
 
 
 class RatingsError(EditMetricsError, ValueError):
@@ -61,7 +62,8 @@ class Ratings:
         item_names, item = _numbered(items)
         if not len(subject) == len(item) == len(value):
             raise RatingsError(
-                f"{len(subject)} subjects, {len(item)} items and {len(value)} values; expected equal lengths"
+                f"the lengths of subjects, items and values are {len(subject)}, {len(item)} and {len(value)}; "
+                "expected equal ones"
             )
         return cls(subject_names, item_names, subject, item, value)
 
@@ -193,8 +195,9 @@ def _once_each(ratings: Ratings, path: Path, repeats: str) -> Ratings:
         twice = int(np.flatnonzero(np.bincount(pair) > 1)[0])
         rater, rated = ratings.subjects[ratings.subject[first[twice]]], ratings.items[ratings.item[first[twice]]]
         raise RatingsError(
-            f"{path}: {len(keys) - len(distinct)} ratings repeat a subject and item, such as {rater!r} on {rated!r}; "
-            "remove them, or take the mean of a subject's ratings of an item (--repeats mean; not for labels)"
+            f"{path}: {plural(len(keys) - len(distinct), 'rating')} of a subject and item beside another one, such as "
+            f"{rater!r} on {rated!r}; remove them, or take the mean of a subject's ratings of an item "
+            "(--repeats mean; not for labels)"
         )
     order = np.argsort(first)
     mean = (np.bincount(pair, ratings.value) / np.bincount(pair))[order]

@@ -133,7 +133,7 @@ def williams_test(scores: ArrayLike, others: ArrayLike, ratings: ArrayLike) -> t
     ay, by, ab = plcc(scores, ratings), plcc(others, ratings), plcc(scores, others)
     n = len(np.asarray(ratings))
     if n <= 3:
-        raise AgreementError(f"there are {n} items; Williams' test requires at least 4")
+        raise AgreementError(f"n = {n}; Williams' test requires at least 4 items")
     determinant = max(0.0, 1 - ay**2 - by**2 - ab**2 + 2 * ay * by * ab)
     below = 2 * (n - 1) / (n - 3) * determinant + (ay + by) ** 2 / 4 * (1 - ab) ** 3
     if not below > 0:

@@ -244,7 +244,9 @@ async def _read_request(request: Request, options: ServingOptions) -> list[_Subm
     else:
         objects = await asyncio.to_thread(_objects, body)
     if len(objects) > options.capacity:
-        raise _Refused(413, f"{len(objects)} samples in one request; this server takes {options.capacity} at a time")
+        raise _Refused(
+            413, f"{plural(len(objects), 'sample')} in one request; this server takes {options.capacity} at a time"
+        )
     return await asyncio.to_thread(_checked, objects, folder, options.max_pixels)
 
 

@@ -313,7 +313,7 @@ def test_one_score_may_meet_every_dimension():
         (
             "epaiqa",
             {"edit_type": ["a", "b"], "rating.harmony": [1], "score.harmony": [1]},
-            "rows; expected equal lengths",
+            "expected equal ones",
         ),
         ("epaiqa", {"edit_type": ["a"], "rating.harmony": ["good"], "score.harmony": [1]}, "'good' in row 1"),
         ("hpe-bench", {"system": ["a"], "rating.authentic": [2], "score.authentic": [1]}, "holds 2"),

@@ -85,7 +85,7 @@ class Joined:
         self._columns = {name: list(values) for name, values in columns.items()}
         lengths = {len(values) for values in self._columns.values()}
         if len(lengths) > 1:
-            raise AgreementError(f"the columns of the table have {sorted(lengths)} rows; expected equal lengths")
+            raise AgreementError(f"the columns of the table have the lengths {sorted(lengths)}; expected equal ones")
         self.rows = lengths.pop() if lengths else 0
 
     def has(self, *columns: str) -> bool:
