@@ -216,13 +216,15 @@ class Backbone:
         return picture
 
     def prompt(
-        self, chat: Chat, pictures: Sequence[Picture] = (), answer: str = "", max_tokens: int | None = None
-    ) -> Prompt:
+        self, chat: Chat, pictures: Sequence[Picture] = (), answer: str = "", max_tokens: int | None = None,
+        inline: bool = False,
+    ) -> Prompt:  # fmt: skip
         """The tokens of a chat, by the family's own template, up to where the model answers; then `answer`, verbatim.
 
-        `pictures` replace `IMAGE` in the chat, in order. Raises `SampleError` when the text is empty, when a text
-        holds a control token of the backbone (it could rewrite the chat), or when the prompt has more than
-        `max_tokens` (by default, the model's context); `BackboneError` when their numbers do not match.
+        `pictures` replace `IMAGE` in the chat, in order; `inline` as in `prompts.write_prompt`. Raises `SampleError`
+        when the text is empty, when a text holds a control token of the backbone (it could rewrite the chat), or when
+        the prompt has more than `max_tokens` (by default, the model's context); `BackboneError` when their numbers do
+        not match.
 
         >>> import tempfile
         >>> from editmetrics.testing import tiny_backbone
@@ -232,7 +234,7 @@ class Backbone:
         'yes'
         """
         limit = min(max_tokens or self.context, self.context)
-        return write_prompt(self.family, self.processor, chat, pictures, answer, limit)
+        return write_prompt(self.family, self.processor, chat, pictures, answer, limit, inline)
 
     def plain_prompt(self, texts: Sequence[str], pictures: Sequence[Picture] = ()) -> Prompt:
         """The tokens of `texts` with a picture between each two, without a chat template.

@@ -47,6 +47,8 @@ class Family:
     projector: ClassVar[tuple[str, ...]] = ("model.multi_modal_projector",)
     language: ClassVar[str] = "model.language_model"
     lora_targets: ClassVar[Mapping[str, str]]
+    moves_images: ClassVar[bool] = False
+    """Whether the hub's chat template writes all images of a turn before its text, wherever the chat has them."""
 
     def limits(self, processor: Processor, image_tokens: int | None) -> dict[str, Any]:
         """Options of the image processor so that no image takes more than `image_tokens` and the checkpoint's own
@@ -119,6 +121,7 @@ class LlavaOneVision(Family):
     """LLaVA-OneVision: an image alone in its chat is cut into tiles; one among several is padded to a single square."""
 
     name = "llava_onevision"
+    moves_images = True
     lora_targets: ClassVar[Mapping[str, str]] = {
         "vision": r"model\.vision_tower\.encoder\.layers\.\d+\."
         r"(self_attn\.(q_proj|k_proj|v_proj|out_proj)|mlp\.(fc1|fc2))",

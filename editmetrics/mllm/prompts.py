@@ -62,14 +62,21 @@ def write_prompt(
     pictures: Sequence[Picture] = (),
     answer: str = "",
     max_tokens: int | None = None,
+    inline: bool = False,
 ) -> Prompt:
-    """The prompt of a chat, see `Backbone.prompt`."""
+    """The prompt of a chat, see `Backbone.prompt`.
+
+    LLaVA-OneVision's chat template writes the images of a turn before its text, and each text on a line of its own.
+    With `inline`, each image stays between the texts that it is between in the chat, as the templates of the other
+    families have it in any case.
+    """
     import torch
 
     tokenizer = processor.tokenizer
     _check_texts(tokenizer, chat)
     _check_pictures(chat, pictures)
-    text = processor.apply_chat_template(_turns(chat), add_generation_prompt=True, tokenize=False)
+    turns = _turns(chat, processor.image_token if inline and family.moves_images else None)
+    text = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     pieces = text.split(processor.image_token)
     if len(pieces) != len(pictures) + 1:
         raise BackboneError(f"the chat template has places for {len(pieces) - 1} of {plural(len(pictures), 'image')}")
@@ -112,7 +119,11 @@ def write_plain_prompt(
     return Prompt(torch.tensor(ids), tuple(pictures), len(ids))
 
 
-def _turns(chat: Chat) -> list[dict[str, Any]]:
+def _turns(chat: Chat, image_token: str | None) -> list[dict[str, Any]]:
+    """A chat as templates take it; with `image_token`, each turn as one text that holds it in place of its images."""
+    if image_token is not None:
+        texts = [(role, "".join(image_token if part is IMAGE else part for part in parts)) for role, parts in chat]
+        return [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in texts]
     return [
         {
             "role": role,

@@ -364,6 +364,6 @@ def _chatml(image: str, system: str | None = None) -> str:
 _LLAVA_CHAT = (  # a space after the role, all images of a turn before its text, no line break after a turn
     "{% for message in messages %}<|im_start|>{{ message.role }} "
     "{% for part in message.content if part.type == 'image' %}<image>{% endfor %}"
-    "{% for part in message.content if part.type == 'text' %}\n{{ part.text }}{% endfor %}<|im_end|>{% endfor %}"
+    "{% for part in message.content if part.type == 'text' %}{{ '\n' + part.text }}{% endfor %}<|im_end|>{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )

@@ -78,11 +78,16 @@ class Explanation:
 
 @dataclass(frozen=True)
 class ExplainingAssessor:
-    """A backbone with the adapter at work on it, if it has one; `max_tokens` is the longest chain of thought."""
+    """A backbone with the adapter at work on it, if it has one; `max_tokens` is the longest chain of thought.
+
+    `inline`: whether images stand within the prompts' sentences, as in the paper, on every backbone; else where the
+    backbone's chat template puts them, which for LLaVA-OneVision is before all text.
+    """
 
     backbone: Backbone
     adapter: str | None = None
     max_tokens: int = 256
+    inline: bool = True
 
     # ------------------------------------------------------------------ the words that are looked at
 
@@ -111,10 +116,10 @@ class ExplainingAssessor:
         return PreparedEdit(
             edited,
             region,
-            self.backbone.prompt(grounding_chat(IMAGE), pair, answer=BOX_START),
+            self._asked(grounding_chat(IMAGE), pair, BOX_START),
             self.harmony(edited),
             None if region is None else self.naturalness(edited, region),
-            self.backbone.prompt(explained_chat(IMAGE, instruction), pair, answer=COMPLETION_START),
+            self._asked(explained_chat(IMAGE, instruction), pair, COMPLETION_START),
         )
 
     def pair(self, source: np.ndarray, edited: np.ndarray) -> tuple[Picture, Picture]:
@@ -147,11 +152,14 @@ class ExplainingAssessor:
 
         return self._taught(explained_chat(IMAGE, instruction), self.pair(source, edited), answer, True)
 
+    def _asked(self, chat: Any, pictures: Sequence[Picture], answer: str) -> Prompt:
+        return self.backbone.prompt(chat, pictures, answer=answer, inline=self.inline)
+
     def _taught(self, chat: Any, pictures: Sequence[Picture], answer: str, ended: bool) -> Prompt:
         """A prompt with an answer; one that is to be learned ends with the token that ends a turn."""
         import torch
 
-        prompt = self.backbone.prompt(chat, pictures, answer=answer)
+        prompt = self._asked(chat, pictures, answer)
         if not ended:
             return prompt
         return replace(prompt, ids=torch.cat([prompt.ids, torch.tensor([self.backbone.tokenizer.eos_token_id])]))

@@ -44,11 +44,12 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
     full = method.tuning == "full"
     backbone = metric.trained_backbone(before, own=True, dtype="float32" if full else None)
     start = None if before is None else before.digest
-    if job.finished(backbone, materials.digest, dimensions=materials.dimensions, start=start):
+    layout = {"images": "inline"} if metric.inline else {}  # weights continue with the prompts that they know
+    if job.finished(backbone, materials.digest, dimensions=materials.dimensions, start=start, **layout):
         return
     saved = before.adapter(ADAPTER) if before is not None and before.adapters else None
     adapter = None if full else job.adapter(ADAPTER, ("vision", "language"), saved)
-    assessor = ExplainingAssessor(backbone, adapter, method.max_tokens)
+    assessor = ExplainingAssessor(backbone, adapter, method.max_tokens, metric.inline)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
     materials, lessons = materials.lessons(assessor)
     for number, stage in enumerate(method.stages):
@@ -76,6 +77,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         settings={
             "stages": [stage for stage in STAGES if stage in {*earlier_stages, *method.stages}],
             "rated_on": list(job.label_scale),
+            **layout,
             "explains": method.cot is not None if "explained" in method.stages else explained,
         },
     )

@@ -71,7 +71,7 @@ class EPAIQA(AssessorMetric):
     ['overall_quality', 'harmony', 'local_naturalness', 'prompt_completion']
     """
 
-    name, version = "epaiqa", 2
+    name, version = "epaiqa", 3
     needs = frozenset({"source", "edited", "prompt"})
     uses = frozenset({"mask"})
     columns = frozenset({"region"})
@@ -123,8 +123,13 @@ class EPAIQA(AssessorMetric):
         """The required fields: one that no option asks for changes no number."""
         return self.required()
 
+    @property
+    def inline(self) -> bool:
+        """Whether images stand within the prompts' sentences: they do, but for weights of version 2 and earlier."""
+        return self.checkpoint is None or self.checkpoint.settings.get("images") == "inline"
+
     def identity(self) -> dict[str, Any]:
-        return {**super().identity(), "prompts": QUESTIONS}
+        return {**super().identity(), "prompts": QUESTIONS, **({"images": "inline"} if self.inline else {})}
 
     def check_backbone(self, checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
         if checkpoint.backbone_folder is None:  # else it was trained itself, and stands in the checkpoint
@@ -135,7 +140,7 @@ class EPAIQA(AssessorMetric):
     ) -> ExplainingAssessor:
         from .assessor import ExplainingAssessor
 
-        return ExplainingAssessor(backbone, next(iter(adapters.values()), None), self.max_tokens)
+        return ExplainingAssessor(backbone, next(iter(adapters.values()), None), self.max_tokens, self.inline)
 
     # ------------------------------------------------------------------ scoring
 

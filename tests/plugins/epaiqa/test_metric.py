@@ -37,7 +37,7 @@ def weights(random_backbone, tmp_path_factory):
             label_scale=(1, 5),
             backbone=backbone,
             with_backbone=True,
-            settings={"stages": ["quantitative", "explained"]},
+            settings={"stages": ["quantitative", "explained"], "images": "inline"},
         ),
     )
     return str(folder)
@@ -66,14 +66,13 @@ def says(monkeypatch, *answers):
 
 @torch.no_grad()
 def native_level(metric, images, text, answer, words):
-    """The expectation that transformers' own processor and model give; images first, as the template has them."""
+    """The expectation that transformers' own processor and model give; each image between two parts of the text."""
     backbone = metric.assessors[0].backbone
-    content = [{"type": "image", "image": Image.fromarray(image)} for image in images]
-    content += [{"type": "text", "text": part} for part in text]
-    inputs = backbone.processor.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=True, add_generation_prompt=True, return_dict=True,
-        return_tensors="pt",
-    )  # fmt: skip
+    content = [{"type": "text", "text": "<image>".join(text)}]
+    chat = backbone.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    inputs = backbone.processor(
+        text=[chat], images=[[Image.fromarray(image) for image in images]], return_tensors="pt"
+    )
     added = torch.tensor([backbone.tokenizer(answer, add_special_tokens=False)["input_ids"]])
     inputs["input_ids"] = torch.cat([inputs["input_ids"], added], dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
