@@ -70,9 +70,7 @@ def native_level(metric, images, text, answer, words):
     backbone = metric.assessors[0].backbone
     content = [{"type": "text", "text": "<image>".join(text)}]
     chat = backbone.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-    inputs = backbone.processor(
-        text=[chat], images=[[Image.fromarray(image) for image in images]], return_tensors="pt"
-    )
+    inputs = backbone.processor(text=[chat], images=[[Image.fromarray(image) for image in images]], return_tensors="pt")
     added = torch.tensor([backbone.tokenizer(answer, add_special_tokens=False)["input_ids"]])
     inputs["input_ids"] = torch.cat([inputs["input_ids"], added], dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])

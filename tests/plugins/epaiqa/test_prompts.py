@@ -1,7 +1,7 @@
 """The prompts are the strings of the paper's supplement, with the images where it has them, on the real chat template.
 
-`tiny_backbone("llava_onevision")` has a chat template that behaves as the hub's: a turn's images first, then each of its
-texts on a line of its own.
+`tiny_backbone("llava_onevision")` has a chat template that behaves as the hub's: a turn's images first, then each of
+its texts on a line of its own.
 """
 
 from __future__ import annotations
