@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from .assessor import BATCH
 from .lsa import LayerProfile, LayerStatistics
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .assessor import LayerAssessor
 
 logger = logging.getLogger(__name__)
@@ -36,20 +39,32 @@ def analyse(
     - `statistics`: keywords of `LayerStatistics`.
     """
     layer_statistics = LayerStatistics(assessor.backbone.num_layers, assessor.backbone.hidden_size, **statistics)
-    for samples, is_edited in ((real, False), (edited, True)):
-        for start in range(0, len(samples), batch_size):
-            some = samples[start : start + batch_size]
-            prompts = []
-            for sample in some:
-                try:
-                    prompts.append(assessor.single(sample.edited))
-                except EditMetricsError as error:
-                    logger.warning("%s is left out: %s", sample.id, error)
-            if prompts:
-                layer_statistics.add(assessor.states_of_all_layers(prompts).cpu().numpy(), edited=is_edited)
-            if on_images is not None:
-                on_images(len(some))
+    with ThreadPoolExecutor(1) as counting:  # while the backbone reads the next batch
+        counted: Future[None] | None = None
+        for samples, is_edited in ((real, False), (edited, True)):
+            for start in range(0, len(samples), batch_size):
+                some = samples[start : start + batch_size]
+                states = _states(assessor, some)
+                if counted is not None:
+                    counted.result()
+                if states is not None:
+                    counted = counting.submit(layer_statistics.add, states, edited=is_edited)
+                if on_images is not None:
+                    on_images(len(some))
+        if counted is not None:
+            counted.result()
     return layer_statistics.profile()
+
+
+def _states(assessor: LayerAssessor, samples: Sequence[Sample]) -> np.ndarray | None:
+    """The states of all layers of the samples that can be read; None if none can."""
+    prompts = []
+    for sample in samples:
+        try:
+            prompts.append(assessor.single(sample.edited))
+        except EditMetricsError as error:
+            logger.warning("%s is left out: %s", sample.id, error)
+    return assessor.states_of_all_layers(prompts).cpu().numpy() if prompts else None
 
 
 def draw(profile: LayerProfile, file: str | Path) -> Path:

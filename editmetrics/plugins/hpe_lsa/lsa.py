@@ -134,8 +134,9 @@ class LayerStatistics:
         self._low = np.full((layers, size), np.inf)
         self._high = np.full((layers, size), -np.inf)
         self._exponent = np.full((layers, size), FINEST)
-        self._first = np.zeros((layers, size), np.int64)  # the bin that the histogram begins with, counted from 0
+        self._first = np.zeros((layers, size))  # the bin of the lowest value, counted from 0; whole numbers
         self._fine = FINER * max(bins, entropy_bins)  # the most fine bins of a dimension
+        # bin b is at b modulo the number of bins, so that a lower lowest value moves nothing
         self._histogram = np.zeros((2, layers, size, self._fine), np.int32)
 
     def add(self, states: ArrayLike, *, edited: bool) -> None:
@@ -149,11 +150,13 @@ class LayerStatistics:
         if not len(values):
             return
         kind = EDITED if edited else REAL
-        self._add_moments(kind, values)
         self._make_room(values)
-        bins = np.floor(np.ldexp(values, -self._exponent)).astype(np.int64) - self._first
-        each = np.arange(self._low.size).reshape(self._low.shape) * self._fine
-        np.add.at(self._histogram[kind].reshape(-1), (each + bins).reshape(-1), 1)
+        self._add_moments(kind, values)
+        counts = self._histogram[kind].reshape(-1)
+        begin = np.arange(self._low.size).reshape(self._low.shape) * self._fine
+        narrow = np.ldexp(1.0, -self._exponent)
+        for image in values:  # one count a dimension, so no index repeats
+            counts[begin + self._column(np.floor(image * narrow) - self._first, self._first)] += 1
 
     def profile(self) -> LayerProfile:
         """The three numbers of each layer, and with them the chosen layer.
@@ -213,14 +216,15 @@ class LayerStatistics:
     def _counted(self, layer: int, bins: int) -> Floats:
         """(2, size, bins): the images of each class in `bins` equal bins over a dimension's range."""
         low, high = self._low[layer][:, None], self._high[layer][:, None]
-        centre = np.ldexp(self._first[layer][:, None] + np.arange(self._fine) + 0.5, self._exponent[layer][:, None])
-        share = (centre - low) / np.where(high > low, high - low, 1.0)
+        first = self._first[layer][:, None]
+        fine = first + (np.arange(self._fine) - first) % self._fine  # the bin of each column
+        share = (np.ldexp(fine + 0.5, self._exponent[layer][:, None]) - low) / np.where(high > low, high - low, 1.0)
         column = np.clip(np.floor(share * bins), 0, bins - 1).astype(np.int64)
-        rows = np.arange(len(column))[:, None]
-        histogram = np.zeros((2, len(column), bins))
-        for kind in (REAL, EDITED):
-            np.add.at(histogram[kind], (rows, column), self._histogram[kind, layer])
-        return histogram
+        target = (column + np.arange(len(column))[:, None] * bins).reshape(-1)
+        real, edited = self._histogram[:, layer].reshape(2, -1)
+        return np.stack(
+            [np.bincount(target, counts, len(column) * bins).reshape(-1, bins) for counts in (real, edited)]
+        )
 
     # ------------------------------------------------------------------ streaming
 
@@ -234,7 +238,7 @@ class LayerStatistics:
         self.counts[kind] += more
 
     def _make_room(self, values: Floats) -> None:
-        """Widen the bins where the range of `values` and of all before does not fit, and move the counts."""
+        """Widen the bins where the range of `values` and of all before does not fit, and merge the counts."""
         self._low, self._high = np.minimum(self._low, values.min(0)), np.maximum(self._high, values.max(0))
         exponent = self._exponent
         while True:
@@ -243,23 +247,28 @@ class LayerStatistics:
             if not narrow.any():
                 break
             exponent = exponent + narrow
-        first = first.astype(np.int64)
-        moved = (exponent != self._exponent) | (first != self._first)
-        if self._histogram.any():
-            for layer in map(int, np.flatnonzero(moved.any(1))):
-                self._move(layer, moved[layer], exponent[layer] - self._exponent[layer], first[layer])
+        wider = exponent - self._exponent
+        if self.counts.any():
+            for layer in map(int, np.flatnonzero(wider.any(1))):
+                self._merge(layer, np.flatnonzero(wider[layer]), wider[layer], first[layer])
         self._exponent, self._first = exponent, first
 
-    def _move(self, layer: int, where: NDArray[np.bool_], wider: NDArray[np.int64], first: NDArray[np.int64]) -> None:
-        """The counts of a layer's dimensions `where` in bins 2^wider as wide, of which `first` is the first one."""
-        old = self._first[layer, where][:, None] + np.arange(self._fine)
-        column = np.right_shift(old, np.minimum(wider[where], 62)[:, None]) - first[where][:, None]
-        rows = np.arange(len(column))[:, None]
+    def _merge(self, layer: int, where: NDArray[np.int64], wider: NDArray[np.int64], first: Floats) -> None:
+        """The counts of a layer's dimensions `where` in bins 2^wider as wide, of which `first` is the new lowest."""
+        old, first, wider = self._first[layer, where], first[where], wider[where]
         for kind in (REAL, EDITED):
             counts = self._histogram[kind, layer, where]
-            merged = np.zeros_like(counts)
-            np.add.at(merged, (rows, np.clip(column, 0, self._fine - 1)), counts)  # outside of it there are no counts
-            self._histogram[kind, layer, where] = merged
+            row, column = counts.nonzero()
+            fine = old[row] + (column - old[row]) % self._fine
+            position = np.floor(np.ldexp(fine, -wider[row])) - first[row]
+            target = row * self._fine + self._column(position, first[row])
+            merged = np.bincount(target, counts[row, column], counts.size)
+            self._histogram[kind, layer, where] = merged.reshape(counts.shape)
+
+    def _column(self, position: Floats, first: Floats) -> NDArray[np.int64]:
+        """The column of the bin that is `position` bins above the bin `first`."""
+        column = position.astype(np.int64) + (first % self._fine).astype(np.int64)
+        return np.where(column < self._fine, column, column - self._fine)
 
 
 def _min_max(values: Floats) -> Floats:
