@@ -253,7 +253,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         what is wrong.
         """
         from ..mllm.fitting import FitJob, settings_of
-        from ..mllm.processes import training_device
+        from ..mllm.processes import process_group, training_device
 
         presets = self.presets()
         method, recipe = settings_of(self.name, presets, preset or next(iter(presets)), {**settings, "seed": seed})
@@ -264,7 +264,8 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
             Path(output_dir), resume, progress, method, recipe,
         )  # fmt: skip
         try:
-            self.train_stages(job)
+            with process_group(self.device):
+                self.train_stages(job)
         finally:
             job.remove_adapters()
         return type(self)(**{**self.options_after_fit(job), "weights": str(output_dir)}).to(self.device)

@@ -126,9 +126,9 @@ def fit(metric: str, train: Path, **values: Any) -> None:
     editmetrics score sources/ edits/ -m ds_ieqa:weights=runs/a
     editmetrics fit ds_ieqa rated.csv --folds 5 -o runs/folds
 
-    Run the same command again to resume. Several GPUs: accelerate launch -m editmetrics fit ...
+    Run the same command again to resume. Several GPUs: torchrun --nproc_per_node N -m editmetrics fit ...
     """
-    from ..mllm.processes import is_main_process
+    from ..mllm.processes import is_main_process, process_group
     from ..scoring import Interrupted
     from ..studies import Training, ablation_folder, ablation_trainings, cross_validation_folds, fold_trainings
 
@@ -154,7 +154,8 @@ def fit(metric: str, train: Path, **values: Any) -> None:
         folds = cross_validation_folds(learned, train, options.folds, settings)
         trainings = fold_trainings(learned, folds, options.output)
     try:
-        trained = _train(trainings, options, settings, targets, quiet=options.quiet or not main)
+        with process_group(options.device):
+            trained = _train(trainings, options, settings, targets, quiet=options.quiet or not main)
         if main and folds:
             _report_folds(trained, folds, options, settings, targets)
     except (KeyboardInterrupt, Interrupted):

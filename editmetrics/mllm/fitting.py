@@ -125,7 +125,8 @@ class FitJob:
             "recipe": asdict(self.recipe),
             **more,
         }
-        if not (self.resume and finished_checkpoint(self.folder, self.metric, self.about)):
+        before = partial(finished_checkpoint, self.folder, self.metric, self.about)
+        if not (self.resume and on_main_process(lambda: before() is not None)):
             return False
         logger.info("%s holds the finished training already", self.folder)
         return True

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..sample import SampleError
+from .processes import shared
 from .validation import predictions
 
 if TYPE_CHECKING:
@@ -69,16 +70,26 @@ def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[floa
 def usable(
     items: Sequence[T], ask: Callable[[T], Any], left_out: dict[str, list[str]], name: Callable[[T], str]
 ) -> list[T]:
-    """The items that `ask` accepts; for the others, which raise `SampleError`, `left_out` gains the reason and name."""
-    kept = []
-    for item in items:
+    """The items that `ask` accepts; for the others, which raise `SampleError`, `left_out` gains the reason and name.
+
+    Processes that train together share the work; `ask` may keep what it has made for later, features for instance.
+    """
+
+    def problem(item: T) -> str | None:
         try:
             ask(item)
         except SampleError as error:
-            left_out.setdefault(str(error), []).append(name(item))
-            logger.warning("%s is left out: %s", name(item), error)
-        else:
+            return str(error)
+        return None
+
+    kept = []
+    problems = shared(items, lambda own: [problem(item) for item in own])
+    for item, reason in zip(items, problems, strict=True):
+        if reason is None:
             kept.append(item)
+        else:
+            left_out.setdefault(reason, []).append(name(item))
+            logger.warning("%s is left out: %s", name(item), reason)
     return kept
 
 

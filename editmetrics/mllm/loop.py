@@ -3,7 +3,7 @@
     run = TrainingRun(Recipe(epochs=3), Path("runs/a"))
     history = train(module, examples, run, collate=collate, validate=srcc)
 
-The same call trains on one processor, on one GPU, or under `accelerate launch` on many. A killed run resumes with the
+The same call trains on one processor, on one GPU, or on several, see `process_group`. A killed run resumes with the
 same call, and ends with the same weights: the order of the examples and the random numbers of a step depend on the
 seed, the step and the process alone, and a checkpoint counts only if its last file is complete.
 
@@ -25,19 +25,13 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import transformers
-from accelerate import PartialState  # type: ignore[import-untyped]
-from accelerate.utils import (  # type: ignore[import-untyped]
-    broadcast_object_list,
-    reduce,
-    send_to_device,
-    set_seed,
-)
-from torch import Tensor, nn
+from accelerate.utils import send_to_device, set_seed  # type: ignore[import-untyped]
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import CheckpointError
 from torch.utils.data import DataLoader, Dataset
 
-from .processes import is_main_process, on_main_process, rank_and_count
+from .processes import is_main_process, on_main_process, process_group, rank_and_count
 from .recipe import Recipe, TrainingError, TrainingRun, shuffled
 from .run_folder import History, RunFolder, TrainingState, load, settings_of
 
@@ -63,6 +57,9 @@ def train(
     - `examples`: anything that can be indexed; messages name those with an `id` by it. `collate` makes a batch of some
       of them: a mapping of tensors, or of objects that `module` understands. Examples are shuffled anew in each epoch,
       in an order that depends on the recipe's seed alone, not on the number of processes.
+      Where a part of the loss is a mean over some of the examples only, `collate` adds how many those are,
+      `{"counts": {"quality": 3}, ...}`, and the module divides the part's sum by the count that it gets: the mean over
+      all micro-batches of the update, so that the update is that of the whole batch.
     - `run`: the recipe, the folder, and whether to resume; see `TrainingRun`.
     - `length`: the tokens of an example. Where an update takes several micro-batches, a process puts its examples of
       similar length together (`by_length`), so that little is padded; the update is the same to rounding, if the loss
@@ -72,12 +69,13 @@ def train(
       `validate`, the last ones. `validation.predictions` shares its work among processes.
 
     Raises `TrainingError`: nothing to train, a loss that is not finite (with the step and the samples), a folder of
-    another training; `RecipeError` for a batch that the processes cannot share.
+    another training; `RecipeError` for a batch that the processes cannot share; `ProcessError` if one of them stops.
 
-    Several processes: `accelerate launch -m editmetrics fit ...`. Losses are means over the batch, so they equal those
-    of one process to rounding; dropout differs.
+    Several processes, see `process_group`: losses are means over the batch, so they equal those of one process to
+    rounding; dropout differs. Every parameter must take part in every batch, if only with a gradient of zero.
     """
-    with _full_disk_in_words(run.folder), _undisturbed():
+    device = next((p.device for p in module.parameters() if p.requires_grad), torch.device("cpu"))
+    with _full_disk_in_words(run.folder), _undisturbed(), process_group(str(device)):
         return _run(module, examples, run, collate=collate, length=length, validate=validate)
 
 
@@ -100,17 +98,16 @@ def _run(module: nn.Module, examples: Sequence[Any], run: TrainingRun, **functio
     if not len(examples):
         raise TrainingError("nothing to train on: the training set is empty")
     device, recipe = next(iter(trained.values())).device, run.recipe
-    PartialState(cpu=device.type == "cpu")  # joins the other processes
     folder = RunFolder(run.folder)
     shapes = {name: list(parameter.shape) for name, parameter in trained.items()}
     settings = settings_of(recipe, len(examples), shapes, run.about)
     loop = _Loop(module, examples, run, folder, device, **functions)
     on_main_process(lambda: folder.make_ready(settings, run.resume))
-    if folder.trained.is_file():
+    if on_main_process(folder.trained.is_file):
         load(module, folder.trained)
         module.eval()
         return folder.history()
-    state = folder.state()
+    state = on_main_process(folder.state)
     on_main_process(lambda: folder.cut_history(state.global_step))
     set_seed(recipe.seed)
     if not state.out_of_patience(recipe, loop.every):
@@ -159,7 +156,9 @@ class _Loop:
     def continued(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the recipe, or of its patience."""
         optimizer = _adamw(self.module, self.recipe)
-        model = DistributedDataParallel(self.module) if self.processes > 1 else self.module
+        model = self.module
+        if self.processes > 1:
+            model = DistributedDataParallel(self.module, gradient_as_bucket_view=True)
         if state.global_step:
             self.folder.load(self.module, state.global_step, optimizer)
         batches = iter(
@@ -198,22 +197,24 @@ class _Loop:
         micro_batches = [
             ([name for name, _ in pairs], self.collate([example for _, example in pairs])) for pairs in examples
         ]
+        counts = self._mean_counts([batch["counts"] for _, batch in micro_batches if "counts" in batch])
         words = np.random.SeedSequence([self.recipe.seed, step, self.rank]).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))  # a resumed run draws the same numbers
         model.train()
         losses: dict[str, Tensor] = {}
         for number, (names, batch) in enumerate(micro_batches, 1):
-            last = number == self.accumulation
+            last, batch = number == self.accumulation, {**batch, **counts}
             with nullcontext() if last or model is self.module else model.no_sync():  # type: ignore[operator]
                 for name, value in self._backward(model, step + 1, names, batch).items():
                     losses[name] = losses.get(name, torch.zeros_like(value)) + value
+        self._require_gradients(step + 1)
         norm = nn.utils.clip_grad_norm_(model.parameters(), self.recipe.clip or math.inf).item()
         rate = self.recipe.learning_rate_at(step, self.total)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
         model.zero_grad()
-        self.loss, *parts = reduce(torch.stack(list(losses.values())), "mean").tolist()
+        self.loss, *parts = self._mean(torch.stack(list(losses.values()))).tolist()
         self.parts = dict(zip(list(losses)[1:], parts, strict=True))
         if not math.isfinite(norm):
             raise TrainingError(
@@ -238,12 +239,36 @@ class _Loop:
         share.backward()
         return {"loss": share.detach()} | {name: s.detach() / self.accumulation for name, s in scalars.items()}
 
+    def _mean_counts(self, counts: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        """The mean of `counts` over the micro-batches of an update in all processes, as an argument of the module."""
+        if not counts:
+            return {}
+        sums = torch.tensor([[each[name] for name in counts[0]] for each in counts], dtype=torch.float64).mean(0)
+        return {"counts": dict(zip(counts[0], self._mean(sums).tolist(), strict=True))}
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """The mean of `values` over the processes."""
+        if self.processes == 1:
+            return values
+        distributed.all_reduce(values)
+        return values / self.processes
+
+    def _require_gradients(self, step: int) -> None:
+        """Several processes can only average gradients that all of them have."""
+        missing = [name for name, p in self.module.named_parameters() if p.requires_grad and p.grad is None]
+        if missing and self.processes > 1:
+            raise TrainingError(
+                f"step {step}: the loss of process {self.rank} does not depend on {missing[0]} ({len(missing)} such "
+                "parameters), so the gradients of the processes cannot be averaged; train on one process, or exclude "
+                "these parameters from training (requires_grad_(False))"
+            )
+
     def _validate(self, step: int) -> float | None:
         self.module.eval()
         with torch.no_grad():
             value = self.validate() if self.validate else None
         value = None if value is None or math.isnan(value) else float(value)
-        self.validation = broadcast_object_list([value])[0]  # all processes must agree which weights are best
+        self.validation = on_main_process(lambda: value)  # all processes must agree which weights are best
         self._record(step, validation=self.validation)
         return self.validation
 

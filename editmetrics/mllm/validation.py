@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..agreement.correlation import plcc, srcc
 from ..agreement.measure import UndefinedError
-from .processes import rank_and_count
+from .processes import shared
 
 T = TypeVar("T")
 
@@ -20,18 +20,7 @@ def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence
     >>> predictions([1, 2, 3], lambda some: [2.0 * x for x in some])
     [2.0, 4.0, 6.0]
     """
-    rank, processes = rank_and_count()
-    own = list(predict(examples[rank::processes]))
-    if processes == 1:
-        return own
-    from torch import distributed
-
-    gathered: list[list[float]] = [[] for _ in range(processes)]
-    distributed.all_gather_object(gathered, own)
-    together = [0.0] * len(examples)
-    for index, values in enumerate(gathered):
-        together[index::processes] = values
-    return together
+    return shared(examples, predict)
 
 
 def agreement(scores: Sequence[float], ratings: Sequence[float]) -> dict[str, Any]:

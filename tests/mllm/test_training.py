@@ -20,7 +20,7 @@ from editmetrics.mllm import lora
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.lora import add_lora, trainable, using
-from editmetrics.mllm.processes import training_device
+from editmetrics.mllm.processes import process_group, rank_and_count, training_device
 from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingError, TrainingRun, shuffled
 from editmetrics.mllm.run_folder import History
 from editmetrics.mllm.validation import predictions
@@ -566,8 +566,6 @@ def test_alone_a_process_does_all_the_work():
 
 def report(folder):
     """What one of several processes does; the main one writes what it saw."""
-    from torch import distributed
-
     net = Net()
     seen = []
 
@@ -575,9 +573,11 @@ def report(folder):
         lossy = predictions(LESSONS, lambda some: [seen.append(1) or -float(net(**collate([e]))["loss"]) for e in some])
         return sum(lossy) / COUNT
 
-    history = train(net, LESSONS, TrainingRun(RECIPE, folder / "run"), collate=collate, validate=validate)
+    with process_group("cpu"):
+        history = train(net, LESSONS, TrainingRun(RECIPE, folder / "run"), collate=collate, validate=validate)
+        _, processes = rank_and_count()
     facts = {
-        "processes": distributed.get_world_size() if distributed.is_initialized() else 1,
+        "processes": processes,
         "validated": len(seen),
         "losses": history.losses,
         "validations": history.validations,

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...mllm.gradients import reached
 from ...mllm.lessons import in_batches, predicted
 from ...mllm.lora import trainable, using
 from ...mllm.validation import agreement, predictions
@@ -27,7 +29,8 @@ class StageLearner(nn.Module):
     """A backbone that learns in one stage: what is trained of it has gradients, all else has none.
 
     Stage 1 trains all but the language model (its layers, embeddings and output head); the others train everything.
-    With an adapter on the backbone, the same of the adapter.
+    With an adapter on the backbone, the same of the adapter. Parts of the vision tower that image features do not
+    depend on, such as a norm after the layer that is read, stay as they are.
     """
 
     def __init__(self, assessor: ExplainingAssessor, stage: Stage) -> None:
@@ -37,7 +40,10 @@ class StageLearner(nn.Module):
         chosen = list(self.model.parameters()) if assessor.adapter is None else trainable(backbone, assessor.adapter)
         language = {id(p) for module in _language(assessor) for p in module.parameters()}
         for parameter in chosen:
-            parameter.requires_grad_(not (stage == "grounding" and id(parameter) in language))
+            parameter.requires_grad_(True)
+        used = _used_in_features(assessor)
+        for parameter in chosen:
+            parameter.requires_grad_(stage != "grounding" if id(parameter) in language else id(parameter) in used)
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
         """The language loss: each answer's mean cross-entropy over its tokens, and the mean over the answers, so that
@@ -50,6 +56,14 @@ class StageLearner(nn.Module):
         losses = nn.functional.cross_entropy(backbone.logits(states), words, reduction="none")
         answers = losses.split([len(prompt) - prompt.answer_start for prompt in prompts])
         return {"loss": torch.stack([answer.mean() for answer in answers]).mean()}
+
+
+def _used_in_features(assessor: ExplainingAssessor) -> set[int]:
+    """The `id` of each trained parameter that the features of an image depend on."""
+    backbone = assessor.backbone
+    with torch.enable_grad(), assessor.at_work():
+        features = backbone.look([backbone.see(np.zeros((32, 32, 3), np.uint8), among=2)])
+    return reached(tensor for of_image in features for tensor in of_image.tensors().values())
 
 
 def _language(assessor: ExplainingAssessor) -> list[nn.Module]:

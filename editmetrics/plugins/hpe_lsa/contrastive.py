@@ -16,6 +16,7 @@ from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
 from ...mllm.lessons import in_batches
 from ...mllm.lora import trainable, using
+from ...mllm.processes import gathered
 from ...mllm.validation import predictions
 from .assessor import BATCH, LayerAssessor
 from .labels import Part
@@ -32,8 +33,8 @@ def contrastive_loss(
 
     -log exp(sim(a, p) / T) / (exp(sim(a, p) / T) + exp(sim(a, n) / T)), with the cosine similarity.
 
-    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. `in_batch`: the negatives of all
-    triplets stand in the denominator of each. Source: equation 1.
+    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. `in_batch`: all of `negative`, which
+    may then be more, stand in the denominator of each. Source: equation 1.
 
     >>> one = torch.tensor([[1.0, 0.0]])
     >>> contrastive_loss(one, one, one)  # no telling apart: log 2
@@ -118,6 +119,8 @@ class Contrast(nn.Module):
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
         anchor, positive, negative = self._embedded(prompts)
+        if self.in_batch:
+            negative = gathered(negative)
         loss = contrastive_loss(anchor, positive, negative, self.temperature, in_batch=self.in_batch)
         return {"loss": loss.mean()}
 

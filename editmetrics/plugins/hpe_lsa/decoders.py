@@ -15,6 +15,8 @@ from ...agreement.correlation import krcc, plcc, srcc
 from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
 from ...agreement.measure import Measure, UndefinedError
 from ...mllm.heads import RegressionHead
+from ...mllm.lessons import in_batches
+from ...mllm.processes import shared
 from ...mllm.targets import Example
 from .assessor import BATCH, LayerAssessor
 from .labels import AUTHENTICITY, Part
@@ -42,12 +44,15 @@ def states(assessor: LayerAssessor, part: Part, dimensions: Sequence[str]) -> tu
 
 
 def _states(assessor: LayerAssessor, makers: Sequence[Any]) -> list[Tensor]:
-    """The state of each prompt; a prompt is made when its turn comes."""
-    states: list[Tensor] = []
-    for start in range(0, len(makers), BATCH):
-        some = assessor.states([make() for make in makers[start : start + BATCH]])
-        states += some.cpu().clone().unbind()
-    return states
+    """The state of each prompt; a prompt is made when its turn comes. Processes that train together share the work."""
+
+    def read(own: Sequence[Any]) -> list[Tensor]:
+        states: list[Tensor] = []
+        for some in in_batches(own, BATCH):
+            states += assessor.states([make() for make in some]).cpu().clone().unbind()
+        return states
+
+    return shared(makers, read)
 
 
 def lessons(
@@ -73,7 +78,7 @@ def lessons(
 
 
 def collate(some: Sequence[DecoderLesson]) -> dict[str, Any]:
-    """Lessons as the arguments of `Decoders`."""
+    """Lessons as the arguments of `Decoders`; a kind that none of them has is None."""
     singles = [lesson for lesson in some if lesson.single is not None]
     pairs = [lesson for lesson in some if lesson.pair is not None]
     return {
@@ -81,6 +86,7 @@ def collate(some: Sequence[DecoderLesson]) -> dict[str, Any]:
         "labels": torch.tensor([x.label for x in singles]) if singles else None,
         "pair": torch.stack([x.pair for x in pairs]) if pairs else None,  # type: ignore[misc]
         "ratings": torch.stack([x.ratings for x in pairs]) if pairs else None,  # type: ignore[misc]
+        "counts": {"single": len(singles), "pair": len(pairs)},
     }
 
 
@@ -89,7 +95,8 @@ class Decoders(nn.Module):
 
     L_det is the binary cross-entropy, in which real and edited images weigh the same, however many there are of each,
     unless `method` says otherwise; L_qual is equation 5: squared errors of ratings in [0, 1], summed over the
-    dimensions, the mean over the edits.
+    dimensions, the mean over the edits. Each mean is over the whole batch of an update, however it is divided into
+    micro-batches and among processes, some of which may have no edit or no labelled image (`counts`, see `train`).
     """
 
     def __init__(
@@ -114,17 +121,24 @@ class Decoders(nn.Module):
         self.to(device)
 
     def forward(
-        self, single: Tensor | None, labels: Tensor | None, pair: Tensor | None, ratings: Tensor | None
+        self,
+        single: Tensor | None,
+        labels: Tensor | None,
+        pair: Tensor | None,
+        ratings: Tensor | None,
+        counts: Mapping[str, float],
     ) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = {}
-        if single is not None and labels is not None:
+        if AUTHENTICITY in self.heads:
             logits = self.heads[AUTHENTICITY](self._standardised("single", single))[:, 0]
-            labels = labels.to(logits)
+            labels = logits.new_zeros(0) if labels is None else labels.to(logits)
             weight = torch.where(labels == 1, self.weights[1], self.weights[0])
-            parts["detection"] = nn.functional.binary_cross_entropy_with_logits(logits, labels, weight)
-        if pair is not None and ratings is not None:
+            losses = nn.functional.binary_cross_entropy_with_logits(logits, labels, weight, reduction="none")
+            parts["detection"] = losses.sum() / (counts["single"] or 1.0)
+        if self.quality:
             predicted = self._ratings(pair)
-            parts["quality"] = (predicted - ratings.to(predicted)).square().sum(1).mean()
+            ratings = predicted.detach() if ratings is None else ratings.to(predicted)
+            parts["quality"] = (predicted - ratings).square().sum() / (counts["pair"] or 1.0)
         weights = {"detection": self.method.detection_weight, "quality": self.method.quality_weight}
         return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
@@ -168,13 +182,14 @@ class Decoders(nn.Module):
             folded[name] = raw.eval()
         return folded
 
-    def _ratings(self, pair: Tensor) -> Tensor:
+    def _ratings(self, pair: Tensor | None) -> Tensor:
         states = self._standardised("pair", pair)
         return torch.cat([self.heads[name](states) for name in self.quality], 1)
 
-    def _standardised(self, kind: str, states: Tensor) -> Tensor:
+    def _standardised(self, kind: str, states: Tensor | None) -> Tensor:
+        """States in units of their deviation; no rows for no states, so that all heads take part in every batch."""
         mean, deviation = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_deviation")
-        return (states.to(mean) - mean) / deviation
+        return (mean.new_zeros(0, len(mean)) if states is None else states.to(mean) - mean) / deviation
 
 
 def merit(agreement: Mapping[str, Mapping[str, Any]]) -> float | None:
