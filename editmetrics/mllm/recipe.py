@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 T = TypeVar("T")
+Select = Literal["srcc", "mean"]
 Progress = Callable[[int, int, float, Mapping[str, float], "float | None"], None]
 """Called after each step and each validation with: step, total steps, loss, its parts, and the last validation."""
 
@@ -44,6 +45,8 @@ class Recipe:
     - `gradient_checkpointing`: compute activations twice instead of keeping them.
     - `evaluate_every`: steps between validations, and between the checkpoints of a run; None: a tenth of the
       steps. `patience`: stop after so many validations without a better one.
+    - `select`: by which agreement with the validation ratings the best weights are chosen: the "srcc", or the "mean"
+      of SRCC and PLCC, by which the challenges rank.
     - `workers`: processes that load examples ahead. `seed`: of the order, and of dropout.
 
     >>> Recipe(epochs=2, batch_size=8).total_steps(100)
@@ -64,6 +67,7 @@ class Recipe:
     gradient_checkpointing: bool = False
     evaluate_every: Annotated[int, Ge(1)] | None = None
     patience: Annotated[int, Ge(1)] | None = None
+    select: Select = "srcc"
     workers: Annotated[int, Ge(0)] = 0
     seed: Annotated[int, Ge(0)] = 0
 

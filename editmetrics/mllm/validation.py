@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, TypeVar
 
 from ..agreement.correlation import plcc, srcc
 from ..agreement.measure import UndefinedError
 from .processes import shared
+from .recipe import Select
 
 T = TypeVar("T")
 
@@ -36,3 +39,23 @@ def agreement(scores: Sequence[float], ratings: Sequence[float]) -> dict[str, An
         except UndefinedError:
             measures[measure.name] = None
     return measures
+
+
+def merit(measures: Mapping[str, Any], select: Select = "srcc") -> float | None:
+    """Return the number by which weights are chosen, in [-1, 1]: SRCC, or the mean of SRCC and PLCC.
+
+    None where a part of it is None or NaN: such weights are never the best.
+
+    >>> merit({"srcc": 0.5, "plcc": 0.7}, "mean"), merit({"srcc": 0.5, "plcc": None}, "mean"), merit({"srcc": 0.5})
+    (0.6, None, 0.5)
+    """
+    parts = [measures.get(name) for name in (("srcc", "plcc") if select == "mean" else ("srcc",))]
+    known = [part for part in parts if part is not None and not math.isnan(part)]
+    return fmean(known) if len(known) == len(parts) else None
+
+
+def mean_merit(measured: Iterable[Mapping[str, Any]], select: Select = "srcc") -> float | None:
+    """Return the mean `merit` of several dimensions; None where one has none."""
+    merits = [merit(measures, select) for measures in measured]
+    known = [value for value in merits if value is not None]
+    return fmean(known) if merits and len(known) == len(merits) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...mllm.features import FeatureStore
 from ...mllm.lessons import Lessons, without_unusable
 from ...mllm.targets import Example
+from ...mllm.validation import merit
 from .assessor import DigitAssessor
 from .definitions import define
 from .digit_scale import DigitScale
@@ -54,7 +55,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
         measure = partial(learner.agreement, pairs, data.validation, read)
         job.stage(
             dimension, learner, Lessons([partial(learner.lesson, pairs, example) for example in data.train]),
-            validate=lambda: measure()["srcc"],  # noqa: B023 - called within this iteration
+            validate=lambda: merit(measure(), job.recipe.select),  # noqa: B023 - called within this iteration
             dimension=dimension, definition=definition,
         )  # fmt: skip
         job.validation[dimension] = measure()

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...mllm.recipe import Select
+from ...mllm.validation import mean_merit, merit
 from ...sample import EditMetricsError
 from .assessor import ExplainingAssessor
 from .learner import StageLearner, level_agreement, mean_iou, overall_agreement
@@ -58,7 +60,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
         job.stage(
             stage, StageLearner(assessor, stage), mixed, recipe=method.recipe_of(stage, job.recipe),
-            validate=_measure(stage, assessor, materials, method), stage=stage,
+            validate=_measure(stage, assessor, materials, method, job.recipe.select), stage=stage,
         )  # fmt: skip
     if full:
         _round(backbone, method)
@@ -84,18 +86,17 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
 
 
 def _measure(
-    stage: Stage, assessor: ExplainingAssessor, materials: Materials, method: EPAIQAMethod
+    stage: Stage, assessor: ExplainingAssessor, materials: Materials, method: EPAIQAMethod, select: Select
 ) -> Callable[[], float | None]:
-    """Measure that selects the weights of a stage: mean IoU, or the mean SRCC of its levels."""
+    """Measure that selects the weights of a stage: mean IoU, or the mean merit of its levels."""
 
     def measure() -> float | None:
         measured = _validated(stage, assessor, materials, method)
         if stage == "grounding":
             return float(measured["region"]["mean_iou"])
         if stage == "explained":
-            return measured["overall_quality"]["srcc"]
-        values = [measures["srcc"] for measures in measured.values()]
-        return None if None in values else sum(values) / len(values)
+            return merit(measured["overall_quality"], select)
+        return mean_merit(measured.values(), select)
 
     return measure
 

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from ...agreement.correlation import krcc, plcc, srcc
 from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
 from ...agreement.measure import Measure, UndefinedError
+from ...mllm import validation
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import in_batches
 from ...mllm.processes import shared
+from ...mllm.recipe import Select
 from ...mllm.targets import Example
 from .assessor import BATCH, LayerAssessor
 from .labels import AUTHENTICITY, Part
@@ -192,10 +194,13 @@ class Decoders(nn.Module):
         return (mean.new_zeros(0, len(mean)) if states is None else states.to(mean) - mean) / deviation
 
 
-def merit(agreement: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """Measure that selects the decoders' weights: the mean of the dimensions' SRCC and the detection's AUC."""
-    values = [measured.get("srcc", measured.get("auc")) for measured in agreement.values()]
-    return None if not values or None in values else sum(values) / len(values)
+def merit(agreement: Mapping[str, Mapping[str, Any]], select: Select = "srcc") -> float | None:
+    """Measure that selects the decoders' weights: the mean of the dimensions' merit and the detection's AUC."""
+    values = [
+        measured["auc"] if "auc" in measured else validation.merit(measured, select) for measured in agreement.values()
+    ]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if values and len(known) == len(values) else None
 
 
 def _standard(states: Tensor) -> tuple[Tensor, Tensor]:

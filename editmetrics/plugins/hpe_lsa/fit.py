@@ -137,7 +137,7 @@ def train_decoders(
         collate=decoders.collate,
         length=None,
         recipe=method.of_decoders(job.recipe),
-        validate=lambda: decoders.merit(module.agreement(lessons["validation"])),
+        validate=lambda: decoders.merit(module.agreement(lessons["validation"]), job.recipe.select),
         layer=assessor.layer,
     )
     job.validation.update(module.agreement(lessons["validation"]))

@@ -22,6 +22,7 @@ from ...mllm.projector import projector_tensors, using_projector
 from ...mllm.readouts import LEVELS
 from ...mllm.recipe import Recipe
 from ...mllm.targets import Example, TrainingSet
+from ...mllm.validation import mean_merit, merit
 from ...sample import Sample
 from .assessor import TaskAssessor
 from .learner import LanguageLearner, RatingLearner, accuracy, agreement, collate, in_ratings
@@ -109,8 +110,7 @@ class TaskStages:
             learner = LanguageLearner(self.assessor)
 
             def validate() -> float | None:
-                correlations = [self._agreement(d, self._say_levels)["srcc"] for d in dimensions]
-                return None if None in correlations else fmean(correlations)
+                return mean_merit((self._agreement(d, self._say_levels) for d in dimensions), self.job.recipe.select)
 
             self._train(part, learner, lessons, self.job.method.first_stage(self.job.recipe), validate)
             for dimension in dimensions:
@@ -141,7 +141,7 @@ class TaskStages:
                 learner,
                 lessons,
                 self.job.recipe,
-                lambda: self._agreement(dimension, self.assessor.rate)["srcc"],
+                lambda: merit(self._agreement(dimension, self.assessor.rate), self.job.recipe.select),
             )
             self.job.validation.setdefault(dimension, {}).update(self._agreement(dimension, self.assessor.rate))
         self.heads[dimension] = in_ratings(head, mean, deviation)
