@@ -1,12 +1,12 @@
 """Losses of learned metrics: errors, correlation and ranks of predicted ratings; soft labels for read-outs of tokens.
 
 Pure functions of tensors. Each is computed in float32, also under autocast, and is differentiable; gradients are those
-of autograd. Weights, where given, are those of the examples (`raters.weights`), on any scale above 0.
+of autograd. Weights, where given, are those of the examples, with a mean of 1 in the training data (`raters.weights`).
 
 A loss of single examples (l1, l2, soft cross-entropy) is a mean, so micro-batches and processes do not change it. A
-loss of a group of examples (plcc, rank, margin) is computed over the examples that one process holds at a time, which
-is the micro-batch of the `Recipe`; an update averages the losses of its micro-batches. It therefore depends on
-`micro_batch_size`, and with too few examples it says little: `RatingLoss.check` refuses fewer than the loss requires.
+loss of a group of examples (plcc, rank, margin) is computed over the examples that all processes hold at one time,
+`micro_batch_size` times the number of processes; an update averages the losses of its groups. It therefore depends on
+the micro-batch, and with too few examples it says little: `RatingLoss.check` refuses fewer than the loss requires.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..wording import expected_one_of, plural
+from .processes import gathered
 from .recipe import RecipeError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def l1_loss(predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean absolute error, sum_i w_i |p_i - r_i| / sum_i w_i; a scalar in [0, inf).
+    """Return the mean absolute error, sum_i w_i |p_i - r_i| / N; a scalar in [0, inf).
 
     `predicted` and `ratings` are (N,), in one unit.
 
@@ -38,7 +39,7 @@ def l1_loss(predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -
 
 
 def l2_loss(predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the mean squared error, sum_i w_i (p_i - r_i)^2 / sum_i w_i; a scalar in [0, inf).
+    """Return the mean squared error, sum_i w_i (p_i - r_i)^2 / N; a scalar in [0, inf).
 
     `predicted` and `ratings` are (N,), in one unit.
 
@@ -171,18 +172,24 @@ class RatingLoss:
         return max(TERMS[name][1] for name in self.factors)
 
     def check(self, recipe: Recipe, processes: int) -> None:
-        """Raise `RecipeError` where a process holds fewer examples at a time than the loss requires."""
-        micro, _ = recipe.accumulation(processes)
-        if micro < self.least:
+        """Raise `RecipeError` where the processes hold fewer examples at a time than the loss requires."""
+        examples = recipe.accumulation(processes)[0] * processes
+        if examples < self.least:
             raise RecipeError(
-                f"the loss {'+'.join(self.factors)} compares {plural(self.least, 'example')} or more, and a process "
-                f"holds {micro} at a time; raise micro_batch_size (or batch_size)"
+                f"the loss {'+'.join(self.factors)} compares {plural(self.least, 'example')} or more, and only "
+                f"{examples} are in memory at a time; raise micro_batch_size (or batch_size)"
             )
 
     def __call__(self, predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
-        """Return `loss` and, where there are several, its terms by name, without their factors."""
+        """Return `loss` and, where there are several, its terms by name, without their factors.
+
+        Terms that compare examples get those of all processes (`processes.gathered`).
+        """
         import torch
 
+        if self.least > 1:
+            predicted, ratings = gathered(predicted), gathered(ratings.to(predicted.device))
+            weights = None if weights is None else gathered(weights.to(predicted.device))
         terms = {name: TERMS[name][0](predicted, ratings, weights) for name in self.factors}
         loss = torch.stack([factor * terms[name] for name, factor in self.factors.items()]).sum()
         return {"loss": loss, **(terms if len(terms) > 1 else {})}
@@ -246,7 +253,7 @@ def soft_levels(rating: float, spread: float, low: float, high: float, levels: i
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the cross-entropy of predicted and soft distributions, -sum_i w_i sum_k t_ik log q_ik / sum_i w_i.
+    """Return the cross-entropy of predicted and soft distributions, -sum_i w_i sum_k t_ik log q_ik / N.
 
     `logits` (N, K), q their softmax; `targets` (N, K), rows that sum to at most 1. Its gradient with respect to the
     logits of a row is q - t, for rows that sum to 1.
@@ -264,8 +271,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None =
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
     if weights is None:
         return losses.mean()
-    weights = weights.float().to(losses.device)
-    return (weights * losses).sum() / weights.sum()
+    return (weights.float().to(losses.device) * losses).mean()
 
 
 def _over_pairs(
@@ -281,7 +287,8 @@ def _over_pairs(
     if weights is None:
         return each.mean()
     weights = weights.float().to(predicted.device)
-    return _mean(each, weights[first] * weights[second])
+    share = weights[first] * weights[second]
+    return (share * each).sum() / share.sum()
 
 
 def _between(low: float, high: float) -> float:
