@@ -1,0 +1,249 @@
+"""Planted mistakes in the training of the assessors, and the tests that must notice each.
+
+    python -m tests.mutations                  # all of them: some ten minutes of one core
+    python -m tests.mutations swapped          # those whose name holds a word
+
+Each is put into a copy of the checkout, where the tests that are named beside it must fail; without it they pass there.
+A mistake that they survive is a defect of the tests: mend the tests, or name better ones. `tests/test_mutations.py`
+sees that the list keeps up with the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = (
+    "editmetrics",
+    "tests",
+    "docs",
+    "examples",
+    "tools",
+    "pyproject.toml",
+    "weights_registry.json",
+    "CHANGELOG.md",
+)
+PASSED, FAILED = 0, 1
+"""What pytest exits with."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mistake: in `file`, `old` becomes `new`; some of `tests`, names as pytest takes them, must fail.
+
+    `old` occurs once in the file.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+EPAIQA, LMM, DS, MLLM = (
+    f"editmetrics/{part}" for part in ("plugins/epaiqa", "plugins/lmm4lmm", "plugins/ds_ieqa", "mllm")
+)
+EPAIQA_LOSSES, LMM_LOSSES, DS_LOSSES = (
+    f"tests/plugins/{name}/test_losses.py" for name in ("epaiqa", "lmm4lmm", "ds_ieqa")
+)
+EPAIQA_LOSS = (f"{EPAIQA_LOSSES}::test_each_stage_has_the_loss_that_transformers_gives_its_answers",)
+LMM_LOSS = (f"{LMM_LOSSES}::test_each_stage_has_the_loss_of_its_kind",)
+DS_LOSS = (f"{DS_LOSSES}::test_the_loss_is_the_papers_or_its_ablations",)
+
+MUTATIONS = (
+    Mutation(
+        "epaiqa: a state predicts its own token", f"{EPAIQA}/learner.py",
+        "row[p.answer_start - 1 : len(p) - 1]", "row[p.answer_start : len(p)]", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: one mean over all tokens", f"{EPAIQA}/learner.py",
+        "torch.stack([answer.mean() for answer in answers]).mean()", "losses.mean()", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: every harmony and naturalness is fair", f"{EPAIQA}/lessons.py",
+        "word = level_of(rated.ratings[dimension][id(sample)], *scale)", 'word = "fair"', EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: the end of a turn is never taught", f"{EPAIQA}/assessor.py",
+        "torch.cat([prompt.ids, torch.tensor([self.backbone.tokenizer.eos_token_id])])", "prompt.ids", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: swapped images", f"{EPAIQA}/assessor.py",
+        "return self.backbone.see(source, among=2), self.backbone.see(edited, among=2)",
+        "return self.backbone.see(edited, among=2), self.backbone.see(source, among=2)", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: naturalness is taught of the whole image", f"{EPAIQA}/assessor.py",
+        "[self.backbone.see(region.cut(edited))]", "[self.backbone.see(edited)]", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: stage 1 keeps the worst region", f"{EPAIQA}/fit.py",
+        'return float(measured["region"]["mean_iou"])', 'return -float(measured["region"]["mean_iou"])',
+        (f"{EPAIQA_LOSSES}::test_the_weights_with_the_best_region_on_the_validation_data_are_kept",),
+    ),
+    Mutation(
+        "epaiqa: the best weights by the training data", f"{EPAIQA}/fit.py",
+        "tasks = materials.validation[stage]", "tasks = materials.train[stage]",
+        (f"{EPAIQA_LOSSES}::test_the_weights_with_the_best_region_on_the_validation_data_are_kept",),
+    ),
+    Mutation(
+        "epaiqa: images before all text", f"{EPAIQA}/assessor.py",
+        "answer=answer, inline=self.inline)", "answer=answer)",
+        ("tests/plugins/epaiqa/test_prompts.py::test_each_image_stands_where_the_supplement_has_it",),
+    ),
+    Mutation(
+        "lmm4lmm: squared error in place of L1", f"{LMM}/learner.py",
+        "nn.functional.l1_loss(rated, wanted)", "nn.functional.mse_loss(rated, wanted)", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: a state predicts its own token", f"{LMM}/learner.py",
+        "row[prompt.answer_start - 1 : len(prompt) - 1]", "row[prompt.answer_start : len(prompt)]", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: the end of a turn is never taught", f"{LMM}/assessor.py",
+        "[*self._words(answer), self.backbone.tokenizer.eos_token_id]", "[*self._words(answer)]", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: unnormalised ratings", f"{LMM}/fit.py",
+        "(example.targets[dimension] - mean) / deviation)", "example.targets[dimension])", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: levels off by one", f"{LMM}/fit.py",
+        "sentence(dimension, reached)", "sentence(dimension, max(reached - 1, 1))", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: a rating is read of the token before", f"{LMM}/assessor.py",
+        "return self.backbone.forward(prompts).at(-1)", "return self.backbone.forward(prompts).at(-2)", LMM_LOSS,
+    ),
+    Mutation(
+        "lmm4lmm: scores in units of the head", f"{LMM}/fit.py",
+        "self.heads[dimension] = in_ratings(head, mean, deviation)", "self.heads[dimension] = head",
+        (f"{LMM_LOSSES}::test_scores_are_on_the_scale_of_the_ratings",),
+    ),
+    Mutation(
+        "lmm4lmm: the best weights by the training data", f"{LMM}/fit.py",
+        "self.pictures, self.data.validation, dimension, read)", "self.pictures, self.data.train, dimension, read)",
+        (f"{LMM_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
+    ),
+    Mutation(
+        "ds_ieqa: cross-entropy in place of TDRL", f"{DS}/learner.py",
+        'if self.method.loss == "cross_entropy":', "if True:", DS_LOSS,
+    ),
+    Mutation(
+        "ds_ieqa: a state predicts its own token", f"{DS}/learner.py",
+        "[prompt.answer_start - 1 for prompt in prompts]", "[prompt.answer_start for prompt in prompts]", DS_LOSS,
+    ),
+    Mutation(
+        "ds_ieqa: every digit weighs the same", f"{DS}/tdrl.py",
+        "weights = 10.0 ** -torch.arange(positions, device=truth.device)",
+        "weights = torch.ones(positions, device=truth.device)", DS_LOSS,
+    ),
+    Mutation(
+        "ds_ieqa: swapped images", f"{DS}/assessor.py",
+        "return self.backbone.see(source, among=2), self.backbone.see(edited, among=2)",
+        "return self.backbone.see(edited, among=2), self.backbone.see(source, among=2)", DS_LOSS,
+    ),
+    Mutation(
+        "ds_ieqa: the best weights by the training data", f"{DS}/fit.py",
+        "learner.agreement, pairs, data.validation, read)", "learner.agreement, pairs, data.train, read)",
+        (f"{DS_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
+    ),
+    Mutation(
+        "wrong split: validation rows are trained on", f"{MLLM}/targets.py",
+        "for e, part in zip(examples, parts, strict=True) if part == n]",
+        "for e, part in zip(examples, parts, strict=True) if part >= n]",
+        ("tests/mllm/test_targets.py::test_no_source_is_on_both_sides",),
+    ),
+    Mutation(
+        "wrong split: sources are on both sides", f"{MLLM}/targets.py",
+        "    groups = _groups(examples, group)\n", "    groups = _groups(examples, None)\n",
+        ("tests/mllm/test_targets.py::test_no_source_is_on_both_sides",),
+    ),
+    Mutation(
+        "the last weights in place of the best", f"{MLLM}/run_folder.py",
+        "value <= self.best_metric)", "value <= -1)",
+        ("tests/mllm/test_training.py::test_the_weights_of_the_best_validation_are_kept",),
+    ),
+)  # fmt: skip
+
+
+@contextmanager
+def copied_checkout() -> Iterator[Path]:
+    """A copy of the checkout in a folder of its own, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        for name in COPIED:
+            source, copy = ROOT / name, Path(folder) / name
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.is_file():
+                shutil.copy(source, copy)
+        yield Path(folder)
+
+
+def run_tests(checkout: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """The exit code of pytest for `tests` in `checkout`, and the end of what it printed."""
+    command = [sys.executable, "-B", "-m", "pytest", "-n", "0", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=1200)
+    return done.returncode, (done.stdout + done.stderr)[-2000:]
+
+
+def survives(mutation: Mutation, checkout: Path) -> bool:
+    """Whether the tests of `mutation` pass with it. Raises `RuntimeError` where they could not be run."""
+    file = checkout / mutation.file
+    text = file.read_text(encoding="utf-8")
+    file.write_text(mutated(mutation, text), encoding="utf-8")
+    try:
+        code, output = run_tests(checkout, mutation.tests)
+    finally:
+        file.write_text(text, encoding="utf-8")
+    if code not in (PASSED, FAILED):
+        raise RuntimeError(f"{mutation.name}: pytest exited with {code}:\n{output}")
+    return code == PASSED
+
+
+def mutated(mutation: Mutation, text: str) -> str:
+    """The file's `text` with the mistake in it. Raises `ValueError` unless `old` occurs in it once."""
+    if (count := text.count(mutation.old)) != 1:
+        raise ValueError(f"{mutation.name}: {mutation.file} has {mutation.old!r} {count} times; expected once")
+    return text.replace(mutation.old, mutation.new)
+
+
+def survivors(mutations: Iterable[Mutation]) -> list[str]:
+    """The names of the mutations that their tests do not notice; prints a line for each mutation.
+
+    Raises `RuntimeError` where the tests fail without any mutation.
+    """
+    alive, mutations = [], list(mutations)
+    with copied_checkout() as checkout:
+        code, output = run_tests(checkout, list(dict.fromkeys(test for each in mutations for test in each.tests)))
+        if code != PASSED:
+            raise RuntimeError(f"the tests fail without a mutation:\n{output}")
+        for mutation in mutations:
+            survived = survives(mutation, checkout)
+            print(f"{'SURVIVED' if survived else 'killed':9} {mutation.name}", flush=True)
+            if survived:
+                alive.append(mutation.name)
+    return alive
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("word", nargs="?", default="", help="run only the mutations whose name holds this word")
+    word = parser.parse_args().word
+    chosen = [mutation for mutation in MUTATIONS if word in mutation.name]
+    alive = survivors(chosen)
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} killed")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The loss of each stage, against transformers' own from `labels`, for questions and answers that are written out here.
+
+The whole way from a rating to a loss is under test: the level's word, the region that is cut out, the order of the
+images, the token that ends a turn, which state predicts which token, and how answers of several lengths are weighed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from editmetrics import Sample
+from editmetrics.plugins.epaiqa import fit as training
+from editmetrics.plugins.epaiqa.metric import EPAIQA
+from tests.plugins.epaiqa.test_prompts import ANSWERS, SUPPLEMENT
+from tests.plugins.native_losses import END, ROUNDING, before_each_stage, language_loss
+
+DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
+ROWS = (  # harmony and naturalness with the level of each, by five equal parts of 1 to 5; overall; completion
+    ((1.0, "bad"), (5.0, "excellent"), (2.0, "poor"), 3),
+    ((1.79, "bad"), (4.2, "excellent"), (1.2, "bad"), 1),
+    ((1.8, "poor"), (3.4, "good"), (2.2, "poor"), 2),
+    ((3.0, "fair"), (2.6, "fair"), (4.5, "excellent"), 3),
+    ((3.5, "good"), (2.59, "poor"), (3.2, "fair"), 3),
+)
+COMPLETIONS = {1: "Non-Completion", 2: "Partial Completion", 3: "Full Completion"}
+REGION, WRITTEN = "0.5,0.25,0.5,0.5", "(0.50, 0.25, 0.50, 0.50)"
+CUT = (slice(0, 32), slice(16, 48))
+"""The region in pixels: rows, columns."""
+
+
+def rows(seed):
+    random = np.random.default_rng(seed)
+
+    def picture():
+        return random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+    samples = []
+    for number, ((harmony, _), (natural, _), (overall, level), completion) in enumerate(ROWS):
+        reasons = "It is said why. " * (1 + 2 * number)  # of several lengths
+        text = f"The prompt completion is {COMPLETIONS[completion]}. {reasons}Therefore, the overall editing quality "
+        text += f"level of the image is {level}"
+        ratings = dict(zip(DIMENSIONS, (overall, harmony, natural, completion), strict=True))
+        meta = {**{name: str(value) for name, value in ratings.items()}, "region": REGION, "explanation": text}
+        samples.append(Sample(f"{seed}-{number}", picture(), source=picture(), prompt="make it red", meta=meta))
+    return samples
+
+
+def question(kind, *images):
+    """The supplement's question, with images at their places."""
+    first, *rest = SUPPLEMENT[kind].split("[image]")
+    return [first, *(part for pair in zip(images, rest, strict=True) for part in pair)]
+
+
+def expected(backbone, lesson, samples):
+    """transformers' own loss of the question that a lesson is named by."""
+    name, kind = lesson.id.removesuffix(")").split(" (")
+    number = next(index for index, sample in enumerate(samples) if sample.id == name)
+    source, edited = samples[number].source, samples[number].edited
+    (_, harmony), (_, natural), _, _ = ROWS[number]
+    asked = {
+        "grounding": ([*question("grounding", source, edited)], f"{ANSWERS['grounding']} {WRITTEN}."),
+        "harmony": (question("harmony", edited), f"Harmony level is: {harmony}."),
+        "local_naturalness": (question("naturalness", edited[CUT]), f"Naturalness level is: {natural}."),
+        "explained": (question("explained", source, edited), samples[number].meta["explanation"]),
+    }
+    parts, answer = asked[kind]
+    return language_loss(backbone, parts, answer + END)
+
+
+@pytest.fixture
+def fit(random_backbone, tmp_path):
+    def run(train, validation, **settings):
+        return EPAIQA(backbone=str(random_backbone)).to("cpu").fit(
+            train, validation, targets={name: name for name in DIMENSIONS}, label_scale=(1, 5), max_tokens=2,
+            output_dir=tmp_path / "run", preset="toy", batch_size=2, **settings,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_each_stage_has_the_loss_that_transformers_gives_its_answers(fit, monkeypatch, tuning):
+    train, compared = rows(1), {}
+
+    def compare(stage, module, lessons, loss):
+        losses = [expected(module.assessor.backbone, lesson, train) for lesson in lessons]
+        compared[stage] = len(lessons)
+        assert loss == pytest.approx(np.mean(losses), rel=ROUNDING), stage
+
+    before_each_stage(monkeypatch, compare)
+    steps = {f"{stage}_steps": 1 for stage in ("grounding", "quantitative", "explained")}
+    fit(train, rows(2), tuning=tuning, rehearsal=0.0, **steps)
+    assert compared == {"grounding": 5, "quantitative": 10, "explained": 5}
+
+
+def test_the_weights_with_the_best_region_on_the_validation_data_are_kept(fit, monkeypatch):
+    """Each stage is measured on validation rows alone, and ends with the weights that were best there."""
+    validation = rows(2)
+    values = iter([0.2, 0.7, 0.1, 0.4])
+    measured = []
+
+    def measure(assessor, tasks):
+        assert {task.sample.id for task in tasks} == {sample.id for sample in validation}
+        weights = assessor.backbone.projector.state_dict()
+        measured.append({name: tensor.clone() for name, tensor in weights.items()})
+        return {"n": len(tasks), "mean_iou": next(values, 0.0), "without_box": 0}
+
+    monkeypatch.setattr(training, "mean_iou", measure)
+    fit(rows(1), validation, stages=("grounding",), grounding_steps=4, evaluate_every=1, saved="float32")
+    *during, after = measured
+    same = [all(bool((weights[name] == after[name]).all()) for name in after) for weights in during]
+    assert same == [False, True, False, False]
