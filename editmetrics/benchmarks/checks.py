@@ -46,11 +46,16 @@ class CopyChecks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
         self._inside: dict[Path, ImageFolder] = {}
 
     def add(self, kind: str, location: str, message: str, row: str | None = None) -> None:
         """Record a problem."""
         self.problems.append(Problem(kind, location, message, row))
+
+    def note(self, location: str, message: str) -> None:
+        """Record what a user should know of the authors' own copy, which spoils no row."""
+        self.notes.append(f"{location}: {message}")
 
     @property
     def unusable(self) -> bool:

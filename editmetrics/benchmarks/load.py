@@ -40,6 +40,7 @@ class Copy:
     - `samples`: all rows, with their ratings in `meta`; also those that `problems` spoil.
     - `missing`: what a complete copy has beyond this one, a line each.
     - `images_checked`: whether the image files were checked.
+    - `notes`: contradictions within the authors' own copy, which spoil no sample; a line each.
     """
 
     benchmark: Benchmark
@@ -48,6 +49,7 @@ class Copy:
     problems: Sequence[Problem]
     missing: Sequence[str]
     images_checked: bool
+    notes: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:
@@ -164,7 +166,7 @@ def load(name: str, folder: str | os.PathLike[str], images: bool = True) -> Copy
     if images:
         _check_images(samples, checks)
     missing = [] if checks.unusable else bench.missing(samples)
-    return Copy(bench, folder, samples, checks.problems, missing, images)
+    return Copy(bench, folder, samples, checks.problems, missing, images, checks.notes)
 
 
 def _require_own_images(samples: Sequence[Sample], checks: CopyChecks) -> None:

@@ -70,6 +70,8 @@ def copy_blocks(copy: Copy) -> Iterator[Block]:
         elif not rating.labels:
             rows.append([name, "none"])
     yield from (facts(rows), "")
+    if copy.notes:
+        yield from ("the authors' own files contradict each other:", *map(escape, copy.notes), "")
     images = "every image exists and is complete" if copy.images_checked else "images were not checked"
     if copy.complete:
         unknown = "nothing is wrong, but how many samples a complete copy has is not stated"

@@ -17,6 +17,7 @@ from editmetrics.benchmarks.ebench_18k import reader as ebench_18k
 from editmetrics.benchmarks.evalmi_50k import reader as evalmi_50k
 from editmetrics.benchmarks.hpe_bench import reader as hpe_bench
 from editmetrics.benchmarks.load import load
+from editmetrics.benchmarks.show import copy_blocks
 from editmetrics.benchmarks.small_copies import write_copy
 from editmetrics.images import read_image
 from editmetrics.sample import Sample
@@ -69,6 +70,24 @@ def test_evalmi_says_the_same_from_the_workbook_and_from_the_folds(copies, copy_
         assert sample.questions is None  # the question is only in the workbook
         assert len(other.questions) == 1
     assert {s.meta["fold"] for s in both.values()} == {"2", "3", "4"}  # of prompt 1, 2 and 3
+
+
+def test_evalmi_notes_a_prompt_that_two_files_word_differently(copy_of):
+    """As prompt 1371 of the authors' own copy, which stays complete: the workbook's wording is used."""
+    folder = copy_of("evalmi-50k")
+    file = folder / "prompts" / "prompt_tasks.jsonl"
+    first, second, *others = [json.loads(line) for line in file.read_text().splitlines()]
+    prompt = first["prompt"]
+    first["prompt"], second["prompt"] = f"no {prompt}", second["prompt"].replace(" ", "  ")  # spaces are no difference
+    file.write_text("".join(json.dumps(row) + "\n" for row in (first, second, *others)))
+    copy = load("evalmi-50k", folder)
+    assert copy.problems == []
+    (note,) = copy.notes
+    assert (
+        note == f"prompt 1: is {prompt!r} in question.xlsx, which is used, and {f'no {prompt}'!r} in prompt_tasks.jsonl"
+    )
+    assert {sample.prompt for sample in copy.samples if sample.meta["prompt_id"] == "001"} == {prompt}
+    assert any(note in block for block in copy_blocks(copy) if isinstance(block, str))
 
 
 def test_evalmi_without_folds_has_no_splits(copy_of):

@@ -81,6 +81,7 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
         return []
     questions = _questions(folder, checks)
     tags = _tags(folder, checks)
+    _compare_prompts(questions, tags, checks)
     images = _images_folder(folder)
     samples = []
     for name in dict.fromkeys([*rows, *folds]):
@@ -184,6 +185,19 @@ def _tags(folder: Path, checks: CopyChecks) -> dict[int, tuple[str, str]]:
             continue
         tagged[_number(row)] = (name, row.cells["prompt"])
     return tagged
+
+
+def _compare_prompts(
+    questions: Mapping[int, tuple[str | None, str | None]], tags: Mapping[int, tuple[str, str]], checks: CopyChecks
+) -> None:
+    """Note each prompt that the two files word differently, but for spaces."""
+    for number, (_, other) in tags.items():
+        prompt, _ = questions.get(number, (None, None))
+        if prompt is not None and prompt.split() != other.split():
+            checks.note(
+                f"prompt {number}",
+                f"is {prompt!r} in question.xlsx, which is used, and {other!r} in prompt_tasks.jsonl",
+            )
 
 
 def _number(row: Row) -> int:
