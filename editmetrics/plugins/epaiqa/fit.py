@@ -6,17 +6,19 @@ This module imports modules that import torch, and is itself only imported insid
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...mllm.recipe import Select
 from ...mllm.validation import mean_merit, merit
-from ...sample import EditMetricsError
+from ...sample import EditMetricsError, Sample, SampleError
 from .assessor import ExplainingAssessor
-from .learner import StageLearner, level_agreement, mean_iou, overall_agreement
+from .learner import StageLearner, expected_levels, level_agreement, mean_iou, overall_agreement
 from .lessons import OF_STAGE, Materials, RehearsedLessons, read_materials
+from .levels import completion_of
 from .method import STAGES, EPAIQAMethod, Stage
+from .overall import fitted_share
 from .prompts import QUESTIONS
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 
     from ...mllm.backbone import Backbone
     from ...mllm.fitting import FitJob
+    from .box import Box
     from .metric import EPAIQA
 
 logger = logging.getLogger(__name__)
 
 ADAPTER = "epaiqa"
+FULL = 3
+"""The prompt completion of an edit that follows its instruction."""
 
 
 def train_stages(job: FitJob, metric: EPAIQA) -> None:
@@ -66,13 +71,15 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         _round(backbone, method)
     for stage in method.stages:  # at the end: a later stage may undo what an earlier one taught
         job.validation.update(_validated(stage, assessor, materials, method))
+    dimensions = [*materials.dimensions, *(() if before is None else before.dimensions)]
+    share = _harmony_share(job, metric, assessor, materials, dimensions)
     if full:
         _convert(backbone, method)
     earlier_stages = [] if before is None else list(before.settings["stages"])
     explained = bool(before is not None and before.settings.get("explains"))
     job.write(
         data=materials.counts(),
-        dimensions=[*materials.dimensions, *(() if before is None else before.dimensions)],
+        dimensions=dimensions,
         label_scale=(1.0, 5.0),
         with_backbone=full,
         prompts=QUESTIONS,
@@ -80,9 +87,35 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
             "stages": [stage for stage in STAGES if stage in {*earlier_stages, *method.stages}],
             "rated_on": list(job.label_scale),
             **layout,
+            **({} if share is None else {"harmony_share": share}),
             "explains": method.cot is not None if "explained" in method.stages else explained,
         },
     )
+
+
+def _harmony_share(
+    job: FitJob, metric: EPAIQA, assessor: ExplainingAssessor, materials: Materials, dimensions: Sequence[str]
+) -> float | None:
+    """The share of harmony in overall quality, fitted on the validation edits that follow their instruction and have a
+    region; that of the weights which the training started from, where this one has no stage 3; None without either."""
+    if not {"harmony", "local_naturalness"} <= set(dimensions) or "explained" not in materials.validation:
+        return None if metric.checkpoint is None else metric.checkpoint.settings.get("harmony_share")
+    low, high = job.label_scale
+    tasks, overall = [], []
+    for task in materials.validation["explained"]:
+        region = _given_region(metric, task.sample)
+        if region is not None and completion_of(materials.rating(task, "prompt_completion")) == FULL:
+            tasks.append(replace(task, region=region))
+            overall.append(1 + 4 * (materials.rating(task, "overall_quality") - low) / (high - low))
+    harmony, naturalness = (expected_levels(assessor, kind, tasks) for kind in OF_STAGE["quantitative"])
+    return fitted_share(harmony, naturalness, overall)
+
+
+def _given_region(metric: EPAIQA, sample: Sample) -> Box | None:
+    try:
+        return metric.region_of(sample)[0]
+    except SampleError:
+        return None  # a malformed one is counted where regions are learned from
 
 
 def _measure(

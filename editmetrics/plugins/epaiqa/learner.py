@@ -93,6 +93,11 @@ def level_agreement(
     assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask], ratings: Sequence[float]
 ) -> dict[str, Any]:
     """SRCC and PLCC of harmony or local naturalness with the ratings."""
+    return agreement(expected_levels(assessor, kind, tasks), ratings)
+
+
+def expected_levels(assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask]) -> list[float]:
+    """Harmony or local naturalness, 1 to 5, of edits; naturalness of those whose region is known."""
 
     def prompt(task: StageTask) -> Prompt:
         prepared = _prepared(assessor, task)
@@ -103,7 +108,7 @@ def level_agreement(
         return expected
 
     with assessor.at_work():
-        return agreement(predicted(tasks, predict), ratings)
+        return predicted(tasks, predict)
 
 
 def overall_agreement(

@@ -57,6 +57,9 @@ class EPAIQA(AssessorMetric):
         explain: Let the model write its chain of thought, a few hundred tokens a sample; without it the overall level
             is read at once after the prompt completion, another number than with it.
         max_tokens: The longest chain of thought, in tokens.
+        overall: Where overall quality comes from: "chain" is the level at the end of the answer, the paper's way;
+            "parts" puts it together of prompt completion, harmony and local naturalness, with the weights that `fit`
+            found on its validation data (`.overall`).
 
     Source: Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), sections 4 and 5.1, and
     section E of the supplement.
@@ -99,10 +102,11 @@ class EPAIQA(AssessorMetric):
         region: Literal["given", "mask", "model"] = "given",
         explain: bool = True,
         max_tokens: Annotated[int, Ge(1)] = 256,
+        overall: Literal["chain", "parts"] = "chain",
         **shared: Any,
     ) -> None:
         super().__init__(weights=weights, **shared)
-        self.region, self.explain, self.max_tokens = region, explain, max_tokens
+        self.region, self.explain, self.max_tokens, self.overall = region, explain, max_tokens, overall
 
     @property
     def zero_shot(self) -> bool:
@@ -170,6 +174,8 @@ class EPAIQA(AssessorMetric):
 
     def score_batch(self, batch: list[tuple[PreparedEdit, str]]) -> list[Score]:
         assessor, wanted = self.assessors[0], {dimension.name for dimension in self.dimensions}
+        if self.overall == "parts" and "overall_quality" in wanted:
+            wanted |= {"harmony", "local_naturalness"}
         samples = [prepared for prepared, _ in batch]
         with assessor.at_work():
             grounds = any(sample.region is None for sample in samples)
@@ -228,12 +234,29 @@ class EPAIQA(AssessorMetric):
         readings = DimensionReadings()
         for dimension in self.dimensions:
             level = levels.get(dimension.name)
-            if level is None:
+            if self.overall == "parts" and dimension.name == "overall_quality":
+                self._of_parts(levels, readings)
+            elif level is None:
                 readings.problems.append(f"{dimension.name}: no region: {problem}")
             elif readings.means(dimension.name, float(level.mass), "name a level"):
                 readings.values[dimension.name] = float(level.expectation)
                 readings.spreads[dimension.name] = float(level.spread)
         return readings.score(details, None if explained is None else explained.text)
+
+    def _of_parts(self, levels: Mapping[str, LevelReadout], readings: DimensionReadings) -> None:
+        """Add overall quality from its parts to `readings`, or the part that it lacks to its problems."""
+        from ...mllm.readouts import meant
+        from .overall import EQUAL, overall_of_parts
+
+        names = ("prompt_completion", "harmony", "local_naturalness")
+        if lacking := [name for name in names if name not in levels or not meant(float(levels[name].mass))]:
+            readings.problems.append(f"overall_quality: no {lacking[0]} to put it together of")
+            return
+        completion, *looks = (levels[name] for name in names)
+        share = EQUAL if self.checkpoint is None else self.checkpoint.settings.get("harmony_share", EQUAL)
+        harmony, naturalness = ((float(level.expectation), float(level.spread)) for level in looks)
+        value, spread = overall_of_parts(completion.probabilities[0].tolist(), harmony, naturalness, share)
+        readings.values["overall_quality"], readings.spreads["overall_quality"] = value, spread
 
     # ------------------------------------------------------------------ training
 
