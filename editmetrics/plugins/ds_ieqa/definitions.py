@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...mllm.processes import on_main_process
 from ...mllm.recipe import shuffled
-from .fdmpo import Trajectory, Trial, definition_value, search
+from ...mllm.validation import agreement, merit
+from .fdmpo import DefinitionFeedback, SearchPlan, Trajectory, Trial, definition_value, search
 from .tdrl import Vocabulary
+from .trajectory_plot import draw
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Picture
+    from ...mllm.fitting import FitJob
     from ...mllm.prefix_cache import PrefixCache
     from ...mllm.targets import Example, TrainingSet
     from ...sample import Sample
@@ -31,47 +34,46 @@ BATCH = 8
 """Pairs that are read together."""
 
 
-def define(
-    assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, method: DSIEQAMethod, folder: Path, seed: int
-) -> dict[str, str]:
-    """The best definition of each dimension, by FDMPO; the trajectories are in `folder/definitions`.
+def define(assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, job: FitJob) -> dict[str, str]:
+    """The best definition of each dimension, by FDMPO; the trajectories are in `definitions` of the job's folder.
 
-    Of several processes one searches, and the others wait and read what it found.
+    Of several processes one searches, and the others wait and read its result. Without `resume`, it starts afresh.
     """
-    files = {dimension: folder / "definitions" / f"{dimension}.jsonl" for dimension in assessor.definitions}
-    on_main_process(lambda: _search(assessor, data, pairs, method, files, seed))
+    files = {dimension: job.folder / "definitions" / f"{dimension}.jsonl" for dimension in assessor.definitions}
+    on_main_process(lambda: _search(assessor, data, pairs, job, files))
     return {dimension: Trajectory.read(file).best.definition for dimension, file in files.items()}
 
 
-def _search(
-    assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, method: DSIEQAMethod, files: Mapping[str, Path], seed: int
-) -> None:
-    chosen = shuffled(len(data.train), min(method.pairs, len(data.train)), seed)
+def _search(assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, job: FitJob, files: Mapping[str, Path]) -> None:
+    method = job.method
+    chosen = shuffled(len(data.train), min(method.pairs, len(data.train)), job.recipe.seed)
     subset = [data.train[int(index)] for index in chosen]
     judge = _optimiser(assessor, method)
     identity = {
         "backbone": assessor.backbone.identity(),
-        "pairs": hashlib.sha256(" ".join(example.id for example in subset).encode()).hexdigest(),
+        "pairs": replace(data, train=subset, validation=()).digest(),
         "vocabulary": method.definition_vocabulary,
         "optimiser": judge.identity(),
     }
     for dimension, file in files.items():
         feedback = Feedback(assessor, dimension, subset, pairs, method.definition_vocabulary)
+        if not job.resume:
+            file.unlink(missing_ok=True)
         trajectory = search(
-            dimension,
-            assessor.definitions[dimension],
+            SearchPlan(dimension, assessor.definitions[dimension], method.trials, method.definition_margin),
             feedback,
             lambda text, number: judge.ask(text, round=number).required(),
-            trials=method.trials,
             file=file,
             identity=identity,
             on_trial=partial(_report, dimension, method.trials),
         )
         draw(trajectory, file.with_suffix(".svg"))
         logger.info(
-            "%s: the best of %d definitions has V_d %.4f (start: %.4f; %d proposals refused): %s",
-            dimension, len(trajectory.trials) - trajectory.refused, trajectory.best.value,
-            trajectory.trials[0].value, trajectory.refused, trajectory.best.definition,
+            "%s: of %d definitions number %d is kept, V_d %s (start: %s; %d proposals refused): %s",
+            dimension, len(trajectory.trials) - trajectory.refused, trajectory.best.number,
+            _with_error(trajectory.best.value, trajectory.best.error),
+            _with_error(trajectory.trials[0].value, trajectory.trials[0].error),
+            trajectory.refused, trajectory.best.definition,
         )  # fmt: skip
 
 
@@ -89,12 +91,21 @@ def _optimiser(assessor: DigitAssessor, method: DSIEQAMethod) -> Any:
 
 
 def _report(dimension: str, trials: int, trial: Trial) -> None:
-    outcome = f"V_d {trial.value:.4f}" if trial.value is not None else f"refused: {trial.refused}"
+    outcome = f"refused: {trial.refused}"
+    if trial.value is not None:
+        gain = "" if trial.gain is None else f", {_with_error(trial.gain, trial.gain_error, '+')} to the best so far"
+        outcome = f"V_d {_with_error(trial.value, trial.error)}{gain}"
     logger.info("%s: definition %d of %d: %s", dimension, trial.number, trials, outcome)
 
 
+def _with_error(value: float | None, error: float | None, sign: str = "") -> str:
+    return f"{value:{sign}.4f}" + ("" if error is None else f" +- {error:.4f}")
+
+
 class Feedback:
-    """`feedback(definition)` is the mean V_d of a definition over rated pairs, in [0, 1.11].
+    """`feedback(definition)` reads rated pairs under a definition: V_d of each, and how far the scores agree.
+
+    The score of a pair is here the expected integer digit, the only one whose context holds no true digit.
 
     The images and the instruction stand before the definition in the prompt, so they are read once, here, and every
     definition only adds its own words to their key-value cache. For an 8B backbone and two images of 1280 tokens the
@@ -128,13 +139,13 @@ class Feedback:
             for pictures, example in zip(self.pictures[some], self.examples[some], strict=True)
         ]
 
-    def __call__(self, definition: str) -> float:
+    def __call__(self, definition: str) -> DefinitionFeedback:
         import torch
 
         from ...mllm.prefix_cache import after_images
 
         backbone, digits, point = self.assessor.backbone, self.assessor.digits, self.assessor.backbone.token(".")
-        values = []
+        values, expected = [], []
         for number, shared in enumerate(self.readings):
             start = number * BATCH
             reading = shared.repeated(range(len(shared)))
@@ -146,36 +157,7 @@ class Feedback:
             texts = [[digits[first], point, digits[second], digits[third]] for first, second, third in truth]
             logits = torch.stack([row[0][[0, 2, 3]] for row in reading.continued([[text] for text in texts])])
             values.append(definition_value(logits, torch.tensor(truth), digits, vocabulary=self.vocabulary))
-        return float(torch.cat(values).mean())
-
-
-def draw(trajectory: Trajectory, file: str | Path) -> Path | None:
-    """Draw `trajectory` into `file` (svg, png or pdf) as figure 3 of the paper; None, without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        logger.info("%s is not drawn: pip install 'editmetrics[plot]'", file)
-        return None
-    tried = [(trial.number, trial.value) for trial in trajectory.trials if trial.value is not None]
-    refused = [trial.number for trial in trajectory.trials if trial.refused]
-    numbers, values = [number for number, _ in tried], [value for _, value in tried]
-    best = [max(values[: index + 1]) for index in range(len(values))]
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.step(numbers, best, where="post", color="#0072b2", linewidth=1, label="best so far")
-    axes.plot(numbers, values, "o", color="#0072b2", markersize=5, label="definition")
-    if refused:
-        axes.plot(refused, [min(values)] * len(refused), "x", color="#d55e00", label="refused")
-    axes.annotate(
-        "best", (trajectory.best.number, trajectory.best.value or 0.0), xytext=(0, 7), textcoords="offset points",
-        ha="center",
-    )  # fmt: skip
-    axes.set(xlabel="trial (0 is the start definition)", ylabel="definition value $V_d$")
-    axes.set_title(trajectory.dimension.replace("_", " "))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.margins(y=0.15)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="best")
-    figure.savefig(file)
-    return Path(file)
+            first = logits[:, 0, digits].float().softmax(-1)
+            expected += (first * torch.arange(10, device=first.device)).sum(-1).tolist()
+        measures = agreement(expected, [example.targets[self.dimension] for example in self.examples])
+        return DefinitionFeedback(torch.cat(values).tolist(), merit(measures, "mean"))

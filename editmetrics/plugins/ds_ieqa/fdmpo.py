@@ -2,21 +2,25 @@
 
 A feedback model says how probable it finds the human ratings under a definition (`definition_value`); an optimisation
 model reads the history of definitions and values and writes the next definition (`proposal`, `read_proposal`); the
-best of all trials wins (`search`). The whole trajectory is written down as it grows, and a search that was stopped goes
-on.
+best of all trials wins, where it is better by more than noise (`search`). The trajectory is written down as it grows,
+and a search that was stopped resumes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...files.writing import Journal, complete_lines
-from ...sample import EditMetricsError
+from ...sample import EditMetricsError, SampleError, UnavailableError
+from ...wording import plural
 from .tdrl import Vocabulary
 
 if TYPE_CHECKING:
@@ -30,7 +34,11 @@ LONGEST = 600
 
 
 class SearchError(EditMetricsError):
-    """A search cannot be started or resumed."""
+    """A search cannot be started or resumed, or has nothing to choose from."""
+
+
+class SearchUnavailableError(SearchError, UnavailableError):
+    """The optimisation model cannot be reached; the search resumes when it can."""
 
 
 def definition_value(logits: Tensor, truth: Tensor, digits: Sequence[int], *, vocabulary: Vocabulary = "all") -> Tensor:
@@ -57,18 +65,39 @@ def definition_value(logits: Tensor, truth: Tensor, digits: Sequence[int], *, vo
     right = scores.gather(-1, truth.to(logits.device)[..., None])[..., 0]
     probability = (right - everything.logsumexp(-1)).exp()
     weights = 10.0 ** -torch.arange(truth.shape[1], device=logits.device)
-    value: Tensor = probability @ weights
-    return value
+    return (probability * weights).sum(-1)
+
+
+class DefinitionFeedback(NamedTuple):
+    """How the feedback model reads rated pairs under one definition."""
+
+    values: Sequence[float]
+    """V_d of each pair, in [0, 1.11]."""
+    agreement: float | None = None
+    """Mean of SRCC and PLCC of the untrained model's scores with the ratings; None where undefined."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One definition that was tried: its V_d, or why it was refused before it could be."""
+    """One definition that was tried, or the reason that it could not be.
+
+    - `number`: 0 is the start definition. `definition`: for a refused one, the reply as it came.
+    - `value`, `error`: its V_d and the standard error of that mean over the pairs, s / sqrt(n); the error is None for a
+      single pair. `values`: V_d of each pair. `agreement`: see `DefinitionFeedback`.
+    - `gain`, `gain_error`: mean and standard error of the paired differences to the best definition before it.
+    - `leads`: whether it took that one's place. `refused`: the reason.
+    """
 
     number: int
     definition: str
-    value: float | None
+    leads: bool
+    value: float | None = None
+    error: float | None = None
+    gain: float | None = None
+    gain_error: float | None = None
+    agreement: float | None = None
     refused: str | None = None
+    values: tuple[float, ...] = ()
 
 
 class Garbled(ValueError):
@@ -124,8 +153,8 @@ class Trajectory:
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest value; of equal ones the first."""
-        return max((trial for trial in self.trials if trial.value is not None), key=lambda trial: trial.value or 0.0)
+        """The last trial that took the lead."""
+        return [trial for trial in self.trials if trial.leads][-1]
 
     @property
     def refused(self) -> int:
@@ -139,55 +168,118 @@ class Trajectory:
         return cls(str(header.get("dimension")), tuple(trials))
 
 
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search from the definition `start` of `dimension`, with so many proposals (`trials`).
+
+    A definition takes the lead when its mean paired difference to the best one so far is more than `margin` of its
+    standard errors. With a margin of 0 the highest value wins, as in the paper.
+    """
+
+    dimension: str
+    start: str
+    trials: int
+    margin: float = 2.0
+
+
 def search(
-    dimension: str,
-    start: str,
-    value: Callable[[str], float],
+    plan: SearchPlan,
+    feedback: Callable[[str], DefinitionFeedback],
     propose: Callable[[str, int], str],
     *,
-    trials: int,
     file: str | os.PathLike[str],
     identity: dict[str, Any],
     on_trial: Callable[[Trial], None] | None = None,
 ) -> Trajectory:
-    """Try the definition `start`, then `trials` proposals, and return the trajectory; `.best` is what was looked for.
+    """Try the start definition, then `plan.trials` proposals, and return the trajectory; `.best` is the result.
 
-    `value` gives the mean V_d of a definition over a fixed set of pairs, `propose` the optimisation model's reply to a
-    text, given the number of the trial, so that a text that is asked again may be answered otherwise. A reply that
-    holds no usable definition is refused, counted as a trial, and never mended.
+    `feedback` reads a definition on a fixed set of pairs. `propose` gives the optimisation model's reply to a text; the
+    number of the trial, which it also gets, is to seed the reply, so that a text that is asked again may be answered
+    otherwise. A proposal that was refused, is empty, holds no usable definition, or cannot be read by the backbone
+    counts as a trial, is never mended, and the next trial asks again with another seed.
 
     Each trial goes to `file` (jsonl) at once. When it exists, the search resumes after its last trial, provided that
-    its first line holds the same `identity`: backbone, pairs, optimisation model. Raises `SearchError` when it holds
-    another.
+    its first line holds the same plan and `identity`: backbone, pairs, optimisation model.
+
+    Raises `SearchError` for a file of another search, and where no proposal of all could be tried;
+    `SearchUnavailableError` where the optimisation model cannot be reached.
     """
     path = Path(file)
-    header = {"dimension": dimension, "start": start, **identity}
+    header = {"dimension": plan.dimension, "start": plan.start, "margin": plan.margin, **identity}
     done = _done(path, header)
     path.parent.mkdir(parents=True, exist_ok=True)
     with Journal(path, lock=False) as journal:
         if done is None:
             journal.append(header)
             done = []
-        while len(done) <= trials:
-            trial = _next(dimension, start, done, value, propose)
+        while len(done) <= plan.trials:
+            trial = _next(plan, done, feedback, propose)
             journal.append(asdict(trial))
             done.append(trial)
             if on_trial is not None:
                 on_trial(trial)
-    return Trajectory(dimension, tuple(done))
+    _require_a_proposal(plan, done, path)
+    return Trajectory(plan.dimension, tuple(done))
 
 
 def _next(
-    dimension: str, start: str, done: list[Trial], value: Callable[[str], float], propose: Callable[[str, int], str]
+    plan: SearchPlan,
+    done: Sequence[Trial],
+    feedback: Callable[[str], DefinitionFeedback],
+    propose: Callable[[str, int], str],
 ) -> Trial:
-    if not done:
-        return Trial(0, start, value(start))
-    reply = propose(proposal(dimension, done), len(done))
+    number = len(done)
+    if not number:
+        try:
+            return _judged(0, plan.start, feedback(plan.start), None, plan.margin)
+        except SampleError as error:
+            raise SearchError(f"the start definition of {plan.dimension} cannot be tried: {error}") from error
+    reply = ""
     try:
+        reply = propose(proposal(plan.dimension, done), number)
         definition = read_proposal(reply, [trial.definition for trial in done])
+        best = Trajectory(plan.dimension, tuple(done)).best
+        return _judged(number, definition, feedback(definition), best, plan.margin)
     except Garbled as garbled:
-        return Trial(len(done), reply, None, str(garbled))
-    return Trial(len(done), definition, value(definition))
+        return Trial(number, reply, False, refused=str(garbled))
+    except SampleError as error:
+        if error.status == "unavailable":
+            raise SearchUnavailableError(
+                f"the optimisation model did not answer trial {number} of {plan.trials} for {plan.dimension} "
+                f"({error}); run the same command again when it does: the search resumes with this trial"
+            ) from error
+        return Trial(number, reply, False, refused=f"{error.status}: {error}")
+
+
+def _judged(number: int, definition: str, read: DefinitionFeedback, best: Trial | None, margin: float) -> Trial:
+    """The trial of a definition that was read, compared with the best one before it, pair by pair."""
+    values = tuple(float(value) for value in read.values)
+    if not all(map(math.isfinite, values)):
+        raise SampleError("its V_d is not finite (overflow in float16, or damaged weights)")
+    value, error = _mean_and_error(values)
+    judged = Trial(number, definition, True, value, error, agreement=read.agreement, values=values)
+    if best is None:
+        return judged
+    gain, gain_error = _mean_and_error([new - old for new, old in zip(values, best.values, strict=True)])
+    noise = 0.0 if not margin else math.inf if gain_error is None else margin * gain_error
+    return replace(judged, gain=gain, gain_error=gain_error, leads=gain > noise)
+
+
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean and its standard error, which one value alone does not have."""
+    return fmean(values), stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+
+
+def _require_a_proposal(plan: SearchPlan, trials: Sequence[Trial], path: Path) -> None:
+    """Raise `SearchError` where the optimisation model proposed nothing that could be tried."""
+    reasons = Counter(str(trial.refused) for trial in trials if trial.refused is not None)
+    if plan.trials and sum(reasons.values()) == plan.trials:
+        counted = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(3))
+        raise SearchError(
+            f"no proposal of the optimisation model for {plan.dimension} could be tried "
+            f"({plural(plan.trials, 'trial')}; {counted}). Name another one (optimiser), keep the start definitions "
+            f"(optimiser=none), or delete {path} to ask again"
+        )
 
 
 def _done(path: Path, header: dict[str, Any]) -> list[Trial] | None:
@@ -208,8 +300,8 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     """The first line and the trials of a trajectory file."""
     try:
         header, *trials = [json.loads(line) for line in complete_lines(path)]
-        return dict(header), [Trial(**trial) for trial in trials]
-    except (OSError, ValueError, TypeError) as error:
+        return dict(header), [Trial(**{**trial, "values": tuple(trial["values"])}) for trial in trials]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise SearchError(
             f"{path} is not a trajectory of definitions ({error}); move it away to start afresh"
         ) from error

@@ -46,7 +46,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
 
     data = without_unusable(data, ask)
     if method.optimiser:
-        assessor.definitions = define(assessor, data, pairs, method, job.folder, job.recipe.seed)
+        assessor.definitions = define(assessor, data, pairs, job)
     for dimension in job.dimensions:
         definition = assessor.definitions[dimension]
         adapter = job.adapter(dimension, method.parts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from ...mllm.recipe import Recipe
 from .tdrl import Vocabulary
@@ -17,6 +19,8 @@ class DSIEQAMethod:
       `optimiser_endpoint`: the address of a server of one's own that serves it. Only definitions and their values are
       sent, never an image. "backbone" asks the backbone itself.
     - `trials`: definitions that are proposed. `pairs`: a fixed subset of the training data on which V_d is measured.
+    - `definition_margin`: how many standard errors of the paired difference a definition must be better than the best
+      one so far, to take its place; 0 takes the highest value, as the paper does, noise included.
     - `definition_vocabulary`: P of V_d is over "all" tokens, or renormalised over the ten "digits".
     - `rank`, `alpha`, `dropout`, `adapted`: of LoRA, and the parts that get it.
     - `loss`: "tdrl", or "cross_entropy" on all tokens, the paper's ablation. `vocabulary`, `cross_entropy_on_digits`:
@@ -25,8 +29,9 @@ class DSIEQAMethod:
 
     optimiser: str | None = None
     optimiser_endpoint: str | None = None
-    trials: int = 20
-    pairs: int = 128
+    trials: Annotated[int, Ge(0)] = 20
+    pairs: Annotated[int, Ge(1)] = 128
+    definition_margin: Annotated[float, Ge(0)] = 2.0
     definition_vocabulary: Vocabulary = "all"
     rank: int = 16
     alpha: float = 32.0

@@ -72,5 +72,5 @@ def tdrl(
     distances = (torch.arange(len(ids), device=truth.device) - truth[..., None]).abs()
     expected = (probabilities * distances).sum(-1)
     weights = 10.0 ** -torch.arange(positions, device=truth.device)
-    score = (expected @ weights).mean()
+    score = (expected * weights).sum(-1).mean()  # a product of matrices would be one of bfloat16 under autocast
     return TDRL(cross_entropy + score, cross_entropy, score)

@@ -15,7 +15,9 @@ from editmetrics.mllm.backbone import Backbone, BackboneError
 from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
 from editmetrics.plugins.ds_ieqa import definitions
+from editmetrics.plugins.ds_ieqa.fdmpo import SearchError
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
+from editmetrics.sample import SampleError
 from tests.worlds.edits import DIMENSIONS, toy_edits
 
 QUICK = {"steps": 4, "batch_size": 8, "evaluate_every": 2, "preset": "toy"}
@@ -93,6 +95,8 @@ class Scripted:
 
     def ask(self, text, round):
         reply = self.replies[round - 1]
+        if reply is None:
+            raise SampleError("the model declined", "refused")
 
         class Answered:
             @staticmethod
@@ -106,12 +110,14 @@ class Scripted:
 
 
 def test_definitions_are_searched_kept_and_used(edits, tmp_path, monkeypatch):
-    replies = ["[[How sharp is it?]]", "no brackets", "[[Say how blurred the target image is.]]"]
+    replies = ["[[How sharp is it?]]", None, "[[Say how blurred the target image is.]]"]
     monkeypatch.setattr(definitions, "_optimiser", lambda assessor, method: Scripted(*replies))
-    trained = fit(edits, tmp_path / "run", "visual_quality", optimiser="scripted", trials=3, pairs=6)
+    more = {"optimiser": "scripted", "trials": 3, "pairs": 6, "definition_margin": 0}
+    trained = fit(edits, tmp_path / "run", "visual_quality", **more)
     lines = [json.loads(line) for line in (tmp_path / "run/definitions/visual_quality.jsonl").read_text().splitlines()]
     values = {trial["definition"]: trial["value"] for trial in lines[1:] if trial["value"] is not None}
     assert len(values) == 3
+    assert all(len(trial["values"]) == 6 for trial in lines[1:] if not trial["refused"])
     assert [bool(trial["refused"]) for trial in lines[1:]] == [False, False, True, False]
     best = max(values, key=values.get)
     trained.load()
@@ -177,14 +183,16 @@ def test_rows_that_the_backbone_cannot_read_are_left_out_and_counted(edits, tmp_
     assert any("<|im_end|>" in reason for reason in data["left_out"])
 
 
-def test_the_backbone_may_propose_definitions_itself(edits, tmp_path):
-    """A tiny model proposes nothing sensible: every reply is refused, counted, and the start definition stays."""
-    fit(edits, tmp_path / "run", "visual_quality", optimiser="backbone", trials=2, pairs=4)
-    lines = [json.loads(line) for line in (tmp_path / "run/definitions/visual_quality.jsonl").read_text().splitlines()]
-    assert [trial["refused"] is not None for trial in lines[1:]] == [False, True, True]
-    assert lines[0]["optimiser"]["judge"] != "endpoint"
-    said = json.loads((tmp_path / "run/metric.json").read_text())
-    assert said["prompts"]["visual_quality"] == lines[1]["definition"]
+def test_a_backbone_that_proposes_nothing_sensible_ends_the_search_with_the_reason(edits, tmp_path):
+    """A tiny model: every reply is refused and counted, each with another seed; starting over asks again."""
+    for _ in range(2):
+        with pytest.raises(SearchError, match=r"no proposal of the optimisation model for visual_quality .*2 trials"):
+            fit(edits, tmp_path / "run", "visual_quality", optimiser="backbone", trials=2, pairs=4, resume=False)
+        file = tmp_path / "run/definitions/visual_quality.jsonl"
+        header, *trials = [json.loads(line) for line in file.read_text().splitlines()]
+        assert [trial["refused"] is not None for trial in trials] == [False, True, True]
+        assert trials[1]["definition"] != trials[2]["definition"]
+        assert header["optimiser"]["judge"] == "local"
 
 
 @pytest.mark.slow

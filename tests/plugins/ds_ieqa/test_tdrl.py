@@ -57,6 +57,15 @@ def test_the_terms_are_those_of_equations_3_to_5():
     assert loss.loss.item() == pytest.approx(words + score, rel=1e-6)
 
 
+def test_the_loss_is_float32_under_autocast():
+    """A product of matrices would be rounded to bfloat16: three digits, of a loss that tells 4.38 from 4.39."""
+    at_digits = PREDICTED[:, [1, 3, 4]], ANSWER[:, [1, 3, 4]], DIGITS
+    with torch.autocast("cpu", torch.bfloat16):
+        low, value = tdrl(PREDICTED, ANSWER, DIGITS), definition_value(*at_digits)
+    assert {part.dtype for part in (*low, value)} == {torch.float32}
+    assert (low, value) == (tdrl(PREDICTED, ANSWER, DIGITS), definition_value(*at_digits))
+
+
 def test_the_literal_variant_takes_the_whole_vocabulary():
     score = sum(
         10**-place * expected_distance(probabilities, truth)
