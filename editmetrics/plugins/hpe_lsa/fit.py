@@ -54,6 +54,7 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         return
     assessor = LayerAssessor(backbone, pooling=method.pooling)
     data = data.without(_unusable(assessor, data))
+    job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
     margins = tune(job, assessor, data)
     assessor.layer = choose_layer(job, assessor, data)
     states = {name: decoders.states(assessor, part, job.dimensions) for name, part in data.parts.items()}
