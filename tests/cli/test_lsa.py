@@ -30,9 +30,10 @@ def test_the_profile_of_any_backbone_is_shown_written_and_drawn(edits, tmp_path)
     rows = list(csv.DictReader(files[0].open()))
     assert [row["layer"] for row in rows] == ["1", "2", "3", "4"]
     (chosen,) = (row["layer"] for row in rows if row["chosen"] == "1")
-    (line,) = (line for line in done.output.splitlines() if "chosen" in line)
+    (line,) = (line for line in done.output.splitlines() if line.rstrip().endswith(" chosen"))
     assert line.split()[0] == chosen
-    assert "6 real and 12 edited images" in done.output
+    assert "note: 6 real and 12 edited images: with fewer than 100 of a class" in " ".join(done.output.split())
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1)
     assert "<svg" in files[1].read_text()
 
 

@@ -169,6 +169,7 @@ def profile(monkeypatch, tmp_path):
     """What `lsa` asks its backbone and its analysis for; nothing is loaded."""
     from editmetrics.mllm import backbone, lora
     from editmetrics.plugins.hpe_lsa import analysis, labels
+    from editmetrics.plugins.hpe_lsa.profile import LayerProfile
 
     asked = {}
 
@@ -178,8 +179,7 @@ def profile(monkeypatch, tmp_path):
 
     def analyse(assessor, real, edited, **options):
         asked.update(options, adapter=assessor.adapter, pooling=assessor.pooling)
-        one = np.ones(2)
-        return SimpleNamespace(kl=one, ldr=one, entropy=one, total=one, chosen=2, real=1, edited=1)
+        return LayerProfile(np.ones(2), np.ones(2), np.ones(2), 1, 1)
 
     monkeypatch.setattr(backbone.Backbone, "load", load)
     monkeypatch.setattr(lora, "load_lora", lambda *arguments: asked.update(adapter_folder=arguments[-1]))
@@ -189,18 +189,21 @@ def profile(monkeypatch, tmp_path):
 
 
 def test_lsa_analyses_as_told(run, tmp_path, profile):
+    from editmetrics.plugins.hpe_lsa.criterion import Criterion
+
     pairs = write(tmp_path / "pairs.csv", ["edited", "source"], [])
     ran = run(
         "lsa", "some/model", pairs, "--label", "real", "--adapter", tmp_path, "--pooling", "image", "--divergence",
         "gaussian", "--symmetric", "--bins", "5", "--entropy-bins", "6", "--smoothing", "0.1", "--epsilon", "0.2",
-        "--revision", "abc", "--dtype", "float32", "--image-tokens", "9", "--batch", "3", "--device", "cpu", "-q",
+        "--resamples", "7", "--revision", "abc", "--dtype", "float32", "--image-tokens", "9", "--batch", "3",
+        "--device", "cpu", "-q",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     del profile["on_images"]
     assert profile == {
         "backbone": "some/model", "revision": "abc", "device": "cpu", "dtype": "float32", "image_tokens": 9,
         "label": "real", "adapter": "lsa", "adapter_folder": tmp_path, "pooling": "image", "batch_size": 3,
-        "divergence": "gaussian", "symmetric": True, "bins": 5, "entropy_bins": 6, "smoothing": 0.1, "epsilon": 0.2,
+        "criterion": Criterion("gaussian", True, 5, 6, 0.1, 0.2, 7),
     }  # fmt: skip
 
 

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...files.writing import write_figure
 from ...sample import EditMetricsError, Sample
 from .assessor import BATCH
-from .lsa import LayerProfile, LayerStatistics
+from .criterion import Criterion
+from .lsa import LayerStatistics
+from .profile import LayerProfile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,17 +30,22 @@ def analyse(
     real: Sequence[Sample],
     edited: Sequence[Sample],
     *,
+    criterion: Criterion | None = None,
     batch_size: int = BATCH,
     on_images: Callable[[int], object] | None = None,
-    **statistics: Any,
 ) -> LayerProfile:
     """The profile of all layers of the assessor's backbone on real and edited images, each looked at alone.
 
     - `real`, `edited`: samples, of which `sample.edited` is the image; one that cannot be read is left out and logged.
     - `on_images`: called after each batch with how many images that were.
-    - `statistics`: keywords of `LayerStatistics`.
+    - `criterion`: how layers are judged.
     """
-    layer_statistics = LayerStatistics(assessor.backbone.num_layers, assessor.backbone.hidden_size, **statistics)
+    import torch
+
+    backbone = assessor.backbone
+    # the mean over image tokens averages the rounding of each
+    dtype = backbone.model.dtype if assessor.pooling == "last" else torch.float32
+    statistics = LayerStatistics(backbone.num_layers, backbone.hidden_size, criterion, rounding=torch.finfo(dtype).eps)
     with ThreadPoolExecutor(1) as counting:  # while the backbone reads the next batch
         counted: Future[None] | None = None
         for samples, is_edited in ((real, False), (edited, True)):
@@ -48,12 +55,12 @@ def analyse(
                 if counted is not None:
                     counted.result()
                 if states is not None:
-                    counted = counting.submit(layer_statistics.add, states, edited=is_edited)
+                    counted = counting.submit(statistics.add, states, edited=is_edited)
                 if on_images is not None:
                     on_images(len(some))
         if counted is not None:
             counted.result()
-    return layer_statistics.profile()
+    return statistics.profile()
 
 
 def _states(assessor: LayerAssessor, samples: Sequence[Sample]) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,8 @@ import click
 from ...command_line import Progress, device_option, file_option, overwrite_option, quiet_option
 
 if TYPE_CHECKING:
-    from .lsa import LayerProfile
+    from .criterion import Divergence
+    from .profile import LayerProfile
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,13 @@ class AnalysisOptions:
     label: str
     adapter: Path | None
     pooling: Literal["last", "image"]
-    divergence: str
+    divergence: Divergence
     symmetric: bool
     bins: int
     entropy_bins: int
     smoothing: float
     epsilon: float
+    resamples: int
     revision: str | None
     dtype: str | None
     image_tokens: int | None
@@ -36,10 +38,6 @@ class AnalysisOptions:
     device: str | None
     overwrite: bool
     quiet: bool
-
-
-STATISTICS = ("divergence", "symmetric", "bins", "entropy_bins", "smoothing", "epsilon")
-"""Options of the statistics of a layer."""
 
 
 @click.command()
@@ -62,9 +60,10 @@ STATISTICS = ("divergence", "symmetric", "bins", "entropy_bins", "smoothing", "e
 )
 @click.option(
     "--divergence",
-    type=click.Choice(["histogram", "gaussian"]),
-    default="histogram",
-    help="Estimator of the divergence between real and edited images.",
+    type=click.Choice(["debiased", "paper", "gaussian"]),
+    default="debiased",
+    help="Divergence of real and edited images: equation 2 of the paper less its value by chance, as written, or that "
+    "of fitted Gaussians.",
 )
 @click.option("--symmetric", is_flag=True, help="Average the divergence over both directions.")
 @click.option("--bins", type=click.IntRange(min=2), default=32, help="Number of histogram bins of the divergence.")
@@ -79,7 +78,13 @@ STATISTICS = ("divergence", "symmetric", "bins", "entropy_bins", "smoothing", "e
     "--epsilon",
     type=click.FloatRange(min=0, min_open=True),
     default=1e-6,
-    help="Constant added to the variance in the denominator of the separability.",
+    help="Share of the variance of all images added in the denominator of the separability.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=0),
+    default=100,
+    help="Number of bootstrap samples of the images; the share of them that choose a layer is shown.",
 )
 @click.option("--revision", help="Branch, tag or commit of the backbone on the hub.")
 @click.option(
@@ -101,7 +106,8 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
     PAIRS     csv, jsonl or parquet with the columns edited and source
 
     Each layer gets the divergence of real and edited images (D_KL), their separability (LDR), and the entropy of the
-    activations. The layer with the largest sum, each min-max normalised over the layers, is chosen.
+    activations. The layer with the largest sum, each min-max normalised over the layers, is chosen. "share" is the
+    share of bootstrap samples of the images in which a layer is chosen.
 
     \b
     editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
@@ -112,6 +118,7 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
     from ...report.agreement_plots import check_plot
     from .analysis import analyse, draw
     from .assessor import LayerAssessor
+    from .criterion import Criterion
     from .labels import LABEL, labelled
 
     options = AnalysisOptions(**values)
@@ -133,7 +140,7 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
             edited,
             batch_size=options.batch,
             on_images=lambda count: progress.step(count=count),
-            **{name: getattr(options, name) for name in STATISTICS},
+            criterion=Criterion(**{field.name: getattr(options, field.name) for field in fields(Criterion)}),
         )
     _show(profile)
     if options.output is not None:
@@ -146,11 +153,13 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
 def _show(profile: LayerProfile) -> None:
     from ...tables.table import DataTable, numbers, show, text
 
+    columns = {"D_KL": profile.kl, "LDR": profile.ldr, "entropy": profile.entropy, "sum": profile.total}
+    if len(profile.shares):
+        columns["share"] = profile.shares
     rows = [
         [layer, *map(float, values), "chosen" if layer == profile.chosen else ""]
-        for layer, *values in zip(
-            range(1, len(profile.kl) + 1), profile.kl, profile.ldr, profile.entropy, profile.total, strict=True
-        )
+        for layer, values in enumerate(zip(*columns.values(), strict=True), 1)
     ]
-    table = DataTable([*numbers("layer", "D_KL", "LDR", "entropy", "sum"), *text("", wrap="never")], rows)
-    show([table, f"[dim]{profile.real} real and {profile.edited} edited images[/]"])
+    table = DataTable([*numbers("layer", *columns), *text("", wrap="never")], rows)
+    notes = [f"note: {note}" for note in profile.notes()]
+    show([table, f"[dim]{profile.real} real and {profile.edited} edited images[/]", *notes])

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...files.writing import write_text
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import usable
@@ -22,7 +20,7 @@ from . import contrastive, decoders
 from .analysis import analyse, draw
 from .assessor import PAIR, SINGLE, LayerAssessor
 from .labels import AUTHENTICITY, LabelledSet, read_labelled_set
-from .lsa import COLUMNS, LayerProfile
+from .profile import LayerProfile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,9 +52,9 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         return
     assessor = LayerAssessor(backbone, pooling=method.pooling)
     data = data.without(_unusable(assessor, data))
-    job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
     margins = tune(job, assessor, data)
-    assessor.layer = choose_layer(job, assessor, data)
+    profile = profile_layers(job, assessor, data)
+    assessor.layer = profile.chosen if profile else method.layer or backbone.num_layers
     states = {name: decoders.states(assessor, part, job.dimensions) for name, part in data.parts.items()}
     heads = train_decoders(job, assessor, data, states)
     job.write(
@@ -68,6 +66,7 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
             "layers": backbone.num_layers,
             "pooling": method.pooling,
             "margin of real to edited": margins,
+            **({"share of resamples by layer": profile.shares.tolist()} if profile else {}),
         },
     )
 
@@ -93,22 +92,22 @@ def tune(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, f
     return {"before": before, "after": contrast.margin(held_out)}
 
 
-def choose_layer(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> int:
-    """The layer that is read: that of the option, or of the analysis, or the last one.
+def profile_layers(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> LayerProfile | None:
+    """The analysis, which chooses the layer that is read; None where an option names it, or the last one is read.
 
     Of several processes one analyses, and the others read its result.
     """
     if job.method.layer is not None or not job.method.lsa:
-        return job.method.layer or assessor.backbone.num_layers
+        return None
     file = job.folder / "training" / "layers.json"
     if not (job.resume and _analysed(job, file)):
         on_main_process(lambda: _analyse(job, assessor, data, file))
-    saved = json.loads(file.read_text(encoding="utf-8"))["profile"]
-    kl, ldr, entropy = (np.array(saved[name]) for name in COLUMNS)
-    profile = LayerProfile(kl, ldr, entropy, saved["real"], saved["edited"])
+    profile = LayerProfile.of_json(json.loads(file.read_text(encoding="utf-8"))["profile"])
     on_main_process(lambda: _show(job, profile))
     logger.info("layer %d of %d is read", profile.chosen, assessor.backbone.num_layers)
-    return profile.chosen
+    for note in profile.notes():
+        logger.warning("%s", note)
+    return profile
 
 
 def train_decoders(
@@ -150,10 +149,9 @@ def train_decoders(
 
 def _analyse(job: FitJob, assessor: LayerAssessor, data: LabelledSet, file: Path) -> None:
     part = data.parts[job.method.analysed]
-    profile = analyse(assessor, part.real(), part.edited(), **job.method.statistics)
-    fields = {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in vars(profile).items()}
+    profile = analyse(assessor, part.real(), part.edited(), criterion=job.method.criterion)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps({"about": dict(job.about), "profile": fields}))
+    write_text(file, json.dumps({"about": dict(job.about), "profile": profile.as_json()}))
 
 
 def _analysed(job: FitJob, file: Path) -> bool:

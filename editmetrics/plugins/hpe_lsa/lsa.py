@@ -1,20 +1,19 @@
 """Layer-sensitivity analysis (section III-C): which layer tells real from edited images and still says much.
 
 Statistics of each layer are gathered in one pass over the data. They are sums and counts, so that memory depends on the
-layers and not on the data, and the order of the images changes nothing but rounding.
+layers and not on the data (but for a few dimensions that are kept for resampling), and the order of the images changes
+nothing but rounding.
 """
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...files.writing import replacing
-from ...sample import EditMetricsError
+from .criterion import Criterion, LSAError, Sensitivity, entropy
+from .profile import LayerProfile
+from .resampling import KeptStates, shares_of_layers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,74 +27,24 @@ LEAST = 2
 FINER = 8
 """Values are counted in bins this many times finer than those of the equations, which are then put together of them."""
 
-FINEST = -24
-"""Bins are never narrower than 2 to this power: what differs by less is the same activation."""
+FINEST = -1000
+"""Bins are never narrower than 2 to this power."""
+
+DIGITS = 50
+"""Nor than a value's own size by 2 to this power: that is the rounding of float64."""
+
+COARSE = 0.5
+"""A rounding error of this share of the standard deviation of the images distorts a histogram."""
 
 ROUNDING = 1e-5
 """Activations that differ by less than this share of themselves differ by the rounding of float32 sums."""
-
-Divergence = Literal["histogram", "gaussian"]
-
-
-class LSAError(EditMetricsError, ValueError):
-    """Layers cannot be compared: which one or which class, and why."""
-
-
-@dataclass(frozen=True)
-class LayerProfile:
-    """Result of layer-sensitivity analysis: three numbers for each layer, and the layer that they select.
-
-    - `kl`, `ldr`, `entropy`: (layers,), equations 2 to 4, each averaged over the dimensions of the hidden state.
-    - `real`, `edited`: the images that they are from.
-
-    >>> profile = LayerProfile(np.array([0.1, 0.5, 0.2]), np.array([0.0, 0.3, 0.3]), np.array([1.0, 2.0, 2.5]), 9, 9)
-    >>> profile.chosen
-    2
-    """
-
-    kl: Floats
-    ldr: Floats
-    entropy: Floats
-    real: int
-    edited: int
-
-    @property
-    def normalised(self) -> Floats:
-        """(3, layers), in [0, 1]: kl, ldr and entropy min-max normalised over the layers; 0 where all are equal."""
-        return np.stack([_min_max(values) for values in (self.kl, self.ldr, self.entropy)])
-
-    @property
-    def total(self) -> Floats:
-        """(layers,), in [0, 3]: the criterion S(l), the sum of the three."""
-        return self.normalised.sum(0)
-
-    @property
-    def chosen(self) -> int:
-        """L_opt, from 1 to the number of layers: the one with the largest sum, the lowest of several."""
-        return int(self.total.argmax()) + 1
-
-    def write(self, file: str | Path) -> None:
-        """Write a csv with a row for each layer, in one stroke."""
-        with replacing(Path(file)) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            rows = csv.writer(stream)
-            rows.writerow(["layer", *COLUMNS, *(f"{name}_normalised" for name in COLUMNS), "sum", "chosen"])
-            for layer in range(1, len(self.kl) + 1):
-                columns = [values[layer - 1] for values in (self.kl, self.ldr, self.entropy, *self.normalised)]
-                rows.writerow([layer, *map(float, columns), float(self.total[layer - 1]), int(layer == self.chosen)])
-
-
-COLUMNS = ("kl", "ldr", "entropy")
 
 
 class LayerStatistics:
     """Statistics of hidden states, layer by layer, of real and of edited images as they come.
 
-    - `bins`: of the histograms of equation 2, all equally wide, from the lowest to the highest value of a dimension in
-      real and edited images. `entropy_bins`: the same of equation 4.
-    - `smoothing`: added to each bin's probability before the divergence, so that an empty one is not infinitely far.
-    - `divergence`: equation 2 on the "histogram"s, or in closed form on a "gaussian" with the same mean and variance.
-      `symmetric`: the mean of both directions, and not that of real from edited images alone.
-    - `epsilon`: of equation 3.
+    - `criterion`: how they are judged.
+    - `rounding`: the relative precision of the states, such as 2^-7 of bfloat16 (`torch.finfo(dtype).eps`).
 
     Since the range is known only at the end, values are counted in bins `FINER` times finer, whose width is a power of
     two: so they only ever merge in pairs while the range grows, and are the counts that a second pass would give. Each
@@ -110,24 +59,10 @@ class LayerStatistics:
     """
 
     def __init__(
-        self,
-        layers: int,
-        size: int,
-        *,
-        bins: int = 32,
-        entropy_bins: int = 10,
-        smoothing: float = 1e-6,
-        divergence: Divergence = "histogram",
-        symmetric: bool = False,
-        epsilon: float = 1e-6,
+        self, layers: int, size: int, criterion: Criterion | None = None, *, rounding: float = 2.0**-23
     ) -> None:
-        if min(bins, entropy_bins) < 2 or smoothing <= 0 or epsilon <= 0:
-            raise LSAError(
-                f"{bins} and {entropy_bins} bins, smoothing {smoothing:g}, epsilon {epsilon:g}; expected 2 or more, "
-                "and above 0"
-            )
-        self.bins, self.entropy_bins, self.smoothing, self.epsilon = bins, entropy_bins, smoothing, epsilon
-        self.divergence, self.symmetric = divergence, symmetric
+        self.criterion = Criterion() if criterion is None else criterion
+        self.rounding = rounding
         self.counts = np.zeros(2, np.int64)
         self._mean = np.zeros((2, layers, size))
         self._squares = np.zeros((2, layers, size))  # sums of squared deviations from the mean
@@ -135,9 +70,10 @@ class LayerStatistics:
         self._high = np.full((layers, size), -np.inf)
         self._exponent = np.full((layers, size), FINEST)
         self._first = np.zeros((layers, size))  # the bin of the lowest value, counted from 0; whole numbers
-        self._fine = FINER * max(bins, entropy_bins)  # the most fine bins of a dimension
+        self._fine = FINER * max(self.criterion.bins, self.criterion.entropy_bins)  # the most fine bins of a dimension
         # bin b is at b modulo the number of bins, so that a lower lowest value moves nothing
         self._histogram = np.zeros((2, layers, size, self._fine), np.int32)
+        self._kept = KeptStates(layers, size) if self.criterion.resamples else None
 
     def add(self, states: ArrayLike, *, edited: bool) -> None:
         """More images of a class: their hidden states (images, layers, size)."""
@@ -150,6 +86,8 @@ class LayerStatistics:
         if not len(values):
             return
         kind = EDITED if edited else REAL
+        if self._kept is not None:
+            self._kept.add(values, kind)
         self._make_room(values)
         self._add_moments(kind, values)
         counts = self._histogram[kind].reshape(-1)
@@ -176,42 +114,26 @@ class LayerStatistics:
                 f"layer {int(np.argmax(constant)) + 1} gives all images the same state: what is read of it does not "
                 "depend on the image; read another token (pooling), or look at the weights"
             )
-        layers = range(len(self._low))
-        kl, ldr, entropy = (
-            np.array([measure(layer).mean() for layer in layers]) for measure in (self._kl, self._ldr, self._entropy)
-        )
-        return LayerProfile(kl, ldr, entropy, *(int(count) for count in self.counts))
+        sensitivity = Sensitivity(self.criterion, *map(int, self.counts))
+        numbers = np.array([self._numbers(layer, sensitivity) for layer in range(len(self._low))]).T
+        shares = np.zeros(0)
+        if self._kept is not None:
+            shares = shares_of_layers(self._kept, numbers, self._low, self._high, sensitivity)
+        return LayerProfile(*numbers, *sensitivity.images, shares=shares, rounded=self._rounded(sensitivity))
 
-    # ------------------------------------------------------------------ equations 2 to 4, each (size,) of a layer
+    def _numbers(self, layer: int, sensitivity: Sensitivity) -> tuple[float, float, float]:
+        """D_KL, LDR and entropy of a layer, each averaged over the dimensions."""
+        means, variances = self._mean[:, layer], self._squares[:, layer] / self.counts[:, None]
+        counts, coarse = (self._counted(layer, bins) for bins in (self.criterion.bins, self.criterion.entropy_bins))
+        kl, ldr = sensitivity.kl(counts, means, variances), sensitivity.ldr(means, variances)
+        return float(kl.mean()), float(ldr.mean()), float(entropy(coarse.sum(0)).mean())
 
-    def _kl(self, layer: int) -> Floats:
-        one = self._divergence(layer, REAL, EDITED)
-        return (one + self._divergence(layer, EDITED, REAL)) / 2 if self.symmetric else one
-
-    def _divergence(self, layer: int, first: int, second: int) -> Floats:
-        if self.divergence == "gaussian":
-            means, variances = self._mean[:, layer], self._variance(layer) + self.epsilon
-            m, n, v, w = means[first], means[second], variances[first], variances[second]
-            gaussian: Floats = 0.5 * (np.log(w / v) + (v + (m - n) ** 2) / w - 1)
-            return gaussian
-        counts = self._counted(layer, self.bins)
-        p, q = (counts[kind] / self.counts[kind] + self.smoothing for kind in (first, second))
-        p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
-        histogram: Floats = (p * np.log(p / q)).sum(-1)
-        return histogram
-
-    def _ldr(self, layer: int) -> Floats:
-        between = (self._mean[REAL, layer] - self._mean[EDITED, layer]) ** 2
-        ratio: Floats = between / (self._variance(layer).sum(0) + self.epsilon)
-        return ratio
-
-    def _entropy(self, layer: int) -> Floats:
-        p = self._counted(layer, self.entropy_bins).sum(0) / self.counts.sum()
-        entropy: Floats = -(p * np.log(np.where(p > 0, p, 1.0))).sum(-1)
-        return entropy
-
-    def _variance(self, layer: int) -> Floats:
-        return self._squares[:, layer] / self.counts[:, None]
+    def _rounded(self, sensitivity: Sensitivity) -> Floats:
+        """(layers,): the share of dimensions whose values are rounded by `COARSE` standard deviations or more."""
+        deviation = np.sqrt(sensitivity.overall(self._mean, self._squares / self.counts[:, None, None]))
+        size = abs(self._mean).max(0)
+        shares: Floats = (self.rounding * size > COARSE * deviation).mean(1)
+        return shares
 
     def _counted(self, layer: int, bins: int) -> Floats:
         """(2, size, bins): the images of each class in `bins` equal bins over a dimension's range."""
@@ -240,7 +162,10 @@ class LayerStatistics:
     def _make_room(self, values: Floats) -> None:
         """Widen the bins where the range of `values` and of all before does not fit, and merge the counts."""
         self._low, self._high = np.minimum(self._low, values.min(0)), np.maximum(self._high, values.max(0))
-        exponent = self._exponent
+        fits = np.frexp((self._high - self._low) / self._fine)[1] - 1  # a bin of 2^fits is too narrow, or just enough
+        size = np.maximum(abs(self._low), abs(self._high))
+        digits = np.where(size > 0, np.frexp(size)[1] - DIGITS, FINEST)
+        exponent = np.maximum(self._exponent, np.where(self._high > self._low, np.maximum(fits, digits), digits))
         while True:
             first, last = (np.floor(np.ldexp(end, -exponent)) for end in (self._low, self._high))
             narrow = last - first >= self._fine
@@ -269,8 +194,3 @@ class LayerStatistics:
         """The column of the bin that is `position` bins above the bin `first`."""
         column = position.astype(np.int64) + (first % self._fine).astype(np.int64)
         return np.where(column < self._fine, column, column - self._fine)
-
-
-def _min_max(values: Floats) -> Floats:
-    span = values.max() - values.min()
-    return (values - values.min()) / span if span > 0 else np.zeros_like(values)

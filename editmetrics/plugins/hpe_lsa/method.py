@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.layers import Pooling
 from ...mllm.recipe import Recipe
 from .assessor import Feature
-from .lsa import Divergence
+from .criterion import Criterion, Divergence
 
 Positive = Literal["other", "view"]
 
@@ -27,8 +27,8 @@ class HPELSAMethod:
     - `rank`, `alpha`, `dropout`: of LoRA. `temperature`: tau of equation 1.
     - `feature`: f of equation 1, see `LayerAssessor.embed`. `positive`: a real image of another source, or another
       view of the anchor. `batch_negatives`: all edits of the batch stand in the denominator.
-    - `bins`, `entropy_bins`, `smoothing`, `divergence`, `symmetric`, `epsilon`: see `lsa.LayerStatistics`. `analysed`:
-      on which part of the data.
+    - `divergence`, `symmetric`, `bins`, `entropy_bins`, `smoothing`, `epsilon`, `resamples`: see
+      `criterion.Criterion`. `analysed`: on which part of the data.
     - `hidden`: the layers of each decoder. `decoder_learning_rate`, `decoder_epochs` (or `decoder_steps`),
       `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
     - `balanced`: real and edited images weigh the same in the cross-entropy, however many there are of each.
@@ -48,12 +48,13 @@ class HPELSAMethod:
     feature: Feature = "last"
     positive: Positive = "other"
     batch_negatives: bool = False
+    divergence: Divergence = "debiased"
+    symmetric: bool = False
     bins: Annotated[int, Ge(2)] = 32
     entropy_bins: Annotated[int, Ge(2)] = 10
     smoothing: Annotated[float, Gt(0)] = 1e-6
-    divergence: Divergence = "histogram"
-    symmetric: bool = False
     epsilon: Annotated[float, Gt(0)] = 1e-6
+    resamples: Annotated[int, Ge(0)] = 100
     analysed: Literal["train", "validation"] = "train"
     hidden: tuple[int, ...] = (2048, 128)
     decoder_learning_rate: Annotated[float, Gt(0)] = 5e-5
@@ -71,10 +72,9 @@ class HPELSAMethod:
         return {part for part in ("vision", "language") if getattr(self, f"{part}_lora")}
 
     @property
-    def statistics(self) -> dict[str, Any]:
-        """The keywords of `LayerStatistics`."""
-        names = ("bins", "entropy_bins", "smoothing", "divergence", "symmetric", "epsilon")
-        return {name: getattr(self, name) for name in names}
+    def criterion(self) -> Criterion:
+        """How the analysis judges a layer."""
+        return Criterion(**{field.name: getattr(self, field.name) for field in fields(Criterion)})
 
     def of_decoders(self, recipe: Recipe) -> Recipe:
         """The recipe of the decoders: `recipe` but for what the decoders have of their own."""

@@ -8,8 +8,8 @@ from editmetrics import Sample
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.plugins.hpe_lsa.analysis import analyse
 from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
+from editmetrics.plugins.hpe_lsa.criterion import LSAError
 from editmetrics.plugins.hpe_lsa.labels import LABEL, labelled
-from editmetrics.plugins.hpe_lsa.lsa import LSAError
 from editmetrics.testing import tiny_backbone
 
 

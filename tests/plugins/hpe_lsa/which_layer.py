@@ -25,9 +25,10 @@ from editmetrics.plugins.hpe_lsa import decoders
 from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
 from editmetrics.plugins.hpe_lsa.fit import train_decoders, tune
 from editmetrics.plugins.hpe_lsa.labels import LabelledSet, read_labelled_set
-from editmetrics.plugins.hpe_lsa.lsa import LayerProfile, LayerStatistics
+from editmetrics.plugins.hpe_lsa.lsa import LayerStatistics
 from editmetrics.plugins.hpe_lsa.method import PRESETS, HPELSAMethod
 from editmetrics.plugins.hpe_lsa.metric import HPELSA
+from editmetrics.plugins.hpe_lsa.profile import LayerProfile
 from tests.plugins.hpe_lsa.conftest import TARGETS
 from tests.plugins.hpe_lsa.deeper import deeper
 from tests.worlds.edits import toy_edits
@@ -67,7 +68,7 @@ class Study:
     def profile(self, states: States) -> LayerProfile:
         """As `fit` makes it, of training images."""
         singles, labels = states["train"][0], [e.targets["authenticity"] for e in self.data.train.images]
-        found = LayerStatistics(*singles[0].shape, **self.method.statistics)
+        found = LayerStatistics(*singles[0].shape, self.method.criterion)
         for label in (1, 0):
             found.add(
                 torch.stack([s for s, of in zip(singles, labels, strict=True) if of == label]).numpy(),
