@@ -94,3 +94,28 @@ def fold_rows(
     ]  # fmt: skip
     rows += metric.extra_measures(results.samples, results[column.label], settings)
     return [{"fold": number, **row} for row in rows]
+
+
+def fold_baseline(number: int, fold: Fold, targets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Measure what a ridge regression on image statistics, trained on all rows of a fold's training part, predicts.
+
+    A row for each dimension and measure, as `fold_rows` has them, of the dimension "baseline of DIMENSION".
+    """
+    from .mllm.baseline import measured_baseline
+    from .mllm.survey import survey
+    from .mllm.targets import rated
+
+    parts = {name: [rated(sample, targets) for sample in part] for name, part in fold._asdict().items()}
+    samples = [example.sample for examples in parts.values() for example in examples]
+    surveyed = dict(zip(map(id, samples), survey(samples), strict=True))
+    rows = []
+    for dimension, measures in measured_baseline(parts, surveyed).items():
+        count = int(measures["test n"])
+        shared = {"fold": number, "dimension": f"baseline of {dimension}", "n": count,
+                  "excluded": len(fold.test) - count}  # fmt: skip
+        rows += [
+            {**shared, "measure": name.removeprefix("test "), "value": value,
+             "note": None if value is not None else "it is undefined"}
+            for name, value in measures.items() if name != "test n"
+        ]  # fmt: skip
+    return rows

@@ -235,6 +235,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         resume: bool = True,
         preset: str | None = None,
         seed: int = 0,
+        baseline: bool = True,
         progress: Progress | None = None,
         **settings: Any,
     ) -> A:
@@ -247,6 +248,8 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         - `group`: what training and validation may not share; `...` stands for the metric's `group_by`.
         - `output_dir`: becomes the checkpoint. `resume`: continue what is there.
         - `preset`: one of `presets()`, by default the first. `progress`: see `editmetrics.mllm.recipe.Progress`.
+        - `baseline`: also measure what a ridge regression on image statistics predicts (`editmetrics.mllm.baseline`),
+          and whether the size or format of the images tells their ratings (`editmetrics.mllm.confounds`).
         - `settings`: fields of the preset's method and of its `Recipe`: `learning_rate=1e-4, epochs=5`.
 
         Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
@@ -261,7 +264,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         job = FitJob(
             type(self), train, val, targets, label_scale or self.LABEL_SCALE,
             self.group_by if isinstance(group, EllipsisType) else group,
-            Path(output_dir), resume, progress, method, recipe,
+            Path(output_dir), resume, progress, method, recipe, baseline=baseline,
         )  # fmt: skip
         try:
             with process_group(self.device):

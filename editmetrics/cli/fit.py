@@ -293,7 +293,7 @@ def _report_folds(
     The scores are kept in `fold_N.csv` with their record, so that an interrupted run resumes.
     """
     from ..files.rows import write_rows
-    from ..studies import fold_rows
+    from ..studies import fold_baseline, fold_rows
     from ..tables.table import show
     from ..tables.training import fold_blocks
 
@@ -304,6 +304,7 @@ def _report_folds(
             fold.test, [metric], quiet=options.quiet, output=scores, overwrite=options.overwrite
         )
         rows += fold_rows(number, results, metric, targets, settings)
+        rows += fold_baseline(number, fold, targets) if settings.get("baseline", True) else []
     write_rows(rows, options.output / "folds.csv")
     show(fold_blocks(rows, FOLD_MEASURES, FOLD_COLUMNS))
     click.echo(f"\nwrote {options.output / 'folds.csv'}, and the scores and checkpoint of each fold beside it")

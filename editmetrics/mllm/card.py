@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from .baseline import beside_baseline, comparisons
 
 
 def card(facts: Mapping[str, Any]) -> str:
@@ -36,7 +38,7 @@ def card(facts: Mapping[str, Any]) -> str:
         "",
         "## How well it agrees with the ratings of the validation samples",
         "",
-        *_validation(facts.get("validation", {})),
+        *_validation(facts.get("validation", {}), counts.get("baseline", {})),
         "",
         "These samples chose the weights that were kept, so the numbers flatter; a test set tells more.",
         "",
@@ -50,20 +52,36 @@ def card(facts: Mapping[str, Any]) -> str:
         "",
         *_table("setting", facts.get("recipe", {})),
         "",
+        *_confounds(counts.get("confounds", {})),
         *_left_out(counts.get("left_out", {})),
         *_prompts(facts.get("prompts", {})),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _validation(validation: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _validation(validation: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not validation:
         return ["Not measured."]
-    measures = list(dict.fromkeys(measure for measured in validation.values() for measure in measured))
+    lines = beside_baseline(validation, baseline)
+    measures = list(dict.fromkeys(measure for _, measured in lines for measure in measured))
     rows = [f"| dimension | {' | '.join(map(_cell, measures))} |", "|---" * (len(measures) + 1) + "|"]
-    for dimension, measured in validation.items():
-        rows.append(f"| {_cell(dimension)} | {' | '.join(_cell(measured.get(measure)) for measure in measures)} |")
-    return rows
+    for label, measured in lines:
+        rows.append(f"| {_cell(label)} | {' | '.join(_cell(measured.get(measure)) for measure in measures)} |")
+    if not baseline:
+        return rows
+    compared = comparisons(validation, baseline)
+    worse = [f"**{_cell(one)}.**" for one in compared if not one.beaten]
+    rows += ["", "The baseline is a ridge regression on statistics of the images (colours, contrast, sharpness, noise, "
+             "size), which know nothing of their content."]  # fmt: skip
+    return rows + ([line for each in worse for line in ("", each)] or ["", "The metric beats it in every dimension."])
+
+
+def _confounds(confounds: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    lines = []
+    for dimension, named in confounds.items():
+        columns = ", ".join(f"{one['column']} ({one['measure']} {one['value']:.2f})" for one in named)
+        lines.append(f"- {_cell(dimension)}: {_cell(columns)}")
+    return ["What the size or format of the images alone tells of the ratings:", "", *lines, ""] if lines else []
 
 
 def _table(heading: str, values: Mapping[str, Any]) -> list[str]:

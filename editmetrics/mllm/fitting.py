@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..metric import Metric
-from ..sample import EditMetricsError
-from ..wording import expected_one_of
+from ..sample import EditMetricsError, SampleError
+from ..wording import expected_one_of, plural
+from .baseline import measured_baseline
 from .checkpoint import finished_checkpoint
 from .checkpoint_writing import CheckpointContents, write_checkpoint
+from .confounds import confounds_of, described
 from .lessons import collate, tokens
 from .processes import on_main_process
 from .recipe import Progress, Recipe, RecipeError, TrainingRun, adjusted
-from .targets import TrainingSet, read_training_set
+from .survey import image_tokens, survey
+from .targets import Example, TrainingSet, read_training_set
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,7 +80,7 @@ class FitJob:
     - `method`, `recipe`: all settings.
     - `about`: everything that decides the result, as JSON; set by `finished`.
     - `adapters`: from names in the checkpoint to names on `backbone`. `histories`: by stage.
-    - `validation`: by dimension.
+    - `validation`: by dimension. `baseline`: whether `survey` measures anything; what it measured is in `surveyed`.
     """
 
     metric: type[Metric]
@@ -96,6 +99,8 @@ class FitJob:
     adapters: dict[str, str] = field(default_factory=dict)
     histories: dict[str, History] = field(default_factory=dict)
     validation: dict[str, dict[str, Any]] = field(default_factory=dict)
+    baseline: bool = True
+    surveyed: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def dimensions(self) -> list[str]:
@@ -130,6 +135,40 @@ class FitJob:
             return False
         logger.info("%s holds the finished training already", self.folder)
         return True
+
+    def survey(self, parts: Mapping[str, Sequence[Example]]) -> None:
+        """Measure what global statistics of the images predict of the ratings, and warn of confounds.
+
+        `parts` are the examples of "train", "validation" and, if it was set aside, "test". Where the backbone is known,
+        the number of image tokens is among what might confound.
+        """
+        if not self.baseline:
+            return
+        examples = [example for of_part in parts.values() for example in of_part]
+        samples = list({id(example.sample): example.sample for example in examples}.values())
+        surveyed = dict(zip(map(id, samples), survey(samples), strict=True))
+        seen = {key: one for key, one in surveyed.items() if one is not None}
+        if unread := len(surveyed) - len(seen):
+            logger.warning("%s cannot be read and are not in the baseline", plural(unread, "sample"))
+        tokens = dict(zip(seen, image_tokens(list(seen.values()), self._tokens), strict=True))
+        named = confounds_of(examples, surveyed, tokens)
+        for dimension, of_dimension in named.items():
+            logger.warning(described(dimension, of_dimension))
+        self.surveyed = {
+            "baseline": measured_baseline(parts, surveyed),
+            "confounds": {name: [one._asdict() for one in of_dimension] for name, of_dimension in named.items()},
+        }
+
+    def _tokens(self, width: int, height: int) -> int | None:
+        """The tokens of an image of this size on the backbone; None without one, and where it does not take it."""
+        import numpy as np
+
+        if self.backbone is None:
+            return None
+        try:
+            return int(self.backbone.see(np.zeros((height, width, 3), np.uint8)).tokens)
+        except SampleError:
+            return None
 
     def adapter(self, name: str, parts: Sequence[str] | set[str], saved: Path | None = None) -> str:
         """Put a LoRA adapter on `parts` of the backbone, a new one or that of the folder `saved`; its name there.
@@ -198,7 +237,7 @@ class FitJob:
             settings={"backbone": source_of(self.backbone), **(settings or {})},
             validation=self.validation,
             recipe={**asdict(self.method), **asdict(self.recipe)},
-            data=data,
+            data={**data, **self.surveyed},
             fit=self.about,
             history=self.histories,
             **contents,

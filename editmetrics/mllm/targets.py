@@ -72,12 +72,13 @@ class TrainingSet:
 
     def digest(self) -> str:
         """A checksum of ids and targets: two sets with equal digests train on the same ratings."""
-        text = "".join(f"{part} {e.id} {sorted(e.targets.items())}\n" for part, examples in self._parts()
+        text = "".join(f"{part} {e.id} {sorted(e.targets.items())}\n" for part, examples in self.parts.items()
                        for e in examples)  # fmt: skip
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def _parts(self) -> tuple[tuple[str, Sequence[Example]], ...]:
-        return ("train", self.train), ("validation", self.validation)
+    @property
+    def parts(self) -> dict[str, Sequence[Example]]:
+        return {"train": self.train, "validation": self.validation}
 
 
 def read_training_set(
@@ -202,6 +203,16 @@ def _rated(samples: Iterable[Sample], targets: Mapping[str, str], left_out: dict
         else:
             examples.append(Example(sample, ratings))
     return examples
+
+
+def rated(sample: Sample, targets: Mapping[str, str]) -> Example:
+    """The sample with the ratings in its `meta` that are numbers.
+
+    >>> rated(Sample("a", b"", meta={"mos": "3.5", "align": ""}), {"quality": "mos", "alignment": "align"}).targets
+    {'quality': 3.5}
+    """
+    numbers = {dimension: _number(sample.meta.get(column)) for dimension, column in targets.items()}
+    return Example(sample, {dimension: number for dimension, number in numbers.items() if number is not None})
 
 
 def _number(value: Any) -> float | None:

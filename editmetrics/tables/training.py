@@ -16,10 +16,25 @@ if TYPE_CHECKING:
 
 
 def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
-    """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension."""
-    names = list(dict.fromkeys(name for measures in checkpoint.validation.values() for name in measures))
-    rows = [[dim, *(measures.get(name) for name in names)] for dim, measures in checkpoint.validation.items()]
-    yield DataTable([*text("validation", wrap="never"), *numbers(*names)], rows)
+    """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension, and one for
+    the baseline; labels, which have other measures, in a table of their own. A line says where the baseline is better.
+    """
+    from ..mllm.baseline import beside_baseline, comparisons
+
+    baseline = checkpoint.data.get("baseline", {})
+    for of_labels in (False, True):
+        some = {dim: m for dim, m in checkpoint.validation.items() if ("auc" in m) == of_labels}
+        lines = beside_baseline(some, baseline)
+        names = [name for name in dict.fromkeys(key for _, measures in lines for key in measures) if name != "n"]
+        names += ["n"] if any("n" in measures for _, measures in lines) else []
+        columns = [*text("validation", wrap="never"), *numbers(*(n.replace("_", " ") for n in names), wrap="fold")]
+        if lines:
+            yield DataTable(columns, [[label, *(measures.get(name) for name in names)] for label, measures in lines])
+    if baseline:
+        yield "[dim]baseline: ridge regression on statistics of the images, which know nothing of their content[/]"
+    for one in comparisons(checkpoint.validation, baseline):
+        if not one.beaten:
+            yield f"[yellow]{escape(str(one))}[/]"
     counts = checkpoint.data.get("left_out", {})
     left_out = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
     left_out = f"left out: {left_out}" if counts else "none was left out"
@@ -36,7 +51,8 @@ def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], colu
     """
     folds = sorted({row["fold"] for row in rows})
     shown = folds if len(folds) <= columns else []
-    dimensions = list(dict.fromkeys(row["dimension"] for row in rows))
+    order = {name: index for index, name in enumerate(dict.fromkeys(row["dimension"] for row in rows))}
+    dimensions = sorted(order, key=lambda name: order.get(name.removeprefix("baseline of "), order[name]))
     lines: list[Sequence[Cell]] = []
     for dimension, measure in product(dimensions, measures):
         by_fold = {
@@ -48,10 +64,11 @@ def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], colu
         mean = fmean(known) if whole else None
         spread = stdev(known) if whole and len(known) > 1 else None
         if by_fold:
-            lines.append([dimension, measure, mean, spread, *(values if shown else ())])
+            label = "  baseline" if dimension.startswith("baseline of ") else dimension
+            lines.append([label, measure, mean, spread, *(values if shown else ())])
     headings = ("mean", "deviation", *(f"fold {fold}" for fold in shown))
     yield DataTable([*text("on unseen samples", "measure", wrap="never"), *numbers(*headings)], lines)
-    for dimension in dimensions:
+    for dimension in (name for name in dimensions if not name.startswith("baseline of ")):
         counts = {row["fold"]: (row["n"], row.get("excluded") or 0) for row in rows if row["dimension"] == dimension}
         measured, excluded = (sum(count[part] for count in counts.values()) for part in (0, 1))
         yield f"[dim]{escape(dimension)}: {measured} measured, {excluded} left out[/]"

@@ -45,6 +45,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
             assessor.prompt(pairs(example.sample), example.sample.prompt or "", dimension)
 
     data = without_unusable(data, ask)
+    job.survey(data.parts)
     if method.optimiser:
         assessor.definitions = define(assessor, data, pairs, job)
     for dimension in job.dimensions:

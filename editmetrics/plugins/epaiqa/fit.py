@@ -59,6 +59,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
     assessor = ExplainingAssessor(backbone, adapter, method.max_tokens, metric.inline)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
     materials, lessons = materials.lessons(assessor)
+    job.survey(materials.examples)
     for number, stage in enumerate(method.stages):
         earlier = [lessons[one] for one in method.stages[:number]]
         mixed = RehearsedLessons(lessons[stage], earlier, method.rehearsal, job.recipe.seed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...images import eight_bits, read_image
 from ...mllm.lessons import Lesson, usable
 from ...mllm.recipe import shuffled
-from ...mllm.targets import TargetError, TrainingSet, read_training_set, set_aside
+from ...mllm.targets import Example, TargetError, TrainingSet, read_training_set, set_aside
 from ...sample import Sample, SampleError
 from .answers import COMPLETION_START, LEVEL_START, read_explained
 from .box import Box
@@ -128,6 +128,20 @@ class Materials:
 
     def rating(self, task: StageTask, dimension: str) -> float:
         return self.ratings[dimension][id(task.sample)]
+
+    @property
+    def examples(self) -> dict[str, list[Example]]:
+        """The samples of both parts, each once, with all their ratings."""
+        parts = {"train": self.train, "validation": self.validation}
+        samples = {name: {id(task.sample): task.sample for tasks in part.values() for task in tasks}
+                   for name, part in parts.items()}  # fmt: skip
+        return {
+            name: [
+                Example(sample, {d: ratings[key] for d, ratings in self.ratings.items() if key in ratings})
+                for key, sample in of_part.items()
+            ]
+            for name, of_part in samples.items()
+        }
 
     def counts(self) -> dict[str, Any]:
         """Counts as a checkpoint records them; samples are counted over all stages."""

@@ -52,6 +52,7 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         return
     assessor = LayerAssessor(backbone, pooling=method.pooling)
     data = data.without(_unusable(assessor, data))
+    job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
     margins = tune(job, assessor, data)
     profile = profile_layers(job, assessor, data)
     assessor.layer = profile.chosen if profile else method.layer or backbone.num_layers

@@ -62,6 +62,12 @@ class LabelledSet:
         )
         return hashlib.sha256("".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
+    @staticmethod
+    def learned(part: Part, dimensions: Sequence[str]) -> list[Example]:
+        """The examples of `part` that teach `dimensions`: labelled images for authenticity, rated edits for others."""
+        images = part.images if AUTHENTICITY in dimensions else []
+        return [*images, *(part.rated if set(dimensions) - {AUTHENTICITY} else [])]
+
     def without(self, unusable: Mapping[str, str]) -> LabelledSet:
         """Return a copy without the samples in `unusable`, which maps ids to reasons."""
         if not unusable:

@@ -57,6 +57,7 @@ def train_stages(job: FitJob, load_backbone: Callable[[], Backbone]) -> None:
             assessor.asked(blank, text)
 
     data = without_unusable(data, ask)
+    job.survey(data.parts)
     stages = TaskStages(job, assessor, data, Pictures(assessor))
     stages.first_stage()
     for dimension in job.dimensions:

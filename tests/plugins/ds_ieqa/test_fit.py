@@ -52,6 +52,10 @@ def test_only_adapters_are_trained_and_the_checkpoint_scores_as_the_trained_metr
     said = json.loads((tmp_path / "run" / "metric.json").read_text())
     assert (said["metric"], said["dimensions"]) == ("ds_ieqa", ["visual_quality", "content_preservation"])
     assert said["validation"]["visual_quality"]["n"] == said["data"]["validation"] >= 3
+    assert {name: of_ridge["n"] for name, of_ridge in said["data"]["baseline"].items()} == dict.fromkeys(
+        said["dimensions"], said["data"]["validation"]
+    )
+    assert "| baseline |" in (tmp_path / "run" / "card.md").read_text()
 
 
 class Killed(Exception):

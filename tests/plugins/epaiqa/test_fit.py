@@ -77,6 +77,9 @@ def test_three_stages_make_one_checkpoint_that_scores_as_it_was_validated(edits,
     assert said["dimensions"] == list(DIMENSIONS)
     assert said["settings"]["stages"] == ["grounding", "quantitative", "explained"]
     assert set(said["validation"]) == {"region", *DIMENSIONS}
+    assert {d: m["n"] for d, m in said["data"]["baseline"].items()} == {
+        d: said["validation"][d]["n"] for d in DIMENSIONS
+    }
     loaded = create_metric("epaiqa", weights=str(tmp_path / "run"), device="cpu", max_tokens=8)
     scores = loaded.score(samples)
     held_out = said["validation"]["harmony"]["n"]

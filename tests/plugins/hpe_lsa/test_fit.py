@@ -43,6 +43,9 @@ def test_a_training_leaves_a_checkpoint_that_scores_and_a_backbone_as_it_was(run
     }  # fmt: skip
     for dimension, found in said["validation"].items():
         assert found["n"] == (12 if dimension == "authenticity" else 8) == found["test n"]
+        of_ridge = said["data"]["baseline"][dimension]
+        assert (of_ridge["n"], of_ridge["test n"]) == (found["n"], found["test n"])
+        assert ("auc" in of_ridge) == (dimension == "authenticity")
     loaded = create_metric("hpe_lsa", weights=str(folder), device="cpu")
     assert [dict(s) for s in loaded.score(samples[:4])] == [dict(s) for s in trained.score(samples[:4])]
     backbone = Backbone.load("toy-internvl", device="cpu", image_tokens=1280)

@@ -86,6 +86,7 @@ def test_the_checkpoint_scores_as_the_trained_metric_and_has_its_projector(train
     assert any(not torch.equal(own[name], part[name]) for name in own)
     assert checkpoint.settings["level_ends"]["perception"][0] < checkpoint.settings["level_ends"]["perception"][1]
     assert checkpoint.validation["questions"]["n"] > 0
+    assert set(checkpoint.data["baseline"]) == {"perception", "correspondence"}
 
 
 def test_scores_use_the_trained_projector(trained, samples):
