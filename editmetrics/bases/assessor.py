@@ -16,6 +16,7 @@ from ..learned_metric import LearnedMetric
 from ..metric import pick_device
 from ..sample import Dimension, EditMetricsError, Score
 from .backbone_metric import BackboneMetric
+from .ensemble import ENSEMBLED, over_members
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
@@ -49,7 +50,10 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
     and adapters, and puts checksums, backbone and dimensions into the identity. `fit` checks the settings, resumes,
     and returns the metric with its new weights.
 
-    - `several_weights`: whether `weights` may name several checkpoints, separated by ";".
+    `weights` may name several checkpoints, separated by ";", or the folder of a cross-validation: then each is a metric
+    of its own (`members`), and the mean of their scores counts (`editmetrics.bases.ensemble`).
+
+    - `several_weights`: whether one metric may itself have several checkpoints, for different dimensions.
     - `LABEL_SCALE`: the scale of the ratings, unless `fit` is given another.
     """
 
@@ -61,6 +65,12 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         super().__init__(**shared)
         self.weights = weights if weights is None or isinstance(weights, str) else ";".join(weights)
         self._assessors: list[Any] = []
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Let a metric of several weights leave to its members what an author writes for one."""
+        super().__init_subclass__(**keywords)
+        for name in ENSEMBLED.keys() & cls.__dict__.keys():
+            setattr(cls, name, over_members(cls.__dict__[name], ENSEMBLED[name]))
 
     # ------------------------------------------------------------------ what an author writes
 
@@ -90,10 +100,26 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
 
     @property
     def weight_names(self) -> list[str]:
-        """The folders or registry names in `weights`."""
-        if not self.weights:
+        """The folders or registry names in `weights`; the folder of a cross-validation stands for its folds."""
+        from ..mllm.folds import fold_checkpoints
+
+        return [one for name in self.weights.split(";") for one in fold_checkpoints(name)] if self.weights else []
+
+    def weights_of_members(self) -> list[str]:
+        """The `weights` of each member of an ensemble: each checkpoint by itself, unless overridden."""
+        return [";".join(self.weight_names)] if self.several_weights else self.weight_names
+
+    @cached_property
+    def members(self: A) -> list[A]:
+        """A metric for each of several weights, whose scores are averaged; empty if this metric scores by itself."""
+        weights = self.weights_of_members()
+        if len(weights) < 2:
             return []
-        return self.weights.split(";") if self.several_weights else [self.weights]
+        members = [type(self)(**{**self.options, "weights": each}) for each in weights]
+        if not self.several_weights:
+            for member, checkpoint in zip(members, self.trained, strict=True):
+                member.__dict__["trained"] = [checkpoint]  # read and verified once
+        return members
 
     @cached_property
     def trained(self) -> list[TrainedCheckpoint]:
@@ -108,7 +134,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
 
     @property
     def checkpoint(self) -> TrainedCheckpoint | None:
-        """The only checkpoint, or None."""
+        """The only checkpoint, or the first of several, or None."""
         return self.trained[0] if self.trained else None
 
     @property
@@ -148,17 +174,24 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         unloaded = {"model": self.backbone or self.BACKBONE, "revision": self.revision}
         backbones = [assessor.backbone.identity() for assessor in self._assessors]
         backbones = backbones or [{**unloaded, "sha256": "unknown until loaded"}]
-        several = self.several_weights
+        several = self.several_weights or self.members
         return {
             **super().identity(),
             "weights": (digests if several else digests[0]) if digests else "none: zero-shot",
             "backbone": backbones if several else backbones[0],
+            **({"members": [member.identity() for member in self.members]} if self.members else {}),
         }
 
     # ------------------------------------------------------------------ loading
 
     def load(self) -> None:
         self.device = pick_device(self.device)
+        if self.members:
+            for member in self.members:
+                member.device = self.device
+                member.load()
+            self._assessors = [assessor for member in self.members for assessor in member._assessors]
+            return
         if self._assessors and self._assessors[0].backbone.device.type == self.device.split(":")[0]:
             return
         if not self.weight_names:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ..agreement.splits import split
+from ..files.rows import read_rows
 from ..sample import Sample
+from .checkpoint import METRIC, CheckpointError
 from .targets import groups_of
 
 
@@ -15,6 +18,32 @@ class Fold(NamedTuple):
 
     train: list[Sample]
     test: list[Sample]
+
+
+TABLE = "folds.csv"
+"""The measures of all folds, in the folder of a cross-validation: written last."""
+
+
+def fold_checkpoints(name: str) -> list[str]:
+    """The checkpoint of each fold if `name` is the folder of a cross-validation (`fit --folds`); else `name` itself.
+
+    Raises `CheckpointError` for a cross-validation that has not been finished, or of which a fold is missing.
+
+    >>> fold_checkpoints("toy")
+    ['toy']
+    """
+    folder = Path(name).expanduser()
+    numbers = sorted(int(path.name[5:]) for path in folder.glob("fold_*") if path.is_dir() and path.name[5:].isdigit())
+    if not numbers or (folder / METRIC).is_file():
+        return [name]
+    if not (folder / TABLE).is_file():
+        raise CheckpointError(
+            f"{folder} is a cross-validation without {TABLE}: it has not been finished; run the same command again"
+        )
+    count = max(int(row.cells["fold"]) for row in read_rows(folder / TABLE))
+    if missing := [f"fold_{k}" for k in range(1, count + 1) if not (folder / f"fold_{k}" / METRIC).is_file()]:
+        raise CheckpointError(f"{folder} is a cross-validation of {count} folds without {missing[0]}; copy all of them")
+    return [f"{name}/fold_{number}" for number in range(1, count + 1)]
 
 
 def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int = 0) -> list[Fold]:

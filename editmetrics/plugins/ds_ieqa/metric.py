@@ -67,7 +67,6 @@ class DSIEQA(AssessorMetric):
     BACKBONE = "Qwen/Qwen3-VL-8B-Instruct"
     """The backbone without weights; the paper also uses OpenGVLab/InternVL3-8B-hf."""
 
-    several_weights = True
     IMAGE_TOKENS = 1280
     """4 tiles and a thumbnail of InternVL, 1.3 megapixels of Qwen3-VL."""
 

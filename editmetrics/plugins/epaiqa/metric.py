@@ -51,7 +51,7 @@ class EPAIQA(AssessorMetric):
     trying out and tests, not for results.
 
     Options:
-        weights: A folder that `fit` wrote, or "toy".
+        weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged.
         region: Where the region comes from: "given" takes the column `region`, and asks the model for a sample without
             it; "mask" takes the box around the mask's white; "model" always asks the model.
         explain: Let the model write its chain of thought, a few hundred tokens a sample; without it the overall level
@@ -98,7 +98,7 @@ class EPAIQA(AssessorMetric):
     def __init__(
         self,
         *,
-        weights: str | None = None,
+        weights: str | Sequence[str] | None = None,
         region: Literal["given", "mask", "model"] = "given",
         explain: bool = True,
         max_tokens: Annotated[int, Ge(1)] = 256,

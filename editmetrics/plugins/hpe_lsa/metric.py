@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ...bases.assessor import AssessorMetric, first_is_primary
@@ -36,7 +36,7 @@ class HPELSA(AssessorMetric):
     A decoder's rating beyond the scale's end is put on that end.
 
     Options:
-        weights: A folder that `fit` wrote, or "toy".
+        weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged.
         dimension: One of them alone: less is computed, and authenticity needs neither source nor instruction.
         layers: "needed" loads the layers that are read and leaves the others on disk; "all" shares one backbone in
             memory with other metrics. Scores are the same.
@@ -78,7 +78,7 @@ class HPELSA(AssessorMetric):
     def __init__(
         self,
         *,
-        weights: str | None = None,
+        weights: str | Sequence[str] | None = None,
         dimension: Literal[
             "all", "perceptual_quality", "editing_alignment", "attribute_preservation", "authenticity"
         ] = "all",

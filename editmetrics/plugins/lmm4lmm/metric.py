@@ -49,7 +49,8 @@ class LMM4LMM(AssessorMetric):
 
     Options:
         weights: A folder that `fit` or `editmetrics weights convert` wrote, or "perception", "correspondence",
-            "questions" (the authors'), or "toy"; several for other dimensions are separated by ";" or in a list.
+            "questions" (the authors'), or "toy"; several are separated by ";" or in a list: those for other dimensions
+            make up one metric, and of several for one dimension the scores are averaged.
         questions: A file for the samples that have no questions of their own: a text file with a question a line, asked
             of all of them, or a table (csv, jsonl or parquet) with columns id or prompt, and questions.
         accuracy: Also give the share of a sample's questions that are answered with yes, as a dimension.
@@ -114,6 +115,30 @@ class LMM4LMM(AssessorMetric):
 
     def checkpoints_to_load(self) -> list[TrainedCheckpoint]:
         return [self._local.get(name) or self._published(name) for name in self.weight_names]
+
+    def weights_of_members(self) -> list[str]:
+        """Weights for different tasks make up one member; further ones for the same tasks the next, to be averaged."""
+        members: list[dict[str, str]] = []  # from a task to the weights that do it
+        for name in self.weight_names:
+            tasks = dict.fromkeys(self._tasks_of(name), name)
+            member = next((each for each in members if not each.keys() & tasks.keys()), None)
+            if member is None:
+                members.append(tasks)
+            else:
+                member |= tasks
+        if uneven := sorted(set().union(*members) - set.intersection(*map(set, members))):
+            raise EditMetricsError(
+                f"lmm4lmm: several of the weights {self.weights} do the same, and not all of them {uneven[0]}; give as "
+                "many weights for each task to average, or one"
+            )
+        return [";".join(dict.fromkeys(member.values())) for member in members]
+
+    def _tasks_of(self, name: str) -> list[str]:
+        """The dimensions of one of the weights, and whether it answers questions."""
+        checkpoint = self._local.get(name)
+        if checkpoint is None:
+            return [name]
+        return [*checkpoint.dimensions, *([QUESTIONS] if QUESTIONS in checkpoint.adapters else [])]
 
     def required(self) -> frozenset[str]:
         names = {dimension.name for dimension in self.dimensions}
@@ -238,23 +263,15 @@ class LMM4LMM(AssessorMetric):
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions that the weights have, each on its scale; the first one is the primary one."""
-        active: dict[str, Dimension] = {}
-        answering = 0
-        declared = {dimension.name: dimension for dimension in type(self).dimensions}
-        for name in self.weight_names:
-            checkpoint = self._local.get(name)
-            low, high = checkpoint.label_scale if checkpoint else (0.0, 100.0)
-            names = checkpoint.dimensions if checkpoint else [name]
-            answering += QUESTIONS in (checkpoint.adapters if checkpoint else [name])
-            for dimension in [each for each in names if each in declared]:
-                if dimension in active:
-                    raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} give {dimension}; name one")
-                active[dimension] = replace(declared[dimension], low=low, high=high)
-        if answering > 1:
-            raise EditMetricsError(f"lmm4lmm: several of the weights {self.weights} answer questions; name one")
-        if self.accuracy and not answering:
+        scales = {
+            task: self._local[name].label_scale if name in self._local else (0.0, 100.0)
+            for name in self.weight_names
+            for task in self._tasks_of(name)
+        }
+        if self.accuracy and QUESTIONS not in scales:
             raise EditMetricsError("lmm4lmm: accuracy=true needs weights that answer questions, and these do not")
-        ordered = [active[name] for name in declared if name in active]
+        ordered = [replace(d, low=scales[d.name][0], high=scales[d.name][1])
+                   for d in type(self).dimensions if d.name in scales]  # fmt: skip
         ordered += [ACCURACY] if self.accuracy or not ordered else []
         return first_is_primary(ordered)
 

@@ -250,4 +250,4 @@ def test_the_identity_tells_weights_and_backbone_apart(toy, tmp_path):
     assert {**moved.identity(), "options": None} == {**identity, "options": None}  # but for the path that it was given
     (copy / "metric.json").write_text((copy / "metric.json").read_text() + "\n")
     assert DSIEQA(weights=str(copy)).identity()["weights"] != identity["weights"]
-    assert {"sha256", "family", "dtype"} <= identity["backbone"][0].keys()
+    assert {"sha256", "family", "dtype"} <= identity["backbone"].keys()

@@ -305,6 +305,15 @@ def test_without_weights_it_is_the_published_ones():
     assert (only.checkpoints(), only.required()) == (("lmm4lmm.perception",), {"edited"})
 
 
+def test_weights_for_one_dimension_are_averaged_and_those_for_others_put_together(toy, samples):
+    names = ["perception", "correspondence", "perception", "correspondence"]
+    assert create_metric("lmm4lmm", weights=names).weights_of_members() == ["perception;correspondence"] * 2
+    twice = create_metric("lmm4lmm", weights=["toy", str(folder_of("lmm4lmm.toy"))]).to("cpu")
+    for one, mean in zip(toy.score(samples[:2]), twice.score(samples[:2]), strict=True):
+        assert dict(mean) == pytest.approx(dict(one))
+        assert mean.uncertainty == pytest.approx(dict.fromkeys(one, 0), abs=1e-4)
+
+
 def test_published_weights_that_are_not_here_say_what_to_fetch(monkeypatch, tmp_path):
     monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path))
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
@@ -316,8 +325,8 @@ def test_published_weights_that_are_not_here_say_what_to_fetch(monkeypatch, tmp_
     ("weights", "error", "said"),
     [
         ("nowhere", CheckpointError, "nowhere is not a folder"),
-        ("toy;perception", EditMetricsError, "several of the weights toy;perception give perception"),
-        ("toy;questions", EditMetricsError, "answer questions"),
+        ("toy;perception", EditMetricsError, "several .* toy;perception do the same, and not all of them corresp"),
+        ("toy;questions", EditMetricsError, "as many weights for each task"),
     ],
 )
 def test_weights_that_cannot_be_used_are_refused_at_once(toy, weights, error, said):
