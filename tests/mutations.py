@@ -135,8 +135,8 @@ MUTATIONS = (
         (f"{LMM_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
     ),
     Mutation(
-        "ds_ieqa: cross-entropy in place of TDRL", f"{DS}/learner.py",
-        'if self.method.loss == "cross_entropy":', "if True:", DS_LOSS,
+        "ds_ieqa: cross-entropy in place of TDRL", f"{DS}/digit_loss.py",
+        'if self.base == "tdrl":', "if False:", DS_LOSS,
     ),
     Mutation(
         "ds_ieqa: a state predicts its own token", f"{DS}/learner.py",
@@ -144,8 +144,8 @@ MUTATIONS = (
     ),
     Mutation(
         "ds_ieqa: every digit weighs the same", f"{DS}/tdrl.py",
-        "weights = 10.0 ** -torch.arange(positions, device=truth.device)",
-        "weights = torch.ones(positions, device=truth.device)", DS_LOSS,
+        "steps = 10.0 ** -torch.arange(positions, device=truth.device)",
+        "steps = torch.ones(positions, device=truth.device)", DS_LOSS,
     ),
     Mutation(
         "ds_ieqa: swapped images", f"{DS}/assessor.py",
@@ -154,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         "ds_ieqa: the best weights by the training data", f"{DS}/fit.py",
-        "learner.agreement, pairs, data.validation, read)", "learner.agreement, pairs, data.train, read)",
+        "learner.agreement, pairs, data.validation)", "learner.agreement, pairs, data.train)",
         (f"{DS_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
     ),
     Mutation(

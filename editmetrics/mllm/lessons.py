@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+R = TypeVar("R")
 
 BATCH = 16
 """Examples that are validated together."""
 
 
 class Lesson(NamedTuple):
-    """A prompt to learn from, with its answer; `rating` is the target of a regression."""
+    """A prompt to learn from, with its answer.
+
+    - `rating`: the target of a regression. `weight`: of the lesson, with a mean of 1; None for 1.
+    - `soft`: distributions that are taught in place of the answer's words.
+    - `group`: lessons of one group are compared with one another, by losses that compare.
+    """
 
     id: str
     prompt: Prompt
     rating: float | None = None
+    weight: float | None = None
+    soft: Sequence[Sequence[float]] = ()
+    group: int = 0
 
 
 class Lessons(Sequence[Lesson]):
@@ -62,8 +71,8 @@ def in_batches(items: Sequence[T], size: int = BATCH) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[float]]) -> list[float]:
-    """A number for each item, read in batches by `predict`, which processes that train together share."""
+def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[R]]) -> list[R]:
+    """A number, or several, for each item, read in batches by `predict`, which processes that train together share."""
     return predictions(items, lambda own: [number for batch in in_batches(own) for number in predict(batch)])
 
 

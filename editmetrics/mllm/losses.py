@@ -180,17 +180,32 @@ class RatingLoss:
                 f"{examples} are in memory at a time; raise micro_batch_size (or batch_size)"
             )
 
-    def __call__(self, predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, predicted: Tensor, ratings: Tensor, weights: Tensor | None = None, groups: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return `loss` and, where there are several, its terms by name, without their factors.
 
-        Terms that compare examples get those of all processes (`processes.gathered`).
+        Terms that compare examples get those of all processes (`processes.gathered`). With `groups`, (N,) integers, the
+        examples of each group are compared among themselves, and the loss is the mean over the examples; a group with
+        fewer than `least` adds nothing.
         """
         import torch
 
+        predicted = predicted.float()
+        ratings = ratings.to(predicted)
+        weights = None if weights is None else weights.to(predicted)
+        groups = torch.zeros(len(ratings), dtype=torch.long) if groups is None else groups
+        groups = groups.to(predicted.device)
         if self.least > 1:
-            predicted, ratings = gathered(predicted), gathered(ratings.to(predicted.device))
-            weights = None if weights is None else gathered(weights.to(predicted.device))
-        terms = {name: TERMS[name][0](predicted, ratings, weights) for name in self.factors}
+            predicted, ratings, groups = gathered(predicted), gathered(ratings), gathered(groups)
+            weights = None if weights is None else gathered(weights)
+        terms = dict.fromkeys(self.factors, predicted.sum() * 0.0)
+        for group in groups.unique().tolist():
+            rows = groups == group
+            if (count := int(rows.sum())) >= self.least:
+                chosen = predicted[rows], ratings[rows], None if weights is None else weights[rows]
+                for name in terms:
+                    terms[name] = terms[name] + count / len(groups) * TERMS[name][0](*chosen)
         loss = torch.stack([factor * terms[name] for name, factor in self.factors.items()]).sum()
         return {"loss": loss, **(terms if len(terms) > 1 else {})}
 

@@ -13,9 +13,10 @@ from .processes import shared
 from .recipe import Select
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence[float]]) -> list[float]:
+def predictions(examples: Sequence[T], predict: Callable[[Sequence[T]], Sequence[R]]) -> list[R]:
     """Return `predict(examples)`, with the work shared among the processes of a training; each gets all numbers.
 
     `predict` takes some of the examples and returns a number for each.

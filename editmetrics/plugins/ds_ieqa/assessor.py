@@ -27,6 +27,7 @@ class DigitAssessor:
     - `definitions`: for each dimension that it scores, in their order.
     - `adapters`: the name of the dimension's adapter on the backbone. Empty: the raw backbone is asked.
     - `features`: where features of pictures come from, if not from the vision tower: a store of them, in training.
+    - `reads`: by dimension, the number that is its score, "generated" or "expected".
     """
 
     backbone: Backbone
@@ -34,6 +35,7 @@ class DigitAssessor:
     scale: DigitScale
     adapters: Mapping[str, str] = field(default_factory=dict)
     features: Callable[[Sequence[Picture]], list[Features]] | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def digits(self) -> list[int]:
@@ -74,13 +76,16 @@ class DigitAssessor:
     def read(self, batch: Sequence[Mapping[str, Prompt]]) -> dict[str, NumberReadout]:
         """The number of each dimension for each prepared sample. No gradients.
 
-        The vision tower sees each image once, unless an adapter changes the tower itself. Without adapters, images and
-        instruction go through the language model once for all dimensions; adapters change what it makes of them.
+        The vision tower sees each image once, unless an adapter changes the tower itself. Without adapters, or with one
+        for all dimensions, images and instruction go through the language model once for all of them.
         """
         if not self.adapters:
             return self._read_together(batch)
         from ...mllm.lora import adapts_vision, using
 
+        if len(self.definitions) > 1 and len(set(self.adapters.values())) == 1:
+            with using(self.backbone, next(iter(self.adapters.values()))):
+                return self._read_together(batch)
         numbers = {}
         seen: dict[str | None, list[Sequence[Features]]] = {}
         for dimension in self.definitions:

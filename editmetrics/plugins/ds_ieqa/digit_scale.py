@@ -59,6 +59,10 @@ class DigitScale:
         """Rating for the number X.XX; it may lie outside the scale if ratings are written unchanged."""
         return number if self.as_it_is else self.low + (self.high - self.low) * number / TOP
 
+    def steps(self, difference: float) -> float:
+        """A difference between two ratings as one between numbers X.XX."""
+        return difference if self.as_it_is else TOP * difference / (self.high - self.low)
+
     def size(self, difference: float) -> float:
         """A difference between two numbers X.XX as one between ratings."""
         return difference if self.as_it_is else (self.high - self.low) * difference / TOP

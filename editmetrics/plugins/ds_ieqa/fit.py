@@ -5,23 +5,33 @@ This module imports modules that import torch, and is itself only imported insid
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ...mllm import raters
 from ...mllm.features import FeatureStore
 from ...mllm.lessons import Lessons, without_unusable
-from ...mllm.targets import Example
-from ...mllm.validation import merit
+from ...mllm.processes import rank_and_count
+from ...mllm.targets import Example, TrainingSet
+from ...mllm.validation import mean_merit
+from ...wording import plural
 from .assessor import DigitAssessor
 from .definitions import define
 from .digit_scale import DigitScale
-from .learner import DigitLearner, Pairs
+from .learner import DigitLearner, Pairs, ReadAgreement, collate, spreads_of
+from .method import TOGETHER
 from .prompts import START_DEFINITIONS
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
     from ...mllm.fitting import FitJob
+    from ...mllm.recipe import Select
+
+
+logger = logging.getLogger(__name__)
 
 
 def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
@@ -30,9 +40,11 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
     Each dimension is a training of its own, as in the paper; a killed run resumes in the one that it was in.
     """
     data = job.training_set()
-    if job.finished(backbone, data.digest()):
-        return
     method = job.method
+    if job.finished(backbone, data.digest(), **_more(job, data, read)):
+        return
+    if (terms := method.digit_loss.terms) is not None:
+        terms.check(job.recipe, rank_and_count()[1])
     start = {dimension: START_DEFINITIONS[dimension] for dimension in job.dimensions}
     assessor = DigitAssessor(backbone, start, DigitScale(*data.label_scale))
     _ = assessor.digits  # a backbone whose tokenizer groups digits is refused before anything is computed
@@ -46,18 +58,56 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
 
     data = without_unusable(data, ask)
     job.survey(data.parts)
+    spreads = spreads_of(data.train, job.targets, method, assessor.scale)
     if method.optimiser:
         assessor.definitions = define(assessor, data, pairs, job)
-    for dimension in job.dimensions:
-        definition = assessor.definitions[dimension]
-        adapter = job.adapter(dimension, method.parts)
-        one = replace(assessor, definitions={dimension: definition}, adapters={dimension: adapter})
-        learner = DigitLearner(one, dimension, method, store)
-        measure = partial(learner.agreement, pairs, data.validation, read)
+    measured: dict[str, ReadAgreement] = {}
+    for name, dimensions in adapters_to_train(job).items():
+        adapter = job.adapter(name, method.parts)
+        definitions = {dimension: assessor.definitions[dimension] for dimension in dimensions}
+        one = replace(assessor, definitions=definitions, adapters=dict.fromkeys(dimensions, adapter))
+        learner = DigitLearner(one, method, store)
+        measure = partial(learner.agreement, pairs, data.validation)
+        lessons = [
+            partial(learner.lesson, pairs, example, dimension, spreads[dimension][row])
+            for row, example in enumerate(data.train)
+            for dimension in dimensions
+        ]
         job.stage(
-            dimension, learner, Lessons([partial(learner.lesson, pairs, example) for example in data.train]),
-            validate=lambda: merit(measure(), job.recipe.select),  # noqa: B023 - called within this iteration
-            dimension=dimension, definition=definition,
+            name, learner, Lessons(lessons), collate=collate,
+            validate=lambda: _merit(measure(), read, job.recipe.select),  # noqa: B023 - called within this iteration
+            definitions=definitions,
         )  # fmt: skip
-        job.validation[dimension] = measure()
-    job.write(data=data.counts(), prompts=assessor.definitions)
+        measured |= measure()
+    job.validation.update({name: agreement.all(read) for name, agreement in measured.items()})
+    warn_of_unparseable(job)
+    reads = {name: agreement.better for name, agreement in measured.items()}
+    job.write(data=data.counts(), prompts=assessor.definitions, settings={"read": reads})
+
+
+def _more(job: FitJob, data: TrainingSet, read: str) -> dict[str, Any]:
+    """What decides the result beside data, method and recipe, where it is not the default."""
+    more = {} if read == "generated" else {"read": read}
+    if (suffix := job.method.rater_spread) is not None:
+        more["spreads"] = raters.digest(raters.rater_spreads(data.train, job.targets, suffix), data.train)
+    return more
+
+
+def _merit(measured: Mapping[str, ReadAgreement], read: str, select: Select) -> float | None:
+    return mean_merit((agreement.of(read) for agreement in measured.values()), select)
+
+
+def adapters_to_train(job: FitJob) -> dict[str, list[str]]:
+    """The dimensions that each adapter learns: its own, as in the paper, or all of them."""
+    return {TOGETHER: job.dimensions} if job.method.together else {name: [name] for name in job.dimensions}
+
+
+def warn_of_unparseable(job: FitJob) -> None:
+    """Warn where the trained model is not about to write digits for validation samples: their scores are not given."""
+    for dimension, measures in job.validation.items():
+        if measures["unparseable"]:
+            logger.warning(
+                "%s: for %d of %s the trained model is not about to write a digit, so that their scores will be "
+                "unparseable; loss=soft or cross_entropy_on_digits=true teaches it to",
+                dimension, measures["unparseable"], plural(measures["n"], "validation sample"),
+            )  # fmt: skip

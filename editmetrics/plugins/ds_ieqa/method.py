@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from ...mllm.recipe import Recipe
+from .digit_loss import DigitLoss
 from .tdrl import Vocabulary
 
 
@@ -23,8 +24,13 @@ class DSIEQAMethod:
       one so far, to take its place; 0 takes the highest value, as the paper does, noise included.
     - `definition_vocabulary`: P of V_d is over "all" tokens, or renormalised over the ten "digits".
     - `rank`, `alpha`, `dropout`, `adapted`: of LoRA, and the parts that get it.
-    - `loss`: "tdrl", or "cross_entropy" on all tokens, the paper's ablation. `vocabulary`, `cross_entropy_on_digits`:
-      see `tdrl`.
+    - `loss`: "tdrl"; "cross_entropy" on all tokens, the paper's ablation; or "soft", the same with a Gaussian around
+      the rating as the digits' labels. Terms that compare examples may be added: "tdrl+0.5*plcc", "soft+rank"; see
+      `digit_loss` and `mllm.losses`. `vocabulary`, `cross_entropy_on_digits`: of TDRL, see `tdrl`.
+    - `rater_spread`: what the columns with the raters' standard deviations are called, after the ratings' names: ".sd"
+      for `mos_v.sd` beside `mos_v`. With "soft" the spread is the width of the label, else it becomes a weight.
+    - `soft_width`: the width of soft labels without such columns, as a share of the label scale.
+    - `together`: one adapter learns all dimensions, so that the language model reads a sample once, not three times.
     """
 
     optimiser: str | None = None
@@ -37,15 +43,31 @@ class DSIEQAMethod:
     alpha: float = 32.0
     dropout: float = 0.05
     adapted: Literal["language", "vision", "both"] = "language"
-    loss: Literal["tdrl", "cross_entropy"] = "tdrl"
+    loss: str = "tdrl"
     vocabulary: Vocabulary = "digits"
     cross_entropy_on_digits: bool = False
+    rater_spread: str | None = None
+    soft_width: Annotated[float, Ge(0)] = 0.05
+    together: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.digit_loss  # refuses what is not a loss
+
+    @property
+    def digit_loss(self) -> DigitLoss:
+        """The loss that `loss` names."""
+        return DigitLoss.parse(
+            self.loss, vocabulary=self.vocabulary, cross_entropy_on_digits=self.cross_entropy_on_digits
+        )
 
     @property
     def parts(self) -> set[str]:
         """The parts of the backbone that LoRA adapts."""
         return {"language", "vision"} if self.adapted == "both" else {self.adapted}
 
+
+TOGETHER = "together"
+"""The name of the adapter of all dimensions."""
 
 PAPER = Recipe(
     epochs=3, batch_size=128, micro_batch_size=4, learning_rate=1e-4, schedule="cosine", warmup_ratio=0.03,

@@ -41,7 +41,8 @@ class DSIEQA(AssessorMetric):
         weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged, as the
             paper's reported result averages Qwen3-VL and InternVL3.
         read: "generated" is the number that greedy decoding writes; "expected" is sum over the three positions of
-            10^-t E[d_t], which is finer and differs less between nearly equal images.
+            10^-t E[d_t], which is finer and differs less between nearly equal images. "auto" takes, in each dimension,
+            the one that agreed better with the validation ratings when the weights were trained, else "generated".
 
     Source: Zhang et al., 2026, arXiv:2604.12175, sections 3.1 to 3.4.
 
@@ -74,7 +75,7 @@ class DSIEQA(AssessorMetric):
         self,
         *,
         weights: str | Sequence[str] | None = None,
-        read: Literal["generated", "expected"] = "generated",
+        read: Literal["generated", "expected", "auto"] = "generated",
         **shared: Any,
     ) -> None:
         super().__init__(weights=weights, **shared)
@@ -96,10 +97,17 @@ class DSIEQA(AssessorMetric):
         self, backbone: Backbone, checkpoint: TrainedCheckpoint | None, adapters: Mapping[str, str]
     ) -> DigitAssessor:
         from .assessor import DigitAssessor
+        from .method import TOGETHER
 
         definitions = checkpoint.prompts if checkpoint else START_DEFINITIONS
         scored = {dimension.name: definitions[dimension.name] for dimension in self.dimensions}
-        return DigitAssessor(backbone, scored, self.scale, adapters)
+        if TOGETHER in adapters:
+            adapters = dict.fromkeys(scored, adapters[TOGETHER])
+        reads = dict(checkpoint.settings.get("read", {})) if checkpoint and self.read == "auto" else {}
+        fixed = "generated" if self.read == "auto" else self.read
+        return DigitAssessor(
+            backbone, scored, self.scale, adapters, reads={name: reads.get(name, fixed) for name in scored}
+        )
 
     def prepare(self, sample: Sample) -> list[dict[str, Prompt]]:
         """For each backbone, a prompt for each dimension, all with the same two pictures."""
@@ -142,7 +150,10 @@ class DSIEQA(AssessorMetric):
             name = dimension.name
             numbers = [readout[name].rows(slice(row, row + 1)) for readout in readouts]
             masses[name] = min(float(number.mass.min()) for number in numbers)
-            written = [float(number.value if self.read == "generated" else number.expectation) for number in numbers]
+            written = [
+                float(number.value if assessor.reads[name] == "generated" else number.expectation)
+                for number, assessor in zip(numbers, self.assessors, strict=True)
+            ]
             ratings = [scale.rating(number) for number in written]
             if not readings.means(name, masses[name], "write a digit"):
                 continue

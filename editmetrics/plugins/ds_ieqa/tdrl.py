@@ -26,6 +26,7 @@ def tdrl(
     *,
     vocabulary: Vocabulary = "digits",
     cross_entropy_on_digits: bool = False,
+    weights: Tensor | None = None,
 ) -> TDRL:
     """The loss of answers that hold one number X.XX each: cross-entropy on the words, distance on the digits.
 
@@ -39,7 +40,7 @@ def tdrl(
     P of L_score is renormalised over the ten digit tokens. With the whole vocabulary's P (`vocabulary="all"`, the
     literal reading of equation 5) a token that is not a digit costs nothing, so the model can lower the loss by not
     writing digits at all; then `cross_entropy_on_digits=True` (equation 4 over all tokens) keeps them. L_CE is a mean
-    over tokens, as is usual; equation 4 writes a sum.
+    over tokens, as is usual; equation 4 writes a sum. With `weights` (N,), of a mean of 1, each answer counts so much.
 
     Raises `ValueError` when the answers hold no digit, or not equally many each.
 
@@ -64,13 +65,16 @@ def tdrl(
     logarithms = logits.float().log_softmax(-1)
     likelihoods = logarithms.gather(-1, answers[..., None])[..., 0]
     words = torch.ones_like(is_digit) if cross_entropy_on_digits else ~is_digit
-    cross_entropy = -likelihoods[words].mean() if words.any() else likelihoods.new_zeros(())
+    shares = torch.ones_like(likelihoods[:, 0]) if weights is None else weights.to(likelihoods)
+    each = -likelihoods * shares[:, None]
+    cross_entropy = each[words].mean() if words.any() else likelihoods.new_zeros(())
 
     at_digits = logarithms[is_digit][:, ids].reshape(len(answers), positions, len(ids))
     truth = (answers[is_digit][:, None] == ids).int().argmax(-1).reshape(len(answers), positions)
     probabilities = (at_digits.log_softmax(-1) if vocabulary == "digits" else at_digits).exp()
     distances = (torch.arange(len(ids), device=truth.device) - truth[..., None]).abs()
     expected = (probabilities * distances).sum(-1)
-    weights = 10.0 ** -torch.arange(positions, device=truth.device)
-    score = (expected * weights).sum(-1).mean()  # a product of matrices would be one of bfloat16 under autocast
+    steps = 10.0 ** -torch.arange(positions, device=truth.device)
+    # not a product of matrices, which is one of bfloat16 under autocast
+    score = ((expected * steps).sum(-1) * shares).mean()
     return TDRL(cross_entropy + score, cross_entropy, score)
