@@ -62,6 +62,11 @@ class LearnedMetric(Metric):
         return ()
 
     @classmethod
+    def effective_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings that `fit(**settings)` trains with, defaults included, as far as they are known."""
+        return dict(settings)
+
+    @classmethod
     def extra_measures(
         cls, samples: Sequence[Sample], scores: Sequence[Score], settings: Mapping[str, Any]
     ) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from .learned_metric import LearnedMetric
     from .mllm.folds import Fold
     from .scoring.results import Results
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,22 @@ class Training:
     settings: Mapping[str, Any]
 
 
-def ablation_trainings(metric: LearnedMetric, train: Any, output: Path) -> dict[str, Training]:
-    """Plan a training for each ablation that `metric` declares, by name."""
-    return {
-        name: Training(metric, train, ablation_folder(output, name), settings)
-        for name, settings in metric.ablations.items()
-    }
+def ablation_trainings(
+    metric: LearnedMetric, train: Any, output: Path, settings: Mapping[str, Any]
+) -> dict[str, Training]:
+    """Plan a training for each ablation that `metric` declares, by name, beside the other `settings`.
+
+    One that changes none of them is left out, with a warning: it would train the full method a second time.
+    """
+    full = metric.effective_settings(settings)
+    trainings = {}
+    for name, changes in metric.ablations.items():
+        if changes and all(setting in full and full[setting] == value for setting, value in changes.items()):
+            text = ", ".join(f"{setting}={str(value).lower()}" for setting, value in changes.items())
+            logger.warning("the ablation %r is left out, because the full method has %s already", name, text)
+            continue
+        trainings[name] = Training(metric, train, ablation_folder(output, name), changes)
+    return trainings
 
 
 def ablation_folder(output: Path, name: str) -> Path:

@@ -256,6 +256,16 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         method, recipe = next(iter(cls.presets().values()))
         return type(method), type(recipe)
 
+    @classmethod
+    def effective_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        from ..mllm.fitting import settings_of
+
+        presets = cls.presets()
+        preset = settings.get("preset") or next(iter(presets))
+        own = {name: value for name, value in settings.items() if name not in ("preset", "group")}
+        method, recipe = settings_of(cls.name, presets, preset, own)
+        return {**vars(method), **vars(recipe)}
+
     def fit(
         self: A,
         train: Any,

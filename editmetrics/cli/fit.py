@@ -145,7 +145,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
     if options.ablations:
         if not learned.ablations:
             raise click.UsageError(f"{learned.name} declares no ablations; remove --ablations")
-        ablations = ablation_trainings(learned, str(train), options.output)
+        ablations = ablation_trainings(learned, str(train), options.output, settings)
         for model in options.more_backbones:
             other, folder = _learned(metric, model, options.device), ablation_folder(options.output, f"on {model}")
             ablations[f"on {model}"] = Training(other, str(train), folder, {})

@@ -73,7 +73,7 @@ def edits_apart(folder):
 
 
 def test_a_metric_without_ablations_says_so(edits, tmp_path):
-    done = run(fit, "ds_ieqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
+    done = run(fit, "epaiqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
     assert done.exit_code == 2
     assert "declares no ablations" in done.output
 

@@ -68,6 +68,13 @@ class DSIEQA(AssessorMetric):
     BACKBONE = "Qwen/Qwen3-VL-8B-Instruct"
     """The backbone without weights; the paper also uses OpenGVLab/InternVL3-8B-hf."""
 
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "full method": {},
+        "without FDMPO": {"optimiser": None},
+        "without TDRL": {"loss": "cross_entropy"},
+    }
+    """Table 2 on one backbone: settings of `fit` for each row."""
+
     IMAGE_TOKENS = 1280
     """4 tiles and a thumbnail of InternVL, 1.3 megapixels of Qwen3-VL."""
 

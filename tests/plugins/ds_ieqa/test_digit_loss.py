@@ -92,9 +92,9 @@ def test_a_weighted_loss_is_the_mean_of_its_answers_by_their_weights():
 
 def test_the_better_read_out_is_the_papers_unless_another_is_better():
     low, high, none = ({"n": 9, "srcc": v, "plcc": v} for v in (0.5, 0.6, None))
-    assert [ReadAgreement(*pair, 0).better for pair in ((low, high), (high, low), (low, low), (none, low), (none, none))] == [
-        "expected", "generated", "generated", "expected", "generated"
-    ]  # fmt: skip
+    pairs = (low, high), (high, low), (low, low), (none, low), (none, none)
+    better = [ReadAgreement(*pair, 0).better for pair in pairs]
+    assert better == ["expected", "generated", "generated", "expected", "generated"]
     both = ReadAgreement(low, high, 2)
     assert both.of("auto") == high
     assert both.all("generated") == {**low, "unparseable": 2, "generated_srcc": 0.5, "generated_plcc": 0.5,
@@ -178,7 +178,7 @@ def test_the_spread_of_raters_is_a_weight_and_part_of_the_identity(backbones, tm
     fit(backbones["internvl"], folder, monkeypatch, expected, rows, rater_spread=".sd")
     from editmetrics.mllm.checkpoint import CheckpointError
 
-    with pytest.raises(CheckpointError, match="another training .*spreads"):
+    with pytest.raises(CheckpointError, match=r"another training .*spreads"):
         papers.fit(
             backbones["internvl"], folder, rows(1, 0.2), rows(2), rater_spread=".sd", cross_entropy_on_digits=False
         )
