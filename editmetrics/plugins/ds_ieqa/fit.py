@@ -86,7 +86,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
 
 
 def _more(job: FitJob, data: TrainingSet, read: str) -> dict[str, Any]:
-    """What decides the result beside data, method and recipe, where it is not the default."""
+    """Settings that decide the result beside data, method and recipe, where they are not the defaults."""
     more = {} if read == "generated" else {"read": read}
     if (suffix := job.method.rater_spread) is not None:
         more["spreads"] = raters.digest(raters.rater_spreads(data.train, job.targets, suffix), data.train)
