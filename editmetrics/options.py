@@ -74,6 +74,10 @@ def described_type(hint: Any) -> str:
         return ", ".join([described_type(base), *texts])
     if typing.get_origin(hint) is Literal:
         return " | ".join(str(choice) for choice in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        *items, last = typing.get_args(hint)
+        more = "..." if last is Ellipsis else described_type(last)
+        return f"[{', '.join([*map(described_type, items), more])}]"
     if typing.get_args(hint):
         return " | ".join(dict.fromkeys(described_type(choice) for choice in typing.get_args(hint)))
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))
@@ -132,7 +136,10 @@ def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two for text that is nested deep
-        return text
+        pass
+    if text[:1] + text[-1:] in ("[]", "()"):  # words without quotes, as in stages=[grounding,explained]
+        return [word.strip() for word in text[1:-1].split(",")]
+    return text
 
 
 def _described_options(docstring: str) -> dict[str, str]:

@@ -77,9 +77,19 @@ def cross_validation_folds(
     return folds(list(from_manifest(manifest)), count, group=group, seed=int(settings.get("seed", 0)))
 
 
-def fold_trainings(metric: LearnedMetric, folds: Sequence[Fold], output: Path) -> list[Training]:
-    """Plan a training for each fold, in the folders `fold_1`, `fold_2`, ... of `output`."""
-    return [Training(metric, fold.train, output / f"fold_{number}", {}) for number, fold in enumerate(folds, 1)]
+def fold_trainings(
+    metric: LearnedMetric, folds: Sequence[Fold], output: Path, settings: Mapping[str, Any]
+) -> list[Training]:
+    """Plan a training for each fold, in the folders `fold_1`, `fold_2`, ... of `output`.
+
+    Of several columns in `settings["group"]`, which test and training do not share, the first alone keeps validation
+    data apart: they choose weights, and are not what is reported.
+    """
+    from .mllm.groups import columns_of
+
+    columns = columns_of(settings.get("group"))
+    own = {"group": columns[0]} if len(columns) > 1 else {}
+    return [Training(metric, fold.train, output / f"fold_{number}", own) for number, fold in enumerate(folds, 1)]
 
 
 def fold_rows(
@@ -118,7 +128,9 @@ def fold_baseline(number: int, fold: Fold, targets: Mapping[str, str]) -> list[d
     from .mllm.survey import survey
     from .mllm.targets import rated
 
-    parts = {name: [rated(sample, targets) for sample in part] for name, part in fold._asdict().items()}
+    parts = {
+        name: [rated(sample, targets) for sample in part] for name, part in (("train", fold.train), ("test", fold.test))
+    }
     samples = [example.sample for examples in parts.values() for example in examples]
     surveyed = dict(zip(map(id, samples), survey(samples), strict=True))
     rows = []

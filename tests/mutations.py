@@ -165,7 +165,7 @@ MUTATIONS = (
     ),
     Mutation(
         "wrong split: sources are on both sides", f"{MLLM}/targets.py",
-        "    groups = _groups(examples, group)\n", "    groups = _groups(examples, None)\n",
+        "parts_of_samples(samples, group, ratio, seed)", "parts_of_samples(samples, None, ratio, seed)",
         ("tests/mllm/test_targets.py::test_no_source_is_on_both_sides",),
     ),
     Mutation(

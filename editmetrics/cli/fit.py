@@ -86,7 +86,8 @@ class FitOptions:
     "--group",
     metavar="COLUMN",
     show_default="source for edits, prompt for generated images",
-    help="Column whose values training and validation must not share, or 'none'. Images are compared by content.",
+    help="Column whose values training and validation must not share, or several (source,system), or 'none'. "
+    "Images are compared by content.",
 )
 @click.option("--preset", metavar="NAME", help="Training recipe of the metric; 'paper' is that of its paper.")
 @click.option("--backbone", metavar="MODEL", show_default="the metric's", help="Hub id or folder of the backbone.")
@@ -152,7 +153,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
         trainings = [*ablations.values()]
     elif options.folds:
         folds = cross_validation_folds(learned, train, options.folds, settings)
-        trainings = fold_trainings(learned, folds, options.output)
+        trainings = fold_trainings(learned, folds, options.output, settings)
     try:
         with process_group(options.device):
             trained = _train(trainings, options, settings, targets, quiet=options.quiet or not main)
@@ -307,4 +308,10 @@ def _report_folds(
         rows += fold_baseline(number, fold, targets) if settings.get("baseline", True) else []
     write_rows(rows, options.output / "folds.csv")
     show(fold_blocks(rows, FOLD_MEASURES, FOLD_COLUMNS))
+    for number, fold in enumerate(folds, 1):
+        if fold.left_out:
+            click.echo(
+                f"fold {number}: {len(fold.test)} rows tested, {len(fold.train)} trained on, {len(fold.left_out)} left "
+                f"out, which share some of {settings['group']} with the test rows, and not all"
+            )
     click.echo(f"\nwrote {options.output / 'folds.csv'}, and the scores and checkpoint of each fold beside it")

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..agreement.splits import split
+from ..agreement.splits import SplitError
 from ..files.rows import read_rows
 from ..sample import Sample
 from .checkpoint import METRIC, CheckpointError
-from .targets import groups_of
+from .groups import parts_by_column
 
 
 class Fold(NamedTuple):
-    """Training and test samples of one training in a cross-validation."""
+    """Training and test samples of one training in a cross-validation, and those in conflict with its test samples."""
 
     train: list[Sample]
     test: list[Sample]
+    left_out: Sequence[Sample] = ()
 
 
 TABLE = "folds.csv"
@@ -50,7 +51,9 @@ def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int
     """`count` folds: each sample is in the test part of one and in the training part of the others.
 
     - `group`: what training and test may not share: a column, or a field of `Sample`; images are compared by content.
-      None: samples are split one by one.
+      None: samples are split one by one. Several columns, separated by commas: the values of each are in `count` parts;
+      fold k tests the samples whose values all are in the parts k, and trains on those of which none is. The others are
+      in conflict, and left out of the fold; a sample whose values are in different parts is tested by no fold.
     - `seed`: another seed, other folds. The same seed and groups give the same folds, whatever the order of samples.
 
     Raises `SplitError` for fewer groups than folds, and `TargetError` for samples without a group.
@@ -59,11 +62,15 @@ def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int
     >>> [(len(fold.train), len(fold.test)) for fold in folds(samples, 4, group="prompt")]
     [(6, 2), (6, 2), (6, 2), (6, 2)]
     """
-    part = split(groups_of(samples, group), (1.0,) * count, seed)
-    return [
+    parts = parts_by_column(samples, group, (1.0,) * count, seed)
+    made = [
         Fold(
-            [sample for sample, index in zip(samples, part, strict=True) if index != number],
-            [sample for sample, index in zip(samples, part, strict=True) if index == number],
+            [sample for sample, part in zip(samples, parts, strict=True) if number not in part],
+            [sample for sample, part in zip(samples, parts, strict=True) if part == {number}],
+            [sample for sample, part in zip(samples, parts, strict=True) if number in part and len(part) > 1],
         )
         for number in range(count)
     ]
+    if empty := [number for number, fold in enumerate(made, 1) if not (fold.train and fold.test)]:
+        raise SplitError(f"fold {empty[0]} of {count} by {group} has no rows to train or to test; make fewer folds")
+    return made

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import math
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,20 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..agreement.splits import split
 from ..data import SampleSet, from_manifest
-from ..images import ImageError, read_bytes, read_image
-from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
+from ..images import ImageError, read_image
+from ..sample import IMAGE_FIELDS, Sample
 from ..wording import expected_one_of, first_few, plural
+from .groups import TargetError, columns_of, image_key, keys_of, parts_of_samples, sharing
 
 logger = logging.getLogger(__name__)
 
 LEAST = 3
 """So many samples a validation set needs, for a correlation to mean anything."""
-
-
-class TargetError(EditMetricsError, ValueError):
-    """Training data cannot be used: which rows or columns, why, and what to do."""
 
 
 class Example(NamedTuple):
@@ -98,9 +93,9 @@ def read_training_set(
       `train` are set aside for validation, so that rows are as `ratio`, training to validation.
     - `targets`: the column of the rating of each dimension, as in `{"visual_quality": "mos_v"}`.
     - `label_scale`: the lowest and highest rating there can be. A rating outside is an error, never clamped.
-    - `group`: what training and validation may not share: a column, or a field of `Sample`. Images are compared by
-      content, so that copies of a source under other names stay together. None: samples are split one by one, and
-      nothing is checked.
+    - `group`: what training and validation may not share: a column or a field of `Sample`, or several, separated by
+      commas (see `parts_of_samples`). Images are compared by content, so that copies of a source under other names stay
+      together. None: samples are split one by one, and nothing is checked.
     - `needs`: the fields that the metric cannot do without.
 
     A row without a rating, or with one that is not a number, is left out and counted, and so is one whose images cannot
@@ -130,7 +125,7 @@ def read_training_set(
         validation = parts[1][0]
         _require_apart(training, validation, group)
     else:
-        training, validation = _split(training, group, ratio, seed)
+        training, validation = _split(training, group, ratio, seed, left_out)
     found_set = TrainingSet(training, validation, (low, high), left_out)
     for line in found_set.problems():
         logger.warning(line)
@@ -159,8 +154,12 @@ def set_aside(
     usable = _usable([Example(sample, {}) for sample in everything], needs, {})
     if not usable:
         return everything, []
-    _, validation = _split(usable, group, ratio, seed)
-    chosen = {id(example.sample) for example in validation}
+    training, validation = _split(usable, group, ratio, seed, {})
+    apart = {id(example.sample) for example in (*training, *validation)}
+    conflicts = {id(example.sample) for example in usable} - apart
+    if conflicts:
+        logger.warning("%d rows are left out: %s are not all on one side", len(conflicts), group)
+    chosen = conflicts | {id(example.sample) for example in validation}
     return [s for s in everything if id(s) not in chosen], [example.sample for example in validation]
 
 
@@ -228,7 +227,7 @@ def _number(value: Any) -> float | None:
 
 def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str, list[str]]) -> list[Example]:
     """The examples that have what is needed and whose images can be read; each file is read once."""
-    images = {_key(image): image for example in examples for image in _images(example.sample, needs)}
+    images = {image_key(image): image for example in examples for image in _images(example.sample, needs)}
     with ThreadPoolExecutor() as threads:
         unreadable = {key for key, bad in zip(images, threads.map(_unreadable, images.values()), strict=True) if bad}
     usable = []
@@ -236,7 +235,7 @@ def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str,
         missing = sorted(name for name in needs if not example.sample.has(name))
         if missing:
             left_out.setdefault(f"no {', no '.join(missing)}", []).append(example.id)
-        elif any(_key(image) in unreadable for image in _images(example.sample, needs)):
+        elif any(image_key(image) in unreadable for image in _images(example.sample, needs)):
             left_out.setdefault("an image cannot be read", []).append(example.id)
         else:
             usable.append(example)
@@ -245,10 +244,6 @@ def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str,
 
 def _images(sample: Sample, needs: Collection[str]) -> list[Any]:
     return [getattr(sample, name) for name in IMAGE_FIELDS if name in needs and sample.has(name)]
-
-
-def _key(image: Any) -> Any:
-    return os.path.abspath(image) if isinstance(image, (str, os.PathLike)) else id(image)
 
 
 def _unreadable(image: Any) -> bool:
@@ -275,70 +270,38 @@ def _require_in_scale(
             )
 
 
-def groups_of(samples: Sequence[Sample], group: str | None) -> list[str]:
-    """Group key of each sample; an image is compared by content. None: each sample is its own group.
-
-    - `group`: a field of `Sample`, or a column. Raises `TargetError` for samples that have none.
-
-    >>> groups_of([Sample("a", b"", prompt="red"), Sample("b", b"", prompt="blue")], "prompt")
-    ['red', 'blue']
-    """
-    if group is None:
-        return [str(index) for index in range(len(samples))]
-    values = [getattr(sample, group) if group in FIELDS else sample.meta.get(group) for sample in samples]
-    missing = [value is None or (isinstance(value, str) and not value) for value in values]
-    without = [sample.id for sample, is_missing in zip(samples, missing, strict=True) if is_missing]
-    if without:
-        raise TargetError(
-            f"{len(without)} of {len(samples)} rows have no {group!r} to be grouped by, {without[0]!r} first; name "
-            "another column, or none at all if any two samples may be on different sides"
-        )
-    if group not in IMAGE_FIELDS:
-        return [str(value) for value in values]
-    digests: dict[Any, str] = {}
-    for value in values:
-        if _key(value) not in digests:
-            digests[_key(value)] = _content(value)
-    return [digests[_key(value)] for value in values]
-
-
-def _content(image: Any) -> str:
-    if isinstance(image, (str, os.PathLike)):
-        return hashlib.sha256(read_bytes(image)).hexdigest()
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(image).hexdigest()
-    pixels = np.ascontiguousarray(read_image(image))
-    return hashlib.sha256(f"{pixels.dtype}{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-
-
-def _groups(examples: Sequence[Example], group: str | None) -> list[str]:
-    return groups_of([example.sample for example in examples], group)
-
-
 def _split(
-    examples: list[Example], group: str | None, ratio: tuple[float, float], seed: int
+    examples: list[Example],
+    group: str | None,
+    ratio: tuple[float, float],
+    seed: int,
+    left_out: dict[str, list[str]],
 ) -> tuple[list[Example], list[Example]]:
-    groups = _groups(examples, group)
-    if len(set(groups)) < 2:
-        raise TargetError(
-            f"{len(examples)} usable samples are of {len(set(groups))} {group or 'sample'}: there is nothing to set "
-            "aside for validation; give a validation set"
-        )
-    parts = split(groups, ratio, seed)
+    """Training and validation examples; of several columns, those in conflict are left out."""
+    samples = [example.sample for example in examples]
+    for column in columns_of(group) or [None]:
+        count = len(samples) if column is None else len(set(keys_of(samples, column, all_of_them=False)))
+        if count < 2:
+            raise TargetError(
+                f"{len(examples)} usable samples are of {count} {column or 'sample'}: there is nothing to set "
+                "aside for validation; give a validation set"
+            )
+    parts = parts_of_samples(samples, group, ratio, seed)
     training, validation = ([e for e, part in zip(examples, parts, strict=True) if part == n] for n in (0, 1))
+    if conflicts := [e.id for e, part in zip(examples, parts, strict=True) if part is None]:
+        left_out.setdefault(f"in conflict: of {' and '.join(columns_of(group))}, not all are on one side", []).extend(
+            conflicts
+        )
     return training, validation
 
 
 def _require_apart(training: Sequence[Example], validation: Sequence[Example], group: str | None) -> None:
-    if group is None:
-        return
-    of_training = Counter(_groups(training, group))
-    shared = [e for e, key in zip(validation, _groups(validation, group), strict=True) if key in of_training]
+    shared = sharing(*([example.sample for example in part] for part in (validation, training)), group)
     if shared:
-        first = first_few(example.id for example in shared)
+        first = first_few(sample.id for sample in shared)
         raise TargetError(
-            f"{len(shared)} of {len(validation)} validation samples share their {group} with the training data, so "
-            f"that their scores would say little: {first}. Take them out, or "
+            f"{len(shared)} of {len(validation)} validation samples share their {' or '.join(columns_of(group))} with "
+            f"the training data, so that their scores would say little: {first}. Take them out, or "
             "allow it with group=None ('--group none')"
         )
 

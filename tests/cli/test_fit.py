@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from editmetrics import create_metric
+from editmetrics.cli.fit import _fit_options
 from editmetrics.command_line import TrainingProgress
 from editmetrics.mllm.checkpoint import read_checkpoint
-from editmetrics.registry import BUILTIN
+from editmetrics.options import OptionError, checked_value
+from editmetrics.registry import BUILTIN, metric_class
 from tests.mllm.processes import launched
 from tests.worlds.edits import toy_edits
 
+ROOT = Path(__file__).parents[2]
 QUICK = ("--set", "steps=60", "--set", "learning_rate=0.01")
 
 
@@ -149,6 +154,40 @@ def test_what_is_wrong_is_said_before_anything_is_trained(run, ratings, tmp_path
     assert ran.code == 2
     assert message in " ".join(ran.err.split())
     assert not (tmp_path / "t").exists()
+
+
+SETTING = re.compile(r"--set '?(\w+)=([^\s'`]+)")
+
+
+@pytest.mark.parametrize("page", ["ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"])
+def test_every_setting_that_a_metric_s_page_shows_is_one(page):
+    """As the command line reads them: their names, and values such as `[quantitative,explained]`."""
+    cls = metric_class(page)
+    options = _fit_options(cls)
+    shown = SETTING.findall((ROOT / "docs" / "metrics" / f"{page}.md").read_text(encoding="utf-8"))
+    assert shown
+    for name, value in shown:
+        if not name.isupper() and value not in ("...", "N", "K"):
+            checked_value(cls, options[name], value)
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "text", "value"),
+    [
+        ("epaiqa", "stages", "[quantitative,explained]", ("quantitative", "explained")),
+        ("epaiqa", "stages", '["grounding"]', ("grounding",)),
+        ("lmm4lmm", "answer_words", "[yes, no]", ("yes", "no")),
+        ("lmm4lmm", "hidden", "[64,16]", (64, 16)),
+    ],
+)
+def test_lists_need_no_quotes(metric, name, text, value):
+    assert checked_value(metric_class(metric), _fit_options(metric_class(metric))[name], text) == value
+
+
+def test_a_wrong_list_is_answered_with_what_it_may_hold():
+    option = _fit_options(metric_class("epaiqa"))["stages"]
+    with pytest.raises(OptionError, match=r"expected \[grounding \| quantitative \| explained, \.\.\.\]$"):
+        checked_value(metric_class("epaiqa"), option, "[grounding,explaned]")
 
 
 def test_a_metric_that_is_not_learned_and_one_that_is_not_there(run, ratings, tmp_path):

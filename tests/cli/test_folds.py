@@ -107,6 +107,27 @@ def test_folds_are_not_mixed_with_other_parts(run, ratings, tmp_path, more):
     assert (ran.code, "--folds makes its own parts" in ran.err) == (2, True)
 
 
+def test_folds_by_source_and_system_leave_out_what_shares_one_of_them(run, ratings, tmp_path):
+    table = rows(ratings)
+    manifest = ratings.parent / "systems.csv"
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*table[0], "system"])
+        writer.writeheader()
+        writer.writerows({**row, "system": f"editor {index % 4}"} for index, row in enumerate(table))
+    ran = run("fit", "image_statistics", manifest, "--folds", "2", "-o", tmp_path / "folds", "--group",
+              "source,system", *QUICK)  # fmt: skip
+    assert ran.code == 0, ran.err
+    by_id = {row["id"]: row for row in rows(manifest)}
+    tested = [{by_id[row["id"]]["system"] for row in rows(tmp_path / "folds" / f"fold_{fold}.csv")} for fold in (1, 2)]
+    assert [len(each) for each in tested] == [2, 2]
+    assert not set.intersection(*tested)
+    shown = " ".join(ran.out.split())
+    assert "fold 1: 30 rows tested, 30 trained on, 60 left out, which share some of source,system with the" in shown
+    for fold in (1, 2):  # in the training of a fold, validation is apart by the source alone, and nothing is left out
+        data = read_checkpoint(tmp_path / "folds" / f"fold_{fold}").data
+        assert (data["train"] + data["validation"], data["left_out"]) == (30, {})
+
+
 def test_too_few_groups_are_an_error(run, tmp_path):
     few = toy_edits(tmp_path / "few", 8, per_source=4)
     ran = run(*command(few, tmp_path / "folds"))

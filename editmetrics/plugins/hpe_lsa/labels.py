@@ -114,6 +114,7 @@ def read_labelled_set(
         _count(left_out, test.left_out)
         samples = [example.sample for example in test.train]
         split = by_label(samples, ratio=(4, 1))
+        _count(left_out, split.left_out)
     else:
         split = by_label(samples, labelled(val, column))
         _count(left_out, split.left_out)

@@ -1,0 +1,135 @@
+"""Groups of samples that belong together: what training, validation and test data may not share."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..agreement.splits import SplitError, split
+from ..images import read_bytes, read_image
+from ..sample import FIELDS, IMAGE_FIELDS, EditMetricsError, Sample
+from ..wording import expected_one_of
+
+logger = logging.getLogger(__name__)
+
+
+class TargetError(EditMetricsError, ValueError):
+    """Training data cannot be used: which rows or columns, why, and what to do."""
+
+
+def columns_of(group: str | None) -> list[str]:
+    """The columns that `group` names, separated by commas; none for None.
+
+    >>> columns_of("source, system"), columns_of(None)
+    (['source', 'system'], [])
+    """
+    if group is None:
+        return []
+    columns = [name.strip() for name in group.split(",")]
+    if "" in columns or len(set(columns)) < len(columns):
+        raise TargetError(f"the group is {group!r}; expected a column, or different columns separated by commas")
+    return columns
+
+
+def parts_of_samples(
+    samples: Sequence[Sample], group: str | None, ratio: Sequence[float], seed: int
+) -> list[int | None]:
+    """The part of each sample, 0 to len(ratio) - 1, so that no two parts share what `group` names.
+
+    - `group`: a column or a field of `Sample`: its values are divided by `ratio`. Several, separated by commas: the
+      values of each column are divided by `ratio`, and a sample is in a part if all its values are; if they are in
+      different parts, it is in conflict with both, and its part is None. Of sources and systems in two halves, a sample
+      is in the first part if its source and its system both are in the first halves. None: samples are split singly.
+
+    A sample without a value in a further column is where its other values are. Raises `TargetError` for samples without
+    one in the first, and for a column that does not exist; `SplitError` for fewer values than parts.
+
+    >>> samples = [Sample(f"{a}{b}", b"", prompt=a, meta={"system": b}) for a in "xy" for b in "xy"]
+    >>> sorted(str(part) for part in parts_of_samples(samples, "prompt,system", (1, 1), seed=0))
+    ['0', '1', 'None', 'None']
+    """
+    parts = parts_by_column(samples, group, ratio, seed)
+    return [next(iter(of_sample)) if len(of_sample) == 1 else None for of_sample in parts]
+
+
+def parts_by_column(
+    samples: Sequence[Sample], group: str | None, ratio: Sequence[float], seed: int
+) -> list[frozenset[int]]:
+    """The parts that the values of each sample are in, see `parts_of_samples`: one part, unless it is in conflict."""
+    columns = columns_of(group)
+    if not columns:
+        return [frozenset([part]) for part in split([str(n) for n in range(len(samples))], ratio, seed).tolist()]
+    parts: list[frozenset[int]] = [frozenset() for _ in samples]
+    for number, column in enumerate(columns):
+        keys = keys_of(samples, column, all_of_them=number == 0)
+        known = [index for index, key in enumerate(keys) if key is not None]
+        try:
+            of_column = split([str(keys[index]) for index in known], ratio, seed).tolist()
+        except SplitError as error:
+            raise SplitError(f"{column}: {error}" if len(columns) > 1 else str(error)) from None
+        for index, part in zip(known, of_column, strict=True):
+            parts[index] |= {part}
+    return parts
+
+
+def sharing(samples: Sequence[Sample], others: Sequence[Sample], group: str | None) -> list[Sample]:
+    """Those of `samples` that share a value of any column of `group` with any of `others`.
+
+    >>> one, two = (Sample(name, b"", prompt="blue", meta={"system": name}) for name in "ab")
+    >>> len(sharing([one], [two], "prompt,system")), len(sharing([one], [two], "system"))
+    (1, 0)
+    """
+    shared: set[int] = set()
+    for number, column in enumerate(columns_of(group)):
+        taken = {key for key in keys_of(others, column, all_of_them=number == 0) if key is not None}
+        keys = keys_of(samples, column, all_of_them=number == 0)
+        shared |= {index for index, key in enumerate(keys) if key in taken}
+    return [samples[index] for index in sorted(shared)]
+
+
+def keys_of(samples: Sequence[Sample], column: str, *, all_of_them: bool = True) -> list[str | None]:
+    """The value of each sample in `column`, or in a field of `Sample`, as text; an image by its content.
+
+    Raises `TargetError` for samples without one; unless all of them need it, these have None, and are counted.
+
+    >>> keys_of([Sample("a", b"", prompt="red"), Sample("b", b"", prompt="blue")], "prompt")
+    ['red', 'blue']
+    """
+    values = [getattr(sample, column) if column in FIELDS else sample.meta.get(column) for sample in samples]
+    missing = [value is None or (isinstance(value, str) and not value) for value in values]
+    without = [sample.id for sample, is_missing in zip(samples, missing, strict=True) if is_missing]
+    if without and (all_of_them or len(without) == len(samples)):
+        known = dict.fromkeys(name for sample in samples for name in sample.meta)
+        advice = "" if column in known or column in FIELDS else f"; {expected_one_of(column, [*FIELDS, *known])}"
+        raise TargetError(
+            f"{len(without)} of {len(samples)} rows have no {column!r} to be grouped by, {without[0]!r} first; name "
+            f"another column, or none at all if any two samples may be on different sides{advice}"
+        )
+    if without:
+        logger.warning("%d of %d rows have no %r and are grouped without it", len(without), len(samples), column)
+    if column not in IMAGE_FIELDS:
+        return [None if gone else str(value) for value, gone in zip(values, missing, strict=True)]
+    digests: dict[Any, str] = {}
+    for value, gone in zip(values, missing, strict=True):
+        if not gone and image_key(value) not in digests:
+            digests[image_key(value)] = _content(value)
+    return [None if gone else digests[image_key(value)] for value, gone in zip(values, missing, strict=True)]
+
+
+def image_key(image: Any) -> Any:
+    """An image file by its path, any other image by its identity in memory."""
+    return os.path.abspath(image) if isinstance(image, (str, os.PathLike)) else id(image)
+
+
+def _content(image: Any) -> str:
+    if isinstance(image, (str, os.PathLike)):
+        return hashlib.sha256(read_bytes(image)).hexdigest()
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return hashlib.sha256(image).hexdigest()
+    pixels = np.ascontiguousarray(read_image(image))
+    return hashlib.sha256(f"{pixels.dtype}{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
