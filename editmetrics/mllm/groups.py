@@ -78,7 +78,7 @@ def parts_by_column(
 
 
 def sharing(samples: Sequence[Sample], others: Sequence[Sample], group: str | None) -> list[Sample]:
-    """Those of `samples` that share a value of any column of `group` with any of `others`.
+    """The `samples` that share a value of any column of `group` with any of `others`.
 
     >>> one, two = (Sample(name, b"", prompt="blue", meta={"system": name}) for name in "ab")
     >>> len(sharing([one], [two], "prompt,system")), len(sharing([one], [two], "system"))
