@@ -102,7 +102,7 @@ MUTATIONS = (
     ),
     Mutation(
         "lmm4lmm: squared error in place of L1", f"{LMM}/learner.py",
-        "nn.functional.l1_loss(rated, wanted)", "nn.functional.mse_loss(rated, wanted)", LMM_LOSS,
+        "return self.loss(rated, wanted,", "return RatingLoss.parse('l2')(rated, wanted,", LMM_LOSS,
     ),
     Mutation(
         "lmm4lmm: a state predicts its own token", f"{LMM}/learner.py",
@@ -114,7 +114,7 @@ MUTATIONS = (
     ),
     Mutation(
         "lmm4lmm: unnormalised ratings", f"{LMM}/fit.py",
-        "(example.targets[dimension] - mean) / deviation)", "example.targets[dimension])", LMM_LOSS,
+        "(example.targets[dimension] - mean) / deviation, share)", "example.targets[dimension], share)", LMM_LOSS,
     ),
     Mutation(
         "lmm4lmm: levels off by one", f"{LMM}/fit.py",

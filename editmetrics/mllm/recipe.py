@@ -161,7 +161,10 @@ def adjusted(preset: T, settings: Mapping[str, Any]) -> T:
     try:
         return TypeAdapter(kind).validate_python({**vars(preset), **read})
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else str(e.get("ctx", {}).get("error", e["msg"]))
+            for e in error.errors()
+        )
         raise RecipeError(f"the {kind.__name__.lower()} cannot be used: {problems}") from error
 
 

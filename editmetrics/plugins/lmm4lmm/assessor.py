@@ -172,6 +172,18 @@ class TaskAssessor:
         return {d: [self._next(answer_start(d), f" {word}") for word in LEVELS] for d in DIMENSIONS}
 
     @cached_property
+    def level_ids(self) -> list[int]:
+        """The tokens of the five level words, which are alike after each dimension's answer start."""
+        from ...mllm.backbone import BackboneError
+
+        first, *others = self.level_words.values()
+        if any(other != first for other in others):
+            raise BackboneError(
+                f"{self.backbone.loaded.name} writes a level word in different tokens; use level_loss=word"
+            )
+        return first
+
+    @cached_property
     def yes_no(self) -> tuple[list[int], list[int]]:
         """The tokens that begin an answer of yes, and of no: with and without a capital, and a space before."""
         yes, no = ({self._next("", form) for form in _forms(word)} for word in ANSWERS)

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...images import eight_bits, read_image
+from ...mllm import raters
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import Lesson, Lessons, without_unusable
 from ...mllm.lora import trainable, using
+from ...mllm.losses import soft_levels
+from ...mllm.processes import rank_and_count
 from ...mllm.projector import projector_tensors, using_projector
 from ...mllm.readouts import LEVELS
 from ...mllm.recipe import Recipe
@@ -45,8 +48,13 @@ def train_stages(job: FitJob, load_backbone: Callable[[], Backbone]) -> None:
     data = job.training_set(frozenset({"edited", "prompt"} if "correspondence" in job.dimensions else {"edited"}))
     if answers is not None:
         require_answers((example.sample for example in data.train), answers)
-    if job.finished(load_backbone(), data.digest(), answers=_digest(data, answers)):
+    more = {}
+    if method.rater_spread is not None:
+        targets = {dimension: job.targets[dimension] for dimension in job.dimensions}
+        more["spreads"] = raters.digest(raters.rater_spreads(data.train, targets, method.rater_spread), data.train)
+    if job.finished(load_backbone(), data.digest(), answers=_digest(data, answers), **more):
         return
+    method.rating_loss.check(job.recipe, rank_and_count()[1])
     assessor = TaskAssessor(job.backbone, method.side, job.dimensions)
     blank = assessor.see(np.zeros((method.side, method.side, 3), np.uint8))  # all images become as large as this
 
@@ -103,7 +111,7 @@ class TaskStages:
 
     def _levels(self, part: str, dimensions: Sequence[str], tasks: Sequence[str]) -> None:
         backbone = self.assessor.backbone
-        word = self.job.method.level_loss == "word"
+        word = self.job.method.level_loss != "answer"
         lessons = [lesson for dimension in dimensions for lesson in self.taught_levels(dimension, word)]
         if QUESTIONS in tasks:
             lessons += self.taught_answers(word)
@@ -124,9 +132,11 @@ class TaskStages:
         """Quality regression: LoRA on vision tower and language model, and a head, learn ratings."""
         ratings = [example.targets[dimension] for example in self.data.train]
         mean, deviation = fmean(ratings), pstdev(ratings)  # a head begins near 0, so it learns ratings in these units
+        spreads = self._spreads(dimension)
+        shares: list[Any] = [None] * len(ratings) if spreads is None else raters.weights(spreads)
         lessons = [
-            partial(self._rated, example, dimension, (example.targets[dimension] - mean) / deviation)
-            for example in self.data.train
+            partial(self._rated, example, dimension, (example.targets[dimension] - mean) / deviation, share)
+            for example, share in zip(self.data.train, shares, strict=True)
         ]
         with self._adapted(dimension):
             head = RegressionHead(
@@ -135,7 +145,7 @@ class TaskStages:
                 activation="relu",
                 seed=self.job.recipe.seed,
             )
-            learner = RatingLearner(self.assessor, head)
+            learner = RatingLearner(self.assessor, head, self.job.method.rating_loss)
             self.assessor.heads = {dimension: head}
             self._train(
                 dimension,
@@ -167,13 +177,26 @@ class TaskStages:
     def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:
         """The training samples with the level of their rating as the answer, or its word alone as what is taught."""
         low, high = self.ends(dimension)
+        method, soft = self.job.method, [()] * len(self.data.train)
+        if method.level_loss == "soft":
+            spreads = self._spreads(dimension) or [method.soft_width * (high - low)] * len(soft)
+            ratings = [example.targets[dimension] for example in self.data.train]
+            soft = [(soft_levels(r, s, low, high),) for r, s in zip(ratings, spreads, strict=True)]
         lessons: list[Callable[[], Lesson]] = []
-        for example in self.data.train:
+        for example, labels in zip(self.data.train, soft, strict=True):
             text = question(dimension, example.sample.prompt or "")
             reached = level(example.targets[dimension], low, high)
             answer = (answer_start(dimension), f" {LEVELS[reached - 1]}") if word else (sentence(dimension, reached),)
-            lessons.append(partial(self._told, example, text, *answer))
+            lessons.append(partial(self._told, example, text, *answer, soft=labels))
         return lessons
+
+    def _spreads(self, dimension: str) -> list[float] | None:
+        """The standard deviation of the raters of each training sample, where there is a column of them."""
+        if (suffix := self.job.method.rater_spread) is None:
+            return None
+        column = {dimension: self.job.targets[dimension]}
+        spreads = raters.rater_spreads(self.data.train, column, suffix)[dimension]
+        return [spreads[id(example.sample)] for example in self.data.train]
 
     def taught_answers(self, word: bool = False) -> list[Callable[[], Lesson]]:
         """The questions of the training samples with their answers."""
@@ -189,12 +212,12 @@ class TaskStages:
         ratings = [example.targets[dimension] for example in self.data.train]
         return min(ratings), max(ratings)
 
-    def _told(self, example: Example, text: str, answer: str, word: str | None = None) -> Lesson:
-        return Lesson(example.id, self.assessor.taught(self.pictures(example.sample), text, answer, word))
+    def _told(self, example: Example, text: str, answer: str, word: str | None = None, soft: Any = ()) -> Lesson:
+        return Lesson(example.id, self.assessor.taught(self.pictures(example.sample), text, answer, word), soft=soft)
 
-    def _rated(self, example: Example, dimension: str, rating: float) -> Lesson:
+    def _rated(self, example: Example, dimension: str, rating: float, weight: float | None) -> Lesson:
         prompt = self.assessor.scored(self.pictures(example.sample), dimension, example.sample.prompt or "")
-        return Lesson(example.id, prompt, rating)
+        return Lesson(example.id, prompt, rating, weight)
 
     def _adapted(self, task: str) -> Any:
         """The backbone with the task's projector and a new adapter that alone is trained."""

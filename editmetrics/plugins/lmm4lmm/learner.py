@@ -1,4 +1,4 @@
-"""The two kinds of training, language loss on answers and L1 loss on ratings; and agreement on validation samples.
+"""The two kinds of training, language loss on answers and a loss of ratings; and agreement on validation samples.
 
 This module imports torch at its top, and is itself only imported inside functions.
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import Lesson, predicted
+from ...mllm.losses import RatingLoss
 from ...mllm.targets import Example
 from ...mllm.validation import agreement as agreement_with
 from ...sample import Sample
@@ -23,39 +24,53 @@ if TYPE_CHECKING:
 
 
 class LanguageLearner(nn.Module):
-    """Cross-entropy of the answers' tokens: the mean over a batch's examples of the mean over each one's tokens."""
+    """Cross-entropy of the answers' tokens: the mean over a batch's examples of the mean over each one's tokens.
+
+    An example with soft labels (`Lesson.soft`) ends with its level word, which alone counts, by its distribution.
+    """
 
     def __init__(self, assessor: TaskAssessor) -> None:
         super().__init__()
         self.assessor, self.model = assessor, assessor.backbone.model
 
-    def forward(self, prompts: Sequence[Prompt], ratings: Sequence[float | None]) -> dict[str, Tensor]:
+    def forward(self, prompts: Sequence[Prompt], soft: Sequence[Sequence[float]], **_: Any) -> dict[str, Tensor]:
         backbone = self.assessor.backbone
         hidden = backbone.forward(prompts).hidden
         losses = []
-        for row, prompt in zip(hidden, prompts, strict=True):
+        for row, prompt, levels in zip(hidden, prompts, soft, strict=True):
             logits = backbone.logits(row[prompt.answer_start - 1 : len(prompt) - 1])
-            losses.append(nn.functional.cross_entropy(logits, prompt.ids[prompt.answer_start :].to(logits.device)))
+            target = prompt.ids[prompt.answer_start :].to(logits.device)
+            if levels:
+                target = torch.zeros_like(logits, dtype=torch.float32)
+                target[0, self.assessor.level_ids] = torch.tensor(levels, device=logits.device)
+            losses.append(nn.functional.cross_entropy(logits.float() if levels else logits, target))
         return {"loss": torch.stack(losses).mean()}
 
 
 class RatingLearner(nn.Module):
-    """L1 loss of the head on the hidden state of each example's own last token, with ratings in units of the head."""
+    """Loss of the head on the hidden state of each example's own last token, with ratings in units of the head."""
 
-    def __init__(self, assessor: TaskAssessor, head: RegressionHead) -> None:
+    def __init__(self, assessor: TaskAssessor, head: RegressionHead, loss: RatingLoss) -> None:
         super().__init__()
-        self.assessor, self.model = assessor, assessor.backbone.model
+        self.assessor, self.model, self.loss = assessor, assessor.backbone.model, loss
         self.head = head.to(assessor.backbone.device)
 
-    def forward(self, prompts: Sequence[Prompt], ratings: Sequence[float]) -> dict[str, Tensor]:
+    def forward(
+        self, prompts: Sequence[Prompt], ratings: Sequence[float], weights: Sequence[float | None], **_: Any
+    ) -> dict[str, Tensor]:
         rated = self.head(self.assessor.hidden(prompts))[:, 0]
         wanted = torch.tensor(ratings, dtype=rated.dtype, device=rated.device)
-        return {"loss": nn.functional.l1_loss(rated, wanted)}
+        return self.loss(rated, wanted, None if None in weights else torch.tensor(weights))
 
 
 def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
     """Lessons as a learner's arguments."""
-    return {"prompts": [lesson.prompt for lesson in lessons], "ratings": [lesson.rating for lesson in lessons]}
+    return {
+        "prompts": [lesson.prompt for lesson in lessons],
+        "ratings": [lesson.rating for lesson in lessons],
+        "weights": [lesson.weight for lesson in lessons],
+        "soft": [lesson.soft[0] if lesson.soft else () for lesson in lessons],
+    }
 
 
 def in_ratings(head: RegressionHead, mean: float, deviation: float) -> RegressionHead:

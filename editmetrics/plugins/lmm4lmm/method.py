@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-from ...mllm.recipe import Recipe
+from ...mllm.losses import RatingLoss
+from ...mllm.recipe import Recipe, RecipeError
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,13 @@ class LMM4LMMMethod:
     - `level_epochs`, `level_steps`, `level_batch_size`, `level_learning_rate`: of the first stage, in place of the
       recipe's.
     - `level_loss`: of the first stage: on the whole "answer", or on its one telling "word" (the level, yes or no)
-      alone, for a backbone that cannot yet write the sentence and has a projector only to learn it with.
+      alone, for a backbone that cannot yet write the sentence and has a projector only to learn it with; or "soft", on
+      that word with a distribution over the five levels as its label, a Gaussian around the rating.
+    - `soft_width`: the deviation of that Gaussian, as a share of the training ratings' range.
+    - `loss`: of the second stage, a sum of terms of `mllm.losses` on ratings in units of their deviation: "l1", as in
+      the paper, "l1+plcc", "l2+0.5*rank", ...; with l1 or l2 in it, since the others do not teach the unit.
+    - `rater_spread`: what the columns with the raters' standard deviations are called, after the ratings' names (".sd"
+      for `mos.sd` beside `mos`): weights of the second stage, widths of soft labels in the first.
     - `answer_words`: how yes and no are written in training; reading takes any spelling. A tiny backbone knows few.
     - `rank`, `alpha`, `dropout`: of LoRA on vision tower and language model, in the second stage.
     - `hidden`: the sizes of the regression head's inner layers.
@@ -35,13 +42,27 @@ class LMM4LMMMethod:
     level_steps: Annotated[int, Ge(1)] | None = None
     level_batch_size: Annotated[int, Ge(1)] = 8
     level_learning_rate: Annotated[float, Gt(0)] = 1e-5
-    level_loss: Literal["answer", "word"] = "answer"
+    level_loss: Literal["answer", "word", "soft"] = "answer"
+    soft_width: Annotated[float, Ge(0)] = 0.05
+    loss: str = "l1"
+    rater_spread: str | None = None
     answer_words: tuple[str, str] = ("Yes", "No")
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
     hidden: tuple[int, ...] = (1024, 256, 64, 16)
     side: Annotated[int, Ge(1)] = 1024
+
+    def __post_init__(self) -> None:
+        if not {"l1", "l2"} & self.rating_loss.factors.keys():
+            raise RecipeError(
+                f"loss={self.loss!r} does not teach the unit of the ratings; add l1 or l2: l1+{self.loss}"
+            )
+
+    @property
+    def rating_loss(self) -> RatingLoss:
+        """The loss of the second stage that `loss` names."""
+        return RatingLoss.parse(self.loss)
 
     def first_stage(self, recipe: Recipe) -> Recipe:
         """The recipe of the first stage."""
