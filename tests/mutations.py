@@ -154,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         "ds_ieqa: the best weights by the training data", f"{DS}/fit.py",
-        "learner.agreement, pairs, data.validation)", "learner.agreement, pairs, data.train)",
+        "learner.agreement, pairs, data.validation,", "learner.agreement, pairs, data.train,",
         (f"{DS_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
     ),
     Mutation(

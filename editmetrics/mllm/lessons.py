@@ -19,9 +19,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-BATCH = 16
-"""Examples that are validated together."""
-
 
 class Lesson(NamedTuple):
     """A prompt to learn from, with its answer.
@@ -62,7 +59,7 @@ def tokens(lesson: Lesson) -> int:
     return len(lesson.prompt)
 
 
-def in_batches(items: Sequence[T], size: int = BATCH) -> list[Sequence[T]]:
+def in_batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
     """`items` in groups of `size`; the last one may be smaller.
 
     >>> in_batches([1, 2, 3], 2)
@@ -71,9 +68,9 @@ def in_batches(items: Sequence[T], size: int = BATCH) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[R]]) -> list[R]:
-    """A number, or several, for each item, read in batches by `predict`, which processes that train together share."""
-    return predictions(items, lambda own: [number for batch in in_batches(own) for number in predict(batch)])
+def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[R]], size: int) -> list[R]:
+    """A number, or several, for each item, which `predict` reads in batches of `size`; processes share the work."""
+    return predictions(items, lambda own: [number for batch in in_batches(own, size) for number in predict(batch)])
 
 
 def usable(

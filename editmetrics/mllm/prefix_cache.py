@@ -113,6 +113,12 @@ class PrefixCache:
     def __len__(self) -> int:
         return len(self._mask)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of keys and values."""
+        layers: list[Any] = self._cache.layers
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+
     def repeated(self, rows: Sequence[int]) -> PrefixCache:
         """A new cache of the prompts `rows`, which may repeat; this one stays unchanged.
 
@@ -155,9 +161,7 @@ class PrefixCache:
         if self._is_whole([row for row, _ in rows]):
             yield rows
             return
-        layers: list[Any] = self._cache.layers
-        bytes_per_row = sum(layer.keys[0].nbytes + layer.values[0].nbytes for layer in layers)
-        size = max(1, COPIED_BYTES // bytes_per_row)
+        size = max(1, COPIED_BYTES * len(self) // self.nbytes)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 

@@ -23,6 +23,16 @@ Progress = Callable[[int, int, float, Mapping[str, float], "float | None"], None
 """Called after each step and each validation with: step, total steps, loss, its parts, and the last validation."""
 
 
+ONLY_RESOURCES = frozenset(
+    {
+        "micro_batch_size", "workers", "validation_batch_size",
+        "definition_batch_size", "definition_cache_gb", "feature_store", "feature_store_gb", "feature_batch_size",
+    }
+)  # fmt: skip
+"""Settings of recipes and methods that decide about memory and time, and nothing of a result but its rounding: a
+training resumes with others."""
+
+
 class TrainingError(EditMetricsError):
     """Training cannot start, continue or be resumed; the message says why and what to do."""
 
@@ -43,6 +53,7 @@ class Recipe:
     - `clip`: the largest norm of the gradient; 0 for no clipping.
     - `dtype`: bfloat16 is automatic mixed precision, float32 is none; auto takes bfloat16 on a GPU.
     - `gradient_checkpointing`: compute activations twice instead of keeping them.
+    - `validation_batch_size`: prompts that are read together in a validation, without gradients.
     - `evaluate_every`: steps between validations, and between the checkpoints of a run; None: a tenth of the
       steps. `patience`: stop after so many validations without a better one.
     - `select`: by which agreement with the validation ratings the best weights are chosen: the "srcc", or the "mean"
@@ -65,6 +76,7 @@ class Recipe:
     clip: Annotated[float, Ge(0)] = 1.0
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     gradient_checkpointing: bool = False
+    validation_batch_size: Annotated[int, Ge(1)] = 16
     evaluate_every: Annotated[int, Ge(1)] | None = None
     patience: Annotated[int, Ge(1)] | None = None
     select: Select = "srcc"

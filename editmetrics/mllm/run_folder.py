@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files.writing import complete_lines, json_line, replacing, write_text
-from .recipe import Recipe, TrainingError
+from .recipe import ONLY_RESOURCES, Recipe, TrainingError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -171,10 +171,9 @@ class RunFolder:
 
 
 def settings_of(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that decides the result of a training, but for rounding, as JSON has it."""
-    rounding = ("micro_batch_size", "workers")
+    """Everything that decides the result of a training, as JSON has it."""
     decisive = {
-        "recipe": {name: value for name, value in vars(recipe).items() if name not in rounding},
+        "recipe": dict(vars(recipe)),
         "examples": examples,
         "parameters": dict(shapes),
         "about": dict(about),
@@ -184,7 +183,7 @@ def settings_of(recipe: Recipe, examples: int, shapes: Mapping[str, Any], about:
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """Describe how two JSON objects differ.
+    """Describe how two JSON objects differ, but for `ONLY_RESOURCES`.
 
     >>> differences({"recipe": {"steps": 5}}, {"recipe": {"steps": 6}})
     ['recipe.steps was 5 and is 6']
@@ -193,6 +192,7 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
         return [
             text
             for key in dict.fromkeys([*before, *now])
+            if key not in ONLY_RESOURCES
             for text in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
         ]
     return [] if before == now else [f"{name} was {before!r} and is {now!r}"]

@@ -17,7 +17,10 @@ from .tdrl import Vocabulary
 from .trajectory_plot import draw
 
 if TYPE_CHECKING:
-    from ...mllm.backbone import Picture
+    import torch
+    from torch import Tensor
+
+    from ...mllm.backbone import Picture, Prompt
     from ...mllm.fitting import FitJob
     from ...mllm.prefix_cache import PrefixCache
     from ...mllm.targets import Example, TrainingSet
@@ -28,10 +31,6 @@ if TYPE_CHECKING:
     Pairs = Callable[[Sample], tuple[Picture, Picture]]
 
 logger = logging.getLogger(__name__)
-
-
-BATCH = 8
-"""Pairs that are read together."""
 
 
 def define(assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, job: FitJob) -> dict[str, str]:
@@ -55,13 +54,16 @@ def _search(assessor: DigitAssessor, data: TrainingSet, pairs: Pairs, job: FitJo
         "vocabulary": method.definition_vocabulary,
         "optimiser": judge.identity(),
     }
+    feedback = Feedback(
+        assessor, subset, pairs, method.definition_vocabulary, method.definition_batch_size,
+        cache_bytes(method, assessor.backbone.device),
+    )  # fmt: skip
     for dimension, file in files.items():
-        feedback = Feedback(assessor, dimension, subset, pairs, method.definition_vocabulary)
         if not job.resume:
             file.unlink(missing_ok=True)
         trajectory = search(
             SearchPlan(dimension, assessor.definitions[dimension], method.trials, method.definition_margin),
-            feedback,
+            partial(feedback, dimension),
             lambda text, number: judge.ask(text, round=number).required(),
             file=file,
             identity=identity,
@@ -102,62 +104,84 @@ def _with_error(value: float | None, error: float | None, sign: str = "") -> str
     return f"{value:{sign}.4f}" + ("" if error is None else f" +- {error:.4f}")
 
 
+def cache_bytes(method: DSIEQAMethod, device: torch.device) -> int:
+    """The bytes of caches that the search may keep: those of the setting, or half of what is free on `device`."""
+    from ...mllm.loading import free_memory
+
+    return free_memory(device) // 2 if method.definition_cache_gb is None else int(method.definition_cache_gb * 1e9)
+
+
 class Feedback:
-    """`feedback(definition)` reads rated pairs under a definition: V_d of each, and how far the scores agree.
+    """`feedback(dimension, definition)` reads rated pairs under a definition: V_d of each, and the scores' agreement.
 
     The score of a pair is here the expected integer digit, the only one whose context holds no true digit.
 
-    The images and the instruction stand before the definition in the prompt, so they are read once, here, and every
-    definition only adds its own words to their key-value cache. For an 8B backbone and two images of 1280 tokens the
-    cache of a pair takes about 0.4 GB in bfloat16.
+    The images and the instruction stand before the definition in the prompt, for all dimensions alike. Their key-value
+    caches are kept while they take at most `cache_bytes` together, and every definition only adds its own words; the
+    pairs beyond that are read again, `batch` at a time, with equal results. For an 8B backbone and two images of 1280
+    tokens the cache of a pair takes about 0.4 GB in bfloat16.
     """
 
     def __init__(
         self,
         assessor: DigitAssessor,
-        dimension: str,
         examples: Sequence[Example],
         pairs: Callable[[Sample], tuple[Picture, Picture]],
         vocabulary: Vocabulary = "all",
+        batch: int = 8,
+        cache_bytes: int = 1 << 30,
     ) -> None:
-        from ...mllm.prefix_cache import after_images
-
-        self.assessor, self.dimension, self.vocabulary = assessor, dimension, vocabulary
-        self.examples = list(examples)
+        self.assessor, self.examples, self.vocabulary = assessor, list(examples), vocabulary
+        self.batch, self.cache_bytes = batch, cache_bytes
         self.pictures = [pairs(example.sample) for example in self.examples]
-        self.readings: list[PrefixCache] = []
-        backbone = assessor.backbone
-        for start in range(0, len(self.examples), BATCH):
-            prompts = self._prompts(start, assessor.definitions[dimension])
-            features = assessor.look([{dimension: prompt} for prompt in prompts])
-            self.readings.append(backbone.read([after_images(backbone, prompt)[0] for prompt in prompts], features))
+        self._kept: dict[int, PrefixCache] = {}
 
-    def _prompts(self, start: int, definition: str) -> list:
-        some = slice(start, start + BATCH)
-        return [
-            self.assessor.prompt(pictures, example.sample.prompt or "", self.dimension, definition)
-            for pictures, example in zip(self.pictures[some], self.examples[some], strict=True)
-        ]
+    def __call__(self, dimension: str, definition: str) -> DefinitionFeedback:
+        import torch
 
-    def __call__(self, definition: str) -> DefinitionFeedback:
+        digits = self.assessor.digits
+        values, expected = [], []
+        for start in range(0, len(self.examples), self.batch):
+            truth = [self.assessor.scale.digits(example.targets[dimension]) for _, example in self._batch(start)]
+            logits = self._logits(start, dimension, definition, truth)
+            values.append(definition_value(logits, torch.tensor(truth), digits, vocabulary=self.vocabulary))
+            first = logits[:, 0, digits].float().softmax(-1)
+            expected += (first * torch.arange(10, device=first.device)).sum(-1).tolist()
+        measures = agreement(expected, [example.targets[dimension] for example in self.examples])
+        return DefinitionFeedback(torch.cat(values).tolist(), merit(measures, "mean"))
+
+    def _logits(self, start: int, dimension: str, definition: str, truth: Sequence[tuple[int, int, int]]) -> Tensor:
+        """(pairs, 3, vocabulary), of each digit after the true ones, of the batch of pairs that begins at `start`."""
         import torch
 
         from ...mllm.prefix_cache import after_images
 
         backbone, digits, point = self.assessor.backbone, self.assessor.digits, self.assessor.backbone.token(".")
-        values, expected = [], []
-        for number, shared in enumerate(self.readings):
-            start = number * BATCH
-            reading = shared.repeated(range(len(shared)))
-            reading.extend([after_images(backbone, prompt)[1] for prompt in self._prompts(start, definition)])
-            truth = [
-                self.assessor.scale.digits(example.targets[self.dimension])
-                for example in self.examples[start : start + BATCH]
-            ]
-            texts = [[digits[first], point, digits[second], digits[third]] for first, second, third in truth]
-            logits = torch.stack([row[0][[0, 2, 3]] for row in reading.continued([[text] for text in texts])])
-            values.append(definition_value(logits, torch.tensor(truth), digits, vocabulary=self.vocabulary))
-            first = logits[:, 0, digits].float().softmax(-1)
-            expected += (first * torch.arange(10, device=first.device)).sum(-1).tolist()
-        measures = agreement(expected, [example.targets[self.dimension] for example in self.examples])
-        return DefinitionFeedback(torch.cat(values).tolist(), merit(measures, "mean"))
+        prompts = [
+            self.assessor.prompt(pictures, example.sample.prompt or "", dimension, definition)
+            for pictures, example in self._batch(start)
+        ]
+        parts = [after_images(backbone, prompt) for prompt in prompts]
+        reading = self._read(start, [shared for shared, _ in parts])
+        reading.extend([rest for _, rest in parts])
+        texts = [[digits[first], point, digits[second], digits[third]] for first, second, third in truth]
+        return torch.stack([row[0][[0, 2, 3]] for row in reading.continued([[text] for text in texts])])
+
+    def _batch(self, start: int) -> list[tuple[tuple[Picture, Picture], Example]]:
+        some = slice(start, start + self.batch)
+        return list(zip(self.pictures[some], self.examples[some], strict=True))
+
+    def _read(self, start: int, prompts: Sequence[Prompt]) -> PrefixCache:
+        """The pairs' images and instructions, to be extended; from the kept caches, if they are among them."""
+        import torch
+
+        kept = self._kept.get(start)
+        if kept is None:
+            backbone = self.assessor.backbone
+            with torch.inference_mode():
+                features = backbone.look_at(prompts, self.assessor.features)
+            kept = backbone.read(prompts, features)
+            if sum(cache.nbytes for cache in self._kept.values()) + kept.nbytes > self.cache_bytes:
+                return kept
+            self._kept[start] = kept
+        return kept.repeated(range(len(kept)))

@@ -67,7 +67,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
         definitions = {dimension: assessor.definitions[dimension] for dimension in dimensions}
         one = replace(assessor, definitions=definitions, adapters=dict.fromkeys(dimensions, adapter))
         learner = DigitLearner(one, method, store)
-        measure = partial(learner.agreement, pairs, data.validation)
+        measure = partial(learner.agreement, pairs, data.validation, job.recipe.validation_batch_size)
         lessons = [
             partial(learner.lesson, pairs, example, dimension, spreads[dimension][row])
             for row, example in enumerate(data.train)

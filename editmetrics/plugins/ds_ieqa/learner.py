@@ -99,7 +99,7 @@ class DigitLearner(nn.Module):
             parts["loss"] = parts["loss"] + compared["loss"]
         return parts
 
-    def agreement(self, pairs: Pairs, examples: Sequence[Example]) -> dict[str, ReadAgreement]:
+    def agreement(self, pairs: Pairs, examples: Sequence[Example], batch_size: int) -> dict[str, ReadAgreement]:
         """By dimension, how far the scores agree with the ratings."""
 
         def predict(batch: Sequence[Example]) -> list[tuple[Any, ...]]:
@@ -110,7 +110,7 @@ class DigitLearner(nn.Module):
             ]
             return list(zip(*columns, strict=True))
 
-        rows = predicted(examples, predict)
+        rows = predicted(examples, predict, batch_size)
         measured = {}
         for column, name in enumerate(self.dimensions):
             ratings = [example.targets[name] for example in examples]

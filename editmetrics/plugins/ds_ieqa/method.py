@@ -23,6 +23,9 @@ class DSIEQAMethod:
     - `definition_margin`: how many standard errors of the paired difference a definition must be better than the best
       one so far, to take its place; 0 takes the highest value, as the paper does, noise included.
     - `definition_vocabulary`: P of V_d is over "all" tokens, or renormalised over the ten "digits".
+      `definition_batch_size`: pairs that are read together for it. `definition_cache_gb`: the most gigabytes of
+      key-value caches of their images that are kept from one definition to the next; None is half of what is free.
+      The images of other pairs are read again for each definition. Numbers do not depend on it.
     - `rank`, `alpha`, `dropout`, `adapted`: of LoRA, and the parts that get it.
     - `loss`: "tdrl"; "cross_entropy" on all tokens, the paper's ablation; or "soft", the same with a Gaussian around
       the rating as the digits' labels. Terms that compare examples may be added: "tdrl+0.5*plcc", "soft+rank"; see
@@ -39,6 +42,8 @@ class DSIEQAMethod:
     pairs: Annotated[int, Ge(1)] = 128
     definition_margin: Annotated[float, Ge(0)] = 2.0
     definition_vocabulary: Vocabulary = "all"
+    definition_batch_size: Annotated[int, Ge(1)] = 8
+    definition_cache_gb: Annotated[float, Ge(0)] | None = None
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.05

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...mllm.recipe import Select
 from ...mllm.validation import mean_merit, merit
 from ...sample import EditMetricsError, Sample, SampleError
 from .assessor import ExplainingAssessor
@@ -66,12 +65,12 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
         job.stage(
             stage, StageLearner(assessor, stage), mixed, recipe=method.recipe_of(stage, job.recipe),
-            validate=_measure(stage, assessor, materials, method, job.recipe.select), stage=stage,
+            validate=_measure(stage, assessor, materials, job), stage=stage,
         )  # fmt: skip
     if full:
         _round(backbone, method)
     for stage in method.stages:  # at the end: a later stage may undo what an earlier one taught
-        job.validation.update(_validated(stage, assessor, materials, method))
+        job.validation.update(_validated(stage, assessor, materials, job))
     dimensions = [*materials.dimensions, *(() if before is None else before.dimensions)]
     share = _harmony_share(job, metric, assessor, materials, dimensions)
     if full:
@@ -108,7 +107,9 @@ def _harmony_share(
         if region is not None and completion_of(materials.rating(task, "prompt_completion")) == FULL:
             tasks.append(replace(task, region=region))
             overall.append(1 + 4 * (materials.rating(task, "overall_quality") - low) / (high - low))
-    harmony, naturalness = (expected_levels(assessor, kind, tasks) for kind in OF_STAGE["quantitative"])
+    harmony, naturalness = (
+        expected_levels(assessor, kind, tasks, job.recipe.validation_batch_size) for kind in OF_STAGE["quantitative"]
+    )
     return fitted_share(harmony, naturalness, overall)
 
 
@@ -120,34 +121,35 @@ def _given_region(metric: EPAIQA, sample: Sample) -> Box | None:
 
 
 def _measure(
-    stage: Stage, assessor: ExplainingAssessor, materials: Materials, method: EPAIQAMethod, select: Select
+    stage: Stage, assessor: ExplainingAssessor, materials: Materials, job: FitJob
 ) -> Callable[[], float | None]:
     """Measure that selects the weights of a stage: mean IoU, or the mean merit of its levels."""
 
     def measure() -> float | None:
-        measured = _validated(stage, assessor, materials, method)
+        measured = _validated(stage, assessor, materials, job)
         if stage == "grounding":
             return float(measured["region"]["mean_iou"])
         if stage == "explained":
-            return merit(measured["overall_quality"], select)
-        return mean_merit(measured.values(), select)
+            return merit(measured["overall_quality"], job.recipe.select)
+        return mean_merit(measured.values(), job.recipe.select)
 
     return measure
 
 
 def _validated(
-    stage: Stage, assessor: ExplainingAssessor, materials: Materials, method: EPAIQAMethod
+    stage: Stage, assessor: ExplainingAssessor, materials: Materials, job: FitJob
 ) -> dict[str, dict[str, Any]]:
-    tasks = materials.validation[stage]
+    tasks, size = materials.validation[stage], job.recipe.validation_batch_size
     if stage == "grounding":
-        return {"region": mean_iou(assessor, tasks)}
+        return {"region": mean_iou(assessor, tasks, size)}
     if stage == "explained":
         overall, completions = ([materials.rating(task, name) for task in tasks] for name in OF_STAGE["explained"])
-        return overall_agreement(assessor, tasks, overall, completions, explain=method.cot is not None)
+        return overall_agreement(assessor, tasks, overall, completions, job.method.cot is not None, size)
     measured = {}
     for kind in dict.fromkeys(task.kind for task in tasks):
         of_kind = [task for task in tasks if task.kind == kind]
-        measured[kind] = level_agreement(assessor, kind, of_kind, [materials.rating(task, kind) for task in of_kind])
+        ratings = [materials.rating(task, kind) for task in of_kind]
+        measured[kind] = level_agreement(assessor, kind, of_kind, ratings, size)
     return measured
 
 

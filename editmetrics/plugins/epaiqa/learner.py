@@ -75,7 +75,7 @@ def _language(assessor: ExplainingAssessor) -> list[nn.Module]:
 # ---------------------------------------------------------------------- validation
 
 
-def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[StageTask]) -> dict[str, Any]:
+def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[StageTask], batch_size: int) -> dict[str, Any]:
     """The mean intersection over union of the model's regions with the true ones, how many answers held no box, and of
     how many; no box counts as 0."""
 
@@ -84,19 +84,21 @@ def mean_iou(assessor: ExplainingAssessor, tasks: Sequence[StageTask]) -> dict[s
         return [-1.0 if box is None else box.iou(required(task.region)) for box, task in zip(boxes, batch, strict=True)]
 
     with assessor.at_work():
-        overlaps = predicted(tasks, predict)
+        overlaps = predicted(tasks, predict, batch_size)
     without = sum(overlap < 0 for overlap in overlaps)
     return {"n": len(tasks), "mean_iou": sum(max(o, 0.0) for o in overlaps) / len(tasks), "without_box": without}
 
 
 def level_agreement(
-    assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask], ratings: Sequence[float]
+    assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask], ratings: Sequence[float], batch_size: int
 ) -> dict[str, Any]:
     """SRCC and PLCC of harmony or local naturalness with the ratings."""
-    return agreement(expected_levels(assessor, kind, tasks), ratings)
+    return agreement(expected_levels(assessor, kind, tasks, batch_size), ratings)
 
 
-def expected_levels(assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask]) -> list[float]:
+def expected_levels(
+    assessor: ExplainingAssessor, kind: str, tasks: Sequence[StageTask], batch_size: int
+) -> list[float]:
     """Harmony or local naturalness, 1 to 5, of edits; naturalness of those whose region is known."""
 
     def prompt(task: StageTask) -> Prompt:
@@ -108,7 +110,7 @@ def expected_levels(assessor: ExplainingAssessor, kind: str, tasks: Sequence[Sta
         return expected
 
     with assessor.at_work():
-        return predicted(tasks, predict)
+        return predicted(tasks, predict, batch_size)
 
 
 def overall_agreement(
@@ -117,13 +119,14 @@ def overall_agreement(
     overall: Sequence[float],
     completions: Sequence[float],
     explain: bool,
+    batch_size: int,
 ) -> dict[str, dict[str, Any]]:
     """SRCC and PLCC of overall quality and prompt completion with the ratings, from one and the same answers."""
 
     read: dict[int, tuple[float, float]] = {}
 
     def predict(some: Sequence[StageTask]) -> list[float]:
-        for batch in in_batches(some):
+        for batch in in_batches(some, batch_size):
             answers = assessor.explain([_prepared(assessor, task).explained for task in batch], generate=explain)
             for task, answer in zip(batch, answers, strict=True):
                 read[id(task)] = float(answer.overall.expectation), float(answer.completion.expectation)

@@ -18,7 +18,7 @@ from ...mllm.lessons import in_batches
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
 from ...mllm.validation import predictions
-from .assessor import BATCH, LayerAssessor
+from .assessor import LayerAssessor
 from .labels import Part
 from .method import HPELSAMethod, Positive
 
@@ -110,8 +110,9 @@ def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
 class Contrast(nn.Module):
     """The backbone with its adapter at work, as the training loop takes it: prompts in, equation 1 out."""
 
-    def __init__(self, assessor: LayerAssessor, method: HPELSAMethod) -> None:
+    def __init__(self, assessor: LayerAssessor, method: HPELSAMethod, validation_batch_size: int = 16) -> None:
         super().__init__()
+        self.at_a_time = max(1, validation_batch_size // 3)  # triplets that are validated together
         self.model = assessor.backbone.model
         self.assessor, self.temperature = assessor, method.temperature
         self.feature, self.in_batch = method.feature, method.batch_negatives
@@ -135,7 +136,7 @@ class Contrast(nn.Module):
 
     def _mean(self, triplets: Triplets, measure: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
         def predict(indices: Sequence[int]) -> list[float]:
-            batches = (collate([triplets[index] for index in batch]) for batch in in_batches(indices, BATCH))
+            batches = (collate([triplets[index] for index in batch]) for batch in in_batches(indices, self.at_a_time))
             return [value for batch in batches for value in measure(*self._embedded(**batch)).tolist()]
 
         with torch.no_grad():

@@ -78,7 +78,7 @@ def tune(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, f
     if not method.parts:
         return {}
     assessor.adapter = job.adapter(ADAPTER, method.parts)
-    contrast = contrastive.Contrast(assessor, method)
+    contrast = contrastive.Contrast(assessor, method, job.recipe.validation_batch_size)
     held_out = contrastive.Triplets(assessor, data.validation, seed, method.positive)
     before = contrast.eval().margin(held_out)
     job.stage(

@@ -168,7 +168,7 @@ class TaskStages:
             ]
 
             def measure() -> dict[str, Any]:
-                return accuracy(self.assessor, self.pictures, questions)
+                return accuracy(self.assessor, self.pictures, questions, self.job.recipe.validation_batch_size)
 
             validate = (lambda: measure()["accuracy"]) if questions else None
             self._train(QUESTIONS, learner, self.taught_answers(), self.job.recipe, validate)
@@ -226,7 +226,8 @@ class TaskStages:
         return using_projector(backbone, self.parts.get(self.projectors.get(task, "")))
 
     def _agreement(self, dimension: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:
-        return agreement(self.assessor, self.pictures, self.data.validation, dimension, read)
+        size = self.job.recipe.validation_batch_size
+        return agreement(self.assessor, self.pictures, self.data.validation, dimension, read, size)
 
     def _say_levels(self, dimension: str, prompts: Any) -> Tensor:
         return self.assessor.levels(dimension, prompts).expectation

@@ -96,6 +96,7 @@ def agreement(
     examples: Sequence[Example],
     dimension: str,
     read: Callable[[str, Any], Tensor],
+    batch_size: int,
 ) -> dict[str, Any]:
     """SRCC and PLCC of what `read(dimension, prompts)` gives with the ratings, None where undefined; of how many."""
 
@@ -106,12 +107,12 @@ def agreement(
         return numbers
 
     with torch.no_grad():
-        numbers = predicted(examples, predict)
+        numbers = predicted(examples, predict, batch_size)
     return agreement_with(numbers, [example.targets[dimension] for example in examples])
 
 
 def accuracy(
-    assessor: TaskAssessor, pictures: Pictures, questions: Sequence[tuple[Example, str, str]]
+    assessor: TaskAssessor, pictures: Pictures, questions: Sequence[tuple[Example, str, str]], batch_size: int
 ) -> dict[str, Any]:
     """The share of questions, each with its example and answer, that are answered right, and of how many."""
 
@@ -122,5 +123,5 @@ def accuracy(
             for answer, (_, _, known) in zip(assessor.answer(prompts), batch, strict=True)
         ]
 
-    right = predicted(questions, predict)
+    right = predicted(questions, predict, batch_size)
     return {"n": len(questions), "accuracy": sum(right) / len(right) if right else None}

@@ -1,6 +1,5 @@
 """What is read of a backbone, by shared prefixes and cached images, against a plain forward pass."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -100,7 +99,7 @@ def test_the_feedback_from_cached_images_is_the_plain_definition_value(assessor,
     def pairs(sample):
         return assessor.see(read_image(sample.source), read_image(sample.edited))
 
-    feedback = Feedback(assessor, "visual_quality", examples, pairs)
+    feedback = Feedback(assessor, examples, pairs)
     for definition in (START_DEFINITIONS["visual_quality"], "Say how sharp it is.", "Is it good? " * 20):
         values = []
         for example in examples:
@@ -112,7 +111,37 @@ def test_the_feedback_from_cached_images_is_the_plain_definition_value(assessor,
                 hidden = assessor.backbone.forward([taught]).hidden[0]
                 logits = assessor.backbone.logits(hidden[[-5, -3, -2]])
             values.append(float(definition_value(logits[None], torch.tensor([digits]), assessor.digits)))
-        assert feedback(definition) == pytest.approx(np.mean(values), abs=TOLERANCE)
+        assert feedback("visual_quality", definition).values == pytest.approx(values, abs=TOLERANCE)
+
+
+def test_the_budget_of_kept_images_bounds_them_and_changes_no_number(assessor, samples, monkeypatch):
+    """One cache of a batch serves both dimensions; what does not fit is read again for each definition."""
+    examples = [
+        Example(sample, {"visual_quality": 11.0 * number, "content_preservation": 99.0 - 11.0 * number})
+        for number, sample in enumerate(samples[:7])
+    ]
+    reads = []
+    read = Backbone.read
+    monkeypatch.setattr(Backbone, "read", lambda *given: reads.append(made := read(*given)) or made)
+
+    def pairs(sample):
+        return assessor.see(read_image(sample.source), read_image(sample.edited))
+
+    def searched(budget):
+        reads.clear()
+        feedback = Feedback(assessor, examples, pairs, batch=3, cache_bytes=budget)
+        values = [
+            feedback(dimension, definition)
+            for dimension in ("visual_quality", "content_preservation")
+            for definition in ("Say how sharp it is.", "Is it good? " * 9)
+        ]
+        return values, len(reads), [cache.nbytes for cache in feedback._kept.values()]
+
+    everything, count, sizes = searched(1 << 40)
+    assert count == len(sizes) == 3
+    assert len({str(feedback.values) for feedback in everything}) == 4
+    assert searched(0) == (everything, 12, [])  # equal to the bit
+    assert searched(sum(sizes) - 1) == (everything, 2 + 4, sizes[:2])
 
 
 def test_the_vision_tower_sees_each_image_once(assessor, samples):
