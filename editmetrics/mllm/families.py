@@ -72,6 +72,10 @@ class Family:
         """Vision tower and projector, all pictures in one pass."""
         raise NotImplementedError
 
+    def vectors(self, model: PreTrainedModel) -> int:
+        """The number of vectors of the language model's width that features have for each image token."""
+        return 1
+
     def language_inputs(self, features: Sequence[Features], image_mask: Tensor) -> dict[str, Any]:
         """Arguments of the language model beside embeddings, positions and mask; `image_mask` is (B, T)."""
         return {}
@@ -230,6 +234,9 @@ class Qwen3VL(Qwen25VL):
         "vision": r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(linear_fc1|linear_fc2))",
         "language": LANGUAGE_LAYERS,
     }
+
+    def vectors(self, model: PreTrainedModel) -> int:
+        return 1 + len(model.config.vision_config.deepstack_visual_indexes)
 
     def look(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> list[Features]:
         output = self._vision_output(model, pictures)

@@ -1,6 +1,7 @@
 """Features of images from a frozen vision tower, computed once and kept on disk for all epochs, dimensions and prompts.
 
     store = FeatureStore("runs/features", backbone)
+    store.require_room(pictures[:8], len(pictures), 250e9)     # before anything is written
     store.fill(pictures)                                       # resumes where it was stopped
     output = backbone.forward(prompts, [store.get(prompt.pictures) for prompt in prompts])
 
@@ -14,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from ..files.writing import replacing
 from ..sample import EditMetricsError
+from ..wording import plural
 from .lora import adapts_vision, using
 from .tensors import Features, Picture
 
@@ -50,7 +53,7 @@ class FeatureStore:
 
     - `adapter`: the LoRA adapter active in the vision tower, which is frozen by now; None for the raw tower.
     - `memory`: bytes of features that stay in memory; the least recently used ones are dropped first.
-    - `batch`: pictures that go through the vision tower at a time.
+    - `batch`: pictures that go through the vision tower at a time, and so many of `keep` wait for one another.
 
     Several processes may share a folder. Features are on the CPU, in the backbone's dtype, without gradients.
     """
@@ -72,8 +75,41 @@ class FeatureStore:
         self.folder = Path(folder) / hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "identity.json").write_text(text, encoding="utf-8")
+        self._waiting: dict[str, Picture] = {}
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._held = 0
+
+    def size_of(self, tokens: float) -> float:
+        """The bytes of the features of `tokens` image tokens: tokens x width x vectors of each x bytes of a number.
+
+        >>> import tempfile
+        >>> from editmetrics.mllm.backbone import Backbone
+        >>> from editmetrics.testing import tiny_backbone
+        >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu")
+        >>> vectors = backbone.family.vectors(backbone.model)  # the tower's last layer, and those of deepstack
+        >>> FeatureStore(tempfile.mkdtemp(), backbone).size_of(100) == 100 * backbone.hidden_size * vectors * 4
+        True
+        """
+        backbone = self.backbone
+        return tokens * backbone.hidden_size * backbone.family.vectors(backbone.model) * backbone.dtype.itemsize
+
+    def require_room(self, pictures: Sequence[Picture], count: int, limit: float) -> float:
+        """The bytes that the features of `count` pictures like `pictures` will take, which are logged.
+
+        Raises `FeatureError` if they exceed `limit`, or what is free on the disk and already taken by this store.
+        """
+        total = count * self.size_of(sum(picture.tokens for picture in pictures) / len(pictures))
+        present = sum(file.stat().st_size for file in self.folder.glob("*/*.safetensors"))
+        free = shutil.disk_usage(self.folder).free
+        sizes = f"about {_gb(total)}, of which {_gb(present)} are there; {_gb(free)} are free"
+        logger.info("features of %s in %s take %s", plural(count, "image"), self.folder, sizes)
+        if total > limit or total - present > free:
+            raise FeatureError(
+                f"features of {plural(count, 'image')} in {self.folder} take {sizes}, {_gb(limit)} are allowed; "
+                "name an output folder on a disk with room and a larger feature_store_gb, or set feature_store=false: "
+                "then every step runs the vision tower"
+            )
+        return total
 
     def get(self, pictures: Sequence[Picture]) -> list[Features]:
         """The features of `pictures`, from memory or from disk, or else computed and kept."""
@@ -101,13 +137,31 @@ class FeatureStore:
         return computed + sum(1 for _ in self._computed(waiting))
 
     def keep(self, picture: Picture) -> KeptPicture:
-        """Keep the features of `picture`, and return it without its pixels; prompts accept it like `picture`."""
+        """Keep the features of `picture`, and return it without its pixels; prompts accept it like `picture`.
+
+        They are computed when `batch` pictures wait for it, or when some of them are asked for.
+        """
         key = picture_key(picture)
-        self._features({key: picture})
+        if key not in self._waiting and not self._is_kept(key, picture):
+            self._waiting[key] = picture
+        if len(self._waiting) >= self.batch:
+            self._compute_waiting()
         small = {name: value for name, value in picture.pixels.items() if name != "pixel_values"}
         return KeptPicture(small, picture.tokens, picture.size, picture.among, key)
 
+    def _is_kept(self, key: str, picture: Picture) -> bool:
+        """Return whether the features are there; a file that was cut off is too small."""
+        file = self._file(key)
+        return key in self._recent or (file.is_file() and file.stat().st_size > self.size_of(picture.tokens))
+
+    def _compute_waiting(self) -> None:
+        for _ in self._computed(self._waiting):
+            pass
+        self._waiting = {}
+
     def _features(self, pictures: dict[str, Picture]) -> dict[str, Features]:
+        if not self._waiting.keys().isdisjoint(pictures):
+            self._compute_waiting()
         known = {key: features for key in pictures if (features := self._known(key)) is not None}
         return known | dict(self._computed({key: picture for key, picture in pictures.items() if key not in known}))
 
@@ -199,3 +253,7 @@ def _digest_of_adapter(backbone: Backbone, name: str) -> str:
 
 def _bytes(features: Features) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in features.tensors().values())
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.4g} GB"

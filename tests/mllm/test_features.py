@@ -68,6 +68,59 @@ def test_a_prompt_of_kept_pictures_gives_the_same_hidden_states(backbone, tmp_pa
     assert len(pickle.dumps(kept)) < len(pickle.dumps(prompt)) / 5
 
 
+def test_pictures_that_are_kept_go_through_the_tower_in_batches(folders, tmp_path, monkeypatch):
+    backbone = Backbone.load(folders["internvl"], device="cpu")
+    batches = []
+    look = Backbone.look
+    monkeypatch.setattr(Backbone, "look", lambda self, pictures: batches.append(len(pictures)) or look(self, pictures))
+    pictures = pictures_of(backbone, 7)
+    store = FeatureStore(tmp_path, backbone, batch=3)
+    kept = [store.keep(picture) for picture in [*pictures[:5], *pictures]]
+    assert batches == [3, 3]
+    assert not any("pixel_values" in picture.pixels for picture in kept)
+    store.get(kept[:2])
+    assert batches == [3, 3]
+    store.get([kept[-1]])  # it waited
+    assert batches == [3, 3, 1]
+    again = FeatureStore(tmp_path, backbone, batch=3)
+    assert [again.keep(picture).key for picture in pictures] == [picture.key for picture in kept[5:]]
+    cut = again._file(kept[0].key)
+    cut.write_bytes(cut.read_bytes()[:1000])
+    again.keep(pictures[0])
+    again.get([kept[0]])
+    assert batches == [3, 3, 1, 1]
+
+
+def test_the_size_of_a_store_is_known_before_it_is_written(backbone, tmp_path, caplog):
+    """Within a file's header (about 200 bytes a tensor) of what is then on the disk, for every family and dtype."""
+    pictures = pictures_of(backbone, 4)
+    store = FeatureStore(tmp_path, backbone)
+    with caplog.at_level("INFO"):
+        expected = store.require_room(pictures, 4, 1e9)
+    assert "features of 4 images" in caplog.text
+    assert not list(tmp_path.rglob("*.safetensors"))
+    store.fill(pictures)
+    written = sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors"))
+    assert expected < written < expected + 4 * 1000
+    assert store.require_room(pictures[:1] * 2, 4, 1e9) == 4 * store.size_of(pictures[0].tokens)
+    assert FeatureStore(tmp_path, backbone).size_of(10) == 10 * store.size_of(1)
+
+
+def test_a_store_without_room_is_refused_in_bytes(folders, tmp_path, monkeypatch):
+    backbone = Backbone.load(folders["internvl"], device="cpu")
+    pictures = pictures_of(backbone, 2)
+    store = FeatureStore(tmp_path, backbone)
+    size = store.require_room(pictures, 1000, 1e9)
+    with pytest.raises(FeatureError, match=r"1,000 images .* take about .* GB .*feature_store=false"):
+        store.require_room(pictures, 1000, size - 1)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(size) - 1))
+    with pytest.raises(FeatureError, match="are free"):
+        store.require_room(pictures, 1000, 1e9)
+    store.fill(pictures)  # what is there already needs no room
+    assert store.require_room(pictures, 1000, 1e9) == size
+
+
 def test_gradients_of_an_adapter_are_the_same_with_kept_features(folders, tmp_path):
     from editmetrics.mllm.lora import trainable
 

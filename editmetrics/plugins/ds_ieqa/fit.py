@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...mllm import raters
@@ -17,6 +19,7 @@ from ...mllm.lessons import Lessons, without_unusable
 from ...mllm.processes import rank_and_count
 from ...mllm.targets import Example, TrainingSet
 from ...mllm.validation import mean_merit
+from ...sample import SampleError
 from ...wording import plural
 from .assessor import DigitAssessor
 from .definitions import define
@@ -26,12 +29,15 @@ from .method import TOGETHER
 from .prompts import START_DEFINITIONS
 
 if TYPE_CHECKING:
-    from ...mllm.backbone import Backbone
+    from ...mllm.backbone import Backbone, Picture
     from ...mllm.fitting import FitJob
     from ...mllm.recipe import Select
 
 
 logger = logging.getLogger(__name__)
+
+MEASURED = 8
+"""Samples whose images tell how many tokens an image takes."""
 
 
 def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
@@ -48,7 +54,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
     start = {dimension: START_DEFINITIONS[dimension] for dimension in job.dimensions}
     assessor = DigitAssessor(backbone, start, DigitScale(*data.label_scale))
     _ = assessor.digits  # a backbone whose tokenizer groups digits is refused before anything is computed
-    store = None if "vision" in method.parts else FeatureStore(job.folder / "features", backbone)
+    store = open_store(job, assessor, data)
     assessor.features = None if store is None else store.get
     pairs = Pairs(assessor, store)
 
@@ -111,3 +117,22 @@ def warn_of_unparseable(job: FitJob) -> None:
                 "unparseable; loss=soft or cross_entropy_on_digits=true teaches it to",
                 dimension, measures["unparseable"], plural(measures["n"], "validation sample"),
             )  # fmt: skip
+
+
+def open_store(job: FitJob, assessor: DigitAssessor, data: TrainingSet) -> FeatureStore | None:
+    """The store of the images' features, if they do not change in training and there is room for all of them.
+
+    Raises `FeatureError` if there is too little.
+    """
+    if "vision" in job.method.parts or not job.method.feature_store:
+        return None
+    store = FeatureStore(job.folder / "features", assessor.backbone, batch=job.method.feature_batch_size)
+    samples = [example.sample for example in (*data.train, *data.validation)]
+    sources = {sample.source if isinstance(sample.source, (str, Path)) else id(sample.source) for sample in samples}
+    some: list[Picture] = []
+    for sample in samples[:: max(1, len(samples) // MEASURED)]:
+        with suppress(SampleError):  # it is left out later, with the reason
+            some += Pairs(assessor, None)(sample)
+    if some:
+        store.require_room(some, len(samples) + len(sources), job.method.feature_store_gb * 1e9)
+    return store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from ...mllm.recipe import Recipe
 from .digit_loss import DigitLoss
@@ -27,6 +27,9 @@ class DSIEQAMethod:
       key-value caches of their images that are kept from one definition to the next; None is half of what is free.
       The images of other pairs are read again for each definition. Numbers do not depend on it.
     - `rank`, `alpha`, `dropout`, `adapted`: of LoRA, and the parts that get it.
+    - `feature_store`: keep the features of all images on disk, in the output folder, if `adapted` leaves the vision
+      tower as it is; else every step runs the tower. `feature_store_gb`: the most gigabytes that it may take.
+      `feature_batch_size`: images that go through the tower together for it.
     - `loss`: "tdrl"; "cross_entropy" on all tokens, the paper's ablation; or "soft", the same with a Gaussian around
       the rating as the digits' labels. Terms that compare examples may be added: "tdrl+0.5*plcc", "soft+rank"; see
       `digit_loss` and `mllm.losses`. `vocabulary`, `cross_entropy_on_digits`: of TDRL, see `tdrl`.
@@ -48,6 +51,9 @@ class DSIEQAMethod:
     alpha: float = 32.0
     dropout: float = 0.05
     adapted: Literal["language", "vision", "both"] = "language"
+    feature_store: bool = True
+    feature_store_gb: Annotated[float, Gt(0)] = 250.0
+    feature_batch_size: Annotated[int, Ge(1)] = 8
     loss: str = "tdrl"
     vocabulary: Vocabulary = "digits"
     cross_entropy_on_digits: bool = False

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from editmetrics import create_metric
 from editmetrics.data import from_manifest
 from editmetrics.mllm import readouts
 from editmetrics.mllm.backbone import Backbone, BackboneError
+from editmetrics.mllm.features import FeatureError
 from editmetrics.mllm.recipe import RecipeError
 from editmetrics.mllm.targets import TargetError
 from editmetrics.plugins.ds_ieqa import definitions
@@ -174,6 +176,36 @@ def test_ids_that_repeat_in_the_validation_data_stand_for_their_own_images(edits
         fit(edits, tmp_path / name, "visual_quality", val=val, adapted="language")
         found.append(json.loads((tmp_path / name / "metric.json").read_text())["validation"])
     assert found[0] == found[1]
+
+
+def test_settings_of_memory_change_no_result(edits, tmp_path, monkeypatch):
+    """With and without kept features, and with other batches of what is read, definitions and weights are the same."""
+    replies = ["[[How sharp is it?]]", "[[Say how blurred the target image is.]]"]
+    monkeypatch.setattr(definitions, "_optimiser", lambda assessor, method: Scripted(*replies))
+    found = []
+    for name, settings in {
+        "kept": {},
+        "small": {"validation_batch_size": 2, "feature_batch_size": 1, "definition_cache_gb": 0.0},
+        "off": {"feature_store": False, "definition_batch_size": 8},
+    }.items():
+        searched = {"adapted": "language", "optimiser": "scripted", "trials": 2, "pairs": 9}
+        fit(edits, tmp_path / name, "visual_quality", **searched, **settings)
+        assert (tmp_path / name / "features").exists() == (name != "off")
+        written = json.loads((tmp_path / name / "metric.json").read_text())
+        found.append(
+            (written["prompts"], load_file(tmp_path / name / "adapter_visual_quality/adapter_model.safetensors"))
+        )
+        assert written["recipe"] | settings == written["recipe"]
+    for prompts, weights in found[1:]:
+        assert prompts == found[0][0]
+        for key, tensor in weights.items():  # images together and alone: float32 sums in another order
+            torch.testing.assert_close(tensor, found[0][1][key], atol=1e-4, rtol=1e-3)
+
+
+def test_a_store_that_would_be_too_large_stops_the_training_before_it_is_written(edits, tmp_path):
+    with pytest.raises(FeatureError, match=r"about .* GB .*feature_store_gb"):
+        fit(edits, tmp_path / "run", "visual_quality", adapted="language", feature_store_gb=1e-6)
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
 
 
 def test_rows_that_the_backbone_cannot_read_are_left_out_and_counted(edits, tmp_path):
