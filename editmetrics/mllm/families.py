@@ -165,9 +165,20 @@ class LlavaOneVision(Family):
         """(tiles, patches, hidden). The model's own `get_image_features` takes a single picture for one that is cut."""
         import torch
 
-        layer = model.config.vision_feature_layer
-        states = model.model.vision_tower(tiles, output_hidden_states=True).hidden_states
-        chosen = states[layer] if isinstance(layer, int) else torch.cat([states[index] for index in layer], dim=-1)
+        layer, tower = model.config.vision_feature_layer, model.model.vision_tower
+        steps = [*tower.encoder.layers, tower.post_layernorm]  # the state before each is what `hidden_states` has there
+        states: dict[int, Tensor] = {}
+        indices = [layer] if isinstance(layer, int) else list(layer)
+        hooks = [
+            steps[index].register_forward_pre_hook(lambda _, inputs, index=index: states.update({index: inputs[0]}))
+            for index in indices
+        ]
+        try:
+            tower(tiles)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        chosen = torch.cat([states[index] for index in indices], dim=-1)
         if model.config.vision_feature_select_strategy == "default":
             chosen = chosen[:, 1:]
         return model.model.multi_modal_projector(chosen)

@@ -175,11 +175,13 @@ class FitJob:
 
         It is saved as `name` in the checkpoint, and taken off the backbone when the job ends.
         """
+        import torch
+
         from .lora import add_lora, load_lora
 
         on_backbone = self.adapters[name] = f"fit_{name}"
         if saved is not None:
-            load_lora(self.backbone, on_backbone, saved)
+            load_lora(self.backbone, on_backbone, saved, torch.float32)  # as `add_lora` makes it
             return on_backbone
         add_lora(
             self.backbone, on_backbone, parts=parts, rank=self.method.rank, alpha=self.method.alpha,

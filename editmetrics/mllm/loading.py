@@ -52,6 +52,7 @@ class LoadedModel:
       "revision", the commit.
     - `truncated`: the first layers of the language model were loaded, and not all of them.
     - `folder`: where its files are on this machine.
+    - `lora_layers`: the layers that adapters were put on; see `editmetrics.mllm.lora`.
     """
 
     model: PreTrainedModel
@@ -64,6 +65,7 @@ class LoadedModel:
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.name, on_cpu=self.model.device.type == "cpu")
+        self.lora_layers: list[Any] = []
 
 
 def load_model(

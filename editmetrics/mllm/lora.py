@@ -2,9 +2,10 @@
 
     W x  ->  W x + (alpha / rank) B A x        A: (rank, in), random; B: (out, rank), 0 at first
 
-Hu et al. 2022, "LoRA: Low-rank adaptation of large language models" (arXiv 2106.09685), equation 3. The matrices are
-float32 regardless of the backbone's dtype, so that small updates are not rounded away. At most one adapter is active at
-a time, inside `using`; outside of it, the backbone is the raw one, unless an adapter is being trained (`trainable`).
+Hu et al. 2022, "LoRA: Low-rank adaptation of large language models" (arXiv 2106.09685), equation 3. Matrices that are
+trained are float32 regardless of the backbone's dtype, so that small updates are not rounded away; those that only
+score have the backbone's dtype, so that no layer converts its input. At most one adapter is active at a time,
+inside `using`; outside of it, the backbone is the raw one, unless an adapter is being trained (`trainable`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..sample import EditMetricsError
 from .turns import SEEDING, in_turn
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from .backbone import Backbone
@@ -88,6 +90,7 @@ def remove_lora(backbone: Backbone, name: str) -> None:
     for layer in layers:
         layer.delete_adapter(name)
     backbone.model.peft_config.pop(name)
+    _list_layers(backbone)
     _set_active(backbone, None if before == name else before)
     backbone.loaded.turns.end_training(name)
 
@@ -135,11 +138,13 @@ def using(backbone: Backbone, name: str | None) -> Iterator[None]:
         if name is not None:
             _layers_with(backbone, name)
         before = _active(backbone)
-        _set_active(backbone, name)
+        if before != name:
+            _set_active(backbone, name)
         try:
             yield
         finally:
-            _set_active(backbone, before)
+            if _active(backbone) != before:
+                _set_active(backbone, before)
 
 
 @in_turn
@@ -161,8 +166,10 @@ def save_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
 
 
 @in_turn
-def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
+def load_lora(backbone: Backbone, name: str, folder: str | Path, dtype: torch.dtype | None = None) -> None:
     """Put the adapter of a peft folder on `backbone` as `name`, inactive and without gradients.
+
+    - `dtype`: of its matrices; by default the backbone's, for scoring. To be trained or saved, they are float32.
 
     Matrices for layers that were not loaded (`Backbone.load(layers=...)`) are left out.
 
@@ -174,7 +181,8 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
     tensors = read_tensors(folder / WEIGHTS)
     _require_rank(folder, settings.rank, tensors)
     pattern = _pattern(backbone, settings.targets, tensors)
-    _put_in(backbone, name, _config(settings.rank, settings.alpha, settings.dropout, pattern), seed=0)
+    config = _config(settings.rank, settings.alpha, settings.dropout, pattern)
+    _put_in(backbone, name, config, seed=0, dtype=dtype or backbone.dtype)
     _fill(backbone, name, tensors, str(folder))
 
 
@@ -182,12 +190,12 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
 def put_lora(
     backbone: Backbone, name: str, tensors: Mapping[str, Any], *, pattern: str, rank: int, origin: str
 ) -> None:
-    """Put an adapter on `backbone` as `name`, inactive and without gradients, from its matrices.
+    """Put an adapter on `backbone` as `name`, in its dtype, inactive and without gradients, from its matrices.
 
     `tensors` are named as in a peft folder of this project (`save_lora`), `pattern` matches the full paths of their
     layers; the factor alpha / rank is 1. Raises `LoraError` naming `origin` for matrices that do not fit.
     """
-    _put_in(backbone, name, _config(rank, float(rank), 0.0, pattern), seed=0)
+    _put_in(backbone, name, _config(rank, float(rank), 0.0, pattern), seed=0, dtype=backbone.dtype)
     _fill(backbone, name, tensors, origin)
 
 
@@ -203,7 +211,7 @@ def _fill(backbone: Backbone, name: str, tensors: Mapping[str, Any], origin: str
         parameter.data.copy_(tensors[key])
 
 
-def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
+def _put_in(backbone: Backbone, name: str, config: Any, seed: int, dtype: torch.dtype | None = None) -> None:
     import torch
     from peft import inject_adapter_in_model
 
@@ -223,10 +231,11 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int) -> None:
         backbone.model.peft_config = others
         raise LoraError(f"adapter {name!r} fits no layer of {backbone.family.name}: {error}") from error
     backbone.model.peft_config = {**others, name: config}
+    _list_layers(backbone)
     for layer in _layers_with(backbone, name):  # dropout works only in training
         layer.train(backbone.model.training)
     for parameter in _parameters(backbone, name).values():
-        parameter.data = parameter.data.float()
+        parameter.data = parameter.data.to(dtype or torch.float32)
     for parameter in backbone.model.parameters():  # peft changes requires_grad
         parameter.requires_grad_(gradients.get(id(parameter), False))
     _set_active(backbone, before)
@@ -318,10 +327,15 @@ def _misfit(wanted: dict[str, tuple[int, ...]], tensors: Mapping[str, Any]) -> s
     return None
 
 
-def _layers(backbone: Backbone) -> list[Any]:
+def _list_layers(backbone: Backbone) -> None:
+    """Note the layers with adapters: the model has a thousand modules to look through."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    return [module for module in backbone.model.modules() if isinstance(module, BaseTunerLayer)]
+    backbone.loaded.lora_layers = [part for part in backbone.model.modules() if isinstance(part, BaseTunerLayer)]
+
+
+def _layers(backbone: Backbone) -> list[Any]:
+    return backbone.loaded.lora_layers
 
 
 def _layers_with(backbone: Backbone, name: str) -> list[Any]:
@@ -354,7 +368,8 @@ def _active(backbone: Backbone) -> str | None:
 
 def _set_active(backbone: Backbone, name: str | None) -> None:
     """Activate `name`, or none. peft changes `requires_grad` of parameters on the way; they are restored."""
-    gradients = [(p, p.requires_grad) for layer in _layers(backbone) for p in layer.parameters()]
+    matrices = [part for layer in _layers(backbone) for kind in (layer.lora_A, layer.lora_B) for part in kind.values()]
+    gradients = [(part.weight, part.weight.requires_grad) for part in matrices]
     for layer in _layers(backbone):
         layer.enable_adapters(name is not None)
         layer.set_adapter([] if name is None else [name])

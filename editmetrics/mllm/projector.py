@@ -37,9 +37,10 @@ def using_projector(
 ) -> Iterator[None]:
     """Use other parameters in the projector of a backbone, inside a `with`; None leaves its own.
 
-    `tensors` are those of `projector_tensors`, and are copied. They take the backbone's dtype; where they are to be
-    `trained` they stay float32, so that small updates are not rounded away, and have gradients. Afterwards, the
-    backbone's own are back; other threads wait until then. Raises `BackboneError` for parameters of another projector.
+    `tensors` are those of `projector_tensors`. They take the backbone's device and dtype, without a copy where they
+    have both already; where they are to be `trained` they are copied and stay float32, so that small updates are not
+    rounded away, and have gradients. Afterwards, the backbone's own are back; other threads wait until then. Raises
+    `BackboneError` for parameters of another projector.
     """
     with backbone.exclusive():
         own = dict(backbone.projector.named_parameters())

@@ -179,3 +179,25 @@ def test_a_tiny_tokenizer_has_one_token_for_each_level_word_and_digit(backbone):
     assert len(set(backbone.digit_ids())) == 10
     text = "naïve 漢字 🎨\t\n<b>'\"{}"
     assert backbone.tokenizer.decode(backbone.tokens(text)) == text
+
+
+@pytest.mark.parametrize("layer", [-1, -2, 0, [-1, 1]])
+def test_llava_reads_the_layers_of_its_tower_that_its_configuration_names(folders, layer):
+    """Against the tower's own list of all hidden states, of which one or two are needed."""
+    backbone = Backbone.load(folders["llava_onevision"], device="cpu")
+    inner, config = backbone.model.model, backbone.model.config
+    tiles = torch.rand(2, 3, *[config.vision_config.image_size] * 2)
+    read = []
+    hook = inner.multi_modal_projector.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]) or (kept,))
+    kept = torch.zeros(2, 4, config.vision_config.hidden_size)
+    before, config.vision_feature_layer = config.vision_feature_layer, layer
+    try:
+        with torch.no_grad():
+            backbone.family._tile_features(backbone.model, tiles)
+            states = inner.vision_tower(tiles, output_hidden_states=True).hidden_states
+    finally:
+        config.vision_feature_layer = before
+        hook.remove()
+    indices = [layer] if isinstance(layer, int) else layer
+    assert torch.equal(read[0], torch.cat([states[index] for index in indices], -1))
+    assert not any(part._forward_pre_hooks for part in inner.vision_tower.modules())

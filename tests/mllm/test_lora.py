@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from editmetrics.mllm.backbone import IMAGE, Backbone
+from editmetrics.mllm.layers import first_layers
 from editmetrics.mllm.lora import (
     LoraError,
     adapters,
@@ -201,6 +203,65 @@ def test_the_matrices_are_float32_on_a_bfloat16_backbone(folders, tmp_path):
     assert {p.dtype for p in trainable(backbone, "a")} == {torch.float32}
     with using(backbone, "a"):
         assert hidden(backbone, prompt_of(backbone)).dtype == torch.bfloat16
+
+
+class Multiplied(TorchDispatchMode):
+    """The dtypes of all matrix products."""
+
+    def __init__(self):
+        super().__init__()
+        self.dtypes = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm):
+            self.dtypes |= {arg.dtype for arg in args if isinstance(arg, torch.Tensor)}
+        return func(*args, **(kwargs or {}))
+
+
+def test_loaded_adapters_score_in_the_backbones_dtype_side_by_side(folders, tmp_path):
+    """Two adapters in turns, against each alone on a float32 backbone; bfloat16 has 8 bits."""
+    folder = shutil.copytree(folders["internvl"], tmp_path / "backbone")
+    exact = Backbone.load(folder, device="cpu")
+    backbone = Backbone.load(folder, device="cpu", dtype="bfloat16")
+    prompt, expected = prompt_of(exact), {}
+    raw = hidden(exact, prompt)
+    for seed, name in enumerate("ab"):
+        add_lora(exact, name, parts={"vision", "language"}, seed=seed, dropout=0.0)
+        shake(exact, name, seed)
+        save_lora(exact, name, tmp_path / name)
+        load_lora(backbone, name, tmp_path / name)
+        with using(exact, name):
+            expected[name] = hidden(exact, prompt)
+        load_lora(backbone, f"{name}_trained", tmp_path / name, torch.float32)
+    for name in "abab":
+        with using(backbone, name), Multiplied() as multiplied:
+            difference = (hidden(backbone, prompt).float() - expected[name]).norm()
+        assert multiplied.dtypes == {torch.bfloat16}
+        assert difference < 0.05 * (expected[name] - raw).norm()
+    with using(backbone, "a_trained"), Multiplied() as multiplied:
+        hidden(backbone, prompt)
+    assert torch.float32 in multiplied.dtypes
+    assert {p.dtype for p in trainable(backbone, "a_trained")} == {torch.float32}
+
+
+def test_layers_are_listed_once_and_anew_when_adapters_come_and_go(one_backbone, monkeypatch):
+    add_lora(one_backbone, "a")
+    shake(one_backbone, "a")
+    prompt = prompt_of(one_backbone)
+    with using(one_backbone, "a"):
+        adapted = hidden(one_backbone, prompt)
+    walked = []
+    modules = type(one_backbone.model).modules
+    monkeypatch.setattr(type(one_backbone.model), "modules", lambda self: walked.append(self) or modules(self))
+    with first_layers(one_backbone, 1), using(one_backbone, "a"), using(one_backbone, None):
+        pass
+    with using(one_backbone, "a"):
+        assert torch.equal(hidden(one_backbone, prompt), adapted)
+    assert not walked
+    add_lora(one_backbone, "b", parts={"vision"})
+    remove_lora(one_backbone, "a")
+    with using(one_backbone, "b"):
+        assert sum("b" in layer.active_adapters for layer in one_backbone.loaded.lora_layers) > 0
 
 
 def test_the_seed_decides_the_matrices_and_leaves_the_global_state_alone(one_backbone):

@@ -314,6 +314,8 @@ def _write_checkpoint(
     side: int,
     source: Mapping[str, str],
 ) -> TrainedCheckpoint:
+    import torch
+
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora, remove_lora
 
@@ -322,7 +324,7 @@ def _write_checkpoint(
     backbone = Backbone.load(work, device="cpu", dtype=dtype, image_tokens=limit)
     name = f"converted_{part}"
     _write_adapter(converted, backbone.family.lora_targets, output / ".adapter")
-    load_lora(backbone, name, output / ".adapter")
+    load_lora(backbone, name, output / ".adapter", torch.float32)  # it is written again, unrounded
     shutil.rmtree(output / ".adapter")
     try:
         return write_checkpoint(

@@ -237,7 +237,12 @@ class LMM4LMM(AssessorMetric):
 
         if checkpoint is None:
             raise EditMetricsError("lmm4lmm does not score without weights")
-        parts = {name: checkpoint.load_part(name) for name in checkpoint.parts}
+        parts = {  # where they are used, and as they are used: switching tasks then copies nothing
+            name: {
+                key: tensor.to(backbone.device, backbone.dtype) for key, tensor in checkpoint.load_part(name).items()
+            }
+            for name in checkpoint.parts
+        }
         return TaskAssessor(
             backbone,
             int(checkpoint.settings["side"]),
