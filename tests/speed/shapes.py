@@ -28,6 +28,8 @@ SIGLIP_SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_lay
 QWEN3_VISION = {"hidden_size": 1152, "intermediate_size": 4304, "depth": 27, "num_heads": 16, "out_hidden_size": 4096,
                 "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24]}  # fmt: skip
 SMALL = {"vocab_size": 4096}
+LAYERS = ("num_hidden_layers", "depth")
+FEW = {"vocab_size": 1024, "deepstack_visual_indexes": [0]}
 SMALL_SIZES = {"hidden": 512, "layers": 12, "heads": 8, "key_value_heads": 2, "vision_hidden": 256, "context": 8192}
 
 
@@ -62,8 +64,13 @@ SHAPES = {
 }
 
 
-def random_backbone(name: str, device: str = "cpu", image_tokens: int = 1280, dtype: str | None = None) -> Backbone:
-    """A backbone of the shape `name`, with random weights, on `device`; on "meta" it has shapes and no numbers."""
+def random_backbone(
+    name: str, device: str = "cpu", image_tokens: int = 1280, dtype: str | None = None, layers: int = 0
+) -> Backbone:
+    """A backbone of the shape `name`, with random weights, on `device`; on "meta" it has shapes and no numbers.
+
+    `layers`: so many of the language model and of the vision tower, and a small vocabulary, at true width.
+    """
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     shape = SHAPES[name]
@@ -73,8 +80,8 @@ def random_backbone(name: str, device: str = "cpu", image_tokens: int = 1280, dt
         tiny_backbone(shape.family, folder, **shape.sizes | small)
         config, processor = AutoConfig.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
     for part, given in ((config.text_config, shape.text), (config.vision_config, shape.vision)):
-        for key, value in given.items():
-            setattr(part, key, value)
+        for key, value in (given | (FEW if layers else {})).items():
+            setattr(part, key, layers if layers and key in LAYERS else value)
     if real and shape.family == "qwen3_vl":
         config.text_config.rope_parameters["mrope_section"] = [24, 20, 20]
     if shape.family == "qwen3_vl" and shape.sizes:  # no fewer and no more pixels than the real processor allows
