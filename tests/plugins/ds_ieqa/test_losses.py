@@ -88,7 +88,7 @@ def test_the_weights_that_are_best_on_the_validation_data_are_kept(backbones, tm
     values = iter([0.2, 0.7, 0.1, 0.4])
     measured = []
 
-    def measure(learner, pairs, examples):
+    def measure(learner, pairs, examples, batch_size):
         assert {example.sample.id for example in examples} == {sample.id for sample in validation}
         adapter = {n: p.detach().clone() for n, p in learner.named_parameters() if p.requires_grad}
         measured.append(adapter)
