@@ -1,0 +1,83 @@
+"""Lessons of the made world: true, free of labels, and written as a backbone's own chat."""
+
+import re
+
+import numpy as np
+import pytest
+
+from editmetrics.mllm.backbone import IMAGE, Backbone
+from editmetrics.mllm.readouts import LEVELS
+from editmetrics.testing import tiny_backbone
+from tools.pretrain_scenes import SceneLearner
+from tools.world.lessons import Mixture, SceneLessons
+from tools.world.questions import ONE, WORDS, Shown, about_one
+from tools.world.scenes import CELLS, PRETRAINING, Backgrounds, Thing
+
+
+@pytest.fixture(scope="module")
+def lessons():
+    return SceneLessons(Backgrounds(PRETRAINING, 20), 1000, seed=5)
+
+
+def test_answers_describe_and_never_rate(lessons):
+    """Words of things, cells, looks and changes, counts and boxes: no level, no score, no word on authenticity."""
+    descriptions = "nothing plain bright dark none same became is gone came and went to the pale at yes no"
+    known = {*" ".join(WORDS).split(), *descriptions.split()}
+    ratings = {*LEVELS, "real", "edited", "quality", "score", "rate", "preserved", "followed"}
+    for number in range(300):
+        for question, answer in lessons[number].asked:
+            if not (re.fullmatch(r"[0-4]", answer) or re.fullmatch(r"\((\d\.\d\d, ){3}\d\.\d\d\)", answer)):
+                assert set(re.findall(r"[a-z]+|\d", answer)) <= known, answer
+            asked = set(re.findall(r"[a-z]+", question.lower()))
+            assert not asked & ratings, question
+
+
+def test_an_image_without_its_neighbour_says_nothing_of_which_it_is(lessons):
+    """Flaws are as frequent in sources as in targets, else "edited" could be learned here."""
+    first, second = Mixture(0.0, 0.0), []
+    for number in range(150):
+        pair = SceneLessons(lessons.backgrounds, 1000, 6, first)[number].images.astype(float)
+        second.append(np.abs(np.diff(pair, axis=1)).mean((1, 2, 3)))
+    one, two = np.array(second).T
+    assert abs(np.mean(one - two)) < 3 * np.std(one - two) / len(second) ** 0.5
+
+
+THINGS = (Thing("circle", "red", 8.0, 0.0, 0.0), None, Thing("cross", "red", 8.0, 0.0, 0.0), None)
+TRUTHS = {
+    "Describe the image.": "red circle, nothing, red cross, nothing",
+    "How many red things are in the image?": "2",
+    "How many circles are in the image?": "1",
+    "Which colour is the circle of the image?": "red",
+    "Where is the red cross of the image?": "bottom left",
+    "Give the box of the circle of the image.": "(0.25, 0.25, 0.25, 0.25)",
+    "Is there a red cross in the image? Answer yes or no.": "yes",
+    "Is there a blue cross in the image? Answer yes or no.": "no",
+    "How does the top left of the image look?": "plain",
+}
+
+
+def test_the_answers_about_an_image_are_true():
+    random, shown = np.random.default_rng(0), Shown("the image", THINGS, {})
+    answers = dict(about_one(shown, random) for _ in range(1500))
+    assert {question: answers[question] for question in TRUTHS} == TRUTHS
+    assert len(ONE) == 9
+    assert CELLS[2] == "bottom left"
+
+
+def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):
+    backbone = Backbone.load(tiny_backbone("internvl", tmp_path, layers=1), device="cpu", own=True)
+    learner = SceneLearner(backbone)
+    for number in range(6):
+        lesson = lessons[number]
+        ids, marks = learner.tokens(lesson)
+        pictures = [backbone.see(image, among=len(lesson.images)) for image in lesson.images]
+        parts = [IMAGE if part is None else part for part in lesson.opening]
+        (question, answer), *_ = lesson.asked
+        prompt = backbone.prompt([("user", [*parts[:-1], parts[-1] + question])], pictures, answer=answer)
+        assert ids[: len(prompt)] == prompt.ids.tolist()
+        assert marks.index(True) == prompt.answer_start
+        taught = backbone.tokenizer.decode([each for each, mark in zip(ids, marks, strict=True) if mark])
+        assert taught == "".join(f"{answer}<|im_end|>" for _, answer in lesson.asked)
+        pixels = learner.collate([lesson])["pixels"].numpy()
+        shown = np.concatenate([picture.pixels["pixel_values"].numpy() for picture in pictures])
+        np.testing.assert_allclose(pixels, shown, atol=1e-4)

@@ -1,0 +1,216 @@
+"""A toy backbone that has learned to look at scenes: a tiny InternVL, pretrained on questions about a made world.
+
+    python -m tools.pretrain_scenes FOLDER
+
+trains it from random weights on scenes and edits of them (`tools.world`) in about an hour on two free cores. It
+learns to describe, to count, to compare and to say where something is; it never sees a label of an edit, and none of
+the photographs that assessors learn from or are tested on. The same call goes on with a training that was stopped.
+
+This module imports torch at its top.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from editmetrics.mllm.backbone import Backbone
+from editmetrics.mllm.loop import train
+from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
+from editmetrics.plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer_start, chat
+from editmetrics.plugins.epaiqa.prompts import BOX_START, QUESTIONS
+from editmetrics.plugins.hpe_lsa.assessor import PAIR, SINGLE
+from editmetrics.plugins.lmm4lmm.prompts import question, sentence
+from editmetrics.testing import tiny_backbone
+from tools.world.lessons import IMAGE, Mixture, SceneLesson, SceneLessons
+from tools.world.questions import WORDS
+from tools.world.scenes import PRETRAINING, Backgrounds
+
+logger = logging.getLogger(__name__)
+
+OPENING_WORDS = (
+    *" ".join(WORDS).split(), "nothing", "same", "plain", "bright", "dark", "none", "user", "assistant", "With", "The",
+    "Is", "What", "Which", "Where", "How", "Describe", "Give", "make", "turn", "move", "add", "remove",
+)  # fmt: skip
+"""Words that may open a text, so that each is one token without a space before it, too."""
+
+SIZES = {
+    "hidden": 64, "layers": 4, "heads": 4, "key_value_heads": 2, "vision_hidden": 64, "vision_layers": 3,
+    "vocabulary": 1024,
+}  # fmt: skip
+"""Of the backbone: 0.4 million parameters, written in bfloat16."""
+
+NUMBER, HELD_OUT = 1_000_000, 9
+"""The number of lessons, so great that none is seen twice; and the seed of those that are not trained on."""
+
+_RECIPE = Recipe(
+    batch_size=32,
+    learning_rate=2e-3,
+    weight_decay=0.02,
+    warmup_ratio=0.05,
+    betas=(0.9, 0.98),
+    evaluate_every=250,
+    workers=1,
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training: lessons of this seed."""
+
+    name: str
+    seed: int
+    mixture: Mixture
+    recipe: Recipe
+
+
+PHASES = (
+    Phase("look", 0, Mixture(1.0, 1.0), replace(_RECIPE, steps=750, warmup_ratio=100 / 750, schedule="constant")),
+    Phase("compare", 1, Mixture(0.1, 1.0), replace(_RECIPE, steps=2000, warmup_ratio=0.0, schedule="constant")),
+    Phase("ask", 2, Mixture(0.25, 0.3), replace(_RECIPE, steps=1500, warmup_ratio=0.0)),
+)
+"""First single images, which are quick, then pairs of them, both described; then questions of all kinds."""
+
+
+class SceneLearner(nn.Module):
+    """All of a backbone's weights, trained to answer: cross-entropy of the answers' tokens."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone, self.model = backbone, backbone.model.requires_grad_(True)
+        maker = backbone.processor.image_processor
+        mean, deviation = (torch.tensor(list(values)) * 255 for values in (maker.image_mean, maker.image_std))
+        self.mean, self.deviation = mean[:, None, None], deviation[:, None, None]
+
+    def collate(self, lessons: Sequence[SceneLesson]) -> dict[str, Tensor]:
+        """Images and tokens of a batch; `answers` tells which tokens are answers."""
+        rows = [self.tokens(lesson) for lesson in lessons]
+        length = max(len(ids) for ids, _ in rows)
+        ids = torch.full((len(rows), length), self.backbone.tokenizer.pad_token_id)
+        answers = torch.zeros(len(rows), length, dtype=torch.bool)
+        for number, (row, marks) in enumerate(rows):
+            ids[number, : len(row)], answers[number, : len(row)] = torch.tensor(row), torch.tensor(marks)
+        images = torch.from_numpy(np.concatenate([lesson.images for lesson in lessons])).permute(0, 3, 1, 2)
+        return {"pixels": (images - self.mean) / self.deviation, "ids": ids, "answers": answers}
+
+    def tokens(self, lesson: SceneLesson) -> tuple[list[int], list[bool]]:
+        """The chat of a lesson, and for each token whether it is of an answer or ends one."""
+        processor = self.backbone.processor
+        image = f"{processor.start_image_token}{processor.image_token * processor.image_seq_length}"
+        image += f"{processor.end_image_token}\n"
+        start = "".join(image if part is IMAGE else part for part in lesson.opening)
+        ids: list[int] = []
+        marks: list[bool] = []
+        for asked, reply in lesson.asked:
+            for text, is_answer in (
+                (f"<|im_start|>user\n{start}{asked}<|im_end|>\n<|im_start|>assistant\n", False),
+                (f"{reply}<|im_end|>", True),
+                ("\n", False),
+            ):
+                some = self._written(text)
+                ids += some
+                marks += [is_answer] * len(some)
+            start = ""
+        return ids, marks
+
+    @lru_cache(maxsize=1 << 16)  # noqa: B019 - as many texts as there are questions and answers
+    def _written(self, text: str) -> list[int]:
+        return list(self.backbone.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def states(self, pixels: Tensor, ids: Tensor) -> Tensor:
+        """The last hidden states (B, T, H) of chats with their images."""
+        inner = self.model.model
+        shown = inner.get_image_features(pixel_values=pixels).pooler_output.flatten(0, 1)
+        embedded = inner.get_input_embeddings()(ids)
+        is_image = (ids == self.model.config.image_token_id)[..., None]
+        embedded = embedded.masked_scatter(is_image, shown)
+        return inner.language_model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+
+    def forward(self, pixels: Tensor, ids: Tensor, answers: Tensor) -> dict[str, Tensor]:
+        hidden = self.states(pixels, ids)[:, :-1][answers[:, 1:]]
+        logits = self.model.get_output_embeddings()(hidden)
+        wanted = ids[:, 1:][answers[:, 1:]]
+        loss = nn.functional.cross_entropy(logits, wanted)
+        return {"loss": loss, "right": (logits.argmax(-1) == wanted).float().mean()}
+
+
+def pretrain(folder: str | Path, phases: Sequence[Phase] = PHASES, sizes: Mapping[str, Any] = SIZES) -> Path:
+    """Write the backbone into `folder/toy-scenes`, and return that."""
+    folder = Path(folder)
+    backgrounds = Backgrounds(PRETRAINING)
+    start = tiny_backbone("internvl", folder / "random", seed=0, corpus=corpus(backgrounds), **sizes)
+    backbone = Backbone.load(start, device="cpu", own=True)
+    learner = SceneLearner(backbone)
+    for phase in phases:
+        held_out = SceneLessons(backgrounds, 100, HELD_OUT, phase.mixture)
+        train(
+            learner,
+            SceneLessons(backgrounds, NUMBER, phase.seed, phase.mixture),
+            TrainingRun(phase.recipe, folder / phase.name, progress=_progress),
+            collate=learner.collate,
+            validate=lambda: accuracy(learner, held_out),  # noqa: B023 - called before the next phase
+        )
+    backbone.model.to(dtype=torch.bfloat16)  # half the bytes
+    backbone.model.save_pretrained(folder / "toy-scenes")
+    backbone.processor.save_pretrained(folder / "toy-scenes")
+    return folder / "toy-scenes"
+
+
+def accuracy(learner: SceneLearner, lessons: Sequence[SceneLesson]) -> float:
+    """The share of answers of which every token is the likeliest one, each given those before it."""
+    right = by_question(learner, lessons)
+    logger.info("%s", ", ".join(f"{name} {np.mean(values):.2f}" for name, values in sorted(right.items())))
+    return float(np.mean([value for values in right.values() for value in values]))
+
+
+def by_question(learner: SceneLearner, lessons: Sequence[SceneLesson]) -> dict[str, list[bool]]:
+    """For the first two words of each question, whether its answers were right."""
+    right: dict[str, list[bool]] = {}
+    with torch.no_grad():
+        for first in range(0, len(lessons), 50):
+            some = [lessons[index] for index in range(first, min(first + 50, len(lessons)))]
+            batch = learner.collate(some)
+            logits = learner.model.get_output_embeddings()(learner.states(batch["pixels"], batch["ids"]))
+            wrong = (logits[:, :-1].argmax(-1) != batch["ids"][:, 1:]) & batch["answers"][:, 1:]
+            for row, lesson in enumerate(some):
+                starts = torch.diff(batch["answers"][row, 1:].int(), prepend=torch.zeros(1, dtype=torch.int)) == 1
+                turns = starts.int().cumsum(0) * batch["answers"][row, 1:]
+                for number, (asked, _) in enumerate(lesson.asked, 1):
+                    kind = " ".join(asked.split()[:2])
+                    right.setdefault(kind, []).append(not bool(wrong[row][turns == number].any()))
+    return right
+
+
+def corpus(backgrounds: Backgrounds) -> str:
+    """Texts that the tokenizer shall write in few tokens: lessons, and the prompts of the assessors."""
+    texts = [*OPENING_WORDS] * 100
+    for lesson in (SceneLessons(backgrounds, 400, seed=2)[index] for index in range(400)):
+        texts += [*filter(None, lesson.opening), *(" ".join(asked) for asked in lesson.asked)]
+    scale = DigitScale(0, 100)
+    for name in NAMES:
+        ((_, parts),) = chat("", "", name, START_DEFINITIONS[name], scale)
+        texts += [*parts, answer_start(name)] * 10
+    for name in ("perception", "correspondence"):
+        texts += [question(name, ""), *(sentence(name, level) for level in range(1, 6))] * 5
+    texts += [*PAIR, SINGLE, BOX_START, *QUESTIONS.values()] * 10
+    return "\n".join(texts)
+
+
+def _progress(step: int, total: int, loss: float, parts: Any, validation: float | None) -> None:
+    if step % 50 == 0:
+        logger.info("step %d of %d: loss %.3f, %s, right %s", step, total, loss, parts, validation)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    pretrain(sys.argv[1])

@@ -1,0 +1,118 @@
+"""Lessons of a backbone: one or two images, and several questions about them with their answers, as one chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.world.instructions import PARTS, Attempt, Instruction, attempt, scene_and_instruction
+from tools.world.questions import Asked, Shown, about_one, about_two, became, caption, looks, what_changed
+from tools.world.scenes import LOOKS, Backgrounds, Flaw, Scene, square_of, view
+
+IMAGE = None
+"""The sign of an image among the parts of a lesson's opening."""
+
+QUESTIONS = 5
+"""How many questions a lesson has, if it asks for more than descriptions."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
+    short and say most."""
+
+    alone: float = 0.25
+    descriptive: float = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class SceneLesson:
+    """The images (n, SIDE, SIDE, 3) of uint8, the words around them, and questions with answers, of which the first
+    follows the words at once."""
+
+    images: np.ndarray
+    opening: tuple[str | None, ...]
+    asked: tuple[Asked, ...]
+
+
+MIXTURE = Mixture()
+
+
+class SceneLessons(Sequence[SceneLesson]):
+    """`count` lessons on these photographs, made anew each time that one is asked for; equal seeds give equal ones."""
+
+    def __init__(self, backgrounds: Backgrounds, count: int, seed: int, mixture: Mixture = MIXTURE) -> None:
+        self.backgrounds, self.count, self.seed, self.mixture = backgrounds, count, seed, mixture
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> SceneLesson:  # type: ignore[override] # no slices
+        return lesson(self.backgrounds, np.random.default_rng([self.seed, int(index), 3]), self.mixture)
+
+
+def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixture = MIXTURE) -> SceneLesson:
+    """Any lesson."""
+    before, asked = scene_and_instruction(random)
+    done = attempt(before, asked, _failed(asked, random), int(random.choice(4, p=(0.4, 0.3, 0.2, 0.1))), random)
+    background = backgrounds.draw(random)
+    descriptive = bool(random.random() < mixture.descriptive)
+    if random.random() < mixture.alone:
+        things = before if random.random() < 0.5 else done.after
+        shown = Shown("the image", things, _flaws(things, random))
+        image = view(things, background, random, list(shown.flaws.values()))
+        if descriptive:
+            asking = (caption(shown, random), looks(shown, random))
+        else:
+            asking = tuple(about_one(shown, random) for _ in range(QUESTIONS))
+        return SceneLesson(image[None], (IMAGE, ""), asking)
+    is_edit = bool(random.random() < 0.8)
+    names = ("the source image", "the target image") if is_edit else ("the first image", "the second image")
+    both = [
+        Shown(name, things, _flaws(things, random)) for name, things in zip(names, (before, done.after), strict=True)
+    ]
+    images = np.stack([view(shown.things, background, random, list(shown.flaws.values())) for shown in both])
+    if descriptive:
+        named = (became(before, done.after, asked, done),) if is_edit else ()
+        all_three = caption(both[1], random), what_changed(before, done.after), *named
+        asking = tuple(all_three[index] for index in random.permutation(len(all_three)))
+    else:
+        asking = tuple(_about(both, asked, done, random) for _ in range(QUESTIONS))
+    return SceneLesson(images, opening(asked.words if is_edit else None), asking)
+
+
+def opening(prompt: str | None) -> tuple[str | None, ...]:
+    """The words around two images: those of an edit by this prompt, or without one."""
+    if prompt is None:
+        return "The first image is ", IMAGE, ", the second image is ", IMAGE, ". "
+    start = f"With the image editing prompt [{prompt}], the source image "
+    return start, IMAGE, " is edited to generate the target image ", IMAGE, ". "
+
+
+def _about(both: Sequence[Shown], asked: Instruction, done: Attempt, random: np.random.Generator) -> Asked:
+    before, after = both
+    if random.random() < 0.5:
+        return about_one(before if random.random() < 0.35 else after, random)
+    named = before.name == "the source image"
+    return about_two(before.things, after.things, (asked, done) if named else None, random)
+
+
+def _failed(asked: Instruction, random: np.random.Generator) -> frozenset[str]:
+    """Some parts of an instruction, all or none of them."""
+    parts = PARTS[asked.kind]
+    if asked.kind == "count":
+        return frozenset(parts[::-1][: int(random.integers(3))])
+    return frozenset(part for part in parts if random.random() < 0.4)
+
+
+def _flaws(things: Scene, random: np.random.Generator) -> dict[int, Flaw]:
+    """Flaws of up to two cells, in an image of either kind: they say nothing of what was edited."""
+    cells = [int(cell) for cell in random.permutation(4)[: int(random.choice(3, p=(0.3, 0.45, 0.25)))]]
+    flaws = {}
+    for cell in cells:
+        look, strength = str(random.choice(LOOKS)), float(random.uniform(0, 1))
+        step = float(random.choice((-1.0, 1.0)) * random.uniform(7, 45))
+        flaws[cell] = Flaw(square_of(things[cell], cell), look, strength, step)
+    return flaws
