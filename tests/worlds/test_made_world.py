@@ -23,7 +23,7 @@ def backgrounds():
 
 @pytest.fixture(scope="module")
 def made(backgrounds):
-    return list(edits(backgrounds["fitting"], 800, SEEDS["train"]))
+    return list(edits(backgrounds["fitting"], 500, SEEDS["train"]))
 
 
 def one(colour="red", shape="circle"):
@@ -107,7 +107,7 @@ def carried_out(asked, before, after):
 
 def test_the_labels_are_independent_and_spread(made):
     scores = np.array([[edit.scores[name] for name in SCORES[1:]] for edit in made])
-    assert np.abs(spearmanr(scores)[0][np.triu_indices(4, 1)]).max() < 0.15
+    assert np.abs(spearmanr(scores)[0][np.triu_indices(4, 1)]).max() < 0.18  # 500 independent draws: deviation 0.045
     assert (scores.std(0) > 25).all()
     assert {edit.completion for edit in made} == {1, 2, 3}
 
@@ -136,7 +136,7 @@ def test_what_is_drawn_is_where_its_box_says():
 
 def test_plain_statistics_learn_little_of_it(made, backgrounds):
     """The baseline that every fit measures, and one of the mean colour's change for each colour asked for."""
-    unseen = list(edits(backgrounds["testing"], 400, SEEDS["test"] + 1))
+    unseen = list(edits(backgrounds["testing"], 300, SEEDS["test"] + 1))
     limits = {"quality": 0.55, "alignment": 0.4, "preservation": 0.5, "naturalness": 0.55, "harmony": 0.55}
     for columns in (plain_statistics, colour_statistics):
         train, test = columns(made), columns(unseen)
