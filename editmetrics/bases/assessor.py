@@ -279,6 +279,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         preset: str | None = None,
         seed: int = 0,
         baseline: bool = True,
+        start_from: str | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> A:
@@ -291,6 +292,8 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         - `group`: what training and validation may not share; `...` stands for the metric's `group_by`.
         - `output_dir`: becomes the checkpoint. `resume`: continue what is there.
         - `preset`: one of `presets()`, by default the first. `progress`: see `editmetrics.mllm.recipe.Progress`.
+        - `start_from`: a checkpoint of this metric, by folder or name, whose adapters, heads and other trained parts
+          the training starts from; it must have the backbone, rank and alpha of this training.
         - `baseline`: also measure what a ridge regression on image statistics predicts (`editmetrics.mllm.baseline`),
           and whether the size or format of the images tells their ratings (`editmetrics.mllm.confounds`).
         - `settings`: fields of the preset's method and of its `Recipe`: `learning_rate=1e-4, epochs=5`.
@@ -298,6 +301,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         Raises `TargetError`, `RecipeError`, `TrainingError`, `BackboneError` or `CheckpointError`, each of which says
         what is wrong.
         """
+        from ..mllm.checkpoint import named_checkpoint
         from ..mllm.fitting import FitJob, settings_of
         from ..mllm.processes import process_group, training_device
 
@@ -308,6 +312,7 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
             type(self), train, val, targets, label_scale or self.LABEL_SCALE,
             self.group_by if isinstance(group, EllipsisType) else group,
             Path(output_dir), resume, progress, method, recipe, baseline=baseline,
+            start=None if start_from is None else named_checkpoint(type(self), str(start_from)),
         )  # fmt: skip
         try:
             with process_group(self.device):

@@ -13,7 +13,7 @@ from ..metric import Metric
 from ..sample import EditMetricsError, SampleError
 from ..wording import expected_one_of, plural
 from .baseline import measured_baseline
-from .checkpoint import finished_checkpoint
+from .checkpoint import TrainedCheckpoint, finished_checkpoint, require_backbone
 from .checkpoint_writing import CheckpointContents, write_checkpoint
 from .confounds import confounds_of, described
 from .lessons import collate, tokens
@@ -23,9 +23,10 @@ from .survey import image_tokens, survey
 from .targets import Example, TrainingSet, read_training_set
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from .backbone import Backbone
+    from .heads import RegressionHead
     from .run_folder import History
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class FitJob:
     - `method`, `recipe`: all settings.
     - `about`: everything that decides the result, as JSON; set by `finished`.
     - `adapters`: from names in the checkpoint to names on `backbone`. `histories`: by stage.
+    - `start`: the checkpoint whose adapters, heads and parts the training starts from; None for new ones.
     - `validation`: by dimension. `baseline`: whether `survey` measures anything; what it measured is in `surveyed`.
     """
 
@@ -101,6 +103,7 @@ class FitJob:
     validation: dict[str, dict[str, Any]] = field(default_factory=dict)
     baseline: bool = True
     surveyed: dict[str, Any] = field(default_factory=dict)
+    start: TrainedCheckpoint | None = None
 
     @cached_property
     def dimensions(self) -> list[str]:
@@ -118,9 +121,12 @@ class FitJob:
         """Return whether `folder` already holds the result of this same training on `backbone`.
 
         `data` is the digest of the training set, `more` anything else that decides the result. A folder of another
-        training raises `CheckpointError`. With `resume=False`, it is never finished.
+        training raises `CheckpointError`, and so does another backbone than that of `start`. With `resume=False`, it is
+        never finished.
         """
         self.backbone = backbone
+        if self.start is not None and self.start.backbone_folder is None:
+            require_backbone(self.start, backbone)
         self.about = {
             "dimensions": list(self.dimensions if dimensions is None else dimensions),
             "data": data,
@@ -128,6 +134,7 @@ class FitJob:
             "label_scale": [float(end) for end in self.label_scale],
             "method": asdict(self.method),
             "recipe": asdict(self.recipe),
+            **self._started,
             **more,
         }
         before = partial(finished_checkpoint, self.folder, self.metric, self.about)
@@ -177,17 +184,75 @@ class FitJob:
         """
         import torch
 
-        from .lora import add_lora, load_lora
+        from .lora import LoraError, add_lora, fill_lora, load_lora
 
         on_backbone = self.adapters[name] = f"fit_{name}"
         if saved is not None:
             load_lora(self.backbone, on_backbone, saved, torch.float32)  # as `add_lora` makes it
             return on_backbone
+        before = self._adapter_to_start_from(name)
         add_lora(
             self.backbone, on_backbone, parts=parts, rank=self.method.rank, alpha=self.method.alpha,
             dropout=self.method.dropout, seed=self.recipe.seed,
         )  # fmt: skip
+        if before is not None:
+            try:
+                fill_lora(self.backbone, on_backbone, before)
+            except LoraError as error:
+                raise RecipeError(
+                    f"{before} does not adapt the layers that this training does ({', '.join(sorted(parts))}): {error}"
+                ) from error
         return on_backbone
+
+    def head(self, name: str, inputs: int, hidden: Sequence[int], **settings: Any) -> RegressionHead:
+        """A regression head `name`: that of the checkpoint that the training starts from, or a new one.
+
+        Raises `RecipeError` for a head of other sizes. It gives what it gave there: on the label scale of `start`.
+        """
+        from .heads import RegressionHead
+
+        head = RegressionHead(inputs, hidden=hidden, **settings)
+        if self.start is None or not self.start.heads:
+            return head
+        before = self.start.load_heads().get(name)
+        if before is None or before.settings != head.settings:
+            sizes = "none" if before is None else f"one of {before.settings}"
+            raise RecipeError(
+                f"this training has a head {name!r} of {head.settings}, and {self.start.folder} has {sizes}"
+            )
+        return before.train()
+
+    def part(self, name: str) -> dict[str, Tensor] | None:
+        """Another trained part of `start`, such as a projector; None if the training starts without one."""
+        return None if self.start is None else self.start.load_part(name)
+
+    @property
+    def _started(self) -> dict[str, Any]:
+        return {} if self.start is None else {"start_from": self.start.digest}
+
+    def _adapter_to_start_from(self, name: str) -> Path | None:
+        """The folder of an adapter of `start`; None without, and for a backbone that was trained as a whole.
+
+        Raises `RecipeError` if it has none of that name, or one of another rank or alpha.
+        """
+        from .lora import CONFIG, read_settings
+
+        if self.start is None or self.start.backbone_folder is not None:
+            return None
+        if name not in self.start.adapters:
+            raise RecipeError(
+                f"{self.start.folder} has no adapter {name!r} to start from; it has "
+                f"{', '.join(self.start.adapters) or 'none'}"
+            )
+        folder = self.start.adapter(name)
+        saved = read_settings(folder / CONFIG)
+        for setting in ("rank", "alpha"):
+            if getattr(saved, setting) != getattr(self.method, setting):
+                raise RecipeError(
+                    f"{self.start.folder} has adapters of {setting} {getattr(saved, setting):g}, and this training has "
+                    f"{getattr(self.method, setting):g}; set {setting}={getattr(saved, setting):g}"
+                )
+        return folder
 
     def remove_adapters(self) -> None:
         """Take the job's adapters off the backbone."""
@@ -238,7 +303,7 @@ class FitJob:
             adapters=self.adapters,
             settings={"backbone": source_of(self.backbone), **(settings or {})},
             validation=self.validation,
-            recipe={**asdict(self.method), **asdict(self.recipe)},
+            recipe={**asdict(self.method), **asdict(self.recipe), **self._started},
             data={**data, **self.surveyed},
             fit=self.about,
             history=self.histories,

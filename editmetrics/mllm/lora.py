@@ -187,6 +187,15 @@ def load_lora(backbone: Backbone, name: str, folder: str | Path, dtype: torch.dt
 
 
 @in_turn
+def fill_lora(backbone: Backbone, name: str, folder: str | Path) -> None:
+    """Give the adapter `name`, which is on `backbone`, the matrices of a peft folder; its settings stay its own.
+
+    Raises `LoraError` for matrices of other layers or of another rank; the adapter is then removed.
+    """
+    _fill(backbone, name, read_tensors(Path(folder) / WEIGHTS), str(folder))
+
+
+@in_turn
 def put_lora(
     backbone: Backbone, name: str, tensors: Mapping[str, Any], *, pattern: str, rank: int, origin: str
 ) -> None:

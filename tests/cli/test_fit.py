@@ -13,6 +13,7 @@ from editmetrics import create_metric
 from editmetrics.cli.fit import _fit_options
 from editmetrics.command_line import TrainingProgress
 from editmetrics.mllm.checkpoint import read_checkpoint
+from editmetrics.mllm.fitting import settings_of
 from editmetrics.options import OptionError, checked_value
 from editmetrics.registry import BUILTIN, metric_class
 from tests.mllm.processes import launched
@@ -182,6 +183,16 @@ def test_every_setting_that_a_metric_s_page_shows_is_one(page):
 )
 def test_lists_need_no_quotes(metric, name, text, value):
     assert checked_value(metric_class(metric), _fit_options(metric_class(metric))[name], text) == value
+
+
+@pytest.mark.parametrize("metric", ["ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"])
+def test_the_ablations_of_each_method_are_settings_of_it(metric):
+    cls = metric_class(metric)
+    assert {} in cls.ablations.values()
+    for preset in cls.presets():
+        for changes in cls.ablations.values():
+            method, recipe = settings_of(metric, cls.presets(), preset, changes)
+            assert all(getattr(method, name, getattr(recipe, name, None)) == value for name, value in changes.items())
 
 
 def test_a_wrong_list_is_answered_with_what_it_may_hold():

@@ -51,7 +51,8 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
         return
     if (terms := method.digit_loss.terms) is not None:
         terms.check(job.recipe, rank_and_count()[1])
-    start = {dimension: START_DEFINITIONS[dimension] for dimension in job.dimensions}
+    before = START_DEFINITIONS if job.start is None else {**START_DEFINITIONS, **job.start.prompts}
+    start = {dimension: before[dimension] for dimension in job.dimensions}
     assessor = DigitAssessor(backbone, start, DigitScale(*data.label_scale))
     _ = assessor.digits  # a backbone whose tokenizer groups digits is refused before anything is computed
     store = open_store(job, assessor, data)

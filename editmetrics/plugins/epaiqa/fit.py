@@ -40,10 +40,10 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
     method = job.method = replace(job.method, stages=tuple(stage for stage in STAGES if stage in job.method.stages))
     if not method.stages:
         raise EditMetricsError(f"no stage is to be trained; expected some of {', '.join(STAGES)}")
-    before = metric.checkpoint
+    before = job.start or metric.checkpoint
     if before is not None and before.adapters and method.tuning == "full":
         raise EditMetricsError(
-            f"{metric.weights} is an adapter, and tuning=full trains the weights under it; continue with tuning=lora"
+            f"{before.folder} is an adapter, and tuning=full trains the weights under it; continue with tuning=lora"
         )
     materials = read_materials(job, metric.region_of)
     # one's own where its weights change, in float32, which small updates need
@@ -53,7 +53,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
     layout = {"images": "inline"} if metric.inline else {}  # weights continue with the prompts that they know
     if job.finished(backbone, materials.digest, dimensions=materials.dimensions, start=start, **layout):
         return
-    saved = before.adapter(ADAPTER) if before is not None and before.adapters else None
+    saved = before.adapter(ADAPTER) if before is not None and before.adapters and job.start is None else None
     adapter = None if full else job.adapter(ADAPTER, ("vision", "language"), saved)
     assessor = ExplainingAssessor(backbone, adapter, method.max_tokens, metric.inline)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed

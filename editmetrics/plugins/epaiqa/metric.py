@@ -85,6 +85,13 @@ class EPAIQA(AssessorMetric):
         Dimension("local_naturalness", low=1, high=5, description="how natural the edited region looks by itself"),
         Dimension("prompt_completion", low=1, high=3, description="how far the instruction was followed"),
     )
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "all stages": {},
+        "without grounding": {"stages": ("quantitative", "explained")},
+        "without chain of thought": {"cot": None},
+    }
+    """Tables 5 to 7: settings of `fit` for each row."""
+
     paper = "Qian, Jia et al., Explainable partial-AIGC image quality assessment (EPAIQA), 2025"
     licence = "this code: Apache-2.0; the backbone: its own (LLaVA-OneVision with Qwen2-7B: Apache-2.0)"
 

@@ -118,7 +118,7 @@ class TaskAssessor:
     @property
     def answers(self) -> bool:
         """True if it was trained to answer questions."""
-        return QUESTIONS in self.adapters
+        return QUESTIONS in self.adapters or QUESTIONS in self.projectors
 
     def _answered(self, picture: Picture, text: str, answer: list[int]) -> Prompt:
         import torch

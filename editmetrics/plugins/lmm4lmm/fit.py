@@ -23,7 +23,7 @@ from ...mllm.losses import soft_levels
 from ...mllm.processes import rank_and_count
 from ...mllm.projector import projector_tensors, using_projector
 from ...mllm.readouts import LEVELS
-from ...mllm.recipe import Recipe
+from ...mllm.recipe import Recipe, RecipeError
 from ...mllm.targets import Example, TrainingSet
 from ...mllm.validation import mean_merit, merit
 from ...sample import Sample
@@ -100,6 +100,8 @@ class TaskStages:
     def first_stage(self) -> None:
         """Instruction tuning: projectors learn to say levels, and where one is shared, to answer questions."""
         if not self.job.method.levels:
+            if self.job.start is not None and self.job.start.parts:
+                raise RecipeError(f"{self.job.start.folder} has a projector, which levels=false would start without")
             return
         dimensions = list(self.assessor.dimensions)
         if self.job.method.together:
@@ -115,7 +117,8 @@ class TaskStages:
         lessons = [lesson for dimension in dimensions for lesson in self.taught_levels(dimension, word)]
         if QUESTIONS in tasks:
             lessons += self.taught_answers(word)
-        with using(backbone, None), using_projector(backbone, projector_tensors(backbone), trained=True):
+        tensors = self.job.part(part) or projector_tensors(backbone)
+        with using(backbone, None), using_projector(backbone, tensors, trained=True):
             learner = LanguageLearner(self.assessor)
 
             def validate() -> float | None:
@@ -139,12 +142,7 @@ class TaskStages:
             for example, share in zip(self.data.train, shares, strict=True)
         ]
         with self._adapted(dimension):
-            head = RegressionHead(
-                self.assessor.backbone.hidden_size,
-                hidden=self.job.method.hidden,
-                activation="relu",
-                seed=self.job.recipe.seed,
-            )
+            head = self._head(dimension, mean, deviation)
             learner = RatingLearner(self.assessor, head, self.job.method.rating_loss)
             self.assessor.heads = {dimension: head}
             self._train(
@@ -157,8 +155,23 @@ class TaskStages:
             self.job.validation.setdefault(dimension, {}).update(self._agreement(dimension, self.assessor.rate))
         self.heads[dimension] = in_ratings(head, mean, deviation)
 
+    def _head(self, dimension: str, mean: float, deviation: float) -> RegressionHead:
+        """A new head, or that of the checkpoint that the training starts from, for ratings in units of `deviation`.
+
+        Ratings on another label scale are taken as at the same part of it: r on l..h is l' + (r - l)(h' - l')/(h - l).
+        """
+        head = self.job.head(
+            dimension, self.assessor.backbone.hidden_size, self.job.method.hidden, activation="relu",
+            seed=self.job.recipe.seed,
+        )  # fmt: skip
+        if self.job.start is None:
+            return head
+        (low, high), (before_low, before_high) = self.job.label_scale, self.job.start.label_scale
+        factor = (high - low) / (before_high - before_low)
+        return in_ratings(head, (low - factor * before_low - mean) / deviation, factor / deviation).train()
+
     def questions(self) -> None:
-        """Question answering: LoRA on vision tower and language model learns yes and no."""
+        """Question answering: LoRA on vision tower and language model learns yes and no, or is left out."""
         with self._adapted(QUESTIONS):
             learner = LanguageLearner(self.assessor)
             questions = [
@@ -171,7 +184,8 @@ class TaskStages:
                 return accuracy(self.assessor, self.pictures, questions, self.job.recipe.validation_batch_size)
 
             validate = (lambda: measure()["accuracy"]) if questions else None
-            self._train(QUESTIONS, learner, self.taught_answers(), self.job.recipe, validate)
+            if self.job.method.parts:
+                self._train(QUESTIONS, learner, self.taught_answers(), self.job.recipe, validate)
             self.job.validation[QUESTIONS] = measure()
 
     def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:
@@ -220,9 +234,12 @@ class TaskStages:
         return Lesson(example.id, prompt, rating, weight)
 
     def _adapted(self, task: str) -> Any:
-        """The backbone with the task's projector and a new adapter that alone is trained."""
+        """The backbone with the task's projector and an adapter that alone is trained, if any part is adapted."""
         backbone = self.assessor.backbone
-        trainable(backbone, self.job.adapter(task, ("vision", "language")))
+        if self.job.method.parts:
+            trainable(backbone, self.job.adapter(task, self.job.method.parts))
+        else:
+            backbone.model.requires_grad_(False)
         return using_projector(backbone, self.parts.get(self.projectors.get(task, "")))
 
     def _agreement(self, dimension: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class LMM4LMMMethod:
     - `rater_spread`: what the columns with the raters' standard deviations are called, after the ratings' names (".sd"
       for `mos.sd` beside `mos`): weights of the second stage, widths of soft labels in the first.
     - `answer_words`: how yes and no are written in training; reading takes any spelling. A tiny backbone knows few.
-    - `rank`, `alpha`, `dropout`: of LoRA on vision tower and language model, in the second stage.
+    - `rank`, `alpha`, `dropout`: of LoRA in the second stage. `adapted`: the parts that get it, the paper's ablation;
+      with "none", heads alone learn ratings, and questions are answered by the first stage's projector.
     - `hidden`: the sizes of the regression head's inner layers.
     - `side`: pixels along a side of the square that images are resized to.
     """
@@ -50,6 +51,7 @@ class LMM4LMMMethod:
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
+    adapted: Literal["both", "vision", "language", "none"] = "both"
     hidden: tuple[int, ...] = (1024, 256, 64, 16)
     side: Annotated[int, Ge(1)] = 1024
 
@@ -63,6 +65,11 @@ class LMM4LMMMethod:
     def rating_loss(self) -> RatingLoss:
         """The loss of the second stage that `loss` names."""
         return RatingLoss.parse(self.loss)
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of the backbone that LoRA adapts."""
+        return {"both": {"vision", "language"}, "none": set()}.get(self.adapted, {self.adapted})
 
     def first_stage(self, recipe: Recipe) -> Recipe:
         """The recipe of the first stage."""

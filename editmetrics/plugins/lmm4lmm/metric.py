@@ -71,6 +71,15 @@ class LMM4LMM(AssessorMetric):
         Dimension("perception", low=0, high=100, primary=True, description="how good the image looks"),
         Dimension("correspondence", low=0, high=100, description="how well the image shows its prompt"),
     )
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "without LoRA": {"adapted": "none"},
+        "vision LoRA, no levels": {"adapted": "vision", "levels": False},
+        "vision LoRA": {"adapted": "vision"},
+        "language LoRA": {"adapted": "language"},
+        "both LoRAs": {},
+    }
+    """Table 6 on one backbone, rows 1 to 5: settings of `fit` for each; rows 3 and 4 are alike in print."""
+
     paper = (
         "Wang et al., LMM4LMM: Benchmarking and Evaluating Large-multimodal Image Generation with LMMs, ICCV 2025, "
         "arXiv:2504.08358"
@@ -138,7 +147,8 @@ class LMM4LMM(AssessorMetric):
         checkpoint = self._local.get(name)
         if checkpoint is None:
             return [name]
-        return [*checkpoint.dimensions, *([QUESTIONS] if QUESTIONS in checkpoint.adapters else [])]
+        answers = QUESTIONS in checkpoint.adapters or QUESTIONS in checkpoint.settings.get("projectors", {})
+        return [*checkpoint.dimensions, *([QUESTIONS] if answers else [])]
 
     def required(self) -> frozenset[str]:
         names = {dimension.name for dimension in self.dimensions}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
 from editmetrics import create_metric
@@ -143,6 +144,21 @@ def test_as_in_the_repository_each_dimension_has_a_projector_of_its_own(images, 
     assert list(checkpoint.parts) == ["projector_perception", "projector_correspondence"]
     assert "questions" not in checkpoint.settings["projectors"]  # from the backbone's own
     assert [dimension.name for dimension in metric.dimensions] == list(BOTH)
+
+
+@pytest.mark.parametrize("part", ["vision", "language", "none"])
+def test_the_parts_that_lora_adapts_are_those_of_table_6(images, samples, tmp_path, part):
+    metric = fit(images, tmp_path / "run", targets={"perception": "perception"}, levels=False, adapted=part)
+    checkpoint = read_checkpoint(tmp_path / "run")
+    assert list(checkpoint.heads) == ["perception"]
+    (score,) = metric.score(samples[:1])
+    assert score.ok
+    if part == "none":
+        assert list(checkpoint.adapters) == []
+        return
+    tensors = load_file(checkpoint.adapter("perception") / "adapter_model.safetensors")
+    of_vision = {".vision_tower." in name or ".encoder." in name for name in tensors}
+    assert of_vision == {part == "vision"}
 
 
 def test_one_dimension_needs_no_prompt(images, tmp_path):
