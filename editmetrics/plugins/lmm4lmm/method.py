@@ -31,7 +31,7 @@ class LMM4LMMMethod:
       for `mos.sd` beside `mos`): weights of the second stage, widths of soft labels in the first.
     - `answer_words`: how yes and no are written in training; reading takes any spelling. A tiny backbone knows few.
     - `rank`, `alpha`, `dropout`: of LoRA in the second stage. `adapted`: the parts that get it, the paper's ablation;
-      with "none", heads alone learn ratings, and questions are answered by the first stage's projector.
+      with None, heads alone learn ratings, and questions are answered by the first stage's projector.
     - `hidden`: the sizes of the regression head's inner layers.
     - `side`: pixels along a side of the square that images are resized to.
     """
@@ -51,7 +51,7 @@ class LMM4LMMMethod:
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.05
-    adapted: Literal["both", "vision", "language", "none"] = "both"
+    adapted: Literal["both", "vision", "language"] | None = "both"
     hidden: tuple[int, ...] = (1024, 256, 64, 16)
     side: Annotated[int, Ge(1)] = 1024
 
@@ -69,7 +69,9 @@ class LMM4LMMMethod:
     @property
     def parts(self) -> set[str]:
         """The parts of the backbone that LoRA adapts."""
-        return {"both": {"vision", "language"}, "none": set()}.get(self.adapted, {self.adapted})
+        if self.adapted is None:
+            return set()
+        return {"vision", "language"} if self.adapted == "both" else {self.adapted}
 
     def first_stage(self, recipe: Recipe) -> Recipe:
         """The recipe of the first stage."""

@@ -72,7 +72,7 @@ class LMM4LMM(AssessorMetric):
         Dimension("correspondence", low=0, high=100, description="how well the image shows its prompt"),
     )
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "without LoRA": {"adapted": "none"},
+        "without LoRA": {"adapted": None},
         "vision LoRA, no levels": {"adapted": "vision", "levels": False},
         "vision LoRA": {"adapted": "vision"},
         "language LoRA": {"adapted": "language"},
