@@ -66,11 +66,11 @@ MUTATIONS = (
     ),
     Mutation(
         "epaiqa: one mean over all tokens", f"{EPAIQA}/learner.py",
-        "torch.stack([answer.mean() for answer in answers]).mean()", "losses.mean()", EPAIQA_LOSS,
+        "answers.append(losses.mean())", "answers.append(losses.sum() * len(prompts) / len(words))", EPAIQA_LOSS,
     ),
     Mutation(
         "epaiqa: every harmony and naturalness is fair", f"{EPAIQA}/lessons.py",
-        "word = level_of(rated.ratings[dimension][id(sample)], *scale)", 'word = "fair"', EPAIQA_LOSS,
+        "level_of(rating, low, high), soft=", '"fair", soft=', EPAIQA_LOSS,
     ),
     Mutation(
         "epaiqa: the end of a turn is never taught", f"{EPAIQA}/assessor.py",

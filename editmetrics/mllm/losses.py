@@ -280,6 +280,19 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None =
     return _mean(-(targets.float() * logits.float().log_softmax(-1)).sum(-1), weights)
 
 
+def soft_cross_entropy_of(logits: Tensor, ids: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy over the whole vocabulary of a distribution over some tokens; a scalar.
+
+    -sum_k t_k log P(ids_k), P the softmax of `logits` (vocabulary,); `target` (K,), t, sums to 1. As P is over all
+    tokens, the loss also keeps the probability on those of `ids`.
+
+    >>> import torch
+    >>> soft_cross_entropy_of(torch.zeros(8), torch.tensor([1, 2]), torch.tensor([0.5, 0.5]))  # log 8
+    tensor(2.0794)
+    """
+    return -(target.float() * logits.float().log_softmax(-1)[ids]).sum()
+
+
 # ---------------------------------------------------------------------- parts
 
 

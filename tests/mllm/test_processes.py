@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from editmetrics.mllm.loop import train
+from editmetrics.mllm.losses import RatingLoss
 from editmetrics.mllm.processes import (
     ProcessError,
     gathered,
@@ -132,6 +133,17 @@ def late_load(self, *arguments, plain=RunFolder.load):
     plain(self, *arguments)
 
 
+def compared(rows):
+    """The loss of a process that holds some rows of twelve, and its gradient."""
+    random = torch.Generator().manual_seed(5)
+    predicted, ratings, shares = torch.rand(3, 12, generator=random)
+    own = predicted[rows].clone().requires_grad_()
+    groups = torch.arange(12) // 6
+    loss = RatingLoss.parse("l1+plcc+0.5*rank")(own, ratings[rows], shares[rows], groups[rows])["loss"]
+    loss.backward()
+    return loss.item(), own.grad.tolist()
+
+
 def report(folder):
     """What a process sees; two of them write it each into a file."""
     facts = {}
@@ -142,6 +154,7 @@ def report(folder):
         row = torch.tensor([[2.0 + rank, 1.0]], requires_grad=True)
         (gathered(row).square().sum(0) * row).mean().backward()
         facts["gradient"] = row.grad.tolist()
+        facts["compared"] = compared(slice(rank, None, 2))
     facts["main fails"] = error_of(lambda: on_main_process(failing))
     facts["one leaves"] = error_of(lambda: leave(rank))
     facts["conditional"] = error_of(lambda: trained(folder / "conditional", OneHead()))
@@ -171,6 +184,10 @@ def test_two_processes_wait_share_fail_and_train_together(tmp_path):
     rows = torch.tensor([[2.0, 1.0], [3.0, 1.0]], requires_grad=True)  # the sum of both losses, by one process
     (rows.square().sum(0) * rows).mean(1).sum().backward()
     assert [first["gradient"][0], second["gradient"][0]] == rows.grad.tolist()
+    loss, gradient = compared(slice(None))  # the examples of both processes are compared with one another
+    assert first["compared"][0] == second["compared"][0] == pytest.approx(loss, rel=1e-5)
+    halves = np.array([first["compared"][1], second["compared"][1]])  # the mean over processes is what is trained on
+    np.testing.assert_allclose(halves.T.flatten() / 2, gradient, rtol=1e-4, atol=1e-6)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...mllm.validation import mean_merit, merit
 from ...sample import EditMetricsError, Sample, SampleError
 from .assessor import ExplainingAssessor
-from .learner import StageLearner, expected_levels, level_agreement, mean_iou, overall_agreement
+from .learner import StageLearner, collate, expected_levels, level_agreement, mean_iou, overall_agreement
 from .lessons import OF_STAGE, Materials, RehearsedLessons, read_materials
 from .levels import completion_of
 from .method import STAGES, EPAIQAMethod, Stage
@@ -64,7 +64,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         mixed = RehearsedLessons(lessons[stage], earlier, method.rehearsal, job.recipe.seed)
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
         job.stage(
-            stage, StageLearner(assessor, stage), mixed, recipe=method.recipe_of(stage, job.recipe),
+            stage, StageLearner(assessor, stage), mixed, collate=collate, recipe=method.recipe_of(stage, job.recipe),
             validate=_measure(stage, assessor, materials, job), stage=stage,
         )  # fmt: skip
     if full:

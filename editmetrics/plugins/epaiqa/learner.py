@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ...mllm.gradients import reached
-from ...mllm.lessons import in_batches, predicted
+from ...mllm.lessons import Lesson, in_batches, predicted
 from ...mllm.lora import trainable, using
+from ...mllm.losses import soft_cross_entropy_of
 from ...mllm.validation import agreement, predictions
 from .assessor import ExplainingAssessor, PreparedEdit
 from .lessons import StageTask, pixels_of, required
@@ -45,17 +46,39 @@ class StageLearner(nn.Module):
         for parameter in chosen:
             parameter.requires_grad_(stage != "grounding" if id(parameter) in language else id(parameter) in used)
 
-    def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
+    def forward(self, prompts: Sequence[Prompt], soft: Sequence[Sequence[float]]) -> dict[str, Tensor]:
         """The language loss: each answer's mean cross-entropy over its tokens, and the mean over the answers, so that
-        a level word in a short answer weighs no less beside long ones."""
+        a level word in a short answer weighs no less beside long ones. A distribution in `soft` stands in for the
+        level word of its answer; () for none."""
         backbone = self.assessor.backbone
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
         states = torch.cat([row[p.answer_start - 1 : len(p) - 1] for row, p in zip(hidden, prompts, strict=True)])
         words = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
-        losses = nn.functional.cross_entropy(backbone.logits(states), words, reduction="none")
-        answers = losses.split([len(prompt) - prompt.answer_start for prompt in prompts])
-        return {"loss": torch.stack([answer.mean() for answer in answers]).mean()}
+        lengths = [len(prompt) - prompt.answer_start for prompt in prompts]
+        logits = backbone.logits(states)
+        answers = []
+        for own, said, levels in zip(logits.split(lengths), words.split(lengths), soft, strict=True):
+            losses = nn.functional.cross_entropy(own, said, reduction="none")
+            if levels:
+                losses = self._with_soft_level(losses, own, said, levels)
+            answers.append(losses.mean())
+        return {"loss": torch.stack(answers).mean()}
+
+    def _with_soft_level(self, losses: Tensor, logits: Tensor, words: Tensor, levels: Sequence[float]) -> Tensor:
+        """`losses` with the cross-entropy of a distribution at the last level word of the answer."""
+        ids = torch.tensor(self.assessor.levels, device=words.device)
+        at = int(torch.isin(words, ids).nonzero()[-1])
+        cost = soft_cross_entropy_of(logits[at], ids, torch.tensor(levels, device=logits.device))
+        return losses.index_copy(0, torch.tensor([at], device=losses.device), cost.to(losses.dtype)[None])
+
+
+def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
+    """Lessons as the arguments of `StageLearner`."""
+    return {
+        "prompts": [lesson.prompt for lesson in lessons],
+        "soft": [lesson.soft[0] if lesson.soft else () for lesson in lessons],
+    }
 
 
 def _used_in_features(assessor: ExplainingAssessor) -> set[int]:

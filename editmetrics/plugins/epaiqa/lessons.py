@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...images import eight_bits, read_image
 from ...mllm.lessons import Lesson, usable
+from ...mllm.losses import soft_levels
+from ...mllm.raters import rater_spreads
 from ...mllm.recipe import shuffled
 from ...mllm.targets import Example, TargetError, TrainingSet, read_training_set, set_aside
 from ...sample import Sample, SampleError
 from .answers import COMPLETION_START, LEVEL_START, read_explained
 from .box import Box
 from .levels import COMPLETIONS, completion_of, level_of
-from .method import Stage
+from .method import EPAIQAMethod, Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +52,8 @@ class StageTask:
     region: Box | None = None
     word: str = ""
     answer: str = ""
+    soft: tuple[float, ...] = ()
+    """A distribution over the levels, which is taught in place of `word`."""
 
     def lesson(self, assessor: ExplainingAssessor) -> Lesson:
         edited = pixels_of(self.sample.edited)
@@ -63,7 +67,7 @@ class StageTask:
                 prompt = assessor.grounded(source, edited, required(self.region))
             else:
                 prompt = assessor.explained(source, edited, self.sample.prompt or "", self.answer)
-        return Lesson(f"{self.sample.id} ({self.kind})", prompt)
+        return Lesson(f"{self.sample.id} ({self.kind})", prompt, soft=(self.soft,) if self.soft else ())
 
 
 class StageLessons(Sequence[Lesson]):
@@ -181,7 +185,7 @@ def read_materials(job: FitJob, region_of: RegionOf) -> Materials:
         if stage == "grounding":
             parts[stage] = _grounding(rated)
         elif stage == "quantitative":
-            parts[stage] = _quantitative(rated, targets, label_scale)
+            parts[stage] = _quantitative(rated, targets, label_scale, job.method)
         else:
             parts[stage] = _explained(rated, targets, label_scale, job.method.cot)
         for tasks, name in zip(parts[stage], ("train", "validate"), strict=True):
@@ -249,17 +253,23 @@ def _grounding(rated: RatedRows) -> tuple[list[StageTask], list[StageTask]]:
 
 
 def _quantitative(
-    rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float]
+    rated: RatedRows, targets: Mapping[str, str], scale: tuple[float, float], method: EPAIQAMethod
 ) -> tuple[list[StageTask], list[StageTask]]:
     """A task for each row and dimension that it rates; naturalness needs the region, too."""
+    low, high = scale
     both: tuple[list[StageTask], list[StageTask]] = [], []
     for dimension in _wanted("quantitative", targets):
         for tasks, samples in zip(both, rated.rows(dimension, targets[dimension], scale), strict=True):
+            widths = dict.fromkeys(map(id, samples), method.soft_width * (high - low))
+            if method.level_labels == "soft" and method.rater_spread is not None and tasks is both[0]:
+                rows = [Example(sample, {}) for sample in samples]
+                widths = dict(rater_spreads(rows, {dimension: targets[dimension]}, method.rater_spread)[dimension])
             for sample in samples:
                 region = _region(sample, rated, required=dimension == "local_naturalness")
                 if region is not None or dimension == "harmony":
-                    word = level_of(rated.ratings[dimension][id(sample)], *scale)
-                    tasks.append(StageTask(dimension, sample, region, word))
+                    rating = rated.ratings[dimension][id(sample)]
+                    soft = soft_levels(rating, widths[id(sample)], low, high) if method.level_labels == "soft" else ()
+                    tasks.append(StageTask(dimension, sample, region, level_of(rating, low, high), soft=tuple(soft)))
     return both
 
 
@@ -333,7 +343,8 @@ def _listed(samples: Any) -> list[Sample]:
 
 
 def _described(task: StageTask) -> tuple[Any, ...]:
-    return task.kind, task.sample.id, task.region, task.word, task.answer
+    known = task.kind, task.sample.id, task.region, task.word, task.answer
+    return (*known, task.soft) if task.soft else known
 
 
 def pixels_of(image: Any) -> np.ndarray:

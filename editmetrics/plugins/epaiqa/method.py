@@ -22,6 +22,10 @@ class EPAIQAMethod:
       7. A training that starts from other weights continues from what they have learned.
     - `cot`: the column of the chains of thought that stage 3 learns to write; None trains on the overall level alone,
       as in Table 5.
+    - `level_labels`: of stage 2: the "word" of a rating's level, as in the paper, or "soft", a Gaussian around the
+      rating over the five level words, whose deviation is `soft_width` as a share of the label scale, or that of the
+      raters where columns have it: `rater_spread` is what these are called after the ratings' names (".sd" for
+      `harmony.sd` beside `harmony`).
     - `tuning`: "full" trains all weights in stages 2 and 3, as the paper does; "lora" an adapter on vision tower and
       language model, which fits one GPU. Stage 1 leaves the language model as it is either way.
     - `rank`, `alpha`, `dropout`: of LoRA.
@@ -35,6 +39,9 @@ class EPAIQAMethod:
 
     stages: tuple[Stage, ...] = STAGES
     cot: str | None = "explanation"
+    level_labels: Literal["word", "soft"] = "word"
+    soft_width: Annotated[float, Ge(0)] = 0.05
+    rater_spread: str | None = None
     tuning: Literal["full", "lora"] = "full"
     rank: Annotated[int, Ge(1)] = 64
     alpha: Annotated[float, Gt(0)] = 128.0

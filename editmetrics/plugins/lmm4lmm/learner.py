@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import Lesson, predicted
-from ...mllm.losses import RatingLoss
+from ...mllm.losses import RatingLoss, soft_cross_entropy_of
 from ...mllm.targets import Example
 from ...mllm.validation import agreement as agreement_with
 from ...sample import Sample
@@ -39,11 +39,11 @@ class LanguageLearner(nn.Module):
         losses = []
         for row, prompt, levels in zip(hidden, prompts, soft, strict=True):
             logits = backbone.logits(row[prompt.answer_start - 1 : len(prompt) - 1])
-            target = prompt.ids[prompt.answer_start :].to(logits.device)
             if levels:
-                target = torch.zeros_like(logits, dtype=torch.float32)
-                target[0, self.assessor.level_ids] = torch.tensor(levels, device=logits.device)
-            losses.append(nn.functional.cross_entropy(logits.float() if levels else logits, target))
+                ids = torch.tensor(self.assessor.level_ids, device=logits.device)
+                losses.append(soft_cross_entropy_of(logits[0], ids, torch.tensor(levels, device=logits.device)))
+                continue
+            losses.append(nn.functional.cross_entropy(logits, prompt.ids[prompt.answer_start :].to(logits.device)))
         return {"loss": torch.stack(losses).mean()}
 
 

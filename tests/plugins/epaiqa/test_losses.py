@@ -6,14 +6,19 @@ images, the token that ends a turn, which state predicts which token, and how an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from scipy.special import log_softmax
+from scipy.stats import norm
 
 from editmetrics import Sample
 from editmetrics.plugins.epaiqa import fit as training
 from editmetrics.plugins.epaiqa.metric import EPAIQA
 from tests.plugins.epaiqa.test_prompts import ANSWERS, SUPPLEMENT
-from tests.plugins.native_losses import END, ROUNDING, before_each_stage, language_loss
+from tests.plugins.native_losses import END, ROUNDING, answered, before_each_stage, language_loss
 
 DIMENSIONS = ("overall_quality", "harmony", "local_naturalness", "prompt_completion")
 ROWS = (  # harmony and naturalness with the level of each, by five equal parts of 1 to 5; overall; completion
@@ -70,9 +75,9 @@ def expected(backbone, lesson, samples):
 
 @pytest.fixture
 def fit(random_backbone, tmp_path):
-    def run(train, validation, **settings):
+    def run(train, validation, targets=None, **settings):
         return EPAIQA(backbone=str(random_backbone)).to("cpu").fit(
-            train, validation, targets={name: name for name in DIMENSIONS}, label_scale=(1, 5), max_tokens=2,
+            train, validation, targets=targets or {n: n for n in DIMENSIONS}, label_scale=(1, 5), max_tokens=2,
             output_dir=tmp_path / "run", preset="toy", batch_size=2, **settings,
         )  # fmt: skip
 
@@ -92,6 +97,38 @@ def test_each_stage_has_the_loss_that_transformers_gives_its_answers(fit, monkey
     steps = {f"{stage}_steps": 1 for stage in ("grounding", "quantitative", "explained")}
     fit(train, rows(2), tuning=tuning, rehearsal=0.0, **steps)
     assert compared == {"grounding": 5, "quantitative": 10, "explained": 5}
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_soft_levels_are_gaussians_around_the_ratings(fit, monkeypatch, column):
+    """The loss of the answer with its word, with the word's cross-entropy put in place by the distribution's."""
+    train, compared, widths = rows(1), [], [0.2, 0.9, 0.4, 0.05, 0.6] if column else [0.1 * (5 - 1)] * 5
+    train = [replace(s, meta={**s.meta, "harmony.sd": w}) for s, w in zip(train, widths, strict=True)]
+
+    def compare(stage, module, lessons, loss):
+        backbone = module.assessor.backbone
+        words = [backbone.tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0]
+                 for word in ("bad", "poor", "fair", "good", "excellent")]  # fmt: skip
+        losses = []
+        for sample, ((rating, word), *_), width in zip(train, ROWS, widths, strict=True):
+            inputs = answered(backbone, question("harmony", sample.edited), f"Harmony level is: {word}.{END}")
+            labels = inputs.pop("labels")[0].numpy()
+            with torch.no_grad():
+                logits = log_softmax(backbone.model(**inputs).logits[0].double().numpy(), axis=-1)
+            masses = np.diff(norm.cdf(np.linspace(1, 5, 6), rating, width))
+            soft = masses / masses.sum()
+            losses.append(np.mean([
+                -soft @ logits[at - 1, words] if labels[at] in words else -logits[at - 1, labels[at]]
+                for at in np.flatnonzero(labels >= 0)
+            ]))  # fmt: skip
+        compared.append(len(lessons))
+        assert loss == pytest.approx(np.mean(losses), rel=ROUNDING)
+
+    before_each_stage(monkeypatch, compare)
+    settings = {"rater_spread": ".sd"} if column else {"soft_width": 0.1}
+    fit(train, rows(2), targets={"harmony": "harmony"}, stages=("quantitative",), quantitative_steps=1,
+        level_labels="soft", **settings)  # fmt: skip
+    assert compared == [5]
 
 
 def test_the_weights_with_the_best_region_on_the_validation_data_are_kept(fit, monkeypatch):
