@@ -58,10 +58,10 @@ class StageLearner(nn.Module):
         lengths = [len(prompt) - prompt.answer_start for prompt in prompts]
         logits = backbone.logits(states)
         answers = []
-        for own, said, levels in zip(logits.split(lengths), words.split(lengths), soft, strict=True):
-            losses = nn.functional.cross_entropy(own, said, reduction="none")
+        for own, answer, levels in zip(logits.split(lengths), words.split(lengths), soft, strict=True):
+            losses = nn.functional.cross_entropy(own, answer, reduction="none")
             if levels:
-                losses = self._with_soft_level(losses, own, said, levels)
+                losses = self._with_soft_level(losses, own, answer, levels)
             answers.append(losses.mean())
         return {"loss": torch.stack(answers).mean()}
 
