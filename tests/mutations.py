@@ -92,7 +92,7 @@ MUTATIONS = (
     ),
     Mutation(
         "epaiqa: the best weights by the training data", f"{EPAIQA}/fit.py",
-        "tasks = materials.validation[stage]", "tasks = materials.train[stage]",
+        "tasks, size = materials.validation[stage],", "tasks, size = materials.train[stage],",
         (f"{EPAIQA_LOSSES}::test_the_weights_with_the_best_region_on_the_validation_data_are_kept",),
     ),
     Mutation(
@@ -131,7 +131,7 @@ MUTATIONS = (
     ),
     Mutation(
         "lmm4lmm: the best weights by the training data", f"{LMM}/fit.py",
-        "self.pictures, self.data.validation, dimension, read)", "self.pictures, self.data.train, dimension, read)",
+        "self.pictures, self.data.validation, dimension,", "self.pictures, self.data.train, dimension,",
         (f"{LMM_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
     ),
     Mutation(

@@ -137,7 +137,7 @@ def test_the_weights_with_the_best_region_on_the_validation_data_are_kept(fit, m
     values = iter([0.2, 0.7, 0.1, 0.4])
     measured = []
 
-    def measure(assessor, tasks):
+    def measure(assessor, tasks, size):
         assert {task.sample.id for task in tasks} == {sample.id for sample in validation}
         weights = assessor.backbone.projector.state_dict()
         measured.append({name: tensor.clone() for name, tensor in weights.items()})

@@ -126,7 +126,7 @@ def test_the_weights_that_are_best_on_the_validation_data_are_kept(backbone, tmp
     values = iter([0.2, 0.7, 0.1, 0.4])
     measured = []
 
-    def measure(assessor, pictures, examples, dimension, read):
+    def measure(assessor, pictures, examples, dimension, read, size):
         assert {example.sample.id for example in examples} == {sample.id for sample in validation}
         measured.append([tensor.clone() for tensor in assessor.heads[dimension].state_dict().values()])
         return {"n": len(examples), "srcc": next(values, 0.0), "plcc": 0.0}
