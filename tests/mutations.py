@@ -11,14 +11,18 @@ sees that the list keeps up with the code.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import multiprocessing
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
@@ -33,6 +37,9 @@ COPIED = (
 )
 PASSED, FAILED = 0, 1
 """What pytest exits with."""
+
+LOADED = ["torch", "transformers", "peft", "accelerate", "scipy.stats", "pytest"]
+"""Imported once, for all processes that run tests."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +197,39 @@ def copied_checkout() -> Iterator[Path]:
 
 
 def run_tests(checkout: Path, tests: Sequence[str]) -> tuple[int, str]:
-    """The exit code of pytest for `tests` in `checkout`, and the end of what it printed."""
-    command = [sys.executable, "-B", "-m", "pytest", "-n", "0", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=1200)
-    return done.returncode, (done.stdout + done.stderr)[-2000:]
+    """The exit code of pytest for `tests` in `checkout`, and the end of what it printed; in a process of its own."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    own, other = context.Pipe(duplex=False)
+    process = context.Process(target=_pytest, args=(str(checkout), list(tests), other))
+    process.start()
+    other.close()
+    try:
+        return own.recv()
+    except EOFError:
+        return process.exitcode or -1, "the process of the tests died"
+    finally:
+        process.join()
+
+
+def _pytest(checkout: str, tests: list[str], result: Any) -> None:
+    """In a fresh process: run `tests` with the modules of `checkout` alone, and send the exit code and the output."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("editmetrics", "tests")]:
+        del sys.modules[name]
+    os.chdir(checkout)
+    sys.path[:] = [checkout, *(path for path in sys.path if path not in ("", str(ROOT)))]
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONPATH"] = checkout
+    import pytest
+
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        code = pytest.main(["-n", "0", "-q", "-x", "-p", "no:cacheprovider", *tests])
+    import editmetrics
+
+    if not str(editmetrics.__file__).startswith(checkout):
+        code = -1
+    result.send((int(code), output.getvalue()[-2000:]))
 
 
 def survives(mutation: Mutation, checkout: Path) -> bool:
