@@ -21,13 +21,14 @@ FORM = "[Visual quality score: X.XX (a number with two decimals)]"
 def rows(seed):
     random = np.random.default_rng(seed)
 
-    def picture():
-        return random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    def picture(darkest, brightest):
+        return random.integers(darkest, brightest, (64, 64, 3), dtype=np.uint8)
 
     return [
-        Sample(f"{seed}-{number}", picture(), source=picture(), prompt="make it red", meta={"visual_quality": rating})
+        Sample(f"{seed}-{number}", picture(160, 256), source=picture(0, 80), prompt="make it red",
+               meta={"visual_quality": rating})
         for number, rating in enumerate(RATINGS)
-    ]
+    ]  # fmt: skip
 
 
 def question(sample):

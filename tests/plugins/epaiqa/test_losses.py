@@ -37,8 +37,8 @@ CUT = (slice(0, 32), slice(16, 48))
 def rows(seed):
     random = np.random.default_rng(seed)
 
-    def picture():
-        return random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    def picture(darkest, brightest):
+        return random.integers(darkest, brightest, (64, 64, 3), dtype=np.uint8)
 
     samples = []
     for number, ((harmony, _), (natural, _), (overall, level), completion) in enumerate(ROWS):
@@ -47,7 +47,8 @@ def rows(seed):
         text += f"level of the image is {level}"
         ratings = dict(zip(DIMENSIONS, (overall, harmony, natural, completion), strict=True))
         meta = {**{name: str(value) for name, value in ratings.items()}, "region": REGION, "explanation": text}
-        samples.append(Sample(f"{seed}-{number}", picture(), source=picture(), prompt="make it red", meta=meta))
+        pictures = {"source": picture(0, 80), "edited": picture(160, 256)}
+        samples.append(Sample(f"{seed}-{number}", prompt="make it red", meta=meta, **pictures))
     return samples
 
 

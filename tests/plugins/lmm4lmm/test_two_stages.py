@@ -9,29 +9,39 @@ The sizes and steps were chosen on other images (`toy_images` with seed 4) than 
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from scipy.stats import spearmanr
 
+from editmetrics import create_metric
 from editmetrics.data import from_manifest
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
+from tests.plugins import plain
 from tests.plugins.projectors import without_projector
 from tests.worlds.images import toy_images
 
 
+def perception(backbone, train, val, test, output, **settings):
+    """Perception of `test`, as the checkpoint of a training gives it."""
+    metric = LMM4LMM(backbone=str(backbone), explain=False).to("cpu")
+    metric.fit(str(train), str(val), targets={"perception": "perception"}, group=None, preset="toy",
+               output_dir=output, **settings)  # fmt: skip
+    scores = create_metric("lmm4lmm", weights=str(output), explain=False, device="cpu").score(test)
+    return [score["perception"] for score in scores]
+
+
 def srcc(backbone, train, val, test, output, **settings):
     """SRCC of perception with the known quality of `test`, after a training."""
-    metric = LMM4LMM(backbone=str(backbone), explain=False).to("cpu")
-    metric = metric.fit(str(train), str(val), targets={"perception": "perception"}, group=None, preset="toy",
-                        output_dir=output, **settings)  # fmt: skip
-    scores = metric.score(test)
-    return float(spearmanr([s["perception"] for s in scores], [float(s.meta["perception"]) for s in test])[0])
+    return plain.srcc(perception(backbone, train, val, test, output, **settings), test, "perception")
 
 
 def test_two_stages_beat_one_where_the_projector_is_new(tmp_path):
     backbone = without_projector("toy-internvl", tmp_path / "backbone", seed=3)
     train, val = toy_images(tmp_path / "train", 300, seed=31), toy_images(tmp_path / "val", 48, seed=32)
     test = list(from_manifest(toy_images(tmp_path / "test", 160, seed=33)))
-    two = srcc(backbone, train, val, test, tmp_path / "two", level_steps=100, steps=30)
+    rated = perception(backbone, train, val, test, tmp_path / "two", level_steps=100, steps=30)
+    two = plain.srcc(rated, test, "perception")
+    middle = [float(np.median(plain.ratings(list(from_manifest(train)), "perception")))] * len(test)
+    assert plain.mean_error(rated, test, "perception") < 0.75 * plain.mean_error(middle, test, "perception")
     one = srcc(backbone, train, val, test, tmp_path / "one", levels=False, steps=30)
     assert two >= 0.8
     assert two > one + 0.05, (two, one)
