@@ -13,7 +13,7 @@ from editmetrics.files.rows import read_rows
 from editmetrics.mllm import readouts
 from editmetrics.mllm.checkpoint import read_checkpoint
 from tests.mllm.processes import launched
-from tests.plugins.whole_fits import FITS, WORLDS, fit_all
+from tests.plugins.whole_fits import FITS, WORLDS, fit_all, search_and_train
 
 WORLD = {"epaiqa": "regions", "lmm4lmm": "images"}
 """The world of a metric; that of the others is "edits"."""
@@ -39,9 +39,14 @@ def folders(data, tmp_path_factory):
     return folder / "one", folder / "two"
 
 
+@pytest.fixture(autouse=True)
+def _whatever_the_mass(monkeypatch):
+    """A few steps teach no form: the numbers are compared here, whether the model meant them or not."""
+    monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
+
+
 @pytest.mark.parametrize("name", FITS)
-def test_a_fit_on_two_processes_equals_that_of_one(name, data, folders, monkeypatch):
-    monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)  # a few steps teach no form
+def test_a_fit_on_two_processes_equals_that_of_one(name, data, folders):
     metric = name.partition("_in_")[0].removesuffix("_untuned")
     inside = ["fold_1", "fold_2"] if "folds" in name else ["."]
     for one, two in ([folder / name / each for folder in folders] for each in inside):
@@ -51,6 +56,16 @@ def test_a_fit_on_two_processes_equals_that_of_one(name, data, folders, monkeypa
         scores, again = (_scores(metric, folder, fresh) for folder in (one, two))
         assert scores.std(0).min() > 1e-3  # they tell images apart
         np.testing.assert_allclose(again, scores, atol=1e-3)
+
+
+def test_what_two_processes_began_is_ended_by_one(data, folders):
+    one, two = folders
+    assert not (two / "begun" / "metric.json").exists()
+    assert (two / "begun" / "training" / "visual_quality" / "checkpoint-2").exists()
+    search_and_train(data, two / "begun")
+    fresh = list(from_manifest(data / "fresh edits" / "ratings.csv"))
+    scores, again = (_scores("ds_ieqa", folder, fresh) for folder in (one / "ds_ieqa", two / "begun"))
+    np.testing.assert_allclose(again, scores, atol=1e-3)
 
 
 def test_the_folds_are_reported_once_and_equally(folders):

@@ -63,18 +63,28 @@ def hpe_lsa_untuned(data: Path, folder: Path) -> None:
     )  # fmt: skip
 
 
-def ds_ieqa(data: Path, folder: Path) -> None:
-    """A search of definitions, and an adapter; stopped in the middle of the adapter's training, and started again."""
+def search_and_train(data: Path, folder: Path, progress: Callable[..., None] | None = None) -> None:
+    """A search of definitions, and an adapter."""
     plain, definitions._optimiser = definitions._optimiser, lambda *_: Scripted("[[How sharp is it?]]", "[[Rate it.]]")
     try:
-        for progress, error in ((stop_after(4), (Stopped, ProcessError)), (None, ())):
-            with suppress(*error):
-                DSIEQA(backbone="toy-internvl").to("cpu").fit(
-                    data / "edits" / "ratings.csv", targets={"visual_quality": "visual_quality"}, output_dir=folder,
-                    optimiser="scripted", trials=2, pairs=8, steps=6, batch_size=8, progress=progress, **SHORT,
-                )  # fmt: skip
+        DSIEQA(backbone="toy-internvl").to("cpu").fit(
+            data / "edits" / "ratings.csv", targets={"visual_quality": "visual_quality"}, output_dir=folder,
+            optimiser="scripted", trials=2, pairs=8, steps=6, batch_size=8, progress=progress, **SHORT,
+        )  # fmt: skip
     finally:
         definitions._optimiser = plain
+
+
+def begin(data: Path, folder: Path) -> None:
+    """The same, stopped in the middle of the adapter's training."""
+    with suppress(Stopped, ProcessError):
+        search_and_train(data, folder, stop_after(4))
+
+
+def ds_ieqa(data: Path, folder: Path) -> None:
+    """The same, stopped and started again."""
+    begin(data, folder)
+    search_and_train(data, folder)
 
 
 def ds_ieqa_in_folds(data: Path, folder: Path) -> None:
@@ -112,4 +122,5 @@ def fit_all(data: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     fit_all(Path(sys.argv[1]), Path(sys.argv[2]))
+    begin(Path(sys.argv[1]), Path(sys.argv[2]) / "begun")
     print(f"process {'0' if is_main_process() else '1'} has ended")
