@@ -156,11 +156,9 @@ class _Loop:
     def continued(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the recipe, or of its patience."""
         optimizer = _adamw(self.module, self.recipe)
-        model = self.module
-        if self.processes > 1:
-            model = DistributedDataParallel(self.module, gradient_as_bucket_view=True)
         if state.global_step:
             self.folder.load(self.module, state.global_step, optimizer)
+        model = self._in_parallel() if self.processes > 1 else self.module
         batches = iter(
             DataLoader(
                 self.data,
@@ -181,6 +179,19 @@ class _Loop:
             if state.out_of_patience(self.recipe, self.every):
                 break
         return state
+
+    def _in_parallel(self) -> DistributedDataParallel:
+        """The module, whose gradients are means over the processes.
+
+        All begin with the trained parameters of the first process. The rest of a backbone is not sent: it may be large,
+        and hold adapters of others in one process only.
+        """
+        for parameter in self.module.parameters():
+            if parameter.requires_grad:
+                distributed.broadcast(parameter.detach(), src=0)
+        return DistributedDataParallel(
+            self.module, broadcast_buffers=False, init_sync=False, gradient_as_bucket_view=True
+        )
 
     def _order(self, examples: int) -> np.ndarray:
         """The indices of this process's examples: (micro-batches, examples of each)."""
