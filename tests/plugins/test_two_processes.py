@@ -70,9 +70,8 @@ def test_what_two_processes_began_is_ended_by_one(data, folders):
 
 def test_the_folds_are_reported_once_and_equally(folders):
     one, two = (list(read_rows(folder / "ds_ieqa_in_folds" / "folds.csv")) for folder in folders)
-    assert len(one) == len(two) > 0
-    for row, other in zip(one, two, strict=True):
-        assert {**row, "value": None} == {**other, "value": None}
+    assert len(one) > 0
+    assert [{**row.cells, "value": None} for row in one] == [{**row.cells, "value": None} for row in two]
 
 
 def _scores(metric, folder, samples):
