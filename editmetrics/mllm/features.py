@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from ..files.writing import replacing
 from ..sample import EditMetricsError
@@ -234,12 +235,18 @@ def picture_key(picture: Picture) -> str:
     """The sha256 of the pixels as the vision tower takes them; equal pictures of different files have equal keys."""
     if isinstance(picture, KeptPicture):
         return picture.key
-    digest = hashlib.sha256()
-    for name, tensor in sorted(picture.pixels.items()):
-        pixels = tensor.contiguous()
-        digest.update(f"{name} {pixels.dtype} {tuple(pixels.shape)} ".encode())
-        digest.update(pixels.numpy().tobytes())
-    return digest.hexdigest()
+    if picture not in _keys:
+        digest = hashlib.sha256()
+        for name, tensor in sorted(picture.pixels.items()):
+            pixels = tensor.contiguous()
+            digest.update(f"{name} {pixels.dtype} {tuple(pixels.shape)} ".encode())
+            digest.update(pixels.numpy())
+        _keys[picture] = digest.hexdigest()
+    return _keys[picture]
+
+
+_keys: WeakKeyDictionary[Picture, str] = WeakKeyDictionary()
+"""Keys of pictures that are in memory: megabytes of pixels are hashed for each."""
 
 
 def _digest_of_adapter(backbone: Backbone, name: str) -> str:
