@@ -27,6 +27,7 @@ ONLY_RESOURCES = frozenset(
     {
         "micro_batch_size", "workers", "validation_batch_size",
         "definition_batch_size", "definition_cache_gb", "feature_store", "feature_store_gb", "feature_batch_size",
+        "picture_cache_gb",
     }
 )  # fmt: skip
 """Settings of recipes and methods that decide about memory and time, and nothing of a result but its rounding: a

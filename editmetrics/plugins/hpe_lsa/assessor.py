@@ -12,8 +12,9 @@ from ...mllm.layers import Pooling, pooled, states_of_all_layers
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...mllm.backbone import Backbone, Prompt
+    from ...mllm.backbone import Backbone, Picture, Prompt
     from ...mllm.heads import RegressionHead
+    from ...mllm.pictures import PreparedPictures
 
 SINGLE = "Is this image a real photograph that nobody has edited?"
 PAIR = (
@@ -37,6 +38,7 @@ class LayerAssessor:
     - `layer`: after that many layers of the language model, without the norm at its end; None is all of them.
     - `pooling`: the last token of the prompt, or the mean over its image tokens.
     - `heads`: the decoders of that state, by dimension.
+    - `pictures`: where prepared pictures are kept, in training; None prepares each anew.
     """
 
     backbone: Backbone
@@ -44,20 +46,26 @@ class LayerAssessor:
     layer: int | None = None
     pooling: Pooling = "last"
     heads: Mapping[str, RegressionHead] = field(default_factory=dict)
+    pictures: PreparedPictures | None = None
 
     def single(self, image: Any) -> Prompt:
         """The prompt about one image alone: real or edited?"""
-        picture = self.backbone.see(eight_bits(read_image(image)))
+        picture = self._picture(image, 1)
         return self.backbone.prompt([("user", [self.backbone.IMAGE, SINGLE])], [picture])
 
     def pair(self, source: Any, edited: Any, instruction: str) -> Prompt:
         """The prompt about an edit: how good is it?"""
-        pictures = [self.backbone.see(eight_bits(read_image(image)), among=2) for image in (source, edited)]
+        pictures = [self._picture(image, 2) for image in (source, edited)]
         before, between, after = PAIR
         image = self.backbone.IMAGE
         # by parts, and no str.format of the whole: an instruction may hold braces
         opening = before.replace("{prompt}", instruction)
         return self.backbone.prompt([("user", [opening, image, between, image, after])], pictures)
+
+    def _picture(self, image: Any, among: int) -> Picture:
+        if self.pictures is not None:
+            return self.pictures(image, among)
+        return self.backbone.see(eight_bits(read_image(image)), among=among)
 
     def embed(self, prompts: Sequence[Prompt], feature: Feature = "last") -> Tensor:
         """(N, H), float32 and differentiable: f of equation 1; the adapter is not put to work.

@@ -5,7 +5,8 @@ This module imports torch at its top, and is itself only imported inside functio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
-from ...mllm.lessons import in_batches
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
 from ...mllm.validation import predictions
@@ -81,7 +81,8 @@ class Triplets(Sequence[Triplet]):
             positive = self.assessor.single(self.real[position].edited)
             if picture_key(positive.pictures[0]) != picture_key(anchor.pictures[0]):
                 return Triplet(edit.id, anchor, positive, negative)
-        return Triplet(edit.id, anchor, self.assessor.single(another_view(image, random)), negative)
+        once = replace(self.assessor, pictures=None)  # a view does not come again as the same object
+        return Triplet(edit.id, anchor, once.single(another_view(image, random)), negative)
 
 
 def another_view(image: Any, random: np.random.Generator) -> np.ndarray:
@@ -112,7 +113,7 @@ class Contrast(nn.Module):
 
     def __init__(self, assessor: LayerAssessor, method: HPELSAMethod, validation_batch_size: int = 16) -> None:
         super().__init__()
-        self.at_a_time = max(1, validation_batch_size // 3)  # triplets that are validated together
+        self.at_a_time = validation_batch_size
         self.model = assessor.backbone.model
         self.assessor, self.temperature = assessor, method.temperature
         self.feature, self.in_batch = method.feature, method.batch_negatives
@@ -135,13 +136,34 @@ class Contrast(nn.Module):
         return self._mean(triplets, lambda anchor, near, far: similarity(anchor, near) - similarity(anchor, far))
 
     def _mean(self, triplets: Triplets, measure: Callable[[Tensor, Tensor, Tensor], Tensor]) -> float:
+        """The mean of `measure` over triplets; an image that is in several of them is read once."""
+
         def predict(indices: Sequence[int]) -> list[float]:
-            batches = (collate([triplets[index] for index in batch]) for batch in in_batches(indices, self.at_a_time))
-            return [value for batch in batches for value in measure(*self._embedded(**batch)).tolist()]
+            read: dict[str, Tensor] = {}
+            waiting: dict[str, Prompt] = {}
+            rows = []
+            for index in indices:
+                prompts = triplets[index][1:]
+                rows.append([picture_key(prompt.pictures[0]) for prompt in prompts])
+                waiting |= {key: prompt for key, prompt in zip(rows[-1], prompts, strict=True) if key not in read}
+                if len(waiting) >= self.at_a_time:
+                    read |= self._read(waiting)
+                    waiting = {}
+            read |= self._read(waiting)
+            values = [measure(*(read[key][None] for key in row)) for row in rows]  # of several layers, the mean
+            return [float(value.mean()) for value in values]
 
         with torch.no_grad():
             values = predictions(range(len(triplets)), predict)
         return sum(values) / len(values)
+
+    def _read(self, prompts: Mapping[str, Prompt]) -> dict[str, Tensor]:
+        """f of each prompt, by its key."""
+        if not prompts:
+            return {}
+        with using(self.assessor.backbone, self.assessor.adapter):
+            states = self.assessor.embed(list(prompts.values()), self.feature)
+        return dict(zip(prompts, states.unbind(), strict=True))
 
     def _embedded(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
         with using(self.assessor.backbone, self.assessor.adapter):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...files.writing import write_text
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import usable
+from ...mllm.pictures import PreparedPictures
 from ...mllm.processes import on_main_process
 from ...mllm.recipe import RecipeError, TrainingError
 from . import contrastive, decoders
@@ -50,7 +51,8 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         )
     if job.finished(backbone, data.digest()):
         return
-    assessor = LayerAssessor(backbone, pooling=method.pooling)
+    pictures = PreparedPictures(backbone, int(method.picture_cache_gb * 1e9))
+    assessor = LayerAssessor(backbone, pooling=method.pooling, pictures=pictures)
     data = data.without(_unusable(assessor, data))
     job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
     margins = tune(job, assessor, data)

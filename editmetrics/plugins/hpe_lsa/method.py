@@ -31,6 +31,8 @@ class HPELSAMethod:
       `criterion.Criterion`. `analysed`: on which part of the data.
     - `hidden`: the layers of each decoder. `decoder_learning_rate`, `decoder_epochs` (or `decoder_steps`),
       `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
+    - `picture_cache_gb`: the most gigabytes of prepared images that stay in memory, in each process that prepares
+      them.
     - `balanced`: real and edited images weigh the same in the cross-entropy, however many there are of each.
       `detection_weight`, `quality_weight`: of the two losses in their sum.
     """
@@ -62,6 +64,7 @@ class HPELSAMethod:
     decoder_steps: Annotated[int, Ge(1)] | None = None
     decoder_batch_size: Annotated[int, Ge(1)] = 32
     decoder_weight_decay: Annotated[float, Ge(0)] = 0.0
+    picture_cache_gb: Annotated[float, Ge(0)] = 4.0
     balanced: bool = True
     detection_weight: Annotated[float, Gt(0)] = 1.0
     quality_weight: Annotated[float, Gt(0)] = 1.0

@@ -1,5 +1,7 @@
 """Equation 1 against torch, what a triplet is made of, and where its gradient goes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.features import picture_key
 from editmetrics.mllm.lora import add_lora, remove_lora
+from editmetrics.mllm.pictures import PreparedPictures
 from editmetrics.mllm.targets import Example
 from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
 from editmetrics.plugins.hpe_lsa.contrastive import Contrast, Triplets, another_view, collate, contrastive_loss
@@ -133,3 +136,51 @@ def test_both_towers_learn_from_it_and_nothing_else_does(assessor, samples, part
     finally:
         remove_lora(assessor.backbone, "try")
         assessor.backbone.model.requires_grad_(False)
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_a_validation_reads_each_image_once_in_batches_and_means_over_the_triplets(
+    assessor, samples, monkeypatch, size
+):
+    """Its means are those over triplets that are read alone."""
+    add_lora(assessor.backbone, "validated", dropout=0.0)
+    assessor = replace(assessor, adapter="validated")
+    triplets = Triplets(assessor, part_of(samples[:12]), seed=0)
+    read = []
+    embed = LayerAssessor.embed
+    monkeypatch.setattr(
+        LayerAssessor, "embed", lambda self, prompts, *how: read.append(prompts) or embed(self, prompts, *how)
+    )
+    try:
+        contrast = Contrast(assessor, HPELSAMethod(), size).eval()
+        margin, chance = contrast.margin(triplets), contrast.chance(triplets)
+        images = [[picture_key(prompt.pictures[0]) for prompt in batch] for batch in read]
+        with torch.no_grad():
+            states = [embed(assessor, list(triplet[1:])) for triplet in triplets]
+    finally:
+        remove_lora(assessor.backbone, "validated")
+    together = [image for batch in images for image in batch]
+    assert len(together) == 2 * len(set(together))  # once for each of the two measures
+    assert len(set(together)) < 3 * len(triplets)
+    assert max(map(len, images)) < size + 3
+    near, far = (torch.stack([torch.cosine_similarity(s[0], s[k], dim=0) for s in states]) for k in (1, 2))
+    assert margin == pytest.approx(float((near - far).mean()), abs=1e-5)
+    assert chance == pytest.approx(float(((near - far) / 0.07).sigmoid().mean()), abs=1e-4)
+
+
+def test_kept_pictures_give_the_same_triplets(assessor, samples, monkeypatch):
+    kept = replace(assessor, pictures=PreparedPictures(assessor.backbone))
+    prepared = []
+    see = Backbone.see
+    monkeypatch.setattr(Backbone, "see", lambda self, image, among=1: prepared.append(among) or see(self, image, among))
+    plain, cached = (Triplets(each, part_of(samples[:8]), seed=0) for each in (assessor, kept))
+    for _ in range(2):
+        for one, other in zip(plain, cached, strict=True):
+            assert [picture_key(p.pictures[0]) for p in one[1:]] == [picture_key(p.pictures[0]) for p in other[1:]]
+    plainly = len(prepared)
+    list(plain)
+    assert plainly < 2 * (len(prepared) - plainly) + 8 + 8 + 1  # two epochs of the plain ones, and each image once
+    views = Triplets(kept, part_of(samples[:8]), seed=0, positive="view")
+    held = len(kept.pictures._kept)
+    list(views)
+    assert len(kept.pictures._kept) == held
