@@ -7,8 +7,9 @@ import pytest
 
 from editmetrics.mllm.backbone import IMAGE, Backbone
 from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.recipe import Recipe
 from editmetrics.testing import tiny_backbone
-from tools.pretrain_scenes import SceneLearner
+from tools.pretrain_scenes import Phase, SceneLearner, pretrain
 from tools.world.lessons import Mixture, SceneLessons
 from tools.world.questions import ONE, WORDS, Shown, about_one
 from tools.world.scenes import CELLS, PRETRAINING, Backgrounds, Thing
@@ -81,3 +82,16 @@ def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):
         pixels = learner.collate([lesson])["pixels"].numpy()
         shown = np.concatenate([picture.pixels["pixel_values"].numpy() for picture in pictures])
         np.testing.assert_allclose(pixels, shown, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
+    recipe = Recipe(steps=3, batch_size=4, learning_rate=1e-2, evaluate_every=3)
+    phases = [Phase("look", 0, Mixture(1.0, 1.0), recipe), Phase("ask", 1, Mixture(), recipe)]
+    sizes = {"hidden": 32, "layers": 1, "vision_hidden": 32, "vision_layers": 1}
+    folder = pretrain(tmp_path, phases, sizes)
+    written = (folder / "model.safetensors").read_bytes()
+    backbone = Backbone.load(folder, device="cpu")
+    assert backbone.generate([backbone.prompt([("user", ["Describe the image."])])], max_tokens=2)
+    assert pretrain(tmp_path, phases, sizes) == folder
+    assert (folder / "model.safetensors").read_bytes() == written
