@@ -158,7 +158,9 @@ class _Loop:
         optimizer = _adamw(self.module, self.recipe)
         if state.global_step:
             self.folder.load(self.module, state.global_step, optimizer)
-        model = self._in_parallel() if self.processes > 1 else self.module
+        model = self.module
+        if self.processes > 1:
+            model = DistributedDataParallel(_TrainedParameters(self.module), gradient_as_bucket_view=True)
         batches = iter(
             DataLoader(
                 self.data,
@@ -180,19 +182,6 @@ class _Loop:
                 break
         return state
 
-    def _in_parallel(self) -> DistributedDataParallel:
-        """The module, whose gradients are means over the processes.
-
-        All begin with the trained parameters of the first process. The rest of a backbone is not sent: it may be large,
-        and hold adapters of others in one process only.
-        """
-        for parameter in self.module.parameters():
-            if parameter.requires_grad:
-                distributed.broadcast(parameter.detach(), src=0)
-        return DistributedDataParallel(
-            self.module, broadcast_buffers=False, init_sync=False, gradient_as_bucket_view=True
-        )
-
     def _order(self, examples: int) -> np.ndarray:
         """The indices of this process's examples: (micro-batches, examples of each)."""
         order = shuffled(examples, self.total * self.recipe.batch_size, self.recipe.seed)
@@ -211,7 +200,7 @@ class _Loop:
         counts = self._mean_counts([batch["counts"] for _, batch in micro_batches if "counts" in batch])
         words = np.random.SeedSequence([self.recipe.seed, step, self.rank]).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))  # a resumed run draws the same numbers
-        model.train()
+        self.module.train()
         losses: dict[str, Tensor] = {}
         for number, (names, batch) in enumerate(micro_batches, 1):
             last, batch = number == self.accumulation, {**batch, **counts}
@@ -289,6 +278,21 @@ class _Loop:
         self.folder.append({"step": step, "epoch": step * self.epochs_per_step, **values})
         if self.run.progress is not None:
             self.run.progress(step, self.total, self.loss, self.parts, self.validation)
+
+
+class _TrainedParameters(nn.Module):
+    """A module as processes share it: all begin with the trained parameters of the first one, and average gradients.
+
+    The rest of a backbone is not sent: it may be large, and hold adapters of others in one process only.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.trained = nn.ParameterList(p for p in module.parameters() if p.requires_grad)
+        self.call = module.__call__  # the module itself would be a part of this one
+
+    def forward(self, **batch: Any) -> Any:
+        return self.call(**batch)
 
 
 @dataclass(frozen=True)

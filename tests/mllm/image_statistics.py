@@ -19,7 +19,7 @@ from editmetrics.images import read_image
 from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint
 from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.loop import train
-from editmetrics.mllm.processes import on_main_process, training_device
+from editmetrics.mllm.processes import on_main_process, process_group, training_device
 from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingRun
 from editmetrics.mllm.targets import read_training_set
 from editmetrics.mllm.validation import predictions
@@ -96,37 +96,38 @@ class ImageStatistics(LearnedMetric):
         chosen = PRESETS[preset].adjusted(seed=seed, **recipe)
         about = {"targets": dict(targets), "label_scale": list(data.label_scale), "data": data.digest(),
                  "recipe": vars(chosen), "hidden": hidden}  # fmt: skip
-        if not (resume and finished_checkpoint(output_dir, self, about)):
-            self.to(training_device(self.device))
-            head = RegressionHead(SIZE, hidden=(hidden,), outputs=len(targets), seed=seed)
-            module = _regression(head)
-            examples, held_out = ([_Lesson(e, self.prepare(e.sample), data.label_scale) for e in part]
-                                  for part in (data.train, data.validation))  # fmt: skip
-            stage = Path(output_dir) / "training"
-            history = train(
-                module, examples, TrainingRun(chosen, stage, resume, progress, about), collate=_collate,
-                validate=lambda: _mean_srcc(_agreement(module, held_out, targets)),
-            )  # fmt: skip
-            validation = _agreement(module, held_out, targets)
+        with process_group(self.device):
+            if not (resume and finished_checkpoint(output_dir, self, about)):
+                self.to(training_device(self.device))
+                head = RegressionHead(SIZE, hidden=(hidden,), outputs=len(targets), seed=seed)
+                module = _regression(head)
+                examples, held_out = ([_Lesson(e, self.prepare(e.sample), data.label_scale) for e in part]
+                                      for part in (data.train, data.validation))  # fmt: skip
+                stage = Path(output_dir) / "training"
+                history = train(
+                    module, examples, TrainingRun(chosen, stage, resume, progress, about), collate=_collate,
+                    validate=lambda: _mean_srcc(_agreement(module, held_out, targets)),
+                )  # fmt: skip
+                validation = _agreement(module, held_out, targets)
 
-            def write():
-                write_checkpoint(
-                    output_dir,
-                    self,
-                    CheckpointContents(
-                        label_scale=data.label_scale,
-                        heads={"scores": head},
-                        validation=validation,
-                        settings={"targets": list(targets)},
-                        recipe=vars(chosen),
-                        data=data.counts(),
-                        fit=about,
-                        history={"scores": history},
-                    ),
-                )
-                shutil.rmtree(stage)
+                def write():
+                    write_checkpoint(
+                        output_dir,
+                        self,
+                        CheckpointContents(
+                            label_scale=data.label_scale,
+                            heads={"scores": head},
+                            validation=validation,
+                            settings={"targets": list(targets)},
+                            recipe=vars(chosen),
+                            data=data.counts(),
+                            fit=about,
+                            history={"scores": history},
+                        ),
+                    )
+                    shutil.rmtree(stage)
 
-            on_main_process(write)
+                on_main_process(write)
         self.weights, self._head = str(output_dir), None
         return self
 
