@@ -22,6 +22,8 @@ class LearnedMetric(Metric):
 
     - `group_by`: what training and validation may not share, unless `fit` is told: a column, or a field of `Sample`.
     - `ablations`: the settings of `fit` for each row of an ablation study of the method (`fit --ablations`), by name.
+    - `label_dimensions`: the dimensions whose rating is a label, 0 or 1, and whose score is its probability: `fit
+      --folds` measures them by AUC and balanced accuracy.
     - `convertible_parts`: the parts of published weights that `convert` turns into checkpoints (`weights convert`).
     - `learns_explanations`: whether it is trained on explanations, so that it has `annotator` and `explanation_judge`
       (`annotate`, `explanations`).
@@ -29,6 +31,7 @@ class LearnedMetric(Metric):
 
     group_by: ClassVar[str | None] = "source"
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    label_dimensions: ClassVar[frozenset[str]] = frozenset()
     convertible_parts: ClassVar[tuple[str, ...]] = ()
     learns_explanations: ClassVar[bool] = False
 
@@ -65,6 +68,14 @@ class LearnedMetric(Metric):
     def effective_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """All settings that `fit(**settings)` trains with, defaults included, as far as they are known."""
         return dict(settings)
+
+    @classmethod
+    def samples_for_folds(cls, samples: Sequence[Sample], targets: Mapping[str, str]) -> Sequence[Sample]:
+        """The samples of a manifest as a cross-validation divides, trains on and scores them; by default unchanged.
+
+        `targets`: from a dimension to the column that rates it.
+        """
+        return samples
 
     @classmethod
     def extra_measures(

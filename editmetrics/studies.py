@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+LABEL_MEASURES = ("auc", "balanced_accuracy")
+"""Measures of a dimension that is a label, in a cross-validation."""
+
+
 @dataclass(frozen=True)
 class Training:
     """One training of a study: the metric to train, its samples, its checkpoint's folder and its settings."""
@@ -67,14 +71,15 @@ def ablation_rows(trainings: Mapping[str, Training]) -> list[dict[str, Any]]:
 
 
 def cross_validation_folds(
-    metric: LearnedMetric, manifest: Path, count: int, settings: Mapping[str, Any]
+    metric: LearnedMetric, manifest: Path, count: int, settings: Mapping[str, Any], targets: Mapping[str, str]
 ) -> list[Fold]:
     """Divide a manifest into folds by `settings["group"]`, or the metric's own grouping, and the training's seed."""
     from .data import from_manifest
     from .mllm.folds import folds
 
     group = settings.get("group", metric.group_by)
-    return folds(list(from_manifest(manifest)), count, group=group, seed=int(settings.get("seed", 0)))
+    samples = metric.samples_for_folds(list(from_manifest(manifest)), targets)
+    return folds(samples, count, group=group, seed=int(settings.get("seed", 0)))
 
 
 def fold_trainings(
@@ -95,7 +100,10 @@ def fold_trainings(
 def fold_rows(
     number: int, results: Results, metric: LearnedMetric, targets: Mapping[str, str], settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Measure the agreement of a fold's scores with its ratings: a row for each dimension and measure."""
+    """Measure the agreement of a fold's scores with its ratings: a row for each dimension and measure.
+
+    Dimensions that are labels (`metric.label_dimensions`) are measured by AUC, and by balanced accuracy from 0.5 on.
+    """
     from .evaluation import evaluate
 
     (column,) = results.columns
@@ -103,18 +111,30 @@ def fold_rows(
     dimension_of = {names[dimension]: dimension for dimension in targets if dimension in names}
     ratings: dict[str, list[Any]] = {"id": [sample.id for sample in results.samples]}
     ratings |= {name: [sample.meta.get(name) for sample in results.samples] for name in targets.values()}
-    agreement = evaluate(
-        results.table(),
-        ratings,
-        pairs=[(score, targets[dimension]) for score, dimension in dimension_of.items()],
-        on=["id"],
-        known_directions={names[d.name]: d.higher_is_better for d in metric.dimensions},
-    )
-    rows = [
-        {"dimension": dimension_of[line.score], "measure": line.measure, "value": line.value, "n": line.n,
-         "excluded": line.excluded, "note": line.note}
-        for line in agreement.lines if line.group == "all"
-    ]  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for is_label, options in ((False, {}), (True, {"measures": LABEL_MEASURES, "threshold": 0.5})):
+        pairs = [
+            (score, targets[dimension])
+            for score, dimension in dimension_of.items()
+            if (dimension in metric.label_dimensions) == is_label
+        ]
+        agreement = (
+            evaluate(
+                results.table(),
+                ratings,
+                pairs=pairs,
+                on=["id"],
+                known_directions={names[d.name]: d.higher_is_better for d in metric.dimensions},
+                **options,
+            ).lines
+            if pairs
+            else []
+        )
+        rows += [
+            {"dimension": dimension_of[line.score], "measure": line.measure, "value": line.value, "n": line.n,
+             "excluded": line.excluded, "note": line.note}
+            for line in agreement if line.group == "all"
+        ]  # fmt: skip
     rows += metric.extra_measures(results.samples, results[column.label], settings)
     return [{"fold": number, **row} for row in rows]
 

@@ -152,7 +152,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
             ablations[f"on {model}"] = Training(other, str(train), folder, {})
         trainings = [*ablations.values()]
     elif options.folds:
-        folds = cross_validation_folds(learned, train, options.folds, settings)
+        folds = cross_validation_folds(learned, train, options.folds, settings, targets)
         trainings = fold_trainings(learned, folds, options.output, settings)
     try:
         with process_group(options.device):

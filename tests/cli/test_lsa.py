@@ -57,9 +57,9 @@ def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
     rows = list(csv.DictReader((tmp_path / "table" / "ablations.csv").open()))
     assert [row["ablation"] for row in rows] == [*HPELSA.ablations, f"on {other}"]
     assert all(name in done.output for name in HPELSA.ablations)
-    assert len(list((tmp_path / "table").glob("*/metric.json"))) == 6
+    assert len(list((tmp_path / "table").glob("*/metric.json"))) == len(HPELSA.ablations) + 1 == 8
     assert all(0 <= float(row["authenticity auc"]) <= 1 for row in rows)
-    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 6
+    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 8
 
 
 def test_another_backbone_is_for_ablations(edits, tmp_path):
@@ -76,6 +76,45 @@ def test_a_metric_without_ablations_says_so(edits, tmp_path):
     done = run(fit, "epaiqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
     assert done.exit_code == 2
     assert "declares no ablations" in done.output
+
+
+def test_folds_keep_real_images_with_their_edits_and_measure_detection_as_labels(tmp_path):
+    """Real rows have no source, ratings or prompt."""
+    manifest = toy_edits(tmp_path / "edits", 24, per_source=3, seed=8)
+    rows = [{**row, "authenticity": 0} for row in csv.DictReader(manifest.open())]
+    for source in sorted({row["source"] for row in rows}):
+        rows.append({"id": f"real {source}", "edited": source, "authenticity": 1})
+    mixed = manifest.with_name("mixed.csv")
+    with mixed.open("w", newline="") as file:
+        table = csv.DictWriter(file, [*rows[0]])
+        table.writeheader()
+        table.writerows(rows)
+    done = run(
+        fit, "hpe_lsa", mixed, "-o", tmp_path / "folds", "--folds", "2", "--preset", "toy",
+        "--backbone", "toy-internvl", "--target", "perceptual_quality=visual_quality", "--target",
+        "authenticity=authenticity", "--device", "cpu", "-q", "--set", "vision_lora=false", "--set",
+        "language_lora=false", "--set", "layer=2", "--set", "decoder_steps=20", "--set", "decoder_batch_size=8",
+    )  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    source_of = {row["id"]: row.get("source") or row["edited"] for row in rows}
+    label_of = {row["id"]: row["authenticity"] for row in rows}
+    scores = [list(csv.DictReader((tmp_path / "folds" / f"fold_{n}.csv").open())) for n in (1, 2)]
+    groups = [{source_of[row["id"]] for row in fold} for fold in scores]
+    assert not groups[0] & groups[1]
+    assert sum(map(len, scores)) == len(rows)
+    written = csv.DictReader((tmp_path / "folds" / "folds.csv").open())
+    measured = {(row["fold"], row["dimension"], row["measure"]): row for row in written}
+    for number, fold in enumerate(scores, 1):
+        (column,) = [name for name in fold[0] if name.endswith(".authenticity")]
+        of_kind = [[float(row[column]) for row in fold if label_of[row["id"]] == kind] for kind in (1, 0)]
+        above = sum((a > b) + (a == b) / 2 for a in of_kind[0] for b in of_kind[1])
+        right = sum(x >= 0.5 for x in of_kind[0]) / len(of_kind[0]), sum(x < 0.5 for x in of_kind[1]) / len(of_kind[1])
+        kinds = measured[str(number), "authenticity", "auc"], measured[str(number), "authenticity", "balanced_accuracy"]
+        assert float(kinds[0]["value"]) == pytest.approx(above / len(of_kind[0]) / len(of_kind[1]))
+        assert float(kinds[1]["value"]) == pytest.approx(sum(right) / 2)
+        assert int(kinds[0]["n"]) == len(fold)
+        assert int(measured[str(number), "perceptual_quality", "srcc"]["n"]) == len(of_kind[1])
+    assert {measure for _, name, measure in measured if name == "authenticity"} == {"auc", "balanced_accuracy"}
 
 
 @needs_toy

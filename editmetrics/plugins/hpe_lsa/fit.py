@@ -127,11 +127,7 @@ def train_decoders(
     lessons = {
         name: decoders.lessons(part, *states[name], dimensions, data.label_scale) for name, part in data.parts.items()
     }
-    hidden = method.hidden if method.decoders else ()
-    heads = {
-        name: RegressionHead(assessor.backbone.hidden_size, hidden=hidden, activation="relu", seed=job.recipe.seed)
-        for name in dimensions
-    }
+    heads = new_heads(job, assessor.backbone.hidden_size)
     module = decoders.Decoders(heads, lessons["train"], assessor.backbone.device, method)
     job.stage(
         "decoders",
@@ -148,6 +144,18 @@ def train_decoders(
         for name, measures in module.agreement(lessons["test"]).items():
             job.validation[name] |= {f"test {measure}": value for measure, value in measures.items()}
     return module.folded()
+
+
+def new_heads(job: FitJob, inputs: int) -> dict[str, RegressionHead]:
+    """A decoder for each dimension to learn, each from its own random weights, whichever others are learned."""
+    hidden = job.method.hidden if job.method.decoders else ()
+    numbers = {dimension.name: number for number, dimension in enumerate(job.metric.dimensions)}
+    return {
+        name: RegressionHead(
+            inputs, hidden=hidden, activation="relu", seed=job.recipe.seed * len(numbers) + numbers[name]
+        )
+        for name in job.dimensions
+    }
 
 
 def _analyse(job: FitJob, assessor: LayerAssessor, data: LabelledSet, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,17 @@ from typing import Any, NamedTuple
 from ...data import SampleSet, from_manifest
 from ...mllm.targets import Example, TargetError, TrainingSet, read_training_set
 from ...sample import Sample
+from ...wording import plural
 
 AUTHENTICITY = "authenticity"
 LABEL = "label of authenticity"
 """Where `labelled` puts a sample's label, in its `meta`."""
+
+
+NO_EDIT = "leave the image as it is"
+"""The instruction of a real image, where one is needed to score it."""
+
+logger = logging.getLogger(__name__)
 
 
 class Part(NamedTuple):
@@ -159,6 +167,33 @@ def labelled(source: str | os.PathLike[str] | Iterable[Sample], column: str = AU
         for s, label in zip(samples, labels, strict=True)
     ]
     return marked if any(labels) else [*marked, *_sources(marked)]
+
+
+def labelled_for_folds(samples: Sequence[Sample], targets: Mapping[str, str]) -> list[Sample]:
+    """The samples of `labelled`, each with its label in the column of labels, too, as a cross-validation takes them.
+
+    A real image is its own source, by which it is grouped, and gets the instruction `NO_EDIT` if it has none, so that
+    it is scored; only its authenticity is measured, since ratings are those of edits.
+
+    >>> marked = labelled_for_folds([Sample("a", "a.png", "b.png", prompt="blue", meta={"mos": 3})], {"quality": "mos"})
+    >>> [(s.prompt, s.meta["authenticity"], s.meta.get("mos")) for s in marked]
+    [('blue', 0, 3), ('leave the image as it is', 1, None)]
+    """
+    column = targets.get(AUTHENTICITY, AUTHENTICITY)
+    ratings = set(targets.values()) - {column}
+    marked = labelled(samples, column)
+    if not any(column in sample.meta for sample in samples):
+        logger.warning(
+            "no column %r: all %s count as edits, and their %s as real images",
+            column, plural(len(samples), "row"), plural(len(marked) - len(samples), "source"),
+        )  # fmt: skip
+    ready = []
+    for sample in marked:
+        label = sample.meta[LABEL]
+        meta = {name: value for name, value in sample.meta.items() if not (label and name in ratings)}
+        prompt = sample.prompt or (NO_EDIT if label else None)
+        ready.append(replace(sample, prompt=prompt, meta={**meta, column: label}))
+    return ready
 
 
 def _label(sample: Sample, column: str) -> int | None:

@@ -66,14 +66,18 @@ class HPELSA(AssessorMetric):
     IMAGE_TOKENS = 1280
     """4 tiles and a thumbnail of InternVL."""
 
+    label_dimensions = frozenset({AUTHENTICITY})
+
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "no LoRA": {"vision_lora": False, "language_lora": False, "lsa": False},
+        "no LoRA, LSA": {"vision_lora": False, "language_lora": False},
         "language LoRA": {"vision_lora": False, "lsa": False},
         "vision LoRA": {"language_lora": False, "lsa": False},
         "both LoRAs, no decoders": {"decoders": False, "lsa": False},
         "both LoRAs": {"lsa": False},
         "both LoRAs, LSA": {},
     }
-    """Table IV on one backbone: settings of `fit` for each row."""
+    """Table IV on one backbone: settings of `fit` for each row. Without LoRA there is no contrastive tuning."""
 
     def __init__(
         self,
@@ -166,6 +170,13 @@ class HPELSA(AssessorMetric):
 
     def batch_key(self, prepared: dict[str, Prompt]) -> int:
         return length_class(prepared.values())
+
+    @classmethod
+    def samples_for_folds(cls, samples: Sequence[Sample], targets: Mapping[str, str]) -> Sequence[Sample]:
+        """Real images are grouped with their edits; without a column of labels, sources are added as real images."""
+        from .labels import labelled_for_folds
+
+        return labelled_for_folds(samples, targets)
 
     @classmethod
     def presets(cls) -> dict[str, tuple[HPELSAMethod, Recipe]]:
