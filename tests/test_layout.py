@@ -103,6 +103,7 @@ INSIDE_ONLY = {
     "plugins/epaiqa/learner.py",
     "plugins/hpe_lsa/contrastive.py",
     "plugins/hpe_lsa/decoders.py",
+    "plugins/hpe_lsa/joint.py",
     "plugins/lmm4lmm/learner.py",
     "serving/app.py",
 }

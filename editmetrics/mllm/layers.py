@@ -6,7 +6,7 @@ The state after a layer is the residual stream, before any norm, so that the las
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,6 +51,40 @@ def first_layers(backbone: Backbone, count: int) -> Iterator[None]:
             yield
         finally:
             language.layers, language.norm = layers, norm
+
+
+@contextmanager
+def kept_layers(backbone: Backbone, layers: Collection[int]) -> Iterator[dict[int, Tensor]]:
+    """Keep the residual stream (B, T, H) after each of `layers` of a forward pass inside a `with`; differentiable.
+
+    Layers are counted from 1; the mapping is filled by the pass. Raises `BackboneError` for a layer that is not there.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from editmetrics.mllm.backbone import Backbone
+    >>> from editmetrics.testing import tiny_backbone
+    >>> backbone = Backbone.load(tiny_backbone("internvl", tempfile.mkdtemp()), device="cpu")
+    >>> picture = backbone.see(np.zeros((64, 64, 3), np.uint8))
+    >>> with kept_layers(backbone, [2, 4]) as kept:
+    ...     _ = backbone.forward([backbone.prompt([("user", [backbone.IMAGE, "Red?"])], [picture])])
+    >>> sorted(kept)
+    [2, 4]
+    """
+    language: Any = backbone.language
+    if wrong := [layer for layer in layers if not 1 <= layer <= len(language.layers)]:
+        raise BackboneError(f"layer {wrong[0]} of {backbone.name}; expected 1 to {len(language.layers)}")
+    kept: dict[int, Tensor] = {}
+    # nothing is computed in a hook: with gradient checkpointing, layers run again without it
+    following = (*list(language.layers)[1:], language.norm)
+    hooks = [
+        following[layer - 1].register_forward_pre_hook(lambda _, inputs, layer=layer: kept.update({layer: inputs[0]}))
+        for layer in layers
+    ]
+    try:
+        yield kept
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Tensor:

@@ -211,7 +211,7 @@ class _Loop:
         norm = nn.utils.clip_grad_norm_(model.parameters(), self.recipe.clip or math.inf).item()
         rate = self.recipe.learning_rate_at(step, self.total)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         optimizer.step()
         model.zero_grad()
         self.loss, *parts = self._mean(torch.stack(list(losses.values()))).tolist()
@@ -319,14 +319,25 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _adamw(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW, whose weight decay spares biases and norms."""
+    """AdamW, whose weight decay spares biases and norms.
+
+    Of a module with `learning_rate_factors`, parameters whose name begins with one of its keys have the recipe's rate
+    times that factor.
+    """
+    factors = getattr(module, "learning_rate_factors", {})
     norms = {id(p) for part in module.modules() if isinstance(part, nn.LayerNorm) for p in part.parameters()}
-    groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    groups: dict[float, tuple[list[nn.Parameter], list[nn.Parameter]]] = {}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            groups[bool(UNDECAYED.search(name.lower())) or id(parameter) in norms].append(parameter)
+            factor = next((factor for prefix, factor in factors.items() if name.startswith(prefix)), 1.0)
+            of_factor = groups.setdefault(factor, ([], []))
+            of_factor[bool(UNDECAYED.search(name.lower())) or id(parameter) in norms].append(parameter)
     return torch.optim.AdamW(
-        [{"params": groups[0], "weight_decay": recipe.weight_decay}, {"params": groups[1], "weight_decay": 0.0}],
+        [
+            {"params": parameters, "weight_decay": decay, "factor": factor}
+            for factor, of_factor in groups.items()
+            for parameters, decay in zip(of_factor, (recipe.weight_decay, 0.0), strict=True)
+        ],
         lr=recipe.learning_rate,
         betas=recipe.betas,
     )

@@ -57,9 +57,9 @@ def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
     rows = list(csv.DictReader((tmp_path / "table" / "ablations.csv").open()))
     assert [row["ablation"] for row in rows] == [*HPELSA.ablations, f"on {other}"]
     assert all(name in done.output for name in HPELSA.ablations)
-    assert len(list((tmp_path / "table").glob("*/metric.json"))) == len(HPELSA.ablations) + 1 == 8
+    assert len(list((tmp_path / "table").glob("*/metric.json"))) == len(HPELSA.ablations) + 1 == 9
     assert all(0 <= float(row["authenticity auc"]) <= 1 for row in rows)
-    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 8
+    assert [float(row["perceptual_quality n"]) for row in rows] == [8.0] * 9
 
 
 def test_another_backbone_is_for_ablations(edits, tmp_path):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...images import eight_bits, read_image
-from ...mllm.layers import Pooling, pooled, states_of_all_layers
+from ...mllm.layers import Pooling, kept_layers, pooled, states_of_all_layers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...mllm.backbone import Backbone, Picture, Prompt
     from ...mllm.heads import RegressionHead
     from ...mllm.pictures import PreparedPictures
+    from ...mllm.tensors import Features, Output
 
 SINGLE = "Is this image a real photograph that nobody has edited?"
 PAIR = (
@@ -67,18 +68,36 @@ class LayerAssessor:
             return self.pictures(image, among)
         return self.backbone.see(eight_bits(read_image(image)), among=among)
 
-    def embed(self, prompts: Sequence[Prompt], feature: Feature = "last") -> Tensor:
+    def embed(self, prompts: Sequence[Prompt], feature: Feature = "last", layers: Sequence[int] = ()) -> Tensor:
         """(N, H), float32 and differentiable: f of equation 1; the adapter is not put to work.
 
         The last layer's state after the norm, at the "last" token or as the mean over the "image" tokens; "projected"
-        is the mean over the image tokens that go into the language model, of which no layer runs.
+        is the mean over the image tokens that go into the language model, of which no layer runs. With `layers`, it is
+        (N, layers, H): the state of each of them, after the norm of the last one.
         """
         if feature == "projected":
-            import torch
+            return _projected(self.backbone.look_at(prompts))
+        with kept_layers(self.backbone, layers) as kept:
+            output = self.backbone.forward(prompts)
+        return self._feature(output, kept, feature, layers)
 
-            shown = self.backbone.look([picture for prompt in prompts for picture in prompt.pictures])
-            return torch.stack([each.tokens.float().mean(0) for each in shown])
-        return pooled(self.backbone, self.backbone.forward(prompts), feature)
+    def embed_and_read(
+        self, prompts: Sequence[Prompt], feature: Feature = "last", layers: Sequence[int] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """`embed` and `read` from one pass."""
+        features = self.backbone.look_at(prompts)
+        layer = self.backbone.num_layers if self.layer is None else self.layer
+        with kept_layers(self.backbone, {layer, *layers}) as kept:
+            output = self.backbone.forward(prompts, features)
+        state = pooled(self.backbone, replace(output, hidden=kept[layer]), self.pooling)
+        if feature == "projected":
+            return _projected(features), state
+        return self._feature(output, kept, feature, layers), state
+
+    def read(self, prompts: Sequence[Prompt]) -> Tensor:
+        """(N, H), float32 and differentiable: the state after `layer` layers; the adapter is not put to work."""
+        layer = self.backbone.num_layers if self.layer is None else self.layer
+        return pooled(self.backbone, self.backbone.forward(prompts, layer=layer), self.pooling)
 
     def states(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, H), float32, without gradients: the state after `layer` layers; those above do not run."""
@@ -86,9 +105,8 @@ class LayerAssessor:
 
         from ...mllm.lora import using
 
-        layer = self.backbone.num_layers if self.layer is None else self.layer
         with torch.inference_mode(), using(self.backbone, self.adapter):
-            return pooled(self.backbone, self.backbone.forward(prompts, layer=layer), self.pooling)
+            return self.read(prompts)
 
     def states_of_all_layers(self, prompts: Sequence[Prompt]) -> Tensor:
         """(N, layers, H), float32: the state after each layer, from one pass."""
@@ -96,3 +114,19 @@ class LayerAssessor:
 
         with using(self.backbone, self.adapter):
             return states_of_all_layers(self.backbone, prompts, pooling=self.pooling)
+
+    def _feature(self, output: Output, kept: Mapping[int, Tensor], feature: Pooling, layers: Sequence[int]) -> Tensor:
+        if not layers:
+            return pooled(self.backbone, output, feature)
+        import torch
+
+        norm: Any = self.backbone.language.norm
+        states = [replace(output, hidden=norm(kept[layer])) for layer in layers]
+        return torch.stack([pooled(self.backbone, state, feature) for state in states], 1)
+
+
+def _projected(features: Sequence[Sequence[Features]]) -> Tensor:
+    """The mean over the image tokens of each prompt's only picture."""
+    import torch
+
+    return torch.stack([each.tokens.float().mean(0) for of_prompt in features for each in of_prompt])

@@ -107,7 +107,8 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
 
     Each layer gets the divergence of real and edited images (D_KL), their separability (LDR), and the entropy of the
     activations. The layer with the largest sum, each min-max normalised over the layers, is chosen. "share" is the
-    share of bootstrap samples of the images in which a layer is chosen.
+    share of bootstrap samples of the images in which a layer is chosen; "probe AUC" that of a cross-validated linear
+    classifier of the layer's states, which chooses nothing.
 
     \b
     editmetrics lsa OpenGVLab/InternVL3_5-8B-HF pairs.csv -o profile.csv --plot profile.svg
@@ -154,8 +155,9 @@ def _show(profile: LayerProfile) -> None:
     from ...tables.table import DataTable, numbers, show, text
 
     columns = {"D_KL": profile.kl, "LDR": profile.ldr, "entropy": profile.entropy, "sum": profile.total}
-    if len(profile.shares):
-        columns["share"] = profile.shares
+    columns |= {
+        name: values for name, values in (("share", profile.shares), ("probe AUC", profile.probe)) if len(values)
+    }
     rows = [
         [layer, *map(float, values), "chosen" if layer == profile.chosen else ""]
         for layer, values in enumerate(zip(*columns.values(), strict=True), 1)

@@ -33,8 +33,8 @@ def contrastive_loss(
 
     -log exp(sim(a, p) / T) / (exp(sim(a, p) / T) + exp(sim(a, n) / T)), with the cosine similarity.
 
-    `anchor`, `positive` and `negative` are (N, H); returns (N,). Differentiable. `in_batch`: all of `negative`, which
-    may then be more, stand in the denominator of each. Source: equation 1.
+    `anchor`, `positive` and `negative` are (N, H), or (N, layers, H); returns (N,) or (N, layers). Differentiable.
+    `in_batch`: all of `negative`, which may then be more, stand in the denominator of each. Source: equation 1.
 
     >>> one = torch.tensor([[1.0, 0.0]])
     >>> contrastive_loss(one, one, one)  # no telling apart: log 2
@@ -116,7 +116,7 @@ class Contrast(nn.Module):
         self.at_a_time = validation_batch_size
         self.model = assessor.backbone.model
         self.assessor, self.temperature = assessor, method.temperature
-        self.feature, self.in_batch = method.feature, method.batch_negatives
+        self.feature, self.layers, self.in_batch = method.feature, method.contrast_layers, method.batch_negatives
         trainable(assessor.backbone, str(assessor.adapter))
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
@@ -162,10 +162,10 @@ class Contrast(nn.Module):
         if not prompts:
             return {}
         with using(self.assessor.backbone, self.assessor.adapter):
-            states = self.assessor.embed(list(prompts.values()), self.feature)
+            states = self.assessor.embed(list(prompts.values()), self.feature, self.layers)
         return dict(zip(prompts, states.unbind(), strict=True))
 
     def _embedded(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
         with using(self.assessor.backbone, self.assessor.adapter):
-            anchor, positive, negative = self.assessor.embed(prompts, self.feature).chunk(3)
+            anchor, positive, negative = self.assessor.embed(prompts, self.feature, self.layers).chunk(3)
         return anchor, positive, negative

@@ -167,6 +167,17 @@ class Decoders(nn.Module):
                 agreement[AUTHENTICITY] = measures | {"n": len(edited)}
         return agreement
 
+    def start_from(self, raw: Mapping[str, RegressionHead]) -> None:
+        """Give the heads the weights of heads for raw states: the way back of `folded`, with these states' units."""
+        for name, head in self.heads.items():
+            kind = "single" if name == AUTHENTICITY else "pair"
+            mean, deviation = (getattr(self, f"{kind}_{part}").cpu().double() for part in ("mean", "deviation"))
+            weights = {key: value.detach().cpu().clone() for key, value in raw[name].state_dict().items()}
+            first = weights["layers.0.weight"].double()
+            weights["layers.0.bias"] = (weights["layers.0.bias"].double() + first @ mean).float()
+            weights["layers.0.weight"] = (first * deviation).float()
+            head.load_state_dict(weights)
+
     def folded(self) -> dict[str, RegressionHead]:
         """The heads for raw states: W (x - m) / s + b is W' x + b' with W' = W / s and b' = b - W' m."""
         folded = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ...mllm.pictures import PreparedPictures
 from ...mllm.processes import on_main_process
 from ...mllm.recipe import RecipeError, TrainingError
 from . import contrastive, decoders
-from .analysis import analyse, draw
+from .analysis import analyse, draw, probe_ratings
 from .assessor import PAIR, SINGLE, LayerAssessor
 from .labels import AUTHENTICITY, LabelledSet, read_labelled_set
 from .profile import LayerProfile
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
     from ...mllm.fitting import FitJob
     from ...mllm.targets import Example
+    from .method import HPELSAMethod
+
+    States = Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]]
 
 logger = logging.getLogger(__name__)
 
@@ -42,24 +46,22 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
     data = read_labelled_set(
         job.train, job.val, targets=job.targets, label_scale=job.label_scale, group=job.group, seed=job.recipe.seed
     )
-    if method.layer is not None and method.layer > backbone.num_layers:
-        raise RecipeError(f"layer={method.layer}, and {backbone.name} has {backbone.num_layers} layers")
-    if method.feature == "projected" and method.language_lora:
-        raise RecipeError(
-            "feature=projected is what goes into the language model, of which language_lora would learn nothing; set "
-            "language_lora=false, or another feature"
-        )
+    _check(method, backbone)
     if job.finished(backbone, data.digest()):
         return
     pictures = PreparedPictures(backbone, int(method.picture_cache_gb * 1e9))
     assessor = LayerAssessor(backbone, pooling=method.pooling, pictures=pictures)
     data = data.without(_unusable(assessor, data))
     job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
-    margins = tune(job, assessor, data)
-    profile = profile_layers(job, assessor, data)
+    profile = profile_layers(job, assessor, data) if method.analysed_backbone == "untuned" else None
+    if method.parts:
+        assessor.adapter = job.adapter(ADAPTER, method.parts)
+    margins = tune(job, assessor, data) if method.parts and method.tunes_first else {}
+    if method.analysed_backbone == "tuned":
+        profile = profile_layers(job, assessor, data)
     assessor.layer = profile.chosen if profile else method.layer or backbone.num_layers
-    states = {name: decoders.states(assessor, part, job.dimensions) for name, part in data.parts.items()}
-    heads = train_decoders(job, assessor, data, states)
+    start = train_jointly(job, assessor, data) if method.training == "joint" else None
+    heads = train_decoders(job, assessor, data, read_states(job, assessor, data), start)
     job.write(
         data=data.counts(),
         heads=heads,
@@ -74,12 +76,32 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
     )
 
 
+def _check(method: HPELSAMethod, backbone: Backbone) -> None:
+    """Raise `RecipeError` for settings that do not go together, or not with this backbone."""
+    for name, layer in (("layer", method.layer or 1), *(("contrast_layers", n) for n in method.contrast_layers)):
+        if layer > backbone.num_layers:
+            raise RecipeError(f"{name}={layer}, and {backbone.name} has {backbone.num_layers} layers")
+    if method.training == "joint" and not method.parts:
+        raise RecipeError("training=joint trains LoRA with the decoders; set vision_lora or language_lora to true")
+    if method.feature == "projected" and method.contrast_layers:
+        raise RecipeError(
+            "feature=projected is not a state of a layer; leave out contrast_layers, or set feature=image"
+        )
+    if method.feature == "projected" and method.language_lora and method.training == "staged":
+        raise RecipeError(
+            "feature=projected is what goes into the language model, of which language_lora would learn nothing; set "
+            "language_lora=false, or another feature"
+        )
+
+
+def read_states(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> States:
+    """The states of the chosen layer, of each part of the data."""
+    return {name: decoders.states(assessor, part, job.dimensions) for name, part in data.parts.items()}
+
+
 def tune(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, float]:
     """Contrastive tuning; the margin between real and edited validation images before and after."""
     method, seed = job.method, job.recipe.seed
-    if not method.parts:
-        return {}
-    assessor.adapter = job.adapter(ADAPTER, method.parts)
     contrast = contrastive.Contrast(assessor, method, job.recipe.validation_batch_size)
     held_out = contrastive.Triplets(assessor, data.validation, seed, method.positive)
     before = contrast.eval().margin(held_out)
@@ -95,12 +117,43 @@ def tune(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, f
     return {"before": before, "after": contrast.margin(held_out)}
 
 
+def train_jointly(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, RegressionHead]:
+    """Train LoRA and the decoders by the sum of the three losses; the decoders, for raw states."""
+    from . import joint
+
+    method, seed = job.method, job.recipe.seed
+    before = decoders.states(assessor, data.train, job.dimensions)
+    lessons = decoders.lessons(data.train, *before, job.dimensions, data.label_scale)
+    heads = new_heads(job, assessor.backbone.hidden_size)
+    module = joint.Joint(
+        assessor, decoders.Decoders(heads, lessons, assessor.backbone.device, method), method, job.recipe.learning_rate
+    )
+
+    def validate() -> float | None:
+        held_out = decoders.states(assessor, data.validation, job.dimensions)
+        learned = decoders.lessons(data.validation, *held_out, job.dimensions, data.label_scale)
+        return decoders.merit(module.decoders.agreement(learned), job.recipe.select)
+
+    triplets = contrastive.Triplets(assessor, data.train, seed, method.positive)
+    job.stage(
+        "joint",
+        module,
+        joint.JointLessons(triplets, data.train, job.dimensions, data.label_scale),
+        collate=joint.collate,
+        length=None if method.batch_negatives else joint.longest,
+        validate=validate,
+        layer=assessor.layer,
+    )
+    assessor.backbone.model.requires_grad_(False)
+    return module.decoders.folded()
+
+
 def profile_layers(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> LayerProfile | None:
     """The analysis, which chooses the layer that is read; None where an option names it, or the last one is read.
 
     Of several processes one analyses, and the others read its result.
     """
-    if job.method.layer is not None or not job.method.lsa:
+    if not job.method.chooses_layer:
         return None
     file = job.folder / "training" / "layers.json"
     if not (job.resume and _analysed(job, file)):
@@ -117,11 +170,12 @@ def train_decoders(
     job: FitJob,
     assessor: LayerAssessor,
     data: LabelledSet,
-    states: Mapping[str, tuple[Sequence[Tensor], Sequence[Tensor]]],
+    states: States,
+    start: Mapping[str, RegressionHead] | None = None,
 ) -> dict[str, RegressionHead]:
     """The decoders, for raw states; how well they agree with validation and test data is in `job.validation`.
 
-    `states`: those of each part of the data, see `decoders.states`.
+    `states`: those of each part of the data, see `decoders.states`. `start`: decoders to begin with, for raw states.
     """
     method, dimensions = job.method, job.dimensions
     lessons = {
@@ -129,6 +183,8 @@ def train_decoders(
     }
     heads = new_heads(job, assessor.backbone.hidden_size)
     module = decoders.Decoders(heads, lessons["train"], assessor.backbone.device, method)
+    if start is not None:
+        module.start_from(start)
     job.stage(
         "decoders",
         module,
@@ -160,7 +216,10 @@ def new_heads(job: FitJob, inputs: int) -> dict[str, RegressionHead]:
 
 def _analyse(job: FitJob, assessor: LayerAssessor, data: LabelledSet, file: Path) -> None:
     part = data.parts[job.method.analysed]
-    profile = analyse(assessor, part.real(), part.edited(), criterion=job.method.criterion)
+    profile = analyse(assessor, part.real(), part.edited(), criterion=job.method.criterion, probed=job.method.probe)
+    if job.method.probe:
+        quality = [name for name in job.dimensions if name != AUTHENTICITY]
+        profile = replace(profile, probe_srcc=probe_ratings(assessor, part.rated, quality))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps({"about": dict(job.about), "profile": profile.as_json()}))
 

@@ -21,14 +21,19 @@ class HPELSAMethod:
 
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
+    - `training`: "staged" tunes LoRA by equation 1 and then trains the decoders with LoRA frozen; "joint" trains both
+      by the sum of L_con, L_det and L_qual, and then the decoders on. `contrastive_weight`: of L_con in that sum.
+    - `analysed_backbone`: LSA looks at the backbone that equation 1 has "tuned", or at the "untuned" one.
     - `layer`: this layer is read, whatever LSA finds.
     - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
       last token, or the mean over its image tokens.
     - `rank`, `alpha`, `dropout`: of LoRA. `temperature`: tau of equation 1.
     - `feature`: f of equation 1, see `LayerAssessor.embed`. `positive`: a real image of another source, or another
-      view of the anchor. `batch_negatives`: all edits of the batch stand in the denominator.
+      view of the anchor. `batch_negatives`: all edits of the batch stand in the denominator. `contrast_layers`:
+      equation 1 on the states of these layers, and the mean of it; the last one if empty.
     - `divergence`, `symmetric`, `bins`, `entropy_bins`, `smoothing`, `epsilon`, `resamples`: see
-      `criterion.Criterion`. `analysed`: on which part of the data.
+      `criterion.Criterion`. `analysed`: on which part of the data. `probe`: also measure linear probes of all
+      layers, which choose nothing.
     - `hidden`: the layers of each decoder. `decoder_learning_rate`, `decoder_epochs` (or `decoder_steps`),
       `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
     - `picture_cache_gb`: the most gigabytes of prepared images that stay in memory, in each process that prepares
@@ -40,6 +45,8 @@ class HPELSAMethod:
     vision_lora: bool = True
     language_lora: bool = True
     lsa: bool = True
+    training: Literal["staged", "joint"] = "staged"
+    analysed_backbone: Literal["tuned", "untuned"] = "tuned"
     decoders: bool = True
     layer: Annotated[int, Ge(1)] | None = None
     pooling: Pooling = "last"
@@ -50,6 +57,8 @@ class HPELSAMethod:
     feature: Feature = "last"
     positive: Positive = "other"
     batch_negatives: bool = False
+    contrast_layers: tuple[Annotated[int, Ge(1)], ...] = ()
+    contrastive_weight: Annotated[float, Gt(0)] = 1.0
     divergence: Divergence = "debiased"
     symmetric: bool = False
     bins: Annotated[int, Ge(2)] = 32
@@ -57,6 +66,7 @@ class HPELSAMethod:
     smoothing: Annotated[float, Gt(0)] = 1e-6
     epsilon: Annotated[float, Gt(0)] = 1e-6
     resamples: Annotated[int, Ge(0)] = 100
+    probe: bool = True
     analysed: Literal["train", "validation"] = "train"
     hidden: tuple[int, ...] = (2048, 128)
     decoder_learning_rate: Annotated[float, Gt(0)] = 5e-5
@@ -68,6 +78,16 @@ class HPELSAMethod:
     balanced: bool = True
     detection_weight: Annotated[float, Gt(0)] = 1.0
     quality_weight: Annotated[float, Gt(0)] = 1.0
+
+    @property
+    def chooses_layer(self) -> bool:
+        """True if layer-sensitivity analysis decides which layer is read."""
+        return self.lsa and self.layer is None
+
+    @property
+    def tunes_first(self) -> bool:
+        """True if there is a tuning by equation 1 alone: joint training needs it where LSA looks at its result."""
+        return self.training == "staged" or (self.chooses_layer and self.analysed_backbone == "tuned")
 
     @property
     def parts(self) -> set[str]:

@@ -76,6 +76,7 @@ class HPELSA(AssessorMetric):
         "both LoRAs, no decoders": {"decoders": False, "lsa": False},
         "both LoRAs": {"lsa": False},
         "both LoRAs, LSA": {},
+        "both LoRAs, LSA, joint": {"training": "joint"},
     }
     """Table IV on one backbone: settings of `fit` for each row. Without LoRA there is no contrastive tuning."""
 
