@@ -56,12 +56,16 @@ class Mutation:
     tests: tuple[str, ...]
 
 
-EPAIQA, LMM, DS, MLLM = (
-    f"editmetrics/{part}" for part in ("plugins/epaiqa", "plugins/lmm4lmm", "plugins/ds_ieqa", "mllm")
+EPAIQA, LMM, DS, HPE, MLLM = (
+    f"editmetrics/{part}"
+    for part in ("plugins/epaiqa", "plugins/lmm4lmm", "plugins/ds_ieqa", "plugins/hpe_lsa", "mllm")
 )
 EPAIQA_LOSSES, LMM_LOSSES, DS_LOSSES = (
     f"tests/plugins/{name}/test_losses.py" for name in ("epaiqa", "lmm4lmm", "ds_ieqa")
 )
+HPE_LEARNING = "tests/plugins/hpe_lsa/test_learning.py"
+HPE_SCORES = f"{HPE_LEARNING}::test_fresh_edits_get_the_scores_that_people_would_give"
+HPE_TUNING = f"{HPE_LEARNING}::test_equation_1_learns_from_training_data_and_is_judged_by_validation_data"
 EPAIQA_LOSS = (f"{EPAIQA_LOSSES}::test_each_stage_has_the_loss_that_transformers_gives_its_answers",)
 LMM_LOSS = (f"{LMM_LOSSES}::test_each_stage_has_the_loss_of_its_kind",)
 DS_LOSS = (f"{DS_LOSSES}::test_the_loss_is_the_papers_or_its_ablations",)
@@ -163,6 +167,48 @@ MUTATIONS = (
         "ds_ieqa: the best weights by the training data", f"{DS}/fit.py",
         "learner.agreement, pairs, data.validation,", "learner.agreement, pairs, data.train,",
         (f"{DS_LOSSES}::test_the_weights_that_are_best_on_the_validation_data_are_kept",),
+    ),
+    Mutation(
+        "hpe_lsa: swapped images in training", f"{HPE}/decoders.py",
+        "assessor.pair(s.source, s.edited, s.prompt)", "assessor.pair(s.edited, s.source, s.prompt)", (HPE_SCORES,),
+    ),
+    Mutation(
+        "hpe_lsa: swapped images everywhere", f"{HPE}/assessor.py",
+        "for image in (source, edited)]", "for image in (edited, source)]",
+        (f"{HPE_LEARNING}::test_source_and_edited_image_have_their_places",),
+    ),
+    Mutation(
+        "hpe_lsa: unnormalised ratings", f"{HPE}/decoders.py",
+        "(e.targets[name] - low) / (high - low) for name in quality", "e.targets[name] for name in quality",
+        (HPE_SCORES,),
+    ),
+    Mutation(
+        "hpe_lsa: LSA on the untuned backbone", f"{HPE}/fit.py",
+        "method.analysed_backbone == \"untuned\" else None", "True else None",
+        (f"{HPE_LEARNING}::test_the_analysis_is_of_the_states_that_are_read",),
+    ),
+    Mutation(
+        "hpe_lsa: equation 1 learns from validation data", f"{HPE}/fit.py",
+        "contrastive.Triplets(assessor, data.train, seed, method.positive),\n        collate=contrastive.collate",
+        "contrastive.Triplets(assessor, data.validation, seed, method.positive),\n        collate=contrastive.collate",
+        (HPE_TUNING,),
+    ),
+    Mutation(
+        "hpe_lsa: equation 1 is judged by the training data", f"{HPE}/fit.py",
+        "held_out = contrastive.Triplets(assessor, data.validation",
+        "held_out = contrastive.Triplets(assessor, data.train",
+        (HPE_TUNING,),
+    ),
+    Mutation(
+        "hpe_lsa: the best weights by the training data", f"{HPE}/fit.py",
+        "validate=lambda: decoders.merit(module.agreement(lessons[\"validation\"])",
+        "validate=lambda: decoders.merit(module.agreement(lessons[\"train\"])",
+        (f"{HPE_LEARNING}::test_the_weights_that_validation_data_liked_best_are_kept",),
+    ),
+    Mutation(
+        "hpe_lsa: LoRA does not see the ratings", f"{HPE}/joint.py",
+        "of_pairs = assessor.read(pairs) if", "of_pairs = assessor.read(pairs).detach() if",
+        ("tests/plugins/hpe_lsa/test_joint.py::test_the_loss_is_the_sum_of_all_three_and_lora_learns_from_each",),
     ),
     Mutation(
         "wrong split: validation rows are trained on", f"{MLLM}/targets.py",

@@ -11,7 +11,7 @@ from ...agreement.correlation import srcc
 from ...agreement.labels import auc
 from ...agreement.measure import UndefinedError
 from ...agreement.splits import split
-from ...mllm.targets import groups_of
+from ...mllm.groups import keys_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FOLDS = 5
+FOLDS, LEAST = 5, 3
 SHOWN = 512
 """Dimensions of a layer that a probe sees; a larger state is projected on so many random directions."""
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Ridge penalties, as a share of the number of training items; leave-one-out errors choose among them."""
+"""Ridge penalties, as a share of the number of training items; the errors on left-out groups choose among them."""
 
 
 class Probe:
@@ -34,7 +34,7 @@ class Probe:
     - `add(states, targets, groups)`: states (items, layers, size), numbers to predict (items, targets), and for each
       item the group that stays on one side of a split, such as its source.
     - `auc()` and `srcc()`: (layers,), of predictions for held-out groups; the mean over targets. Empty with fewer than
-      two groups, or where it is undefined.
+      three groups, or where it is undefined.
 
     >>> probe, random = Probe(), np.random.default_rng(0)
     >>> states = random.normal(size=(60, 2, 3))
@@ -71,43 +71,54 @@ class Probe:
 
     def _measured(self, measure: object) -> Floats:
         count = min(FOLDS, len(set(self._groups)))
-        if count < 2:
+        if count < LEAST:
             return np.zeros(0)
         targets, states = np.concatenate(self._targets), np.concatenate(self._states)
         part = split(self._groups, (1.0,) * count, 0)
         try:
             return np.array([
                 np.mean([measure(*pair) for pair in zip(predicted.T, targets.T, strict=True)])  # type: ignore[operator]
-                for predicted in (held_out_predictions(states[:, n], targets, part) for n in range(states.shape[1]))
+                for predicted in (
+                    held_out_predictions(states[:, n], targets, part, self._groups) for n in range(states.shape[1])
+                )
             ])  # fmt: skip
         except UndefinedError:
             return np.zeros(0)
 
 
-def held_out_predictions(states: NDArray[np.floating], targets: Floats, part: NDArray[np.integer]) -> Floats:
+def held_out_predictions(
+    states: NDArray[np.floating], targets: Floats, part: NDArray[np.integer], groups: Sequence[str]
+) -> Floats:
     """Predict `targets` (items, targets) from `states` (items, size), each `part` by ridge regression on the rest."""
-    predicted = np.empty_like(targets)
+    predicted, group = np.empty_like(targets), np.unique(groups, return_inverse=True)[1]
     for number in np.unique(part):
         test = part == number
-        predicted[test] = ridge(states[~test].astype(np.float64), targets[~test], states[test].astype(np.float64))
+        predicted[test] = ridge(
+            states[~test].astype(np.float64), targets[~test], states[test].astype(np.float64), group[~test]
+        )
     return predicted
 
 
-def ridge(states: Floats, targets: Floats, others: Floats) -> Floats:
-    """Predictions for `others` by ridge regression on standardised states, with the penalty of the best leave-one-out
-    error for each target."""
+def ridge(states: Floats, targets: Floats, others: Floats, groups: NDArray[np.integer]) -> Floats:
+    """Predictions for `others` by ridge regression on standardised states, for each target with the best penalty.
+
+    It is the one with the least squared error on groups that are left out, which follows from the residuals r of all:
+    (I - H)^-1 r within a group, with the group's block H of the matrix that maps targets to predictions.
+    """
     middle, deviation = states.mean(0), states.std(0)
     deviation = np.where(deviation > 1e-9 * (abs(middle) + 1e-30), deviation, np.inf)
     x, test, mean = (states - middle) / deviation, (others - middle) / deviation, targets.mean(0)
     values, vectors = np.linalg.eigh(x.T @ x)
     z, test = x @ vectors, test @ vectors
     inner = z.T @ (targets - mean)
+    of_group = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     best, errors = np.zeros((len(others), targets.shape[1])), np.full(targets.shape[1], np.inf)
     for penalty in PENALTIES:
         shrunk = 1 / (np.maximum(values, 0.0) + penalty * len(x))
-        left = 1 - 1 / len(x) - z**2 @ shrunk  # of a residual, if its item is left out
-        residuals = (targets - mean - z @ (shrunk[:, None] * inner)) / left[:, None]
-        error = (residuals**2).mean(0)
+        residuals, error = targets - mean - z @ (shrunk[:, None] * inner), np.zeros(targets.shape[1])
+        for members in of_group:
+            block = np.eye(len(members)) - z[members] * shrunk @ z[members].T - 1 / len(x)
+            error += (np.linalg.solve(block, residuals[members]) ** 2).sum(0)
         best = np.where(error < errors, test @ (shrunk[:, None] * inner), best)
         errors = np.minimum(error, errors)
     return best + mean
@@ -116,5 +127,5 @@ def ridge(states: Floats, targets: Floats, others: Floats) -> Floats:
 def groups_by_source(samples: Sequence[Sample]) -> list[str]:
     """The source of each sample, compared by content; a sample without one is its own group."""
     with_source = [sample for sample in samples if sample.source is not None]
-    keys = dict(zip((id(sample) for sample in with_source), groups_of(with_source, "source"), strict=True))
-    return [keys.get(id(sample), f"sample {sample.id}") for sample in samples]
+    keys = dict(zip((id(sample) for sample in with_source), keys_of(with_source, "source"), strict=True))
+    return [keys.get(id(sample)) or f"sample {sample.id}" for sample in samples]

@@ -141,6 +141,10 @@ def test_what_is_not_rated_is_not_learned(edits, samples, tmp_path):
         ({"layer": 9}, "has 4 layers"),
         ({"bins": 1}, "bins"),
         ({"feature": "projected"}, "language_lora=false"),
+        ({"feature": "projected", "language_lora": False, "contrast_layers": [2]}, "leave out contrast_layers"),
+        ({"contrast_layers": [2, 5]}, "contrast_layers=5, and toy-internvl has 4 layers"),
+        ({"training": "joint", "vision_lora": False, "language_lora": False}, "training=joint trains LoRA"),
+        ({"training": "both"}, "training"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is(edits, tmp_path, settings, said):
