@@ -76,10 +76,12 @@ class Phase:
 
 PHASES = (
     Phase("look", 0, Mixture(1.0, 1.0), replace(_RECIPE, steps=750, warmup_ratio=100 / 750, schedule="constant")),
-    Phase("compare", 1, Mixture(0.1, 1.0), replace(_RECIPE, steps=2000, warmup_ratio=0.0, schedule="constant")),
-    Phase("ask", 2, Mixture(0.25, 0.3), replace(_RECIPE, steps=1500, warmup_ratio=0.0)),
+    Phase("compare", 1, Mixture(0.1, 1.0, False), replace(_RECIPE, steps=750, warmup_ratio=0, schedule="constant")),
+    Phase("inspect", 2, Mixture(0.1, 1.0), replace(_RECIPE, steps=1500, warmup_ratio=0, schedule="constant")),
+    Phase("ask", 3, Mixture(0.25, 0.3), replace(_RECIPE, steps=1500, warmup_ratio=0)),
 )
-"""First single images, which are quick, then pairs of them, both described; then questions of all kinds."""
+"""First single images, which are quick; then pairs of them, described; then also what is broken in them; then questions
+of all kinds."""
 
 
 class SceneLearner(nn.Module):

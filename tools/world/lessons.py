@@ -21,10 +21,11 @@ QUESTIONS = 5
 @dataclass(frozen=True)
 class Mixture:
     """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
-    short and say most."""
+    short and say most. `looks`: whether descriptions of two images include the second one's looks."""
 
     alone: float = 0.25
     descriptive: float = 0.4
+    looks: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,9 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
     images = np.stack([view(shown.things, background, random, list(shown.flaws.values())) for shown in both])
     if descriptive:
         named = (became(before, done.after, asked, done),) if is_edit else ()
-        all_three = caption(both[1], random), what_changed(before, done.after), *named
-        asking = tuple(all_three[index] for index in random.permutation(len(all_three)))
+        broken = (looks(both[1], random),) if mixture.looks else ()
+        every = caption(both[1], random), what_changed(before, done.after), *named, *broken
+        asking = tuple(every[index] for index in random.permutation(len(every)))
     else:
         asking = tuple(_about(both, asked, done, random) for _ in range(QUESTIONS))
     return SceneLesson(images, opening(asked.words if is_edit else None), asking)
