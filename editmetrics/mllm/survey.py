@@ -80,7 +80,7 @@ def _version(image: Any) -> Any:
 @lru_cache(KEPT)
 def _of_files(edited: tuple[str, int, int], source: tuple[str, int, int] | None) -> Surveyed:
     """The numbers of a pair of files, in the versions that they have now."""
-    return _measured(edited[0], None if source in (None, edited) else source[0])  # type: ignore[index]
+    return _measured(edited[0], None if source in (None, edited) else source[0])
 
 
 def _measured(edited: Any, source: Any) -> Surveyed:

@@ -279,11 +279,11 @@ def _split(
 ) -> tuple[list[Example], list[Example]]:
     """Training and validation examples; of several columns, those in conflict are left out."""
     samples = [example.sample for example in examples]
-    for column in columns_of(group) or [None]:
-        count = len(samples) if column is None else len(set(keys_of(samples, column, all_of_them=False)))
+    counts = {column: len(set(keys_of(samples, column, all_of_them=False))) for column in columns_of(group)}
+    for column, count in (counts or {"sample": len(samples)}).items():
         if count < 2:
             raise TargetError(
-                f"{len(examples)} usable samples are of {count} {column or 'sample'}: there is nothing to set "
+                f"{len(examples)} usable samples are of {count} {column}: there is nothing to set "
                 "aside for validation; give a validation set"
             )
     parts = parts_of_samples(samples, group, ratio, seed)
@@ -296,7 +296,7 @@ def _split(
 
 
 def _require_apart(training: Sequence[Example], validation: Sequence[Example], group: str | None) -> None:
-    shared = sharing(*([example.sample for example in part] for part in (validation, training)), group)
+    shared = sharing([example.sample for example in validation], [example.sample for example in training], group)
     if shared:
         first = first_few(sample.id for sample in shared)
         raise TargetError(

@@ -116,21 +116,20 @@ class DSIEQA(AssessorMetric):
             backbone, scored, self.scale, adapters, reads={name: reads.get(name, fixed) for name in scored}
         )
 
-    def prepare(self, sample: Sample) -> list[dict[str, Prompt]]:
-        """For each backbone, a prompt for each dimension, all with the same two pictures."""
+    def prepare(self, sample: Sample) -> dict[str, Prompt]:
+        """A prompt for each dimension, all with the same two pictures."""
         from ...images import eight_bits, read_image
 
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
-        return [assessor.prepare(source, edited, sample.prompt or "") for assessor in self.assessors]
+        prompts: dict[str, Prompt] = self.assessors[0].prepare(source, edited, sample.prompt or "")
+        return prompts
 
-    def score_batch(self, batch: list[list[dict[str, Any]]]) -> list[Score]:
-        readouts = [
-            assessor.read([prepared[number] for prepared in batch]) for number, assessor in enumerate(self.assessors)
-        ]
+    def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        readouts = self.assessors[0].read(batch)
         return [self._score(readouts, row) for row in range(len(batch))]
 
-    def batch_key(self, prepared: list[dict[str, Prompt]]) -> int:
-        return length_class(prompt for of_backbone in prepared for prompt in of_backbone.values())
+    def batch_key(self, prepared: dict[str, Prompt]) -> int:
+        return length_class(prepared.values())
 
     @classmethod
     def presets(cls) -> dict[str, tuple[DSIEQAMethod, Recipe]]:
@@ -150,27 +149,22 @@ class DSIEQA(AssessorMetric):
 
         train_stages(job, self.load_backbone(), self.read)
 
-    def _score(self, readouts: Sequence[Mapping[str, Any]], row: int) -> Score:
-        """The score of one sample from all backbones; a dimension that any of them does not rate has no number."""
+    def _score(self, readouts: Mapping[str, Any], row: int) -> Score:
+        """The score of one sample; a dimension that is not rated, or beside the scale, has no number."""
         readings, masses, scale = DimensionReadings(), {}, self.scale
+        reads = self.assessors[0].reads
         for dimension in self.dimensions:
             name = dimension.name
-            numbers = [readout[name].rows(slice(row, row + 1)) for readout in readouts]
-            masses[name] = min(float(number.mass.min()) for number in numbers)
-            written = [
-                float(number.value if assessor.reads[name] == "generated" else number.expectation)
-                for number, assessor in zip(numbers, self.assessors, strict=True)
-            ]
-            ratings = [scale.rating(number) for number in written]
+            number = readouts[name].rows(slice(row, row + 1))
+            masses[name] = float(number.mass.min())
+            rating = scale.rating(float(number.value if reads[name] == "generated" else number.expectation))
             if not readings.means(name, masses[name], "write a digit"):
                 continue
-            if outside := [rating for rating in ratings if not dimension.contains(rating)]:
+            if not dimension.contains(rating):
                 readings.problems.append(
-                    f"{name}: {outside[0]:g} is outside the scale {dimension.low:g} to {dimension.high:g}"
+                    f"{name}: {rating:g} is outside the scale {dimension.low:g} to {dimension.high:g}"
                 )
                 continue
-            readings.values[name] = sum(ratings) / len(ratings)
-            within = [scale.size(float(number.spread)) ** 2 for number in numbers]
-            between = [(rating - readings.values[name]) ** 2 for rating in ratings]
-            readings.spreads[name] = (sum(within) + sum(between)) ** 0.5 / len(ratings) ** 0.5
+            readings.values[name] = rating
+            readings.spreads[name] = scale.size(float(number.spread))
         return readings.score({"digit_mass": masses} | ({"zero_shot": True} if self.zero_shot else {}))

@@ -135,7 +135,7 @@ class LMM4LMM(AssessorMetric):
                 members.append(tasks)
             else:
                 member |= tasks
-        if uneven := sorted(set().union(*members) - set.intersection(*map(set, members))):
+        if uneven := [task for task in TASKS if len({task in member for member in members}) > 1]:
             raise EditMetricsError(
                 f"lmm4lmm: several of the weights {self.weights} do the same, and not all of them {uneven[0]}; give as "
                 "many weights for each task to average, or one"

@@ -239,7 +239,7 @@ def test_together_reads_as_each_prompt_alone(together):
     metric = create_metric("ds_ieqa", weights=str(together), read="expected", device="cpu")
     metric.load()
     (assessor,) = metric.assessors
-    prepared = [metric.prepare(sample)[0] for sample in two(3)]
+    prepared = [metric.prepare(sample) for sample in two(3)]
     from editmetrics.mllm.readouts import read_number
 
     numbers = assessor.read(prepared)

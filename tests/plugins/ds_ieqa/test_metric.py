@@ -90,7 +90,7 @@ def test_the_score_is_what_greedy_decoding_writes(toy, held_out):
     from editmetrics.mllm.lora import using
 
     for dimension in DIMENSIONS:
-        prompts = [toy.prepare(sample)[0][dimension] for sample in samples]
+        prompts = [toy.prepare(sample)[dimension] for sample in samples]
         with using(assessor.backbone, assessor.adapters[dimension]):
             written = assessor.backbone.generate(prompts, max_tokens=8)
         numbers = [toy.scale.rating(float(text)) for text in written]
@@ -235,7 +235,7 @@ def test_images_of_any_size_are_read_within_the_budget(toy, size, monkeypatch):
     sample = Sample("x", edited=image, source=image, prompt="make the square red")
     (score,) = toy.score([sample])
     assert score.ok
-    prompt = toy.prepare(sample)[0]["visual_quality"]
+    prompt = toy.prepare(sample)["visual_quality"]
     assert all(picture.tokens <= 1280 for picture in prompt.pictures)
 
 
