@@ -226,6 +226,23 @@ MUTATIONS = (
         "value <= self.best_metric)", "value <= -1)",
         ("tests/mllm/test_training.py::test_the_weights_of_the_best_validation_are_kept",),
     ),
+    Mutation(
+        "processes: the first does not wait for the others", f"{MLLM}/processes.py",
+        "    distributed.barrier()\n    outcome:", "    outcome:",
+        ("tests/mllm/test_processes.py::test_two_processes_wait_share_fail_and_train_together",),
+    ),
+    Mutation(
+        "processes: a mean over some examples is that of a micro-batch", f"{MLLM}/loop.py",
+        "dtype=torch.float64).mean(0)", "dtype=torch.float64)[0]",
+        ("tests/mllm/test_processes.py::"
+         "test_a_mean_over_some_examples_is_over_the_whole_batch_however_it_is_divided",),
+    ),
+    Mutation(
+        "hpe_lsa: equation 5 is a mean over the edits of a micro-batch", "editmetrics/plugins/hpe_lsa/decoders.py",
+        '(counts["pair"] or 1.0)', "max(len(predicted), 1)",
+        ("tests/plugins/hpe_lsa/test_fit.py::"
+         "test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only",),
+    ),
 )  # fmt: skip
 
 

@@ -195,6 +195,31 @@ def test_equation_5_and_cross_entropy_are_those_of_torch_with_equal_classes(bala
     torch.testing.assert_close(folded["authenticity"](single)[:, 0], logits, rtol=1e-4, atol=1e-5)
 
 
+def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only():
+    """Parts, as micro-batches or processes have them, know how many images and edits there are in all."""
+    from editmetrics.plugins.hpe_lsa.decoders import collate
+
+    lessons = [lesson(n, float(n < 2)) for n in range(8)]  # two real images, six edited ones
+    heads = {name: RegressionHead(8, hidden=(4,), seed=1) for name in ("perceptual_quality", "editing_alignment")}
+    heads |= {"authenticity": RegressionHead(8, hidden=(4,), seed=2)}
+    module = Decoders(heads, lessons, "cpu", HPELSAMethod())
+    whole = module(**collate(lessons))
+    whole["loss"].backward()
+    gradients = [parameter.grad.clone() for parameter in module.parameters()]
+    module.zero_grad()
+    parts = [collate(lessons[start : start + 2]) for start in range(0, 8, 2)]
+    means = {name: sum(part["counts"][name] for part in parts) / len(parts) for name in ("single", "pair")}
+    losses = [module(**{**part, "counts": means}) for part in parts]
+    assert losses[0]["quality"] == 0.0
+    for each in losses:
+        (each["loss"] / len(parts)).backward()
+        assert all(parameter.grad is not None for parameter in module.parameters())
+    for name in whole:
+        torch.testing.assert_close(sum(each[name] for each in losses) / len(parts), whole[name])
+    for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
 def test_contrastive_tuning_moves_real_and_edited_images_apart_that_it_has_not_seen(edits, tmp_path):
     """Measured again, on crops of its own, by plain cosines."""
     from editmetrics.data import from_manifest
