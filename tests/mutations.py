@@ -211,6 +211,26 @@ MUTATIONS = (
         ("tests/plugins/hpe_lsa/test_joint.py::test_the_loss_is_the_sum_of_all_three_and_lora_learns_from_each",),
     ),
     Mutation(
+        "ds_ieqa: a definition leads within noise", f"{DS}/fdmpo.py",
+        "leads=gain > noise)", "leads=gain > 0)",
+        ("tests/plugins/ds_ieqa/test_fdmpo.py::test_errors_are_those_of_scipy_and_a_lead_is_a_paired_test",),
+    ),
+    Mutation(
+        "ds_ieqa: auto forgets what validation chose", f"{DS}/metric.py",
+        "reads={name: reads.get(name, fixed)", "reads={name: fixed",
+        ("tests/plugins/ds_ieqa/test_digit_loss.py::test_auto_takes_what_the_checkpoint_records_for_each_dimension",),
+    ),
+    Mutation(
+        "losses: correlation around zero", f"{MLLM}/losses.py",
+        "[values - (share * values).sum() for values in (predicted, ratings)]", "[predicted, ratings]",
+        ("tests/mllm/test_losses.py::test_plcc_is_one_minus_scipys_and_its_gradient_the_closed_form",),
+    ),
+    Mutation(
+        "losses: pairs in either order", f"{MLLM}/losses.py",
+        "(rated_by > 0).nonzero", "(rated_by != 0).nonzero",
+        ("tests/mllm/test_losses.py::test_ranks_are_sums_over_pairs_written_out",),
+    ),
+    Mutation(
         "wrong split: validation rows are trained on", f"{MLLM}/targets.py",
         "for e, part in zip(examples, parts, strict=True) if part == n]",
         "for e, part in zip(examples, parts, strict=True) if part >= n]",

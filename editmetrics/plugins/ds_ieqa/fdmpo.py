@@ -236,19 +236,27 @@ def _next(
             raise SearchError(f"the start definition of {plan.dimension} cannot be tried: {error}") from error
     reply = ""
     try:
-        reply = propose(proposal(plan.dimension, done), number)
+        reply = _reply(plan, proposal(plan.dimension, done), number, propose)
         definition = read_proposal(reply, [trial.definition for trial in done])
         best = Trajectory(plan.dimension, tuple(done)).best
         return _judged(number, definition, feedback(definition), best, plan.margin)
     except Garbled as garbled:
         return Trial(number, reply, False, refused=str(garbled))
     except SampleError as error:
-        if error.status == "unavailable":
-            raise SearchUnavailableError(
-                f"the optimisation model did not answer trial {number} of {plan.trials} for {plan.dimension} "
-                f"({error}); run the same command again when it does: the search resumes with this trial"
-            ) from error
         return Trial(number, reply, False, refused=f"{error.status}: {error}")
+
+
+def _reply(plan: SearchPlan, text: str, number: int, propose: Callable[[str, int], str]) -> str:
+    """The optimisation model's reply; `SearchUnavailableError` where it cannot be reached."""
+    try:
+        return propose(text, number)
+    except (SampleError, UnavailableError) as error:
+        if isinstance(error, SampleError) and error.status != "unavailable":
+            raise
+        raise SearchUnavailableError(
+            f"the optimisation model did not answer trial {number} of {plan.trials} for {plan.dimension} ({error}); "
+            "run the same command again when it does: the search resumes with this trial"
+        ) from error
 
 
 def _judged(number: int, definition: str, read: DefinitionFeedback, best: Trial | None, margin: float) -> Trial:

@@ -24,12 +24,12 @@ def draw(trajectory: Trajectory, file: str | Path) -> Path | None:
         return None
     tried = [trial for trial in trajectory.trials if trial.value is not None]
     refused = [trial.number for trial in trajectory.trials if trial.refused]
-    leading = [trial for trial in tried if trial.leads]
+    leading = [(trial.number, trial.value or 0.0) for trial in tried if trial.leads]
     numbers, values = [trial.number for trial in tried], [trial.value or 0.0 for trial in tried]
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.step(
-        [*(trial.number for trial in leading), numbers[-1]], [*(trial.value for trial in leading), leading[-1].value],
+        [*(number for number, _ in leading), numbers[-1]], [*(value for _, value in leading), leading[-1][1]],
         where="post", color="#0072b2", linewidth=1, label="leads",
     )  # fmt: skip
     axes.errorbar(
@@ -38,10 +38,9 @@ def draw(trajectory: Trajectory, file: str | Path) -> Path | None:
     )  # fmt: skip
     if refused:
         axes.plot(refused, [min(values)] * len(refused), "x", color="#d55e00", label="refused")
-    if agreed := [trial for trial in tried if trial.agreement is not None]:
+    if agreed := [(trial.number, trial.agreement) for trial in tried if trial.agreement is not None]:
         right = axes.twinx()
-        right.plot([trial.number for trial in agreed], [trial.agreement for trial in agreed], "s",
-                   color="0.6", markersize=4)  # fmt: skip
+        right.plot(*zip(*agreed, strict=True), "s", color="0.6", markersize=4)
         right.set_ylabel("(SRCC + PLCC) / 2, untrained", color="0.4")
         right.spines["top"].set_visible(False)
     axes.annotate(

@@ -191,7 +191,7 @@ class TaskStages:
     def taught_levels(self, dimension: str, word: bool) -> list[Callable[[], Lesson]]:
         """The training samples with the level of their rating as the answer, or its word alone as what is taught."""
         low, high = self.ends(dimension)
-        method, soft = self.job.method, [()] * len(self.data.train)
+        method, soft = self.job.method, list[Any]([()] * len(self.data.train))
         if method.level_loss == "soft":
             spreads = self._spreads(dimension) or [method.soft_width * (high - low)] * len(soft)
             ratings = [example.targets[dimension] for example in self.data.train]
@@ -226,7 +226,7 @@ class TaskStages:
         ratings = [example.targets[dimension] for example in self.data.train]
         return min(ratings), max(ratings)
 
-    def _told(self, example: Example, text: str, answer: str, word: str | None = None, soft: Any = ()) -> Lesson:
+    def _told(self, example: Example, text: str, answer: str, word: str | None = None, *, soft: Any = ()) -> Lesson:
         return Lesson(example.id, self.assessor.taught(self.pictures(example.sample), text, answer, word), soft=soft)
 
     def _rated(self, example: Example, dimension: str, rating: float, weight: float | None) -> Lesson:

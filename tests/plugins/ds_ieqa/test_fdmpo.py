@@ -172,10 +172,11 @@ def test_a_search_without_a_usable_proposal_ends_with_the_reasons(tmp_path):
 
 
 def test_a_server_that_is_down_ends_the_search_which_resumes_with_the_same_trial(tmp_path):
-    file, down = tmp_path / "t.jsonl", SampleError("no connection", "unavailable")
-    with pytest.raises(SearchUnavailableError, match=r"trial 2 of 3 .* \(no connection\); run the same") as error:
-        run(file, Optimiser("[[worse]]", down), trials=3)
-    assert isinstance(error.value, UnavailableError)
+    file = tmp_path / "t.jsonl"
+    for replies in (["[[worse]]", SampleError("down", "unavailable")], [UnavailableError("down")]):
+        with pytest.raises(SearchUnavailableError, match=r"trial 2 of 3 .* \(down\); run the same") as error:
+            run(file, Optimiser(*replies), trials=3)
+        assert isinstance(error.value, UnavailableError)
     optimiser = Optimiser("[[better]]", "[[best]]")
     whole = run(tmp_path / "whole.jsonl", Optimiser("[[worse]]", "[[better]]", "[[best]]"), trials=3)
     assert run(file, optimiser, trials=3) == whole
