@@ -18,7 +18,7 @@ from .lessons import OF_STAGE, Materials, RehearsedLessons, read_materials
 from .levels import completion_of
 from .method import STAGES, EPAIQAMethod, Stage
 from .overall import fitted_share
-from .prompts import QUESTIONS
+from .prompts import QUESTIONS, images_inline
 
 if TYPE_CHECKING:
     import torch
@@ -50,12 +50,13 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
     full = method.tuning == "full"
     backbone = metric.trained_backbone(before, own=True, dtype="float32" if full else None)
     start = None if before is None else before.digest
-    layout = {"images": "inline"} if metric.inline else {}  # weights continue with the prompts that they know
+    inline = images_inline(before)  # weights continue with the prompts that they know
+    layout = {"images": "inline"} if inline else {}
     if job.finished(backbone, materials.digest, dimensions=materials.dimensions, start=start, **layout):
         return
     saved = before.adapter(ADAPTER) if before is not None and before.adapters and job.start is None else None
     adapter = None if full else job.adapter(ADAPTER, ("vision", "language"), saved)
-    assessor = ExplainingAssessor(backbone, adapter, method.max_tokens, metric.inline)
+    assessor = ExplainingAssessor(backbone, adapter, method.max_tokens, inline)
     _ = assessor.levels, assessor.completions  # a backbone without such words is refused before anything is computed
     materials, lessons = materials.lessons(assessor)
     job.survey(materials.examples)
@@ -73,6 +74,8 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         job.validation.update(_validated(stage, assessor, materials, job))
     dimensions = [*materials.dimensions, *(() if before is None else before.dimensions)]
     share = _harmony_share(job, metric, assessor, materials, dimensions)
+    if share is None and before is not None:
+        share = before.settings.get("harmony_share")
     if full:
         _convert(backbone, method)
     earlier_stages = [] if before is None else list(before.settings["stages"])
@@ -97,9 +100,9 @@ def _harmony_share(
     job: FitJob, metric: EPAIQA, assessor: ExplainingAssessor, materials: Materials, dimensions: Sequence[str]
 ) -> float | None:
     """The share of harmony in overall quality, fitted on the validation edits that follow their instruction and have a
-    region; that of the weights which the training started from, where this one has no stage 3; None without either."""
+    region; None without such edits, or without stage 3 or the parts."""
     if not {"harmony", "local_naturalness"} <= set(dimensions) or "explained" not in materials.validation:
-        return None if metric.checkpoint is None else metric.checkpoint.settings.get("harmony_share")
+        return None
     low, high = job.label_scale
     tasks, overall = [], []
     for task in materials.validation["explained"]:

@@ -11,7 +11,7 @@ from ...bases.assessor import AssessorMetric, DimensionReadings
 from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score
 from .box import Box, given_box, mask_box
-from .prompts import QUESTIONS
+from .prompts import QUESTIONS, images_inline
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
@@ -134,13 +134,9 @@ class EPAIQA(AssessorMetric):
         """The required fields: one that no option asks for changes no number."""
         return self.required()
 
-    @property
-    def inline(self) -> bool:
-        """Whether images stand within the prompts' sentences: they do, but for weights of version 2 and earlier."""
-        return self.checkpoint is None or self.checkpoint.settings.get("images") == "inline"
-
     def identity(self) -> dict[str, Any]:
-        return {**super().identity(), "prompts": QUESTIONS, **({"images": "inline"} if self.inline else {})}
+        layout = {"images": "inline"} if images_inline(self.checkpoint) else {}
+        return {**super().identity(), "prompts": QUESTIONS, **layout}
 
     def check_backbone(self, checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
         if checkpoint.backbone_folder is None:  # else it was trained itself, and stands in the checkpoint
@@ -151,7 +147,9 @@ class EPAIQA(AssessorMetric):
     ) -> ExplainingAssessor:
         from .assessor import ExplainingAssessor
 
-        return ExplainingAssessor(backbone, next(iter(adapters.values()), None), self.max_tokens, self.inline)
+        return ExplainingAssessor(
+            backbone, next(iter(adapters.values()), None), self.max_tokens, images_inline(checkpoint)
+        )
 
     # ------------------------------------------------------------------ scoring
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...mllm.checkpoint import TrainedCheckpoint
 
 Chat = list[tuple[str, list[Any]]]
 
@@ -35,6 +38,11 @@ EXPLAINED = (
 )
 QUESTIONS = {"grounding": GROUNDING, "harmony": HARMONY, "local_naturalness": NATURALNESS, "explained": EXPLAINED}
 """By what is asked for: the words after the images."""
+
+
+def images_inline(checkpoint: TrainedCheckpoint | None) -> bool:
+    """Return whether images stand within the prompts' sentences: they do, but for weights of version 2 and earlier."""
+    return checkpoint is None or checkpoint.settings.get("images") == "inline"
 
 
 def grounding_chat(image: object) -> Chat:

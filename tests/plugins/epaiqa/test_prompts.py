@@ -90,19 +90,24 @@ def test_templates_that_leave_images_in_place_write_the_same_with_and_without(tm
 
 def test_weights_of_earlier_versions_keep_their_prompts_and_their_identity(backbone):
     old, new = EPAIQA(weights="toy"), EPAIQA(backbone="toy-llava")
-    assert (old.inline, new.inline) == (False, True)
     assert ("images" in old.identity(), new.identity()["images"]) == (False, "inline")
     text = written(backbone, prepared(ExplainingAssessor(backbone, inline=False)).explained)
     assert re.match(r"<\|im_start\|>user \[image\]\nThe original image is: \n", text)
 
 
 def test_a_training_records_where_its_images_stand(edits, tmp_path):
-    for name, weights in (("new", {"backbone": "toy-llava"}), ("old", {"weights": "toy"})):
-        EPAIQA(**weights).to("cpu").fit(
+    new, old = {"backbone": "toy-llava"}, {"weights": "toy"}
+    for name, options, more in (("new", new, {}), ("old", old, {}), ("started", new, {"start_from": "toy"})):
+        EPAIQA(**options).to("cpu").fit(
             edits, targets={"harmony": "harmony"}, label_scale=(1, 5), output_dir=tmp_path / name, preset="toy",
-            stages=("quantitative",), quantitative_steps=1, batch_size=2,
+            stages=("quantitative",), quantitative_steps=1, batch_size=2, **more,
         )  # fmt: skip
-    settings = {name: json.loads((tmp_path / name / "metric.json").read_text())["settings"] for name in ("new", "old")}
+    settings = {
+        name: json.loads((tmp_path / name / "metric.json").read_text())["settings"]
+        for name in ("new", "old", "started")
+    }
     assert settings["new"]["images"] == "inline"
-    assert "images" not in settings["old"]  # it continues with the prompts that its weights know
-    assert EPAIQA(weights=str(tmp_path / "new")).inline
+    assert not {"images"} & {*settings["old"], *settings["started"]}  # they continue with the prompts they know
+    metric = EPAIQA(weights=str(tmp_path / "new")).to("cpu")
+    metric.load()
+    assert metric.assessors[0].inline
