@@ -311,7 +311,8 @@ def _report_folds(
     for number, fold in enumerate(folds, 1):
         if fold.left_out:
             click.echo(
-                f"fold {number}: {plural(len(fold.test), 'row')} tested, {len(fold.train)} trained on, {len(fold.left_out)} "
-                f"left out, which share some of {settings['group']} with the test rows, and not all"
+                f"fold {number}: {plural(len(fold.test), 'row')} tested, {len(fold.train)} trained on, "
+                f"{len(fold.left_out)} left out, which share some of {settings['group']} with the test rows, "
+                "and not all"
             )
     click.echo(f"\nwrote {options.output / 'folds.csv'}, and the scores and checkpoint of each fold beside it")
