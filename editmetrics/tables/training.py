@@ -14,12 +14,15 @@ from .table import Block, Cell, DataTable, numbers, text
 if TYPE_CHECKING:
     from ..mllm.checkpoint import TrainedCheckpoint
 
+BASELINE = "baseline of "
+"""The beginning of what a dimension's baseline is called among the rows of a cross-validation."""
+
 
 def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
     """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension, and one for
     the baseline; labels, which have other measures, in a table of their own. A line says where the baseline is better.
     """
-    from ..mllm.baseline import beside_baseline, comparisons
+    from ..mllm.baseline import beside_baseline
 
     baseline = checkpoint.data.get("baseline", {})
     for of_labels in (False, True):
@@ -32,13 +35,20 @@ def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
             yield DataTable(columns, [[label, *(measures.get(name) for name in names)] for label, measures in lines])
     if baseline:
         yield "[dim]baseline: ridge regression on statistics of the images, which know nothing of their content[/]"
-    for one in comparisons(checkpoint.validation, baseline):
-        if not one.beaten:
-            yield f"[yellow]{escape(str(one))}[/]"
+    yield from _worse(checkpoint.validation, baseline)
     counts = checkpoint.data.get("left_out", {})
     left_out = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
     left_out = f"left out: {left_out}" if counts else "none was left out"
     yield f"[dim]trained on {checkpoint.data.get('train', '?')} samples; {escape(left_out)}[/]"
+
+
+def _worse(measured: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each dimension in which the metric does not beat its baseline."""
+    from ..mllm.baseline import comparisons
+
+    for one in comparisons(measured, baseline):
+        if not one.beaten:
+            yield f"[yellow]{escape(str(one))}[/]"
 
 
 def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], columns: int) -> Iterator[Block]:
@@ -52,8 +62,9 @@ def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], colu
     folds = sorted({row["fold"] for row in rows})
     shown = folds if len(folds) <= columns else []
     order = {name: index for index, name in enumerate(dict.fromkeys(row["dimension"] for row in rows))}
-    dimensions = sorted(order, key=lambda name: order.get(name.removeprefix("baseline of "), order[name]))
+    dimensions = sorted(order, key=lambda name: order.get(name.removeprefix(BASELINE), order[name]))
     lines: list[Sequence[Cell]] = []
+    means: dict[str, dict[str, Any]] = {}
     for dimension, measure in product(dimensions, measures):
         by_fold = {
             row["fold"]: row["value"] for row in rows if (row["dimension"], row["measure"]) == (dimension, measure)
@@ -64,11 +75,14 @@ def fold_blocks(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], colu
         mean = fmean(known) if whole else None
         spread = stdev(known) if whole and len(known) > 1 else None
         if by_fold:
-            label = "  baseline" if dimension.startswith("baseline of ") else dimension
+            means.setdefault(dimension, {})[measure] = mean
+            label = "  baseline" if dimension.startswith(BASELINE) else dimension
             lines.append([label, measure, mean, spread, *(values if shown else ())])
     headings = ("mean", "deviation", *(f"fold {fold}" for fold in shown))
     yield DataTable([*text("on unseen samples", "measure", wrap="never"), *numbers(*headings)], lines)
-    for dimension in (name for name in dimensions if not name.startswith("baseline of ")):
+    of_baseline = {name.removeprefix(BASELINE): mean for name, mean in means.items() if name.startswith(BASELINE)}
+    yield from _worse(means, of_baseline)
+    for dimension in (name for name in dimensions if not name.startswith(BASELINE)):
         counts = {row["fold"]: (row["n"], row.get("excluded") or 0) for row in rows if row["dimension"] == dimension}
         measured, excluded = (sum(count[part] for count in counts.values()) for part in (0, 1))
         yield f"[dim]{escape(dimension)}: {measured} measured, {excluded} left out[/]"

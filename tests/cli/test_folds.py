@@ -67,6 +67,9 @@ def test_each_sample_is_tested_once_and_the_table_is_what_the_scores_give(run, r
             (shown,) = [line.split() for line in ran.out.splitlines() if line.split()[:2] == [dimension, measure]]
             assert shown[2] == f"{fmean(values):.4g}"
             assert shown[4:] == [f"{value:.4g}" for value in values]
+        of_ridge = [written[str(fold), f"baseline of {dimension}", "srcc"] for fold in range(1, 6)]
+        assert [line["n"] for line in of_ridge] == ["24"] * 5
+        assert fmean(float(line["value"]) for line in of_ridge) > 0.5
     for fold in range(1, 6):  # what a training saw is all the rest, a fifth of it for validation
         data = read_checkpoint(whole / f"fold_{fold}").data
         assert data["train"] + data["validation"] == 96
@@ -163,6 +166,14 @@ def test_a_fold_without_a_value_has_the_mean_of_none():
     assert [line[1] for line in lines[1:3]] == ["srcc", "krcc"]
     assert "quality: 27 measured, 6 left out" in text.getvalue()
     assert "quality, fold 2: no srcc: all scores are alike" in text.getvalue()
+    text = StringIO()
+    ridge = [{**row, "dimension": "baseline of quality", "value": value} for row in rows for value in [0.6]]
+    known = [{**row, "value": row["value"] or 0.3} for row in rows]  # a mean SRCC of 0.5
+    show(fold_blocks([*known, *ridge], ("srcc", "krcc"), 5), console=Console(file=text, width=90))
+    assert "quality: the metric (SRCC 0.500) does not beat ridge regression on image statistics (0.600)" in " ".join(
+        text.getvalue().split()
+    )
+    assert "baseline of quality:" not in text.getvalue()
     many = [{**rows[1], "fold": fold, "value": fold / 10} for fold in range(1, 8)]
     text = StringIO()
     show(fold_blocks(many, ("srcc",), 5), console=Console(file=text, width=90))
