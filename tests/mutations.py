@@ -1,6 +1,6 @@
 """Planted mistakes in the training of the assessors, and the tests that must notice each.
 
-    python -m tests.mutations                  # all of them: some ten minutes of one core
+    python -m tests.mutations                  # all of them: some twenty minutes of one core
     python -m tests.mutations swapped          # those whose name holds a word
 
 Each is put into a copy of the checkout, where the tests that are named beside it must fail; without it they pass there.

@@ -27,5 +27,5 @@ def test_names_are_given_once():
 
 @pytest.mark.slow
 def test_every_mutation_is_killed():
-    """Some ten minutes of one core: `python -m tests.mutations`."""
+    """Some twenty minutes of one core: `python -m tests.mutations`."""
     assert survivors(MUTATIONS) == []
