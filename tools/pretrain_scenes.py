@@ -196,7 +196,8 @@ def by_question(learner: SceneLearner, lessons: Sequence[SceneLesson]) -> dict[s
 def corpus(backgrounds: Backgrounds) -> str:
     """Texts that the tokenizer shall write in few tokens: lessons, and the prompts of the assessors."""
     texts = [*OPENING_WORDS] * 100
-    for lesson in (SceneLessons(backgrounds, 400, seed=2)[index] for index in range(400)):
+    lessons = SceneLessons(backgrounds, 400, 2, Mixture(looks=False))
+    for lesson in (lessons[index] for index in range(400)):
         texts += [*filter(None, lesson.opening), *(" ".join(asked) for asked in lesson.asked)]
     scale = DigitScale(0, 100)
     for name in NAMES:
