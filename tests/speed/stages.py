@@ -23,7 +23,7 @@ from editmetrics.images import eight_bits, read_image
 from editmetrics.mllm.backbone import Backbone, Prompt
 from editmetrics.mllm.features import FeatureStore
 from editmetrics.mllm.heads import RegressionHead
-from editmetrics.mllm.lessons import Lesson, collate
+from editmetrics.mllm.lessons import Lesson
 from editmetrics.mllm.lora import add_lora, trainable
 from editmetrics.mllm.projector import projector_tensors, using_projector
 from editmetrics.mllm.targets import Example
@@ -107,12 +107,12 @@ def ds_ieqa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout
     definitions = {dimension: START_DEFINITIONS[dimension]}
     assessor = ds_assessor.DigitAssessor(backbone, definitions, DigitScale(1, 5), {dimension: ADAPTER}, store.get)
     lora = _add(backbone, method, tuple(method.parts))
-    learner = ds_learner.DigitLearner(assessor, dimension, method, store)
+    learner = ds_learner.DigitLearner(assessor, method, store)
     plain = ds_assessor.DigitAssessor(backbone, definitions, DigitScale(1, 5))
     pairs, seen = ds_learner.Pairs(assessor, store), ds_learner.Pairs(plain, None)
     examples = [Example(sample, {dimension: sample.meta["rating"]}) for sample in samples]
-    lessons = [learner.lesson(pairs, example) for example in examples]
-    pixels = {one.id: one.prompt for one in (learner.lesson(seen, example) for example in examples)}
+    lessons = [learner.lesson(pairs, example, dimension) for example in examples]
+    pixels = {one.id: one.prompt for one in (learner.lesson(seen, example, dimension) for example in examples)}
 
     def loss(output: Any, prompts: list[Prompt], _: list[Any]) -> Tensor:
         logits = torch.stack(
@@ -121,7 +121,9 @@ def ds_ieqa(backbone: Backbone, samples: Sequence[Sample], folder: Path, dropout
         answers = torch.stack([p.ids[p.answer_start :] for p in prompts]).to(logits.device)
         return tdrl(logits, answers, assessor.digits).loss
 
-    yield Stage(learner, lessons, collate, _tokens, lambda one: [pixels[one.id]], loss, tuple(method.parts), lora)
+    yield Stage(
+        learner, lessons, ds_learner.collate, _tokens, lambda one: [pixels[one.id]], loss, tuple(method.parts), lora
+    )
 
 
 @contextmanager
@@ -189,8 +191,8 @@ def lmm4lmm_ratings(
         return nn.functional.l1_loss(rated, rated.new_tensor([lesson.rating for lesson in lessons]))
 
     yield Stage(
-        lmm_learner.RatingLearner(assessor, head), lessons, lmm_learner.collate, _tokens, _prompt, loss,
-        ("vision", "language"), lora, head=plain, hidden=True,
+        lmm_learner.RatingLearner(assessor, head, method.rating_loss), lessons, lmm_learner.collate, _tokens, _prompt,
+        loss, ("vision", "language"), lora, head=plain, hidden=True,
     )  # fmt: skip
 
 
@@ -211,7 +213,7 @@ def epaiqa(stage: epaiqa_method.Stage) -> Callable[..., Any]:
         lessons = [epaiqa_lessons.StageTask(*tasks[stage](s, row)).lesson(assessor) for row, s in enumerate(samples)]
         learner = epaiqa_learner.StageLearner(assessor, stage)
         yield Stage(
-            learner, lessons, collate, _tokens, _prompt, None,
+            learner, lessons, epaiqa_learner.collate, _tokens, _prompt, None,
             ("vision",) if stage == "grounding" else ("vision", "language"), lora,
         )  # fmt: skip
 
