@@ -63,6 +63,14 @@ def hpe_lsa_untuned(data: Path, folder: Path) -> None:
     )  # fmt: skip
 
 
+def hpe_lsa_joint(data: Path, folder: Path) -> None:
+    """All losses at once, of layers below the last."""
+    HPELSA(backbone="toy-internvl").to("cpu").fit(
+        data / "edits" / "ratings.csv", targets=LABELS, output_dir=folder, training="joint", contrast_layers=(2,),
+        layer=3, steps=3, batch_size=6, decoder_steps=12, decoder_batch_size=16, **SHORT,
+    )  # fmt: skip
+
+
 def search_and_train(data: Path, folder: Path, progress: Callable[..., None] | None = None) -> None:
     """A search of definitions, and an adapter."""
     plain, definitions._optimiser = definitions._optimiser, lambda *_: Scripted("[[How sharp is it?]]", "[[Rate it.]]")
@@ -112,7 +120,9 @@ def lmm4lmm(data: Path, folder: Path) -> None:
     )  # fmt: skip
 
 
-FITS = {fit.__name__: fit for fit in (hpe_lsa, hpe_lsa_untuned, ds_ieqa, ds_ieqa_in_folds, epaiqa, lmm4lmm)}
+FITS = {
+    fit.__name__: fit for fit in (hpe_lsa, hpe_lsa_untuned, hpe_lsa_joint, ds_ieqa, ds_ieqa_in_folds, epaiqa, lmm4lmm)
+}
 
 
 def fit_all(data: Path, folder: Path) -> None:

@@ -5,7 +5,7 @@ This module imports torch at its top, and is itself only imported inside functio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
+from ...mllm.gradients import reached
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
 from ...mllm.validation import predictions
@@ -108,6 +109,16 @@ def collate(triplets: Sequence[Triplet]) -> dict[str, Any]:
     return {"prompts": [triplet[role] for role in (1, 2, 3) for triplet in triplets]}
 
 
+def train_only_what_is_read(assessor: LayerAssessor, read: Callable[[Sequence[Prompt]], Iterable[Tensor]]) -> None:
+    """Freeze the parameters of the adapter that `read` does not depend on: those of layers above the ones it reads."""
+    blank = assessor.single(np.zeros((32, 32, 3), np.uint8))
+    parameters = trainable(assessor.backbone, str(assessor.adapter))
+    with torch.enable_grad(), using(assessor.backbone, assessor.adapter):
+        used = reached(read([blank]))
+    for parameter in parameters:
+        parameter.requires_grad_(id(parameter) in used)
+
+
 class Contrast(nn.Module):
     """The backbone with its adapter at work, as the training loop takes it: prompts in, equation 1 out."""
 
@@ -118,6 +129,8 @@ class Contrast(nn.Module):
         self.assessor, self.temperature = assessor, method.temperature
         self.feature, self.layers, self.in_batch = method.feature, method.contrast_layers, method.batch_negatives
         trainable(assessor.backbone, str(assessor.adapter))
+        if self.layers:
+            train_only_what_is_read(assessor, lambda prompts: [assessor.embed(prompts, self.feature, self.layers)])
 
     def forward(self, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
         anchor, positive, negative = self._embedded(prompts)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
 from .assessor import LayerAssessor
-from .contrastive import Triplet, Triplets, contrastive_loss
+from .contrastive import Triplet, Triplets, contrastive_loss, train_only_what_is_read
 from .decoders import Decoders
 from .labels import AUTHENTICITY, Part
 from .method import HPELSAMethod
@@ -86,6 +86,10 @@ class Joint(nn.Module):
         self.assessor, self.decoders, self.method = assessor, decoders, method
         self.learning_rate_factors: Mapping[str, float] = {"decoders.": method.decoder_learning_rate / learning_rate}
         trainable(assessor.backbone, str(assessor.adapter))
+        if method.contrast_layers:
+            train_only_what_is_read(
+                assessor, lambda prompts: assessor.embed_and_read(prompts, method.feature, method.contrast_layers)
+            )
         decoders.requires_grad_(True)
         if method.balanced:
             decoders.weights = 1.5, 0.75  # an edited image is one of three
