@@ -112,7 +112,8 @@ def fold_rows(
     ratings: dict[str, list[Any]] = {"id": [sample.id for sample in results.samples]}
     ratings |= {name: [sample.meta.get(name) for sample in results.samples] for name in targets.values()}
     rows: list[dict[str, Any]] = []
-    for is_label, options in ((False, {}), (True, {"measures": LABEL_MEASURES, "threshold": 0.5})):
+    for_labels: dict[str, Any] = {"measures": LABEL_MEASURES, "threshold": 0.5}
+    for is_label, options in ((False, {}), (True, for_labels)):
         pairs = [
             (score, targets[dimension])
             for score, dimension in dimension_of.items()

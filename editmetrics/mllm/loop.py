@@ -151,7 +151,8 @@ class _Loop:
         self.epochs_per_step = run.recipe.batch_size / len(examples)
         self.data = _MicroBatches(examples, self._order(len(examples)))
         self.bfloat16 = self.recipe.dtype == "bfloat16" or (self.recipe.dtype == "auto" and device.type != "cpu")
-        self.loss, self.parts, self.validation = math.nan, dict[str, float](), None
+        self.loss, self.parts = math.nan, dict[str, float]()
+        self.validation: float | None = None
 
     def continued(self, state: TrainingState) -> TrainingState:
         """Train from `state` to the end of the recipe, or of its patience."""
