@@ -40,6 +40,9 @@ NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 UNDECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
 """Names of parameters that weight decay spares."""
 
+ALL_AT_ONCE = 1 << 30
+"""More numbers than these are updated tensor by tensor: all at once takes another four bytes of memory for each."""
+
 
 def train(
     module: nn.Module,
@@ -333,6 +336,7 @@ def _adamw(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
             factor = next((factor for prefix, factor in factors.items() if name.startswith(prefix)), 1.0)
             of_factor = groups.setdefault(factor, ([], []))
             of_factor[bool(UNDECAYED.search(name.lower())) or id(parameter) in norms].append(parameter)
+    trained = sum(parameter.numel() for of_factor in groups.values() for some in of_factor for parameter in some)
     return torch.optim.AdamW(
         [
             {"params": parameters, "weight_decay": decay, "factor": factor}
@@ -341,6 +345,7 @@ def _adamw(module: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
         ],
         lr=recipe.learning_rate,
         betas=recipe.betas,
+        foreach=False if trained > ALL_AT_ONCE else None,
     )
 
 

@@ -376,11 +376,8 @@ def _active(backbone: Backbone) -> str | None:
 
 
 def _set_active(backbone: Backbone, name: str | None) -> None:
-    """Activate `name`, or none. peft changes `requires_grad` of parameters on the way; they are restored."""
-    matrices = [part for layer in _layers(backbone) for kind in (layer.lora_A, layer.lora_B) for part in kind.values()]
-    gradients = [(part.weight, part.weight.requires_grad) for part in matrices]
+    """Activate `name`, or none. peft's own switches also change `requires_grad` of every matrix, and take as long as
+    reading the prompt."""
     for layer in _layers(backbone):
-        layer.enable_adapters(name is not None)
-        layer.set_adapter([] if name is None else [name])
-    for parameter, had in gradients:
-        parameter.requires_grad_(had)
+        layer._active_adapter = [] if name is None else [name]
+        layer._disable_adapters = name is None

@@ -89,14 +89,14 @@ READINGS = {
 
 CHECKS = {
     "LoRA, gradients checkpointed": replace(
-        Need("qwen3-vl-8b", 192, 160, 0, 12, 16, ("language",), 1), layers=1, accumulation=1
+        Need("qwen3-vl-8b", 96, 80, 0, 12, 16, ("language",), 1), layers=1, accumulation=1
     ),
     "LoRA, all activations kept": replace(
-        Need("internvl3.5-8b", 320, 256, 1, 0, 8, ("vision", "language"), 1),
+        Need("internvl3.5-8b", 192, 128, 1, 0, 8, ("vision", "language"), 1),
         layers=1, accumulation=1, checkpointing=False,
     ),
     "all weights": replace(Need("llava-onevision-7b", 16, 8, 1, 4, 0, ("everything",), 1), layers=1),
-    "reading": replace(reading("qwen3-vl-8b", 384, 320, 0, 4), layers=1),
+    "reading": replace(reading("qwen3-vl-8b", 256, 200, 0, 2), layers=1),
 }  # fmt: skip
 """What `--check` measures; each in less than 6 GB, and minutes of one core that computes bfloat16 slowly."""
 
