@@ -66,7 +66,7 @@ def instruction(things: Scene, kind: str, random: np.random.Generator) -> Instru
         return Instruction(kind, None, new, cell, f"add a {new.words()} at the {CELLS[cell]}")
     if kind == "count":
         new = thing(random)
-        return Instruction(kind, None, new, cell, f"add two {new.words()}s")
+        return Instruction(kind, None, new, cell, f"add two {new.plural()}")
     target = int(random.choice(sorted(set(range(4)) - set(empty))))
     old, name = at(things, target), reference(things, target)
     if kind == "recolour":

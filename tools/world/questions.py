@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.world.instructions import Attempt, Instruction, at, reference
-from tools.world.scenes import CELLS, COLOURS, LOOKS, SHAPES, SIDE, Flaw, Scene, box
+from tools.world.scenes import CELLS, COLOURS, LOOKS, SHAPES, SIDE, Flaw, Scene, box, plural
 
 Asked = tuple[str, str]
 """A question and its answer."""
@@ -49,7 +49,7 @@ def _count(shown: Shown, random: np.random.Generator) -> Asked:
     shape, colour = str(random.choice(SHAPES)), str(random.choice(list(COLOURS)))
     asked, count = [
         ("things", len(things)),
-        (f"{shape}s", sum(one.shape == shape for one in things)),
+        (plural(shape), sum(one.shape == shape for one in things)),
         (f"{colour} things", sum(one.colour == colour for one in things)),
     ][int(random.integers(3))]
     return f"How many {asked} are in {shown.name}?", str(count)

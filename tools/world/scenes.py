@@ -52,6 +52,18 @@ class Thing:
     def words(self) -> str:
         return f"{self.colour} {self.shape}"
 
+    def plural(self) -> str:
+        return f"{self.colour} {plural(self.shape)}"
+
+
+def plural(shape: str) -> str:
+    """Name several things of a shape.
+
+    >>> plural("circle"), plural("cross")
+    ('circles', 'crosses')
+    """
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
 
 Scene = tuple[Thing | None, Thing | None, Thing | None, Thing | None]
 """The thing of each cell."""
