@@ -240,7 +240,7 @@ def picture_key(picture: Picture) -> str:
         for name, tensor in sorted(picture.pixels.items()):
             pixels = tensor.contiguous()
             digest.update(f"{name} {pixels.dtype} {tuple(pixels.shape)} ".encode())
-            digest.update(pixels.numpy())
+            digest.update(pixels.numpy().data)
         _keys[picture] = digest.hexdigest()
     return _keys[picture]
 

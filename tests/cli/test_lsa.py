@@ -72,7 +72,8 @@ def edits_apart(folder):
     return toy_edits(folder / "apart", 8, per_source=2, seed=6)
 
 
-def test_a_metric_without_ablations_says_so(edits, tmp_path):
+def test_a_metric_without_ablations_says_so(edits, tmp_path, monkeypatch):
+    monkeypatch.setattr("editmetrics.plugins.epaiqa.metric.EPAIQA.ablations", {})
     done = run(fit, "epaiqa", edits, "-o", tmp_path / "run", "--ablations", "--backbone", "toy-internvl")
     assert done.exit_code == 2
     assert "declares no ablations" in done.output

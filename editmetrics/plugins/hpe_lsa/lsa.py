@@ -119,7 +119,9 @@ class LayerStatistics:
         shares = np.zeros(0)
         if self._kept is not None:
             shares = shares_of_layers(self._kept, numbers, self._low, self._high, sensitivity)
-        return LayerProfile(*numbers, *sensitivity.images, shares=shares, rounded=self._rounded(sensitivity))
+        kl, ldr, entropies = numbers
+        real, edited = sensitivity.images
+        return LayerProfile(kl, ldr, entropies, real, edited, shares, self._rounded(sensitivity))
 
     def _numbers(self, layer: int, sensitivity: Sensitivity) -> tuple[float, float, float]:
         """D_KL, LDR and entropy of a layer, each averaged over the dimensions."""

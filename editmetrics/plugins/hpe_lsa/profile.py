@@ -104,7 +104,10 @@ class LayerProfile:
     @classmethod
     def of_json(cls, fields: Mapping[str, Any]) -> LayerProfile:
         """The profile that `as_json` gave."""
-        return cls(**{name: np.array(v, np.float64) if isinstance(v, list) else v for name, v in fields.items()})
+        values: dict[str, Any] = {
+            name: np.array(value, np.float64) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**values)
 
     def write(self, file: str | Path) -> None:
         """Write a csv with a row for each layer, in one stroke."""
