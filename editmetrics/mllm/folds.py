@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..agreement.splits import SplitError
-from ..files.rows import read_rows
 from ..sample import Sample
 from .checkpoint import METRIC, CheckpointError
-from .groups import parts_by_column
 
 
 class Fold(NamedTuple):
@@ -34,6 +32,8 @@ def fold_checkpoints(name: str) -> list[str]:
     ['toy']
     """
     folder = Path(name).expanduser()
+    if not os.path.isdir(folder):  # unlike Path.is_dir, false for a name that is too long for a path
+        return [name]
     numbers = sorted(int(path.name[5:]) for path in folder.glob("fold_*") if path.is_dir() and path.name[5:].isdigit())
     if not numbers or (folder / METRIC).is_file():
         return [name]
@@ -41,6 +41,8 @@ def fold_checkpoints(name: str) -> list[str]:
         raise CheckpointError(
             f"{folder} is a cross-validation without {TABLE}: it has not been finished; run the same command again"
         )
+    from ..files.rows import read_rows
+
     count = max(int(row.cells["fold"]) for row in read_rows(folder / TABLE))
     if missing := [f"fold_{k}" for k in range(1, count + 1) if not (folder / f"fold_{k}" / METRIC).is_file()]:
         raise CheckpointError(f"{folder} is a cross-validation of {count} folds without {missing[0]}; copy all of them")
@@ -62,6 +64,9 @@ def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int
     >>> [(len(fold.train), len(fold.test)) for fold in folds(samples, 4, group="prompt")]
     [(6, 2), (6, 2), (6, 2), (6, 2)]
     """
+    from ..agreement.splits import SplitError
+    from .groups import parts_by_column
+
     parts = parts_by_column(samples, group, (1.0,) * count, seed)
     made = [
         Fold(

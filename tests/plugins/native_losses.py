@@ -12,7 +12,7 @@ from PIL import Image
 from editmetrics.mllm import loop
 from editmetrics.mllm.backbone import Backbone
 
-ROUNDING = 1e-5
+ROUNDING = 3e-5
 """Relative: float32 in another order, padded rows. One token more or less, or another weight, moves a loss by far more.
 The order of two images moves that of a random model least: by 1e-4 and more, if one is dark and one bright."""
 

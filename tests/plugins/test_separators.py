@@ -14,7 +14,13 @@ SEPARATORS = ["\u2028", "\u2029", "\x85", "\x0c", "\x1e"]
 
 @pytest.mark.parametrize("separator", SEPARATORS)
 def test_a_definition_may_hold_it(tmp_path, separator):
-    trial = {"number": 0, "definition": f"how sharp{separator}the image is", "value": 0.5, "leads": True, "values": [0.5]}
+    trial = {
+        "number": 0,
+        "definition": f"how sharp{separator}the image is",
+        "value": 0.5,
+        "leads": True,
+        "values": [0.5],
+    }
     path = tmp_path / "visual_quality.jsonl"
     lines = [{"seed": 0}, trial]
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
