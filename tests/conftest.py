@@ -1,0 +1,28 @@
+"""Tests that take seconds, in `thorough.txt`: `pytest` alone leaves them out, `pytest -m thorough` runs them.
+
+The gate does both. `pytest PATH` runs all tests of the path.
+"""
+
+from pathlib import Path
+
+import pytest
+
+THOROUGH = frozenset(Path(__file__).with_name("thorough.txt").read_text(encoding="utf-8").split())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["whole"] = is_whole(node.config)
+
+
+def is_whole(config):
+    """Whether all tests run, and not those of a path; a worker of xdist is told."""
+    if hasattr(config, "workerinput"):
+        return config.workerinput["whole"]
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items if is_whole(config) else ():
+        if item.nodeid.partition("[")[0] in THOROUGH:
+            item.add_marker(pytest.mark.thorough)

@@ -1,0 +1,12 @@
+"""The list of tests that the gate alone runs keeps up with the tests."""
+
+import pytest
+
+from tests.conftest import THOROUGH
+from tests.test_layout import ROOT
+
+
+@pytest.mark.parametrize("name", sorted(THOROUGH))
+def test_a_test_that_is_left_out_exists(name):
+    file, *_, function = name.split("::")
+    assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8"), f"remove {name} from tests/thorough.txt"
