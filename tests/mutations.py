@@ -232,13 +232,13 @@ MUTATIONS = (
     ),
     Mutation(
         "wrong split: validation rows are trained on", f"{MLLM}/targets.py",
-        "for e, part in zip(examples, parts, strict=True) if part == n]",
-        "for e, part in zip(examples, parts, strict=True) if part >= n]",
+        "for e, part in zip(examples, parts, strict=True) if part == {n}]",
+        "for e, part in zip(examples, parts, strict=True) if max(part) >= n]",
         ("tests/mllm/test_targets.py::test_no_source_is_on_both_sides",),
     ),
     Mutation(
         "wrong split: sources are on both sides", f"{MLLM}/targets.py",
-        "parts_of_samples(samples, group, ratio, seed)", "parts_of_samples(samples, None, ratio, seed)",
+        "parts_of_samples(keys, len(samples), ratio, seed)", "parts_of_samples({}, len(samples), ratio, seed)",
         ("tests/mllm/test_targets.py::test_no_source_is_on_both_sides",),
     ),
     Mutation(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from ..agreement.correlation import srcc
 from ..agreement.labels import auc
 from ..agreement.measure import UndefinedError
 from .baseline import is_label
+from .groups import image_key
 from .survey import Surveyed
 from .targets import Example
 
@@ -85,7 +85,7 @@ def confounds_of(
         }
         for kind in sorted({one.format for _, one in rows if one.format is not None}):
             columns[f"file format {kind}"] = [float(one.format == kind) for _, one in rows]
-        groups = [_group(e) for e, _ in rows]
+        groups = [image_key(e.sample.edited if e.sample.source is None else e.sample.source) for e, _ in rows]
         if named := confounds(columns, [e.targets[dimension] for e, _ in rows], groups):
             by_dimension[dimension] = named
     return by_dimension
@@ -98,11 +98,6 @@ def described(dimension: str, named: Sequence[Confound]) -> str:
         f"{dimension} can be told from {columns} alone, over {named[0].rows} rows: the metric may learn that instead "
         "of the edit. Save all images in one size and format, or balance it over the ratings"
     )
-
-
-def _group(example: Example) -> Any:
-    image = example.sample.edited if example.sample.source is None else example.sample.source
-    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else id(image)
 
 
 def _chance(correlation: float, count: int) -> float:

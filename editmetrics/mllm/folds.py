@@ -65,9 +65,9 @@ def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int
     [(6, 2), (6, 2), (6, 2), (6, 2)]
     """
     from ..agreement.splits import SplitError
-    from .groups import parts_by_column
+    from .groups import keys_by_column, parts_of_samples
 
-    parts = parts_by_column(samples, group, (1.0,) * count, seed)
+    parts = parts_of_samples(keys_by_column(samples, group), len(samples), (1.0,) * count, seed)
     made = [
         Fold(
             [sample for sample, part in zip(samples, parts, strict=True) if number not in part],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,42 +36,40 @@ def columns_of(group: str | None) -> list[str]:
     return columns
 
 
+def keys_by_column(samples: Sequence[Sample], group: str | None) -> dict[str, list[str | None]]:
+    """The value of each sample in each column of `group`, see `keys_of`; all samples need one in the first column."""
+    return {
+        column: keys_of(samples, column, all_of_them=number == 0) for number, column in enumerate(columns_of(group))
+    }
+
+
 def parts_of_samples(
-    samples: Sequence[Sample], group: str | None, ratio: Sequence[float], seed: int
-) -> list[int | None]:
-    """The part of each sample, 0 to len(ratio) - 1, so that no two parts share what `group` names.
+    keys: Mapping[str, Sequence[str | None]], count: int, ratio: Sequence[float], seed: int
+) -> list[frozenset[int]]:
+    """The part of each of `count` samples, 0 to len(ratio) - 1, so that no two parts share a value of any column.
 
-    - `group`: a column or a field of `Sample`: its values are divided by `ratio`. Several, separated by commas: the
-      values of each column are divided by `ratio`, and a sample is in a part if all its values are; if they are in
-      different parts, it is in conflict with both, and its part is None. Of sources and systems in two halves, a sample
-      is in the first part if its source and its system both are in the first halves. None: samples are split singly.
+    - `keys`: the samples' values by column (`keys_by_column`). Those of one column are divided by `ratio`. Of several
+      columns, the values of each are divided by `ratio`, and a sample is in the parts that its values are in: in one,
+      or else in conflict. Of sources and systems in two halves, a sample is in the first part alone if its source and
+      its system both are in the first halves. Without a column, samples are split singly.
 
-    A sample without a value in a further column is where its other values are. Raises `TargetError` for samples without
-    one in the first, and for a column that does not exist; `SplitError` for fewer values than parts.
+    A sample without a value in a further column is where its other values are. Raises `SplitError` for fewer values
+    than parts.
 
     >>> samples = [Sample(f"{a}{b}", b"", prompt=a, meta={"system": b}) for a in "xy" for b in "xy"]
-    >>> sorted(str(part) for part in parts_of_samples(samples, "prompt,system", (1, 1), seed=0))
-    ['0', '1', 'None', 'None']
+    >>> parts = parts_of_samples(keys_by_column(samples, "prompt,system"), 4, (1, 1), seed=0)
+    >>> sorted(map(sorted, parts))
+    [[0], [0, 1], [0, 1], [1]]
     """
-    parts = parts_by_column(samples, group, ratio, seed)
-    return [next(iter(of_sample)) if len(of_sample) == 1 else None for of_sample in parts]
-
-
-def parts_by_column(
-    samples: Sequence[Sample], group: str | None, ratio: Sequence[float], seed: int
-) -> list[frozenset[int]]:
-    """The parts that the values of each sample are in, see `parts_of_samples`: one part, unless it is in conflict."""
-    columns = columns_of(group)
-    if not columns:
-        return [frozenset([part]) for part in split([str(n) for n in range(len(samples))], ratio, seed).tolist()]
-    parts: list[frozenset[int]] = [frozenset() for _ in samples]
-    for number, column in enumerate(columns):
-        keys = keys_of(samples, column, all_of_them=number == 0)
-        known = [index for index, key in enumerate(keys) if key is not None]
+    if not keys:
+        return [frozenset([part]) for part in split([str(n) for n in range(count)], ratio, seed).tolist()]
+    parts: list[frozenset[int]] = [frozenset()] * count
+    for column, values in keys.items():
+        known = [index for index, key in enumerate(values) if key is not None]
         try:
-            of_column = split([str(keys[index]) for index in known], ratio, seed).tolist()
+            of_column = split([str(values[index]) for index in known], ratio, seed).tolist()
         except SplitError as error:
-            raise SplitError(f"{column}: {error}" if len(columns) > 1 else str(error)) from None
+            raise SplitError(f"{column}: {error}" if len(keys) > 1 else str(error)) from None
         for index, part in zip(known, of_column, strict=True):
             parts[index] |= {part}
     return parts
@@ -85,9 +83,9 @@ def sharing(samples: Sequence[Sample], others: Sequence[Sample], group: str | No
     (1, 0)
     """
     shared: set[int] = set()
-    for number, column in enumerate(columns_of(group)):
-        taken = {key for key in keys_of(others, column, all_of_them=number == 0) if key is not None}
-        keys = keys_of(samples, column, all_of_them=number == 0)
+    keys_of_others = keys_by_column(others, group)
+    for column, keys in keys_by_column(samples, group).items():
+        taken = set(keys_of_others[column]) - {None}
         shared |= {index for index, key in enumerate(keys) if key in taken}
     return [samples[index] for index in sorted(shared)]
 

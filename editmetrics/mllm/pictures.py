@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..images import eight_bits, read_image
+from .groups import image_key
 
 if TYPE_CHECKING:
     from .backbone import Backbone
@@ -38,7 +38,7 @@ class PreparedPictures:
 
     def __call__(self, image: Any, among: int = 1) -> Picture:
         """The picture of `image`, one of `among` in its chat. Raises `SampleError` as `Backbone.see` does."""
-        key = (str(image) if isinstance(image, (str, Path)) else id(image), among)
+        key = image_key(image), among
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][1]

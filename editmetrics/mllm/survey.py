@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..file_hashes import stamp
 from ..images import read_bytes, read_image
 from ..images.kinds import HEAD_BYTES, kind_of
-from ..images.statistics import PAIR_STATISTICS, STATISTICS, image_statistics, pair_statistics
+from ..images.statistics import image_statistics, pair_statistics
 from ..sample import Sample, SampleError, UnavailableError
 from .processes import shared
 
@@ -35,10 +37,6 @@ class Surveyed:
     width: int
     height: int
     format: str | None
-
-
-NAMES = (*STATISTICS, *(f"change of {name}" for name in STATISTICS), *PAIR_STATISTICS)
-"""The names of the numbers in `edited` and `to_source`."""
 
 
 def survey(samples: Sequence[Sample]) -> list[Surveyed | None]:
@@ -67,18 +65,17 @@ def _surveyed(sample: Sample) -> Surveyed | None:
 
 
 def _version(image: Any) -> Any:
-    """A file as path, time and size, which change when it does; anything else as it is."""
+    """A file as its path and stamp, which changes when it does; anything else as it is."""
     if not isinstance(image, (str, os.PathLike)):
         return image
     try:
-        status = os.stat(image)
+        return os.path.abspath(image), stamp(Path(image))
     except OSError:
         return image
-    return os.path.abspath(image), status.st_mtime_ns, status.st_size
 
 
 @lru_cache(KEPT)
-def _of_files(edited: tuple[str, int, int], source: tuple[str, int, int] | None) -> Surveyed:
+def _of_files(edited: tuple[str, str], source: tuple[str, str] | None) -> Surveyed:
     """The numbers of a pair of files, in the versions that they have now."""
     return _measured(edited[0], None if source in (None, edited) else source[0])
 

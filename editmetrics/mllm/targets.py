@@ -20,7 +20,7 @@ from ..data import SampleSet, from_manifest
 from ..images import ImageError, read_image
 from ..sample import IMAGE_FIELDS, Sample
 from ..wording import expected_one_of, first_few, plural
-from .groups import TargetError, columns_of, image_key, keys_of, parts_of_samples, sharing
+from .groups import TargetError, columns_of, image_key, keys_by_column, parts_of_samples, sharing
 
 logger = logging.getLogger(__name__)
 
@@ -279,19 +279,18 @@ def _split(
 ) -> tuple[list[Example], list[Example]]:
     """Training and validation examples; of several columns, those in conflict are left out."""
     samples = [example.sample for example in examples]
-    counts = {column: len(set(keys_of(samples, column, all_of_them=False))) for column in columns_of(group)}
-    for column, count in (counts or {"sample": len(samples)}).items():
+    keys = keys_by_column(samples, group)
+    counts = {column: len(set(values)) for column, values in keys.items()} or {"sample": len(samples)}
+    for column, count in counts.items():
         if count < 2:
             raise TargetError(
                 f"{len(examples)} usable samples are of {count} {column}: there is nothing to set "
                 "aside for validation; give a validation set"
             )
-    parts = parts_of_samples(samples, group, ratio, seed)
-    training, validation = ([e for e, part in zip(examples, parts, strict=True) if part == n] for n in (0, 1))
-    if conflicts := [e.id for e, part in zip(examples, parts, strict=True) if part is None]:
-        left_out.setdefault(f"in conflict: of {' and '.join(columns_of(group))}, not all are on one side", []).extend(
-            conflicts
-        )
+    parts = parts_of_samples(keys, len(samples), ratio, seed)
+    training, validation = ([e for e, part in zip(examples, parts, strict=True) if part == {n}] for n in (0, 1))
+    if conflicts := [e.id for e, part in zip(examples, parts, strict=True) if len(part) > 1]:
+        left_out.setdefault(f"in conflict: of {' and '.join(keys)}, not all are on one side", []).extend(conflicts)
     return training, validation
 
 

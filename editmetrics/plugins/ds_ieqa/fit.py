@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...mllm import raters
 from ...mllm.features import FeatureStore
+from ...mllm.groups import image_key
 from ...mllm.lessons import Lessons, without_unusable
 from ...mllm.processes import rank_and_count
 from ...mllm.targets import Example, TrainingSet
@@ -129,7 +129,7 @@ def open_store(job: FitJob, assessor: DigitAssessor, data: TrainingSet) -> Featu
         return None
     store = FeatureStore(job.folder / "features", assessor.backbone, batch=job.method.feature_batch_size)
     samples = [example.sample for example in (*data.train, *data.validation)]
-    sources = {sample.source if isinstance(sample.source, (str, Path)) else id(sample.source) for sample in samples}
+    sources = {image_key(sample.source) for sample in samples}
     some: list[Picture] = []
     for sample in samples[:: max(1, len(samples) // MEASURED)]:
         with suppress(SampleError):  # it is left out later, with the reason
