@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..sample import EditMetricsError, SampleError, UnavailableError
+from .hooks import inputs_seen
 from .tensors import Features, Picture
 
 if TYPE_CHECKING:
@@ -169,15 +170,8 @@ class LlavaOneVision(Family):
         steps = [*tower.encoder.layers, tower.post_layernorm]  # the state before each is what `hidden_states` has there
         states: dict[int, Tensor] = {}
         indices = [layer] if isinstance(layer, int) else list(layer)
-        hooks = [
-            steps[index].register_forward_pre_hook(lambda _, inputs, index=index: states.update({index: inputs[0]}))
-            for index in indices
-        ]
-        try:
+        with inputs_seen({index: steps[index] for index in indices}, states.__setitem__):
             tower(tiles)
-        finally:
-            for hook in hooks:
-                hook.remove()
         chosen = torch.cat([states[index] for index in indices], dim=-1)
         if model.config.vision_feature_select_strategy == "default":
             chosen = chosen[:, 1:]

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from .families import BackboneError
+from .hooks import inputs_seen
 from .tensors import Output
 from .turns import in_turn
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from .backbone import Backbone
     from .prompts import Prompt
@@ -74,17 +75,16 @@ def kept_layers(backbone: Backbone, layers: Collection[int]) -> Iterator[dict[in
     if wrong := [layer for layer in layers if not 1 <= layer <= len(language.layers)]:
         raise BackboneError(f"layer {wrong[0]} of {backbone.name}; expected 1 to {len(language.layers)}")
     kept: dict[int, Tensor] = {}
-    # nothing is computed in a hook: with gradient checkpointing, layers run again without it
-    following = (*list(language.layers)[1:], language.norm)
-    hooks = [
-        following[layer - 1].register_forward_pre_hook(lambda _, inputs, layer=layer: kept.update({layer: inputs[0]}))
-        for layer in layers
-    ]
-    try:
+    following = _following(backbone)
+    # nothing is computed on the way: with gradient checkpointing, layers run again without it
+    with inputs_seen({layer: following[layer - 1] for layer in layers}, kept.__setitem__):
         yield kept
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+
+def _following(backbone: Backbone) -> list[nn.Module]:
+    """For each layer, the module that its state goes into: not every layer gives its own, Qwen3-VL adds to some."""
+    language: Any = backbone.language
+    return [*list(language.layers)[1:], language.norm]
 
 
 def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Tensor:
@@ -116,18 +116,12 @@ def states_of_all_layers(
     import torch
 
     states: list[Tensor] = []
-    language: Any = backbone.language
     with torch.inference_mode():
         batch = backbone.batch(prompts, features)
 
-        def keep(_: Any, inputs: tuple[Tensor, ...]) -> None:
-            states.append(pooled(backbone, Output(inputs[0], batch.lengths, batch.ids), pooling))
+        def keep(_: int, state: Tensor) -> None:
+            states.append(pooled(backbone, Output(state, batch.lengths, batch.ids), pooling))
 
-        # the input of the next layer, not the output of this one: Qwen3-VL adds to it in between
-        hooks = [module.register_forward_pre_hook(keep) for module in (*list(language.layers)[1:], language.norm)]
-        try:
-            language(**batch.inputs, use_cache=False)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with inputs_seen(dict(enumerate(_following(backbone))), keep):
+            backbone.language(**batch.inputs, use_cache=False)
     return torch.stack(states, 1)
