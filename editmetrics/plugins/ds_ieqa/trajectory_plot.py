@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ...files.writing import write_figure
 from .fdmpo import Trajectory
 
 logger = logging.getLogger(__name__)
@@ -53,5 +54,5 @@ def draw(trajectory: Trajectory, file: str | Path) -> Path | None:
     axes.margins(y=0.15)
     axes.spines["top"].set_visible(False)
     axes.legend(frameon=False, loc="best")
-    figure.savefig(file)
+    write_figure(figure, Path(file))
     return Path(file)
