@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
 
 from editmetrics.judge import endpoint, open_judge
 
-from .server import Server
+from .server import running
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +23,8 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with running() as server:
         yield server
-        server.released.set()
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from editmetrics import Sample, create_metric
 from editmetrics.judge import JudgeError, endpoint
 from editmetrics.plugins.vie_score.prompts import PERCEPTUAL_QUALITY, semantic_consistency
 from editmetrics.sample import UnavailableError
-from tests.judge.server import Reply, Server, completion
+from tests.judge.server import Reply, Server, completion, running
 
 SAMPLE = Sample("a", np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 90, np.uint8), prompt="make it bright")
 
@@ -27,11 +26,8 @@ def _home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with running() as server:
         yield server
-        server.released.set()
-        server.shutdown()
 
 
 def rating(*scores, reasoning="because"):

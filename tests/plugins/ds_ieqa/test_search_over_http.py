@@ -1,22 +1,18 @@
 """A whole `fit` whose optimisation model refuses, says nothing, talks nonsense, goes down, and comes back."""
 
 import json
-import threading
 
 import pytest
 
 from editmetrics.plugins.ds_ieqa.fdmpo import SearchUnavailableError
 from editmetrics.plugins.ds_ieqa.metric import DSIEQA
-from tests.judge.server import Reply, Server, completion, problem
+from tests.judge.server import Reply, completion, problem, running
 
 
 @pytest.fixture
 def server():
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with running() as server:
         yield server
-        server.released.set()
-        server.shutdown()
 
 
 def test_a_fit_outlives_an_unwilling_optimiser_and_resumes(server, edits, tmp_path, monkeypatch):
