@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 Status = Literal["ok", "refused", "unparseable", "failed", "skipped", "unavailable"]
@@ -170,6 +170,11 @@ class Dimension:
         """Whether `value` lies in the range, up to float32 rounding."""
         slack = 1e-4 * max([1.0] + [abs(end) for end in (self.low, self.high) if math.isfinite(end)])
         return self.low - slack <= value <= self.high + slack
+
+
+def first_is_primary(dimensions: Iterable[Dimension]) -> tuple[Dimension, ...]:
+    """The dimensions, of which the first alone is primary."""
+    return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(dimensions))
 
 
 class Score(Mapping[str, float]):

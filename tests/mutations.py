@@ -179,7 +179,8 @@ MUTATIONS = (
     ),
     Mutation(
         "hpe_lsa: unnormalised ratings", f"{HPE}/decoders.py",
-        "(e.targets[name] - low) / (high - low) for name in quality", "e.targets[name] for name in quality",
+        "(example.targets[name] - low) / (high - low) for name in dimensions",
+        "example.targets[name] for name in dimensions",
         (HPE_SCORES,),
     ),
     Mutation(

@@ -71,6 +71,14 @@ class Measure:
         return f"<measure {self.name}>"
 
 
+def defined(measure: Measure, scores: ArrayLike, ratings: ArrayLike) -> float | None:
+    """Return the value of a measure, None where it is undefined."""
+    try:
+        return measure(scores, ratings)
+    except UndefinedError:
+        return None
+
+
 def paired(scores: ArrayLike, ratings: ArrayLike) -> tuple[Floats, Floats]:
     """Return both as float arrays (n,). Raises `AgreementError` for other shapes, NaN and infinity."""
     x, y = (np.asarray(values, dtype=np.float64) for values in (scores, ratings))

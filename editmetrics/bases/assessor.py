@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..learned_metric import LearnedMetric
 from ..metric import pick_device
-from ..sample import Dimension, EditMetricsError, Score
+from ..sample import Dimension, EditMetricsError, Score, first_is_primary
 from .backbone_metric import BackboneMetric
 from .ensemble import ENSEMBLED, over_members
 
@@ -320,11 +320,6 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         finally:
             job.remove_adapters()
         return type(self)(**{**self.options_after_fit(job), "weights": str(output_dir)}).to(self.device)
-
-
-def first_is_primary(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
-    """The dimensions, of which the first alone is primary."""
-    return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(dimensions))
 
 
 @dataclass

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from ..sample import Dimension, EditMetricsError, Score, plain
+from ..sample import Dimension, EditMetricsError, Score, first_is_primary, plain
 
 
 def averaged(scores: Sequence[Score], names: Sequence[str]) -> Score:
@@ -67,7 +66,7 @@ def shared_dimensions(metric: str, members: Sequence[Any]) -> tuple[Dimension, .
                 f"{metric}: the weights were trained on different scales ({described}) of {dimension.name}; only equal "
                 "ones are averaged"
             )
-    return tuple(replace(dimension, primary=index == 0) for index, dimension in enumerate(shared))
+    return first_is_primary(shared)
 
 
 def _prepare(metric: Any, sample: Any) -> list[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..agreement.correlation import krcc, plcc, srcc
 from ..agreement.labels import auc, balanced_accuracy, best_threshold
-from ..agreement.measure import Measure, UndefinedError
+from ..agreement.measure import UndefinedError, defined
 from .survey import Surveyed
 from .targets import Example
 
@@ -122,13 +122,13 @@ def agreement_of(
     """Agreement of predictions with ratings, or labels; `learned` are predictions and ratings of the training part."""
     count: dict[str, float | int | None] = {"n": len(ratings)}
     if not is_label(learned[1].tolist()):
-        return {m.name: _defined(m, predicted, ratings) for m in (srcc, plcc, krcc)} | count
+        return {m.name: defined(m, predicted, ratings) for m in (srcc, plcc, krcc)} | count
     try:
         positive = (predicted >= best_threshold(*learned)).astype(float)
     except UndefinedError:
         positive = np.ones(len(ratings))
-    return {"auc": _defined(auc, predicted, ratings)} | {
-        balanced_accuracy.name: _defined(balanced_accuracy, positive, ratings)
+    return {"auc": defined(auc, predicted, ratings)} | {
+        balanced_accuracy.name: defined(balanced_accuracy, positive, ratings)
     } | count  # fmt: skip
 
 
@@ -205,13 +205,6 @@ def _table(rows: Sequence[Surveyed], with_source: bool) -> np.ndarray:
         one.edited if not with_source or one.to_source is None else np.concatenate([one.edited, one.to_source])
         for one in rows
     ])  # fmt: skip
-
-
-def _defined(measure: Measure, predicted: np.ndarray, ratings: np.ndarray) -> float | None:
-    try:
-        return measure(predicted, ratings)
-    except UndefinedError:
-        return None
 
 
 def _number(value: float | None) -> str:

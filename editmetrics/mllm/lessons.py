@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..sample import SampleError
 from .processes import shared
-from .validation import predictions
 
 if TYPE_CHECKING:
     from .prompts import Prompt
@@ -70,7 +69,7 @@ def in_batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
 
 def predicted(items: Sequence[T], predict: Callable[[Sequence[T]], Iterable[R]], size: int) -> list[R]:
     """A number, or several, for each item, which `predict` reads in batches of `size`; processes share the work."""
-    return predictions(items, lambda own: [number for batch in in_batches(own, size) for number in predict(batch)])
+    return shared(items, lambda own: [number for batch in in_batches(own, size) for number in predict(batch)])
 
 
 def usable(

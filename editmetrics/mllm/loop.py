@@ -69,7 +69,7 @@ def train(
       of an example does not depend on its neighbours. Dropout, which is drawn for each micro-batch, differs.
     - `validate`: a correlation (higher is better; None or NaN where it is undefined) every `recipe.evaluate_every`
       steps; called in every process, without gradients, in eval mode. The weights of the best one are kept; without
-      `validate`, the last ones. `validation.predictions` shares its work among processes.
+      `validate`, the last ones. `processes.shared` divides its work among processes.
 
     Raises `TrainingError`: nothing to train, a loss that is not finite (with the step and the samples), a folder of
     another training; `RecipeError` for a batch that the processes cannot share; `ProcessError` if one of them stops.

@@ -19,10 +19,9 @@ from editmetrics.images import read_image
 from editmetrics.mllm.checkpoint import finished_checkpoint, read_checkpoint
 from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from editmetrics.mllm.loop import train
-from editmetrics.mllm.processes import on_main_process, process_group, training_device
+from editmetrics.mllm.processes import on_main_process, process_group, shared, training_device
 from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingRun
 from editmetrics.mllm.targets import read_training_set
-from editmetrics.mllm.validation import predictions
 from editmetrics.wording import expected_one_of
 
 PRESETS = {"paper": Recipe(epochs=20, batch_size=32, learning_rate=5e-3), "quick": Recipe(steps=20, batch_size=16)}
@@ -173,7 +172,7 @@ def _agreement(module, lessons, targets):
             return [float(module.head(torch.from_numpy(lesson.statistics)[None])[0, index]) for lesson in some]
 
         with torch.no_grad():
-            scores = predictions(lessons, predict)
+            scores = shared(lessons, predict)
         found[name] = {measure.name: _defined(measure, scores, [lesson.ratings[index] for lesson in lessons])
                        for measure in (srcc, plcc)} | {"n": len(lessons)}  # fmt: skip
     return found

@@ -20,10 +20,9 @@ from editmetrics.mllm import lora
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.lora import add_lora, trainable, using
-from editmetrics.mllm.processes import process_group, rank_and_count, training_device
+from editmetrics.mllm.processes import process_group, rank_and_count, shared, training_device
 from editmetrics.mllm.recipe import Recipe, RecipeError, TrainingError, TrainingRun, shuffled
 from editmetrics.mllm.run_folder import History
-from editmetrics.mllm.validation import predictions
 from tests.mllm.processes import launched
 
 ROOT = Path(__file__).parents[2]
@@ -560,7 +559,7 @@ def test_a_batch_must_be_shared_evenly():
 
 
 def test_alone_a_process_does_all_the_work():
-    assert predictions(list(range(5)), lambda some: [10.0 * x for x in some]) == [0.0, 10.0, 20.0, 30.0, 40.0]
+    assert shared(list(range(5)), lambda some: [10.0 * x for x in some]) == [0.0, 10.0, 20.0, 30.0, 40.0]
     assert training_device("cpu") == "cpu"
 
 
@@ -570,7 +569,7 @@ def report(folder):
     seen = []
 
     def validate():
-        lossy = predictions(LESSONS, lambda some: [seen.append(1) or -float(net(**collate([e]))["loss"]) for e in some])
+        lossy = shared(LESSONS, lambda some: [seen.append(1) or -float(net(**collate([e]))["loss"]) for e in some])
         return sum(lossy) / COUNT
 
     with process_group("cpu"):

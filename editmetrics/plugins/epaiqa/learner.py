@@ -17,7 +17,8 @@ from ...mllm.gradients import reached
 from ...mllm.lessons import Lesson, in_batches, predicted
 from ...mllm.lora import trainable, using
 from ...mllm.losses import soft_cross_entropy_of
-from ...mllm.validation import agreement, predictions
+from ...mllm.processes import shared
+from ...mllm.validation import agreement
 from .assessor import ExplainingAssessor, PreparedEdit
 from .lessons import StageTask, pixels_of, required
 from .method import Stage
@@ -156,8 +157,8 @@ def overall_agreement(
         return [read[id(task)][0] for task in some]
 
     with assessor.at_work():
-        qualities = predictions(tasks, predict)
-        completed = predictions(tasks, lambda some: [read[id(task)][1] for task in some])
+        qualities = shared(tasks, predict)
+        completed = shared(tasks, lambda some: [read[id(task)][1] for task in some])
     return {
         "overall_quality": agreement(qualities, overall),
         "prompt_completion": agreement(completed, completions),

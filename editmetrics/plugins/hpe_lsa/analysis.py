@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CURVES = (("$D_{KL}$", "#0072B2", "o"), ("LDR", "#E69F00", "s"), ("entropy", "#009E73", "^"))
-
-
 PROBES = (("AUC of real and edited", "#CC79A7", "D"), ("SRCC of ratings", "#56B4E9", "v"))
 
 
@@ -111,8 +109,8 @@ def draw(profile: LayerProfile, file: str | Path) -> Path:
 
     file = Path(file)
     layers = range(1, len(profile.kl) + 1)
-    probes = [(name, *rest, values) for name, *rest, values in zip(*zip(*PROBES, strict=True),
-              (profile.probe, profile.probe_srcc), strict=True) if len(values)]  # fmt: skip
+    measured = zip(PROBES, (profile.probe, profile.probe_srcc), strict=True)
+    probes = [(*style, values) for style, values in measured if len(values)]
     figure = Figure(figsize=(7, 7 if probes else 5), layout="constrained")
     curves, total, *more = figure.subplots(3 if probes else 2, 1, sharex=True)
     for (name, colour, marker), values in zip(CURVES, profile.normalised, strict=True):

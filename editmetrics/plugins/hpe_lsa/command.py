@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,7 +141,7 @@ def lsa(backbone: str, pairs: Path, **values: Any) -> None:
             edited,
             batch_size=options.batch,
             on_images=lambda count: progress.step(count=count),
-            criterion=Criterion(**{field.name: getattr(options, field.name) for field in fields(Criterion)}),
+            criterion=Criterion.of(options),
         )
     _show(profile)
     if options.output is not None:

@@ -17,8 +17,7 @@ from ...images import eight_bits, read_image
 from ...mllm.features import picture_key
 from ...mllm.gradients import reached
 from ...mllm.lora import trainable, using
-from ...mllm.processes import gathered
-from ...mllm.validation import predictions
+from ...mllm.processes import gathered, shared
 from .assessor import LayerAssessor
 from .labels import Part
 from .method import HPELSAMethod, Positive
@@ -167,7 +166,7 @@ class Contrast(nn.Module):
             return [float(value.mean()) for value in values]
 
         with torch.no_grad():
-            values = predictions(range(len(triplets)), predict)
+            values = shared(range(len(triplets)), predict)
         return sum(values) / len(values)
 
     def _read(self, prompts: Mapping[str, Prompt]) -> dict[str, Tensor]:

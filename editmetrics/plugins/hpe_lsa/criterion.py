@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -47,6 +47,11 @@ class Criterion:
     smoothing: float = 1e-6
     epsilon: float = 1e-6
     resamples: int = 100
+
+    @classmethod
+    def of(cls, settings: Any) -> Criterion:
+        """The criterion of an object that has its fields among others."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
     def __post_init__(self) -> None:
         if min(self.bins, self.entropy_bins) < 2 or self.smoothing <= 0 or self.epsilon <= 0 or self.resamples < 0:
@@ -157,8 +162,13 @@ class Sensitivity:
 
     def kl(self, counts: Floats, means: Floats, variances: Floats) -> Floats:
         """D_KL (...) from `counts` (2, ..., bins), `means` and `variances` (2, ...) of real and edited images."""
+        if self.criterion.divergence == "gaussian":
+            overall = self.overall(means, variances)
+            variances = variances + self.criterion.epsilon * np.where(overall > 0, overall, 1.0)  # above 0
         one = self._direction(counts, means, variances, 0)
-        return (one + self._direction(counts[::-1], means[::-1], variances[::-1], 1)) / 2 if self.symmetric else one
+        if not self.criterion.symmetric:
+            return one
+        return (one + self._direction(counts[::-1], means[::-1], variances[::-1], 1)) / 2
 
     def ldr(self, means: Floats, variances: Floats) -> Floats:
         """LDR (...) from `means` and `variances` (2, ...)."""
@@ -170,15 +180,9 @@ class Sensitivity:
         variance: Floats = real * variances[0] + edited * variances[1] + real * edited * (means[0] - means[1]) ** 2
         return variance
 
-    @property
-    def symmetric(self) -> bool:
-        return self.criterion.symmetric
-
     def _direction(self, counts: Floats, means: Floats, variances: Floats, direction: int) -> Floats:
         if self.criterion.divergence == "gaussian":
-            overall = self.overall(means[:: 1 - 2 * direction], variances[:: 1 - 2 * direction])
-            least = self.criterion.epsilon * np.where(overall > 0, overall, 1.0)
-            return gaussian_divergence(means, variances + least)
+            return gaussian_divergence(means, variances)
         literal = histogram_divergence(counts[0], counts[1], self.criterion.smoothing)
         if self.criterion.divergence == "paper":
             return literal

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...agreement.correlation import krcc, plcc, srcc
 from ...agreement.labels import auc, balanced_accuracy, f1, f1_positive, recall, specificity
-from ...agreement.measure import Measure, UndefinedError
+from ...agreement.measure import defined
 from ...mllm import validation
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import in_batches
@@ -37,8 +37,7 @@ class DecoderLesson(NamedTuple):
 
 def states(assessor: LayerAssessor, part: Part, dimensions: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
     """Inputs of the decoders of `dimensions`: the state of each image of `part`, and of each rated edit, on the CPU."""
-    images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
-    rated = part.rated if set(dimensions) - {AUTHENTICITY} else []
+    images, rated = part.learned(dimensions)
     return (
         _states(assessor, [lambda s=e.sample: assessor.single(s.edited) for e in images]),
         _states(assessor, [lambda s=e.sample: assessor.pair(s.source, s.edited, s.prompt) for e in rated]),
@@ -65,18 +64,19 @@ def lessons(
     label_scale: tuple[float, float],
 ) -> list[DecoderLesson]:
     """The `states` of all images of `part`, with labels and ratings, for those of `dimensions` that are learned."""
-    low, high = label_scale
-    quality = [name for name in dimensions if name != AUTHENTICITY]
-    images: Sequence[Example] = part.images if AUTHENTICITY in dimensions else []
-    by_id = {
-        e.id: (pair, torch.tensor([(e.targets[name] - low) / (high - low) for name in quality]))
-        for e, pair in zip(part.rated if quality else [], pairs, strict=True)
-    }
+    images, rated = part.learned(dimensions)
+    by_id = {e.id: (pair, ratings_of(e, dimensions, label_scale)) for e, pair in zip(rated, pairs, strict=True)}
     lessons = [
         DecoderLesson(e.id, single, e.targets[AUTHENTICITY], *by_id.pop(e.id, (None, None)))
         for e, single in zip(images, singles, strict=True)
     ]
     return lessons + [DecoderLesson(name, None, None, *of_pair) for name, of_pair in by_id.items()]
+
+
+def ratings_of(example: Example, dimensions: Sequence[str], label_scale: tuple[float, float]) -> Tensor:
+    """The ratings of those of `dimensions` that are rated, in [0, 1]."""
+    low, high = label_scale
+    return torch.tensor([(example.targets[name] - low) / (high - low) for name in dimensions if name != AUTHENTICITY])
 
 
 def collate(some: Sequence[DecoderLesson]) -> dict[str, Any]:
@@ -156,14 +156,14 @@ class Decoders(nn.Module):
                 predicted = self._ratings(batch["pair"]).cpu()
                 for column, name in enumerate(self.quality):
                     pair = predicted[:, column].tolist(), batch["ratings"][:, column].tolist()
-                    agreement[name] = {m.name: _defined(m, *pair) for m in (srcc, plcc, krcc)} | {"n": len(predicted)}
+                    agreement[name] = {m.name: defined(m, *pair) for m in (srcc, plcc, krcc)} | {"n": len(predicted)}
             if batch["single"] is not None:
                 logits = self.heads[AUTHENTICITY](self._standardised("single", batch["single"]))[:, 0].cpu()
                 edited = (1 - batch["labels"]).tolist()
-                measures: dict[str, Any] = {"auc": _defined(auc, (-logits).tolist(), edited)}
+                measures: dict[str, Any] = {"auc": defined(auc, (-logits).tolist(), edited)}
                 taken = (logits < 0).float().tolist()
                 for measure in (balanced_accuracy, recall, specificity, f1, f1_positive):
-                    measures[measure.name] = _defined(measure, taken, edited)
+                    measures[measure.name] = defined(measure, taken, edited)
                 agreement[AUTHENTICITY] = measures | {"n": len(edited)}
         return agreement
 
@@ -207,20 +207,11 @@ class Decoders(nn.Module):
 
 def merit(agreement: Mapping[str, Mapping[str, Any]], select: Select = "srcc") -> float | None:
     """Measure that selects the decoders' weights: the mean of the dimensions' merit and the detection's AUC."""
-    values = [
+    return validation.mean_or_none(
         measured["auc"] if "auc" in measured else validation.merit(measured, select) for measured in agreement.values()
-    ]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if values and len(known) == len(values) else None
+    )
 
 
 def _standard(states: Tensor) -> tuple[Tensor, Tensor]:
     deviation = states.std(0, unbiased=False)
     return states.mean(0), torch.where(deviation > 1e-6, deviation, 1.0)
-
-
-def _defined(measure: Measure, scores: Sequence[float], wanted: Sequence[float]) -> float | None:
-    try:
-        return float(measure(scores, wanted))
-    except UndefinedError:
-        return None

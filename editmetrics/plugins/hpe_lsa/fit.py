@@ -52,7 +52,8 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
     pictures = PreparedPictures(backbone, int(method.picture_cache_gb * 1e9))
     assessor = LayerAssessor(backbone, pooling=method.pooling, pictures=pictures)
     data = data.without(_unusable(assessor, data))
-    job.survey({name: data.learned(part, job.dimensions) for name, part in data.parts.items()})
+    learned = {name: part.learned(job.dimensions) for name, part in data.parts.items()}
+    job.survey({name: [*part.images, *part.rated] for name, part in learned.items()})
     profile = profile_layers(job, assessor, data) if method.analysed_backbone == "untuned" else None
     if method.parts:
         assessor.adapter = job.adapter(ADAPTER, method.parts)

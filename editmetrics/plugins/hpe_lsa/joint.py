@@ -15,8 +15,8 @@ from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
 from .assessor import LayerAssessor
 from .contrastive import Triplet, Triplets, contrastive_loss, train_only_what_is_read
-from .decoders import Decoders
-from .labels import AUTHENTICITY, Part
+from .decoders import Decoders, ratings_of
+from .labels import Part
 from .method import HPELSAMethod
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ class JointLessons(Sequence[JointLesson]):
     def __init__(
         self, triplets: Triplets, part: Part, dimensions: Sequence[str], label_scale: tuple[float, float]
     ) -> None:
-        self.triplets, self.label_scale = triplets, label_scale
-        self.quality = [name for name in dimensions if name != AUTHENTICITY]
-        self.rated = {example.id: example for example in part.rated} if self.quality else {}
+        self.triplets, self.dimensions, self.label_scale = triplets, dimensions, label_scale
+        self.rated = {example.id: example for example in part.learned(dimensions).rated}
 
     def __len__(self) -> int:
         return len(self.triplets)
@@ -49,11 +48,10 @@ class JointLessons(Sequence[JointLesson]):
         triplet = self.triplets[index]
         if triplet.id not in self.rated:
             return JointLesson(triplet.id, triplet, None, None)
-        sample, targets = self.rated[triplet.id]
-        low, high = self.label_scale
-        ratings = torch.tensor([(targets[name] - low) / (high - low) for name in self.quality])
+        example = self.rated[triplet.id]
+        sample = example.sample
         pair = self.triplets.assessor.pair(sample.source, sample.edited, sample.prompt or "")
-        return JointLesson(triplet.id, triplet, pair, ratings)
+        return JointLesson(triplet.id, triplet, pair, ratings_of(example, self.dimensions, self.label_scale))
 
 
 def longest(lesson: JointLesson) -> int:

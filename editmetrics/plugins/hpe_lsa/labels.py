@@ -39,6 +39,12 @@ class Part(NamedTuple):
     def edited(self) -> list[Sample]:
         return [example.sample for example in self.images if example.targets[AUTHENTICITY] == 0]
 
+    def learned(self, dimensions: Sequence[str]) -> Part:
+        """The examples that teach `dimensions`: labelled images for authenticity, rated edits for others."""
+        return Part(
+            self.images if AUTHENTICITY in dimensions else [], self.rated if set(dimensions) - {AUTHENTICITY} else []
+        )
+
 
 @dataclass(frozen=True)
 class LabelledSet:
@@ -69,12 +75,6 @@ class LabelledSet:
             for e in [*part.images, *part.rated]
         )
         return hashlib.sha256("".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
-
-    @staticmethod
-    def learned(part: Part, dimensions: Sequence[str]) -> list[Example]:
-        """The examples of `part` that teach `dimensions`: labelled images for authenticity, rated edits for others."""
-        images = part.images if AUTHENTICITY in dimensions else []
-        return [*images, *(part.rated if set(dimensions) - {AUTHENTICITY} else [])]
 
     def without(self, unusable: Mapping[str, str]) -> LabelledSet:
         """Return a copy without the samples in `unusable`, which maps ids to reasons."""

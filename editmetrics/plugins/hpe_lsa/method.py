@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
@@ -97,7 +97,7 @@ class HPELSAMethod:
     @property
     def criterion(self) -> Criterion:
         """How the analysis judges a layer."""
-        return Criterion(**{field.name: getattr(self, field.name) for field in fields(Criterion)})
+        return Criterion.of(self)
 
     def of_decoders(self, recipe: Recipe) -> Recipe:
         """The recipe of the decoders: `recipe` but for what the decoders have of their own."""

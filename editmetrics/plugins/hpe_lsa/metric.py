@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ...bases.assessor import AssessorMetric, first_is_primary
+from ...bases.assessor import AssessorMetric
 from ...mllm.prompts import length_class
-from ...sample import Dimension, EditMetricsError, Sample, Score
+from ...sample import Dimension, EditMetricsError, Sample, Score, first_is_primary
 
 if TYPE_CHECKING:
     from ...mllm.backbone import Backbone, Prompt

@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...bases.assessor import AssessorMetric, first_is_primary
+from ...bases.assessor import AssessorMetric
 from ...mllm.prompts import length_class
-from ...sample import Dimension, EditMetricsError, Sample, Score
+from ...sample import Dimension, EditMetricsError, Sample, Score, first_is_primary
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
 
 if TYPE_CHECKING:
