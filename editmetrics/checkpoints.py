@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from .downloads import hub_url
+from .hub import hub_url
 from .sample import EditMetricsError, UnavailableError
 from .wording import did_you_mean
 

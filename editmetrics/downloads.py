@@ -1,4 +1,4 @@
-"""One file over the network, from an https URL or from a repository on the Hugging Face hub, to a path on this machine.
+"""One file over the network, from an https URL to a path on this machine; `hub.py` has those of the Hugging Face hub.
 
 Nothing here knows what the file is for, or checks what is in it: `editmetrics.weights` does, before it moves the file
 to where it is used.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import urllib.parse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +40,11 @@ def is_unreachable(error: BaseException) -> bool:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return bool(status >= 500 or status in (408, 429))
-    library = type(error).__module__.partition(".")[0]
-    return isinstance(error, OSError) or library in ("httpx", "httpcore", "requests", "urllib3")
+    if type(error).__name__ == "FileMetadataError":  # an OSError: something answered that is not the hub
+        return False
+    library = type(error).__module__.partition(".")[0].rstrip("2")  # huggingface_hub 2 has httpx2 and httpcore2
+    storage = type(error).__name__ == "XetDownloadError"  # the hub's storage of large files was not reached
+    return isinstance(error, OSError) or storage or library in ("httpx", "httpcore", "requests", "urllib3")
 
 
 def check_online() -> None:
@@ -105,47 +106,9 @@ def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
         raise
 
 
-def hub_url(repository: str, revision: str, file: str) -> str:
-    """The address of a file on the hub, or on the mirror that HF_ENDPOINT names.
-
-    >>> hub_url("timm/vit_base_patch32_clip_224.openai", "main", "config.json")
-    'https://huggingface.co/timm/vit_base_patch32_clip_224.openai/resolve/main/config.json'
-    """
-    return f"{_endpoint()}/{repository}/resolve/{urllib.parse.quote(revision, safe='')}/{urllib.parse.quote(file)}"
-
-
-def fetch_from_hub(
-    repository: str, revision: str, file: str, folder: Path, *, progress: bool = False
-) -> tuple[Path, str | None]:
-    """Download one file of a hub repository under `folder`; returns its path and the commit that it is from.
-
-    A download that breaks resumes where it broke: at once or at the next call, as the version of huggingface_hub has
-    it. `folder` keeps what that needs.
-    Raises `DownloadError`: no network, no such repository, revision or file, no permission.
-    """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download
-
-    check_online()
-    url = hub_url(repository, revision, file)
-    check_url(url)
-    try:
-        commit = get_hf_file_metadata(url).commit_hash
-        with hub_progress(progress):
-            path = hf_hub_download(
-                repository, file, revision=commit or revision, local_dir=folder, endpoint=_endpoint()
-            )
-    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
-        raise _failed(url, error) from error
-    return Path(path), commit
-
-
 def _failed(url: str, error: Exception) -> DownloadError:
     kind = UnreachableError if is_unreachable(error) else DownloadError
     return kind(f"{url}: {type(error).__name__}: {' '.join(str(error).split())}")
-
-
-def _endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
@@ -153,18 +116,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-@contextmanager
-def hub_progress(wanted: bool) -> Iterator[None]:
-    """The hub client draws its bars, or does not, inside a `with`."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    if wanted or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ from .checkpoints import (
     file_paths,
     registered,
 )
-from .downloads import DownloadError, UnreachableError, check_online, fetch_from_hub, fetch_url
+from .downloads import DownloadError, UnreachableError, check_online, fetch_url
 from .file_hashes import digest, home, sha256
 from .files.writing import write_text
+from .hub import HubFile, fetch_from_hub
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -203,28 +205,28 @@ def _watched(name: str) -> None:
 
 def _download(entry: WeightsEntry, file: File, progress: bool) -> None:
     folder, source, url = folder_of(entry.name), entry.source, entry.source.url_of(file)
-    partial = folder / ".partial"  # on the same file system, so that the last step is a rename
-    downloaded, commit = partial / file.path, None
+    unfinished = folder / ".partial"  # on the same file system, so that the last step is a rename
+    downloaded, commit = unfinished / file.path, None
     try:
         check_online()
         logger.info("downloading %s (%s; licence: %s)", url, entry.size, entry.licence)
         if source.repository is not None:  # a broken download stays: huggingface_hub may resume it
-            downloaded, commit = _fetch_from_hub(entry, file, partial, progress)
-            url = source.url_of(File(downloaded.relative_to(partial).as_posix()))
+            downloaded, commit = _fetch_from_hub(entry, file, unfinished, progress)
+            url = source.url_of(File(downloaded.relative_to(unfinished).as_posix()))
         else:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             fetch_url(url, downloaded, progress=progress)
     except DownloadError as error:
         kind = WeightsUnavailableError if isinstance(error, UnreachableError) else WeightsError
         raise kind(f"{entry.name} was not downloaded: {error}. {_by_hand(entry, file)}") from error
     facts = _fingerprint(downloaded)
     if wrong := _mismatch(entry, file, facts):
-        shutil.rmtree(partial)
+        shutil.rmtree(unfinished)
         raise WeightsError(f"{entry.name}: what {url} gave was thrown away: {wrong}. {_by_hand(entry, file)}")
     _record(entry.name, file.path, {**facts, "origin": url, "commit": commit})
     (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
     os.replace(downloaded, folder / file.path)
-    shutil.rmtree(partial)
+    shutil.rmtree(unfinished)
 
 
 def _fetch_from_hub(entry: WeightsEntry, file: File, folder: Path, progress: bool) -> tuple[Path, str | None]:
@@ -232,16 +234,39 @@ def _fetch_from_hub(entry: WeightsEntry, file: File, folder: Path, progress: boo
     repository, paths = str(entry.source.repository), entry.paths_of(file)
     for path in paths:
         try:
-            return fetch_from_hub(repository, entry.source.revision, path, folder, progress=progress)
+            return fetch_from_hub(
+                repository,
+                entry.source.revision,
+                path,
+                folder,
+                progress=progress,
+                check=partial(_expected, entry, file),
+            )
         except DownloadError as error:
-            response = getattr(error.__cause__, "response", None)
-            if entry.inferred is None or getattr(response, "status_code", None) != 404:
+            if entry.inferred is None or not _lacks_the_file(error):
                 raise
             missing = error
     raise DownloadError(
         f"{repository} has no {' and no '.join(paths)} ({missing}). The name was inferred: {entry.inferred}. Look for "
         f"it in https://huggingface.co/{repository}/tree/{entry.source.revision}"
     ) from missing
+
+
+def _lacks_the_file(error: DownloadError) -> bool:
+    """Whether the repository and the revision exist, and this file does not."""
+    names = {cls.__name__ for cls in type(error.__cause__).__mro__}
+    status = getattr(getattr(error.__cause__, "response", None), "status_code", None)
+    return status == 404 and not names & {"RepositoryNotFoundError", "RevisionNotFoundError"}
+
+
+def _expected(entry: WeightsEntry, file: File, remote: HubFile) -> None:
+    """Raise `WeightsError` when the hub has another file than the registry or the record; nothing is downloaded."""
+    if wrong := _mismatch(entry, file, {"size": remote.size, "sha256": remote.sha256}):
+        raise WeightsError(
+            f"{entry.name} was not downloaded: {entry.source.url_of(file)} is not the file that was registered: "
+            f"{wrong}. Update editmetrics, which may know the new one; 'editmetrics weights check --remote' "
+            "shows what has moved"
+        )
 
 
 def _verified_digest(entry: WeightsEntry, file: File, rehash: bool = False) -> str:
@@ -271,8 +296,10 @@ def _verified_digest(entry: WeightsEntry, file: File, rehash: bool = False) -> s
 def _mismatch(entry: WeightsEntry, file: File, facts: dict[str, Any]) -> str | None:
     if entry.name in _substitutes:
         return None
-    if file.size is not None and facts["size"] != file.size:
+    if file.size is not None and facts["size"] is not None and facts["size"] != file.size:
         return f"it has {facts['size']} bytes and the registry says {file.size}"
+    if facts["sha256"] is None:  # the hub states that of large files only
+        return None
     if file.sha256 is not None and not facts["sha256"].startswith(file.sha256):
         return f"its sha256 is {facts['sha256']} and the registry says {file.sha256}"
     recorded = _recorded(entry.name).get(file.path)

@@ -7,7 +7,6 @@ are checked before the weights are downloaded or read.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from ..downloads import DownloadError, check_online, hub_progress, is_unreachable
+from ..downloads import DownloadError, check_online, is_unreachable
 from ..file_hashes import remembered
+from ..hub import advice, answer_behind, endpoint, hub_progress
 from ..weights import pull, registered
 from ..wording import either, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
@@ -172,15 +172,17 @@ def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
                     allow_patterns=list(files),
                     ignore_patterns=["*/*"],
                     local_files_only=forbidden is not None,
-                    endpoint=os.environ.get("HF_ENDPOINT"),
+                    endpoint=endpoint(),
                 )
             )
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
         if forbidden is not None:
             raise BackboneUnavailableError(f"{model} is not on this machine, and {forbidden}; {by_hand}") from error
-        message = " ".join(str(error).split())
-        kind = BackboneUnavailableError if is_unreachable(error) else BackboneError
-        raise kind(f"{model} cannot be downloaded: {type(error).__name__}: {message}; {by_hand}") from error
+        answer = answer_behind(error)
+        reply = f"{type(answer).__name__}: {' '.join(str(answer).split())}"
+        kind = BackboneUnavailableError if is_unreachable(answer) else BackboneError
+        reason = advice(model, revision or "main", None, answer)
+        raise kind(f"{model} cannot be downloaded: {reason} ({reply}). Or {by_hand}") from error
 
 
 # ---------------------------------------------------------------------- whether it fits

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import http.server
 import json
 import shutil
 import threading
-import urllib.parse
 import weakref
 from pathlib import Path
 
@@ -20,8 +18,7 @@ from editmetrics.mllm import loading
 from editmetrics.mllm.backbone import Backbone, BackboneError
 from editmetrics.sample import UnavailableError
 from editmetrics.testing import tiny_backbone
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from tests.hub.server import COMMIT, Hub, Repository
 
 
 @pytest.fixture
@@ -232,74 +229,23 @@ def test_whatever_bears_on_a_number_is_in_the_identity(folder, option):
 # ---------------------------------------------------------------------- the hub
 
 
-class Hub(http.server.ThreadingHTTPServer):
-    """A hub with one repository, `lab/tiny`, whose branch `main` is at `COMMIT`."""
-
-    daemon_threads = True
-
-    def __init__(self, folder):
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.files = {file.name: file.read_bytes() for file in folder.iterdir()}
-        self.fetched: list[str] = []
-
-
-class HubHandler(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.respond()
-
-    def do_GET(self):
-        self.respond()
-
-    def respond(self):
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        headers = {"X-Repo-Commit": COMMIT}
-        name = path.rpartition("/")[2]
-        if path in ("/api/models/lab/tiny/revision/main", f"/api/models/lab/tiny/revision/{COMMIT}"):
-            files = [{"rfilename": each, "size": len(self.server.files[each])} for each in self.server.files]
-            body = json.dumps({"id": "lab/tiny", "sha": COMMIT, "siblings": files, "private": False}).encode()
-            headers["Content-Type"] = "application/json"
-        elif path == f"/api/models/lab/tiny/tree/{COMMIT}":
-            kinds = [{"type": "file", "path": each, "size": len(self.server.files[each]), "oid": "0" * 40}
-                     for each in self.server.files]  # fmt: skip
-            body = json.dumps(kinds).encode()
-            headers["Content-Type"] = "application/json"
-        elif path.startswith("/lab/tiny/resolve/") and name in self.server.files:
-            body = self.server.files[name]
-            headers["ETag"] = f'"{name}"'
-            if self.command == "GET":
-                self.server.fetched.append(name)
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound" if "tiny" not in path else "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        self.send_response(200)
-        for key, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-        return None
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def hub(folders, tmp_path, monkeypatch):
-    import huggingface_hub.constants
-
-    server = Hub(folders["internvl"])
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("HF_ENDPOINT", address)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    """A hub with one repository, `lab/tiny`, whose branch `main` is at `COMMIT`."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     for variable in ("EDITMETRICS_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Hub().running() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.repositories["lab/tiny"] = Repository(
+            {file.name: file.read_bytes() for file in folders["internvl"].iterdir()}
+        )
+        yield hub
+
+
+def fetched(hub):
+    return [one.path.partition("?")[0].rpartition("/")[2] for one in hub.downloads()]
 
 
 def test_a_hub_id_is_fetched_once_and_known_by_its_commit(hub, monkeypatch):
@@ -309,37 +255,36 @@ def test_a_hub_id_is_fetched_once_and_known_by_its_commit(hub, monkeypatch):
     assert (said["model"], said["revision"]) == ("lab/tiny", COMMIT)
     assert not {"model", "revision"} & identity.keys()
     assert backbone.loaded.source == "lab/tiny"
-    fetched = len(hub.fetched)
-    assert hub.fetched[-1] == "model.safetensors"  # after all that can be checked without it
+    before = fetched(hub)
+    assert before[-1] == "model.safetensors"  # after all that can be checked without it
     del backbone
     gc.collect()
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
     assert Backbone.load("lab/tiny", device="cpu").identity() == identity
     assert Backbone.load("lab/tiny", revision=COMMIT, device="cpu").identity() == identity
-    assert len(hub.fetched) == fetched
+    assert fetched(hub) == before
 
 
 def test_weights_that_cannot_be_used_are_not_fetched(hub):
     config = {"model_type": "internvl_chat", "auto_map": {"AutoConfig": "a.B"}}
-    hub.files["config.json"] = json.dumps(config).encode()
+    hub.repositories["lab/tiny"].files["config.json"] = json.dumps(config).encode()
     refused("lab/tiny", "lab/tiny runs code of its own")
-    assert "model.safetensors" not in hub.fetched
+    assert "model.safetensors" not in fetched(hub)
 
 
 def test_a_hub_id_that_is_not_there(hub):
-    refused("lab/nothing", r"lab/nothing cannot be downloaded: .*; on a machine with network `hf download lab/nothing`")
+    refused("lab/nothing", r"the repository does not exist.* Or on a machine with network `hf download lab/nothing`")
     refused("lab/tiny", "lab/tiny cannot be downloaded", revision="no-such-branch")
 
 
 def test_a_hub_id_where_the_network_is_forbidden(hub, monkeypatch):
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
     refused("lab/tiny", r"lab/tiny is not on this machine, and EDITMETRICS_OFFLINE=1 forbids the network; on a machine")
-    assert not hub.fetched
+    assert not fetched(hub)
 
 
 def test_a_hub_id_without_a_network(hub, monkeypatch):
-    hub.shutdown()
-    hub.server_close()
+    hub.stop()
     refused("lab/tiny", "lab/tiny cannot be downloaded: .*give the path of a folder that has it")
 
 

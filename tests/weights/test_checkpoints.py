@@ -52,7 +52,7 @@ def test_the_registry_is_found_in_a_checkout_and_in_an_installed_package(tmp_pat
     assert shipped in (ROOT / "pyproject.toml").read_text()
     package = tmp_path / "editmetrics"
     package.mkdir()
-    for name in ("__init__.py", "sample.py", "downloads.py", "checkpoints.py", "wording.py"):
+    for name in ("__init__.py", "sample.py", "downloads.py", "hub.py", "checkpoints.py", "wording.py"):
         (package / name).write_bytes((ROOT / "editmetrics" / name).read_bytes())
     (package / "weights_registry.json").write_bytes((ROOT / "weights_registry.json").read_bytes())
     code = "from editmetrics import checkpoints; print(checkpoints.registry_file(), *checkpoints.registered())"

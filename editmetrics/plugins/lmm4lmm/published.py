@@ -52,7 +52,8 @@ def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
     from huggingface_hub.errors import EntryNotFoundError
 
     from ... import weights
-    from ...downloads import DownloadError, UnreachableError, fetch_from_hub
+    from ...downloads import DownloadError, UnreachableError
+    from ...hub import fetch_from_hub
 
     source = weights.checkpoint(entry).source
 

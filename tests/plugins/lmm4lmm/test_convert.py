@@ -177,7 +177,7 @@ def test_the_adapters_own_file_is_fetched_for_questions_where_there_is_one(tmp_p
     """The authors' code takes it for scores always, and for answers where it is there."""
     from huggingface_hub.errors import EntryNotFoundError
 
-    from editmetrics import downloads
+    from editmetrics import downloads, hub
     from editmetrics.plugins.lmm4lmm.published import INDEX, _fetch_weights
     from editmetrics.weights import WeightsError
 
@@ -194,7 +194,7 @@ def test_the_adapters_own_file_is_fetched_for_questions_where_there_is_one(tmp_p
                 raise downloads.DownloadError(f"no {file}") from error
         return folder / file, None
 
-    monkeypatch.setattr(downloads, "fetch_from_hub", fetch)
+    monkeypatch.setattr(hub, "fetch_from_hub", fetch)
     missing = "lora_weights.pth"
     _fetch_weights("lmm4lmm.questions", tmp_path, lora_too=True)
     assert asked == [INDEX, "one.safetensors", "lora_weights.pth"]
@@ -297,7 +297,7 @@ def test_code_beside_a_processor_is_refused(published, native, tmp_path):
 def test_a_model_in_one_file_needs_no_index(tmp_path, monkeypatch):
     from huggingface_hub.errors import EntryNotFoundError
 
-    from editmetrics import downloads
+    from editmetrics import downloads, hub
     from editmetrics.plugins.lmm4lmm.published import _fetch_weights
 
     asked = []
@@ -309,7 +309,7 @@ def test_a_model_in_one_file_needs_no_index(tmp_path, monkeypatch):
         (folder / file).write_bytes(b"weights")
         return folder / file, None
 
-    monkeypatch.setattr(downloads, "fetch_from_hub", fetch)
+    monkeypatch.setattr(hub, "fetch_from_hub", fetch)
     _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
     _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
     assert asked == ["model.safetensors.index.json", "model.safetensors"]

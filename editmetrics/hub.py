@@ -1,0 +1,178 @@
+"""Files of repositories on the Hugging Face hub: their addresses, what the hub says of them, and their download.
+
+Every error names the repository and the file, and says what to do: who is asked for access, which variable to set.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .downloads import DownloadError, UnreachableError, check_online, check_url, is_unreachable
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """Facts on a file as the hub states them: its size in bytes, and the sha256 of a large one (LFS or Xet)."""
+
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class HubRepository:
+    """Facts on a repository at a revision as the hub states them: its commit, licence, access, and files by path."""
+
+    commit: str | None
+    licence: str | None
+    gated: bool
+    files: Mapping[str, HubFile]
+
+
+def hub_url(repository: str, revision: str, file: str) -> str:
+    """The address of a file on the hub, or on the mirror that HF_ENDPOINT names.
+
+    >>> hub_url("timm/vit_base_patch32_clip_224.openai", "main", "config.json")
+    'https://huggingface.co/timm/vit_base_patch32_clip_224.openai/resolve/main/config.json'
+    """
+    return f"{endpoint()}/{repository}/resolve/{urllib.parse.quote(revision, safe='')}/{urllib.parse.quote(file)}"
+
+
+def endpoint() -> str:
+    """The address of the hub: HF_ENDPOINT, or https://huggingface.co.
+
+    >>> endpoint()
+    'https://huggingface.co'
+    """
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def fetch_from_hub(
+    repository: str,
+    revision: str,
+    file: str,
+    folder: Path,
+    *,
+    progress: bool = False,
+    check: Callable[[HubFile], None] = lambda facts: None,
+) -> tuple[Path, str | None]:
+    """Download one file of a hub repository under `folder`; returns its path and the commit that it is from.
+
+    `check` is called with what the hub says of the file, before anything is downloaded, and may raise.
+    A download that breaks resumes where it broke: at once or at the next call, as the version of huggingface_hub has
+    it. `folder` keeps what that needs.
+    Raises `DownloadError`: no such repository, revision or file, no permission; `UnreachableError`: no network, a
+    server that is down or slow, a quota that is used up.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download
+
+    check_online()
+    url = hub_url(repository, revision, file)
+    check_url(url)
+    try:
+        known = get_hf_file_metadata(url)
+    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
+        raise hub_failure(repository, revision, file, error) from error
+    check(HubFile(known.size, _sha256(known.etag)))
+    try:
+        with hub_progress(progress):
+            path = hf_hub_download(
+                repository, file, revision=known.commit_hash or revision, local_dir=folder, endpoint=endpoint()
+            )
+    except Exception as error:
+        raise hub_failure(repository, revision, file, error) from error
+    return Path(path), known.commit_hash
+
+
+def look_up(repository: str, revision: str = "main") -> HubRepository:
+    """Ask the hub about a repository at a revision, in one request; downloads no file.
+
+    Raises `DownloadError` and `UnreachableError` as `fetch_from_hub` does.
+    """
+    from huggingface_hub import HfApi
+
+    check_online()
+    check_url(endpoint())
+    try:
+        info = HfApi(endpoint=endpoint()).model_info(repository, revision=revision, files_metadata=True)
+    except Exception as error:
+        raise hub_failure(repository, revision, None, error) from error
+    licences = [tag.partition(":")[2] for tag in info.tags or () if tag.startswith("license:")]
+    files = {each.rfilename: HubFile(each.size, each.lfs.sha256 if each.lfs else None) for each in info.siblings or ()}
+    return HubRepository(info.sha, licences[0] if licences else None, bool(info.gated), files)
+
+
+def hub_failure(repository: str, revision: str, file: str | None, error: Exception) -> DownloadError:
+    """The error of a request to the hub, with the name of what was asked for, and what to do."""
+    asked = f"{repository}/{file} at {revision}" if file else f"{repository} at {revision}"
+    error = answer_behind(error)
+    kind = UnreachableError if is_unreachable(error) else DownloadError
+    reply = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return kind(f"{asked}: {advice(repository, revision, file, error)} ({endpoint()} answered {reply})")
+
+
+def answer_behind(error: Exception) -> Exception:
+    """The answer of the hub behind an error that says no more than that a file is not on this machine."""
+    cause = error.__cause__
+    return cause if type(error).__name__ == "LocalEntryNotFoundError" and isinstance(cause, Exception) else error
+
+
+def advice(repository: str, revision: str, file: str | None, error: BaseException) -> str:
+    """The cause of a failed request to the hub, and what to do about it, in words.
+
+    >>> advice("some/model", "main", None, TimeoutError("timed out"))
+    'the hub cannot be reached; check the network, HF_ENDPOINT and HTTPS_PROXY, then run the same command again'
+    """
+    names = {cls.__name__ for cls in type(error).__mro__}
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    page = f"{endpoint()}/{repository}"
+    token = "set HF_TOKEN to a token of an account that has it (or run 'hf auth login')"  # noqa: S105
+    if "GatedRepoError" in names:
+        return f"its authors ask for consent; ask for access on {page}, then {token}"
+    if "DisabledRepoError" in names:
+        return f"the hub has disabled this repository; see {page}"
+    if "RevisionNotFoundError" in names:
+        return f"the repository has no revision {revision}; see {page}/commits/main, or update editmetrics"
+    if "EntryNotFoundError" in names and status is not None:
+        return f"the repository has no file {file}; see {page}/tree/{revision}"
+    if "RepositoryNotFoundError" in names:
+        return f"the repository does not exist, or is private; see {page}. If it is private, {token}"
+    if status == 401:
+        return "the token in HF_TOKEN (or of 'hf auth login') is not valid; correct it, or remove it for public files"
+    if status == 403:
+        return f"access is denied; see {page}. If the account has access, let its token read this repository"
+    if status == 429:
+        return "the hub's quota for this address or account is used up; wait some minutes, or set HF_TOKEN"
+    if status is not None and status >= 500:
+        return "the hub has a problem now; run the same command again later"
+    if "FileMetadataError" in names:
+        return f"{endpoint()} does not answer as the hub does (X-Repo-Commit is missing); correct HF_ENDPOINT"
+    if is_unreachable(error):
+        return (
+            "the hub cannot be reached; check the network, HF_ENDPOINT and HTTPS_PROXY, then run the same command again"
+        )
+    return f"the download failed; see {page}"
+
+
+@contextmanager
+def hub_progress(wanted: bool) -> Iterator[None]:
+    """The hub client draws its bars, or does not, inside a `with`."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if wanted or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _sha256(etag: str | None) -> str | None:
+    """The sha256 in the ETag of a large file; that of a small one is git's sha1."""
+    return etag if etag is not None and len(etag) == 64 else None
