@@ -36,8 +36,12 @@ def default_generator() -> torch.Generator:
 
 def check_generator(value: Any) -> None:
     """Raise `RuntimeError` if `value` is a generator of another device."""
-    if isinstance(value, torch._C.Generator) and value._cdata not in _own:
+    if isinstance(value, torch._C.Generator) and _address(value) not in _own:
         raise RuntimeError(f"Expected a '{NAME}' device type for generator but found '{value.device.type}'")
+
+
+def _address(generator: Any) -> int:
+    return int(generator._cdata)
 
 
 class _AnyGenerator(type):
@@ -52,5 +56,5 @@ class AnyDeviceGenerator(metaclass=_AnyGenerator):
         here = torch.device(device).type == NAME
         generator = torch._C.Generator("cpu" if here else device)
         if here:
-            _own[generator._cdata] = generator
+            _own[_address(generator)] = generator
         return generator

@@ -123,6 +123,8 @@ def _overload(name: str) -> Any:
 def _autocast(operation: Any, lowered: bool) -> Callable[..., Any]:
     """Return the operation with its floating-point tensors cast as autocast does."""
 
+    autocast = torch._C.DispatchKeySet(getattr(torch._C.DispatchKey, _AUTOCAST))
+
     def kernel(*arguments: Any, **keywords: Any) -> Any:
         wanted = torch.get_autocast_dtype(NAME) if lowered else torch.float32
 
@@ -132,7 +134,7 @@ def _autocast(operation: Any, lowered: bool) -> Callable[..., Any]:
             fits = is_here(value) and value.is_floating_point() and value.dtype not in (torch.float64, wanted)
             return value.to(wanted) if fits else value
 
-        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)):
+        with torch._C._ExcludeDispatchKeyGuard(autocast):
             return operation(*map(cast, arguments), **{name: cast(value) for name, value in keywords.items()})
 
     return kernel
@@ -143,7 +145,8 @@ def _replace_what_needs_an_allocator() -> None:
 
     Other devices keep torch's own.
     """
-    clone, data, pin_memory = torch.UntypedStorage.clone, torch._C.TensorBase.data, torch.Tensor.pin_memory
+    clone, pin_memory = torch.UntypedStorage.clone, torch.Tensor.pin_memory
+    data: Any = torch._C.TensorBase.data
 
     def set_data(tensor: Tensor, value: Tensor) -> None:
         if is_here(tensor) and is_here(value) and tensor.dtype == value.dtype:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,7 +34,8 @@ def check_dtype(dtype: torch.dtype | None) -> None:
 
 def rounded(tensor: Tensor) -> Tensor:
     """Return a CPU tensor as a convolution reads it: with 10 bits of mantissa where TF32 is there and allowed."""
-    if not _Conditions.tf32 or tensor.dtype != torch.float32 or torch.backends.cudnn.conv.fp32_precision != "tf32":
+    cudnn: Any = torch.backends.cudnn
+    if not _Conditions.tf32 or tensor.dtype != torch.float32 or cudnn.conv.fp32_precision != "tf32":
         return tensor
     half, rest = 1 << (_LEFT_OUT - 1), (1 << _LEFT_OUT) - 1
     return ((tensor.contiguous().view(torch.int32) + half) & ~rest).view(torch.float32)
