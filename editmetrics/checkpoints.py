@@ -105,6 +105,7 @@ class WeightsEntry:
     paper: str
     label_scale: str | None = None
     inferred: str | None = None
+    doubtful: str | None = None
     alternatives: tuple[str, ...] = ()
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -133,6 +134,11 @@ class WeightsEntry:
     def size(self) -> str:
         """The approximate download size, in words; "size unknown" if it is not stated."""
         return "size unknown" if self.megabytes is None else f"about {self.megabytes:g} MB"
+
+    @property
+    def doubts(self) -> str:
+        """Facts of the entry that could not be confirmed, in words; "" where all were seen in public sources."""
+        return "; ".join(filter(None, (self.inferred and f"file names are inferred: {self.inferred}", self.doubtful)))
 
     def file(self, path: str) -> File:
         """The file at `path`."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 """Bytes read at a time."""
 
+PATIENCE = 30.0
+"""Seconds without an answer after which a site counts as unreachable."""
+
 
 class DownloadError(EditMetricsError):
     """A file could not be fetched, and why."""
@@ -87,9 +90,12 @@ def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
     lengths: list[int] = []
 
     def inspect_response(response: Response, **_: Any) -> None:
-        if response.is_redirect:
-            check_url(urllib.parse.urljoin(response.url, response.headers["Location"]))
-        elif "Content-Length" in response.headers and "Content-Encoding" not in response.headers:
+        _check_redirect(response)
+        if (
+            not response.is_redirect
+            and "Content-Length" in response.headers
+            and "Content-Encoding" not in response.headers
+        ):
             lengths.append(int(response.headers["Content-Length"]))
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +110,33 @@ def fetch_url(url: str, target: Path, *, progress: bool = False) -> None:
         if isinstance(error, Exception) and not isinstance(error, DownloadError):
             raise _failed(url, error) from error
         raise
+
+
+def content_length(url: str) -> int | None:
+    """Ask a site for the size of a file in bytes; None where it does not state it. Downloads nothing.
+
+    Raises `DownloadError` and `UnreachableError` as `fetch_url` does.
+    """
+    import requests
+
+    check_online()
+    check_url(url)
+    try:
+        with requests.Session() as session:
+            session.hooks["response"].append(_check_redirect)
+            reply = session.head(url, allow_redirects=True, timeout=PATIENCE, headers={"Accept-Encoding": "identity"})
+            reply.raise_for_status()
+    except DownloadError:
+        raise
+    except Exception as error:
+        raise _failed(url, error) from error
+    length = reply.headers.get("Content-Length")
+    return int(length) if length is not None and "Content-Encoding" not in reply.headers else None
+
+
+def _check_redirect(response: Response, **_: Any) -> None:
+    if response.is_redirect:
+        check_url(urllib.parse.urljoin(response.url, response.headers["Location"]))
 
 
 def _failed(url: str, error: Exception) -> DownloadError:

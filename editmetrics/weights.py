@@ -107,6 +107,9 @@ def pull(name: str, *, progress: bool | None = None) -> Path:
     entry = checkpoint(name)
     _watched(name)
     progress = sys.stderr.isatty() if progress is None else progress
+    if entry.doubts and name not in {*_substitutes, *_doubted}:
+        _doubted.add(name)
+        logger.warning("%s: not confirmed: %s", name, entry.doubts)
     if find(name) is None and _keeps_record(name):
         try:
             folder_of(name).mkdir(parents=True, exist_ok=True)
@@ -196,6 +199,8 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 _substitutes: dict[str, Path] = {}
 _watchers: list[set[str]] = []
+_doubted: set[str] = set()
+"""Checkpoints whose doubtful facts this process has logged."""
 
 
 def _watched(name: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..command_line import folder_option, json_option
+from ..command_line.output import echo_row
+from ..wording import plural
 
 if TYPE_CHECKING:
     from ..checkpoints import WeightsEntry
@@ -42,7 +46,7 @@ def list_(as_json: bool) -> None:
 
     rows = [
         [
-            name + " *" * bool(entry.inferred),
+            name + " *" * bool(entry.doubts),
             entry.metric,
             "?" if entry.megabytes is None else f"{entry.megabytes:g}",
             entry.licence,
@@ -53,7 +57,7 @@ def list_(as_json: bool) -> None:
     ]
     columns = [*text("name", "metric", wrap="never"), *numbers("MB"), *text("licence", "commercial use")]
     show([DataTable([*columns, *text("here", wrap="never")], rows)])
-    click.echo("* file names are inferred and unverified; 'weights list --json' gives the sources")
+    click.echo("* some facts are not confirmed, such as file names; 'editmetrics weights check' says which")
     for sentence in store.broken_registries():
         click.echo(f"unusable: {sentence}", err=True)
 
@@ -99,6 +103,34 @@ def verify(names: tuple[str, ...]) -> None:
         raise store.WeightsError("\n".join(problems))
 
 
+@weights.command("check")
+@click.argument("names", nargs=-1)
+@click.option("--remote", is_flag=True, help="Ask the hub and the other sites for what they have now.")
+@json_option
+def check(names: tuple[str, ...], remote: bool, as_json: bool) -> None:
+    """Show which facts of the registry are not confirmed; with --remote, compare it with its sources.
+
+    Checks the checkpoints NAMES, or all that are downloaded. Nothing is downloaded: the sources are asked for sizes,
+    checksums, licences and commits.
+
+    Exit codes: 0 nothing has moved; 3 something has moved; 4 nothing has moved, but something could not be asked.
+    """
+    from .. import weights as store
+
+    wanted = [name for name in names or store.registered() if store.checkpoint(name).source.package is None]
+    rows = _compared(wanted) if remote else [(name, *_doubts(name)) for name in wanted]
+    states = [state for _, state, _ in rows]
+    if as_json:
+        listed = [{"name": name, "state": state, "details": details} for name, state, details in rows]
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+    else:
+        for name, state, details in rows:
+            echo_row(name, state, details)
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        click.echo(f"{plural(len(rows), 'checkpoint')}: {counts}")
+    sys.exit(3 if "moved" in states else 4 if "not asked" in states else 0)
+
+
 @weights.command("path")
 @click.argument("name")
 def path(name: str) -> None:
@@ -132,6 +164,19 @@ def convert(metric: str, folder: Path, output: Path, part: str, processor: str |
     before = output.is_dir() and any(output.iterdir())
     cls.convert(folder, output, part=part, processor=processor)
     click.echo(f"{output} is already converted" if before else f"wrote {output}")
+
+
+def _compared(names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    from ..moved_weights import compare
+
+    return [(one.name, one.state, list(one.details)) for one in compare(names)]
+
+
+def _doubts(name: str) -> tuple[str, list[str]]:
+    from .. import weights as store
+
+    doubts = store.checkpoint(name).doubts
+    return ("doubtful", [doubts]) if doubts else ("confirmed", [])
 
 
 def _commercial_use(entry: WeightsEntry) -> str:

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -75,6 +76,18 @@ def echo_styled(*parts: str | tuple[str, dict[str, Any]], err: bool = False) -> 
         for part in parts
     ]
     click.echo("".join(texts), file=unfiltered(sys.stderr if err else sys.stdout))
+
+
+COLOURS = {"moved": "red", "failed": "red", "not asked": "yellow", "not run": "yellow", "doubtful": "yellow"}
+"""Colours of states; the others are green."""
+
+
+def echo_row(name: str, state: str, details: Sequence[str], *, width: int = 80) -> None:
+    """Print the name and the state of something in one line, and each detail below, wrapped to `width` columns."""
+    echo_styled(f"{name:<{width - 16}} ", (state, {"fg": COLOURS.get(state, "green")}))
+    for detail in details:
+        lines = textwrap.wrap(detail, width - 4, break_on_hyphens=False)
+        click.echo("\n".join(f"    {line}" for line in lines))
 
 
 @contextmanager

@@ -215,7 +215,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         name, rest = "/".join(parts[:2]), parts[2:]
         name = self.server.hub.renamed.get(name, name)
         repository = self.server.hub.repositories.get(name)
-        if repository is None or repository.private:  # metadata of gated ones is public
+        public = repository is not None and not repository.private  # those of gated ones are, too
+        if not public or (token is not None and token not in self.server.hub.tokens):
             repository = self.admitted(name, token)
         if repository is None:
             return None

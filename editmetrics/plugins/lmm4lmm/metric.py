@@ -84,7 +84,7 @@ class LMM4LMM(AssessorMetric):
         "Wang et al., LMM4LMM: Benchmarking and Evaluating Large-multimodal Image Generation with LMMs, ICCV 2025, "
         "arXiv:2504.08358"
     )
-    licence = "this code: Apache-2.0; the authors' weights: not stated; InternVL2.5: MIT"
+    licence = "this code: Apache-2.0; the authors' weights: Apache-2.0 on the hub; InternVL2.5: MIT"
 
     BACKBONE = "OpenGVLab/InternVL2_5-8B-MPO-hf"
     """The backbone that `fit` begins with: the only InternVL2.5-8B whose publishers offer it in the native layout."""

@@ -10,8 +10,7 @@ from ...metric import Metric
 from ...mllm.families import BackboneError
 from ...mllm.model_folders import INDEX, WEIGHTS, weight_files
 from .chat_layout import ConversionError
-from .convert import LORA_FILE, convert
-from .prompts import QUESTIONS
+from .convert import convert
 
 if TYPE_CHECKING:
     from ...mllm.checkpoint import TrainedCheckpoint
@@ -38,17 +37,14 @@ def published(entry: str, part: str, metric: type[Metric]) -> TrainedCheckpoint:
     converted.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{converted}.lock"):  # of two processes one converts, and the other waits
         if not (converted / METRIC).is_file():
-            _fetch_weights(entry, folder, lora_too=part == QUESTIONS)
+            _fetch_weights(entry, folder)
             logger.info("converting %s into %s, once; it takes some minutes and 20 GB of memory", entry, converted)
             convert(folder, converted, metric=metric, part=part)
     return read_checkpoint(converted, metric=metric)
 
 
-def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
-    """Download the files that the repository's own index lists, where they are not there.
-
-    `lora_too`: and that of the adapters, if the repository has it; the authors' code takes it where it is there.
-    """
+def _fetch_weights(entry: str, folder: Path) -> None:
+    """Download the files that the repository's own index lists, where they are not there."""
     from huggingface_hub.errors import EntryNotFoundError
 
     from ... import weights
@@ -79,8 +75,6 @@ def _fetch_weights(entry: str, folder: Path, lora_too: bool) -> None:
         for file in weight_files(folder):
             logger.info("downloading %s of %s", file.name, entry)
             fetch(file.name)
-        if lora_too:
-            fetch_if_there(LORA_FILE)
     except DownloadError as error:
         kind = weights.WeightsUnavailableError if isinstance(error, UnreachableError) else weights.WeightsError
         raise kind(

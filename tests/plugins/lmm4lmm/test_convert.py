@@ -173,34 +173,32 @@ def test_a_conversion_that_was_stopped_is_done_again(published, native, tmp_path
     ]  # fmt: skip
 
 
-def test_the_adapters_own_file_is_fetched_for_questions_where_there_is_one(tmp_path, monkeypatch):
-    """The authors' code takes it for scores always, and for answers where it is there."""
+def test_the_adapters_own_file_is_registered_and_the_index_names_the_rest(tmp_path, monkeypatch):
+    """The authors' code takes the adapters' own file last, for scores and for answers."""
     from huggingface_hub.errors import EntryNotFoundError
 
     from editmetrics import downloads, hub
     from editmetrics.plugins.lmm4lmm.published import INDEX, _fetch_weights
-    from editmetrics.weights import WeightsError
+    from editmetrics.weights import WeightsError, checkpoint
 
-    asked = []
+    for part in ("perception", "correspondence", "questions"):
+        assert [file.path for file in checkpoint(f"lmm4lmm.{part}").files] == ["config.json", "lora_weights.pth"]
+    asked, missing = [], set()
 
     def fetch(repository, revision, file, folder, *, progress):
         asked.append(file)
         if file == INDEX:
             (folder / file).write_text(json.dumps({"weight_map": {"a": "one.safetensors"}}))
-        elif file == missing:
-            try:
-                raise EntryNotFoundError("404")
-            except EntryNotFoundError as error:
-                raise downloads.DownloadError(f"no {file}") from error
+        if file in missing:
+            raise downloads.DownloadError(f"no {file}") from EntryNotFoundError("404")
         return folder / file, None
 
     monkeypatch.setattr(hub, "fetch_from_hub", fetch)
-    missing = "lora_weights.pth"
-    _fetch_weights("lmm4lmm.questions", tmp_path, lora_too=True)
-    assert asked == [INDEX, "one.safetensors", "lora_weights.pth"]
-    missing = "one.safetensors"
+    _fetch_weights("lmm4lmm.questions", tmp_path)
+    assert asked == [INDEX, "one.safetensors"]
+    missing.add("one.safetensors")
     with pytest.raises(WeightsError, match=r"no one\.safetensors.*IntMeGroup/LMM4LMM-QA"):
-        _fetch_weights("lmm4lmm.questions", tmp_path, lora_too=True)
+        _fetch_weights("lmm4lmm.questions", tmp_path)
 
 
 def test_the_command_converts(published, native, tmp_path):
@@ -310,8 +308,8 @@ def test_a_model_in_one_file_needs_no_index(tmp_path, monkeypatch):
         return folder / file, None
 
     monkeypatch.setattr(hub, "fetch_from_hub", fetch)
-    _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
-    _fetch_weights("lmm4lmm.perception", tmp_path, lora_too=False)
+    _fetch_weights("lmm4lmm.perception", tmp_path)
+    _fetch_weights("lmm4lmm.perception", tmp_path)
     assert asked == ["model.safetensors.index.json", "model.safetensors"]
 
 
