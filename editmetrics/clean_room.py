@@ -103,13 +103,17 @@ def _pin_this_thread(stack: ExitStack) -> None:
         stack.enter_context(numpy.errstate(**NUMPY_ERRORS))
     if torch is None or not hasattr(torch, "get_default_device"):  # torch is being imported by another thread
         return
-    other = torch._C._get_privateuse1_backend_name() if hasattr(torch._C, "_get_privateuse1_backend_name") else ""
-    registered = other != "privateuseone" and hasattr(torch, other)
-    for device in (*AUTOCAST_DEVICES, *([other] if registered else [])):
+    for device in (*AUTOCAST_DEVICES, *_registered_device(torch)):
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             stack.enter_context(torch.autocast(device, enabled=False))
     if torch.get_default_device().type != "cpu":
         stack.enter_context(torch.device("cpu"))
+
+
+def _registered_device(torch: Any) -> list[str]:
+    """The device that another package has registered with torch, if one has (an NPU, or the kit's rehearsal device)."""
+    name = torch._C._get_privateuse1_backend_name() if hasattr(torch._C, "_get_privateuse1_backend_name") else ""
+    return [name] if name not in ("", "privateuseone") and hasattr(torch, name) else []
 
 
 def _settings() -> Iterator[Callable[[], None]]:
@@ -134,9 +138,10 @@ def _precisions(torch: Any) -> Iterator[tuple[Any, str, Any, tuple[Any, ...]]]:
         yield backends.cudnn, "allow_tf32", False, (True,)
         yield backends.cuda.matmul, "allow_tf32", False, (True,)
         return
+    on_a_gpu = torch.cuda.is_available() or bool(_registered_device(torch))
     for path in PRECISIONS:
         backend, _, part = path.partition(".")
-        if backend == "mkldnn" or torch.cuda.is_available():
+        if backend == "mkldnn" or on_a_gpu:
             yield getattr(getattr(backends, backend), part), "fp32_precision", "ieee", ("tf32", "bf16")
 
 

@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 from .clean_room import in_clean_room
+from .late_checks import checked_late
 from .machine import check_device_name, require_device, why_not
 from .machine import pick_device as pick_device
 from .options import Option, options_of, spec_text
@@ -38,6 +39,8 @@ class Metric(ABC):
       that holds a key). They stand in neither the identity nor the label.
     - `concurrent`: on a CPU, `score_batch` may run in several threads at once, each with its own single sample. True
       for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
+    - `host_reads`: how often `score_batch` waits for results of the device (a GPU), whatever the size of the batch;
+      None where that depends on the length of a text that a model writes.
 
     `__init__` takes keywords only, stores each under its own name and does no work. Option types are read from its
     annotations (`Literal`, `int`, `Annotated[int, annotated_types.Ge(0)]`, ...), their descriptions from the `Options:`
@@ -64,16 +67,19 @@ class Metric(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     runtime_options: ClassVar[frozenset[str]] = frozenset()
     concurrent: ClassVar[bool] = False
+    host_reads: ClassVar[int | None] = 1
 
     device: str | None = None
     """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""
+    _loaded_on: str | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         for name in ("load", "prepare", "score_batch"):
             if name in cls.__dict__:
                 method = cls.__dict__[name]
-                setattr(cls, name, in_clean_room(_on_a_device_that_is_here(method) if name == "load" else method))
+                around = {"load": _on_a_device_that_is_here, "score_batch": checked_late}.get(name)
+                setattr(cls, name, in_clean_room(around(method) if around else method))
         if isinstance(declared := cls.__dict__.get("dimensions"), tuple):
             setattr(cls, "dimensions", _Dimensions(declared))  # noqa: B010 - for mypy it stays the tuple that it gives
 
@@ -93,6 +99,9 @@ class Metric(ABC):
 
     def load(self) -> None:  # noqa: B027 - a metric without weights has nothing to do here
         """Get ready to score: read weights, move them to `device`. May be called again, and then does nothing."""
+
+    def unload(self) -> None:  # noqa: B027 - a metric that keeps nothing on a device has nothing to forget
+        """Forget what `load` made on a device; `to` calls this before another `load` makes it on another device."""
 
     def required(self) -> frozenset[str]:
         """The fields that this instance needs: `needs`, and what its options add (a mask, say)."""
@@ -173,9 +182,13 @@ class Metric(ABC):
     def to(self: M, device: str | None) -> M:
         """Compute on `device`; None picks the first GPU, else the CPU (EDITMETRICS_DEVICE overrides it).
 
+        A metric that is loaded on another device forgets what it has there (`unload`), and loads anew when it is used.
         Raises `DeviceError` for a name that torch does not know; whether the device is here is seen in `load`.
         """
         check_device_name(device)
+        if self._loaded_on is not None and (device or pick_device()) != self._loaded_on:
+            self.unload()
+            self._loaded_on = None
         self.device = device
         return self
 
@@ -332,7 +345,9 @@ def _on_a_device_that_is_here(load: Any) -> Any:
         with self.__dict__.setdefault("_loading", threading.RLock()):
             if self.device is not None:
                 require_device(self.device)
-            return load(self)
+            result = load(self)
+            self._loaded_on = self.device
+            return result
 
     return checked
 

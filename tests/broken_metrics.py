@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from editmetrics import Dimension, Metric, Sample, SampleError, Score
 from editmetrics.bases.full_reference import FullReference
-from editmetrics.bases.pixels import region_mean
+from editmetrics.bases.pixels import region_mean, to_float
 
 
 class MeanError(Metric):
@@ -351,6 +351,96 @@ class AveragesInCompare(FullReference):
         return 255 * region_mean((source - edited).abs(), mask).mean().expand(len(source))
 
 
+class MixesDevices(AveragesInCompare):
+    __doc__ = AveragesInCompare.__doc__
+    name = "mixes_devices"
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        import torch
+
+        weights = torch.tensor([1.0, 1.0, 1.0]).reshape(3, 1, 1)  # on the CPU, wherever the images are
+        return 255 * region_mean(weights * (source - edited).abs(), mask)
+
+
+class WaitsForEachPair(AveragesInCompare):
+    __doc__ = AveragesInCompare.__doc__
+    name = "waits_for_each_pair"
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        import torch
+
+        means = [float((one - other).abs().mean()) for one, other in zip(source, edited, strict=True)]
+        return 255 * torch.tensor(means, device=source.device)
+
+
+class ReadsTwice(AveragesInCompare):
+    __doc__ = AveragesInCompare.__doc__
+    name = "reads_twice"
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        means = region_mean((source - edited).abs(), mask)
+        return 255 * means if bool((means >= 0).all()) else means
+
+
+class SeedsEveryDevice(AveragesInCompare):
+    __doc__ = AveragesInCompare.__doc__
+    name = "seeds_every_device"
+
+    def load(self) -> None:
+        import torch
+
+        super().load()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        return 255 * region_mean((source - edited).abs(), mask)
+
+
+class StaysWhereItWasLoaded(SeedsEveryDevice):
+    __doc__ = AveragesInCompare.__doc__
+    name = "stays_where_it_was_loaded"
+
+    def load(self) -> None:
+        super(SeedsEveryDevice, self).load()
+        if not hasattr(self, "where"):
+            self.where = self.device
+
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        self.device, device = self.where, self.device
+        try:
+            return super().score_batch(batch)
+        finally:
+            self.device = device
+
+
+class AlwaysOnTheCPU(SeedsEveryDevice):
+    __doc__ = AveragesInCompare.__doc__
+    name = "always_on_the_cpu"
+
+    def load(self) -> None:
+        """Do nothing."""
+
+    def score_batch(self, batch: list[Any]) -> list[Score]:
+        return [Score({self.primary().name: float(self.compare(*images, None))}) for images in map(self.pair, batch)]
+
+    def pair(self, item: dict[str, Any]) -> list[Any]:
+        return [to_float(item[name])[None] for name in ("source", "edited")]
+
+
+class ComputesInBatchKey(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def batch_key(self, prepared: Any) -> Any:
+        import torch
+
+        prepared["factor"] = float(torch.tensor(1 - 2**-10))  # bfloat16 has eight bits of mantissa: 1
+        return super().batch_key({name: prepared[name] for name in ("source", "edited")})
+
+    def value(self, item: Any) -> float:
+        return super().value(item) * item.get("factor", 1 - 2**-10)
+
+
 class WrongOrder(MeanError):
     __doc__ = MeanError.__doc__
 
@@ -615,7 +705,14 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     NeverPerfect: ({"optimum", "flat_images"}, "its declared best"),
     BestIsNotIdentical: ({"optimum"}, "degraded ones better"),
     BatchMean: ({"batch_invariance", "engine_invariance", "flat_images"}, "nothing may be averaged"),
-    AveragesInCompare: ({"batch_invariance"}, "in one batch as on a GPU"),
+    AveragesInCompare: ({"batch_invariance", "second_device"}, "in one batch as on a GPU"),
+    MixesDevices: ({"second_device"}, "make and move every tensor of score_batch with device=self.device"),
+    WaitsForEachPair: ({"synchronisations"}, "read the results once with .tolist()"),
+    ReadsTwice: ({"synchronisations"}, "host_reads declares 1"),
+    SeedsEveryDevice: ({"second_device"}, "draw from a torch.Generator"),
+    StaysWhereItWasLoaded: ({"second_device"}, "forget in unload() what load() has made"),
+    AlwaysOnTheCPU: ({"second_device"}, "nothing is computed there"),
+    ComputesInBatchKey: ({"surroundings"}, "run in a clean room"),
     WrongOrder: ({"batch_invariance", "engine_invariance", "flat_images"}, "in one batch"),
     PadsToTheLargest: ({"batch_invariance", "engine_invariance", "sizes"}, "among larger images"),
     AnotherEachTime: ({"determinism"}, "at the second call"),

@@ -188,16 +188,18 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         self.device = pick_device(self.device)
         if self.members:
             for member in self.members:
-                member.device = self.device
-                member.load()
+                member.to(self.device).load()
             self._assessors = [assessor for member in self.members for assessor in member._assessors]
             return
-        if self._assessors and self._assessors[0].backbone.device.type == self.device.split(":")[0]:
+        if self._assessors:
             return
         if not self.weight_names:
             self._require_zero_shot()
         checkpoints: list[TrainedCheckpoint | None] = [*self.checkpoints_to_load()]
         self._assessors = [self._with_backbone(checkpoint) for checkpoint in checkpoints or [None]]
+
+    def unload(self) -> None:
+        self._assessors = []
 
     @property
     def assessors(self) -> list[Any]:

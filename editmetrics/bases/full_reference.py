@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
+from ..late_checks import read_results
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
 from .pixels import Channels, convert_channels, same_outside, to_float
@@ -124,7 +125,7 @@ class FullReference(Metric):
         cut = self.cut_on_cpu and torch.device(self.device or "cpu").type == "cpu"
         groups = [[item] for item in batch] if cut else [batch]
         with torch.inference_mode():
-            values = [value for group in groups for value in self._compare_group(group).tolist()]
+            values = [value for group in groups for value in read_results(self._compare_group(group))[0].tolist()]
         return [Score({self.primary().name: value}) for value in values]
 
     def batch_key(self, prepared: dict[str, Tensor]) -> Hashable:

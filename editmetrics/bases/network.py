@@ -6,6 +6,7 @@ import json
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..late_checks import read_results
 from ..metric import Metric, pick_device
 from ..sample import EditMetricsError, Sample, Score
 
@@ -54,10 +55,9 @@ class HasNetwork(Metric):
 
     def random_state(self) -> dict[str, Tensor]:
         """Return the `state_dict` of a network with random weights, always the same: a stand-in for tests."""
-        import torch
+        from ..mllm.turns import seeded
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             return dict(self.network().state_dict())
 
     @property
@@ -156,7 +156,7 @@ class NetworkMetric(HasNetwork):
         with torch.inference_mode():
             result = self.forward(self.collate(batch))
             named = result if isinstance(result, dict) else {self.primary().name: result}
-            columns = {name: values.tolist() for name, values in named.items()}
+            columns = {name: values.tolist() for name, values in zip(named, read_results(*named.values()), strict=True)}
         return [
             self.to_score({name: values[row] for name, values in columns.items()}, item)
             for row, item in enumerate(batch)

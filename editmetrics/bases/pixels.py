@@ -12,6 +12,7 @@ from functools import reduce, wraps
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ..late_checks import require
 from ..sample import SampleError
 
 if TYPE_CHECKING:
@@ -273,6 +274,6 @@ def _region_sum(values: Tensor, mask: Tensor | None, *, over_items: bool = False
 
 def _mean(sums: list[tuple[Tensor, Tensor | int]]) -> Tensor:
     total, area = (reduce(add, parts) for parts in zip(*sums, strict=True))
-    if not isinstance(area, int) and bool((area <= 0).any()):  # a weight that is NaN makes the mean NaN
-        raise SampleError("the region holds no position that this metric looks at", "skipped")
+    if not isinstance(area, int):  # a weight that is NaN makes the mean NaN
+        require(~(area <= 0), lambda: SampleError("the region holds no position that this metric looks at", "skipped"))
     return total / area

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..sample import EditMetricsError
-from .turns import SEEDING
+from .turns import seeded
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -65,8 +65,7 @@ class RegressionHead(nn.Module):
             "last_activation": last_activation,
         }  # fmt: skip
         layers: list[nn.Module] = []
-        with SEEDING, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             for index, (size, following) in enumerate(pairwise(sizes)):
                 if index:
                     layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]

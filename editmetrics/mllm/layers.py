@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..late_checks import require
 from .families import BackboneError
 from .hooks import inputs_seen
 from .tensors import Output
@@ -96,8 +97,8 @@ def pooled(backbone: Backbone, output: Output, pooling: Pooling = "last") -> Ten
     ids = output.ids
     present = torch.arange(ids.shape[1], device=ids.device) < output.lengths[:, None]
     is_image = ((ids == backbone.model.config.image_token_id) & present)[..., None]
-    if not is_image.any(1).all():
-        raise BackboneError("a prompt has no image whose tokens could be averaged; take pooling='last'")
+    without = "a prompt has no image whose tokens could be averaged; take pooling='last'"
+    require(is_image.any(1), lambda: BackboneError(without))
     return torch.where(is_image, output.hidden.float(), 0.0).sum(1) / is_image.sum(1)
 
 

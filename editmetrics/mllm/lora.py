@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..sample import EditMetricsError
-from .turns import SEEDING, in_turn
+from .turns import in_turn, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -230,11 +230,9 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int, dtype: torch.
         raise LoraError(f"this backbone already has an adapter {name!r}; choose another name, or remove it first")
     before = _active(backbone)
     gradients = {id(p): p.requires_grad for p in backbone.model.parameters()}
-    devices = [backbone.model.device] if backbone.model.device.type == "cuda" else []
     others = vars(backbone.model).pop("peft_config", {})  # peft warns about a second adapter, which is intended
     try:
-        with SEEDING, torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
+        with seeded(seed):
             inject_adapter_in_model(config, backbone.model, name)
     except ValueError as error:  # peft found no layer that matches
         backbone.model.peft_config = others

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..late_checks import read_results, require
 from ..sample import SampleError
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ dtype=bfloat16 or float32, and if that does not help, get the weights again
     """
     import torch
 
-    if not bool(torch.isfinite(values).all()):
-        raise SampleError(
-            f"{name} is not finite (overflow in float16, or damaged weights): use dtype=bfloat16 or float32, and if "
-            "that does not help, get the weights again"
-        )
+    problem = (
+        f"{name} is not finite (overflow in float16, or damaged weights): use dtype=bfloat16 or float32, and if "
+        "that does not help, get the weights again"
+    )
+    require(torch.isfinite(values), lambda: SampleError(problem))
     return values
 
 
@@ -72,26 +73,31 @@ def require_direction(states: Tensor, name: str) -> Tensor:
     import torch
 
     lengths = torch.linalg.vector_norm(require_finite(states, name).float(), dim=-1)
-    if not bool(((lengths > 0) & torch.isfinite(lengths)).all()):
-        raise SampleError(f"{name} is all zeros, or too large for its length (damaged weights): get the weights again")
+    problem = f"{name} is all zeros, or too large for its length (damaged weights): get the weights again"
+    require((lengths > 0) & torch.isfinite(lengths), lambda: SampleError(problem))
     return states
 
 
 def read_head(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
-    """(N,), float64: the number that a regression head makes of hidden states (N, H).
+    """(N,), float32: the number that a regression head makes of hidden states (N, H), on their device.
 
     Raises `SampleError` (`failed`) for states that `require_direction` refuses, and where the head's number is not
     finite or beyond `LARGEST`: clamped to a scale, it would look like a rating.
 
     >>> import torch
     >>> read_head(lambda states: states.sum(-1, keepdim=True), torch.tensor([[1.0, 2.0]]))
-    tensor([3.], dtype=torch.float64)
+    tensor([3.])
     """
     require_direction(states, "the backbone's hidden state")
-    numbers = require_finite(head(states)[:, 0].double(), "what the regression head gives")
-    largest = float(numbers.abs().max())
-    if not largest <= LARGEST:
-        raise SampleError(f"the regression head gives {largest:.3g}, which cannot be a rating: its weights are damaged")
+    numbers = require_finite(head(states)[:, 0].float(), "what the regression head gives")
+
+    def too_large() -> SampleError:
+        largest = float(numbers.abs().max())
+        return SampleError(
+            f"the regression head gives {largest:.3g}, which cannot be a rating: its weights are damaged"
+        )
+
+    require(numbers.abs() <= LARGEST, too_large)
     return numbers
 
 
@@ -196,16 +202,17 @@ def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals:
 
     steps: list[Tensor] = []
     masses: list[Tensor] = []
-    ids = torch.as_tensor(list(digits))
+    ids = torch.as_tensor(list(digits), device=cache.logits.device)
     for position in range(decimals + 1):
         logits = require_finite(cache.logits.float())
-        chosen = logits[:, ids.to(logits.device)]
+        chosen = logits[:, ids]
         steps.append(chosen.softmax(-1))
         masses.append(_mass(chosen, logits))
         if position < decimals:
-            best = ids[steps[-1].argmax(-1).cpu()].tolist()
+            best = [digits[int(index)] for index in read_results(steps[-1].argmax(-1))[0].tolist()]
             cache.extend([[token, point] if position == 0 else [token] for token in best])
-    probabilities = torch.stack(steps, 1).cpu().double()  # float64, so that 4.38 is 4.38
+    probabilities, mass = read_results(torch.stack(steps, 1), torch.stack(masses, 1))
+    probabilities = probabilities.double()  # float64, so that 4.38 is 4.38
     weights = 10.0 ** -torch.arange(decimals + 1, dtype=torch.float64)
     digit = torch.arange(10, dtype=torch.float64)
     mean = probabilities @ digit
@@ -215,7 +222,7 @@ def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals:
         expectation=mean @ weights,
         spread=(variance @ weights**2).sqrt(),
         probabilities=probabilities,
-        mass=torch.stack(masses, 1).cpu(),
+        mass=mass,
     )
 
 

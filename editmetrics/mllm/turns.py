@@ -98,6 +98,23 @@ def in_turn(method: Callable[Concatenate[Backbone, P], R]) -> Callable[Concatena
     return held
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw the CPU's random numbers from `seed` in a `with` block, and put its state back at the end.
+
+    No other device's state is touched: `torch.manual_seed` would seed them all, and `fork_rng` restores few.
+    """
+    import torch
+
+    with SEEDING:
+        before = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.default_generator.set_state(before)
+
+
 def while_loading(method: Callable[P, R]) -> Callable[P, R]:
     """A function that no two threads run at once, because it loads or puts together a model."""
 

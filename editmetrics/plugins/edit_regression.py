@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..bases.backbone_metric import BackboneMetric
+from ..late_checks import read_results
 from ..metric import pick_device
 from ..mllm.prompts import length_class
 from ..sample import Dimension, EditMetricsError, Sample, Score
@@ -56,6 +57,7 @@ class EditRegression(BackboneMetric):
     """
 
     needs = frozenset({"source", "edited", "prompt"})
+    host_reads = 4  # for each dimension the choice of a mask by transformers; the results
     dimensions = (
         Dimension("visual_quality", low=0, high=HIGHEST, primary=True, description="how good the edited image looks"),
         Dimension("editing_alignment", low=0, high=HIGHEST, description="how well it does what the instruction says"),
@@ -135,6 +137,10 @@ class EditRegression(BackboneMetric):
             adapter = f"{self.name}_{PARTS[aspect]}_{_short(digests)}"
             self._parts[aspect] = self.load_part(backbone, aspect, folder, adapter)
 
+    def unload(self) -> None:
+        self._backbone = None
+        self._parts.clear()
+
     def prepare(self, sample: Sample) -> dict[str, Prompt]:
         """Return a prompt for each dimension; all with the same two pictures."""
         from ..images import eight_bits, read_image
@@ -147,7 +153,12 @@ class EditRegression(BackboneMetric):
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         seen: dict[str | None, list[Sequence[Features]]] = {}
-        columns = {aspect: self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects}
+        rated = [self._rate(aspect, [item[aspect] for item in batch], seen) for aspect in self._aspects]
+        scales = [self._parts[aspect].scale for aspect in self._aspects]
+        columns = {
+            aspect: (numbers.double() * scale).tolist()
+            for aspect, numbers, scale in zip(self._aspects, read_results(*rated), scales, strict=True)
+        }
         scores = []
         for row in range(len(batch)):
             raw = {str(aspect): columns[aspect][row] for aspect in self._aspects}
@@ -167,8 +178,8 @@ class EditRegression(BackboneMetric):
 
     def _rate(
         self, aspect: Aspect, prompts: Sequence[Prompt], seen: dict[str | None, list[Sequence[Features]]]
-    ) -> list[float]:
-        """Score one dimension; `seen` keeps the features of each vision tower."""
+    ) -> Tensor:
+        """Rate one dimension, before it is scaled; `seen` keeps the features of each vision tower."""
         import torch
 
         from ..mllm.lora import adapts_vision, using
@@ -182,7 +193,7 @@ class EditRegression(BackboneMetric):
             if tower not in seen:
                 seen[tower] = backbone.look_at(prompts)
             hidden = backbone.forward(prompts, seen[tower]).at(-self.BEHIND)
-            return (read_head(part.head, hidden) * part.scale).tolist()
+            return read_head(part.head, hidden)
 
     def _folder(self, aspect: Aspect) -> Path:
         from .. import weights

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_block_means, within_region
+from ..late_checks import require
 from ..sample import Dimension, SampleError
 
 if TYPE_CHECKING:
@@ -46,10 +47,8 @@ def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     dissimilarity = (x - y).square() / (energies[0] + energies[1] + T)  # 1 - similarity, which deviates as much
     if covered is None:
         return torch.std(dissimilarity, (1, 2, 3))
-    if not bool(((covered > 0).sum((1, 2, 3)) >= 2).all()):
-        raise SampleError(
-            "the region lies in less than two blocks of 2 x 2 pixels, over which gmsd deviates", "skipped"
-        )
+    narrow = "the region lies in less than two blocks of 2 x 2 pixels, over which gmsd deviates"
+    require((covered > 0).sum((1, 2, 3)) >= 2, lambda: SampleError(narrow, "skipped"))
     mean = region_mean(dissimilarity, covered).view(-1, 1, 1, 1)
     area = covered.sum((1, 2, 3))
     freedom = area - covered.square().sum((1, 2, 3)) / area

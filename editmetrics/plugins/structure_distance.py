@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_shapes, same_outside
+from ..late_checks import require
 from ..sample import Dimension, SampleError
 from .dino import IMAGE_SIZE, DINOMetric, Model, last_keys, normalized
 
@@ -64,8 +65,7 @@ def structure_distance(
     side = round((keys.shape[1] - 1) ** 0.5)
     covered = F.adaptive_avg_pool2d(mask.to(source.dtype), (side, side)).flatten(1)
     area = covered.sum(1)
-    if bool((area <= 0).any()):  # a weight that is NaN makes the distance NaN
-        raise SampleError("the region is empty", "skipped")
+    require(~(area <= 0), lambda: SampleError("the region is empty", "skipped"))  # NaN makes the distance NaN
     pairs = covered[:, :, None] * covered[:, None, :]
     return (difference[:, 1:, 1:] * pairs).sum((1, 2)) / area.square()
 

@@ -11,6 +11,7 @@ from annotated_types import Gt
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, check_shapes, few_at_a_time_on_cpu, region_mean, within_region
+from ..late_checks import require
 from ..sample import Dimension, SampleError
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def vif(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, noise: fl
         if covered is not None:
             information, fidelity = information * covered, fidelity * covered
         kept, total = kept + fidelity.sum((1, 2, 3)), total + information.sum((1, 2, 3))
-    if not bool((total > 1e-3).all()):
-        raise SampleError("the source is flat where it is looked at: it holds no information to compare")
+    flat = "the source is flat where it is looked at: it holds no information to compare"
+    require(total > 1e-3, lambda: SampleError(flat))
     return (kept / total).view(items, channels).mean(1)
 
 

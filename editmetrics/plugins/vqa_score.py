@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.backbone_metric import BackboneMetric
+from ..late_checks import read_results
 from ..metric import pick_device
 from ..mllm.backbone import IMAGE
 from ..mllm.prompts import length_class
@@ -38,6 +39,7 @@ class VQAScore(BackboneMetric):
 
     name, version = "vqa_score", 1
     needs = frozenset({"edited", "prompt"})
+    host_reads = 2  # transformers looks at positions to choose a mask; the results
     dimensions = (Dimension("vqa_score", low=0, high=1, primary=True, description="agreement of image and prompt"),)
     paper = (
         "Lin et al., Evaluating text-to-visual generation with image-to-text generation, ECCV 2024, arXiv:2404.01291"
@@ -69,6 +71,9 @@ class VQAScore(BackboneMetric):
         if self._backbone is None:
             self._backbone = self.load_backbone()
 
+    def unload(self) -> None:
+        self._backbone = None
+
     def prepare(self, sample: Sample) -> Prompt:
         """Return the question about the edited image, as the backbone takes it."""
         from ..images import eight_bits, read_image
@@ -83,7 +88,8 @@ class VQAScore(BackboneMetric):
 
         backbone = self._loaded()
         read = read_yes_no(backbone.next_logits(batch), [backbone.token("Yes")], [backbone.token("No")])
-        return [self._score(yes, mass) for yes, mass in zip(read.yes.tolist(), read.mass.tolist(), strict=True)]
+        columns = (column.tolist() for column in read_results(read.yes, read.mass))
+        return [self._score(yes, mass) for yes, mass in zip(*columns, strict=True)]
 
     def batch_key(self, prepared: Prompt) -> int:
         return length_class([prepared])

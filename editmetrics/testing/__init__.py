@@ -3,10 +3,10 @@
 `check_metric("my_metric")` runs every check and raises one error that lists all that is wrong; `conformance_cases`
 gives pytest one test for each check. `offline_weights` puts random weights in place of the published ones,
 `tiny_backbone` writes a vision-language model that fits a test, `toys` makes the pictures, edits and samples that the
-checks use. No pytest is needed.
+checks use, `rehearsal` is a second device without a GPU. No pytest is needed.
 """
 
-from . import toys
+from . import rehearsal, toys
 from .backbones import tiny_backbone
 from .conformance import CHECKS, Case, ConformanceError, ConformanceReport, check_metric, conformance_cases
 from .hooks import offline_weights
@@ -23,6 +23,7 @@ __all__ = [
     "check_metric",
     "conformance_cases",
     "offline_weights",
+    "rehearsal",
     "tiny_backbone",
     "toys",
 ]

@@ -65,9 +65,8 @@ def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) 
     >>> AutoTokenizer.from_pretrained(folder).tokenize("4.38 excellent")
     ['4', '.', '3', '8', 'Ġexcellent']
     """
-    import torch
-
     from ..mllm.loading import no_progress_bars
+    from ..mllm.turns import seeded
 
     if family not in _BUILDERS:
         raise EditMetricsError(f"unknown family {family!r}; expected one of {', '.join(_BUILDERS)}")
@@ -75,8 +74,7 @@ def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) 
     folder.mkdir(parents=True, exist_ok=True)
     size = Sizes(**sizes)
     config, processor = _BUILDERS[family](size)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = _model_class(family)(config)
         _spread(model)
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id

@@ -11,7 +11,7 @@ from functools import cached_property
 from ..metric import Metric
 from ..registry import list_metrics, parse_spec
 from ..sample import EditMetricsError
-from . import declarations, failures, inputs, invariance, numbers, options
+from . import declarations, devices, failures, inputs, invariance, numbers, options
 from .hooks import Declaration, declared_for
 from .subject import NotApplicable, Subject, undisturbed
 
@@ -38,6 +38,9 @@ CHECKS: dict[str, Check] = {
         invariance.inputs_unmodified,
         invariance.threads,
         invariance.side_effects,
+        devices.second_device,
+        devices.synchronisations,
+        devices.surroundings,
         inputs.input_kinds,
         inputs.image_modes,
         failures.missing_fields,
@@ -50,7 +53,7 @@ CHECKS: dict[str, Check] = {
 
 ADVICE: dict[str, str] = {
     "light_import": "Move imports of torch, PIL and the like from the top of the module into its methods.",
-    "declaration": "Correct the class attributes: name, version, needs, uses, dimensions, requires, concurrent.",
+    "declaration": "Correct the class attributes (name, version, needs, uses, dimensions, requires, concurrent, ...).",
     "documentation": "Complete the class docstring (summary, 'Options:'), and the attributes paper and licence.",
     "constructor": "Let __init__ take keywords with defaults and types, and only store each under its own name.",
     "options": "Store every option as it was given, so that the label rebuilds the same metric.",
@@ -66,6 +69,9 @@ ADVICE: dict[str, str] = {
     "inputs_unmodified": "Copy an array or tensor before writing into it.",
     "threads": "Keep no state in prepare; set concurrent = False if score_batch keeps any.",
     "side_effects": "Print nothing (log instead), and leave global seeds, thread counts and default types alone.",
+    "second_device": "Make and move every tensor of score_batch with device=self.device or .to(self.device).",
+    "synchronisations": "Keep numbers on the device until the whole batch is computed, then read them once.",
+    "surroundings": "Compute in load, prepare and score_batch alone: they run in a clean room.",
     "input_kinds": "Read images with editmetrics.images.read_image, and nothing else.",
     "image_modes": "Read images with editmetrics.images.read_image, and nothing else.",
     "missing_fields": "Name the field in needs, or add it in required() for the option that wants it.",

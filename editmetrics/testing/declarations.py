@@ -88,6 +88,8 @@ def declaration(subject: Subject) -> Iterator[str]:
         yield f"requires is {cls.requires!r}; expected a tuple of pip names"
     if not isinstance(cls.concurrent, bool):
         yield f"concurrent is {cls.concurrent!r}; expected True or False"
+    if cls.host_reads is not None and (not isinstance(cls.host_reads, int) or cls.host_reads < 0):
+        yield f"host_reads is {cls.host_reads!r}; expected how often score_batch waits for the device, or None"
 
 
 def documentation(subject: Subject) -> Iterator[str]:

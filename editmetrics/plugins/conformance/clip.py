@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
+from ...mllm.turns import seeded
 from ..clip import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def random_weights(_: Path) -> dict[str, Tensor]:
     import torch
     from open_clip import CLIP
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         tensors = CLIP(**TINY).state_dict()
     # Random embeddings are orthogonal, and CLIPScore cuts negative cosines off: a common direction makes them positive.
     for bias, projection in (("visual.ln_post.bias", "visual.proj"), ("ln_final.bias", "text_projection")):

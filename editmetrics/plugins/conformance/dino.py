@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from ...mllm.turns import seeded
 from ..dino import ARCHITECTURES, CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ def tiny_model(architecture: str, **_: Any) -> Module:
 
 
 def random_weights(architecture: str, _: Path) -> dict[str, Tensor]:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         return tiny_model(architecture).state_dict()
 
 

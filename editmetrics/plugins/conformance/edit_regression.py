@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...mllm.turns import seeded
 from ..edit_regression import PARTS
 from .toy_backbone import OPTIONS, PICTURE
 
@@ -113,8 +114,7 @@ def _write_adapter(model: nn.Module, folder: Path, layers: str, seed: int) -> No
     from peft import LoraConfig, get_peft_model
 
     settings: dict[str, Any] = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.05, "target_modules": layers}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         wrapped: Any = get_peft_model(model, LoraConfig(**settings))
         for name, parameter in wrapped.named_parameters():
             if "lora_B" in name:  # 0 at first, so that an adapter changes nothing

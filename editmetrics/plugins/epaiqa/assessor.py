@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...late_checks import read_results
 from ...mllm import prefix_cache
 from ...mllm.prefix_cache import after_images
 from ...mllm.readouts import LEVELS, LevelReadout, read_levels, require_finite
@@ -217,6 +218,8 @@ class ExplainingAssessor:
             before = tuple(f"{COMPLETION_START} {COMPLETIONS[index]}. {LEVEL_START}" for index in likeliest)
             phrases = (None,) * len(prompts)
         overall = self._level_after(start, before)
+        columns = read_results(*completion, *overall)
+        completion, overall = LevelReadout(*columns[:4]), LevelReadout(*columns[4:])
         return [
             Explanation(_row(completion, row), _row(overall, row), texts[row], phrases[row])
             for row in range(len(prompts))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from annotated_types import Ge
 
 from ...bases.assessor import AssessorMetric, DimensionReadings
+from ...late_checks import read_results
 from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, SampleError, Score
 from .box import Box, given_box, mask_box
@@ -76,6 +77,7 @@ class EPAIQA(AssessorMetric):
 
     name, version = "epaiqa", 3
     needs = frozenset({"source", "edited", "prompt"})
+    host_reads = None  # it writes texts
     uses = frozenset({"mask"})
     columns = frozenset({"region"})
     learns_explanations = True
@@ -305,4 +307,6 @@ class EPAIQA(AssessorMetric):
 
 
 def _rows(readout: LevelReadout) -> list[LevelReadout]:
+    """The readout of each item, on the CPU."""
+    readout = type(readout)(*read_results(*readout))
     return [type(readout)(*(part[row : row + 1] for part in readout)) for row in range(len(readout.expectation))]

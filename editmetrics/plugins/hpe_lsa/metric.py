@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ...bases.assessor import AssessorMetric
+from ...late_checks import read_results
 from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score, first_is_primary
 
@@ -49,6 +50,7 @@ class HPELSA(AssessorMetric):
 
     name, version = "hpe_lsa", 1
     needs = frozenset({"edited"})
+    host_reads = 3  # for both prompts the choice of a mask by transformers; the results
     uses = frozenset({"source", "prompt"})
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("perceptual_quality", low=0, high=100, primary=True, description="how good the edited image looks"),
@@ -160,13 +162,20 @@ class HPELSA(AssessorMetric):
 
         (assessor,) = self.assessors
         low, high = self.label_scale
-        columns: dict[str, list[float]] = {}
+        names = [dimension.name for dimension in self.dimensions]
         states = {kind: assessor.states([prompts[kind] for prompts in batch]) for kind in batch[0]}
         with torch.inference_mode():
-            for name in (dimension.name for dimension in self.dimensions):
-                number = read_head(assessor.heads[name], states["single" if name == AUTHENTICITY else "pair"])
-                score = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
-                columns[name] = score.tolist()
+            numbers = read_results(
+                *(
+                    read_head(assessor.heads[name], states["single" if name == AUTHENTICITY else "pair"])
+                    for name in names
+                )
+            )
+        columns: dict[str, list[float]] = {}
+        for name, column in zip(names, numbers, strict=True):
+            number = column.double()
+            score = number.sigmoid() if name == AUTHENTICITY else (number * (high - low) + low).clamp(low, high)
+            columns[name] = score.tolist()
         return [Score({name: values[row] for name, values in columns.items()}) for row in range(len(batch))]
 
     def batch_key(self, prepared: dict[str, Prompt]) -> int:

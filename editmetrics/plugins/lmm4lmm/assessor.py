@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ...late_checks import read_results
 from ...sample import SampleError
 from .prompts import ANSWERS, QUESTIONS, answer_start, question, yes_no_question
 
@@ -210,9 +211,8 @@ class TaskAssessor:
         reading = shared.repeated([row for row, count in enumerate(counts) for _ in range(count)])
         reading.extend([rest for of_picture in parts for _, rest in of_picture])
         read = read_yes_no(reading.logits, *self.yes_no)
-        for row, yes, mass in zip(
-            with_questions, read.yes.cpu().split(counts), read.mass.cpu().split(counts), strict=True
-        ):
+        columns = (column.split(counts) for column in read_results(read.yes, read.mass))
+        for row, yes, mass in zip(with_questions, *columns, strict=True):
             answers[row] = YesNoReadout(yes, mass)
         return answers
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...bases.assessor import AssessorMetric
+from ...late_checks import read_results
 from ...mllm.prompts import length_class
 from ...sample import Dimension, EditMetricsError, Sample, Score, first_is_primary
 from .prompts import ANSWERS, DIMENSIONS, QUESTIONS, TASKS, sentence
@@ -65,6 +66,7 @@ class LMM4LMM(AssessorMetric):
 
     name, version = "lmm4lmm", 2
     needs = frozenset({"edited"})
+    host_reads = 7  # for each dimension two choices of a mask and its results; the answers
     uses = frozenset({"prompt", "questions"})
     convertible_parts = (*TASKS, "backbone")
     dimensions: ClassVar[tuple[Dimension, ...]] = (
@@ -310,16 +312,17 @@ class LMM4LMM(AssessorMetric):
         for dimension in assessor.dimensions:
             prompts = [prepared["scored"][dimension] for _, prepared in batch]
             with assessor.at_work(dimension):
-                ratings = read_head(assessor.heads[dimension], assessor.hidden(prompts)).tolist()
-            for each, rating in zip(readings, ratings, strict=True):
-                each["ratings"][dimension] = rating
+                results = [read_head(assessor.heads[dimension], assessor.hidden(prompts))]
             if self.explain:
                 with assessor.at_work(dimension, adapter=False):
                     levels = assessor.levels(dimension, prompts)
-                likeliest = levels.probabilities.argmax(-1).tolist()
-                for each, level, mass in zip(readings, likeliest, levels.mass.tolist(), strict=True):
-                    if meant(mass):
-                        each["levels"][dimension] = level + 1
+                results += [levels.probabilities.argmax(-1), levels.mass]
+            ratings, *explained = (column.tolist() for column in read_results(*results))
+            for each, rating in zip(readings, ratings, strict=True):
+                each["ratings"][dimension] = rating
+            for each, level, mass in zip(readings, *explained, strict=True) if explained else []:
+                if meant(mass):
+                    each["levels"][dimension] = int(level) + 1
         if assessor.answers:
             with assessor.at_work(QUESTIONS):
                 answered = assessor.answer([prepared["questions"] for _, prepared in batch])
