@@ -69,7 +69,7 @@ def test_one_pair_of_psnr_passes_few_files():
     """In a process of its own, in which nothing has been imported."""
     code = "from tools.house import psnr_hops; print(len(psnr_hops()))"
     run = subprocess.run([sys.executable, "-c", code], cwd=house.ROOT, capture_output=True, text=True, check=True)
-    assert int(run.stdout.split()[-1]) <= 30
+    assert int(run.stdout.split()[-1]) <= 31
 
 
 def test_no_two_public_classes_have_one_name():
