@@ -89,9 +89,9 @@ def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
     recipe = Recipe(steps=3, batch_size=4, learning_rate=1e-2, evaluate_every=3)
     phases = [Phase("look", 0, Mixture(1.0, 1.0), recipe), Phase("ask", 1, Mixture(), recipe)]
     sizes = {"hidden": 32, "layers": 1, "vision_hidden": 32, "vision_layers": 1}
-    folder = pretrain(tmp_path, phases, sizes)
+    folder = pretrain(tmp_path, recipe, phases, sizes)
     written = (folder / "model.safetensors").read_bytes()
     backbone = Backbone.load(folder, device="cpu")
     assert backbone.generate([backbone.prompt([("user", ["Describe the image."])])], max_tokens=2)
-    assert pretrain(tmp_path, phases, sizes) == folder
+    assert pretrain(tmp_path, recipe, phases, sizes) == folder
     assert (folder / "model.safetensors").read_bytes() == written

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.world.instructions import PARTS, Attempt, Instruction, attempt, scene_and_instruction
-from tools.world.scenes import LOOKS, SIDE, Backgrounds, Flaw, Scene, square_of, view
+from tools.world.scenes import LOOKS, SIDE, Backgrounds, Flaw, Scene, Thing, square_of, view
 
 SCORES = ("quality", "alignment", "preservation", "naturalness", "harmony")
 OBEDIENCE = {"none": 0.2, "some": 0.4, "all": 0.4}
@@ -93,7 +93,7 @@ def one_edit(backgrounds: Backgrounds, scene_seed: list[int], turn: int) -> Edit
     kept = 1 - len(done.changed) / len(done.others) if done.others else 1.0
     parts = len(PARTS[asked.kind])
     scores = {
-        "quality": 60 * naturalness + 40 * harmony,
+        "quality": 100 * quality(naturalness, harmony),
         "alignment": 100 * (1 - len(done.failed) / parts),
         "preservation": 100 * kept,
         "naturalness": 100 * naturalness,
@@ -124,11 +124,23 @@ def _worked_on(asked: Instruction, done: Attempt) -> tuple[int, ...]:
 def _flaws(
     before: Scene, asked: Instruction, done: Attempt, qualities: tuple[float, float], random: np.random.Generator
 ) -> list[Flaw]:
-    naturalness, harmony = qualities
-    look, sign = str(random.choice(LOOKS)), random.choice((-1.0, 1.0))
+    look, sign = str(random.choice(LOOKS)), float(random.choice((-1.0, 1.0)))
+    return [flaw(done.after[cell] or before[cell], cell, look, sign, *qualities) for cell in _worked_on(asked, done)]
+
+
+def flaw(one: Thing | None, cell: int, look: str, sign: float, naturalness: float, harmony: float) -> Flaw:
+    """What is left around a thing at this naturalness and harmony, 0 to 1, in a brighter (1) or darker square (-1)."""
     least, most = STEPS
-    step = float(sign * (most - (most - least) * harmony))
-    return [Flaw(_square(before, done, cell), look, 1 - naturalness, step) for cell in _worked_on(asked, done)]
+    return Flaw(square_of(one, cell), look, 1 - naturalness, sign * (most - (most - least) * harmony))
+
+
+def quality(naturalness: float, harmony: float) -> float:
+    """Of an edited square: both from 0 to 1.
+
+    >>> quality(1, 0), quality(0.5, 0.5)
+    (0.6, 0.5)
+    """
+    return 0.6 * naturalness + 0.4 * harmony
 
 
 def _region(before: Scene, done: Attempt, cells: tuple[int, ...]) -> tuple[float, float, float, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.world.edits import Edit, one_edit, real_view
+from tools.world.questions import became
 from tools.world.scenes import FITTING, Backgrounds
 
 SEEDS = {"train": 101, "test": 4021}
@@ -34,7 +35,7 @@ def write_edits(
     """Write `count` edits as png files into `folder`, and return the manifest that lists them.
 
     The manifest has the columns id, edited, source, prompt, system, the scores from 0 to 100, prompt_completion from 1
-    to 3, region ("x,y,w,h") and is_real; with `real` also a real image for each edit, which has no ratings.
+    to 3, region ("x,y,w,h"), explanation and is_real; with `real` also a real image for each edit, without ratings.
     """
     from PIL import Image
 
@@ -63,10 +64,28 @@ def write_edits(
 def labels(edit: Edit) -> dict[str, object]:
     """The columns of an edit that come from its labels."""
     scores = {column: f"{edit.scores[name]:.2f}" for column, name in COLUMNS.items()}
-    region = ",".join(f"{part:.6f}" for part in edit.region)
     return {
-        "prompt": edit.prompt, "system": edit.editor, **scores, "prompt_completion": edit.completion, "region": region,
+        "prompt": edit.prompt, "system": edit.editor, **scores, "overall_quality": f"{overall(edit):.2f}",
+        "prompt_completion": edit.completion, "region": ",".join(f"{part:.6f}" for part in edit.region),
+        "explanation": explanation(edit),
     }  # fmt: skip
+
+
+def overall(edit: Edit) -> float:
+    """The overall quality, 0 to 100: the quality, below 20 if nothing was carried out, from 20 to 40 if some was."""
+    quality = edit.scores["quality"]
+    return quality if edit.completion == 3 else 20 * (edit.completion - 1) + 0.199 * quality
+
+
+def explanation(edit: Edit) -> str:
+    """What a viewer would say of an edit, in the form of `epaiqa`'s answers: each piece is true by construction."""
+    from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
+    from editmetrics.plugins.epaiqa.levels import level_of
+
+    _, seen = became(edit.before, edit.attempt.after, edit.asked, edit.attempt)
+    looks = (f"It is {level_of(edit.scores[name], 0, 100)}." for name in ("harmony", "naturalness"))
+    pieces = Pieces(f"{seen[0].upper()}{seen[1:]}.", *looks)
+    return explained_answer(edit.completion, pieces, level_of(overall(edit), 0, 100))
 
 
 def digests(images: Sequence[np.ndarray]) -> set[str]:

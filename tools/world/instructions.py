@@ -130,7 +130,7 @@ def attempt(
         touched = _carried_out(result, asked, failed, wrong, random)
     for cell in spare:
         if cell != wrong:
-            result[cell] = _changed(at(result, cell), random)
+            result[cell] = another_version(at(result, cell), random)
     one, two, three, four = result
     return Attempt((one, two, three, four), failed, touched, tuple(spare), others)
 
@@ -184,7 +184,7 @@ def _added(
     return tuple(cells)
 
 
-def _changed(one: Thing, random: np.random.Generator) -> Thing | None:
+def another_version(one: Thing, random: np.random.Generator) -> Thing | None:
     """Another colour, another shape, or nothing in place of a thing."""
     kind = int(random.integers(3))
     if kind == 0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tools.world.instructions import PARTS, Attempt, Instruction, attempt, scene_and_instruction
 from tools.world.questions import Asked, Shown, about_one, about_two, became, caption, looks, what_changed
-from tools.world.scenes import LOOKS, Backgrounds, Flaw, Scene, square_of, view
+from tools.world.scenes import Backgrounds, flaws_of, view
 
 IMAGE = None
 """The sign of an image among the parts of a lesson's opening."""
@@ -62,7 +62,7 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
     descriptive = bool(random.random() < mixture.descriptive)
     if random.random() < mixture.alone:
         things = before if random.random() < 0.5 else done.after
-        shown = Shown("the image", things, _flaws(things, random))
+        shown = Shown("the image", things, flaws_of(things, random))
         image = view(things, background, random, list(shown.flaws.values()))
         if descriptive:
             asking = (caption(shown, random), looks(shown, random))
@@ -72,7 +72,7 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
     is_edit = bool(random.random() < 0.8)
     names = ("the source image", "the target image") if is_edit else ("the first image", "the second image")
     both = [
-        Shown(name, things, _flaws(things, random)) for name, things in zip(names, (before, done.after), strict=True)
+        Shown(name, things, flaws_of(things, random)) for name, things in zip(names, (before, done.after), strict=True)
     ]
     images = np.stack([view(shown.things, background, random, list(shown.flaws.values())) for shown in both])
     if descriptive:
@@ -107,14 +107,3 @@ def _failed(asked: Instruction, random: np.random.Generator) -> frozenset[str]:
     if asked.kind == "count":
         return frozenset(parts[::-1][: int(random.integers(3))])
     return frozenset(part for part in parts if random.random() < 0.4)
-
-
-def _flaws(things: Scene, random: np.random.Generator) -> dict[int, Flaw]:
-    """Flaws of up to two cells, in an image of either kind: they say nothing of what was edited."""
-    cells = [int(cell) for cell in random.permutation(4)[: int(random.choice(3, p=(0.3, 0.45, 0.25)))]]
-    flaws = {}
-    for cell in cells:
-        look, strength = str(random.choice(LOOKS)), float(random.uniform(0, 1))
-        step = float(random.choice((-1.0, 1.0)) * random.uniform(7, 45))
-        flaws[cell] = Flaw(square_of(things[cell], cell), look, strength, step)
-    return flaws

@@ -187,6 +187,17 @@ def square_of(one: Thing | None, cell: int) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
+def flaws_of(things: Scene, random: np.random.Generator) -> dict[int, Flaw]:
+    """Flaws of up to two cells, in an image of either kind: they say nothing of what was edited."""
+    cells = [int(cell) for cell in random.permutation(4)[: int(random.choice(3, p=(0.3, 0.45, 0.25)))]]
+    flaws = {}
+    for cell in cells:
+        look, strength = str(random.choice(LOOKS)), float(random.uniform(0, 1))
+        step = float(random.choice((-1.0, 1.0)) * random.uniform(7, 45))
+        flaws[cell] = Flaw(square_of(things[cell], cell), look, strength, step)
+    return flaws
+
+
 def _with_look(part: np.ndarray, look: str, random: np.random.Generator) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 

@@ -1,0 +1,209 @@
+"""What the four assessors learn of the made world, and what the parts of their methods add.
+
+    python -m tools.evidence FOLDER BACKBONE
+
+trains each metric of `STUDIES` and each of its variants with three seeds on the same edits (or pictures), and scores
+with each result once images of photographs that neither they nor the backbone have seen. A row of
+`FOLDER/evidence.csv` is the agreement of one training with the truth in one dimension; the rows of "baseline" are those
+of ridge regression on image statistics. The same call resumes. `--only METRIC` and `--variant NAME` do a part of it;
+`--validation` scores nothing, and prints the agreement with the validation part, by which a recipe may be chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import editmetrics
+from editmetrics import studies
+from editmetrics.data import from_manifest
+from editmetrics.files.rows import read_rows
+from editmetrics.mllm.folds import Fold
+from tools.world.files import SEEDS, write_edits
+from tools.world.pictures import write_pictures
+from tools.world.scenes import FITTING, TESTING
+
+TRAINING, TEST = 1500, 600
+"""How many edits, and how many pictures, an assessor learns from and is tested on."""
+
+MEASURES = ("srcc", "auc")
+"""Of ratings, and of labels."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A metric, the columns of the made world that it learns, and its trainings: settings by the variant's name.
+
+    `full` is the whole method; each variant lacks a part of it.
+    """
+
+    world: str
+    targets: Mapping[str, str]
+    full: Mapping[str, Any]
+    variants: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, variant: str) -> dict[str, Any]:
+        """The settings of a variant."""
+        return {**self.full, **({} if variant == FULL else self.variants[variant])}
+
+
+FULL = "full"
+
+STUDIES = {
+    "ds_ieqa": Study(
+        "edits",
+        {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
+        {"steps": 400, "batch_size": 16, "learning_rate": 2e-3, "adapted": "language", "evaluate_every": 50},
+        {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
+    ),
+    "hpe_lsa": Study(
+        "edits",
+        {
+            "perceptual_quality": "visual_quality",
+            "editing_alignment": "editing_fidelity",
+            "attribute_preservation": "content_preservation",
+            "authenticity": "is_real",
+        },
+        {},
+        {
+            "the last layer in place of LSA's": {"lsa": False},
+            "no contrastive tuning": {"vision_lora": False, "language_lora": False},
+        },
+    ),
+    "lmm4lmm": Study(
+        "pictures",
+        {"perception": "perception", "correspondence": "correspondence"},
+        {"answers": "answers"},
+        {"one stage": {"levels": False}},
+        {"explain": False},
+    ),
+    "epaiqa": Study(
+        "edits",
+        {
+            "overall_quality": "overall_quality",
+            "harmony": "harmony",
+            "local_naturalness": "local_naturalness",
+            "prompt_completion": "prompt_completion",
+        },
+        {},
+        {"no grounding stage": {"stages": ("quantitative", "explained")}},
+    ),
+}
+
+
+def data(folder: Path) -> dict[str, dict[str, Path]]:
+    """The manifests for training and test of each world; made where they are not there yet."""
+    parts = {"train": (TRAINING, FITTING), "test": (TEST, TESTING)}
+    manifests: dict[str, dict[str, Path]] = {"edits": {}, "pictures": {}}
+    for part, (count, photographs) in parts.items():
+        shared = {"photographs": photographs, "seed": SEEDS[part]}
+        for world, write in (("edits", _edits), ("pictures", write_pictures)):
+            manifest = folder / world / part / "ratings.csv"
+            manifests[world][part] = manifest if manifest.exists() else write(manifest.parent, count, **shared)
+    return manifests
+
+
+def _edits(folder: Path, count: int, **shared: Any) -> Path:
+    return write_edits(folder, count, real=True, **shared)
+
+
+def train(name: str, variant: str, seed: int, manifest: Path, backbone: str, folder: Path) -> Path:
+    """Train one variant of a metric; returns its checkpoint."""
+    study = STUDIES[name]
+    output = folder / name / variant.replace(" ", "_") / str(seed)
+    if not (output / "metric.json").exists():
+        metric = editmetrics.create_metric(name, backbone=backbone)
+        metric.fit(
+            manifest, output_dir=output, targets=dict(study.targets), label_scale=(0, 100), preset="toy", seed=seed,
+            **study.settings(variant),
+        )  # fmt: skip
+    return output
+
+
+def test(name: str, weights: Path, manifest: Path) -> list[dict[str, Any]]:
+    """The agreement of a checkpoint with the truth about the test's images, a row for each dimension."""
+    study = STUDIES[name]
+    metric = editmetrics.create_metric(name, weights=str(weights), **study.options)
+    results = editmetrics.score(from_manifest(manifest), [metric])
+    return studies.fold_rows(1, results, metric, study.targets, {})
+
+
+def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The same of ridge regression on image statistics, trained on all of the training's images."""
+    fold = Fold(*(list(from_manifest(manifests[part])) for part in ("train", "test")))
+    rows = studies.fold_baseline(1, fold, STUDIES[name].targets)
+    return [row | {"dimension": row["dimension"].removeprefix("baseline of ")} for row in rows]
+
+
+class Table:
+    """`evidence.csv`: the rows of every training that was tested, written once each."""
+
+    COLUMNS = ("metric", "variant", "seed", "dimension", "measure", "value", "n", "excluded")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = [row.cells for row in read_rows(path)] if path.exists() else []
+
+    def has(self, name: str, variant: str, seed: int) -> bool:
+        """True if this training was tested."""
+        return any((row["metric"], row["variant"], int(row["seed"])) == (name, variant, seed) for row in self.rows)
+
+    def add(self, name: str, variant: str, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the rows of a training."""
+        own = [
+            {key: {"metric": name, "variant": variant, "seed": seed, **row}[key] for key in self.COLUMNS}
+            for row in rows if row["measure"] in MEASURES
+        ]  # fmt: skip
+        self.rows += own
+        with self.path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, self.COLUMNS)
+            if stream.tell() == 0:
+                writer.writeheader()
+            writer.writerows(own)
+
+    def summary(self) -> str:
+        """A Markdown table: for each metric and dimension the mean over seeds, with the least and the greatest."""
+        values: dict[tuple[str, str, str], list[float]] = {}
+        for row in self.rows:
+            values.setdefault((row["metric"], row["dimension"], row["variant"]), []).append(float(row["value"]))
+        lines = ["| metric | dimension | variant | mean | least, greatest |", "|-|-|-|-|-|"]
+        for (name, dimension, variant), numbers in sorted(values.items(), key=lambda item: item[0][:2]):
+            spread = f"{min(numbers):.2f}, {max(numbers):.2f}" if len(numbers) > 1 else ""
+            lines.append(f"| {name} | {dimension} | {variant} | {statistics.mean(numbers):.3f} | {spread} |")
+        return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("backbone")
+    parser.add_argument("--only", choices=STUDIES)
+    parser.add_argument("--variant")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--validation", action="store_true", help="train only, and print the validation's agreement")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    manifests, table = data(options.folder), Table(options.folder / "evidence.csv")
+    for name in [options.only] if options.only else STUDIES:
+        worlds = manifests[STUDIES[name].world]
+        if not options.validation and not table.has(name, "baseline", 0):
+            table.add(name, "baseline", 0, baseline(name, worlds))
+        for variant in [options.variant] if options.variant else [FULL, *STUDIES[name].variants]:
+            for seed in options.seeds:
+                if table.has(name, variant, seed):
+                    continue
+                weights = train(name, variant, seed, worlds["train"], options.backbone, options.folder / "trained")
+                if not options.validation:
+                    table.add(name, variant, seed, test(name, weights, worlds["test"]))
+    print(table.summary())
+
+
+if __name__ == "__main__":
+    main()
