@@ -82,7 +82,7 @@ SIGHT = replace(_RECIPE, batch_size=64, steps=2000)
 PHASES = (
     Phase("look", 0, Mixture(1.0, 1.0), replace(_RECIPE, steps=300, schedule="constant")),
     Phase("inspect", 2, Mixture(0.1, 1.0), replace(_RECIPE, steps=1500, warmup_ratio=0, schedule="constant")),
-    Phase("ask", 3, Mixture(0.2, 0.3), replace(_RECIPE, steps=1000, warmup_ratio=0)),
+    Phase("ask", 3, Mixture(0.15, 0.5), replace(_RECIPE, steps=3000, warmup_ratio=0)),
 )
 """How the language model is trained: first on single images, which are quick; then on pairs of them, described; then on
 questions of all kinds."""

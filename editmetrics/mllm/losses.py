@@ -166,6 +166,14 @@ class RatingLoss:
             factors[name] = value
         return cls(factors)
 
+    @classmethod
+    def of_ratings(cls, text: str) -> RatingLoss:
+        """The same for predictions that are to be ratings: raises `RecipeError` without `l1` and `l2`, too."""
+        loss = cls.parse(text)
+        if not {"l1", "l2"} & loss.factors.keys():
+            raise RecipeError(f"loss={text!r} does not teach the unit of the ratings; add l1 or l2: l1+{text}")
+        return loss
+
     @property
     def least(self) -> int:
         """The least number of examples that the loss is computed over."""

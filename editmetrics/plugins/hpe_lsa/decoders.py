@@ -17,6 +17,7 @@ from ...agreement.measure import defined
 from ...mllm import validation
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import in_batches
+from ...mllm.losses import RatingLoss
 from ...mllm.processes import shared
 from ...mllm.recipe import Select
 from ...mllm.targets import Example
@@ -140,7 +141,7 @@ class Decoders(nn.Module):
         if self.quality:
             predicted = self._ratings(pair)
             ratings = predicted.detach() if ratings is None else ratings.to(predicted)
-            parts["quality"] = (predicted - ratings).square().sum() / (counts["pair"] or 1.0)
+            parts["quality"] = self._rating_loss(predicted, ratings, counts["pair"] or 1.0)
         weights = {"detection": self.method.detection_weight, "quality": self.method.quality_weight}
         return {"loss": torch.stack([weights[name] * loss for name, loss in parts.items()]).sum(), **parts}
 
@@ -194,6 +195,23 @@ class Decoders(nn.Module):
             first.weight.data.copy_(weight)
             folded[name] = raw.eval()
         return folded
+
+    def _rating_loss(self, predicted: Tensor, ratings: Tensor, count: float) -> Tensor:
+        """The loss of ratings (N, dimensions), summed over the dimensions.
+
+        Errors are means over the `count` edits of the batch; terms that compare edits, over those in memory.
+        """
+        loss = self.method.rating_loss
+        error = predicted - ratings
+        errors = {"l1": error.abs().sum() / count, "l2": error.square().sum() / count}
+        terms = [loss.factors[name] * value for name, value in errors.items() if name in loss.factors]
+        if comparing := {name: factor for name, factor in loss.factors.items() if name not in errors}:
+            edits = torch.zeros(len(ratings), dtype=torch.long)  # one group: too few edits then add nothing
+            terms += [
+                RatingLoss(comparing)(own, rated, groups=edits)["loss"]
+                for own, rated in zip(predicted.unbind(1), ratings.unbind(1), strict=True)
+            ]
+        return torch.stack(terms).sum()
 
     def _ratings(self, pair: Tensor | None) -> Tensor:
         states = self._standardised("pair", pair)

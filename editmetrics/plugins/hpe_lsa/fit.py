@@ -16,7 +16,7 @@ from ...files.writing import write_text
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import usable
 from ...mllm.pictures import PreparedPictures
-from ...mllm.processes import on_main_process
+from ...mllm.processes import on_main_process, rank_and_count
 from ...mllm.recipe import RecipeError, TrainingError
 from . import contrastive, decoders
 from .analysis import analyse, draw, probe_ratings
@@ -47,6 +47,8 @@ def train_stages(job: FitJob, backbone: Backbone) -> None:
         job.train, job.val, targets=job.targets, label_scale=job.label_scale, group=job.group, seed=job.recipe.seed
     )
     _check(method, backbone)
+    for recipe in (method.of_decoders(job.recipe), *([job.recipe] if method.training == "joint" else [])):
+        method.rating_loss.check(recipe, rank_and_count()[1])
     if job.finished(backbone, data.digest()):
         return
     pictures = PreparedPictures(backbone, int(method.picture_cache_gb * 1e9))

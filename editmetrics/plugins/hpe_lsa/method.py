@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.layers import Pooling
+from ...mllm.losses import RatingLoss
 from ...mllm.recipe import Recipe
 from .assessor import Feature
 from .criterion import Criterion, Divergence
@@ -38,6 +39,8 @@ class HPELSAMethod:
       `decoder_batch_size`, `decoder_weight_decay`: the recipe of the decoders, where it is not that of the tuning.
     - `picture_cache_gb`: the most gigabytes of prepared images that stay in memory, in each process that prepares
       them.
+    - `loss`: of the ratings, a sum of terms of `mllm.losses` on ratings from 0 to 1: "l2", as in equation 5,
+      "l2+0.5*plcc", ...; the terms that compare edits do so in each dimension.
     - `balanced`: real and edited images weigh the same in the cross-entropy, however many there are of each.
       `detection_weight`, `quality_weight`: of the two losses in their sum.
     """
@@ -75,9 +78,18 @@ class HPELSAMethod:
     decoder_batch_size: Annotated[int, Ge(1)] = 32
     decoder_weight_decay: Annotated[float, Ge(0)] = 0.0
     picture_cache_gb: Annotated[float, Ge(0)] = 4.0
+    loss: str = "l2"
     balanced: bool = True
     detection_weight: Annotated[float, Gt(0)] = 1.0
     quality_weight: Annotated[float, Gt(0)] = 1.0
+
+    def __post_init__(self) -> None:
+        _ = self.rating_loss  # refuses what is not a loss
+
+    @property
+    def rating_loss(self) -> RatingLoss:
+        """The loss of the ratings that `loss` names."""
+        return RatingLoss.of_ratings(self.loss)
 
     @property
     def chooses_layer(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.losses import RatingLoss
-from ...mllm.recipe import Recipe, RecipeError
+from ...mllm.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,12 @@ class LMM4LMMMethod:
     side: Annotated[int, Ge(1)] = 1024
 
     def __post_init__(self) -> None:
-        if not {"l1", "l2"} & self.rating_loss.factors.keys():
-            raise RecipeError(
-                f"loss={self.loss!r} does not teach the unit of the ratings; add l1 or l2: l1+{self.loss}"
-            )
+        _ = self.rating_loss  # refuses what is not a loss
 
     @property
     def rating_loss(self) -> RatingLoss:
         """The loss of the second stage that `loss` names."""
-        return RatingLoss.parse(self.loss)
+        return RatingLoss.of_ratings(self.loss)
 
     @property
     def parts(self) -> set[str]:

@@ -220,6 +220,27 @@ def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_
         torch.testing.assert_close(parameter.grad, gradient)
 
 
+@pytest.mark.parametrize("edits", [6, 1])
+def test_the_loss_of_ratings_is_the_sum_that_its_setting_names(edits):
+    """By numpy, in each dimension by itself; one edit has no correlation, and the term is left out."""
+    from editmetrics.plugins.hpe_lsa.decoders import collate
+
+    lessons = [lesson(n, 0.0)._replace(ratings=torch.tensor([0.1 * n, 0.2 * (n % 3)])) for n in range(6)]
+    heads = {name: RegressionHead(8, hidden=(4,), seed=n) for n, name in enumerate(("perceptual_quality", "alignment"))}
+    module = Decoders(heads, lessons, "cpu", HPELSAMethod(loss="l1+0.5*plcc"))
+    batch = collate(lessons[:edits])
+    predicted, ratings = module._ratings(batch["pair"]).detach().numpy().T, batch["ratings"].numpy().T
+    expected = np.abs(predicted - ratings).mean(1).sum()
+    if edits > 1:
+        expected += 0.5 * sum(1 - np.corrcoef(own, rated)[0, 1] for own, rated in zip(predicted, ratings, strict=True))
+    assert module(**batch)["quality"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_without_the_unit_of_ratings_is_refused():
+    with pytest.raises(RecipeError, match=r"loss='plcc' does not teach the unit of the ratings; add l1 or l2"):
+        HPELSAMethod(loss="plcc")
+
+
 def test_contrastive_tuning_moves_real_and_edited_images_apart_that_it_has_not_seen(edits, tmp_path):
     """Measured again, on crops of its own, by plain cosines."""
     from editmetrics.data import from_manifest
