@@ -168,7 +168,7 @@ class RatingLoss:
 
     @classmethod
     def of_ratings(cls, text: str) -> RatingLoss:
-        """The same for predictions that are to be ratings: raises `RecipeError` without `l1` and `l2`, too."""
+        """Read a loss of predictions that are to be ratings: raises `RecipeError` for one without `l1` and `l2`, too."""
         loss = cls.parse(text)
         if not {"l1", "l2"} & loss.factors.keys():
             raise RecipeError(f"loss={text!r} does not teach the unit of the ratings; add l1 or l2: l1+{text}")
