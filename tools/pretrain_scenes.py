@@ -83,9 +83,10 @@ PHASES = (
     Phase("look", 0, Mixture(1.0, 1.0), replace(_RECIPE, steps=300, schedule="constant")),
     Phase("inspect", 2, Mixture(0.1, 1.0), replace(_RECIPE, steps=1500, warmup_ratio=0, schedule="constant")),
     Phase("ask", 3, Mixture(0.15, 0.5), replace(_RECIPE, steps=3000, warmup_ratio=0)),
+    Phase("measure", 5, Mixture(0.2, 0.2, numbers=0.5), replace(_RECIPE, steps=1000, learning_rate=1e-3)),
 )
 """How the language model is trained: first on single images, which are quick; then on pairs of them, described; then on
-questions of all kinds."""
+questions of all kinds; then to write numbers and levels, too."""
 
 
 class SceneLearner(nn.Module):

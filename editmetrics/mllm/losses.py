@@ -168,7 +168,7 @@ class RatingLoss:
 
     @classmethod
     def of_ratings(cls, text: str) -> RatingLoss:
-        """Read a loss of predictions that are to be ratings: raises `RecipeError` for one without `l1` and `l2`, too."""
+        """Read a loss that teaches the unit of ratings, too; raises `RecipeError` for one without `l1` and `l2`."""
         loss = cls.parse(text)
         if not {"l1", "l2"} & loss.factors.keys():
             raise RecipeError(f"loss={text!r} does not teach the unit of the ratings; add l1 or l2: l1+{text}")

@@ -11,7 +11,7 @@ from editmetrics.mllm.recipe import Recipe
 from editmetrics.testing import tiny_backbone
 from tools.pretrain_scenes import Phase, SceneLearner, pretrain
 from tools.world.lessons import Mixture, SceneLessons
-from tools.world.questions import ONE, WORDS, Shown, about_one
+from tools.world.questions import ONE, WORDS, Shown, about_one, numbers
 from tools.world.scenes import CELLS, PRETRAINING, Backgrounds, Thing
 
 
@@ -63,6 +63,27 @@ def test_the_answers_about_an_image_are_true():
     assert {question: answers[question] for question in TRUTHS} == TRUTHS
     assert len(ONE) == 9
     assert CELLS[2] == "bottom left"
+
+
+def test_numbers_and_levels_are_those_of_the_pixels():
+    random, shown = np.random.default_rng(0), Shown("the image", THINGS, {})
+    flat, striped = np.full((64, 64, 3), 118, np.uint8), np.full((64, 64, 3), 60, np.uint8)
+    striped[::2] = 180
+    for image, brightness, contrast in ((flat, 9.99 * 43 / 85, "bad"), (striped, 9.99 * 45 / 85, "excellent")):
+        answers = dict(numbers(shown, image, random) for _ in range(60))
+        assert float(answers["Give the brightness of the image."]) == pytest.approx(brightness, abs=0.006)
+        assert answers["How is the contrast of the image?"] == f"The contrast of the image is {contrast}"
+        assert answers["How many things are in the image?"] == "2"
+
+
+def test_questions_for_numbers_are_asked_only_where_a_mixture_has_them(lessons):
+    def shares(mixture):
+        some = SceneLessons(lessons.backgrounds, 1000, 6, mixture)
+        asked = [question for number in range(60) for question, _ in some[number].asked]
+        return np.mean([question.startswith(("Give the brightness", "How is the contrast")) for question in asked])
+
+    assert shares(Mixture(descriptive=0.0)) == 0
+    assert shares(Mixture(descriptive=0.0, numbers=1.0)) > 0.25
 
 
 def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):

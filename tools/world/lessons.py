@@ -8,7 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.world.instructions import PARTS, Attempt, Instruction, attempt, scene_and_instruction
-from tools.world.questions import Asked, Shown, about_one, about_two, became, caption, looks, what_changed
+from tools.world.questions import (
+    Asked,
+    Shown,
+    about_one,
+    about_two,
+    became,
+    caption,
+    looks,
+    numbers,
+    places_changed,
+    what_changed,
+)
 from tools.world.scenes import Backgrounds, flaws_of, view
 
 IMAGE = None
@@ -21,11 +32,13 @@ QUESTIONS = 5
 @dataclass(frozen=True)
 class Mixture:
     """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
-    short and say most. `looks`: whether descriptions of two images include the second one's looks."""
+    short and say most. `looks`: whether descriptions of two images include the second one's looks. `numbers`: the share
+    of the questions that are answered by numbers or levels."""
 
     alone: float = 0.25
     descriptive: float = 0.4
     looks: bool = True
+    numbers: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +80,10 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
         if descriptive:
             asking = (caption(shown, random), looks(shown, random))
         else:
-            asking = tuple(about_one(shown, random) for _ in range(QUESTIONS))
+            asking = tuple(
+                numbers(shown, image, random) if _by_chance(mixture.numbers, random) else about_one(shown, random)
+                for _ in range(QUESTIONS)
+            )
         return SceneLesson(image[None], (IMAGE, ""), asking)
     is_edit = bool(random.random() < 0.8)
     names = ("the source image", "the target image") if is_edit else ("the first image", "the second image")
@@ -81,7 +97,10 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
         every = caption(both[1], random), what_changed(before, done.after), *named, *broken
         asking = tuple(every[index] for index in random.permutation(len(every)))
     else:
-        asking = tuple(_about(both, asked, done, random) for _ in range(QUESTIONS))
+        asking = tuple(
+            _number(both, images, random) if _by_chance(mixture.numbers, random) else _about(both, asked, done, random)
+            for _ in range(QUESTIONS)
+        )
     return SceneLesson(images, opening(asked.words if is_edit else None), asking)
 
 
@@ -99,6 +118,18 @@ def _about(both: Sequence[Shown], asked: Instruction, done: Attempt, random: np.
         return about_one(before if random.random() < 0.35 else after, random)
     named = before.name == "the source image"
     return about_two(before.things, after.things, (asked, done) if named else None, random)
+
+
+def _number(both: Sequence[Shown], images: np.ndarray, random: np.random.Generator) -> Asked:
+    if random.random() < 0.5:
+        return places_changed(both[0].things, both[1].things)
+    which = int(random.integers(2))
+    return numbers(both[which], images[which], random)
+
+
+def _by_chance(share: float, random: np.random.Generator) -> bool:
+    """True so often; nothing is drawn for a share of 0."""
+    return share > 0 and bool(random.random() < share)
 
 
 def _failed(asked: Instruction, random: np.random.Generator) -> frozenset[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from editmetrics.mllm.readouts import LEVELS
 from tools.world.instructions import Attempt, Instruction, at, reference
 from tools.world.scenes import CELLS, COLOURS, LOOKS, SHAPES, SIDE, Flaw, Scene, box, plural
 
@@ -19,6 +20,9 @@ Asked = tuple[str, str]
 
 STRONG, WEAK = 0.5, 0.12
 """A look of at least so much strength is named; one of at most so little is none; between them it is not asked for."""
+
+BRIGHTNESS, CONTRAST = (75.0, 160.0), (20.0, 60.0)
+"""The scales of an image's mean and deviation, in levels."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,27 @@ def looks(shown: Shown, random: np.random.Generator) -> Asked:
     return f"Describe the looks of {shown.name}.", ", ".join(words)
 
 
+def numbers(shown: Shown, image: np.ndarray, random: np.random.Generator) -> Asked:
+    """A question about one image that is answered by a number or a level.
+
+    Brightness and contrast are statistics of the whole image, which the baseline has, too. They teach the backbone to
+    write numbers and level words, as a large one is able to.
+    """
+    kind = int(random.integers(4))
+    if kind == 0:
+        return f"Give the brightness of {shown.name}.", f"{9.99 * _share(float(image.mean()), BRIGHTNESS):.2f}"
+    if kind == 1:
+        level = LEVELS[min(int(5 * _share(float(image.std()), CONTRAST)), 4)]
+        return f"How is the contrast of {shown.name}?", f"The contrast of {shown.name} is {level}"
+    asked = None if kind == 2 else _box(shown, random)
+    return asked or _count(shown, random)
+
+
+def _share(value: float, scale: tuple[float, float]) -> float:
+    low, high = scale
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
 ONE: tuple[Callable[[Shown, np.random.Generator], Asked | None], ...] = (
     caption, _count, _attribute, _where, _box, _is_there, _look, _square, looks,
 )  # fmt: skip
@@ -141,10 +166,14 @@ def about_two(
     if kind == 0:
         return what_changed(before, after)
     if kind == 1:
-        return "How many places changed?", str(sum(one != two for one, two in zip(before, after, strict=True)))
+        return places_changed(before, after)
     if kind == 2 and named is not None:
         return became(before, after, *named)
     return _statement(before, after, random)
+
+
+def places_changed(before: Scene, after: Scene) -> Asked:
+    return "How many places changed?", str(sum(one != two for one, two in zip(before, after, strict=True)))
 
 
 def what_changed(before: Scene, after: Scene) -> Asked:
