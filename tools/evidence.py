@@ -24,6 +24,7 @@ import editmetrics
 from editmetrics import studies
 from editmetrics.data import from_manifest
 from editmetrics.files.rows import read_rows
+from editmetrics.files.writing import write_figure
 from editmetrics.mllm.folds import Fold
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
@@ -55,6 +56,9 @@ class Study:
 
 
 FULL = "full"
+
+DOTS, COLOURS = ("o", "x", "+"), ("#0072b2", "#d55e00", "#009e73")
+"""Of the full method and of its variants, in the figure."""
 
 STUDIES = {
     "ds_ieqa": Study(
@@ -180,6 +184,34 @@ class Table:
         return "\n".join(lines)
 
 
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A panel for each metric: a dot for each training, a row for each dimension; the bar is the baseline."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in STUDIES if any(row["metric"] == name for row in rows)]
+    heights = [len(STUDIES[name].targets) for name in names]
+    figure = Figure(figsize=(8, 1.2 + 0.62 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(names), height_ratios=heights, sharex=True, squeeze=False)[:, 0]
+    for name, axes in zip(names, panels, strict=True):
+        dimensions = list(STUDIES[name].targets)
+        for number, variant in enumerate(["baseline", FULL, *STUDIES[name].variants]):
+            own = [row for row in rows if (row["metric"], row["variant"]) == (name, variant)]
+            values = [float(row["value"]) for row in own]
+            across = [dimensions.index(row["dimension"]) + 0.22 * (number - 1.5) for row in own]
+            if variant == "baseline":
+                places = [dimensions.index(row["dimension"]) for row in own]
+                axes.barh(places, values, 0.8, color="0.88", label="baseline: ridge regression on image statistics")
+            else:
+                axes.plot(values, across, DOTS[number - 1], color=COLOURS[number - 1], alpha=0.8, label=variant)
+        axes.set_yticks(range(len(dimensions)), [dimension.replace("_", " ") for dimension in dimensions])
+        axes.set(title=name, xlim=(0, 1))
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    panels[-1].set_xlabel("SRCC with the truth (authenticity: AUC), images of new photographs")
+    write_figure(figure, path, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -202,6 +234,8 @@ def main() -> None:
                 weights = train(name, variant, seed, worlds["train"], options.backbone, options.folder / "trained")
                 if not options.validation:
                     table.add(name, variant, seed, test(name, weights, worlds["test"]))
+    if table.rows:
+        draw(table.rows, options.folder / "evidence.svg")
     print(table.summary())
 
 
