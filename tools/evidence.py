@@ -30,8 +30,9 @@ from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import FITTING, TESTING
 
-TRAINING, TEST = 1500, 600
-"""How many edits, and how many pictures, an assessor learns from and is tested on."""
+PARTS = {"train": (6000, FITTING), "validation": (300, FITTING), "test": (600, TESTING)}
+"""How many edits, and how many pictures, an assessor learns from, chooses its weights by and is tested on; and the
+photographs that they are made of."""
 
 MEASURES = ("srcc", "auc")
 """Of ratings, and of labels."""
@@ -84,7 +85,7 @@ STUDIES = {
     "lmm4lmm": Study(
         "pictures",
         {"perception": "perception", "correspondence": "correspondence"},
-        {"answers": "answers"},
+        {"answers": "answers", "group": None},
         {"one stage": {"levels": False}},
         {"explain": False},
     ),
@@ -103,10 +104,9 @@ STUDIES = {
 
 
 def data(folder: Path) -> dict[str, dict[str, Path]]:
-    """The manifests for training and test of each world; made where they are not there yet."""
-    parts = {"train": (TRAINING, FITTING), "test": (TEST, TESTING)}
+    """The manifests of each world's parts; made where they are not there yet."""
     manifests: dict[str, dict[str, Path]] = {"edits": {}, "pictures": {}}
-    for part, (count, photographs) in parts.items():
+    for part, (count, photographs) in PARTS.items():
         shared = {"photographs": photographs, "seed": SEEDS[part]}
         for world, write in (("edits", _edits), ("pictures", write_pictures)):
             manifest = folder / world / part / "ratings.csv"
@@ -118,15 +118,15 @@ def _edits(folder: Path, count: int, **shared: Any) -> Path:
     return write_edits(folder, count, real=True, **shared)
 
 
-def train(name: str, variant: str, seed: int, manifest: Path, backbone: str, folder: Path) -> Path:
+def train(name: str, variant: str, seed: int, manifests: Mapping[str, Path], backbone: str, folder: Path) -> Path:
     """Train one variant of a metric; returns its checkpoint."""
     study = STUDIES[name]
     output = folder / name / variant.replace(" ", "_") / str(seed)
     if not (output / "metric.json").exists():
         metric = editmetrics.create_metric(name, backbone=backbone)
         metric.fit(
-            manifest, output_dir=output, targets=dict(study.targets), label_scale=(0, 100), preset="toy", seed=seed,
-            **study.settings(variant),
+            manifests["train"], manifests["validation"], output_dir=output, targets=dict(study.targets),
+            label_scale=(0, 100), preset="toy", seed=seed, baseline=False, **study.settings(variant),
         )  # fmt: skip
     return output
 
@@ -231,7 +231,7 @@ def main() -> None:
             for seed in options.seeds:
                 if table.has(name, variant, seed):
                     continue
-                weights = train(name, variant, seed, worlds["train"], options.backbone, options.folder / "trained")
+                weights = train(name, variant, seed, worlds, options.backbone, options.folder / "trained")
                 if not options.validation:
                     table.add(name, variant, seed, test(name, weights, worlds["test"]))
     if table.rows:

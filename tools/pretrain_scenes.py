@@ -76,6 +76,9 @@ class Phase:
     recipe: Recipe
 
 
+NUMBERS = ("0.12", "1.34", "2.56", "3.78", "4.90", "5.21", "6.43", "7.65", "8.87", "9.09")
+"""As they stand in answers: each digit at each place."""
+
 SIGHT = replace(_RECIPE, batch_size=64, steps=2000)
 """How the vision tower is trained first, on single images."""
 
@@ -84,9 +87,10 @@ PHASES = (
     Phase("inspect", 2, Mixture(0.1, 1.0), replace(_RECIPE, steps=1500, warmup_ratio=0, schedule="constant")),
     Phase("ask", 3, Mixture(0.15, 0.5), replace(_RECIPE, steps=3000, warmup_ratio=0)),
     Phase("measure", 5, Mixture(0.2, 0.2, numbers=0.5), replace(_RECIPE, steps=1000, learning_rate=1e-3)),
+    Phase("repeat", 6, Mixture(0.5, 0.2, numbers=0.3, repeats=0.5), replace(_RECIPE, steps=600, learning_rate=1e-3)),
 )
 """How the language model is trained: first on single images, which are quick; then on pairs of them, described; then on
-questions of all kinds; then to write numbers and levels, too."""
+questions of all kinds; then to write numbers, levels and any word."""
 
 
 class SceneLearner(nn.Module):
@@ -158,12 +162,12 @@ def pretrain(
     start = tiny_backbone("internvl", folder / "random", seed=0, corpus=corpus(backgrounds), **sizes)
     backbone = Backbone.load(start, device="cpu", own=True)
     _see(backbone, backgrounds, sight, folder / "see")
-    learner = SceneLearner(backbone)
+    learner, texts = SceneLearner(backbone), texts_to_repeat()
     for phase in phases:
-        held_out = SceneLessons(backgrounds, 100, HELD_OUT, phase.mixture)
+        held_out = SceneLessons(backgrounds, 100, HELD_OUT, phase.mixture, texts)
         train(
             learner,
-            SceneLessons(backgrounds, NUMBER, phase.seed, phase.mixture),
+            SceneLessons(backgrounds, NUMBER, phase.seed, phase.mixture, texts),
             TrainingRun(phase.recipe, folder / phase.name, progress=_progress),
             collate=learner.collate,
             validate=lambda: accuracy(learner, held_out),  # noqa: B023 - called before the next phase
@@ -219,14 +223,28 @@ def corpus(backgrounds: Backgrounds) -> str:
     lessons = SceneLessons(backgrounds, 400, 2, Mixture(looks=False))
     for lesson in (lessons[index] for index in range(400)):
         texts += [*filter(None, lesson.opening), *(" ".join(asked) for asked in lesson.asked)]
-    scale = DigitScale(0, 100)
+    asked, levels, others = _prompts()
+    texts += asked * 10 + levels * 5 + others * 10
+    return "\n".join(texts)
+
+
+def texts_to_repeat() -> list[str]:
+    """The texts that the assessors read and write, with numbers where they write some."""
+    asked, levels, others = _prompts()
+    answers = [f"{answer_start(name)}{number}" for name in NAMES for number in NUMBERS]
+    return [text for text in (*asked, *levels, *others, *answers) if text.strip()]
+
+
+def _prompts() -> tuple[list[str], list[str], list[str]]:
+    """The texts of `ds_ieqa`, those of `lmm4lmm`, and those of the other two assessors."""
+    asked, scale = [], DigitScale(0, 100)
     for name in NAMES:
         ((_, parts),) = chat("", "", name, START_DEFINITIONS[name], scale)
-        texts += [*parts, answer_start(name)] * 10
+        asked += [*parts, answer_start(name)]
+    levels = []
     for name in ("perception", "correspondence"):
-        texts += [question(name, ""), *(sentence(name, level) for level in range(1, 6))] * 5
-    texts += [*PAIR, SINGLE, BOX_START, *QUESTIONS.values()] * 10
-    return "\n".join(texts)
+        levels += [question(name, ""), *(sentence(name, level) for level in range(1, 6))]
+    return asked, levels, [*PAIR, SINGLE, BOX_START, *QUESTIONS.values()]
 
 
 def _progress(step: int, total: int, loss: float, parts: Any, validation: float | None) -> None:

@@ -13,8 +13,9 @@ from tools.world.edits import Edit, one_edit, real_view
 from tools.world.questions import became
 from tools.world.scenes import FITTING, Backgrounds
 
-SEEDS = {"train": 101, "test": 4021}
-"""Of the edits that an assessor learns from, and that it is tested on; `tools.pretrain_scenes` has others."""
+SEEDS = {"train": 101, "validation": 202, "test": 4021}
+"""Of the edits that an assessor learns from, chooses its weights by and is tested on; `tools.pretrain_scenes` has
+others."""
 
 COLUMNS = {
     "visual_quality": "quality", "editing_fidelity": "alignment", "content_preservation": "preservation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from tools.world.questions import (
     looks,
     numbers,
     places_changed,
+    repeat,
     what_changed,
 )
 from tools.world.scenes import Backgrounds, flaws_of, view
@@ -33,12 +34,13 @@ QUESTIONS = 5
 class Mixture:
     """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
     short and say most. `looks`: whether descriptions of two images include the second one's looks. `numbers`: the share
-    of the questions that are answered by numbers or levels."""
+    of the questions that are answered by numbers or levels. `repeats`: the share that asks to repeat some words."""
 
     alone: float = 0.25
     descriptive: float = 0.4
     looks: bool = True
     numbers: float = 0.0
+    repeats: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +57,26 @@ MIXTURE = Mixture()
 
 
 class SceneLessons(Sequence[SceneLesson]):
-    """`count` lessons on these photographs, made anew each time that one is asked for; equal seeds give equal ones."""
+    """`count` lessons on these photographs, made anew each time that one is asked for; equal seeds give equal ones.
 
-    def __init__(self, backgrounds: Backgrounds, count: int, seed: int, mixture: Mixture = MIXTURE) -> None:
-        self.backgrounds, self.count, self.seed, self.mixture = backgrounds, count, seed, mixture
+    `texts` have the words that a lesson asks to repeat.
+    """
+
+    def __init__(
+        self, backgrounds: Backgrounds, count: int, seed: int, mixture: Mixture = MIXTURE, texts: Sequence[str] = ()
+    ) -> None:
+        self.backgrounds, self.count, self.seed, self.mixture, self.texts = backgrounds, count, seed, mixture, texts
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> SceneLesson:  # type: ignore[override] # no slices
-        return lesson(self.backgrounds, np.random.default_rng([self.seed, int(index), 3]), self.mixture)
+        random = np.random.default_rng([self.seed, int(index), 3])
+        made = lesson(self.backgrounds, random, self.mixture)
+        if not self.mixture.repeats:
+            return made
+        asked = [repeat(self.texts, random) if random.random() < self.mixture.repeats else one for one in made.asked]
+        return replace(made, asked=tuple(asked))
 
 
 def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixture = MIXTURE) -> SceneLesson:

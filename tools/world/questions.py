@@ -6,7 +6,7 @@ instruction was followed, how much was preserved, how strong a flaw is, where wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,6 +145,19 @@ def numbers(shown: Shown, image: np.ndarray, random: np.random.Generator) -> Ask
         return f"How is the contrast of {shown.name}?", f"The contrast of {shown.name} is {level}"
     asked = None if kind == 2 else _box(shown, random)
     return asked or _count(shown, random)
+
+
+def repeat(texts: Sequence[str], random: np.random.Generator) -> Asked:
+    """To repeat some words of a text: it teaches the backbone to write every word that it can read.
+
+    >>> repeat(["one two"], np.random.default_rng(0))
+    ('Repeat: one two', 'one two')
+    """
+    words = texts[int(random.integers(len(texts)))].split()
+    count = int(random.integers(min(3, len(words)), min(8, len(words)) + 1))
+    first = int(random.integers(len(words) - count + 1))
+    some = " ".join(words[first : first + count])
+    return f"Repeat: {some}", some
 
 
 def _share(value: float, scale: tuple[float, float]) -> float:
