@@ -17,15 +17,20 @@ import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import editmetrics
 from editmetrics import studies
 from editmetrics.data import from_manifest
 from editmetrics.files.rows import read_rows
 from editmetrics.files.writing import write_figure
-from editmetrics.mllm.folds import Fold
+from editmetrics.learned_metric import LearnedMetric
+from editmetrics.mllm.baseline import measured_baseline
+from editmetrics.mllm.survey import Surveyed, survey
+from editmetrics.mllm.targets import rated
+from editmetrics.sample import Sample
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import FITTING, TESTING
@@ -85,7 +90,7 @@ STUDIES = {
     "lmm4lmm": Study(
         "pictures",
         {"perception": "perception", "correspondence": "correspondence"},
-        {"answers": "answers", "group": None},
+        {"group": None, "level_steps": 100, "steps": 600, "evaluate_every": 200},
         {"one stage": {"levels": False}},
         {"explain": False},
     ),
@@ -123,7 +128,7 @@ def train(name: str, variant: str, seed: int, manifests: Mapping[str, Path], bac
     study = STUDIES[name]
     output = folder / name / variant.replace(" ", "_") / str(seed)
     if not (output / "metric.json").exists():
-        metric = editmetrics.create_metric(name, backbone=backbone)
+        metric = cast(LearnedMetric, editmetrics.create_metric(name, backbone=backbone))
         metric.fit(
             manifests["train"], manifests["validation"], output_dir=output, targets=dict(study.targets),
             label_scale=(0, 100), preset="toy", seed=seed, baseline=False, **study.settings(variant),
@@ -134,16 +139,33 @@ def train(name: str, variant: str, seed: int, manifests: Mapping[str, Path], bac
 def test(name: str, weights: Path, manifest: Path) -> list[dict[str, Any]]:
     """The agreement of a checkpoint with the truth about the test's images, a row for each dimension."""
     study = STUDIES[name]
-    metric = editmetrics.create_metric(name, weights=str(weights), **study.options)
+    metric = cast(LearnedMetric, editmetrics.create_metric(name, weights=str(weights), **study.options))
     results = editmetrics.score(from_manifest(manifest), [metric])
     return studies.fold_rows(1, results, metric, study.targets, {})
 
 
 def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
     """The same of ridge regression on image statistics, trained on all of the training's images."""
-    fold = Fold(*(list(from_manifest(manifests[part])) for part in ("train", "test")))
-    rows = studies.fold_baseline(1, fold, STUDIES[name].targets)
-    return [row | {"dimension": row["dimension"].removeprefix("baseline of ")} for row in rows]
+    surveyed = [_surveyed(manifests[part]) for part in ("train", "test")]
+    targets = STUDIES[name].targets
+    parts = {
+        part: [rated(sample, targets) for sample, _ in pairs]
+        for part, pairs in zip(("train", "test"), surveyed, strict=True)
+    }
+    known = {id(sample): statistics for pairs in surveyed for sample, statistics in pairs}
+    return [
+        {"dimension": dimension, "measure": measure, "value": measures[f"test {measure}"], "n": measures["test n"],
+         "excluded": 0}
+        for dimension, measures in measured_baseline(parts, known).items()
+        for measure in MEASURES if f"test {measure}" in measures
+    ]  # fmt: skip
+
+
+@lru_cache
+def _surveyed(manifest: Path) -> list[tuple[Sample, Surveyed | None]]:
+    """The samples of a manifest with the statistics of their images, which are read once for all metrics."""
+    samples = list(from_manifest(manifest))
+    return list(zip(samples, survey(samples), strict=True))
 
 
 class Table:
