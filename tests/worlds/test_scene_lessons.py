@@ -86,6 +86,16 @@ def test_questions_for_numbers_are_asked_only_where_a_mixture_has_them(lessons):
     assert shares(Mixture(descriptive=0.0, numbers=1.0)) > 0.25
 
 
+def test_a_lesson_asks_to_repeat_words_of_the_texts_and_of_no_other(lessons):
+    texts = ["The quality of the image is good.", "score: 4.38"]
+    some = SceneLessons(lessons.backgrounds, 1000, 6, Mixture(descriptive=0.0, repeats=0.5), texts)
+    repeated = [asked for number in range(40) for asked in some[number].asked if asked[0].startswith("Repeat: ")]
+    assert 0.3 < len(repeated) / 200 < 0.7
+    for question, answer in repeated:
+        assert question == f"Repeat: {answer}"
+        assert any(answer in text for text in texts)
+
+
 def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):
     backbone = Backbone.load(tiny_backbone("internvl", tmp_path, layers=1), device="cpu", own=True)
     learner = SceneLearner(backbone)
