@@ -12,26 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
-from editmetrics import Sample, create_metric, list_metrics
+from editmetrics import create_metric, list_metrics
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.registry import BUILTIN, metric_class
+from editmetrics.selftest.goldens import approved, differences, measure
 from editmetrics.weights import registered
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_suffix(".json")
-NAMES = ("cat", "coffee", "stars")
-PROMPT = "make the square red"
-
-DIGITS = 7
-"""Significant digits that are kept and compared: float32 holds no more."""
-
-TOLERANCE = {"classic": 1e-5, "learned": 2e-3}
-"""Relative: float32 sums in another order move the fifth digit; a model's products on another processor, more."""
 
 
 def specs() -> list[str]:
@@ -54,53 +46,9 @@ def asks(name: str) -> bool:
     return bool(options & {"backbone", "endpoint", "model"})
 
 
-def measure(spec: str) -> dict[str, Any]:
-    """The origin of a metric's numbers, and its scores of the examples: `{"version": 1, "weights": null, "scores":
-    {"cat": {"psnr": 28.3}}}`."""
-    metric = create_metric(spec, device="cpu")
-    examples = ROOT / "docs" / "examples"
-    scores = {
-        name: {
-            dimension: rounded(value)
-            for dimension, value in metric(
-                Sample(name, examples / "edited" / f"{name}.jpg", examples / "source" / f"{name}.jpg", prompt=PROMPT)
-            ).items()
-        }
-        for name in NAMES
-    }
-    return {"version": metric.version, "weights": metric.identity().get("weights"), "scores": scores}
-
-
-def rounded(value: float) -> float:
-    """A number to the digits that are compared."""
-    return float(f"{value:.{DIGITS}g}")
-
-
 def origin(measured: dict[str, Any]) -> tuple[Any, ...]:
     """All that may change a number: the version of the formula, and the checksum of the weights."""
     return measured["version"], measured["weights"]
-
-
-def approved() -> dict[str, Any]:
-    """The approved entries, by spec."""
-    entries: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return entries
-
-
-def differences(spec: str, before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """The scores of two measurements that differ, in words."""
-    tolerance = TOLERANCE["learned" if ":weights" in spec else "classic"]
-    return [
-        f"{spec} of {name}: {dimension} was {was!r} and is {now['scores'][name].get(dimension)!r}"
-        for name, values in before["scores"].items()
-        for dimension, was in values.items()
-        if not math.isclose(was, now["scores"][name].get(dimension, math.nan), rel_tol=tolerance, abs_tol=1e-9)
-    ] + [
-        f"{spec} of {name}: {dimension} was not scored and is {value!r}"
-        for name, values in now["scores"].items()
-        for dimension, value in values.items()
-        if dimension not in before["scores"].get(name, {})
-    ]
 
 
 def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

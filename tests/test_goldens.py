@@ -2,6 +2,7 @@
 
 import pytest
 
+from editmetrics.selftest.goldens import rounded
 from tests import goldens
 
 APPROVED = goldens.approved()
@@ -45,5 +46,5 @@ def test_a_number_where_there_was_none_is_noticed():
 
 
 def test_seven_digits_are_kept():
-    assert goldens.rounded(91.15553622877313) == 91.15554
-    assert goldens.rounded(float("inf")) == float("inf")
+    assert rounded(91.15553622877313) == 91.15554
+    assert rounded(float("inf")) == float("inf")

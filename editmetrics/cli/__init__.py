@@ -48,6 +48,7 @@ CORE = {
     "info": ("editmetrics.cli.info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
     "plugin": ("editmetrics.cli.plugin:plugin", "Create a metric of your own, and check it."),
+    "selftest": ("editmetrics.cli.selftest:selftest", "Check that this installation computes what it should."),
     "doctor": ("editmetrics.cli.doctor:doctor", "Show what is installed, what is broken and why."),
 }
 """Module and attribute of each command of the program, and its line in `editmetrics --help`."""

@@ -32,6 +32,8 @@ NOT_RUN = {
     r"editmetrics serve ": "serves until it is stopped; tests/serving does",
     r"editmetrics score .*--engine ray": "needs a cluster; tests/scoring/test_ray.py has one",
     r"editmetrics weights pull|editmetrics weights path|lpips:net=vgg": "downloads",
+    r"editmetrics selftest": "takes a minute; tests/selftest runs it",
+    r"editmetrics weights check --remote": "asks the hub; tests/hub has one on this machine",
     r"editmetrics weights convert": "needs the published weights",
     r"--endpoint|--model ": "asks a model",
     r"editmetrics qbench --compare": "needs the results of two models",
