@@ -208,7 +208,7 @@ def accumulate(backbone: Any, need: Need) -> None:
     backbone.model.train()
     with _gradient_checkpointing(backbone.model, need.checkpointing):
         for _ in range(need.accumulation):
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(next(backbone.model.parameters()).device.type, torch.bfloat16):
                 loss = forward(backbone, need)
             loss.backward()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,35 @@ SCRIPTS = {
         "s an update, plain",
     ),
 }  # fmt: skip
+
+
+GPU = ["--rehearse", "--first", "1", "--only", "classic", "memory"]
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_gpu_are_rehearsed_written_and_resumed(tmp_path):
+    """Rows of assessors and trainings take minutes here: run them by hand."""
+    results, command = tmp_path / "gpu.json", [sys.executable, "-m", "tests.speed.gpu", *GPU]
+
+    def run(*arguments):
+        done = subprocess.run(
+            [*command, "--output", str(results), *arguments],
+            cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    run("--minutes", "0")
+    rows = json.loads(results.read_text())["rows"]
+    assert {kind: [row.keys() for row in each.values()] for kind, each in rows.items()} == {
+        kind: [{"left out"}] for kind in ("classic", "memory")
+    }
+    assert len(run().splitlines()) == 2  # what was left out is measured by the same command
+    rows = json.loads(results.read_text())["rows"]
+    assert rows["classic"]["psnr, 192 pixels"]["ms a pair"] > 0
+    assert rows["memory"]["ds_ieqa, validation"]["computed GB"] > 0
+    assert "| psnr, 192 pixels | " in results.with_suffix(".md").read_text()
+    assert run() == ""  # and nothing twice
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
