@@ -22,7 +22,7 @@ FLOORS = {
     "scoring": 11, "evaluation": 11,
     "runs": 12, "serving": 12, "tables": 13, "report": 14, "benchmarks": 15, "testing": 16,
     "command_line": 17, "studies": 17, "plugin command": 17,
-    "cli": 19, "diagnosis": 18, "selftest": 18, "__main__": 20,
+    "cli": 19, "diagnosis": 19, "selftest": 19, "__main__": 20,
 }  # fmt: skip
 """Each part of the house stands on a floor, and imports from its own floor or those below."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from annotated_types import Ge
 
 from ..late_checks import read_results
+from ..machine import one_thread, side_by_side
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
 from .pixels import Channels, convert_channels, same_outside, to_float
@@ -96,6 +97,32 @@ class FullReference(Metric):
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W)."""
+        with one_thread():
+            return self._prepared(sample)
+
+    def compared_channels(self) -> Channels:
+        """Return the channels that `compare` gets: `channels`, unless a variant changes them."""
+        return self.channels
+
+    def load(self) -> None:
+        self.device = pick_device(self.device)
+
+    def score_batch(self, batch: list[dict[str, Tensor]]) -> list[Score]:
+        import torch
+
+        on_cpu = torch.device(self.device or "cpu").type == "cpu"
+        # On a CPU a large batch is slower per pair than its pairs one by one, whose temporaries stay in the cache.
+        groups = [[item] for item in batch] if on_cpu and self.cut_on_cpu else [batch]
+        if on_cpu and self.concurrent:  # a network uses all cores by itself
+            values = side_by_side(self._values, groups)
+        else:
+            values = [self._values(group) for group in groups]
+        return [Score({self.primary().name: value}) for of_group in values for value in of_group]
+
+    def batch_key(self, prepared: dict[str, Tensor]) -> Hashable:
+        return tuple((name, tensor.dtype, tuple(tensor.shape)) for name, tensor in prepared.items())
+
+    def _prepared(self, sample: Sample) -> dict[str, Tensor]:
         from ..images import read_image, read_mask, to_tensor
 
         images = read_image(getattr(sample, self.against)), read_image(sample.edited)
@@ -111,25 +138,12 @@ class FullReference(Metric):
             return {name: image * region for name, image in prepared.items()}
         return {**prepared, "mask": to_tensor(self._in_region(marked, source))}
 
-    def compared_channels(self) -> Channels:
-        """Return the channels that `compare` gets: `channels`, unless a variant changes them."""
-        return self.channels
-
-    def load(self) -> None:
-        self.device = pick_device(self.device)
-
-    def score_batch(self, batch: list[dict[str, Tensor]]) -> list[Score]:
+    def _values(self, group: list[dict[str, Tensor]]) -> list[float]:
         import torch
 
-        # On a CPU a large batch is slower per pair than its pairs one by one, whose temporaries stay in the cache.
-        cut = self.cut_on_cpu and torch.device(self.device or "cpu").type == "cpu"
-        groups = [[item] for item in batch] if cut else [batch]
         with torch.inference_mode():
-            values = [value for group in groups for value in read_results(self._compare_group(group))[0].tolist()]
-        return [Score({self.primary().name: value}) for value in values]
-
-    def batch_key(self, prepared: dict[str, Tensor]) -> Hashable:
-        return tuple((name, tensor.dtype, tuple(tensor.shape)) for name, tensor in prepared.items())
+            values: list[float] = read_results(self._compare_group(group))[0].tolist()
+        return values
 
     def _compare_group(self, group: list[dict[str, Tensor]]) -> Tensor:
         import torch

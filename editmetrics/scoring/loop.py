@@ -11,12 +11,12 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..clean_room import clean_room
-from ..machine import OUT_OF_MEMORY
+from ..machine import OUT_OF_MEMORY, one_thread
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score
 from .decode import Opened
@@ -165,7 +165,7 @@ class Loop:
         ahead = workers * (2 if len(self.inline) == len(self.columns) else 8)
         suspects = self.suspects()
         try:
-            with _one_thread_each(bool(self.inline)):
+            with one_thread() if self.inline and "torch" in sys.modules else nullcontext():  # more would be in the way
                 for index, sample in enumerate(self.samples):
                     if sample.id not in suspects:
                         self.begin(sample)
@@ -289,18 +289,3 @@ class Loop:
             del self.rows[piece.index]
             if self.on_row is not None:
                 self.on_row(sample, row)
-
-
-@contextmanager
-def _one_thread_each(wanted: bool) -> Iterator[None]:
-    """While workers score side by side, torch computes with one thread in each: more would be in each other's way."""
-    torch = sys.modules.get("torch")
-    if not wanted or torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

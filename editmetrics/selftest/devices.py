@@ -79,9 +79,9 @@ def _arithmetic(device: str, dtype: str) -> Callable[[], Mapping[str, float]]:
                 ("the product", lambda x, y, k: x @ y),
                 ("the convolution", lambda x, y, k: torch.nn.functional.conv2d(x[None, None], k)),
             ):
-                there = [tensor.to(getattr(torch, dtype)).to(device) for tensor in (a, b, kernel)]
+                moved = [tensor.to(getattr(torch, dtype)).to(device) for tensor in (a, b, kernel)]
                 start = time.perf_counter()
-                result = of_two(*there).cpu().double()
+                result = of_two(*moved).cpu().double()
                 seconds = time.perf_counter() - start
                 exact = of_two(*(tensor.to(getattr(torch, dtype)).double() for tensor in (a, b, kernel)))
                 error = float((result - exact).abs().max() / exact.abs().max())

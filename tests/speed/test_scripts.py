@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "classic": (["--sizes", "64", "--batches", "1", "--threads", "1", "--metrics", "psnr"], "| psnr |"),
+    "busy": (["--sizes", "64", "--rounds", "1", "--metrics", "psnr"], "| psnr | 64 |"),
     "engine": (["--pairs", "4", "--size", "192", "--rounds", "1", "--skip-memory"], "the command over decoding"),
     "learned": (["--side", "64", "--batch", "1", "--rounds", "1", "--cases", "hpe_lsa"], "hpe_lsa"),
     "training": (
