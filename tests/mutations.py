@@ -260,7 +260,7 @@ MUTATIONS = (
     ),
     Mutation(
         "hpe_lsa: equation 5 is a mean over the edits of a micro-batch", "editmetrics/plugins/hpe_lsa/decoders.py",
-        '(counts["pair"] or 1.0)', "max(len(predicted), 1)",
+        'counts["pair"] or 1.0)', "max(len(predicted), 1))",
         ("tests/plugins/hpe_lsa/test_fit.py::"
          "test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only",),
     ),

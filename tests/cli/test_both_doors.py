@@ -26,6 +26,7 @@ ONE_DOOR = {
     "weights": "files, and no number",
     "plugin": "a scaffold and the conformance kit, which pytest runs as well",
     "doctor": "this machine",
+    "selftest": "this machine",
     "judge": "an answer in words",
     "annotate": "texts that a chat model writes",
     "explanations": "an endpoint's verdicts, on the class that its metric gives",

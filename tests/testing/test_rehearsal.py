@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import multiprocessing
 import threading
 
 import pytest
@@ -66,7 +67,17 @@ def test_operations_have_the_values_of_their_definitions(device):
 
 
 @NEEDS_DEVICE
-def test_a_module_moves_there_learns_there_and_is_copied(device):
+def test_a_module_moves_there_learns_there_and_is_copied():
+    """In a process of its own: torch counts the devices that gradients may be on in the first backward pass."""
+    process = multiprocessing.get_context("spawn").Process(target=learn_there)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def learn_there():
+    rehearsal.install()
+    device = rehearsal.NAME
     layer = torch.nn.Conv2d(1, 1, 2, bias=False).to(device)
     image = torch.arange(9.0).reshape(1, 1, 3, 3).to(device)
     (layer(image) ** 2).sum().backward()

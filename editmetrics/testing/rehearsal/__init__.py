@@ -18,6 +18,7 @@ for it. `conditions` refuses float64, as Apple's GPUs do, or rounds convolutions
     print(*seen.events)                # download (copy, 2 float32) at my_script.py:5 in <module>
     images - torch.zeros(3, 8, 8)      # RuntimeError: Expected all tensors to be on the same device, ...
 
+Torch counts devices in the first backward pass of a process: call `install` before it where gradients are needed there.
 It shows neither speed, memory, streams nor several devices, nor how a GPU's own kernels round. Beside a real GPU, which
 torch would confuse it with, it is refused. It is registered as torch's "PrivateUse1", by functions that torch calls
 experimental; `why_unavailable` says where they are missing.
