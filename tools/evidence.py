@@ -70,7 +70,7 @@ STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {"steps": 400, "batch_size": 16, "learning_rate": 2e-3, "adapted": "language", "evaluate_every": 50},
+        {"evaluate_every": 200, "patience": None},
         {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
     ),
     "hpe_lsa": Study(

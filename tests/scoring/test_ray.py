@@ -85,6 +85,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(tmp_path):
     assert [s["brightness"] for s in found["deadly:kills=70.0,once=" + str(flag)]] == [10.0 * i for i in range(24)]
 
 
+@pytest.mark.slow
 def test_a_sample_that_kills_every_worker_fails_alone(tmp_path):
     paths = write_images(tmp_path / "images", 16)
     output = tmp_path / "scores.parquet"

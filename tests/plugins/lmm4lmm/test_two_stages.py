@@ -34,6 +34,7 @@ def srcc(backbone, train, val, test, output, **settings):
     return plain.srcc(perception(backbone, train, val, test, output, **settings), test, "perception")
 
 
+@pytest.mark.slow
 def test_two_stages_beat_one_where_the_projector_is_new(tmp_path):
     backbone = without_projector("toy-internvl", tmp_path / "backbone", seed=3)
     train, val = toy_images(tmp_path / "train", 300, seed=31), toy_images(tmp_path / "val", 48, seed=32)
