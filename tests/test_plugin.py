@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def test_its_own_conformance_test_passes(example_site, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
     done = run([example_site], "-m", "pytest", "-q", tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert f"{len(CHECKS)} passed" in done.stdout
+    passed, skipped = (int(count) for count in re.findall(r"(\d+) (?:passed|skipped)", done.stdout))
+    assert (passed + skipped, skipped) == (len(CHECKS), 2)  # it computes without torch: no device changes anything
 
 
 def test_its_examples_run(example_site):

@@ -240,10 +240,10 @@ def _surroundings(device: str) -> dict[str, Callable[[], AbstractContextManager[
 
 def _changes(subject: Subject, device: str | None, settings: Any) -> list[str]:
     """Return how the scores of a fresh instance under `settings` differ from those on the CPU without."""
+    metric = subject.make().to(device)  # with its stand-in, which no user makes under these settings
     with ExitStack() as inside:
         for setting in settings:
             inside.enter_context(setting())
-        metric = subject.make().to(device)
         try:
             scores = subject.alone(subject.samples[:2], metric)
         except Exception as error:
