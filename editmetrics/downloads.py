@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .sample import EditMetricsError, UnavailableError
+from .wording import error_in_one_line
 
 if TYPE_CHECKING:
     from requests import Response
@@ -141,7 +142,7 @@ def _check_redirect(response: Response, **_: Any) -> None:
 
 def _failed(url: str, error: Exception) -> DownloadError:
     kind = UnreachableError if is_unreachable(error) else DownloadError
-    return kind(f"{url}: {type(error).__name__}: {' '.join(str(error).split())}")
+    return kind(f"{url}: {error_in_one_line(error)}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .downloads import DownloadError, UnreachableError, check_online, check_url, is_unreachable
+from .wording import error_in_one_line
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def hub_failure(repository: str, revision: str, file: str | None, error: Excepti
     asked = f"{repository}/{file} at {revision}" if file else f"{repository} at {revision}"
     error = answer_behind(error)
     kind = UnreachableError if is_unreachable(error) else DownloadError
-    reply = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return kind(f"{asked}: {advice(repository, revision, file, error)} ({endpoint()} answered {reply})")
+    return kind(
+        f"{asked}: {advice(repository, revision, file, error)} ({endpoint()} answered {error_in_one_line(error)})"
+    )
 
 
 def answer_behind(error: Exception) -> Exception:

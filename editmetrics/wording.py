@@ -61,5 +61,14 @@ def either(items: Iterable[object]) -> str:
     return f"{', '.join(before)} or {last}" if before else last
 
 
+def error_in_one_line(error: BaseException) -> str:
+    """Return the type and the message of an error, without line breaks.
+
+    >>> error_in_one_line(ValueError("no such\\n  file"))
+    'ValueError: no such file'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def _simplified(name: str) -> str:
     return name.lower().replace("-", "_")

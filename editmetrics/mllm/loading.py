@@ -20,7 +20,7 @@ from ..downloads import DownloadError, check_online, is_unreachable
 from ..file_hashes import remembered
 from ..hub import advice, answer_behind, endpoint, hub_progress
 from ..weights import pull, registered
-from ..wording import either, first_few
+from ..wording import either, error_in_one_line, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
 from .model_folders import (
     SMALL_FILES,
@@ -179,10 +179,9 @@ def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
         if forbidden is not None:
             raise BackboneUnavailableError(f"{model} is not on this machine, and {forbidden}; {by_hand}") from error
         answer = answer_behind(error)
-        reply = f"{type(answer).__name__}: {' '.join(str(answer).split())}"
         kind = BackboneUnavailableError if is_unreachable(answer) else BackboneError
         reason = advice(model, revision or "main", None, answer)
-        raise kind(f"{model} cannot be downloaded: {reason} ({reply}). Or {by_hand}") from error
+        raise kind(f"{model} cannot be downloaded: {reason} ({error_in_one_line(answer)}). Or {by_hand}") from error
 
 
 # ---------------------------------------------------------------------- whether it fits
@@ -263,7 +262,7 @@ def _load(
 
 def loading_error(error: Exception) -> str:
     """The text of an error of transformers, with advice where it is known."""
-    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    message = error_in_one_line(error)
     if missing := re.search(r"has no attribute '?(\w+_token)", message):
         return (
             f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in its "
