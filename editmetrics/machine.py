@@ -161,7 +161,7 @@ def _shortened(text: str) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread inside.
+    """Let torch compute with one thread inside a `with` block, or in a function: `@one_thread()`.
 
     >>> import torch
     >>> with one_thread():
@@ -192,11 +192,7 @@ def side_by_side(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     import torch
 
     threads = min(torch.get_num_threads(), len(items))
-
-    def alone(item: T) -> R:
-        with one_thread():
-            return function(item)
-
+    alone = one_thread()(function)
     if threads < 2:
         return [alone(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:

@@ -95,10 +95,23 @@ class FullReference(Metric):
         """
         return self.required() | (self.uses - FullReference.uses)
 
+    @one_thread()
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W)."""
-        with one_thread():
-            return self._prepared(sample)
+        from ..images import read_image, read_mask, to_tensor
+
+        images = read_image(getattr(sample, self.against)), read_image(sample.edited)
+        source, edited = same_size(*images, self.resize)
+        prepared = {"source": to_tensor(self._inner(source)), "edited": to_tensor(self._inner(edited))}
+        if self.region == "whole":
+            return prepared
+        marked = read_mask(sample.mask)
+        if self.resize != "none" and marked.shape in [image.shape[:2] for image in images]:
+            marked = _scaled_mask(marked, source.shape)
+        if self.black_outside:
+            region = to_tensor(self._in_region(with_border(marked), source))
+            return {name: image * region for name, image in prepared.items()}
+        return {**prepared, "mask": to_tensor(self._in_region(marked, source))}
 
     def compared_channels(self) -> Channels:
         """Return the channels that `compare` gets: `channels`, unless a variant changes them."""
@@ -121,22 +134,6 @@ class FullReference(Metric):
 
     def batch_key(self, prepared: dict[str, Tensor]) -> Hashable:
         return tuple((name, tensor.dtype, tuple(tensor.shape)) for name, tensor in prepared.items())
-
-    def _prepared(self, sample: Sample) -> dict[str, Tensor]:
-        from ..images import read_image, read_mask, to_tensor
-
-        images = read_image(getattr(sample, self.against)), read_image(sample.edited)
-        source, edited = same_size(*images, self.resize)
-        prepared = {"source": to_tensor(self._inner(source)), "edited": to_tensor(self._inner(edited))}
-        if self.region == "whole":
-            return prepared
-        marked = read_mask(sample.mask)
-        if self.resize != "none" and marked.shape in [image.shape[:2] for image in images]:
-            marked = _scaled_mask(marked, source.shape)
-        if self.black_outside:
-            region = to_tensor(self._in_region(with_border(marked), source))
-            return {name: image * region for name, image in prepared.items()}
-        return {**prepared, "mask": to_tensor(self._in_region(marked, source))}
 
     def _values(self, group: list[dict[str, Tensor]]) -> list[float]:
         import torch
