@@ -17,7 +17,7 @@ import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,14 +113,10 @@ def data(folder: Path) -> dict[str, dict[str, Path]]:
     manifests: dict[str, dict[str, Path]] = {"edits": {}, "pictures": {}}
     for part, (count, photographs) in PARTS.items():
         shared = {"photographs": photographs, "seed": SEEDS[part]}
-        for world, write in (("edits", _edits), ("pictures", write_pictures)):
+        for world, write in (("edits", partial(write_edits, real=True)), ("pictures", write_pictures)):
             manifest = folder / world / part / "ratings.csv"
             manifests[world][part] = manifest if manifest.exists() else write(manifest.parent, count, **shared)
     return manifests
-
-
-def _edits(folder: Path, count: int, **shared: Any) -> Path:
-    return write_edits(folder, count, real=True, **shared)
 
 
 def train(name: str, variant: str, seed: int, manifests: Mapping[str, Path], backbone: str, folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,11 @@ def write_edits(
             path = f"real/{name}.png"
             Image.fromarray(real_view(backgrounds, [seed, scene], turn)).save(folder / path)
             rows.append({"id": f"real_{name}", "edited": path, "source": source, "is_real": 1})
+    return write_manifest(folder, rows)
+
+
+def write_manifest(folder: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write `rows` into `folder/ratings.csv`, and return that."""
     with (folder / "ratings.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()

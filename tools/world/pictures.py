@@ -12,7 +12,6 @@ The number of right things and both parts of the quality are drawn independently
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.world.edits import flaw, quality
+from tools.world.files import write_manifest
 from tools.world.instructions import another_version
 from tools.world.scenes import CELLS, FITTING, LOOKS, Backgrounds, Thing, scene, view
 
@@ -92,8 +92,4 @@ def write_pictures(
             "correspondence": f"{picture.correspondence:.2f}", "questions": json.dumps(picture.questions),
             "answers": json.dumps(answers),
         })  # fmt: skip
-    with (folder / "ratings.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder / "ratings.csv"
+    return write_manifest(folder, rows)
