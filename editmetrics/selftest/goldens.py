@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..registry import create_metric
+from ..registry import create_metric, metric_class
 from ..sample import Sample, Score
 
 NAMES = ("cat", "coffee", "stars")
@@ -46,10 +46,15 @@ def examples() -> list[Sample]:
 
 
 def measure(spec: str, device: str = "cpu") -> dict[str, Any]:
-    """The origin of a metric's numbers, and its scores of the examples, as `approved` has them."""
-    metric = create_metric(spec, device=device)
+    """The origin of a metric's numbers, and its scores of the examples, as `approved` has them: in float32."""
+    metric = create_metric(spec, device=device, **({"dtype": "float32"} if takes_dtype(spec) else {}))
     scores = {sample.id: rounded_scores(metric(sample)) for sample in examples()}
     return {"version": metric.version, "weights": metric.identity().get("weights"), "scores": scores}
+
+
+def takes_dtype(spec: str) -> bool:
+    """True for a metric whose dtype can be chosen: on a GPU, its own is bfloat16."""
+    return any(option.name == "dtype" for option in metric_class(spec.partition(":")[0]).option_list())
 
 
 def rounded_scores(score: Score) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..metric import Metric
-from ..registry import create_metric, metric_class
+from ..registry import create_metric
 from ..sample import Sample, Score, UnavailableError
 from . import goldens
 from .rows import CheckFailed, Report
@@ -51,8 +51,7 @@ def check_bfloat16(report: Report, device: str, specs: list[str]) -> None:
     """Add a row for each learned metric: its scores in bfloat16 against the shipped ones, which are of float32."""
     approved = goldens.approved()
     for spec in specs:
-        name = spec.partition(":")[0]
-        if any(option.name == "dtype" for option in metric_class(name).option_list()):
+        if goldens.takes_dtype(spec):
             report.attempt("scores", spec, _in_bfloat16(spec, device, approved[spec]), device, "bfloat16")
 
 
@@ -76,10 +75,15 @@ def _in_bfloat16(spec: str, device: str, before: dict) -> Callable[[], Mapping[s
     return compare
 
 
+def own_dtype(spec: str, device: str) -> str:
+    """The dtype in which a metric computes on a device where none is asked for."""
+    return "bfloat16" if device.startswith("cuda") and goldens.takes_dtype(spec) else "float32"
+
+
 def check_invariance(report: Report, device: str, specs: list[str]) -> None:
     """Add a row for each metric: a score is the same alone, in a batch, in another order, among larger images."""
     for spec in specs:
-        report.attempt("batch invariance", spec, _invariant(spec, device), device, "float32")
+        report.attempt("batch invariance", spec, _invariant(spec, device), device, own_dtype(spec, device))
 
 
 def _invariant(spec: str, device: str) -> Callable[[], None]:
@@ -138,7 +142,7 @@ def _apart(metric: Metric, sample: Sample, batched: Score, alone: Score) -> floa
 def check_speed(report: Report, device: str, specs: list[str]) -> None:
     """Add a row for each metric: milliseconds for a pair of toy pictures of 512 x 512, which hold whatever they are."""
     for spec in specs:
-        report.attempt("speed", spec, _speed(spec, device), device, "float32")
+        report.attempt("speed", spec, _speed(spec, device), device, own_dtype(spec, device))
 
 
 def _speed(spec: str, device: str) -> Callable[[], Mapping[str, float]]:

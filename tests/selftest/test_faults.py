@@ -89,6 +89,19 @@ def test_a_decoder_that_gives_other_pixels(monkeypatch, change):
             assert f"decoder: {name}" in failures(report)
 
 
+def test_shipped_scores_are_those_of_float32_whatever_a_gpu_would_take(monkeypatch):
+    """On a GPU a learned metric computes in bfloat16 by itself: here, where every backbone is loaded so by itself."""
+    from editmetrics.mllm import backbone
+
+    spec = "lmm4lmm:weights=toy"
+    monkeypatch.setattr(backbone, "torch_dtype", lambda name, true=backbone.torch_dtype: true(name or "bfloat16"))
+    report = Report("minutes")
+    metrics.check_scores(report, "cpu", [spec])
+    assert failures(report) == {}
+    assert [metrics.own_dtype(one, "cuda:0") for one in (spec, "psnr")] == ["bfloat16", "float32"]
+    assert metrics.own_dtype(spec, "cpu") == "float32"
+
+
 def test_a_decoder_that_is_missing_is_not_run(monkeypatch):
     monkeypatch.setattr("editmetrics.images.kinds._importable", lambda module: module == "PIL")
     report = Report("seconds")
