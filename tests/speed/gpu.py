@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from editmetrics import create_metric
 from editmetrics.files.writing import write_text
@@ -156,13 +155,12 @@ def assessors(scale: Scale) -> Iterator[Job]:
         pairs = [learned._pair(random, *[scale.assessor_side] * 2) for _ in range(scale.assessor_batch)]
         case = learned.CASES[case_name](backbone, pairs)
         try:
-            with FlopCounterMode(display=False) as counter, torch.inference_mode():
-                case.ours()
+            operations = learned.flops(case.ours)
             ours, plain = learned.alternated([case.ours, case.plain], scale.rounds)
         finally:
             for adapter in learned.adapters(backbone):
                 learned.remove_lora(backbone, adapter)
-        share = counter.get_total_flops() / ours / learned.matmul_flops(backbone)
+        share = operations / ours / learned.matmul_flops(backbone)
         tokens = sum(len(prompt) for prompts in case.asked for prompt in prompts)
         return {
             "pairs/s": len(pairs) / ours, "generate, pairs/s": len(pairs) / plain, "ratio": plain / ours,

@@ -218,6 +218,7 @@ def plain(name: str, arguments: argparse.Namespace) -> Iterator[Run]:
                         gradient_accumulation_steps=arguments.batch // arguments.micro, learning_rate=1e-4,
                         bf16=arguments.device != "cpu", use_cpu=arguments.device == "cpu", report_to="none",
                         save_strategy="no", logging_strategy="no", remove_unused_columns=False, disable_tqdm=True,
+                        dataloader_pin_memory=False,  # its batches are on the device already
                     ),
                     data_collator=lambda some: plain_batch(backbone, stage, some),
                     train_dataset=lessons,
