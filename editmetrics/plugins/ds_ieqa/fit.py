@@ -57,7 +57,7 @@ def train_stages(job: FitJob, backbone: Backbone, read: str) -> None:
     _ = assessor.digits  # a backbone whose tokenizer groups digits is refused before anything is computed
     store = open_store(job, assessor, data)
     assessor.features = None if store is None else store.get
-    pairs = Pairs(assessor, store)
+    pairs = Pairs(assessor, store, int(method.picture_cache_gb * 1e9))
 
     def ask(example: Example) -> None:
         for dimension in job.dimensions:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...images import eight_bits, read_image
 from ...mllm import raters
 from ...mllm.features import FeatureStore
 from ...mllm.lessons import Lesson, predicted
 from ...mllm.lora import trainable, using
 from ...mllm.losses import soft_digits
+from ...mllm.pictures import PreparedPictures
 from ...mllm.readouts import meant
 from ...mllm.targets import Example
 from ...mllm.validation import agreement, merit
@@ -200,17 +200,20 @@ def _expected_first_digit(logits: Tensor, answers: Tensor, digits: Sequence[int]
 
 
 class Pairs:
-    """The two pictures of a sample; those whose features a store keeps are seen once, and held without their pixels."""
+    """The two pictures of a sample; those whose features a store keeps are seen once, and held without their pixels.
 
-    def __init__(self, assessor: DigitAssessor, store: FeatureStore | None) -> None:
+    `memory`: without a store, the bytes of pixels that stay in memory, see `PreparedPictures`.
+    """
+
+    def __init__(self, assessor: DigitAssessor, store: FeatureStore | None, memory: int = 0) -> None:
         self.assessor, self.store = assessor, store
+        self.pictures = PreparedPictures(assessor.backbone, memory if store is None else 0)
         self._kept: dict[int, tuple[Picture, Picture]] = {}  # by id(sample): names may repeat in the validation data
 
     def __call__(self, sample: Sample) -> tuple[Picture, Picture]:
         if id(sample) in self._kept:
             return self._kept[id(sample)]
-        source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
-        pair = self.assessor.see(source, edited)
+        pair = self.pictures(sample.source, 2), self.pictures(sample.edited, 2)
         if self.store is None:
             return pair
         self._kept[id(sample)] = self.store.keep(pair[0]), self.store.keep(pair[1])

@@ -30,6 +30,8 @@ class DSIEQAMethod:
     - `feature_store`: keep the features of all images on disk, in the output folder, if `adapted` leaves the vision
       tower as it is; else every step runs the tower. `feature_store_gb`: the most gigabytes that it may take.
       `feature_batch_size`: images that go through the tower together for it.
+    - `picture_cache_gb`: without a store, the most gigabytes of prepared images that stay in memory, in each process
+      that prepares them.
     - `loss`: "tdrl"; "cross_entropy" on all tokens, the paper's ablation; or "soft", the same with a Gaussian around
       the rating as the digits' labels. Terms that compare examples may be added: "tdrl+0.5*plcc", "soft+rank"; see
       `digit_loss` and `mllm.losses`. `vocabulary`, `cross_entropy_on_digits`: of TDRL, see `tdrl`.
@@ -54,6 +56,7 @@ class DSIEQAMethod:
     feature_store: bool = True
     feature_store_gb: Annotated[float, Gt(0)] = 250.0
     feature_batch_size: Annotated[int, Ge(1)] = 8
+    picture_cache_gb: Annotated[float, Ge(0)] = 4.0
     loss: str = "tdrl"
     vocabulary: Vocabulary = "digits"
     cross_entropy_on_digits: bool = False
