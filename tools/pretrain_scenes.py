@@ -26,10 +26,13 @@ from torch import Tensor, nn
 
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.loop import train
+from editmetrics.mllm.readouts import LEVELS
 from editmetrics.mllm.recipe import Recipe, TrainingRun
 from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
 from editmetrics.plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer_start, chat
-from editmetrics.plugins.epaiqa.prompts import BOX_START, QUESTIONS
+from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
+from editmetrics.plugins.epaiqa.levels import COMPLETIONS
+from editmetrics.plugins.epaiqa.prompts import BOX_START, HARMONY_LEVEL, NATURALNESS_LEVEL, QUESTIONS
 from editmetrics.plugins.hpe_lsa.assessor import PAIR, SINGLE
 from editmetrics.plugins.lmm4lmm.prompts import question, sentence
 from editmetrics.testing import tiny_backbone
@@ -225,6 +228,7 @@ def corpus(backgrounds: Backgrounds) -> str:
         texts += [*filter(None, lesson.opening), *(" ".join(asked) for asked in lesson.asked)]
     asked, levels, others = _prompts()
     texts += asked * 10 + levels * 5 + others * 10
+    texts += [f"is {completion}" for completion in COMPLETIONS] * 50  # so that each begins with a token of its own
     return "\n".join(texts)
 
 
@@ -232,7 +236,11 @@ def texts_to_repeat() -> list[str]:
     """The texts that the assessors read and write, with numbers where they write some."""
     asked, levels, others = _prompts()
     answers = [f"{answer_start(name)}{number}" for name in NAMES for number in NUMBERS]
-    return [text for text in (*asked, *levels, *others, *answers) if text.strip()]
+    explained = [explained_answer(number % 3 + 1, Pieces(".", ".", "."), level) for number, level in enumerate(LEVELS)]
+    rated = [f"{start} {level}." for start in (HARMONY_LEVEL, NATURALNESS_LEVEL) for level in LEVELS]
+    boxes = [f"{BOX_START} ({', '.join(NUMBERS[first : first + 4])})." for first in range(7)]
+    every = (*asked, *levels, *others, *answers, *explained, *rated, *boxes)
+    return [text for text in every if text.strip()]
 
 
 def _prompts() -> tuple[list[str], list[str], list[str]]:
