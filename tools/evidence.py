@@ -5,8 +5,9 @@
 trains each metric of `STUDIES` and each of its variants with three seeds on the same edits (or pictures), and scores
 with each result once images of photographs that neither they nor the backbone have seen. A row of
 `FOLDER/evidence.csv` is the agreement of one training with the truth in one dimension; the rows of "baseline" are those
-of ridge regression on image statistics. The same call resumes. `--only METRIC` and `--variant NAME` do a part of it;
-`--validation` scores nothing, and prints the agreement with the validation part, by which a recipe may be chosen.
+of ridge regression on image statistics. The same call resumes. `--only`, `--variant`, `--seeds` and `--dimension` do a
+part of it, `--jobs` so many trainings at once, each with one thread. `--validation` scores nothing: it trains, and the
+cards say how weights agree with the validation part, by which a recipe may be chosen.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import argparse
 import csv
 import logging
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +50,7 @@ MEASURES = ("srcc", "auc")
 class Study:
     """A metric, the columns of the made world that it learns, and its trainings: settings by the variant's name.
 
-    `full` is the whole method; each variant lacks a part of it.
+    `full` is the whole method; each variant lacks a part of it. `apart`: each dimension is a training of its own.
     """
 
     world: str
@@ -55,13 +58,14 @@ class Study:
     full: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    apart: bool = False
 
     def settings(self, variant: str) -> dict[str, Any]:
         """The settings of a variant."""
         return {**self.full, **({} if variant == FULL else self.variants[variant])}
 
 
-FULL = "full"
+FULL, BASELINE = "full", "baseline"
 
 DOTS, COLOURS = ("o", "x", "+"), ("#0072b2", "#d55e00", "#009e73")
 """Of the full method and of its variants, in the figure."""
@@ -72,6 +76,7 @@ STUDIES = {
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
         {"evaluate_every": 200, "patience": None},
         {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
+        apart=True,
     ),
     "hpe_lsa": Study(
         "edits",
@@ -119,25 +124,62 @@ def data(folder: Path) -> dict[str, dict[str, Path]]:
     return manifests
 
 
-def train(name: str, variant: str, seed: int, manifests: Mapping[str, Path], backbone: str, folder: Path) -> Path:
-    """Train one variant of a metric; returns its checkpoint."""
-    study = STUDIES[name]
-    output = folder / name / variant.replace(" ", "_") / str(seed)
-    if not (output / "metric.json").exists():
-        metric = cast(LearnedMetric, editmetrics.create_metric(name, backbone=backbone))
-        metric.fit(
-            manifests["train"], manifests["validation"], output_dir=output, targets=dict(study.targets),
-            label_scale=(0, 100), preset="toy", seed=seed, baseline=False, **study.settings(variant),
-        )  # fmt: skip
-    return output
+@dataclass(frozen=True)
+class Training:
+    """One training of a variant of a metric, to be tested on `targets`."""
+
+    name: str
+    variant: str
+    seed: int
+    targets: Mapping[str, str]
+
+    def folder(self, root: Path) -> Path:
+        """Where its checkpoint is."""
+        one = next(iter(self.targets)) if STUDIES[self.name].apart else ""
+        return root / self.name / self.variant.replace(" ", "_") / str(self.seed) / one
+
+    def train(self, manifests: Mapping[str, Path], backbone: str, root: Path) -> Path:
+        """Write the checkpoint, and return its folder."""
+        output, study = self.folder(root), STUDIES[self.name]
+        if not (output / "metric.json").exists():
+            metric = cast(LearnedMetric, editmetrics.create_metric(self.name, backbone=backbone, dtype="float32"))
+            metric.fit(
+                manifests["train"], manifests["validation"], output_dir=output, targets=dict(self.targets),
+                label_scale=(0, 100), preset="toy", dtype="float32", seed=self.seed, baseline=False,
+                **study.settings(self.variant),
+            )  # fmt: skip
+        return output
+
+    def test(self, weights: Path, manifest: Path) -> list[dict[str, Any]]:
+        """The agreement of the checkpoint with the truth about the test's images, a row for each dimension."""
+        options = {"weights": str(weights), "dtype": "float32", **STUDIES[self.name].options}
+        metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
+        results = editmetrics.score(from_manifest(manifest), [metric])
+        return studies.fold_rows(1, results, metric, self.targets, {})
 
 
-def test(name: str, weights: Path, manifest: Path) -> list[dict[str, Any]]:
-    """The agreement of a checkpoint with the truth about the test's images, a row for each dimension."""
-    study = STUDIES[name]
-    metric = cast(LearnedMetric, editmetrics.create_metric(name, weights=str(weights), **study.options))
-    results = editmetrics.score(from_manifest(manifest), [metric])
-    return studies.fold_rows(1, results, metric, study.targets, {})
+def trainings(
+    only: str | None = None, variant: str | None = None, seeds: Sequence[int] = (0, 1, 2), dimension: str | None = None
+) -> Iterator[Training]:
+    """All trainings, or those of one metric, variant or dimension."""
+    for name in [only] if only else STUDIES:
+        study = STUDIES[name]
+        parts = [{one: column} for one, column in study.targets.items()] if study.apart else [study.targets]
+        for one in [variant] if variant else [FULL, *study.variants]:
+            for seed in seeds:
+                yield from (
+                    Training(name, one, seed, targets) for targets in parts if dimension is None or dimension in targets
+                )
+
+
+def run(training: Training, manifests: Mapping[str, Path], backbone: str, root: Path, tested: bool) -> list[Any]:
+    """Train and test in a process of its own; without `tested`, only train."""
+    import torch
+
+    torch.set_num_threads(1)
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {training.name} {training.seed} %(message)s")
+    weights = training.train(manifests, backbone, root)
+    return training.test(weights, manifests["test"]) if tested else []
 
 
 def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
@@ -173,16 +215,16 @@ class Table:
         self.path = path
         self.rows = [row.cells for row in read_rows(path)] if path.exists() else []
 
-    def has(self, name: str, variant: str, seed: int) -> bool:
+    def has(self, training: Training) -> bool:
         """True if this training was tested."""
-        return any((row["metric"], row["variant"], int(row["seed"])) == (name, variant, seed) for row in self.rows)
+        wanted = [(training.name, training.variant, str(training.seed), dimension) for dimension in training.targets]
+        there = {tuple(str(row[key]) for key in self.COLUMNS[:4]) for row in self.rows}
+        return set(wanted) <= there
 
-    def add(self, name: str, variant: str, seed: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, training: Training, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows of a training."""
-        own = [
-            {key: {"metric": name, "variant": variant, "seed": seed, **row}[key] for key in self.COLUMNS}
-            for row in rows if row["measure"] in MEASURES
-        ]  # fmt: skip
+        about = {"metric": training.name, "variant": training.variant, "seed": training.seed}
+        own = [{key: {**about, **row}[key] for key in self.COLUMNS} for row in rows if row["measure"] in MEASURES]
         self.rows += own
         with self.path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, self.COLUMNS)
@@ -212,11 +254,11 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels = figure.subplots(len(names), height_ratios=heights, sharex=True, squeeze=False)[:, 0]
     for name, axes in zip(names, panels, strict=True):
         dimensions = list(STUDIES[name].targets)
-        for number, variant in enumerate(["baseline", FULL, *STUDIES[name].variants]):
+        for number, variant in enumerate([BASELINE, FULL, *STUDIES[name].variants]):
             own = [row for row in rows if (row["metric"], row["variant"]) == (name, variant)]
             values = [float(row["value"]) for row in own]
             across = [dimensions.index(row["dimension"]) + 0.22 * (number - 1.5) for row in own]
-            if variant == "baseline":
+            if variant == BASELINE:
                 places = [dimensions.index(row["dimension"]) for row in own]
                 axes.barh(places, values, 0.8, color="0.88", label="baseline: ridge regression on image statistics")
             else:
@@ -238,20 +280,27 @@ def main() -> None:
     parser.add_argument("--variant")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--validation", action="store_true", help="train only, and print the validation's agreement")
+    parser.add_argument("--dimension", help="of a metric that learns each in a training of its own")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     manifests, table = data(options.folder), Table(options.folder / "evidence.csv")
-    for name in [options.only] if options.only else STUDIES:
-        worlds = manifests[STUDIES[name].world]
-        if not options.validation and not table.has(name, "baseline", 0):
-            table.add(name, "baseline", 0, baseline(name, worlds))
-        for variant in [options.variant] if options.variant else [FULL, *STUDIES[name].variants]:
-            for seed in options.seeds:
-                if table.has(name, variant, seed):
-                    continue
-                weights = train(name, variant, seed, worlds, options.backbone, options.folder / "trained")
-                if not options.validation:
-                    table.add(name, variant, seed, test(name, weights, worlds["test"]))
+    chosen = list(trainings(options.only, options.variant, options.seeds, options.dimension))
+    if not options.validation:
+        for name in dict.fromkeys(training.name for training in chosen):
+            plain = Training(name, BASELINE, 0, STUDIES[name].targets)
+            if not table.has(plain):
+                table.add(plain, baseline(name, manifests[STUDIES[name].world]))
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        jobs = {
+            pool.submit(
+                run, training, manifests[STUDIES[training.name].world], options.backbone, options.folder / "trained",
+                not options.validation,
+            ): training
+            for training in chosen if options.validation or not table.has(training)
+        }  # fmt: skip
+        for job in as_completed(jobs):
+            table.add(jobs[job], job.result())
     if table.rows:
         draw(table.rows, options.folder / "evidence.svg")
     print(table.summary())

@@ -3,7 +3,7 @@
 import pytest
 
 import editmetrics
-from tools.evidence import FULL, STUDIES, Table
+from tools.evidence import FULL, STUDIES, Table, Training, trainings
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -21,10 +21,21 @@ def test_a_training_is_in_the_table_once_and_is_there_when_read_again(tmp_path):
     table = Table(tmp_path / "evidence.csv")
     rows = [{"dimension": "quality", "measure": measure, "value": value, "n": 9, "excluded": 0}
             for measure, value in (("srcc", 0.5), ("plcc", 0.7))]  # fmt: skip
-    table.add("a", FULL, 0, rows)
-    table.add("a", FULL, 1, [{**row, "value": 0.6} for row in rows])
+    table.add(Training("a", FULL, 0, {"quality": "mos"}), rows)
+    table.add(Training("a", FULL, 1, {"quality": "mos"}), [{**row, "value": 0.6} for row in rows])
     again = Table(tmp_path / "evidence.csv")
-    assert again.has("a", FULL, 0)
-    assert not again.has("a", FULL, 2)
-    assert not again.has("b", FULL, 0)
+    assert again.has(Training("a", FULL, 0, {"quality": "mos"}))
+    assert not again.has(Training("a", FULL, 0, {"quality": "mos", "harmony": "h"}))
+    assert not again.has(Training("a", FULL, 2, {"quality": "mos"}))
+    assert not again.has(Training("b", FULL, 0, {"quality": "mos"}))
     assert "| a | quality | full | 0.550 | 0.50, 0.60 |" in again.summary()
+
+
+def test_trainings_have_folders_of_their_own_and_together_all_dimensions(tmp_path):
+    every = list(trainings())
+    assert len({one.folder(tmp_path) for one in every}) == len(every)
+    for name, study in STUDIES.items():
+        full = [one for one in every if (one.name, one.variant, one.seed) == (name, FULL, 0)]
+        assert [dimension for one in full for dimension in one.targets] == list(study.targets)
+    chosen = list(trainings("ds_ieqa", FULL, [1], "visual_quality"))
+    assert [(one.seed, list(one.targets)) for one in chosen] == [(1, ["visual_quality"])]
