@@ -275,19 +275,6 @@ def soft_levels(rating: float, spread: float, low: float, high: float, levels: i
     return soft_bins(rating, spread, [low + (high - low) * k / levels for k in range(levels + 1)])
 
 
-def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the cross-entropy of predicted and soft distributions, -sum_i w_i sum_k t_ik log q_ik / N.
-
-    `logits` (N, K), q their softmax; `targets` (N, K), rows that sum to at most 1. Its gradient with respect to the
-    logits of a row is q - t, for rows that sum to 1.
-
-    >>> import torch
-    >>> soft_cross_entropy(torch.zeros(1, 4), torch.tensor([[0.5, 0.5, 0.0, 0.0]]))  # log 4
-    tensor(1.3863)
-    """
-    return _mean(-(targets.float() * logits.float().log_softmax(-1)).sum(-1), weights)
-
-
 def soft_cross_entropy_of(logits: Tensor, ids: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy over the whole vocabulary of a distribution over some tokens; a scalar.
 

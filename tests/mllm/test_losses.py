@@ -17,7 +17,7 @@ from editmetrics.mllm.losses import (
     plcc_loss,
     rank_loss,
     soft_bins,
-    soft_cross_entropy,
+    soft_cross_entropy_of,
     soft_digits,
     soft_levels,
 )
@@ -194,15 +194,16 @@ def test_soft_levels_are_symmetric_and_move_with_the_rating():
     assert (np.diff(means) > 0).all()
 
 
-def test_soft_cross_entropy_is_the_hard_one_for_certain_targets_and_its_gradient_q_minus_t():
-    logits = torch.tensor(RNG.normal(size=(3, 5)), dtype=torch.float32, requires_grad=True)
-    hard = torch.tensor([4, 0, 2])
-    certain = torch.nn.functional.one_hot(hard, 5)
-    torch.testing.assert_close(soft_cross_entropy(logits, certain), torch.nn.functional.cross_entropy(logits, hard))
-    target = torch.tensor(RNG.dirichlet(np.ones(5), size=3), dtype=torch.float32)
-    soft_cross_entropy(logits, target).backward()
-    torch.testing.assert_close(logits.grad, (logits.softmax(-1) - target).detach() / 3)
-    torch.testing.assert_close(soft_cross_entropy(logits, target), torch.nn.functional.cross_entropy(logits, target))
+def test_soft_cross_entropy_is_the_hard_one_for_a_certain_target_and_its_gradient_p_minus_t():
+    logits = torch.tensor(RNG.normal(size=9), dtype=torch.float32, requires_grad=True)
+    ids = torch.tensor([7, 2, 5])
+    certain = torch.nn.functional.cross_entropy(logits, ids[1])
+    torch.testing.assert_close(soft_cross_entropy_of(logits, ids, torch.tensor([0.0, 1.0, 0.0])), certain)
+    target = torch.tensor(RNG.dirichlet(np.ones(3)), dtype=torch.float32)
+    soft_cross_entropy_of(logits, ids, target).backward()
+    wanted = logits.softmax(-1).detach().clone()
+    wanted[ids] -= target
+    torch.testing.assert_close(logits.grad, wanted)
 
 
 # ---------------------------------------------------------------------- raters
