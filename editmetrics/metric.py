@@ -41,6 +41,7 @@ class Metric(ABC):
       for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
     - `host_reads`: how often `score_batch` waits for results of the device (a GPU), whatever the size of the batch;
       None where that depends on the length of a text that a model writes.
+    - `host_copies`: how often it copies to the device, whatever the size of the batch; None where nobody has counted.
 
     `__init__` takes keywords only, stores each under its own name and does no work. Option types are read from its
     annotations (`Literal`, `int`, `Annotated[int, annotated_types.Ge(0)]`, ...), their descriptions from the `Options:`
@@ -68,6 +69,7 @@ class Metric(ABC):
     runtime_options: ClassVar[frozenset[str]] = frozenset()
     concurrent: ClassVar[bool] = False
     host_reads: ClassVar[int | None] = 1
+    host_copies: ClassVar[int | None] = None
 
     device: str | None = None
     """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""

@@ -382,6 +382,14 @@ class ReadsTwice(AveragesInCompare):
         return 255 * means if bool((means >= 0).all()) else means
 
 
+class CopiesAConstant(AveragesInCompare):
+    __doc__ = AveragesInCompare.__doc__
+    name = "copies_a_constant"
+
+    def compare(self, source: Any, edited: Any, mask: Any) -> Any:
+        return region_mean((source - edited).abs(), mask) * source.new_tensor([255.0])
+
+
 class SeedsEveryDevice(AveragesInCompare):
     __doc__ = AveragesInCompare.__doc__
     name = "seeds_every_device"
@@ -709,6 +717,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     MixesDevices: ({"second_device"}, "make and move every tensor of score_batch with device=self.device"),
     WaitsForEachPair: ({"synchronisations"}, "read the results once with .tolist()"),
     ReadsTwice: ({"synchronisations"}, "host_reads declares 1"),
+    CopiesAConstant: ({"synchronisations"}, "host_copies declares 1"),
     SeedsEveryDevice: ({"second_device"}, "draw from a torch.Generator"),
     StaysWhereItWasLoaded: ({"second_device"}, "forget in unload() what load() has made"),
     AlwaysOnTheCPU: ({"second_device"}, "nothing is computed there"),

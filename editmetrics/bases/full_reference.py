@@ -17,7 +17,8 @@ from ..late_checks import read_results
 from ..machine import one_thread, side_by_side
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
-from .pixels import Channels, convert_channels, same_outside, to_float
+from .pixels import Channels, convert_channels, same_outside, stack, to_float
+from .transfer import left_on_device, require_unit_range, stacked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,7 @@ class FullReference(Metric):
     needs = frozenset({"edited"})
     uses = frozenset({"source", "reference", "mask"})
     concurrent: ClassVar[bool] = True
+    host_copies: ClassVar[int | None] = 1
     channels: Channels = "rgb"
     cut_on_cpu: bool = True
     """A CPU compares the pairs of a batch one by one, which is faster there. False: together, as a GPU does; so the
@@ -97,10 +99,16 @@ class FullReference(Metric):
 
     @one_thread()
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W)."""
+        """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W).
+
+        Images that are tensors on the metric's device stay there.
+        """
         from ..images import read_image, read_mask, to_tensor
 
-        images = read_image(getattr(sample, self.against)), read_image(sample.edited)
+        both = getattr(sample, self.against), sample.edited
+        if not self._on_cpu() and self.region == "whole" and (left := left_on_device(both, self.device)):
+            return {name: self._inner(image.permute(1, 2, 0)).permute(2, 0, 1) for name, image in left.items()}
+        images = read_image(both[0]), read_image(both[1])
         source, edited = same_size(*images, self.resize)
         prepared = {"source": to_tensor(self._inner(source)), "edited": to_tensor(self._inner(edited))}
         if self.region == "whole":
@@ -121,9 +129,7 @@ class FullReference(Metric):
         self.device = pick_device(self.device)
 
     def score_batch(self, batch: list[dict[str, Tensor]]) -> list[Score]:
-        import torch
-
-        on_cpu = torch.device(self.device or "cpu").type == "cpu"
+        on_cpu = self._on_cpu()
         # On a CPU a large batch is slower per pair than its pairs one by one, whose temporaries stay in the cache.
         groups = [[item] for item in batch] if on_cpu and self.cut_on_cpu else [batch]
         if on_cpu and self.concurrent:  # a network uses all cores by itself
@@ -133,7 +139,10 @@ class FullReference(Metric):
         return [Score({self.primary().name: value}) for of_group in values for value in of_group]
 
     def batch_key(self, prepared: dict[str, Tensor]) -> Hashable:
-        return tuple((name, tensor.dtype, tuple(tensor.shape)) for name, tensor in prepared.items())
+        return tuple((name, item.dtype, str(item.device), tuple(item.shape)) for name, item in prepared.items())
+
+    def _on_cpu(self) -> bool:
+        return (self.device or "cpu").partition(":")[0] == "cpu"
 
     def _values(self, group: list[dict[str, Tensor]]) -> list[float]:
         import torch
@@ -143,13 +152,17 @@ class FullReference(Metric):
         return values
 
     def _compare_group(self, group: list[dict[str, Tensor]]) -> Tensor:
-        import torch
-
-        stacked = {name: torch.stack([item[name] for item in group]).to(self.device) for name in group[0]}
+        columns = {name: [item[name] for item in group] for name in group[0]}
+        if self._on_cpu():
+            together = {name: stack(items) for name, items in columns.items()}
+        else:
+            together = stacked(columns, self.device)
+            if columns["source"][0].device.type != "cpu":
+                require_unit_range(together["source"], together["edited"])
         source, edited = (
-            convert_channels(to_float(stacked[name]), self.compared_channels()) for name in ("source", "edited")
+            convert_channels(to_float(together[name]), self.compared_channels()) for name in ("source", "edited")
         )
-        mask = stacked.get("mask")
+        mask = together.get("mask")
         return self.compare(source, same_outside(source, edited, mask), mask)
 
     def _inner(self, image: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..late_checks import read_results
 from ..metric import Metric, pick_device
 from ..sample import EditMetricsError, Sample, Score
+from .transfer import stacked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,6 +144,8 @@ class NetworkMetric(HasNetwork):
         gradients.
         """
 
+    host_copies: ClassVar[int | None] = 1
+
     def prepare(self, sample: Sample) -> dict[str, Any]:
         """Return the edited image (3, H, W), float32 in [0, 1]. A text under "note" goes to the score's details."""
         from ..images import read_image, to_tensor
@@ -167,11 +170,9 @@ class NetworkMetric(HasNetwork):
         return Score(values, details={"note": prepared["note"]} if prepared.get("note") else {})
 
     def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
-        """Stack the tensors of prepared samples on the device; anything else becomes a list."""
+        """Stack the tensors of prepared samples on the device, in one copy; anything else becomes a list."""
         import torch
 
         columns = {name: [item[name] for item in batch] for name in batch[0]}
-        return {
-            name: torch.stack(values).to(self.device) if isinstance(values[0], torch.Tensor) else values
-            for name, values in columns.items()
-        }
+        tensors = {name: values for name, values in columns.items() if isinstance(values[0], torch.Tensor)}
+        return columns | {name: values.contiguous() for name, values in stacked(tensors, self.device).items()}

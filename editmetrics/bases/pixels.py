@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce, wraps
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -27,9 +27,24 @@ STRIPS = 4
 """Number of strips into which a large image is cut, which are then items of a batch."""
 
 
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """Stack images (C, H, W), or other tensors; one of uint8 alone is a view, which `to_float` copies."""
+    import torch
+
+    alone = len(images) == 1 and images[0].dtype == torch.uint8
+    return images[0][None] if alone else torch.stack(list(images))
+
+
 def to_float(images: Tensor) -> Tensor:
-    """Convert images to floats in [0, 1]: uint8 is divided by 255, floats stay."""
-    return images if images.is_floating_point() else images.float().div_(255)
+    """Convert images to floats in [0, 1], planes one after the other: uint8 is divided by 255, floats stay as they are.
+
+    One pass does both where the colours of uint8 images lie side by side in memory, as decoders leave them.
+    """
+    import torch
+
+    if images.is_floating_point():
+        return images.contiguous()
+    return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def convert_channels(images: Tensor, channels: Channels) -> Tensor:

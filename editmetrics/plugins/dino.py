@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.network import HasNetwork
+from ..bases.transfer import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +47,7 @@ class DINOMetric(HasNetwork):
 
 def normalized(images: Tensor) -> Tensor:
     """Normalise RGB images (N, 3, H, W) in [0, 1] by ImageNet's mean and deviation."""
-    mean, deviation = (images.new_tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
+    mean, deviation = (constant(values, images)[:, None, None] for values in (MEAN, DEVIATION))
     return (images - mean) / deviation
 
 

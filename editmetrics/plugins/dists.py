@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import FullReference
 from ..bases.network import HasNetwork
 from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
+from ..bases.transfer import constant
 from ..sample import Dimension
 from .dino import normalized
 from .lpips import sliced_features
@@ -119,7 +120,7 @@ def l2_pool(maps: Tensor) -> Tensor:
     import torch
     import torch.nn.functional as F
 
-    row = maps.new_tensor([0.25, 0.5, 0.25])  # numpy.hanning(5)[1:-1], which sums up to 2
+    row = constant((0.25, 0.5, 0.25), maps)  # numpy.hanning(5)[1:-1], which sums up to 2
     window = torch.outer(row, row).expand(maps.shape[1], 1, 3, 3)
     return (F.conv2d(maps.square(), window, stride=2, padding=1, groups=maps.shape[1]) + 1e-12).sqrt()
 

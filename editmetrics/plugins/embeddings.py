@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..bases.network import NetworkMetric
+from ..bases.transfer import stacked
 from ..sample import Sample, SampleError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 class EmbeddingMetric(NetworkMetric):
     """A metric of a network's embeddings: `forward` gets prepared images in a list, for `each_once`."""
+
+    host_copies = 2  # images and texts
 
     def fields(self) -> frozenset[str]:
         """Return the required fields: others change no number."""
@@ -75,7 +78,10 @@ def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], devi
     distinct: dict[bytes, int] = {}
     rows = [distinct.setdefault(image.numpy().tobytes(), len(distinct)) for image in images]
     chosen = [images[rows.index(row)] for row in range(len(distinct))]
-    return require_direction(encode(torch.stack(chosen).to(device)), "the network's embedding")[rows]
+    if len(chosen) == len(images):
+        return require_direction(encode(stacked({"images": chosen}, device)["images"]), "the network's embedding")
+    copied = stacked({"images": chosen, "rows": [torch.tensor(row) for row in rows]}, device)
+    return require_direction(encode(copied["images"]), "the network's embedding")[copied["rows"]]
 
 
 def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[float], share: float) -> np.ndarray:

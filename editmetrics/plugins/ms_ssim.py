@@ -8,6 +8,7 @@ from annotated_types import Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu, within_region
+from ..bases.transfer import constant
 from ..sample import Dimension
 from .ssim import Padding, mean_similarity, planes
 
@@ -102,7 +103,7 @@ def _product(scales: Tensor) -> Tensor:
 
     floored = scales <= 0  # NaN is not, and stays NaN
     # x^w has no finite slope at 0: such values are replaced before the power, so that they pass no gradient.
-    powers = torch.where(floored, 1.0, scales) ** torch.tensor(WEIGHTS, dtype=scales.dtype, device=scales.device)
+    powers = torch.where(floored, 1.0, scales) ** constant(WEIGHTS, scales)
     return torch.where(floored, 0.0, powers).prod(-1)
 
 

@@ -9,6 +9,7 @@ from annotated_types import Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, block_means, check_pair, mean_of_map, within_region
+from ..bases.transfer import constant
 from ..options import with_variant
 from ..sample import Dimension
 
@@ -181,7 +182,7 @@ def window_means(maps: Tensor, window: Window) -> Tensor:
         maps = maps if maps.shape[1] % 16 == 0 else maps.contiguous(memory_format=torch.channels_last)
     channels = maps.shape[1]
     weights = [math.exp(-((i - size // 2) ** 2) / (2 * 1.5**2)) if window == "gaussian" else 1.0 for i in range(size)]
-    row = torch.tensor(weights, dtype=maps.dtype, device=maps.device) / sum(weights)
+    row = constant(tuple(weights), maps) / sum(weights)
     row = row.expand(channels, 1, 1, size)
     maps = F.conv2d(F.conv2d(maps, row, groups=channels), row.transpose(2, 3), groups=channels)
     return maps.reshape(*shape, *maps.shape[2:])

@@ -88,6 +88,15 @@ def synchronisations(subject: Subject) -> Iterator[str]:
             f"score_batch waits {plural(len(reads), 'time')} for the device, and host_reads declares "
             f"{metric.host_reads}: {places}; read all results at once at the end, or declare what it takes"
         )
+    copies = watches[FEW].uploads
+    if metric.host_copies is not None and len(copies) > metric.host_copies:
+        sites = Counter(event.site(module) for event in copies)
+        places = "; ".join(f"{count} x {site}" for site, count in sites.items())
+        yield (
+            f"score_batch copies {plural(len(copies), 'time')} to the device, and host_copies declares "
+            f"{metric.host_copies}: {places}; copy a batch by editmetrics.bases.transfer.stacked and keep what never "
+            "changes there (transfer.constant), or declare what it takes"
+        )
 
 
 _ADVICE = {

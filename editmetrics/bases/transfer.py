@@ -1,0 +1,124 @@
+"""From the host to the device: the tensors of a batch in one copy, constants once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..images.opening import ImageError
+from ..images.read import is_tensor
+from ..late_checks import require
+from ..machine import one_thread
+from .pixels import stack
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def stacked(columns: Mapping[str, Sequence[Tensor]], device: Any) -> dict[str, Tensor]:
+    """Stack the tensors of each column on `device`: all columns cross to it in one copy, each tensor in its own type.
+
+    `columns`: tensors of one shape and type a column, all of them on the host, or on `device` already, where they stay.
+    What crosses keeps the order in which it lies in memory, since an image (3, H, W) whose colours lie side by side is
+    moved apart faster on a GPU. The host's part is done by one thread (see `machine.one_thread`), and for a GPU of
+    NVIDIA's in pinned memory.
+
+    >>> import torch
+    >>> stacked({"image": [torch.zeros(3, 2, 2, dtype=torch.uint8)] * 4, "mask": [torch.ones(1, 2, 2)] * 4}, "cpu")[
+    ...     "image"
+    ... ].shape
+    torch.Size([4, 3, 2, 2])
+    """
+    import torch
+
+    device = torch.device(device or "cpu")
+    crossing = [name for name, items in columns.items() if device.type != "cpu" and items[0].device.type == "cpu"]
+    arrived = _copied({name: columns[name] for name in crossing}, device) if crossing else {}
+    return {name: arrived[name] if name in arrived else stack(items) for name, items in columns.items()}
+
+
+def left_on_device(images: Sequence[Any], device: str | None) -> dict[str, Tensor] | None:
+    """Copies of two images (3, H, W) of one size, `source` and `edited`, that are tensors on `device`, a GPU, already.
+
+    None for others, which `read_image` takes. They are uint8 or float32; nothing has looked at their values.
+    """
+    if device in (None, "cpu") or not all(is_tensor(image) for image in images):
+        return None
+    import torch
+
+    where = torch.empty(0, device=device).device  # with its number
+    source, edited = images
+    usual = all(image.dtype == torch.uint8 or image.is_floating_point() for image in images)
+    shape = tuple(source.shape)
+    sized = source.ndim == 3 and source.shape == edited.shape and shape[0] in (1, 3) and 0 not in shape
+    if not (usual and sized and {source.device, edited.device} == {where}):
+        return None
+    kept = [
+        image.detach().clone() if image.dtype == torch.uint8 else image.detach().float().clone() for image in images
+    ]
+    return {name: image.expand(3, -1, -1) for name, image in zip(("source", "edited"), kept, strict=True)}
+
+
+def require_unit_range(*images: Tensor) -> None:
+    """Raise `ImageError`, with the results of the batch, for floats on a device that are not all in [0, 1]."""
+    for image in images:
+        if image.is_floating_point():
+            low, high = image.aminmax()
+            require(
+                (low >= 0) & (high <= 1),
+                lambda: ImageError(
+                    "a tensor on the device has NaN or values outside [0, 1]: map [-1, 1] with (x + 1) / 2, "
+                    "[0, 255] with x / 255, and clamp what overshoots"
+                ),
+            )
+
+
+def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Return `values` (N,) in the type and on the device of `like`; a device other than the CPU keeps them.
+
+    >>> import torch
+    >>> constant((0.25, 0.5), torch.zeros(1))
+    tensor([0.2500, 0.5000])
+    """
+    import torch
+
+    if like.device.type == "cpu" or type(like) is not torch.Tensor:
+        return like.new_tensor(values)
+    return _kept(values, like.dtype, like.device)
+
+
+@lru_cache(maxsize=64)
+def _kept(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    import torch
+
+    with torch.inference_mode(False):  # or it could never be used where gradients are wanted
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
+def _copied(columns: Mapping[str, Sequence[Tensor]], device: torch.device) -> dict[str, Tensor]:
+    """The columns' bytes, one after the other, in one copy; those of wide numbers first, so that all are aligned."""
+    import torch
+
+    names = sorted(columns, key=lambda name: -columns[name][0].element_size())
+    orders = {name: _order(columns[name][0]) for name in names}
+    lying = {name: [item.permute(orders[name]) for item in columns[name]] for name in names}
+    pieces = [item.contiguous().view(-1).view(torch.uint8) for name in names for item in lying[name]]
+    sizes = [sum(item.numel() * item.element_size() for item in lying[name]) for name in names]
+    pinned = device.type == "cuda"
+    with one_thread():
+        host = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=pinned)
+        torch.cat(pieces, out=host)
+    arrived = {}
+    for name, part in zip(names, host.to(device, non_blocking=pinned).split(sizes), strict=True):
+        first = lying[name][0]
+        items = part.view(first.dtype).view(len(lying[name]), *first.shape)
+        back = sorted(range(first.ndim), key=orders[name].__getitem__)
+        arrived[name] = items.permute(0, *(1 + axis for axis in back))
+    return arrived
+
+
+def _order(tensor: Tensor) -> list[int]:
+    """The axes, the one whose items lie farthest apart first."""
+    return sorted(range(tensor.ndim), key=lambda axis: -tensor.stride(axis))
