@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--mixed", type=int, default=0, metavar="N", help="also N pairs of all sizes, by length or not")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = arguments.backbone or tiny_backbone(arguments.family, folder, corpus=_corpus(), **MIDDLE)
+        path = arguments.backbone or tiny_backbone(arguments.family, folder, corpus=corpus(), **MIDDLE)
         backbone = Backbone.load(path, device=arguments.device, image_tokens=1280)
         run(backbone, arguments)
 
@@ -300,7 +300,7 @@ def _pair(random: np.random.Generator, height: int, width: int) -> tuple[np.ndar
     return source, edited
 
 
-def _corpus() -> str:
+def corpus() -> str:
     """What the random backbone's tokenizer knows in few tokens, as a real one does: the words of the prompts."""
     from editmetrics.mllm.readouts import LEVELS
     from editmetrics.plugins.ds_ieqa.prompts import chat

@@ -73,11 +73,13 @@ def random_backbone(
     """
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
+    from tests.speed.learned import corpus
+
     shape = SHAPES[name]
     real = "hidden_size" in shape.text
     with tempfile.TemporaryDirectory() as folder:
         small = {"layers": 1, "vision_layers": 1} if real else {}
-        tiny_backbone(shape.family, folder, **shape.sizes | small)
+        tiny_backbone(shape.family, folder, corpus=corpus(), **shape.sizes | small)
         config, processor = AutoConfig.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
     for part, given in ((config.text_config, shape.text), (config.vision_config, shape.vision)):
         for key, value in (given | (FEW if layers else {})).items():
