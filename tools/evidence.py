@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
@@ -30,10 +30,7 @@ from editmetrics.data import from_manifest
 from editmetrics.files.rows import read_rows
 from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
-from editmetrics.mllm.baseline import measured_baseline
-from editmetrics.mllm.survey import Surveyed, survey
-from editmetrics.mllm.targets import rated
-from editmetrics.sample import Sample
+from editmetrics.mllm.folds import Fold
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import FITTING, TESTING
@@ -86,10 +83,20 @@ STUDIES = {
             "attribute_preservation": "content_preservation",
             "authenticity": "is_real",
         },
-        {},
+        {
+            "training": "joint",
+            "analysed_backbone": "untuned",
+            "pooling": "last",
+            "feature": "last",
+            "steps": 900,
+            "batch_size": 32,
+            "learning_rate": 2e-3,
+            "evaluate_every": 150,
+            "decoder_steps": 300,
+        },
         {
             "the last layer in place of LSA's": {"lsa": False},
-            "no contrastive tuning": {"vision_lora": False, "language_lora": False},
+            "no contrastive loss": {"contrastive_weight": 0.0},
         },
     ),
     "lmm4lmm": Study(
@@ -107,7 +114,13 @@ STUDIES = {
             "local_naturalness": "local_naturalness",
             "prompt_completion": "prompt_completion",
         },
-        {},
+        {
+            "batch_size": 32,
+            "learning_rate": 2e-3,
+            "quantitative_steps": 1000,
+            "explained_steps": 1000,
+            "evaluate_every": 500,
+        },
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
     ),
 }
@@ -184,26 +197,9 @@ def run(training: Training, manifests: Mapping[str, Path], backbone: str, root: 
 
 def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
     """The same of ridge regression on image statistics, trained on all of the training's images."""
-    surveyed = [_surveyed(manifests[part]) for part in ("train", "test")]
-    targets = STUDIES[name].targets
-    parts = {
-        part: [rated(sample, targets) for sample, _ in pairs]
-        for part, pairs in zip(("train", "test"), surveyed, strict=True)
-    }
-    known = {id(sample): statistics for pairs in surveyed for sample, statistics in pairs}
-    return [
-        {"dimension": dimension, "measure": measure, "value": measures[f"test {measure}"], "n": measures["test n"],
-         "excluded": 0}
-        for dimension, measures in measured_baseline(parts, known).items()
-        for measure in MEASURES if f"test {measure}" in measures
-    ]  # fmt: skip
-
-
-@lru_cache
-def _surveyed(manifest: Path) -> list[tuple[Sample, Surveyed | None]]:
-    """The samples of a manifest with the statistics of their images, which are read once for all metrics."""
-    samples = list(from_manifest(manifest))
-    return list(zip(samples, survey(samples), strict=True))
+    fold = Fold(list(from_manifest(manifests["train"])), list(from_manifest(manifests["test"])))
+    rows = studies.fold_baseline(1, fold, STUDIES[name].targets)
+    return [{**row, "dimension": row["dimension"].removeprefix("baseline of ")} for row in rows]
 
 
 class Table:
