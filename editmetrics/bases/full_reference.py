@@ -8,17 +8,17 @@ the top of the metric's file.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
-from ..late_checks import read_results
+from ..late_checks import read_results, require
 from ..machine import one_thread, side_by_side
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
+from ..transfer import stacked
 from .pixels import Channels, convert_channels, same_outside, stack, to_float
-from .transfer import left_on_device, require_unit_range, stacked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,6 +180,46 @@ class FullReference(Metric):
         if not region.any():
             raise SampleError(f"no pixel lies {self.region} the mask", "skipped")
         return region
+
+
+def left_on_device(images: Sequence[Any], device: str | None) -> dict[str, Tensor] | None:
+    """Copies of two images (3, H, W) of one size, `source` and `edited`, that are tensors on `device`, a GPU, already.
+
+    None for others, which `read_image` takes. They are uint8 or float32; nothing has looked at their values.
+    """
+    from ..images.read import is_tensor
+
+    if device in (None, "cpu") or not all(is_tensor(image) for image in images):
+        return None
+    import torch
+
+    where = torch.empty(0, device=device).device  # with its number
+    source, edited = images
+    usual = all(image.dtype == torch.uint8 or image.is_floating_point() for image in images)
+    shape = tuple(source.shape)
+    sized = source.ndim == 3 and source.shape == edited.shape and shape[0] in (1, 3) and 0 not in shape
+    if not (usual and sized and {source.device, edited.device} == {where}):
+        return None
+    kept = [
+        image.detach().clone() if image.dtype == torch.uint8 else image.detach().float().clone() for image in images
+    ]
+    return {name: image.expand(3, -1, -1) for name, image in zip(("source", "edited"), kept, strict=True)}
+
+
+def require_unit_range(*images: Tensor) -> None:
+    """Raise `ImageError`, with the results of the batch, for floats on a device that are not all in [0, 1]."""
+    from ..images import ImageError
+
+    for image in images:
+        if image.is_floating_point():
+            low, high = image.aminmax()
+            require(
+                (low >= 0) & (high <= 1),
+                lambda: ImageError(
+                    "a tensor on the device has NaN or values outside [0, 1]: map [-1, 1] with (x + 1) / 2, "
+                    "[0, 255] with x / 255, and clamp what overshoots"
+                ),
+            )
 
 
 def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..late_checks import read_results
 from ..metric import Metric, pick_device
 from ..sample import EditMetricsError, Sample, Score
-from .transfer import stacked
+from ..transfer import stacked
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..metric import pick_device
 from ..sample import SampleError
+from ..transfer import stacked
 from .families import FAMILIES, BackboneError, Family
 from .layers import first_layers
 from .loading import LoadedModel, load_model, shared, torch_dtype
@@ -326,17 +327,18 @@ class Backbone:
         if not prompts:
             raise BackboneError("a batch has no prompts; expected at least one")
         pictures = [picture for prompt in prompts for picture in prompt.pictures]
-        if features is None:
-            shown = self.look(pictures)
-        else:
-            shown = [each.to(self.device, self.dtype) for of_prompt in features for each in of_prompt]
-        if [len(each.tokens) for each in shown] != [picture.tokens for picture in pictures]:
-            raise BackboneError("the features are not those of the prompts' pictures: their numbers of tokens differ")
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         ids = pad_sequence([prompt.ids for prompt in prompts], batch_first=True, padding_value=self._padding)
         mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
         positions, following = self.family.positions(self.model, ids, mask, pictures)
-        ids, mask = ids.to(self.device), mask.to(self.device)
+        numbers = {"ids": [ids], "mask": [mask], "lengths": [lengths], "following": [following]}
+        numbers |= {} if positions is None else {"positions": [positions]}
+        copied = {name: tensor[0] for name, tensor in stacked(numbers, self.device).items()}  # before there is a queue
+        ids, mask = copied["ids"], copied["mask"]
+        elsewhere = [each.to(self.device, self.dtype) for of_prompt in features or () for each in of_prompt]
+        shown = self.look(pictures) if features is None else elsewhere
+        if [len(each.tokens) for each in shown] != [picture.tokens for picture in pictures]:
+            raise BackboneError("the features are not those of the prompts' pictures: their numbers of tokens differ")
         is_image = (ids == self.model.config.image_token_id) & mask.bool()
         embedded = self.model.get_input_embeddings()(ids)
         if shown:
@@ -346,10 +348,10 @@ class Backbone:
         inputs = {
             "inputs_embeds": embedded,
             "attention_mask": None,
-            "position_ids": None if positions is None else positions.to(self.device),
+            "position_ids": copied.get("positions"),
             **self.family.language_inputs(shown, is_image),
         }
-        return Batch(inputs, ids, mask, lengths.to(self.device), following.to(self.device))
+        return Batch(inputs, ids, mask, copied["lengths"], copied["following"])
 
     @property
     def _padding(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..sample import EditMetricsError, SampleError, UnavailableError
+from ..transfer import stacked
 from .hooks import inputs_seen
 from .tensors import Features, Picture
 
@@ -213,7 +214,37 @@ class Qwen25VL(Family):
 
         patches = torch.cat([picture.pixels["pixel_values"] for picture in pictures])
         grids = torch.cat([picture.pixels["image_grid_thw"] for picture in pictures])
-        return model.model.get_image_features(patches.to(model.device, model.dtype), grids.to(model.device))
+        layout = self._layout(model, grids) if model.device.type != "cpu" else {}
+        patches = patches.to(model.device, model.dtype)
+        return model.model.get_image_features(patches, grids if layout else grids.to(model.device), **layout)
+
+    def _layout(self, model: PreTrainedModel, grids: Tensor) -> dict[str, Tensor]:
+        """Derive on the host, from grids, how pictures lie in the vision tower: on the device it would be waited
+        for in each layer. Empty for versions of transformers, and ways of attention, that do not take it."""
+        try:
+            from transformers import vision_utils as geometry
+
+            lengths, on_device = self._derived(geometry, model.model.visual, grids)
+        except (ImportError, AttributeError):  # of another version
+            return {}
+        if model.model.visual.config._attn_implementation not in ("sdpa", "eager"):
+            return {}
+        copied = stacked({name: [tensor] for name, tensor in on_device.items()}, model.device)
+        return lengths | {name: tensor[0] for name, tensor in copied.items()}
+
+    def _derived(self, geometry: Any, tower: Any, grids: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Lengths of sequences, which only the host looks at, and what the tower computes with."""
+        windows, lengths = geometry.get_vision_window_index(
+            grids,
+            spatial_merge_size=tower.spatial_merge_size,
+            window_size=tower.window_size,
+            patch_size=tower.patch_size,
+        )
+        positions = geometry.get_vision_position_ids(grids, tower.spatial_merge_size)
+        return (
+            {"cu_seqlens": geometry.get_vision_cu_seqlens(grids), "cu_window_seqlens": lengths},
+            {"position_ids": positions, "window_index": windows},
+        )
 
     def positions(
         self, model: PreTrainedModel, ids: Tensor, mask: Tensor, pictures: Sequence[Picture]
@@ -239,6 +270,20 @@ class Qwen3VL(Qwen25VL):
         "vision": r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(linear_fc1|linear_fc2))",
         "language": LANGUAGE_LAYERS,
     }
+
+    def _derived(self, geometry: Any, tower: Any, grids: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        indices, weights = geometry.get_vision_interpolation_indices_and_weights(
+            grids,
+            num_grid_per_side=tower.num_grid_per_side,
+            mode=tower.interpolation_mode,
+            align_corners=tower.interpolation_align_corners,
+            spatial_merge_size=tower.config.spatial_merge_size,
+        )
+        positions = geometry.get_vision_position_ids(grids, tower.spatial_merge_size)
+        return (
+            {"cu_seqlens": geometry.get_vision_cu_seqlens(grids)},
+            {"position_ids": positions, "interp_indices": indices, "interp_weights": weights},
+        )
 
     def vectors(self, model: PreTrainedModel) -> int:
         return 1 + len(model.config.vision_config.deepstack_visual_indexes)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..sample import SampleError
+from ..transfer import stacked
 from ..wording import plural
 from .families import BackboneError
 
@@ -103,9 +104,14 @@ class PrefixCache:
         if not any(lengths):
             return
         with self.backbone.exclusive(), torch.inference_mode():
-            everyone = list(range(len(tokens)))
+            everyone, before = list(range(len(tokens))), self._mask.shape[1]
             hidden, self._mask = self._after(everyone, tokens, self._cache)
-            self._following = self._following + torch.tensor(lengths, device=self._following.device)
+            more = self._mask[:, before:].sum(1)
+            self._following = self._following + more
+            if all(lengths):  # nothing to copy to the device, as for each token that all rows write
+                rows = torch.arange(len(tokens), device=more.device)
+                self.logits = self.backbone.logits(hidden[rows, more - 1])
+                return
             grown = [row for row in everyone if lengths[row]]
             self.logits = self.logits.clone()
             self.logits[grown] = self.backbone.logits(hidden[grown, [lengths[row] - 1 for row in grown]])
@@ -144,10 +150,14 @@ class PrefixCache:
         if not length:
             nothing = torch.empty(len(texts), 0, self.backbone.hidden_size, dtype=self.backbone.dtype, device=device)
             return nothing, self._mask
-        ids = torch.tensor([[*text, *[0] * (length - len(text))] for text in texts], device=device)
-        present = torch.tensor([[1] * len(text) + [0] * (length - len(text)) for text in texts], device=device)
-        mask = torch.cat([self._mask[rows], present], dim=1)
-        positions = self._following[rows][:, None] + torch.arange(length, device=device)
+        padded = torch.tensor([[*text, *[0] * (length - len(text))] for text in texts])
+        present = torch.tensor([[1] * len(text) + [0] * (length - len(text)) for text in texts])
+        chosen = {} if self._is_whole(rows) else {"rows": [torch.tensor(rows)]}
+        copied = stacked({"ids": [padded], "present": [present], **chosen}, device)
+        ids, present = copied["ids"][0], copied["present"][0]
+        mask, following = (each[copied["rows"][0]] if chosen else each for each in (self._mask, self._following))
+        mask = torch.cat([mask, present], dim=1)
+        positions = following[:, None] + torch.arange(length, device=device)
         hidden = self.backbone.language(
             inputs_embeds=self.backbone.model.get_input_embeddings()(ids),
             attention_mask=mask,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.network import HasNetwork
-from ..bases.transfer import constant
+from ..transfer import constant
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import FullReference
 from ..bases.network import HasNetwork
 from ..bases.pixels import check_pair, check_shapes, region_mean, same_outside
-from ..bases.transfer import constant
 from ..sample import Dimension
+from ..transfer import constant
 from .dino import normalized
 from .lpips import sliced_features
 

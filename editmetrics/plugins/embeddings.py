@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..bases.network import NetworkMetric
-from ..bases.transfer import stacked
 from ..sample import Sample, SampleError
+from ..transfer import stacked
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from annotated_types import Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, block_means, check_pair, few_at_a_time_on_cpu, within_region
-from ..bases.transfer import constant
 from ..sample import Dimension
+from ..transfer import constant
 from .ssim import Padding, mean_similarity, planes
 
 if TYPE_CHECKING:

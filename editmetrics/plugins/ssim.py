@@ -9,9 +9,9 @@ from annotated_types import Gt, Le
 
 from ..bases.full_reference import FullReference
 from ..bases.pixels import Channels, block_means, check_pair, mean_of_map, within_region
-from ..bases.transfer import constant
 from ..options import with_variant
 from ..sample import Dimension
+from ..transfer import constant
 
 if TYPE_CHECKING:
     from torch import Tensor

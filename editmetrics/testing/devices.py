@@ -94,7 +94,7 @@ def synchronisations(subject: Subject) -> Iterator[str]:
         places = "; ".join(f"{count} x {site}" for site, count in sites.items())
         yield (
             f"score_batch copies {plural(len(copies), 'time')} to the device, and host_copies declares "
-            f"{metric.host_copies}: {places}; copy a batch by editmetrics.bases.transfer.stacked and keep what never "
+            f"{metric.host_copies}: {places}; copy a batch by editmetrics.transfer.stacked and keep what never "
             "changes there (transfer.constant), or declare what it takes"
         )
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from editmetrics import create_metric
-from editmetrics.bases.transfer import constant, stacked
 from editmetrics.images import ImageError
 from editmetrics.sample import Sample
 from editmetrics.testing import rehearsal, toys
+from editmetrics.transfer import constant, stacked
 
 
 @pytest.fixture

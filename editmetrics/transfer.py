@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..images.opening import ImageError
-from ..images.read import is_tensor
-from ..late_checks import require
-from ..machine import one_thread
-from .pixels import stack
+from .machine import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -36,43 +32,7 @@ def stacked(columns: Mapping[str, Sequence[Tensor]], device: Any) -> dict[str, T
     device = torch.device(device or "cpu")
     crossing = [name for name, items in columns.items() if device.type != "cpu" and items[0].device.type == "cpu"]
     arrived = _copied({name: columns[name] for name in crossing}, device) if crossing else {}
-    return {name: arrived[name] if name in arrived else stack(items) for name, items in columns.items()}
-
-
-def left_on_device(images: Sequence[Any], device: str | None) -> dict[str, Tensor] | None:
-    """Copies of two images (3, H, W) of one size, `source` and `edited`, that are tensors on `device`, a GPU, already.
-
-    None for others, which `read_image` takes. They are uint8 or float32; nothing has looked at their values.
-    """
-    if device in (None, "cpu") or not all(is_tensor(image) for image in images):
-        return None
-    import torch
-
-    where = torch.empty(0, device=device).device  # with its number
-    source, edited = images
-    usual = all(image.dtype == torch.uint8 or image.is_floating_point() for image in images)
-    shape = tuple(source.shape)
-    sized = source.ndim == 3 and source.shape == edited.shape and shape[0] in (1, 3) and 0 not in shape
-    if not (usual and sized and {source.device, edited.device} == {where}):
-        return None
-    kept = [
-        image.detach().clone() if image.dtype == torch.uint8 else image.detach().float().clone() for image in images
-    ]
-    return {name: image.expand(3, -1, -1) for name, image in zip(("source", "edited"), kept, strict=True)}
-
-
-def require_unit_range(*images: Tensor) -> None:
-    """Raise `ImageError`, with the results of the batch, for floats on a device that are not all in [0, 1]."""
-    for image in images:
-        if image.is_floating_point():
-            low, high = image.aminmax()
-            require(
-                (low >= 0) & (high <= 1),
-                lambda: ImageError(
-                    "a tensor on the device has NaN or values outside [0, 1]: map [-1, 1] with (x + 1) / 2, "
-                    "[0, 255] with x / 255, and clamp what overshoots"
-                ),
-            )
+    return {name: arrived[name] if name in arrived else torch.stack(list(items)) for name, items in columns.items()}
 
 
 def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
