@@ -64,14 +64,12 @@ SHAPES = {
 }
 
 
-def random_backbone(
-    name: str, device: str = "cpu", image_tokens: int = 1280, dtype: str | None = None, layers: int = 0
-) -> Backbone:
-    """A backbone of the shape `name`, with random weights, on `device`; on "meta" it has shapes and no numbers.
+def configured(name: str, layers: int = 0) -> tuple[Any, Any]:
+    """The configuration of the shape `name`, and a processor that fits it.
 
     `layers`: so many of the language model and of the vision tower, and a small vocabulary, at true width.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoConfig, AutoProcessor
 
     from tests.speed.learned import corpus
 
@@ -92,6 +90,19 @@ def random_backbone(
         config.vision_feature_layer = -1
     if real:
         config.text_config.layer_types = ["full_attention"] * config.text_config.num_hidden_layers
+    return config, processor
+
+
+def random_backbone(
+    name: str, device: str = "cpu", image_tokens: int = 1280, dtype: str | None = None, layers: int = 0
+) -> Backbone:
+    """A backbone of the shape `name`, with random weights, on `device`; on "meta" it has shapes and no numbers.
+
+    `layers`: as for `configured`.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    config, processor = configured(name, layers)
     kind = getattr(torch, dtype) if dtype else torch.float32 if device == "cpu" else torch.bfloat16
     torch.manual_seed(0)
     with torch.device(device):

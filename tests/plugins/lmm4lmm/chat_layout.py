@@ -35,16 +35,16 @@ CONFIG = {
 HEAD = (48, 24, 16, 8, 4, 1)
 
 
-def random_model(vocabulary: int, seed: int = 0, lora: bool = True) -> tuple[dict, dict[str, torch.Tensor]]:
-    """config.json and random tensors under the names of the training's dump (peft wraps both models)."""
-    config = json.loads(json.dumps(CONFIG))
-    config["llm_config"]["vocab_size"] = vocabulary
+def layout(config: dict, lora: bool = True, rank: int = RANK, head: tuple[int, ...] = HEAD) -> dict[str, tuple]:
+    """The training's dump (peft wraps both models): by name a shape, and mean and spread of its random numbers.
+
+    The spread is that of a row, whose numbers have it over the root of their count.
+    """
     vision, language = config["vision_config"], config["llm_config"]
-    random = torch.Generator().manual_seed(seed)
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: dict[str, tuple] = {}
 
     def put(name, *shape, around=0.0, size=0.3):
-        tensors[name] = around + size * torch.randn(*shape, generator=random) / max(shape[-1], 1) ** 0.5
+        tensors[name] = shape, around, size
 
     def linear(path, out, into, bias, adapted=True):
         base = f"{path}.base_layer" if lora and adapted else path
@@ -52,8 +52,8 @@ def random_model(vocabulary: int, seed: int = 0, lora: bool = True) -> tuple[dic
         if bias:
             put(f"{base}.bias", out)
         if lora and adapted:
-            put(f"{path}.lora_A.default.weight", RANK, into, size=1.0)
-            put(f"{path}.lora_B.default.weight", out, RANK, size=0.5)
+            put(f"{path}.lora_A.default.weight", rank, into, size=1.0)
+            put(f"{path}.lora_B.default.weight", out, rank, size=0.5)
 
     def norm(path, size, bias):
         put(f"{path}.weight", size, around=1.0)
@@ -82,7 +82,7 @@ def random_model(vocabulary: int, seed: int = 0, lora: bool = True) -> tuple[dic
     linear("mlp1.3", d, d, True, adapted=False)
     llm = "language_model.base_model.model" if lora else "language_model"
     size = d // language["num_attention_heads"]
-    put(f"{llm}.model.tok_embeddings.weight", vocabulary, d, size=5.0)
+    put(f"{llm}.model.tok_embeddings.weight", language["vocab_size"], d, size=5.0)
     for n in range(language["num_hidden_layers"]):
         layer = f"{llm}.model.layers.{n}"
         linear(f"{layer}.attention.wqkv", d + 2 * kv * size, d, False)
@@ -93,13 +93,24 @@ def random_model(vocabulary: int, seed: int = 0, lora: bool = True) -> tuple[dic
         norm(f"{layer}.attention_norm", d, False)
         norm(f"{layer}.ffn_norm", d, False)
     norm(f"{llm}.model.norm", d, False)
-    put(f"{llm}.output.weight", vocabulary, d)
+    put(f"{llm}.output.weight", language["vocab_size"], d)
     if lora:
-        for n, (into, out) in enumerate(pairwise(HEAD), 1):
+        for n, (into, out) in enumerate(pairwise(head), 1):
             put(f"mlpscore.fc{n}.weight", out, into, size=1.0)
             put(f"mlpscore.fc{n}.bias", out, around=0.5)
-        norm("mlpscore.ln1", HEAD[1], True)
-    return config, tensors
+        norm("mlpscore.ln1", head[1], True)
+    return tensors
+
+
+def random_model(vocabulary: int, seed: int = 0, lora: bool = True) -> tuple[dict, dict[str, torch.Tensor]]:
+    """config.json and random tensors of a tiny model."""
+    config = json.loads(json.dumps(CONFIG))
+    config["llm_config"]["vocab_size"] = vocabulary
+    random = torch.Generator().manual_seed(seed)
+    return config, {
+        name: around + size * torch.randn(*shape, generator=random) / max(shape[-1], 1) ** 0.5
+        for name, (shape, around, size) in layout(config, lora).items()
+    }
 
 
 def write(folder, config, tensors) -> None:
