@@ -35,8 +35,8 @@ def stacked(columns: Mapping[str, Sequence[Tensor]], device: Any) -> dict[str, T
     return {name: arrived[name] if name in arrived else torch.stack(list(items)) for name, items in columns.items()}
 
 
-def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
-    """Return `values` (N,) in the type and on the device of `like`; a device other than the CPU keeps them.
+def constant(values: Sequence[float], like: Tensor) -> Tensor:
+    """Return `values` (N,) on the device of `like`, in its type, integers as indices; only a CPU does not keep them.
 
     >>> import torch
     >>> constant((0.25, 0.5), torch.zeros(1))
@@ -44,9 +44,11 @@ def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
     """
     import torch
 
+    whole = all(isinstance(value, int) for value in values)
+    dtype = torch.int64 if whole else like.dtype
     if like.device.type == "cpu" or type(like) is not torch.Tensor:
-        return like.new_tensor(values)
-    return _kept(values, like.dtype, like.device)
+        return torch.tensor(list(values), dtype=dtype, device=like.device)
+    return _kept(tuple(values), dtype, like.device)
 
 
 @lru_cache(maxsize=64)

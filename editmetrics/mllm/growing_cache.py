@@ -7,7 +7,6 @@ as much as reading the model's weights. This module imports transformers at its 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -43,7 +42,7 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = keys[:, :, :end], values[:, :, :end]
         return self.keys, self.values
 
-    def rows(self, chosen: Sequence[int] | None) -> RoomyLayer:
+    def rows(self, chosen: Tensor | None) -> RoomyLayer:
         """A copy of some rows, to grow independently; a copy of all (None) shares the existing tensors."""
         other = copy.copy(self)
         other._room = None
@@ -57,8 +56,8 @@ def new_cache() -> Cache:
     return Cache(layer_class_to_replicate=RoomyLayer)
 
 
-def copied(cache: Cache, rows: Sequence[int] | None) -> Cache:
-    """A copy of the cache with some of its rows, which may repeat, or with all (None)."""
+def copied(cache: Cache, rows: Tensor | None) -> Cache:
+    """A copy of the cache with some of its rows, indices on its device that may repeat, or with all (None)."""
     other = copy.copy(cache)
     layers: list[Any] = cache.layers
     other.layers = [layer.rows(rows) for layer in layers]

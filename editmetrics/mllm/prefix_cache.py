@@ -132,11 +132,12 @@ class PrefixCache:
         """
         import torch
 
-        chosen = list(rows)
+        from .growing_cache import copied
+
         with torch.inference_mode():
-            return PrefixCache(
-                self.backbone, self._copy(chosen), self._mask[chosen], self._following[chosen], self.logits[chosen]
-            )
+            index = self._index(rows)
+            cache = copied(self._cache, None if self._is_whole(rows) else index)
+            return PrefixCache(self.backbone, cache, self._mask[index], self._following[index], self.logits[index])
 
     def _after(self, rows: Sequence[int], texts: Sequence[Sequence[int]], cache: Cache) -> tuple[Tensor, Tensor]:
         """The hidden states (N, L, H) of texts that follow the prompts `rows`, and the new mask.
@@ -179,7 +180,12 @@ class PrefixCache:
         """The cache of `rows`, to grow independently; for all rows, nothing is copied yet."""
         from .growing_cache import copied
 
-        return copied(self._cache, None if self._is_whole(rows) else rows)
+        return copied(self._cache, None if self._is_whole(rows) else self._index(rows))
+
+    def _index(self, rows: Sequence[int]) -> Tensor:
+        import torch
+
+        return stacked({"rows": [torch.tensor(list(rows), dtype=torch.int64)]}, self._mask.device)["rows"][0]
 
     def _is_whole(self, rows: Sequence[int]) -> bool:
         return list(rows) == list(range(len(self)))

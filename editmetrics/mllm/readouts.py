@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..late_checks import read_results, require
 from ..sample import SampleError
+from ..transfer import constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +133,7 @@ def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
     import torch
 
     logits = require_finite(logits.float())
-    chosen = logits[:, list(words)]
+    chosen = logits[:, constant(words, logits)]
     probabilities = chosen.softmax(-1)
     levels = torch.arange(1.0, len(words) + 1, device=logits.device)
     expectation = probabilities @ levels
@@ -164,7 +165,7 @@ def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoR
     import torch
 
     logits = require_finite(logits.float())
-    either = torch.stack([logits[:, list(yes)].logsumexp(-1), logits[:, list(no)].logsumexp(-1)], -1)
+    either = torch.stack([logits[:, constant(ids, logits)].logsumexp(-1) for ids in (yes, no)], -1)
     return YesNoReadout(either.softmax(-1)[:, 0], _mass(either, logits))
 
 
@@ -202,7 +203,7 @@ def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals:
 
     steps: list[Tensor] = []
     masses: list[Tensor] = []
-    ids = torch.as_tensor(list(digits), device=cache.logits.device)
+    ids = constant(digits, cache.logits)
     for position in range(decimals + 1):
         logits = require_finite(cache.logits.float())
         chosen = logits[:, ids]

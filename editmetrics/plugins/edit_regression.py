@@ -58,6 +58,7 @@ class EditRegression(BackboneMetric):
 
     needs = frozenset({"source", "edited", "prompt"})
     host_reads = 4  # for each dimension the choice of a mask by transformers; the results
+    host_copies = 6
     dimensions = (
         Dimension("visual_quality", low=0, high=HIGHEST, primary=True, description="how good the edited image looks"),
         Dimension("editing_alignment", low=0, high=HIGHEST, description="how well it does what the instruction says"),

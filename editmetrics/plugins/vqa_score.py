@@ -40,6 +40,7 @@ class VQAScore(BackboneMetric):
     name, version = "vqa_score", 1
     needs = frozenset({"edited", "prompt"})
     host_reads = 2  # transformers looks at positions to choose a mask; the results
+    host_copies = 2
     dimensions = (Dimension("vqa_score", low=0, high=1, primary=True, description="agreement of image and prompt"),)
     paper = (
         "Lin et al., Evaluating text-to-visual generation with image-to-text generation, ECCV 2024, arXiv:2404.01291"

@@ -55,6 +55,7 @@ class DSIEQA(AssessorMetric):
     name, version = "ds_ieqa", 2
     needs = frozenset({"source", "edited", "prompt"})
     host_reads = 12  # for each dimension the choice of a mask, two digits, and the result
+    host_copies = 12
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("visual_quality", low=0, high=100, primary=True, description="how good the edited image looks"),
         Dimension("editing_fidelity", low=0, high=100, description="how well the edit follows the instruction"),

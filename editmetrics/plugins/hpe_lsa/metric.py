@@ -51,6 +51,7 @@ class HPELSA(AssessorMetric):
     name, version = "hpe_lsa", 1
     needs = frozenset({"edited"})
     host_reads = 3  # for both prompts the choice of a mask by transformers; the results
+    host_copies = 4
     uses = frozenset({"source", "prompt"})
     dimensions: ClassVar[tuple[Dimension, ...]] = (
         Dimension("perceptual_quality", low=0, high=100, primary=True, description="how good the edited image looks"),

@@ -67,6 +67,7 @@ class LMM4LMM(AssessorMetric):
     name, version = "lmm4lmm", 2
     needs = frozenset({"edited"})
     host_reads = 7  # for each dimension two choices of a mask and its results; the answers
+    host_copies = 12
     uses = frozenset({"prompt", "questions"})
     convertible_parts = (*TASKS, "backbone")
     dimensions: ClassVar[tuple[Dimension, ...]] = (
