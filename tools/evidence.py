@@ -71,7 +71,7 @@ STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {"evaluate_every": 200, "patience": None},
+        {"steps": 600, "evaluate_every": 200, "patience": None},
         {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
         apart=True,
     ),
@@ -88,7 +88,7 @@ STUDIES = {
             "analysed_backbone": "untuned",
             "pooling": "last",
             "feature": "last",
-            "steps": 900,
+            "steps": 600,
             "batch_size": 32,
             "learning_rate": 2e-3,
             "evaluate_every": 150,
