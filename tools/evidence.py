@@ -71,7 +71,7 @@ STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {"steps": 600, "evaluate_every": 200, "patience": None},
+        {"evaluate_every": 200, "patience": None},
         {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
         apart=True,
     ),
