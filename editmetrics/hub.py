@@ -89,6 +89,24 @@ def fetch_from_hub(
     return Path(path), known.commit_hash
 
 
+def stated_sha256(file: Path) -> str | None:
+    """The sha256 that the hub stated for a file when its client downloaded it; None where it is not known.
+
+    In the hub's cache it is the name of the file that a link leads to; beside a folder that was downloaded, as `hf
+    download --local-dir` does, it is noted in `.cache/huggingface`. The note of a file that was written again later is
+    ignored, as the client does.
+    """
+    target = file.resolve()
+    if target.parent.name == "blobs":
+        return _sha256(target.name)
+    try:
+        note = file.parent / ".cache" / "huggingface" / "download" / f"{file.name}.metadata"
+        _, etag, noted = note.read_text(encoding="utf-8").split("\n")[:3]
+        return _sha256(etag.strip()) if file.stat().st_mtime - 1 <= float(noted) else None
+    except (OSError, ValueError):
+        return None
+
+
 def look_up(repository: str, revision: str = "main") -> HubRepository:
     """Ask the hub about a repository at a revision, in one request; downloads no file.
 

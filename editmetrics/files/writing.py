@@ -69,13 +69,18 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` to write to; it becomes `folder`, which may exist only if it is empty.
 
-    It is removed if anything goes wrong, and so is what a killed process left of an earlier attempt.
+    It is removed if anything goes wrong, and so is what a killed process left of an earlier attempt. Its files are on
+    the disk before it appears, so that a power cut leaves nothing that looks whole.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
+        for path in partial.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as written:
+                    os.fsync(written.fileno())
         if folder.is_dir():
             folder.rmdir()
         partial.replace(folder)

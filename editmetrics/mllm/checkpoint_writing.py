@@ -105,7 +105,15 @@ def save_model(model: Any, processor: Any, folder: Path) -> None:
     from .loading import no_progress_bars
 
     with no_progress_bars():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, max_shard_size="5GB")  # some versions of safetensors copy a shard to write it
+    save_processor(processor, folder)
+
+
+def save_processor(processor: Any, folder: Path) -> None:
+    """Write a processor as transformers reads it. Raises `OSError` for a full disk."""
+    from .loading import no_progress_bars
+
+    with no_progress_bars():
         try:
             processor.save_pretrained(folder)
         except Exception as error:  # the tokenizers library raises a bare Exception for a full disk

@@ -19,11 +19,12 @@ from weakref import WeakValueDictionary
 from ..downloads import DownloadError, check_online, is_unreachable
 from ..file_hashes import remembered
 from ..hub import advice, answer_behind, endpoint, hub_progress
-from ..weights import pull, registered
+from ..weights import all_finite, pull, registered
 from ..wording import either, error_in_one_line, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
 from .model_folders import (
     SMALL_FILES,
+    check_checksums,
     check_code,
     check_config,
     check_weights,
@@ -250,6 +251,7 @@ def _load(
         some = first_few(sorted(report["missing_keys"]))
         raise BackboneError(f"{name} lacks {len(report['missing_keys'])} weights of its architecture, such as {some}")
     check_processor(name, model, processor)
+    check_checksums(folder)
     digest = folder_digest(folder)
     if folder_stamp(folder) != before:
         raise BackboneError(f"the files of {folder} changed while they were loaded; load it again")
@@ -273,10 +275,8 @@ def loading_error(error: Exception) -> str:
 
 def _require_finite(name: str, model: PreTrainedModel) -> str:
     """Raise `BackboneError` for a weight that is NaN or infinite; checked once for all processes."""
-    import torch
-
     for key, parameter in model.named_parameters():
-        if parameter.numel() and not torch.stack(torch.aminmax(parameter.detach())).isfinite().all():
+        if not all_finite(parameter):
             dtype = str(parameter.dtype).removeprefix("torch.")
             raise BackboneError(
                 f"{name} cannot be used: its weight {key} holds NaN or an infinite number in {dtype}; the file is "

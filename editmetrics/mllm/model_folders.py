@@ -9,10 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from ..file_hashes import sha256_of_all, stamp
+from ..hub import stated_sha256
 from .families import FAMILIES, BackboneError
 
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
@@ -141,33 +143,67 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _listed(index: Path) -> list[str]:
     """The files that an index names, sorted; `BackboneError` for one outside of its folder."""
+    return sorted(set(_weight_map(index).values()))
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """The file of each tensor that an index names."""
     listed = read_json(index).get("weight_map", {})
     if not isinstance(listed, dict):
         raise BackboneError(f"{index}: weight_map holds a {type(listed).__name__}; expected an object")
     for file in listed.values():
         if not isinstance(file, str) or Path(file).name != file:
             raise BackboneError(f"{index} names {file!r}; expected files of its own folder")
-    return sorted(set(listed.values()))
+    return listed
 
 
-def count_parameters(folder: Path, layers: int | None = None) -> int:
-    """The number of parameters in the weights, from the files' headers; `BackboneError` for a damaged file.
+def tensors_of_files(folder: Path) -> dict[Path, dict[str, tuple[int, ...]]]:
+    """The shapes of all tensors by file, from the headers alone.
 
-    `layers`: count only the first so many layers of the language model.
+    Raises `BackboneError` for a file that is damaged or cut off, and for one without a tensor that the index expects.
     """
-    from math import prod
-
     from safetensors import SafetensorError, safe_open
 
-    count = 0
+    by_file: dict[Path, dict[str, tuple[int, ...]]] = {}
     for path in weight_files(folder):
         try:
             with safe_open(path, framework="numpy") as file:
-                names = [name for name in file.keys() if not _is_beyond(name, layers)]  # noqa: SIM118
-                count += sum(prod(file.get_slice(name).get_shape()) for name in names)
+                by_file[path] = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise BackboneError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
-    return count
+    if (folder / INDEX).exists():
+        missing = [n for n, file in _weight_map(folder / INDEX).items() if n not in by_file[folder / file]]
+        if missing:
+            file = _weight_map(folder / INDEX)[missing[0]]
+            raise BackboneError(
+                f"{folder / file} lacks {missing[0]}, which {INDEX} says it has ({len(missing)} such tensors); the two "
+                "are not of one model: fetch both again"
+            )
+    return by_file
+
+
+def check_checksums(folder: Path) -> None:
+    """Raise `BackboneError` for weights whose checksum is not the one that the hub stated when they were downloaded."""
+    stated = {file: checksum for file in weight_files(folder) if (checksum := stated_sha256(file))}
+    for (file, expected), actual in zip(stated.items(), sha256_of_all(stated), strict=True):
+        if actual != expected:
+            raise BackboneError(
+                f"{file} is damaged: its sha256 is {actual[:12]}..., and the hub stated {expected[:12]}...; delete "
+                "it and fetch it again"
+            )
+
+
+def count_parameters(folder: Path, layers: int | None = None) -> int:
+    """The number of parameters in the weights, from the files' headers; `BackboneError` as for `tensors_of_files`.
+
+    `layers`: count only the first so many layers of the language model.
+    """
+    return sum(
+        prod(shape)
+        for tensors in tensors_of_files(folder).values()
+        for name, shape in tensors.items()
+        if not _is_beyond(name, layers)
+    )
 
 
 def _is_beyond(name: str, layers: int | None) -> bool:

@@ -162,11 +162,16 @@ def test_a_folder_that_is_replaced_is_loaded_anew(folder):
     assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_file_of_the_hub_cache_that_is_edited_is_another_model(hub, tmp_path):  # noqa: F811
+def test_a_small_file_of_the_hub_cache_that_is_edited_is_another_model_and_a_weight_is_damaged(hub, tmp_path):  # noqa: F811
+    """The cache calls weights by the checksum that the hub stated."""
     before = loaded("lab/tiny").identity()["sha256"]
+    (settings,) = (tmp_path / "cache").rglob("snapshots/*/tokenizer_config.json")
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 17}))
+    assert loaded("lab/tiny").identity()["sha256"] != before
     (file,) = (tmp_path / "cache").rglob("snapshots/*/model.safetensors")
     change_a_weight(file.resolve())
-    assert loaded("lab/tiny").identity()["sha256"] != before
+    with pytest.raises(BackboneError, match=r"model\.safetensors is damaged: .*the hub stated .*; delete it and fetch"):
+        loaded("lab/tiny")
 
 
 def test_a_checkpoint_is_identified_by_what_was_read(tmp_path):

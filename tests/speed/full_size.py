@@ -1,6 +1,6 @@
 """A model of 8B at its full size, with random weights: seconds and memory of writing, conversion, loading and scoring.
 
-    python -m tests.speed.full_size FOLDER                       # --model NAME ..., --device cuda, --layers 4, --dtype float32
+    python -m tests.speed.full_size FOLDER            # --model NAME ..., --device cuda, --layers 4, --dtype float32
     python -m tests.speed.full_size FOLDER --model lmm4lmm --keep
 
 For each model a folder in the published layout is written below FOLDER, converted where a metric converts it, loaded in

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,46 +35,59 @@ class ConversionError(EditMetricsError):
 
 
 @dataclass(frozen=True)
-class Converted:
-    """A published model in native names.
+class NativePart:
+    """A native tensor: `rows` of the tensor that the source calls `source`."""
 
-    - `backbone`: the state dict of `InternVLForConditionalGeneration`.
-    - `adapter`: lora_A and lora_B by the layers' native names; empty without LoRA. `rank`: of it.
+    source: str
+    rows: Rows
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return the rows of the source's tensor; `ConversionError` for one of an unexpected shape."""
+        try:
+            return self.rows(tensor).contiguous()
+        except RuntimeError as error:
+            raise ConversionError(
+                f"the tensor {self.source} has the shape {tuple(tensor.shape)}, which is not what config.json says: "
+                f"{error}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ConversionPlan:
+    """Which tensors of a published model are which native ones; made of names alone.
+
+    - `backbone`: the state dict of `InternVLForConditionalGeneration`, by native name.
+    - `adapter`: lora_A and lora_B by the layers' native names; empty without LoRA.
     - `head`: weight and bias of each layer, in order; empty without one.
     """
 
-    backbone: dict[str, Tensor]
-    adapter: dict[str, Tensor]
-    rank: int
-    head: list[tuple[Tensor, Tensor]]
+    backbone: dict[str, NativePart]
+    adapter: dict[str, NativePart]
+    head: list[tuple[NativePart, NativePart]]
 
 
-def convert_tensors(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Converted:
-    """The tensors of a chat-layout model in native names; each is used exactly once.
+def plan_conversion(names: Iterable[str], config: Mapping[str, Any]) -> ConversionPlan:
+    """ConversionPlan the conversion of a chat-layout model whose tensors have these names; each is used exactly once.
 
     `config` is its config.json. Raises `ConversionError` naming a tensor that is missing or that nothing asks for.
     """
-    source = _Source(tensors)
-    backbone: dict[str, Tensor] = {}
-    adapter: dict[str, Tensor] = {}
+    source = _Source(names)
+    backbone: dict[str, NativePart] = {}
+    adapter: dict[str, NativePart] = {}
     for name, native in _plain(config).items():
-        backbone[native] = source.take(name)
+        backbone[native] = NativePart(source.take(name), _all)
     for layer in _linear_layers(config):
         for kind in ("weight", "bias") if layer.bias else ("weight",):
             whole = source.take(f"{layer.source}.{kind}")
-            for path, rows in layer.parts:
-                backbone[f"{path}.{kind}"] = _taken(rows, whole, f"{layer.source}.{kind}")
+            backbone |= {f"{path}.{kind}": NativePart(whole, rows) for path, rows in layer.parts}
         if source.has(f"{layer.source}.lora_A.weight"):
             down, up = (source.take(f"{layer.source}.lora_{matrix}.weight") for matrix in "AB")
             for path, rows in layer.parts:
-                adapter[f"{path}.lora_A.weight"] = down.clone()
-                adapter[f"{path}.lora_B.weight"] = _taken(rows, up, f"{layer.source}.lora_B.weight")
+                adapter[f"{path}.lora_A.weight"] = NativePart(down, _all)
+                adapter[f"{path}.lora_B.weight"] = NativePart(up, rows)
     head = _head(source)
     source.require_empty()
-    ranks = {len(tensor) for name, tensor in adapter.items() if ".lora_A." in name}
-    if len(ranks) > 1:
-        raise ConversionError(f"the adapters have several ranks: {sorted(ranks)}; expected one")
-    return Converted(backbone, adapter, ranks.pop() if ranks else 0, head)
+    return ConversionPlan(backbone, adapter, head)
 
 
 def plain_name(name: str) -> str:
@@ -91,27 +104,27 @@ def plain_name(name: str) -> str:
 
 
 class _Source:
-    """Tensors by their plain names, each of which is taken exactly once."""
+    """Names of tensors by their plain ones, each of which is taken exactly once."""
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        self._left: dict[str, tuple[str, Tensor]] = {}
-        for name, tensor in tensors.items():
+    def __init__(self, names: Iterable[str]) -> None:
+        self._left: dict[str, str] = {}
+        for name in names:
             plain = plain_name(name)
             if plain in self._left:
-                raise ConversionError(f"{name} and {self._left[plain][0]} are the same tensor; expected one of them")
-            self._left[plain] = name, tensor
+                raise ConversionError(f"{name} and {self._left[plain]} are the same tensor; expected one of them")
+            self._left[plain] = name
 
     def has(self, name: str) -> bool:
         return name in self._left
 
-    def take(self, name: str) -> Tensor:
+    def take(self, name: str) -> str:
         if name not in self._left:
             raise ConversionError(f"the tensor {name} is missing; copy all files of the checkpoint again")
-        return self._left.pop(name)[1]
+        return self._left.pop(name)
 
     def require_empty(self) -> None:
         if self._left:
-            names = sorted(original for original, _ in self._left.values())
+            names = sorted(self._left.values())
             raise ConversionError(f"{len(names)} tensors have no place in the model: {first_few(names)}")
 
 
@@ -181,24 +194,15 @@ def _plain(config: Mapping[str, Any]) -> dict[str, str]:
     return names | both
 
 
-def _head(source: _Source) -> list[tuple[Tensor, Tensor]]:
-    layers: list[tuple[Tensor, Tensor]] = []
+def _head(source: _Source) -> list[tuple[NativePart, NativePart]]:
+    layers: list[tuple[NativePart, NativePart]] = []
     while source.has(f"{SCORE}fc{len(layers) + 1}.weight"):
         name = f"{SCORE}fc{len(layers) + 1}"
-        layers.append((source.take(f"{name}.weight"), source.take(f"{name}.bias")))
+        layers.append((NativePart(source.take(f"{name}.weight"), _all), NativePart(source.take(f"{name}.bias"), _all)))
     for name in UNUSED:
         if source.has(name):
             source.take(name)
     return layers
-
-
-def _taken(rows: Rows, tensor: Tensor, name: str) -> Tensor:
-    try:
-        return rows(tensor).contiguous()
-    except RuntimeError as error:
-        raise ConversionError(
-            f"the tensor {name} has the shape {tuple(tensor.shape)}, which is not what config.json says: {error}"
-        ) from error
 
 
 def _all(tensor: Tensor) -> Tensor:

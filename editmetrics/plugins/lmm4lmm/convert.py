@@ -22,30 +22,24 @@ from ...file_hashes import home, sha256_of_all
 from ...files.writing import replacing_folder
 from ...metric import Metric
 from ...mllm.checkpoint import METRIC, CheckpointError, TrainedCheckpoint, read_checkpoint
-from ...mllm.checkpoint_writing import CheckpointContents, save_model, write_checkpoint
+from ...mllm.checkpoint_writing import CheckpointContents, write_checkpoint
 from ...mllm.families import BackboneError
 from ...mllm.lora import LoraError
-from ...mllm.model_folders import check_weights, read_json, weight_files
-from ...weights import load_state_dict
-from .chat_layout import ConversionError, Converted, convert_tensors, plain_name
+from ...mllm.model_folders import read_json, weight_files
+from .chat_files import CONFIG, ChatFiles
+from .chat_layout import ConversionError, ConversionPlan, plan_conversion
+from .native_layout import native_processor, write_backbone
 from .prompts import QUESTIONS, TASKS
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...mllm.heads import RegressionHead
 
 PROCESSOR = "OpenGVLab/InternVL2_5-8B-MPO-hf"
 """Whose tokenizer and image processor a conversion takes: the same as LMM4LMM's, in the native layout."""
 
-CONFIG, LORA_FILE = "config.json", "lora_weights.pth"
 SOURCE = "converted_from.json"
 """In a converted backbone: the checksums of what it was made of."""
 
-SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
-"""The system message of the template "internlm2-chat", with which LMM4LMM was trained."""
-
-TURN_END = "<|im_end|>"
 SIDE = 1024
 TILES = 7
 """At most 6 tiles, and the thumbnail."""
@@ -69,8 +63,9 @@ def convert(
       `weights=output`. "backbone" converts an InternVL2.5 without adapter and head, for `backbone=output`.
     - `processor`: hub id or folder with tokenizer and image processor of the same model in the native layout.
 
-    Takes about as much memory as the weights. `output` appears when all of it is done: what a killed conversion left
-    is in a hidden folder beside it, which the next one removes. A conversion that was done before is not done again.
+    Holds one file of the weights at a time, and then maps the result to check it. `output` appears when all of it is
+    done: what a killed conversion left is in a hidden folder beside it, which the next one removes. A conversion that
+    was done before is not done again.
     Raises `ConversionError`: files or settings that are not those of such a model, a tensor that is missing or too
     many, an output folder that holds something else or that another process is writing, a disk without room.
     """
@@ -78,20 +73,21 @@ def convert(
     if part not in (*TASKS, "backbone"):
         raise ConversionError(f"{part!r} cannot be converted; expected one of {', '.join(TASKS)}, backbone")
     config = _read_config(folder / CONFIG)
-    files = [folder / CONFIG, *_weight_files(folder)]
+    source = ChatFiles(folder, with_head=part != QUESTIONS)
     with _alone(output):
+        checksums = _checksums(source.files)
         if output.is_dir() and any(output.iterdir()):
-            return _done_before(output, metric, part, side, _checksums(files))
-        converted = convert_tensors(_read(files[1:], with_head=part != QUESTIONS), config)
-        _require(converted, part)
+            return _done_before(output, metric, part, side, checksums)
+        plan = plan_conversion(source.names, config)
+        _require(plan, part)
+        _require_room(source, output)
         with _appearing(output) as partial:
+            work = partial if part == "backbone" else partial / "backbone-of-the-source"
+            write_backbone(source, plan, config, native_processor(processor or PROCESSOR), work)
             if part == "backbone":
-                _write_backbone(converted, config, processor or PROCESSOR, partial)
-                (partial / SOURCE).write_text(json.dumps(_checksums(files), indent=1), encoding="utf-8")
+                _write_sums(partial, checksums)
                 return output
-            work = partial / "backbone-of-the-source"
-            _write_backbone(converted, config, processor or PROCESSOR, work)
-            checkpoint = _write_checkpoint(converted, metric, part, work, partial, side, _checksums(files))
+            checkpoint = _write_checkpoint(source, plan, metric, part, work, partial, side, checksums)
     return replace(checkpoint, folder=output)
 
 
@@ -99,18 +95,31 @@ def _checksums(files: list[Path]) -> dict[str, str]:
     return {file.name: digest for file, digest in zip(files, sha256_of_all(files), strict=True)}
 
 
+def _write_sums(folder: Path, source: Mapping[str, str]) -> None:
+    """Note the checksums of what a backbone was made of, and of its own weights."""
+    sums = {"source": source, "weights": _checksums(weight_files(folder))}
+    (folder / SOURCE).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+
+
 def _done_before(
     output: Path, metric: type[Metric], part: str, side: int, source: Mapping[str, str]
 ) -> TrainedCheckpoint | Path:
-    """Return the earlier result in `output`, if this conversion would write the same."""
+    """Return the earlier result in `output`, if this conversion would write the same; its files are verified."""
     other = ConversionError(f"{output} is not empty; name a new folder")
     if part == "backbone":
         try:
-            sources = json.loads((output / SOURCE).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            sums = json.loads((output / SOURCE).read_text(encoding="utf-8"))
+            if sums["source"] != source:
+                raise other
+            expected = sums["weights"]
+            missing = [name for name in expected if not (output / name).is_file()]
+        except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
             raise other from error
-        if sources != source:
-            raise other
+        if missing or _checksums([output / name for name in expected]) != expected:
+            raise ConversionError(
+                f"{output} was converted, and its weights are damaged since"
+                f"{f' ({missing[0]} is missing)' if missing else ''}; delete the folder and convert again"
+            )
         return output
     if not (output / METRIC).is_file():
         raise other
@@ -184,28 +193,9 @@ def _read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """The files with tensors; a tensor of a later one replaces that of an earlier one."""
-    check_weights(folder)
-    lora = folder / LORA_FILE
-    return weight_files(folder) + ([lora] if lora.is_file() else [])
-
-
-def _read(files: list[Path], with_head: bool) -> dict[str, Tensor]:
-    """All tensors by name. The published inference loads the adapters' own file last, so what it holds counts."""
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        part = load_state_dict(file)
-        if file.name == LORA_FILE:
-            again = {plain_name(name) for name in part}
-            tensors = {name: tensor for name, tensor in tensors.items() if plain_name(name) not in again}
-        tensors |= part
-    return tensors if with_head else {n: t for n, t in tensors.items() if not plain_name(n).startswith("mlpscore.")}
-
-
-def _require(converted: Converted, part: str) -> None:
+def _require(plan: ConversionPlan, part: str) -> None:
     """Raise unless the model has what the part is scored with."""
-    has = {"adapters": bool(converted.adapter), "score head": bool(converted.head)}
+    has = {"adapters": bool(plan.adapter), "score head": bool(plan.head)}
     wanted = {"adapters": part != "backbone", "score head": part not in ("backbone", QUESTIONS)}
     for name in has:
         if has[name] != wanted[name]:
@@ -215,115 +205,40 @@ def _require(converted: Converted, part: str) -> None:
             )
 
 
-# ---------------------------------------------------------------------- the native layout
-
-
-def _write_backbone(converted: Converted, config: Mapping[str, Any], model: str, folder: Path) -> None:
-    """Write the model and its processor as transformers reads them."""
-    import torch
-    from transformers import InternVLForConditionalGeneration
-
-    processor = _processor(model)
-    with torch.device("meta"):
-        native = InternVLForConditionalGeneration(_native_config(config, processor))
-    try:
-        native.load_state_dict(converted.backbone, strict=True, assign=True)
-    except RuntimeError as error:
-        raise ConversionError(f"the tensors do not fit what config.json says: {error}") from error
-    native.generation_config.eos_token_id = processor.tokenizer.eos_token_id
-    shutil.rmtree(folder, ignore_errors=True)
-    save_model(native, processor, folder)
-
-
-def _native_config(config: Mapping[str, Any], processor: Any) -> Any:
-    from transformers import InternVLConfig, InternVLVisionConfig, LlamaConfig
-
-    vision, language = config["vision_config"], config["llm_config"]
-    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
-             "layer_norm_eps", "hidden_act")  # fmt: skip
-    tower = InternVLVisionConfig(
-        attention_bias=bool(vision.get("qkv_bias", True)), **{name: vision[name] for name in names if name in vision}
-    )
-    of_text = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-             "intermediate_size", "rms_norm_eps", "hidden_act", "max_position_embeddings", "bos_token_id",
-             "pad_token_id")  # fmt: skip
-    rope = {"rope_type": "default", "rope_theta": float(language.get("rope_theta", 10000.0))}
-    scaling = language.get("rope_scaling") or {}
-    if scaling:
-        rope |= {"rope_type": scaling.get("type") or scaling.get("rope_type"), "factor": float(scaling["factor"])}
-    text = LlamaConfig(
-        **{name: language[name] for name in of_text if name in language},
-        eos_token_id=processor.tokenizer.eos_token_id,
-        rope_parameters=rope,
-        tie_word_embeddings=False,
-    )
-    ratio = float(config.get("downsample_ratio", 0.5))
-    return InternVLConfig(
-        vision_config=tower.to_dict(),
-        text_config=text.to_dict(),
-        image_token_id=processor.image_token_id,
-        image_seq_length=int((vision["image_size"] // vision["patch_size"] * ratio) ** 2),
-        downsample_ratio=ratio,
-        tie_word_embeddings=False,
-    )
-
-
-def _processor(model: str) -> Any:
-    """The processor of a native model, with the chat template that LMM4LMM was trained with."""
-    from transformers import AutoProcessor
-
-    from ...mllm.loading import find_processor, loading_error, no_progress_bars
-
-    folder = find_processor(model)
-    with no_progress_bars():
-        try:
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # whatever transformers makes of a file that is missing or does not fit
-            raise ConversionError(
-                f"{model} has no processor of InternVL in the native layout: {loading_error(error)}"
-            ) from error
-    if not all(hasattr(processor, part) for part in ("tokenizer", "image_token", "image_token_id")):
-        raise ConversionError(f"{model} has no processor of InternVL in the native layout: it has no image token")
-    tokenizer = processor.tokenizer
-    if TURN_END not in tokenizer.get_vocab():
-        raise ConversionError(f"the tokenizer of {model} has no {TURN_END}; it is not that of InternVL2.5")
-    tokenizer.eos_token = TURN_END
-    processor.chat_template = chat_template(tokenizer.bos_token or "", processor.image_token)
-    return processor
-
-
-def chat_template(beginning: str, image_token: str) -> str:
-    """The template "internlm2-chat": a system message, and no line break after a turn's end."""
-    return (
-        f"{beginning}<|im_start|>system\n{SYSTEM}{TURN_END}"
-        "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
-        "{% if part.type == 'image' %}" + image_token + "\n{% else %}{{ part.text }}{% endif %}{% endfor %}" + TURN_END
-        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )  # fmt: skip
+def _require_room(source: ChatFiles, output: Path) -> None:
+    """Raise unless the disk has room for as much as there is to convert."""
+    parent = next(folder for folder in output.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(parent).free
+    if free < source.bytes:
+        raise ConversionError(
+            f"{output} takes {source.bytes / 1e9:.1f} GB, and {parent} has {free / 1e9:.1f} GB free; make room or name "
+            "another folder"
+        )
 
 
 # ---------------------------------------------------------------------- the checkpoint
 
 
 def _write_checkpoint(
-    converted: Converted,
+    source: ChatFiles,
+    plan: ConversionPlan,
     metric: type[Metric],
     part: str,
     work: Path,
     output: Path,
     side: int,
-    source: Mapping[str, str],
+    checksums: Mapping[str, str],
 ) -> TrainedCheckpoint:
     import torch
 
     from ...mllm.backbone import Backbone
     from ...mllm.lora import load_lora, remove_lora
 
-    dtype = converted.backbone["lm_head.weight"].dtype
-    limit = TILES * int(json.loads((work / "config.json").read_text(encoding="utf-8"))["image_seq_length"])
-    backbone = Backbone.load(work, device="cpu", dtype=dtype, image_tokens=limit)
+    settings = json.loads((work / CONFIG).read_text(encoding="utf-8"))
+    limit = TILES * int(settings["image_seq_length"])
+    backbone = Backbone.load(work, device="cpu", dtype=settings["dtype"], image_tokens=limit)
     name = f"converted_{part}"
-    _write_adapter(converted, backbone.family.lora_targets, output / ".adapter")
+    _write_adapter(source, plan, backbone.family.lora_targets, output / ".adapter")
     load_lora(backbone, name, output / ".adapter", torch.float32)  # it is written again, unrounded
     shutil.rmtree(output / ".adapter")
     try:
@@ -335,40 +250,47 @@ def _write_checkpoint(
                 dimensions=[part],
                 backbone=backbone,
                 adapters={part: name},
-                heads={part: _head(converted)} if converted.head else {},
+                heads={part: _head(source, plan)} if plan.head else {},
                 with_backbone=work,
-                settings={"side": side, "projectors": {}, "converted_from": dict(source)},
+                settings={"side": side, "projectors": {}, "converted_from": dict(checksums)},
             ),
         )
     finally:
         remove_lora(backbone, name)
 
 
-def _write_adapter(converted: Converted, targets: Mapping[str, str], folder: Path) -> None:
+def _write_adapter(source: ChatFiles, plan: ConversionPlan, targets: Mapping[str, str], folder: Path) -> None:
     """Write the adapter as a peft folder; alpha is twice the rank, as in the authors' code."""
     from safetensors.torch import save_file
 
+    whole = dict(source.tensors({part.source for part in plan.adapter.values()}))
+    adapter = {name: part.of(whole[part.source]) for name, part in plan.adapter.items()}
+    ranks = {len(tensor) for name, tensor in adapter.items() if ".lora_A." in name}
+    if len(ranks) > 1:
+        raise ConversionError(f"the adapters have several ranks: {sorted(ranks)}; expected one")
+    rank = ranks.pop()
     folder.mkdir(exist_ok=True)
-    tensors = {f"base_model.model.{name}": tensor.float().contiguous() for name, tensor in converted.adapter.items()}
+    tensors = {f"base_model.model.{name}": tensor.float().clone() for name, tensor in adapter.items()}
     save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
     pattern = "|".join(f"({targets[where]})" for where in ("vision", "language"))
-    config = {"peft_type": "LORA", "r": converted.rank, "lora_alpha": 2 * converted.rank, "lora_dropout": 0.05,
-            "target_modules": pattern}  # fmt: skip
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "lora_dropout": 0.05, "target_modules": pattern}
     (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def _head(converted: Converted) -> RegressionHead:
+def _head(source: ChatFiles, plan: ConversionPlan) -> RegressionHead:
     """The score head: a ReLU after each layer, the last one too."""
     import torch
 
     from ...mllm.heads import RegressionHead
 
-    sizes = [len(weight) for weight, _ in converted.head]
-    head = RegressionHead(converted.head[0][0].shape[1], hidden=sizes[:-1], outputs=sizes[-1], activation="relu",
+    tensors = dict(source.tensors({part.source for layer in plan.head for part in layer}))
+    layers = [(tensors[weight.source], tensors[bias.source]) for weight, bias in plan.head]
+    sizes = [len(weight) for weight, _ in layers]
+    head = RegressionHead(layers[0][0].shape[1], hidden=sizes[:-1], outputs=sizes[-1], activation="relu",
                           last_activation=True)  # fmt: skip
     linear = [layer for layer in head.layers if isinstance(layer, torch.nn.Linear)]
     with torch.no_grad():
-        for layer, (weight, bias) in zip(linear, converted.head, strict=True):
+        for layer, (weight, bias) in zip(linear, layers, strict=True):
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
     return head.eval()

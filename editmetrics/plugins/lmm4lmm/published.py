@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONVERSION = 1
+CONVERSION = 2
 """Rises when a conversion gives other tensors or files than before; the converted weights are then made anew."""
 
 
@@ -38,7 +38,7 @@ def published(entry: str, part: str, metric: type[Metric]) -> TrainedCheckpoint:
     with FileLock(f"{converted}.lock"):  # of two processes one converts, and the other waits
         if not (converted / METRIC).is_file():
             _fetch_weights(entry, folder)
-            logger.info("converting %s into %s, once; it takes some minutes and 20 GB of memory", entry, converted)
+            logger.info("converting %s into %s, once; it takes some minutes and as much disk again", entry, converted)
             convert(folder, converted, metric=metric, part=part)
     return read_checkpoint(converted, metric=metric)
 

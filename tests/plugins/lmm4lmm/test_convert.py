@@ -1,6 +1,7 @@
 """The conversion of published weights, against the chat layout's own forward pass on a tiny configuration."""
 
 import json
+import re
 import shutil
 from functools import partial
 
@@ -13,8 +14,8 @@ from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint import read_checkpoint
 from editmetrics.plugins.lmm4lmm import convert as conversion
 from editmetrics.plugins.lmm4lmm.chat_layout import ConversionError
-from editmetrics.plugins.lmm4lmm.convert import SYSTEM
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
+from editmetrics.plugins.lmm4lmm.native_layout import SYSTEM
 from editmetrics.testing import tiny_backbone
 from editmetrics.testing.toys import picture
 from editmetrics.weights import sha256
@@ -245,6 +246,7 @@ def test_two_conversions_into_one_folder_do_not_meet(published, native, tmp_path
 
 @pytest.mark.parametrize("library", ["safetensors", "tokenizers", "json"])
 def test_a_full_disk_is_said_in_words_and_leaves_nothing(published, native, tmp_path, monkeypatch, library):
+    import safetensors.torch
     import tokenizers
     import transformers
     from safetensors import SafetensorError
@@ -255,7 +257,7 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(published, native, tmp_
         raise SafetensorError("I/O error: File too large") if library == "safetensors" else Exception("No space left")
 
     patched = {
-        "safetensors": (transformers.InternVLForConditionalGeneration, "save_pretrained"),
+        "safetensors": (safetensors.torch, "save_file"),
         "tokenizers": (tokenizers.Tokenizer, "save"),
         "json": (conversion, "write_checkpoint"),
     }[library]
@@ -337,40 +339,39 @@ NAMES = sorted(random_model(600)[1])
 
 @pytest.mark.parametrize("name", NAMES[:: len(NAMES) // 12])
 def test_every_tensor_is_used_and_a_missing_one_is_named(name, vocabulary):
-    from editmetrics.plugins.lmm4lmm.chat_layout import UNUSED, convert_tensors, plain_name
+    from editmetrics.plugins.lmm4lmm.chat_layout import UNUSED, plain_name, plan_conversion
 
     config, tensors = random_model(vocabulary)
     del tensors[name]
     if plain_name(name) in UNUSED:
-        convert_tensors(tensors, config)
+        plan_conversion(tensors, config)
         return
     if ".lora_A." in name or name.startswith("mlpscore."):  # the partner that is left has no place
         expected = name.replace("lora_A", "lora_B") if "lora_A" in name else "mlpscore"
     else:
         expected = plain_name(name)
     with pytest.raises(ConversionError, match=expected.replace(".", r"\.")):
-        convert_tensors(tensors, config)
+        plan_conversion(tensors, config)
 
 
 def test_a_tensor_that_nothing_asks_for_is_an_error(vocabulary):
-    from editmetrics.plugins.lmm4lmm.chat_layout import convert_tensors
+    from editmetrics.plugins.lmm4lmm.chat_layout import plan_conversion
 
     config, tensors = random_model(vocabulary)
     with pytest.raises(ConversionError, match=r"1 tensors have no place in the model: mlp2\.0\.weight"):
-        convert_tensors({**tensors, "mlp2.0.weight": torch.zeros(2)}, config)
+        plan_conversion([*tensors, "mlp2.0.weight"], config)
 
 
-@pytest.mark.parametrize("kind", ["base_layer.weight", "lora_B.default.weight"])
-def test_a_tensor_of_another_shape_is_an_error_that_names_it(vocabulary, kind):
-    from editmetrics.plugins.lmm4lmm.chat_layout import convert_tensors
-
+@pytest.mark.parametrize("kind", ["attention.wqkv.base_layer.weight", "attention.wqkv.lora_B.default.weight",
+                                  "feed_forward.w2.base_layer.weight"])  # fmt: skip
+def test_a_tensor_of_another_shape_is_an_error_that_names_it(vocabulary, native, tmp_path, kind):
     config, tensors = random_model(vocabulary)
-    name = f"language_model.base_model.model.model.layers.1.attention.wqkv.{kind}"
-    tensors[name] = tensors[name][:-1]
-    with pytest.raises(
-        ConversionError, match=r"language_model\.model\.layers\.1\.attention\.wqkv\.\w+.* has the shape"
-    ):
-        convert_tensors(tensors, config)
+    name = f"language_model.base_model.model.model.layers.1.{kind}"
+    tensors[name] = tensors[name][:-1].clone()
+    write(tmp_path / "source", config, tensors)
+    with pytest.raises(ConversionError, match=f"{re.escape(name)} has the shape .*not what config.json says"):
+        convert(tmp_path / "source", tmp_path / "out", part="perception", processor=str(native))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
