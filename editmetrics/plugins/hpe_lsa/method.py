@@ -23,7 +23,8 @@ class HPELSAMethod:
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
     - `training`: "staged" tunes LoRA by equation 1 and then trains the decoders with LoRA frozen; "joint" trains both
-      by the sum of L_con, L_det and L_qual, and then the decoders on. `contrastive_weight`: of L_con in that sum; 0 leaves it out.
+      by the sum of L_con, L_det and L_qual, and then the decoders on. `contrastive_weight`: of L_con in that sum; 0
+      leaves it out.
     - `analysed_backbone`: LSA looks at the backbone that equation 1 has "tuned", or at the "untuned" one.
     - `layer`: this layer is read, whatever LSA finds.
     - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
