@@ -187,14 +187,22 @@ class Score(Mapping[str, float]):
     - `uncertainty`: the standard deviation of each dimension, where the metric knows it.
     - `details`: whatever else a reader may want: a region, raw answers, notes such as "prompt truncated".
 
+    A score that is `ok` is also the float of its primary dimension: it is formatted, rounded, compared, sorted, summed,
+    put into arrays and written to JSON as that number. Of one that is not, all these raise `NotScoredError`. Two
+    scores are equal if everything in them is; a score and a number, if the primary number is. `bool(score)` is True
+    whatever the number.
+
     >>> score = Score({"psnr": 31.5})
-    >>> float(score), score["psnr"], score.ok
-    (31.5, 31.5, True)
+    >>> score["psnr"], score.ok, f"{score:.2f}", round(score), score > 30, sum([score, score]), json.dumps(score)
+    (31.5, True, '31.50', 32, True, 63.0, '31.5')
     >>> Score.unscored("skipped", "no prompt")
     Score(skipped: no prompt)
     """
 
-    __slots__ = ("_values", "details", "explanation", "reason", "status", "uncertainty")
+    def __new__(cls, values: Mapping[str, float], status: Status = "ok", *_: Any, **__: Any) -> Score:
+        if cls is Score and status == "ok":
+            return float.__new__(_NumberScore, next(iter(values.values()), 0.0))  # `__init__` refuses no values
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -221,7 +229,7 @@ class Score(Mapping[str, float]):
     @classmethod
     def unscored(cls, status: Status, reason: str, **more: Any) -> Score:
         """A score without a number: `status` of `refused`, `unparseable`, `failed` or `skipped`, and why."""
-        return cls({}, status, reason, **more)
+        return Score({}, status, reason, **more)
 
     def with_note(self, note: str) -> Score:
         """A copy with one more sentence in `details["note"]`, which readers are shown.
@@ -231,7 +239,7 @@ class Score(Mapping[str, float]):
         """
         note = f"{earlier}; {note}" if (earlier := self.details.get("note")) else note
         details = {**self.details, "note": note}
-        return type(self)(self._values, self.status, self.reason, self.explanation, self.uncertainty, details)
+        return Score(self._values, self.status, self.reason, self.explanation, self.uncertainty, details)
 
     @property
     def ok(self) -> bool:
@@ -249,13 +257,13 @@ class Score(Mapping[str, float]):
     def __bool__(self) -> bool:
         return True  # an empty Mapping is false, and `if score:` is never meant that way
 
-    def __float__(self) -> float:
-        if not self.ok:
-            raise NotScoredError(f"no number: {self.status}: {self.reason}")
-        return next(iter(self._values.values()))
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Score) and self.__reduce__() == other.__reduce__()
+        if isinstance(other, Score):
+            return self.__reduce__() == other.__reduce__()
+        return self.ok and isinstance(other, (int, float)) and float(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -264,7 +272,36 @@ class Score(Mapping[str, float]):
         return f"Score({', '.join(values if self.ok else [*values, f'{self.status}: {self.reason}'])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._values, self.status, self.reason, self.explanation, self.uncertainty, self.details)
+        return Score, (self._values, self.status, self.reason, self.explanation, self.uncertainty, self.details)
+
+    def __format__(self, spec: str) -> str:
+        return self._no_number() if spec else repr(self)
+
+    def __float__(self) -> float:
+        return float(self._no_number())
+
+    def _no_number(self, *_: Any) -> Any:
+        """Raise `NotScoredError`, in place of all that a float can do; `_NumberScore` does it."""
+        raise NotScoredError(f"no number: {self.status}: {self.reason}")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __round__ = __abs__ = __neg__ = _no_number
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _no_number
+    __array__ = _no_number
+
+
+class _NumberScore(float, Score):
+    """A `Score` with a number: a float in everything but what it shows and equals."""
+
+    def __new__(cls, values: Any, *more: Any, **named: Any) -> Any:
+        """A score as `Score` makes it; of a number, which `statistics` hands over for a mean, that number."""
+        return Score(values, *more, **named) if isinstance(values, Mapping) else float(values)
+
+    __array__ = None  # type: ignore[assignment] # numpy takes it as the float that it is
+    __bool__, __eq__, __ne__, __hash__ = Score.__bool__, Score.__eq__, Score.__ne__, None  # type: ignore[assignment]
+    __repr__ = __str__ = Score.__repr__
+
+    def __format__(self, spec: str) -> str:
+        return float.__format__(float(self), spec) if spec else repr(self)
 
 
 def problem_of(score: Any, metric: str, dimensions: Sequence[Dimension]) -> str | None:
