@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
+from ..files.tabular import Tabular
 from ..files.writing import write_text
 from .measure import AgreementError
 
@@ -28,6 +29,9 @@ ALL = "all"
 
 SYSTEM_LEVEL = "system level"
 """The group of the lines over the means of each system."""
+
+SHOWN = 3
+"""How many numbers `repr` of an agreement has."""
 
 AGREEMENT_SUFFIXES = (".json", ".csv")
 
@@ -109,9 +113,11 @@ class Pair:
         return len(self.ids)
 
 
-@dataclass(frozen=True, eq=False)
-class Agreement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Tabular):
     """The result of `evaluate`: `lines` are written to files, `pairs` are drawn in plots.
+
+    A loop goes through the lines, `agreement[0]` is the first of them, and `agreement["psnr"]` lists those of a score.
 
     - `comparisons`: paired tests of each score against one.
     - `notes`: remarks for the reader: how rows were joined, what was left out, what was assumed.
@@ -127,6 +133,29 @@ class Agreement:
     settings: Mapping[str, Any] = field(default_factory=dict)
     requested: Sequence[str] = (ALL,)
     unanswered: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        if not isinstance(key, str):
+            return self.lines[key]
+        if lines := [line for line in self.lines if line.score == key]:
+            return lines
+        raise KeyError(f"{key!r}; the scores are {', '.join(dict.fromkeys(line.score for line in self.lines))}")
+
+    def __repr__(self) -> str:
+        over_all = [line for line in self.lines if line.group == ALL]
+        shown = [
+            f"{line.measure} of {line.score} with {line.rating} "
+            + ("undefined" if line.value is None else f"{line.value:.4g}")
+            for line in over_all[:SHOWN]
+        ]
+        more = len(self.lines) - len(shown)
+        return f"Agreement({', '.join([*shown, *([f'{more} more'] if more else [])])})"
 
     @property
     def without_value(self) -> list[Line]:
@@ -159,6 +188,11 @@ class Agreement:
         if line.value is None:
             raise AgreementError(f"{measure} of {score} has no value ({group}): {line.note}")
         return line.value
+
+    def overview(self) -> polars.DataFrame:
+        """Return the lines over all items, without what stands beside them."""
+        columns = ["score", "rating", "measure", "value", "low", "high", "n"]
+        return self.table().filter(group=ALL).select(columns)
 
     def table(self) -> polars.DataFrame:
         """Return the lines, and those of the paired tests, as a polars table."""

@@ -6,22 +6,24 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from ..files.rows import write_frame
+from ..files.tabular import Tabular
 from ..files.text import escaped
 from ..images import decoder
 from ..metric import Metric
 from ..registry import providers_of
 from ..sample import FIELDS, Dimension, EditMetricsError, Sample, Score, plain
 from ..weights import checksums
+from ..wording import plural
 
 if TYPE_CHECKING:
     import polars
@@ -125,8 +127,27 @@ class Summary:
     worst: str | None
 
 
-class Results:
-    """Every score of a run: `results["psnr"]` lists one `Score` a sample, in the order of `results.samples`."""
+class ScoredSample(NamedTuple):
+    """A sample of a run and its scores, by the label of the metric."""
+
+    sample: Sample
+    scores: dict[str, Score]
+
+
+class Results(Tabular):
+    """Every score of a run.
+
+    `results["psnr"]` lists one `Score` a sample, in the order of `results.samples`; `results[0]` is the first sample
+    with its scores, and a loop goes through all of them.
+
+    >>> from editmetrics import Sample, score
+    >>> cat = Sample("cat", "docs/examples/edited/cat.jpg", source="docs/examples/source/cat.jpg")
+    >>> results = score([cat], ["psnr"])
+    >>> results
+    Results(1 sample; psnr)
+    >>> [f"{sample.id}: {scores['psnr']:.1f} dB" for sample, scores in results]
+    ['cat: 28.3 dB']
+    """
 
     def __init__(self, samples: Sequence[Sample], columns: Sequence[Column]) -> None:
         self.samples, self.columns = list(samples), list(columns)
@@ -152,14 +173,33 @@ class Results:
         values = self._values[column.label][index]
         return Score({d.name: value for d, value in zip(column.metric.dimensions, values, strict=True)})
 
-    def __getitem__(self, label: str) -> list[Score]:
-        column = next((column for column in self.columns if column.label == label), None)
+    @overload
+    def __getitem__(self, key: str) -> list[Score]: ...
+    @overload
+    def __getitem__(self, key: int) -> ScoredSample: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[ScoredSample]: ...
+    def __getitem__(self, key: str | int | slice) -> list[Score] | ScoredSample | list[ScoredSample]:
+        if isinstance(key, slice):
+            return [self[index] for index in range(len(self))[key]]
+        if not isinstance(key, str):
+            row = range(len(self))[key]
+            return ScoredSample(self.samples[row], {column.label: self.get(row, column) for column in self.columns})
+        column = next((column for column in self.columns if column.label == key), None)
         if column is None:
-            raise KeyError(f"{label!r}; this run has {', '.join(column.label for column in self.columns)}")
+            raise KeyError(f"{key!r}; this run has {', '.join(column.label for column in self.columns)}")
         return [self.get(index, column) for index in range(len(self.samples))]
+
+    def __iter__(self) -> Iterator[ScoredSample]:
+        return (self[index] for index in range(len(self)))
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __repr__(self) -> str:
+        missing = sum(not score.ok for more in self._more.values() for score in more.values())
+        text = f"{plural(len(self), 'sample')}; {', '.join(column.label for column in self.columns)}"
+        return f"Results({text}{f'; {missing} not scored' if missing else ''})"
 
     @property
     def systems(self) -> list[str | None]:
@@ -207,6 +247,20 @@ class Results:
             for dimension in column.metric.dimensions
             for system in self.systems
         ]
+
+    def overview(self) -> polars.DataFrame:
+        """The summary as a table: a row for each metric, dimension and system."""
+        import polars
+
+        rows = [
+            {
+                "metric": line.column, **({} if line.system is None else {"system": line.system}), "mean": line.mean,
+                "median": line.median, "sd": line.spread, "best": line.best, "worst": line.worst, "n": line.n,
+                "not scored": sum(line.unscored.values()),
+            }
+            for line in self.summary()
+        ]  # fmt: skip
+        return polars.DataFrame(rows, infer_schema_length=None)
 
     def table(self) -> polars.DataFrame:
         """One row a sample: id, system, source, edited, prompt, each metric and dimension, explanations, problems."""
