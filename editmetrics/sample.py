@@ -277,6 +277,10 @@ class Score(Mapping[str, float]):
     def __format__(self, spec: str) -> str:
         return self._no_number() if spec else repr(self)
 
+    def backward(self, *_: Any, **__: Any) -> None:
+        """Raise `EditMetricsError`: a number has no gradient."""
+        raise EditMetricsError("a score is a number without a gradient; metric.tensors(source, edited) has one")
+
     def __float__(self) -> float:
         return float(self._no_number())
 

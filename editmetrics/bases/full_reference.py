@@ -18,6 +18,7 @@ from ..machine import one_thread, side_by_side
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score
 from ..transfer import stacked
+from .as_tensors import AsTensors
 from .pixels import Channels, convert_channels, same_outside, stack, to_float
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Resize = Literal["none", "edited", "source"]
 Border = Annotated[int, Ge(0)]
 
 
-class FullReference(Metric):
+class FullReference(AsTensors, Metric):
     """Base of metrics that compare the edited image with the source, pixel by pixel.
 
     A subclass gives `name`, `version`, one `Dimension`, and `compare`. Options of its own go into its own `__init__`,

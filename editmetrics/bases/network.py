@@ -41,10 +41,10 @@ class HasNetwork(Metric):
     def checkpoints(self) -> tuple[str, ...]:
         """Names of the entries of the weights registry that the network is loaded from, each with one file."""
 
-    def tensors(self, network: Module, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, network: Module, *files: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the network's `state_dict` from the tensors of the checkpoints' files; by default the only file's."""
-        (state,) = files
-        return state
+        (only,) = files
+        return only
 
     def network_name(self) -> str:
         """Name what `network` builds: metrics with equal names, weights and device share one network in memory."""
@@ -100,7 +100,7 @@ class HasNetwork(Metric):
         with torch.random.fork_rng(devices=[]):
             network = self.network()
         try:
-            network.load_state_dict(self.tensors(network, *files), strict=True, assign=True)
+            network.load_state_dict(self.state(network, *files), strict=True, assign=True)
         except (RuntimeError, KeyError, ValueError) as error:
             names = " and ".join(map(str, paths))
             verb = "does" if len(paths) == 1 else "do"
@@ -127,7 +127,7 @@ class NetworkMetric(HasNetwork):
     ...     def network(self):
     ...         from torchvision.models import squeezenet1_1
     ...         return squeezenet1_1().features
-    ...     def tensors(self, network, file):  # the file has the classifier as well
+    ...     def state(self, network, file):  # the file has the classifier as well
     ...         return {name[9:]: tensor for name, tensor in file.items() if name.startswith("features.")}
     ...     def forward(self, batch):
     ...         return self.module(batch["edited"]).mean((1, 2, 3))

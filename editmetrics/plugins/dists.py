@@ -186,7 +186,7 @@ class DISTS(HasNetwork, FullReference):
     def network(self) -> Any:
         return build_network()
 
-    def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return torchvision's features, and the weights of channels, whose file has one row for all stages."""
         backbone, channels = files
         stages = {f"stages.{name}": tensor for name, tensor in sliced_features(network.stages, backbone).items()}

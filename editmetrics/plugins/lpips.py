@@ -119,7 +119,7 @@ class LPIPS(HasNetwork, FullReference):
             warnings.filterwarnings("ignore", "The parameter 'pretrained'|Arguments other than a weight enum")
             return Network(net=self._net, pretrained=False, pnet_rand=True, verbose=False)
 
-    def tensors(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
+    def state(self, network: Any, *files: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return torchvision's features, the package's weights of channels, and the scaling of pixels."""
         from .. import weights
 

@@ -102,7 +102,7 @@ def declared_for(name: str) -> Declaration:
 def _random_weights(name: str) -> Mapping[str, WriteWeights]:
     """Return random weights for a built-in network metric whose only checkpoint is the state of its network."""
     cls = metric_class(name)
-    if not issubclass(cls, HasNetwork) or cls.tensors is not HasNetwork.tensors:
+    if not issubclass(cls, HasNetwork) or cls.state is not HasNetwork.state:
         return {}
     metric = cls()
     names = metric.checkpoints()

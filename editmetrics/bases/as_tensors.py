@@ -1,0 +1,86 @@
+"""A metric of two images as a differentiable function of tensors: a loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..clean_room import clean_room
+from ..sample import EditMetricsError
+from .pixels import check_shapes, convert_channels, same_outside
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class AsTensors:
+    """What `FullReference` metrics can do beside scoring samples."""
+
+    def tensors(self: Any, source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the metric of each pair of a batch, (N,), in its unit, as a differentiable function of the images.
+
+        - `source`, `edited`: (N, C, H, W) of 1 or 3 channels, floats in [0, 1], on one device and of one size.
+        - `mask`: (N, 1, H, W), bool, for `region=inside` and `outside`, and for no other.
+
+        The options count as in `score`, of equal images with equal numbers; `resize` never applies. Values outside
+        [0, 1] and NaN are not looked for, since that would wait for the device. A network is loaded on the images'
+        device; it gets no gradients.
+
+        Raises `SampleError` for shapes that do not fit together, `EditMetricsError` for a mask that is missing or too
+        much, for other types and devices, and for the variant `pie_bench`.
+
+        >>> import torch
+        >>> from editmetrics import create_metric
+        >>> source = torch.zeros(2, 3, 8, 8)
+        >>> edited = torch.full_like(source, 0.5, requires_grad=True)
+        >>> loss = create_metric("mse").tensors(source, edited).mean()
+        >>> loss.backward()
+        >>> round(loss.item(), 4), edited.grad.abs().max() > 0
+        (0.25, tensor(True))
+        """
+        import torch
+
+        images = (source, edited)
+        if not all(isinstance(image, torch.Tensor) and image.is_floating_point() for image in images):
+            raise EditMetricsError("tensors takes floats in [0, 1], (N, C, H, W); divide uint8 images by 255")
+        if source.device != edited.device:
+            raise EditMetricsError(f"the source is on {source.device} and the edited image on {edited.device}")
+        if (self.region == "whole") != (mask is None):
+            wanted = "no mask" if mask is not None else "a mask (N, 1, H, W)"
+            raise EditMetricsError(f"{self.label} takes {wanted}: its region is {self.region!r}")
+        if self.black_outside:
+            raise EditMetricsError(f"{self.label} paints pixels black outside the mask, and has no form for tensors")
+        check_shapes(source, edited, mask)
+        if source.shape[1] not in (1, 3):
+            raise EditMetricsError(f"images have {source.shape[1]} channels; expected 1 or 3")
+        self._load_beside(source)
+        with clean_room():
+            return self._compared(
+                self._cut(source.float()), self._cut(edited.float()), None if mask is None else self._cut(mask > 0)
+            )
+
+    def _compared(self: Any, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
+        region = mask if mask is None or self.region == "inside" else ~mask
+        before, after = (
+            convert_channels(image.expand(-1, 3, -1, -1), self.compared_channels()) for image in (source, edited)
+        )
+        values: Tensor = self.compare(before, same_outside(before, after, region), region)
+        return values
+
+    def _cut(self: Any, image: Tensor) -> Tensor:
+        border = self.crop_border
+        return image[..., border : image.shape[-2] - border, border : image.shape[-1] - border]
+
+    def _load_beside(self: Any, image: Tensor) -> None:
+        """Load what the metric computes with on the device of `image`."""
+        if self.device is None:
+            self.to(str(image.device))
+        self.load()
+        network = getattr(self, "module", None)
+        if network is None:
+            return
+        where = next(network.parameters()).device
+        if where != image.device:
+            raise EditMetricsError(
+                f"the network of {self.label} is on {where} and the images are on {image.device}; "
+                f"call metric.to({str(image.device)!r}) first"
+            )
