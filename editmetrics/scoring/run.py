@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,6 +42,9 @@ WHERE = {
 """Where people put what is missing."""
 
 
+OnRow = Callable[[Sample, dict[str, Score]], None]
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """The options of `score`.
@@ -54,7 +57,8 @@ class RunOptions:
     - `engine`: "ray" scores over a Ray cluster, with equal results; `ray_address` is its address (default: RAY_ADDRESS,
       or a new cluster on this machine).
     - `overwrite`: start afresh. `retry`: statuses ("failed", "refused", ...) that are tried again.
-    - `on_row`: called with each finished sample and its scores. `about`: facts for the first line of the record.
+    - `on_row`: called with each finished sample and its scores. `progress`: show a bar, in a terminal or a notebook.
+    - `about`: facts for the first line of the record.
     """
 
     output: str | os.PathLike[str] | None = None
@@ -66,7 +70,8 @@ class RunOptions:
     ray_address: str | None = None
     overwrite: bool = False
     retry: Collection[str] = ()
-    on_row: Callable[[Sample, dict[str, Score]], None] | None = None
+    on_row: OnRow | None = None
+    progress: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,7 +115,7 @@ def score(
     samples = list(samples)
     results = Results(samples, plan(samples, metrics, chosen.device, chosen.profile))
     path = Path(chosen.output) if chosen.output is not None else None
-    with _open_record(path, chosen.overwrite) as record:
+    with _open_record(path, chosen.overwrite) as record, _told(chosen, len(samples)) as on_row:
         cluster = None
         unavailable: dict[str, str] = {}
         if chosen.engine == "ray":
@@ -121,7 +126,7 @@ def score(
         if record is not None:
             done = record.read(results.columns, forget={*chosen.retry, "unavailable"})
             record.start(results.columns, samples=len(samples), batch_pixels=chosen.batch_pixels, **chosen.about)
-        run = Loop(samples, results.columns, results, record, done, chosen.batch_pixels, chosen.on_row)
+        run = Loop(samples, results.columns, results, record, done, chosen.batch_pixels, on_row)
         run.availability.stopped |= unavailable
         if cluster is None:
             run.go(chosen.workers or available_processors())
@@ -206,6 +211,24 @@ def score_loaded(
 def available_processors() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _told(options: RunOptions, total: int) -> Iterator[OnRow | None]:
+    """What is called with each finished sample: the caller's function, and a bar if one is wanted."""
+    if not options.progress:
+        yield options.on_row
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc="score", unit=" samples") as bar:
+
+        def on_row(sample: Sample, scores: dict[str, Score]) -> None:
+            bar.update()
+            if options.on_row is not None:
+                options.on_row(sample, scores)
+
+        yield on_row
 
 
 def _open_record(path: Path | None, overwrite: bool) -> Any:

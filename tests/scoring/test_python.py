@@ -76,3 +76,16 @@ def test_lines_of_an_agreement(agreement):
     assert len(agreement["one"]) + len(agreement["two"]) == len(agreement)
     with pytest.raises(KeyError, match="'three'; the scores are one, two"):
         agreement["three"]
+
+
+def test_a_bar_counts_the_samples_and_leaves_the_callers_function_its_calls(tmp_path, capsys):
+    samples = [Sample(f"s{n}", image) for n, image in enumerate(write_images(tmp_path, 3))]
+    told = []
+    score(samples, [Brightness()], progress=True, on_row=lambda sample, scores: told.append(sample.id))
+    shown = capsys.readouterr()
+    assert sorted(told) == ["s0", "s1", "s2"]
+    assert "score: 100%" in shown.err
+    assert "3/3" in shown.err
+    assert shown.out == ""
+    score(samples, [Brightness()])
+    assert capsys.readouterr().err == ""
