@@ -101,9 +101,8 @@ MADE = {"write": "published/model.safetensors.index.json", "convert": "converted
 
 
 def in_child(stage: str, folder: Path, model: str, arguments: argparse.Namespace) -> Row:
-    command = [sys.executable, "-m", "tests.speed.full_size", str(folder.resolve()), "--stage", stage, "--model", model]
-    command += [f"--{name}={getattr(arguments, name)}" for name in ("layers", "device", "dtype", "side")]
-    environment = {**os.environ, "EDITMETRICS_HOME": str(folder.resolve() / "home"), "EDITMETRICS_OFFLINE": "1"}
+    """The row of a stage that runs in a process of its own; `SystemExit` where it fails."""
+    command, environment = child(stage, folder, model, arguments)
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{model}: {stage} failed; the same command resumes there. The weights are in {folder}")
@@ -111,15 +110,22 @@ def in_child(stage: str, folder: Path, model: str, arguments: argparse.Namespace
     return row
 
 
+def child(stage: str, folder: Path, model: str, arguments: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """The command and the environment of a stage; checksums are remembered beside the weights."""
+    command = [sys.executable, "-m", "tests.speed.full_size", str(folder.resolve()), "--stage", stage, "--model", model]
+    command += [f"--{name}={getattr(arguments, name)}" for name in ("layers", "device", "dtype", "side")]
+    return command, {**os.environ, "EDITMETRICS_HOME": str(folder.resolve() / "home"), "EDITMETRICS_OFFLINE": "1"}
+
+
 def require_room(model: str, folder: Path, arguments: argparse.Namespace) -> None:
     """`SystemExit` unless the disk has room for what is not written yet."""
     present = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
     needed = layout(model, arguments.layers).bytes * (2 if model == "lmm4lmm" else 1) - present + SPARE
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(arguments.folder).free
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder.parent).free
     if free < needed:
         raise SystemExit(
-            f"{arguments.folder}: {model} takes {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free"
+            f"{folder.parent}: {model} takes {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free"
         )
 
 
