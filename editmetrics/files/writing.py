@@ -50,9 +50,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp lets only the owner read
+        as_ordinary(temporary)
         if durable:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())  # errors that the disk reports late come before the old file is gone
@@ -63,6 +61,13 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno is not None:
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def as_ordinary(path: Path) -> None:
+    """Let those read and write a file who may do so with a new one; mkstemp and safetensors let its owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 @contextmanager
@@ -79,6 +84,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         yield partial
         for path in partial.rglob("*"):
             if path.is_file():
+                as_ordinary(path)
                 with path.open("rb") as written:
                     os.fsync(written.fileno())
         if folder.is_dir():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..file_hashes import sha256_of_all
-from ..files.writing import write_text
+from ..files.writing import as_ordinary, write_text
 from ..metric import Metric
 from .card import card
 from .checkpoint import (
@@ -90,6 +90,8 @@ def write_checkpoint(
         write_text(folder / HISTORY, _lines(contents.history))
         write_text(folder / CARD, card(description))
         files = _own_files(folder)
+        for file in files:
+            as_ordinary(file)
         paths = [path.relative_to(folder).as_posix() for path in files]
         description["files"] = dict(zip(paths, sha256_of_all(files), strict=True))
         try:

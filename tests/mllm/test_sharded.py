@@ -16,11 +16,14 @@ from transformers import AutoModelForImageTextToText
 
 from editmetrics.file_hashes import sha256
 from editmetrics.mllm.backbone import Backbone, BackboneError
+from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
+from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.shards import ShardWriter
 from editmetrics.plugins.lmm4lmm import convert as conversion
 from editmetrics.plugins.lmm4lmm import native_layout
 from editmetrics.plugins.lmm4lmm.chat_layout import ConversionError
 from editmetrics.plugins.lmm4lmm.metric import LMM4LMM
+from tests.mllm.image_statistics import ImageStatistics
 from tests.plugins.lmm4lmm.chat_layout import random_model, write
 
 INDEX = "model.safetensors.index.json"
@@ -146,6 +149,7 @@ def test_shards_are_those_that_transformers_reads(sharded, tmp_path):
 def test_a_conversion_in_several_shards_is_that_in_one(published, to_native, tmp_path, monkeypatch):
     """Whatever is in which file; only one shard's tensors are held."""
     whole = to_native(published, tmp_path / "whole")
+    assert_ordinary(whole.folder)
     held = []
 
     class Small(ShardWriter):
@@ -163,6 +167,19 @@ def test_a_conversion_in_several_shards_is_that_in_one(published, to_native, tmp
     assert whole.files["heads.safetensors"] == parts.files["heads.safetensors"]
     adapter = "adapter_perception/adapter_model.safetensors"
     assert whole.files[adapter] == parts.files[adapter]
+
+
+def assert_ordinary(folder):
+    """Recent versions of safetensors let the owner alone read a file, and a store may be shared."""
+    (folder / "ordinary").touch()
+    assert len({file.stat().st_mode for file in folder.rglob("*") if file.is_file()}) == 1
+    (folder / "ordinary").unlink()
+
+
+def test_all_who_may_read_a_folder_may_read_a_checkpoint_in_it(tmp_path):
+    head = RegressionHead(3)
+    write_checkpoint(tmp_path, ImageStatistics, CheckpointContents(label_scale=(0, 1), heads={"scores": head}))
+    assert_ordinary(tmp_path)
 
 
 def test_a_disk_without_room_is_seen_before_anything_is_written(published, to_native, tmp_path, monkeypatch):
