@@ -184,7 +184,9 @@ def mean_of_map(compare: Map, source: Tensor, edited: Tensor, mask: Tensor | Non
     height, width = source.shape[2] - 2 * margin, source.shape[3] - 2 * margin
     together = len(source) if source.device.type != "cpu" else items_together(height * width)
     small = height * width <= STRIP_PIXELS and (not margin or min(together, len(source)) > 2)
-    if small or source.device.type != "cpu":
+    if (small or source.device.type != "cpu") and together >= len(source):
+        return region_mean(*compare(source, edited, mask))
+    if small:
         groups = _groups(source, edited, mask, together)
         return torch.cat([region_mean(*compare(x, y, region)) for x, y, region in groups])
     return torch.stack(
@@ -282,7 +284,7 @@ def _region_sum(values: Tensor, mask: Tensor | None, *, over_items: bool = False
     """The sum of each item over the region, (N,), or of all of them, and over how many values that is."""
     axes = (0, 1, 2, 3) if over_items else (1, 2, 3)
     if mask is None:
-        return values.sum(axes), values.numel() if over_items else values[0].numel()
+        return values.sum(axes), values.numel() if over_items else math.prod(values.shape[1:])
     weights = mask.to(values.dtype).contiguous()  # both are summed in one order: a map of ones has a mean of exactly 1
     return (values * weights).contiguous().sum(axes), weights.sum(axes) * values.shape[1]
 
