@@ -51,7 +51,6 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     >>> dists(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16), Pixels())  # no mean alike, no structure in either
     tensor([0.5000])
     """
-    import torch
     import torch.nn.functional as F
 
     check_pair("dists", source, 16, "its network halves the size four times")
@@ -62,14 +61,11 @@ def dists(source: Tensor, edited: Tensor, network: Any, mask: Tensor | None = No
     stages = zip(network(source), network(edited), network.alpha, network.beta, strict=True)
     for x, y, alpha, beta in stages:
         covered = None if mask is None else F.adaptive_avg_pool2d(mask.to(x.dtype), x.shape[-2:])
-        items = torch.cat([x, y], 1)
-        count = x.shape[1]
-        mean_x, mean_y = channel_means(items, covered)[..., None, None].split(count, 1)
+        mean_x, mean_y = channel_means(x, covered), channel_means(y, covered)
         # the authors' covariance is E[xy] - E[x] E[y]; centred first, it is the same and loses no digits
-        x, y = x - mean_x, y - mean_y
-        moments = channel_means(torch.cat([x * x, y * y, x * y], 1), covered)
-        variance_x, variance_y, covariance = moments.split(count, 1)
-        mean_x, mean_y = mean_x[..., 0, 0], mean_y[..., 0, 0]
+        x, y = x - mean_x[..., None, None], y - mean_y[..., None, None]
+        variance_x, variance_y = channel_means(x * x, covered), channel_means(y * y, covered)
+        covariance = channel_means(x * y, covered)
         luminance = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
         structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
         similar = similar + (luminance * alpha + structure * beta).sum(1) / total
