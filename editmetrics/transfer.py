@@ -35,6 +35,27 @@ def stacked(columns: Mapping[str, Sequence[Tensor]], device: Any) -> dict[str, T
     return {name: arrived[name] if name in arrived else torch.stack(list(items)) for name, items in columns.items()}
 
 
+def joined(parts: Sequence[Tensor], device: Any, dtype: torch.dtype) -> Tensor:
+    """Join floats of the host along the first axis, on `device` and in `dtype`: rounded on the way into what is copied.
+
+    Joined first and rounded afterwards, the pictures of a backbone take the host more than twice as long.
+
+    >>> import torch
+    >>> joined([torch.ones(1, 2), torch.zeros(2, 2)], "cpu", torch.bfloat16).shape
+    torch.Size([3, 2])
+    """
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cpu" or any(part.device.type != "cpu" for part in parts):
+        return torch.cat(list(parts)).to(device, dtype)
+    pinned = device.type == "cuda"
+    host = torch.empty(sum(map(len, parts)), *parts[0].shape[1:], dtype=dtype, pin_memory=pinned)
+    for part, rows in zip(parts, host.split([len(part) for part in parts]), strict=True):
+        rows.copy_(part)
+    return host.to(device, non_blocking=pinned)
+
+
 def constant(values: Sequence[float], like: Tensor) -> Tensor:
     """Return `values` (N,) on the device of `like`, in its type, integers as indices; only a CPU does not keep them.
 

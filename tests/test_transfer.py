@@ -12,7 +12,7 @@ from editmetrics import create_metric
 from editmetrics.images import ImageError
 from editmetrics.sample import Sample
 from editmetrics.testing import rehearsal, toys
-from editmetrics.transfer import constant, stacked
+from editmetrics.transfer import constant, joined, stacked
 
 
 @pytest.fixture
@@ -63,6 +63,18 @@ def test_a_batch_of_pixels_is_one_copy_there_and_one_back(device: str, spec: str
     assert len(seen.reads) == 1
     crossed = sum(tensor.numel() for item in batch for tensor in item.values())
     assert seen.uploads[0].shape == (crossed,), "pixels cross as bytes"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_pictures_are_joined_and_rounded_as_torch_does_it(device: str, dtype: torch.dtype) -> None:
+    parts = [torch.rand(rows, 3, 5, generator=torch.Generator().manual_seed(rows)) for rows in (2, 1, 4)]
+    with rehearsal.watch() as seen:
+        arrived = joined(parts, device, dtype)
+    assert [event.dtype for event in seen.uploads] == [str(dtype).removeprefix("torch.")]
+    assert torch.equal(arrived.cpu(), torch.cat(parts).to(dtype))
+    assert torch.equal(joined(parts, "cpu", dtype), torch.cat(parts).to(dtype))
+    with pytest.raises(RuntimeError):
+        joined([*parts, torch.rand(1, 3, 6)], device, dtype)
 
 
 def test_what_is_kept_can_be_used_with_gradients(device: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..sample import EditMetricsError, SampleError, UnavailableError
-from ..transfer import stacked
+from ..transfer import joined, stacked
 from .hooks import inputs_seen
 from .tensors import Features, Picture
 
@@ -116,10 +116,8 @@ class InternVL(Family):
         return processor.start_image_token + super().written(processor, picture) + processor.end_image_token
 
     def look(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> list[Features]:
-        import torch
-
         tiles = [picture.pixels["pixel_values"] for picture in pictures]
-        output = model.model.get_image_features(pixel_values=torch.cat(tiles).to(model.device, model.dtype))
+        output = model.model.get_image_features(pixel_values=joined(tiles, model.device, model.dtype))
         return [Features(each.flatten(0, 1)) for each in output.pooler_output.split([len(part) for part in tiles])]
 
 
@@ -150,11 +148,9 @@ class LlavaOneVision(Family):
         return Picture({name: pixels[name][0] for name in ("pixel_values", "image_sizes")}, tokens, size, among)
 
     def look(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> list[Features]:
-        import torch
-
         inner, config = model.model, model.config
         tiles = [picture.pixels["pixel_values"] for picture in pictures]
-        features = self._tile_features(model, torch.cat(tiles).to(model.device, model.dtype))
+        features = self._tile_features(model, joined(tiles, model.device, model.dtype))
         packed, _ = inner.pack_image_features(
             features.split([len(part) for part in tiles]),
             [picture.pixels["image_sizes"] for picture in pictures],
@@ -212,10 +208,9 @@ class Qwen25VL(Family):
     def _vision_output(self, model: PreTrainedModel, pictures: Sequence[Picture]) -> Any:
         import torch
 
-        patches = torch.cat([picture.pixels["pixel_values"] for picture in pictures])
         grids = torch.cat([picture.pixels["image_grid_thw"] for picture in pictures])
         layout = self._layout(model, grids) if model.device.type != "cpu" else {}
-        patches = patches.to(model.device, model.dtype)
+        patches = joined([picture.pixels["pixel_values"] for picture in pictures], model.device, model.dtype)
         return model.model.get_image_features(patches, grids if layout else grids.to(model.device), **layout)
 
     def _layout(self, model: PreTrainedModel, grids: Tensor) -> dict[str, Tensor]:
