@@ -104,4 +104,5 @@ def _copied(columns: Mapping[str, Sequence[Tensor]], device: torch.device) -> di
 
 def _order(tensor: Tensor) -> list[int]:
     """The axes, the one whose items lie farthest apart first."""
-    return sorted(range(tensor.ndim), key=lambda axis: -tensor.stride(axis))
+    strides = tensor.stride()
+    return sorted(range(tensor.ndim), key=lambda axis: -strides[axis])

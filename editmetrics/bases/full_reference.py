@@ -166,7 +166,8 @@ class FullReference(AsTensors, Metric):
         mask = together.get("mask")
         return self.compare(source, same_outside(source, edited, mask), mask)
 
-    def _inner(self, image: np.ndarray) -> np.ndarray:
+    def _inner(self, image: Any) -> Any:
+        """An image (H, W, ...), an array or a tensor, without its border."""
         border, (height, width) = self.crop_border, image.shape[:2]
         if min(height, width) <= 2 * border:
             raise SampleError(f"crop_border={border} leaves nothing of an image of {width} x {height} pixels")
