@@ -1,7 +1,6 @@
 """A vision-language model as assessors use it: images and chats in, hidden states and logits out.
 
->>> import tempfile
->>> import numpy as np
+>>> import tempfile, numpy as np
 >>> from editmetrics.testing import tiny_backbone
 >>> folder = tiny_backbone("internvl", tempfile.mkdtemp())  # or "OpenGVLab/InternVL3-8B-hf", and any other hub id
 >>> backbone = Backbone.load(folder, device="cpu", image_tokens=80)
