@@ -17,6 +17,7 @@ from ..metric import Metric
 from ..registry import create_metric
 from ..sample import FIELDS, STATUSES, Sample, Score
 from ..wording import expected_one_of
+from .inputs import request
 from .loop import Loop
 from .record import Done, Record, record_path
 from .results import Column, PlanError, Results
@@ -88,12 +89,18 @@ class RunOptions:
 
 
 def score(
-    samples: Iterable[Sample],
-    metrics: str | Metric | Iterable[str | Metric],
+    samples: Any,
+    *more: Any,
+    metrics: str | Metric | Iterable[str | Metric] | None = None,
     options: RunOptions | None = None,
     **changes: Any,
 ) -> Results:
     """Score every sample with every metric, and record each score as soon as it is known.
+
+    `samples` are `Sample`s, a data frame or other rows with columns of the same names (`data.from_rows`), or paths as
+    on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
+    `masks`, `references` and `root` of `data.find_samples`; what finds no partner is logged. After samples or rows,
+    `metrics` and `options` may also go by position.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
@@ -105,15 +112,15 @@ def score(
     Raises `PlanError` or `DataError` for a run that cannot start, `JournalError` for a record that cannot be used,
     `EngineError` for a cluster that cannot be used, `Interrupted` for a keyboard interrupt.
 
-    >>> from editmetrics import Sample, score
-    >>> folder = "docs/examples"
-    >>> results = score([Sample("cat", f"{folder}/edited/cat.jpg", f"{folder}/source/cat.jpg")], ["psnr", "ssim"])
+    >>> from editmetrics import score
+    >>> results = score("docs/examples/source", "docs/examples/edited", metrics=["psnr", "ssim"])
     >>> results["psnr"][0].ok
     True
     """
-    chosen = (options or RunOptions()).changed(**changes)
-    samples = list(samples)
-    results = Results(samples, plan(samples, metrics, chosen.device, chosen.profile))
+    asked = request(samples, more, metrics, options, changes)
+    chosen = (asked.options or RunOptions()).changed(**asked.changes)
+    samples = asked.samples
+    results = Results(samples, plan(samples, asked.metrics, chosen.device, chosen.profile))
     path = Path(chosen.output) if chosen.output is not None else None
     with _open_record(path, chosen.overwrite) as record, _told(chosen, len(samples)) as on_row:
         cluster = None

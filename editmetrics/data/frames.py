@@ -1,0 +1,62 @@
+"""Samples from rows in memory: a data frame, a data set of Hugging Face, or a list of dictionaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..files.text import DataError
+from ..images import image_name
+from ..sample import FIELDS, Sample
+
+
+def from_rows(rows: Any) -> list[Sample]:
+    """Return a sample for each row of a pandas or polars data frame, or of another iterable of mappings.
+
+    Columns are named as the fields of `Sample`; all others are kept in `meta`. Images are whatever `Sample` takes: a
+    path, relative to the current folder, a PIL image, an array, a tensor. Without an `id`, the path of the edited file
+    without its suffix is the row's id; where it is no path or paths are not unique, the row's number from 0.
+
+    Raises `DataError` for a row that is no mapping, without a column `edited`, and for two rows with one id.
+
+    >>> from_rows([{"edited": "edits/cat.png", "prompt": "a dog", "mos": 3.5}])[0].id
+    'edits/cat'
+    """
+    listed = list(_mappings(rows))
+    for number, row in enumerate(listed):
+        if not isinstance(row, Mapping):
+            raise DataError(f"row {number} is of type {type(row).__name__}; expected a Sample or a mapping of columns")
+    columns = dict.fromkeys(str(column) for row in listed for column in row)
+    if "edited" not in columns:
+        raise DataError(f"the rows have no column 'edited'; their columns are {', '.join(columns) or 'none'}")
+    samples = [_sample(row, identifier) for row, identifier in zip(listed, _ids(listed), strict=True)]
+    if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
+        raise DataError(f"{len(twice)} ids stand for more than one row, {twice[0]!r} among them; ids must be unique")
+    return samples
+
+
+def _mappings(rows: Any) -> Iterable[Any]:
+    if hasattr(rows, "to_dicts"):  # polars
+        frame: Iterable[Any] = rows.to_dicts()
+        return frame
+    if hasattr(rows, "iterrows"):  # pandas
+        records: Iterable[Any] = rows.to_dict("records")
+        return records
+    return rows  # type: ignore[no-any-return]
+
+
+def _sample(row: Mapping[str, Any], identifier: str) -> Sample:
+    fields = {"edited": None} | {name: row[name] for name in FIELDS if name in row}
+    if isinstance(fields.get("questions"), list):
+        fields["questions"] = tuple(fields["questions"])
+    return Sample(identifier, meta={k: v for k, v in row.items() if k not in FIELDS and k != "id"}, **fields)
+
+
+def _ids(rows: list[Mapping[str, Any]]) -> list[str]:
+    if any("id" in row for row in rows):
+        named = [row.get("id") for row in rows]
+        return [str(n) if one in (None, "") or one != one else str(one) for n, one in enumerate(named)]  # NaN
+    names = [image_name(row["edited"]) if isinstance(row.get("edited"), str) else "" for row in rows]
+    unique = all(names) and len(set(names)) == len(names)
+    return names if unique else [str(number) for number in range(len(rows))]

@@ -1,0 +1,84 @@
+"""Ways to call `score`: with samples, with rows of any library, with paths; all give the same scores."""
+
+import logging
+
+import numpy as np
+import polars
+import pytest
+from PIL import Image
+
+from editmetrics import Sample, create_metric, score
+from editmetrics.data import DataError
+from editmetrics.scoring import PlanError
+
+EXAMPLES = "docs/examples"
+NAMES = ("cat", "coffee", "stars")
+ROWS = [
+    {"id": n, "edited": f"{EXAMPLES}/edited/{n}.jpg", "source": f"{EXAMPLES}/source/{n}.jpg", "mos": 3} for n in NAMES
+]
+
+
+def numbers(results):
+    return {sample.id: [round(float(score), 6) for score in scores.values()] for sample, scores in results}
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return numbers(score([Sample(**{k: row[k] for k in ("id", "edited", "source")}) for row in ROWS], ["psnr", "mae"]))
+
+
+def test_paths_as_on_the_command_line(expected, tmp_path, caplog):
+    paths = f"{EXAMPLES}/source", f"{EXAMPLES}/edited"
+    of_folders = numbers(score(*paths, metrics=["psnr", "mae"]))
+    assert {name: of_folders[name] for name in NAMES} == expected
+    one = score(*(f"{path}/cat.jpg" for path in paths), metrics="psnr")
+    assert numbers(one) == {"cat": expected["cat"][:1]}
+    Image.new("RGB", (8, 8)).save(tmp_path / "alone.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat.png")
+    with caplog.at_level(logging.WARNING):
+        score(paths[0], tmp_path, metrics=["psnr:resize=edited"])
+    assert "alone" in caplog.text
+
+
+@pytest.mark.parametrize("library", ["list", "generator", "polars", "pandas"])
+def test_rows_of_any_library(expected, library):
+    if library == "pandas":
+        pandas = pytest.importorskip("pandas")
+    rows = {"list": lambda: ROWS, "generator": lambda: iter(ROWS), "polars": lambda: polars.DataFrame(ROWS),
+            "pandas": lambda: pandas.DataFrame(ROWS)}[library]()  # fmt: skip
+    results = score(rows, ["psnr"], metrics=None, workers=1)
+    assert numbers(results) == {name: values[:1] for name, values in expected.items()}
+    assert [sample.meta["mos"] for sample in results.samples] == [3, 3, 3]
+
+
+def test_rows_may_hold_images_and_lack_some(expected):
+    images = [{name: np.array(Image.open(row[name])) for name in ("source", "edited")} for row in ROWS[:1]]
+    results = score([*images, {"edited": images[0]["edited"], "source": float("nan")}], metrics=["psnr"])
+    assert float(results["psnr"][0]) == pytest.approx(expected["cat"][0])
+    assert [sample.id for sample in results.samples] == ["0", "1"]
+    assert results["psnr"][1].status == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: score(f"{EXAMPLES}/source", f"{EXAMPLES}/edited"), PlanError, r"score needs metrics: .*metrics=\["),
+        (lambda: score(f"{EXAMPLES}/source", ["psnr"]), PlanError, "after paths, metrics go by keyword"),
+        (lambda: score(ROWS, "psnr", metrics="mae"), PlanError, "each once"),
+        (lambda: score(ROWS, "psnr", None, 3), PlanError, "each once"),
+        (lambda: score(ROWS), PlanError, "score needs metrics"),
+        (lambda: score([{"image": "a.png"}], "psnr"), DataError, "no column 'edited'; their columns are image"),
+        (lambda: score(["a.png"], "psnr"), DataError, "row 0 is of type str; expected a Sample or a mapping"),
+        (lambda: score([ROWS[0], ROWS[0]], "psnr"), DataError, "'cat' among them; ids must be unique"),
+        (lambda: score("no/such/folder", metrics="psnr"), DataError, "no/such/folder does not exist"),
+        (lambda: score(ROWS, "psnr", prompts="a.csv"), TypeError, "score has no option 'prompts'"),
+    ],
+)  # fmt: skip
+def test_calls_that_make_no_sense(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_metrics_may_be_objects_by_position_or_keyword(expected):
+    for results in (score(ROWS, create_metric("mae")), score(ROWS, metrics=[create_metric("mae")])):
+        assert numbers(results) == {name: values[1:] for name, values in expected.items()}
