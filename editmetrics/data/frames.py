@@ -43,7 +43,7 @@ def _mappings(rows: Any) -> Iterable[Any]:
     if hasattr(rows, "iterrows"):  # pandas
         records: Iterable[Any] = rows.to_dict("records")
         return records
-    return rows  # type: ignore[no-any-return]
+    return rows
 
 
 def _sample(row: Mapping[str, Any], identifier: str) -> Sample:
