@@ -8,7 +8,8 @@ Rows go to `--output` (gpu.json) as they are measured, and to a Markdown table b
 measured again; one that failed is. A kind of row whose time is over is listed as left out. Weights are random, which
 changes neither time nor memory.
 
-- classic, networks: `score_batch` of a batch of prepared pairs, milliseconds a pair: copies and reading included.
+- classic, networks: `score_batch` of a batch of prepared pairs, milliseconds a pair, with copies and the reading of
+  results; and `score` of the same images, which prepares them.
 - assessors: seconds a batch, the ratio to transformers' `generate`, the share of the card's peak, the memory's peak.
 - training: seconds an update of ours and of a plain Trainer, the memory's peak of ours.
 - memory: the peak of each paper's recipe, measured and computed (`tests.speed.memory`), in GB.
@@ -126,9 +127,11 @@ def scored(scale: Scale, spec: str, side: int) -> Row:
     metric = create_metric(spec, device=scale.device)
     with offline_weights(metric.checkpoints()):
         metric.load()
-    batch = [metric.prepare(sample) for sample in toys.samples(scale.batch, side, side)]
-    (seconds,) = learned.alternated([lambda: metric.score_batch(batch)], scale.rounds)
-    return {"ms a pair": 1e3 * seconds / len(batch)}
+    samples = toys.samples(scale.batch, side, side)
+    batch = [metric.prepare(sample) for sample in samples]
+    calls = [lambda: metric.score_batch(batch), lambda: metric.score(samples)]
+    scoring, whole = learned.alternated(calls, 4 * scale.rounds)
+    return {"ms a pair": 1e3 * scoring / len(batch), "with preparing": 1e3 * whole / len(batch)}
 
 
 def of_metrics(specs: Sequence[str]) -> Callable[[Scale], Iterator[Job]]:
