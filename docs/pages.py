@@ -166,7 +166,7 @@ def scores(spec: str) -> dict[str, dict[str, float]] | None:
     found = {}
     for name in EXAMPLES:
         files = {kind: DOCS / "examples" / kind / f"{name}.jpg" for kind in ("source", "edited")}
-        found[name] = dict(metric(Sample(name, files["edited"], files["source"], prompt=PROMPT)))
+        found[name] = dict(metric(Sample(name, edited=files["edited"], source=files["source"], prompt=PROMPT)))
     return found
 
 

@@ -9,7 +9,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 Status = Literal["ok", "refused", "unparseable", "failed", "skipped", "unavailable"]
@@ -109,6 +109,7 @@ class Sample:
     """
 
     id: str
+    _: KW_ONLY
     edited: Any
     source: Any = None
     reference: Any = None

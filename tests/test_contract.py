@@ -29,12 +29,12 @@ from editmetrics.sample import STATUSES, EditMetricsError, NotScoredError
     ],
 )
 def test_a_sample_has_a_field_that_can_be_used(field, value, has):
-    assert Sample("a", "edited.png", **{field: value}).has(field) is has
+    assert Sample("a", edited="edited.png", **{field: value}).has(field) is has
 
 
 def test_a_sample_cannot_be_changed():
     with pytest.raises(AttributeError):
-        Sample("a", "edited.png").prompt = "another"
+        Sample("a", edited="edited.png").prompt = "another"
 
 
 # ---------------------------------------------------------------------- Score
@@ -199,8 +199,8 @@ class EditedOnly(Sum):
         lambda metric: metric(1, edited=2),
         lambda metric: metric(2, source=1),
         lambda metric: metric(source=1, edited=2),
-        lambda metric: metric(Sample("a", 2, 1)),
-        lambda metric: metric(Sample("a", 7), source=1, edited=2),
+        lambda metric: metric(Sample("a", edited=2, source=1)),
+        lambda metric: metric(Sample("a", edited=7), source=1, edited=2),
         lambda metric: metric(1, 2, prompt="unused", id="a"),
     ],
 )
@@ -244,7 +244,12 @@ def test_a_call_raises_what_is_wrong_with_the_sample():
 
 
 def test_scores_come_in_the_order_of_the_samples_and_failures_in_their_place():
-    samples = [Sample("a", 1, 1), Sample("b", "b.png", 1), Sample("c", 3), Sample("d", 4, 1)]
+    samples = [
+        Sample("a", edited=1, source=1),
+        Sample("b", edited="b.png", source=1),
+        Sample("c", edited=3),
+        Sample("d", edited=4, source=1),
+    ]
     scores = Sum().score(iter(samples))
     assert [score.status for score in scores] == ["ok", "failed", "skipped", "ok"]
     assert [float(score) for score in scores if score.ok] == [110, 140]
@@ -254,9 +259,9 @@ def test_scores_come_in_the_order_of_the_samples_and_failures_in_their_place():
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 def test_batches_are_no_larger_than_asked(batch_size):
     metric = Sum()
-    assert [float(score) for score in metric.score([Sample(str(i), i, 0) for i in range(7)], batch_size)] == [
-        10 * i for i in range(7)
-    ]
+    assert [
+        float(score) for score in metric.score([Sample(str(i), edited=i, source=0) for i in range(7)], batch_size)
+    ] == [10 * i for i in range(7)]
     assert max(map(len, metric.batches)) == min(batch_size, 7)
 
 
@@ -267,7 +272,7 @@ def test_only_samples_of_equal_shapes_share_a_batch():
             return [Score({"sum": item.shape[0], "count": len(batch)}) for item in batch]
 
     arrays = [np.zeros((size, 2)) for size in (1, 2, 1, 2, 3)]
-    scores = Shapes().score([Sample(str(i), array) for i, array in enumerate(arrays)])
+    scores = Shapes().score([Sample(str(i), edited=array) for i, array in enumerate(arrays)])
     assert [(score["sum"], score["count"]) for score in scores] == [(1, 2), (2, 2), (1, 2), (2, 2), (3, 1)]
 
 

@@ -41,7 +41,7 @@ def test_a_pair_is_compared_with_one_thread_and_the_pairs_of_a_batch_side_by_sid
 
     metric = Watched().to("cpu")
     metric.seen = set()
-    samples = [Sample(str(n), image, images[0]) for n, image in enumerate(images[:count])]
+    samples = [Sample(str(n), edited=image, source=images[0]) for n, image in enumerate(images[:count])]
     scores = [float(score) for score in metric.score(samples, count)]
     assert scores == pytest.approx([30 * n / 255 for n in range(count)], abs=1e-6)
     assert {(threads, inference) for _, threads, inference in metric.seen} == {(1, True)}

@@ -79,7 +79,7 @@ class Benchmark:
 def missing_rows(samples: Sequence[Sample], column: str, expected: Mapping[str, int], unit: str = "rows") -> list[str]:
     """Return a line for each value of `column` that has fewer or more samples than `expected`.
 
-    >>> samples = [Sample("a", "a.png", meta={"system": "x"})]
+    >>> samples = [Sample("a", edited="a.png", meta={"system": "x"})]
     >>> missing_rows(samples, "system", {"x": 2, "y": 2})
     ['system x: 1 of 2 rows', 'system y: 0 of 2 rows']
     """

@@ -95,7 +95,7 @@ def keys_of(samples: Sequence[Sample], column: str, *, all_of_them: bool = True)
 
     Raises `TargetError` for samples without one; unless all of them need it, these have None, and are counted.
 
-    >>> keys_of([Sample("a", b"", prompt="red"), Sample("b", b"", prompt="blue")], "prompt")
+    >>> keys_of([Sample("a", edited=b"", prompt="red"), Sample("b", edited=b"", prompt="blue")], "prompt")
     ['red', 'blue']
     """
     values = [getattr(sample, column) if column in FIELDS else sample.meta.get(column) for sample in samples]

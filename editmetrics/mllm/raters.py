@@ -22,7 +22,7 @@ def rater_spreads(examples: Sequence[Example], targets: Mapping[str, str], suffi
     `mos_v.sd`, as `editmetrics ratings mos` writes them. Raises `TargetError` where a column does not exist, or where a
     sample has no finite number of 0 or more in it.
 
-    >>> examples = [Example(Sample("a", b"", meta={"mos": 3.0, "mos.sd": "0.5"}), {"quality": 3.0})]
+    >>> examples = [Example(Sample("a", edited=b"", meta={"mos": 3.0, "mos.sd": "0.5"}), {"quality": 3.0})]
     >>> list(rater_spreads(examples, {"quality": "mos"}, ".sd")["quality"].values())
     [0.5]
     """

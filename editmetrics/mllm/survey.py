@@ -42,7 +42,7 @@ class Surveyed:
 def survey(samples: Sequence[Sample]) -> list[Surveyed | None]:
     """Measure each sample, in threads, and shared among processes that train together; None for an unreadable image.
 
-    >>> (measured,) = survey([Sample("a", np.zeros((8, 16, 3), np.uint8))])
+    >>> (measured,) = survey([Sample("a", edited=np.zeros((8, 16, 3), np.uint8))])
     >>> measured.width, measured.height, measured.format, measured.to_source
     (16, 8, None, None)
     """

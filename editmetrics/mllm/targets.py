@@ -207,7 +207,8 @@ def _rated(samples: Iterable[Sample], targets: Mapping[str, str], left_out: dict
 def rated(sample: Sample, targets: Mapping[str, str]) -> Example:
     """The sample with the ratings in its `meta` that are numbers.
 
-    >>> rated(Sample("a", b"", meta={"mos": "3.5", "align": ""}), {"quality": "mos", "alignment": "align"}).targets
+    >>> sample = Sample("a", edited=b"", meta={"mos": "3.5", "align": ""})
+    >>> rated(sample, {"quality": "mos", "alignment": "align"}).targets
     {'quality': 3.5}
     """
     numbers = {dimension: _number(sample.meta.get(column)) for dimension, column in targets.items()}

@@ -141,7 +141,7 @@ class Results(Tabular):
     with its scores, and a loop goes through all of them.
 
     >>> from editmetrics import Sample, score
-    >>> cat = Sample("cat", "docs/examples/edited/cat.jpg", source="docs/examples/source/cat.jpg")
+    >>> cat = Sample("cat", edited="docs/examples/edited/cat.jpg", source="docs/examples/source/cat.jpg")
     >>> results = score([cat], ["psnr"])
     >>> results
     Results(1 sample; psnr)

@@ -40,7 +40,7 @@ def examples() -> list[Sample]:
     """The example edits, with their sources and one prompt."""
     folder = shipped("examples", "docs/examples")
     return [
-        Sample(name, folder / "edited" / f"{name}.jpg", folder / "source" / f"{name}.jpg", prompt=PROMPT)
+        Sample(name, edited=folder / "edited" / f"{name}.jpg", source=folder / "source" / f"{name}.jpg", prompt=PROMPT)
         for name in NAMES
     ]
 

@@ -98,7 +98,14 @@ def _pair(picture: np.ndarray, edited: np.ndarray) -> Sample:
     """Return `edited` beside the picture that it should equal, with every other field."""
     mask = toys.edit_mask(0, *picture.shape[:2])
     return Sample(
-        "pair", edited, picture, picture, mask, toys.PROMPTS[0], toys.QUESTIONS, source_prompt=toys.SOURCE_PROMPT
+        "pair",
+        edited=edited,
+        source=picture,
+        reference=picture,
+        mask=mask,
+        prompt=toys.PROMPTS[0],
+        questions=toys.QUESTIONS,
+        source_prompt=toys.SOURCE_PROMPT,
     )
 
 

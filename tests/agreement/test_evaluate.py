@@ -239,8 +239,8 @@ def test_the_dimension_of_a_run_says_its_direction_whether_or_not_the_metric_is_
         def score_batch(self, batch):
             return [Score({"distance_of_mine": value}) for value in batch]
 
-    results = score([Sample(i, np.zeros((4, 4, 3), np.uint8), prompt=p) for i, p in zip("abcd", "4312", strict=True)],
-                    Distance())  # fmt: skip
+    black = np.zeros((4, 4, 3), np.uint8)
+    results = score([Sample(i, edited=black, prompt=p) for i, p in zip("abcd", "4312", strict=True)], Distance())
     found = evaluate(results, {"id": list("abcd"), "mos": [1, 2, 3, 4]})
     assert found.value("distance_of_mine", "pairwise_accuracy") == pytest.approx(5 / 6)
     assert not found.pairs[0].higher_is_better
@@ -324,7 +324,7 @@ def test_the_results_of_a_run_are_scores(tmp_path):
         edited = np.clip(source + (index + 1) * rng.normal(size=source.shape), 0, 255).astype(np.uint8)
         for kind, pixels in (("source", source), ("edited", edited)):
             Image.fromarray(pixels).save(tmp_path / f"{kind}_{name}.png")
-        samples.append(Sample(name, tmp_path / f"edited_{name}.png", source=tmp_path / f"source_{name}.png"))
+        samples.append(Sample(name, edited=tmp_path / f"edited_{name}.png", source=tmp_path / f"source_{name}.png"))
     results = score(samples, ["psnr", "mse"])
     found = evaluate(results, {"id": IDS[:4], "mos": [4, 3, 2, 1]}, lower_is_better=["mse"])
     assert (found.value("psnr", "srcc"), found.value("mse", "srcc")) == (1.0, -1.0)

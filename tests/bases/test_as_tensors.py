@@ -46,7 +46,7 @@ def test_values_are_those_of_score(metric):
     source, edited = images()
     mask = mask_of(metric)
     marked = [None] * 2 if mask is None else [Image.fromarray(np.uint8(255 * one[0].numpy())) for one in mask]
-    samples = [Sample(str(n), edited[n], source=source[n], mask=marked[n]) for n in range(2)]
+    samples = [Sample(str(n), edited=edited[n], source=source[n], mask=marked[n]) for n in range(2)]
     values = metric.tensors(source, edited, mask)
     assert values.shape == (2,)
     # sums in another order, of a pair alone and of two together

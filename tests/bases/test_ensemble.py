@@ -76,7 +76,7 @@ def checkpoint(folder, *, scale=(0, 100), dimensions=("quality", "alignment"), *
 
 
 def samples(*names):
-    return [Sample(name, PICTURE) for name in names]
+    return [Sample(name, edited=PICTURE) for name in names]
 
 
 def test_the_mean_of_three_members_and_the_spread_of_their_mixture(tmp_path):

@@ -42,7 +42,7 @@ def folder(tmp_path):
 
 
 def sample(level):
-    return Sample("a", torch.full((3, 4, 4), level), prompt="a note")
+    return Sample("a", edited=torch.full((3, 4, 4), level), prompt="a note")
 
 
 def test_the_scores_are_those_of_the_network_with_the_weights_of_the_file(folder):

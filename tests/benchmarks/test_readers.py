@@ -107,7 +107,7 @@ def whole_evalmi():
     assert len(tasks) == 2100
     said = {"perception": 50.0, "correspondence": 50.0, "answer": "yes"}
     return [
-        Sample(f"{system}/{n:03}", "x.png", meta={"system": system, "task": task, **said})
+        Sample(f"{system}/{n:03}", edited="x.png", meta={"system": system, "task": task, **said})
         for system in evalmi_50k.SYSTEMS
         for n, task in enumerate(tasks, 1)
     ]

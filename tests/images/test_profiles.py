@@ -160,7 +160,8 @@ def test_the_identity_tells_whether_profiles_are_converted():
 
 def pair(source: bytes | None, edited: bytes | None) -> Sample:
     image = photo((20, 20))
-    return Sample("cat", *(encoded(image, "PNG", icc_profile=profile) for profile in (edited, source)))
+    images = (encoded(image, "PNG", icc_profile=profile) for profile in (edited, source))
+    return Sample("cat", **dict(zip(("edited", "source"), images, strict=True)))
 
 
 def test_a_pair_with_different_profiles_is_noted():
@@ -196,10 +197,10 @@ def test_images_in_memory_masks_and_damaged_files_in_a_note():
     image = Image.open(io.BytesIO(encoded(photo((20, 20)), "PNG", icc_profile=p3)))
     fields = ("source", "edited", "mask")
     array = np.asarray(photo((20, 20)))
-    assert "source has the profile" in str(Opened(Sample("a", array, image), fields).note(fields))
+    assert "source has the profile" in str(Opened(Sample("a", edited=array, source=image), fields).note(fields))
     mask = encoded(Image.new("L", (20, 20)), "PNG", icc_profile=p3)
-    assert Opened(Sample("a", array, array, mask=mask), fields).note(fields) is None
-    assert Opened(Sample("a", b"no image", image), fields).note(fields) is None
+    assert Opened(Sample("a", edited=array, source=array, mask=mask), fields).note(fields) is None
+    assert Opened(Sample("a", edited=b"no image", source=image), fields).note(fields) is None
 
 
 def test_the_fields_are_decoded_as_the_profile_says():

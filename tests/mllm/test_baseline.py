@@ -96,7 +96,7 @@ def toys():
     made = [*edits(160, per_source=4, seed=5)]
     sources = {id(each.source): each.source for each in made}
     assert len(sources) == 40
-    return [Example(Sample(str(n), each.edited, each.source, prompt=each.prompt), each.scores)
+    return [Example(Sample(str(n), edited=each.edited, source=each.source, prompt=each.prompt), each.scores)
             for n, each in enumerate(made)]  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_statistics_predict_blur_and_not_what_was_asked_for(toys):
     assert baseline["visual_quality"]["srcc"] > 0.8
     assert abs(baseline["editing_fidelity"]["srcc"]) < 0.6  # the colour that was asked for is not in any statistic
     assert baseline["visual_quality"]["n"] == 40
-    bare = [Example(Sample(e.id, e.sample.edited), e.targets) for e in toys]
+    bare = [Example(Sample(e.id, edited=e.sample.edited), e.targets) for e in toys]
     alone = measured_baseline({"train": bare[:120], "validation": bare[120:]}, measured([e.sample for e in bare]))
     assert alone["content_preservation"]["srcc"] < baseline["content_preservation"]["srcc"] - 0.1
     mixed = [*bare[:1], *toys[1:]]  # one row without a source: no row's source is used
@@ -122,7 +122,7 @@ def test_labels_have_auc_and_the_threshold_of_the_training_part():
 
 def test_a_bad_image_costs_its_row(toys, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
-    bad = Example(Sample("bad", tmp_path / "bad.png"), {"visual_quality": 3.0})
+    bad = Example(Sample("bad", edited=tmp_path / "bad.png"), {"visual_quality": 3.0})
     parts = {"train": [*toys[:20], bad], "validation": toys[20:40]}
     surveyed = measured([e.sample for part in parts.values() for e in part])
     assert surveyed[id(bad.sample)] is None
@@ -158,7 +158,9 @@ def test_planted_confounds_are_named_and_their_formats_too(tmp_path):
         picture = Image.fromarray(np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8))
         file = tmp_path / f"{number}.{'jpg' if number % 2 else 'png'}"
         picture.save(file)
-        examples.append(Example(Sample(str(number), file), {"authentic": float(number % 2), "mos": float(number)}))
+        examples.append(
+            Example(Sample(str(number), edited=file), {"authentic": float(number % 2), "mos": float(number)})
+        )
     samples = [example.sample for example in examples]
     tokens = {id(sample): 100 + number for number, sample in enumerate(samples)}
     named = confounds_of(examples, measured(samples), tokens)

@@ -13,7 +13,8 @@ from editmetrics.sample import Sample
 def crossed(sources=12, systems=6):
     """Every system has edited every source."""
     pictures = [np.full((4, 4, 3), number, np.uint8) for number in range(sources)]
-    return [Sample(f"{a}_{b}", pictures[a], pictures[a], meta={"system": f"editor {b}", "mos": a + b / 10})
+    return [Sample(f"{a}_{b}", edited=pictures[a], source=pictures[a],
+                   meta={"system": f"editor {b}", "mos": a + b / 10})
             for a in range(sources) for b in range(systems)]  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def test_given_validation_data_that_share_either_are_refused():
 
 
 def test_a_row_without_a_system_is_grouped_by_its_source(caplog):
-    samples = [*crossed(), Sample("real", crossed()[0].source, crossed()[0].source, meta={"mos": 1.0})]
+    samples = [*crossed(), Sample("real", edited=crossed()[0].source, source=crossed()[0].source, meta={"mos": 1.0})]
     made = folds(samples, 3, group="source,system")
     assert sum("real" in {s.id for s in fold.test} for fold in made) == 1
     assert sum("real" in {s.id for s in fold.train} for fold in made) == 2

@@ -210,7 +210,9 @@ def test_soft_cross_entropy_is_the_hard_one_for_a_certain_target_and_its_gradien
 
 
 def rated(*spreads):
-    return [Example(Sample(f"s{n}", b"", meta={"mos": 3, "mos.sd": s}), {"q": 3.0}) for n, s in enumerate(spreads)]
+    return [
+        Example(Sample(f"s{n}", edited=b"", meta={"mos": 3, "mos.sd": s}), {"q": 3.0}) for n, s in enumerate(spreads)
+    ]
 
 
 def test_spreads_become_weights_with_a_mean_of_one():

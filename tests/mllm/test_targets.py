@@ -97,7 +97,7 @@ def test_a_row_without_a_number_is_left_out_and_counted(manifest, cell, reason, 
 
 @pytest.mark.parametrize("value", [True, None, [5], {"a": 1}, "five"])
 def test_values_of_samples_that_are_no_numbers_are_left_out(value):
-    samples = [Sample(str(n), picture(n), meta={"mos": value if n == 0 else n}) for n in range(20)]
+    samples = [Sample(str(n), edited=picture(n), meta={"mos": value if n == 0 else n}) for n in range(20)]
     found = read_training_set(samples, targets=TARGETS, group=None)
     assert list(found.left_out.values()) == [["0"]]
 
@@ -138,7 +138,7 @@ def test_ratings_on_the_ends_of_the_scale_are_inside(manifest):
 @pytest.mark.parametrize("scale", [(5, 5), (5, 1), (0, float("inf")), (float("nan"), 1)])
 def test_a_scale_that_is_none_is_refused(scale):
     with pytest.raises(TargetError, match="label scale"):
-        read_training_set([Sample("a", picture(0), meta={"mos": 1})], targets=TARGETS, label_scale=scale)
+        read_training_set([Sample("a", edited=picture(0), meta={"mos": 1})], targets=TARGETS, label_scale=scale)
 
 
 def test_a_column_that_is_not_there_is_answered_with_the_nearest(manifest):
@@ -205,7 +205,7 @@ def test_what_leaves_nothing_to_learn_is_refused(manifest):
     with pytest.raises(TargetError, match=r"2 samples left for validation, .*3 left out, no number in mos"):
         read_training_set(train, val, targets=TARGETS)
     with pytest.raises(TargetError, match="no target is given"):
-        read_training_set([Sample("a", picture(0))], targets={})
+        read_training_set([Sample("a", edited=picture(0))], targets={})
     with pytest.raises(TargetError, match="the training data has no rows"):
         read_training_set([], targets=TARGETS)
 
@@ -223,9 +223,10 @@ def test_the_digest_changes_with_a_rating_and_with_a_side(manifest):
 def test_samples_set_aside_once_serve_several_targets():
     """Rows of one source stay together, rated or not, and rows without a readable image are left to the training."""
     samples = [
-        Sample(str(n), np.full((4, 4, 3), n, np.uint8), source=np.full((4, 4, 3), n // 3, np.uint8)) for n in range(30)
+        Sample(str(n), edited=np.full((4, 4, 3), n, np.uint8), source=np.full((4, 4, 3), n // 3, np.uint8))
+        for n in range(30)
     ]
-    samples.append(Sample("lost", "nowhere.png", source="nowhere.png"))
+    samples.append(Sample("lost", edited="nowhere.png", source="nowhere.png"))
     train, val = set_aside(samples, needs=("edited", "source"), seed=3)
     assert {s.id for s in train} | {s.id for s in val} == {s.id for s in samples}
     assert not {int(s.id) // 3 for s in train if s.id != "lost"} & {int(s.id) // 3 for s in val}

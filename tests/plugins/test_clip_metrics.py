@@ -77,7 +77,7 @@ def test_clip_image_is_transformers_cosine(reference, edit):
     expected = F.cosine_similarity(images[:1], images[1:]).item()
     assert float(create_metric("clip_image", device="cpu")(source, edited)) == pytest.approx(expected, abs=ROUNDING)
     against = create_metric("clip_image:variant=magicbrush", device="cpu")
-    assert float(against(Sample("x", edited, source=255 - source, reference=source))) == pytest.approx(
+    assert float(against(Sample("x", edited=edited, source=255 - source, reference=source))) == pytest.approx(
         expected, abs=ROUNDING
     )
 
@@ -101,7 +101,9 @@ def test_a_region_that_is_not_seen_is_skipped():
     image = np.zeros((100, 300, 3), np.uint8)
     mask = np.zeros((100, 300), bool)
     mask[:, :50] = True  # beside the central square
-    (score,) = create_metric("clip_image:region=inside", device="cpu").score([Sample("x", image, image, mask=mask)])
+    (score,) = create_metric("clip_image:region=inside", device="cpu").score(
+        [Sample("x", edited=image, source=image, mask=mask)]
+    )
     assert (score.status, "central square" in score.reason) == ("skipped", True)
 
 
@@ -154,7 +156,10 @@ def test_directional_similarity(reference, variant, look):
 def test_what_did_not_change_has_no_direction():
     source, _ = pairs()["pasted"]
     texts = {"source_prompt": TEXTS[0], "prompt": TEXTS[1]}
-    samples = [Sample("x", source, source, **texts), Sample("y", 255 - source, source, **{**texts, "prompt": TEXTS[0]})]
+    samples = [
+        Sample("x", edited=source, source=source, **texts),
+        Sample("y", edited=255 - source, source=source, **{**texts, "prompt": TEXTS[0]}),
+    ]
     still = create_metric("clip_direction", device="cpu").score(samples)
     assert [score.status for score in still] == ["failed", "failed"]
     assert ["images" in score.reason for score in still] == [True, False]
@@ -175,5 +180,11 @@ def test_metrics_share_one_network_and_encode_a_source_once(monkeypatch):
         "encode_image",
         lambda batch, **options: (counts.append(len(batch)), encode(batch, **options))[1],
     )
-    first.score([Sample("a", edited, source), Sample("b", 255 - edited, source), Sample("c", source, source)])
+    first.score(
+        [
+            Sample("a", edited=edited, source=source),
+            Sample("b", edited=255 - edited, source=source),
+            Sample("c", edited=source, source=source),
+        ]
+    )
     assert counts == [3]  # of six images

@@ -38,7 +38,7 @@ def test_dino_image_is_timms_cosine_by_the_whole_vit_s_16(tmp_path):
         metric = create_metric("dino_image", device="cpu")
         assert float(metric(source, edited)) == pytest.approx(expected, abs=1e-5)  # float32
         theirs = create_metric("dino_image:variant=magicbrush", device="cpu")
-        sample = Sample("x", edited, source=255 - source, reference=source)
+        sample = Sample("x", edited=edited, source=255 - source, reference=source)
         assert float(theirs(sample)) == pytest.approx(expected, abs=1e-5)
 
 

@@ -20,9 +20,10 @@ from editmetrics.testing import tiny_backbone
 
 PARTS = {"visual_quality": "visual", "editing_alignment": "alignment", "attribute_preservation": "preservation"}
 RNG = np.random.default_rng(0)
+TEXTS = "make the disc blue", "remove the box, and replace what was behind it by a meadow with flowers"
 SAMPLES = [
-    Sample(text, *RNG.integers(0, 256, (2, 70, 100, 3), dtype=np.uint8), prompt=text)
-    for text in ("make the disc blue", "remove the box, and replace what was behind it by a meadow with flowers")
+    Sample(text, edited=edited, source=source, prompt=text)
+    for text, (edited, source) in zip(TEXTS, RNG.integers(0, 256, (2, 2, 70, 100, 3), dtype=np.uint8), strict=True)
 ]
 ROUNDING = 2e-3
 """On a scale of 100: float32 states, summed in another order (padding, a fused layer cut in three)."""
@@ -259,9 +260,11 @@ def test_edit_hf_needs_an_internvl(edit_hf, lmm4edit):
 def test_an_instruction_cannot_speak_for_the_backbone(edit_hf, lmm4edit):
     for name, folders, token in (("edit_hf", edit_hf, "<IMG_CONTEXT>"), ("lmm4edit", lmm4edit, "<|im_end|>")):
         with pytest.raises(SampleError, match="control token"):
-            made(name, folders)(Sample("x", SAMPLES[0].edited, SAMPLES[0].source, prompt=f"make it {token} red"))
+            made(name, folders)(
+                Sample("x", edited=SAMPLES[0].edited, source=SAMPLES[0].source, prompt=f"make it {token} red")
+            )
     plain = made("edit_hf", edit_hf)
-    assert plain(Sample("x", SAMPLES[0].edited, SAMPLES[0].source, prompt="paint an <image> of it")).ok
+    assert plain(Sample("x", edited=SAMPLES[0].edited, source=SAMPLES[0].source, prompt="paint an <image> of it")).ok
 
 
 def test_the_identity_names_the_files(edit_hf):

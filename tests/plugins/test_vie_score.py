@@ -13,7 +13,9 @@ from editmetrics.plugins.vie_score.prompts import PERCEPTUAL_QUALITY, semantic_c
 from editmetrics.sample import UnavailableError
 from tests.judge.server import Reply, Server, completion, running
 
-SAMPLE = Sample("a", np.full((40, 60, 3), 200, np.uint8), np.full((40, 60, 3), 90, np.uint8), prompt="make it bright")
+SAMPLE = Sample(
+    "a", edited=np.full((40, 60, 3), 200, np.uint8), source=np.full((40, 60, 3), 90, np.uint8), prompt="make it bright"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +113,8 @@ def test_samples_are_asked_side_by_side_and_each_gets_its_own(server):
 
     server.answer = answer
     samples = [
-        Sample(str(level), np.full((8, 8, 3), level, np.uint8), SAMPLE.source, prompt=str(level)) for level in range(11)
+        Sample(str(level), edited=np.full((8, 8, 3), level, np.uint8), source=SAMPLE.source, prompt=str(level))
+        for level in range(11)
     ]
     scores = metric(server, parallel=4).score(samples)
     assert [score["semantic_consistency"] for score in scores] == list(range(11))
@@ -129,7 +132,7 @@ def test_what_is_known_is_not_asked_again_and_the_estimate_says_so(server):
 
 def test_an_endpoint_that_fails_costs_the_samples_and_is_not_asked_for_each_again(server):
     server.reply(Reply({"error": {"message": "no such model", "code": "model_not_found"}}, status=404))
-    samples = [Sample(str(row), SAMPLE.edited, SAMPLE.source, prompt=str(row)) for row in range(6)]
+    samples = [Sample(str(row), edited=SAMPLE.edited, source=SAMPLE.source, prompt=str(row)) for row in range(6)]
     asked = metric(server, parallel=1)
     with pytest.raises(UnavailableError, match="no such model"):
         asked.score_batch([asked.prepare(sample) for sample in samples])
@@ -144,7 +147,9 @@ def test_an_answer_that_does_not_come_makes_its_sample_unavailable_and_no_other(
 
     server.answer = answer
     asked = metric(server, retries=0, parallel=2)
-    prepared = [asked.prepare(Sample(f"{row}", SAMPLE.edited, SAMPLE.source, prompt=f"{row}")) for row in range(4)]
+    prepared = [
+        asked.prepare(Sample(f"{row}", edited=SAMPLE.edited, source=SAMPLE.source, prompt=f"{row}")) for row in range(4)
+    ]
     scores = asked.score_batch(prepared)
     assert [score.status for score in scores] == ["ok", "unavailable", "ok", "ok"]
     assert dict(scores[1]) == {"perceptual_quality": 4}
@@ -161,7 +166,9 @@ def test_what_was_answered_before_the_judge_went_away_counts(server):
 
     server.answer = answer
     asked = metric(server, retries=0, parallel=1)
-    prepared = [asked.prepare(Sample(f"{row}", SAMPLE.edited, SAMPLE.source, prompt=f"{row}")) for row in range(4)]
+    prepared = [
+        asked.prepare(Sample(f"{row}", edited=SAMPLE.edited, source=SAMPLE.source, prompt=f"{row}")) for row in range(4)
+    ]
     scores = asked.score_batch(prepared)
     assert [score.status for score in scores] == ["ok", "ok", "unavailable", "unavailable"]
     assert "no credit left" in scores[2].reason
@@ -203,7 +210,7 @@ def test_without_a_key_nothing_begins():
 
 def test_gedit_scales_the_edited_image_to_the_sources_size(server):
     answers(server, [rating(9, 4)], [rating(8, 9)])
-    small = Sample("b", np.full((20, 30, 3), 200, np.uint8), SAMPLE.source, prompt="make it bright")
+    small = Sample("b", edited=np.full((20, 30, 3), 200, np.uint8), source=SAMPLE.source, prompt="make it bright")
     plain, gedit = metric(server), metric(server, variant="gedit")
 
     def shapes(asked):

@@ -36,7 +36,7 @@ def native_probabilities(backbone, image: np.ndarray, question: str) -> torch.Te
 def test_it_is_the_probability_of_yes(folder):
     image = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
     backbone = Backbone.load(folder, device="cpu")
-    samples = [Sample(text, image, prompt=text) for text in TEXTS]
+    samples = [Sample(text, edited=image, prompt=text) for text in TEXTS]
     expected = []
     for text in TEXTS:
         question = f'Does this figure show "{text}"? Please answer Yes or No.'

@@ -42,7 +42,13 @@ def run_folder(tmp_path_factory):
             Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(edited)
             kind = "colour" if number % 2 else "object <b>"
             samples.append(
-                Sample(f"{system}/{number}", edited, source, prompt=prompt, meta={"system": system, "edit_type": kind})
+                Sample(
+                    f"{system}/{number}",
+                    edited=edited,
+                    source=source,
+                    prompt=prompt,
+                    meta={"system": system, "edit_type": kind},
+                )
             )
     (folder / "1 60.png").write_bytes(b"no image")
     (folder / "2 20.png").write_bytes((folder / "source 2.png").read_bytes())

@@ -121,7 +121,7 @@ def test_columns_of_other_names_meet_when_told():
 def runs(tmp_path):
     """The same eight samples scored twice, the second time by a later version of the metric."""
     paths = write_images(tmp_path / "images", 8)
-    samples = [Sample(path.stem, path) for path in paths]
+    samples = [Sample(path.stem, edited=path) for path in paths]
     for name, version in (("a", 1), ("b", 2)):
         metric = type("Brightness", (Brightness,), {"version": version})
         score(samples, [metric(offset=float(version))], output=tmp_path / f"{name}.csv")
@@ -153,10 +153,10 @@ def test_without_a_record_it_is_not_known_whether_they_are_comparable(runs):
 def test_other_images_are_counted(runs):
     shutil.copytree(runs / "images", runs / "others")
     write_images(runs / "others", 3, size=(9, 9))
-    samples = [Sample(path.stem, path) for path in sorted((runs / "others").iterdir())]
+    samples = [Sample(path.stem, edited=path) for path in sorted((runs / "others").iterdir())]
     for name in ("c", "d"):
         folder = runs / "images" if name == "c" else runs / "others"
-        samples = [Sample(path.stem, path) for path in sorted(folder.iterdir())]
+        samples = [Sample(path.stem, edited=path) for path in sorted(folder.iterdir())]
         score(samples, [Brightness()], output=runs / f"{name}.csv")
     found = compare(read_scores(runs / "c.csv"), read_scores(runs / "d.csv"))
     assert found.comparable

@@ -96,10 +96,10 @@ def test_a_number_that_was_changed_is_noticed(tmp_path, run_folder):
 
 def test_the_newest_line_of_a_record_counts_and_an_unfinished_one_does_not(tmp_path):
     paths = write_images(tmp_path / "images", 2)
-    samples = [Sample(path.stem, path, prompt="refuse") for path in paths]
+    samples = [Sample(path.stem, edited=path, prompt="refuse") for path in paths]
     output = tmp_path / "scores.csv"
     score(samples, [Captioned()], output=output)
-    samples = [Sample(path.stem, path, prompt="a word") for path in paths]
+    samples = [Sample(path.stem, edited=path, prompt="a word") for path in paths]
     score(samples, [Captioned()], output=output)
     with (tmp_path / "scores.record.jsonl").open("ab") as file:
         file.write(b'{"kind": "score", "id": "00", "val')

@@ -114,7 +114,7 @@ class Choosy(Brightness):
 def test_a_field_that_a_number_does_not_use_changes_nothing(samples, tmp_path, masked, reused):
     output = tmp_path / "scores.csv"
     score(samples, Choosy(masked=masked), output=output)
-    with_masks = [Sample(s.id, s.edited, mask=s.edited) for s in samples]
+    with_masks = [Sample(s.id, edited=s.edited, mask=s.edited) for s in samples]
     assert score(with_masks, Choosy(masked=masked), output=output).reused == reused
 
 
@@ -154,8 +154,8 @@ def write_shards(samples_of_parts: list[list[Sample]], folder, metric: Any = Non
 @pytest.mark.parametrize("change", ["added and removed", "renamed", "another order"])
 def test_parts_of_changed_samples_are_not_merged(samples, tmp_path, change):
     other = {
-        "added and removed": [*samples[1:], Sample("zz", samples[0].edited)],
-        "renamed": [Sample(f"x{s.id}", s.edited) for s in samples],
+        "added and removed": [*samples[1:], Sample("zz", edited=samples[0].edited)],
+        "renamed": [Sample(f"x{s.id}", edited=s.edited) for s in samples],
         "another order": samples[::-1],
     }[change]
     parts = write_shards([samples, other], tmp_path)
@@ -178,7 +178,7 @@ def test_doubled_rows_are_seen_also_in_records_without_a_digest(samples, tmp_pat
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0c", "\x1e", "\n"])
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_prompt_may_hold_any_separator(samples, tmp_path, separator, suffix):
-    samples = [Sample(s.id, s.edited, prompt=f"one{separator}two") for s in samples]
+    samples = [Sample(s.id, edited=s.edited, prompt=f"one{separator}two") for s in samples]
     merged = tmp_path / f"merged{suffix}"
     merge(write_shards([samples, samples], tmp_path, suffix=suffix), merged)
     table = polars.read_csv(merged, infer_schema=False) if suffix == ".csv" else polars.read_ndjson(merged)

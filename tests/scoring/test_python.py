@@ -14,7 +14,9 @@ from .toys import Brightness, Captioned, write_images
 def results(tmp_path_factory):
     images = write_images(tmp_path_factory.mktemp("images"), 3)
     prompts = ["a dog", None, "<b>sky</b>"]
-    samples = [Sample(f"s{n}", image, prompt=text) for n, (image, text) in enumerate(zip(images, prompts, strict=True))]
+    samples = [
+        Sample(f"s{n}", edited=image, prompt=text) for n, (image, text) in enumerate(zip(images, prompts, strict=True))
+    ]
     return score(samples, [Brightness(), Captioned()])
 
 
@@ -51,7 +53,7 @@ def test_short_and_in_a_notebook(results, agreement):
 
 def test_a_notebook_runs_nothing_that_a_name_holds(tmp_path):
     (image,) = write_images(tmp_path, 1)
-    page = score([Sample("<script>alert(1)</script>", image)], [Brightness()])._repr_html_()
+    page = score([Sample("<script>alert(1)</script>", edited=image)], [Brightness()])._repr_html_()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
@@ -79,7 +81,7 @@ def test_lines_of_an_agreement(agreement):
 
 
 def test_a_bar_counts_the_samples_and_leaves_the_callers_function_its_calls(tmp_path, capsys):
-    samples = [Sample(f"s{n}", image) for n, image in enumerate(write_images(tmp_path, 3))]
+    samples = [Sample(f"s{n}", edited=image) for n, image in enumerate(write_images(tmp_path, 3))]
     told = []
     score(samples, [Brightness()], progress=True, on_row=lambda sample, scores: told.append(sample.id))
     shown = capsys.readouterr()

@@ -59,7 +59,13 @@ def test_equal_to_the_local_engine_row_by_row_with_a_corrupt_image_and_a_refusal
     paths = write_images(tmp_path / "images", 12)
     paths[2].write_bytes(b"broken")
     samples = [
-        Sample(p.stem, p, source=p, prompt="refuse" if i == 3 else "half" if i == 4 else "a fish", meta={"system": "s"})
+        Sample(
+            p.stem,
+            edited=p,
+            source=p,
+            prompt="refuse" if i == 3 else "half" if i == 4 else "a fish",
+            meta={"system": "s"},
+        )
         for i, p in enumerate(paths)
     ]
     metrics = [Brightness(), Captioned(), create_metric("psnr", device="cpu")]

@@ -29,7 +29,9 @@ def run(tmp_path):
     paths = write_images(tmp_path / "images", 4)
     paths[2].write_bytes(b"broken")
     prompts = ["a fish", "refuse this", "half of it", "ünïcödé\nline"]
-    samples = [Sample(p.stem, p, prompt=text, meta={"system": "s"}) for p, text in zip(paths, prompts, strict=True)]
+    samples = [
+        Sample(p.stem, edited=p, prompt=text, meta={"system": "s"}) for p, text in zip(paths, prompts, strict=True)
+    ]
     output = tmp_path / "scores.csv"
 
     def go(**options):
@@ -65,7 +67,7 @@ def test_a_column_that_a_metric_reads_is_part_of_what_was_scored(run):
         columns = frozenset({"region"})
 
     def placed(region):
-        samples = [Sample("a", run.samples[0].edited, meta={"region": region, "note": region})]
+        samples = [Sample("a", edited=run.samples[0].edited, meta={"region": region, "note": region})]
         return score(samples, [Placed(), Brightness()], output=run.output).reused
 
     assert [placed(region) for region in ("left", "left", "right")] == [0, 2, 1]

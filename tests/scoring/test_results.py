@@ -19,7 +19,7 @@ def samples(tmp_path):
     paths = write_images(tmp_path / "images", 4)
     prompts = ["a fish", "refuse, please", 'half, and "quoted"', None]
     return [
-        Sample(p.stem, p, prompt=text, meta={"system": "ab"[i % 2], "group": "colour", "order": i})
+        Sample(p.stem, edited=p, prompt=text, meta={"system": "ab"[i % 2], "group": "colour", "order": i})
         for i, (p, text) in enumerate(zip(paths, prompts, strict=True))
     ]
 
@@ -70,7 +70,7 @@ class Given(Brightness):
 
 def test_summary_against_numpy():
     values = [3.0, 1.5, 8.25, 4.0, -1.0, 2.0]
-    (line,) = score([Sample(str(v), b"") for v in values], Given()).summary()
+    (line,) = score([Sample(str(v), edited=b"") for v in values], Given()).summary()
     scored = [v for v in values if v >= 0]
     assert (line.mean, line.median) == (np.mean(scored), np.median(scored))
     assert line.spread == pytest.approx(np.std(scored, ddof=1), abs=1e-12)  # rounding of one pass against another
@@ -82,7 +82,7 @@ def test_a_number_without_a_direction_ranks_nothing(capsys):
     class Undirected(Given):
         dimensions = (Dimension("brightness", low=0, higher_is_better=None, primary=True),)
 
-    samples = [Sample(f"{i}", b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
+    samples = [Sample(f"{i}", edited=b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
     results = score(samples, Undirected())
     assert [(line.mean, line.best, line.worst) for line in results.summary()] == [(2.0, None, None), (3.0, None, None)]
     show(results_blocks(results))
@@ -91,24 +91,24 @@ def test_a_number_without_a_direction_ranks_nothing(capsys):
 
 
 def test_infinite_scores_are_in_the_median_and_not_in_the_mean():
-    (line,) = score([Sample(v, b"") for v in ("1", "2", "inf")], Given()).summary()
+    (line,) = score([Sample(v, edited=b"") for v in ("1", "2", "inf")], Given()).summary()
     assert (line.mean, line.median, line.infinite, line.n) == (1.5, 2.0, 1, 3)
 
 
 def test_nothing_scored_is_no_number():
-    (line,) = score([Sample("-1", b"")], Given()).summary()
+    (line,) = score([Sample("-1", edited=b"")], Given()).summary()
     assert (line.mean, line.median, line.spread, line.best, line.n) == (None, None, None, None, 0)
 
 
 def test_summary_of_each_system():
-    samples = [Sample(f"{i}", b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
+    samples = [Sample(f"{i}", edited=b"", meta={"system": "even" if i % 2 == 0 else "odd"}) for i in range(6)]
     lines = {line.system: line for line in score(samples, Given()).summary()}
     assert {system: line.mean for system, line in lines.items()} == {"even": 2.0, "odd": 3.0}
     assert lines["odd"].best == "1"
 
 
 def test_problems_are_grouped_by_reason(tmp_path):
-    results = score([Sample(str(v), b"") for v in (-1, -2, 5)], Given())
+    results = score([Sample(str(v), edited=b"") for v in (-1, -2, 5)], Given())
     assert results.problems() == {("brightness", "refused", "below zero"): ["-1", "-2"]}
 
 
@@ -119,7 +119,7 @@ def test_notes_are_shown_beside_the_scores(capsys):
                 Score({"brightness": value}, details={"note": "cut [short]"} if value > 1 else {}) for value in batch
             ]
 
-    results = score([Sample(str(v), b"") for v in (1, 2, 3)], Noting())
+    results = score([Sample(str(v), edited=b"") for v in (1, 2, 3)], Noting())
     assert results.notes() == {("brightness", "cut [short]"): ["2", "3"]}
     show(results_blocks(results))
     assert "note (brightness): cut [short] (2, 3)" in capsys.readouterr().out

@@ -58,21 +58,23 @@ def test_an_unreadable_image_fails_only_the_metrics_that_look_at_it(tmp_path):
 
             return read_image(sample.source)
 
-    results = score([Sample("a", edited, source=tmp_path / "absent.png")], [Brightness(), Compares()])
+    results = score([Sample("a", edited=edited, source=tmp_path / "absent.png")], [Brightness(), Compares()])
     assert results["brightness"][0].ok
     assert "absent.png" in results["compares"][0].reason
 
 
 def test_a_missing_field_skips_the_row(tmp_path):
     a, b = write_images(tmp_path, 2)
-    results = score([Sample("a", a, prompt="hello"), Sample("b", b)], Captioned())
+    results = score([Sample("a", edited=a, prompt="hello"), Sample("b", edited=b)], Captioned())
     assert [s.status for s in results["captioned"]] == ["ok", "skipped"]
     assert "prompt" in results["captioned"][1].reason
 
 
 def test_batches_fill_by_pixels_and_hold_one_shape(tmp_path):
     small = samples_of(write_images(tmp_path / "small", 10, size=(4, 4)))  # 16 pixels each
-    large = [Sample(f"large {s.id}", s.edited) for s in samples_of(write_images(tmp_path / "large", 10, size=(8, 8)))]
+    large = [
+        Sample(f"large {s.id}", edited=s.edited) for s in samples_of(write_images(tmp_path / "large", 10, size=(8, 8)))
+    ]
     mixed = [sample for pair in zip(small, large, strict=True) for sample in pair]
 
     class OneShape(Brightness):
@@ -94,7 +96,7 @@ def test_many_shapes_do_not_pile_up(tmp_path):
     for width in range(4, 64):
         path = tmp_path / f"{width}.png"
         Image.fromarray(np.zeros((8, width, 3), np.uint8)).save(path)
-        samples.append(Sample(path.stem, path))
+        samples.append(Sample(path.stem, edited=path))
     waiting = []
 
     class Watched(Brightness):
@@ -150,7 +152,10 @@ def test_a_metric_that_breaks_its_contract_has_no_score(tmp_path):
 
 def test_images_in_memory_are_samples_too():
     array = np.full((4, 4, 3), 100, np.uint8)
-    results = score([Sample("array", array), Sample("pil", Image.fromarray(array))], [Brightness(), InlineBrightness()])
+    results = score(
+        [Sample("array", edited=array), Sample("pil", edited=Image.fromarray(array))],
+        [Brightness(), InlineBrightness()],
+    )
     assert [float(s) for s in results["brightness"]] == [100.0, 100.0]
 
 

@@ -84,4 +84,4 @@ def write_images(folder: Path, count: int, size: tuple[int, int] = (8, 6)) -> li
 
 
 def samples_of(paths: list[Path], **fields) -> list[Sample]:
-    return [Sample(path.stem, path, **fields) for path in paths]
+    return [Sample(path.stem, edited=path, **fields) for path in paths]

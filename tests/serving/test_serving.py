@@ -29,7 +29,12 @@ NAMES = ("cat", "coffee", "stars")
 
 def examples():
     return [
-        Sample(name, EXAMPLES / "edited" / f"{name}.jpg", EXAMPLES / "source" / f"{name}.jpg", prompt="make it red")
+        Sample(
+            name,
+            edited=EXAMPLES / "edited" / f"{name}.jpg",
+            source=EXAMPLES / "source" / f"{name}.jpg",
+            prompt="make it red",
+        )
         for name in NAMES
     ]
 
@@ -143,7 +148,7 @@ def test_a_bad_form_is_told_what_is_wrong(serve):
 
 def test_a_corrupt_image_fails_alone(serve):
     served = serve([Brightness()])
-    samples = [Sample("a", png(3)), Sample("b", b"broken"), Sample("c", png(5))]
+    samples = [Sample("a", edited=png(3)), Sample("b", edited=b"broken"), Sample("c", edited=png(5))]
     found = [scores["brightness"] for scores in Client(served.url).score(samples)]
     assert [one.status for one in found] == ["ok", "failed", "ok"]
     assert (found[0]["brightness"], found[2]["brightness"]) == (3.0, 5.0)
@@ -161,9 +166,9 @@ def test_what_waits_is_scored_in_full_batches(serve):
     metric.go.clear()
     served = serve([metric], batch_size=4)
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(Client(served.url).score, [Sample("0", png(0))])
+        first = pool.submit(Client(served.url).score, [Sample("0", edited=png(0))])
         assert metric.begun.wait(30)
-        rest = [pool.submit(Client(served.url).score, [Sample(str(i), png(i))]) for i in range(1, 9)]
+        rest = [pool.submit(Client(served.url).score, [Sample(str(i), edited=png(i))]) for i in range(1, 9)]
         while httpx.get(f"{served.url}/ready").json()["waiting"] < 9:
             pass
         metric.go.set()
@@ -176,18 +181,18 @@ def test_a_full_queue_refuses_and_patient_clients_get_through(serve):
     metric = Brightness()
     metric.go.clear()
     served = serve([metric], capacity=3, batch_size=1)
-    waiting = [Sample(str(i), png(i)) for i in range(3)]
+    waiting = [Sample(str(i), edited=png(i)) for i in range(3)]
     with ThreadPoolExecutor(2) as pool:
         taken = pool.submit(Client(served.url, batch=3).score, waiting)
         assert metric.begun.wait(30)
-        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(Sample("x", png(9)))]})
+        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(Sample("x", edited=png(9)))]})
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1
         assert httpx.get(f"{served.url}/ready").status_code == 503
         assert httpx.get(f"{served.url}/health").status_code == 200
         with pytest.raises(ServerError, match="gave up after 0 s"):
-            Client(served.url, patience=0).score([Sample("x", png(9))])
-        patient = pool.submit(Client(served.url).score, [Sample("x", png(9))])
+            Client(served.url, patience=0).score([Sample("x", edited=png(9))])
+        patient = pool.submit(Client(served.url).score, [Sample("x", edited=png(9))])
         metric.go.set()
         assert float(patient.result()[0]["brightness"]) == 9.0
         assert [float(one["brightness"]) for one in taken.result()] == [0.0, 1.0, 2.0]
@@ -202,7 +207,7 @@ def test_slow_and_broken_clients_harm_no_other_and_nothing_is_lost(serve):
     for cut in (head, head[:30], b"\0\1\2\3\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", served.port)) as each:
             each.sendall(cut)
-    samples = [Sample(str(i), png(i % 256)) for i in range(300)]
+    samples = [Sample(str(i), edited=png(i % 256)) for i in range(300)]
     found = Client(served.url, batch=1, parallel=16).score(samples)
     assert [float(one["brightness"]) for one in found] == [float(i % 256) for i in range(300)]
     for each in slow:
@@ -223,7 +228,9 @@ def test_infinite_scores_and_all_that_a_score_carries_survive_the_wire():
 
 def test_pixels_in_memory_arrive_as_they_are(serve):
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
-    (found,) = Client(serve([create_metric("psnr", device="cpu")]).url).score([Sample("a", pixels, pixels)])
+    (found,) = Client(serve([create_metric("psnr", device="cpu")]).url).score(
+        [Sample("a", edited=pixels, source=pixels)]
+    )
     assert float(found["psnr"]) == np.inf
 
 
@@ -236,21 +243,21 @@ def test_weights_that_cannot_be_loaded_end_the_command_and_say_why(tmp_path):
 
 
 BAD = {
-    "a file that is not there": Sample("x", "nowhere.png"),
-    "pixels that overshoot": Sample("x", np.full((4, 4, 3), 1.02, np.float32)),
-    "a batch of images": Sample("x", np.zeros((2, 4, 4, 3), np.uint8)),
-    "an image that cannot be decoded": Sample("x", b"broken"),
-    "half a character": Sample("x", png(1), prompt="\ud83d"),
-    "no image at all": Sample("x", object()),
-    "more than fits into a request": Sample("x", bytes(3000)),
-    "a small file of many pixels": Sample("x", png(1, size=(300, 300))),
+    "a file that is not there": Sample("x", edited="nowhere.png"),
+    "pixels that overshoot": Sample("x", edited=np.full((4, 4, 3), 1.02, np.float32)),
+    "a batch of images": Sample("x", edited=np.zeros((2, 4, 4, 3), np.uint8)),
+    "an image that cannot be decoded": Sample("x", edited=b"broken"),
+    "half a character": Sample("x", edited=png(1), prompt="\ud83d"),
+    "no image at all": Sample("x", edited=object()),
+    "more than fits into a request": Sample("x", edited=bytes(3000)),
+    "a small file of many pixels": Sample("x", edited=png(1, size=(300, 300))),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_one_bad_sample_costs_no_other_of_its_batch(serve, kind):
     served = serve([Brightness()], max_pixels=50_000, max_bytes=3000)
-    samples = [Sample("a", png(3)), BAD[kind], Sample("b", png(5)), Sample("c", png(7))]
+    samples = [Sample("a", edited=png(3)), BAD[kind], Sample("b", edited=png(5)), Sample("c", edited=png(7))]
     found = [scores["brightness"] for scores in Client(served.url, batch=4).score(samples)]
     assert [one.status for one in found] == ["ok", "failed", "ok", "ok"]
     assert [float(found[index]) for index in (0, 2, 3)] == [3.0, 5.0, 7.0]
@@ -261,7 +268,7 @@ def test_one_bad_sample_costs_no_other_of_its_batch(serve, kind):
 
 def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
     ids = ["\ud800", "a\x1b[2J", "\u202e", "", "x" * 1000]
-    body = {"samples": [sample_to_json(Sample(name, png(4))) for name in ids]}
+    body = {"samples": [sample_to_json(Sample(name, edited=png(4))) for name in ids]}
     answer = httpx.post(f"{serve([Brightness()]).url}/v1/score", content=json.dumps(body))
     assert answer.status_code == 200
     assert [one["id"] for one in json.loads(answer.text)["samples"]] == ids
@@ -269,7 +276,7 @@ def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
 
 @pytest.mark.parametrize("damage", [{"base64": "!"}, {"base64": 5}, {"base64": "AAA"}])
 def test_what_is_no_base64_costs_its_sample(serve, damage):
-    body = {"samples": [sample_to_json(Sample("a", png(4))), {"edited": damage}]}
+    body = {"samples": [sample_to_json(Sample("a", edited=png(4))), {"edited": damage}]}
     good, bad = httpx.post(f"{serve([Brightness()]).url}/v1/score", json=body).json()["samples"]
     assert good["scores"]["brightness"]["status"] == "ok"
     assert bad["scores"]["brightness"]["status"] == "failed"
@@ -287,7 +294,7 @@ def test_a_metric_that_breaks_for_one_sample_costs_that_sample(serve, monkeypatc
         return whole(metrics, samples, **options)
 
     monkeypatch.setattr(batcher, "score_loaded", broken)
-    samples = [Sample("a", png(3)), Sample("bad", png(4)), Sample("c", png(5))]
+    samples = [Sample("a", edited=png(3)), Sample("bad", edited=png(4)), Sample("c", edited=png(5))]
     found = [scores["brightness"] for scores in Client(serve([Brightness()]).url).score(samples)]
     assert [one.status for one in found] == ["ok", "failed", "ok"]
     assert found[1].reason == "ZeroDivisionError: a defect"
@@ -298,14 +305,14 @@ def test_a_small_request_cannot_claim_more_pixels_than_the_server_decodes(serve)
     metric = Brightness()
     served = serve([metric], max_pixels=1_000_000)
     large, fitting = png(1, size=(900, 900)), png(2, size=(600, 600))
-    pair = sample_to_json(Sample("pair", large, large))
+    pair = sample_to_json(Sample("pair", edited=large, source=large))
     (scores,) = httpx.post(f"{served.url}/v1/score", json={"samples": [pair]}).json()["samples"]
     assert scores["scores"]["brightness"]["status"] == "failed"
     assert "1620000 pixels; this server decodes 1000000" in scores["scores"]["brightness"]["reason"]
-    both = {"samples": [sample_to_json(Sample(str(i), fitting)) for i in range(4)]}
+    both = {"samples": [sample_to_json(Sample(str(i), edited=fitting)) for i in range(4)]}
     refused = httpx.post(f"{served.url}/v1/score", json=both)
     assert (refused.status_code, metric.batches) == (413, [])
-    found = Client(served.url, batch=4).score([Sample(str(i), fitting) for i in range(4)])  # in halves
+    found = Client(served.url, batch=4).score([Sample(str(i), edited=fitting) for i in range(4)])  # in halves
     assert [float(one["brightness"]) for one in found] == [2.0] * 4
     assert max(metric.batches) <= 3  # 360,000 pixels each: a batch is full when it has a million
 
@@ -318,7 +325,7 @@ def test_one_request_has_no_more_samples_than_the_queue(serve):
     assert refused.status_code == 413
     assert "6 samples in one request; this server takes 5" in refused.json()["error"]
     assert metric.batches == []
-    found = Client(served.url, batch=20).score([Sample(str(i), png(i)) for i in range(20)])
+    found = Client(served.url, batch=20).score([Sample(str(i), edited=png(i)) for i in range(20)])
     assert [float(one["brightness"]) for one in found] == [float(i) for i in range(20)]
 
 
@@ -358,12 +365,12 @@ def test_an_answer_that_makes_no_sense_is_an_error(answer):
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request).start()
         with pytest.raises(ServerError, match="answered"):
-            Client(f"http://127.0.0.1:{server.server_address[1]}").score([Sample("a", png(1))])
+            Client(f"http://127.0.0.1:{server.server_address[1]}").score([Sample("a", edited=png(1))])
 
 
 def test_a_server_that_is_not_there_is_unavailable_and_named():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    for sample in (Sample("a", png(1)), Sample("a", "nowhere.png")):
+    for sample in (Sample("a", edited=png(1)), Sample("a", edited="nowhere.png")):
         with pytest.raises(UnavailableError, match=f"127.0.0.1:{port} cannot be reached"):
             Client(f"http://127.0.0.1:{port}", patience=0).score([sample])

@@ -86,7 +86,7 @@ def main() -> None:
             source, edited = pair(size, 1, "cpu")
             for name in options.metrics:
                 metric = create_metric(name, device="cpu")
-                samples = [Sample(str(number), edited[0], source[0]) for number in range(BATCH)]
+                samples = [Sample(str(number), edited=edited[0], source=source[0]) for number in range(BATCH)]
                 calls = [lambda: metric(source[0], edited[0]), lambda: metric.score(samples, BATCH)]  # noqa: B023
                 calls += [lambda: peer(source, edited) for library in peers.values() if (peer := library.get(name))]  # noqa: B023
                 cells = []

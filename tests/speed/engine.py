@@ -104,7 +104,10 @@ def compute_alone(sources: list[Path], edits: list[Path], count: int) -> float:
     metrics = [create_metric(name, device="cpu") for name in METRICS]
     for metric in metrics:
         metric.load()
-    samples = [Sample("", read_image(e), read_image(s)) for s, e in zip(sources[:count], edits[:count], strict=True)]
+    samples = [
+        Sample("", edited=read_image(e), source=read_image(s))
+        for s, e in zip(sources[:count], edits[:count], strict=True)
+    ]
 
     def compute(sample: Sample) -> None:
         for metric in metrics:

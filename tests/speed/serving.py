@@ -85,7 +85,7 @@ def pairs(folder: Path, count: int, size: int) -> list[Sample]:
         paths = folder / f"{index}_source.png", folder / f"{index}_edited.png"
         for path, image in zip(paths, (source, edited), strict=True):
             Image.fromarray(image).save(path)
-        samples.append(Sample(str(index), paths[1], paths[0], prompt="make the square red"))
+        samples.append(Sample(str(index), edited=paths[1], source=paths[0], prompt="make the square red"))
     return samples
 
 

@@ -89,8 +89,8 @@ def edits(count: int, side: int) -> list[Sample]:
         return " ".join(random.choice(words, random.integers(low, high + 1)))
 
     return [
-        Sample(f"{row}", picture(), source=picture(), prompt=text(3, 12), meta={"rating": float(random.uniform(1, 5)),
-               "explanation": text(10, 120)})
+        Sample(f"{row}", edited=picture(), source=picture(), prompt=text(3, 12),
+               meta={"rating": float(random.uniform(1, 5)), "explanation": text(10, 120)})
         for row in range(count)
     ]  # fmt: skip
 

@@ -148,7 +148,7 @@ def test_plain_statistics_learn_little_of_it(made, backgrounds):
 
 
 def plain_statistics(made):
-    samples = [Sample(str(number), edit.edited, source=edit.source) for number, edit in enumerate(made)]
+    samples = [Sample(str(number), edited=edit.edited, source=edit.source) for number, edit in enumerate(made)]
     return np.array([np.concatenate([each.edited, each.to_source]) for each in survey(samples)])
 
 

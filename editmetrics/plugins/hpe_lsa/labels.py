@@ -175,7 +175,8 @@ def labelled_for_folds(samples: Sequence[Sample], targets: Mapping[str, str]) ->
     A real image is its own source, by which it is grouped, and gets the instruction `NO_EDIT` if it has none, so that
     it is scored; only its authenticity is measured, since ratings are those of edits.
 
-    >>> marked = labelled_for_folds([Sample("a", "a.png", "b.png", prompt="blue", meta={"mos": 3})], {"quality": "mos"})
+    >>> sample = Sample("a", edited="a.png", source="b.png", prompt="blue", meta={"mos": 3})
+    >>> marked = labelled_for_folds([sample], {"quality": "mos"})
     >>> [(s.prompt, s.meta["authenticity"], s.meta.get("mos")) for s in marked]
     [('blue', 0, 3), ('leave the image as it is', 1, None)]
     """
@@ -218,7 +219,7 @@ def _sources(samples: Sequence[Sample]) -> list[Sample]:
         source = sample.source
         key = os.fspath(source) if isinstance(source, (str, os.PathLike)) else id(source)
         meta = {name: value for name, value in sample.meta.items() if name != LABEL}
-        sources.setdefault(key, Sample(f"source of {sample.id}", source, source, meta={**meta, LABEL: 1}))
+        sources.setdefault(key, Sample(f"source of {sample.id}", edited=source, source=source, meta={**meta, LABEL: 1}))
     if not sources:
         raise TargetError(
             "no image is real: the edits have no sources, and no column says which images are real; add a column "

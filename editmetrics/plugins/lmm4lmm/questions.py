@@ -38,8 +38,10 @@ class Questions:
         """The questions of a sample: its own, else those of the file; none where neither has any.
 
         >>> asked = Questions(by_prompt={"a red cat": ("Is the cat red?",)})
-        >>> asked.of(Sample("x", b"", prompt="a red cat")), asked.of(Sample("x", b"", questions=("Is it day?",)))
-        (('Is the cat red?',), ('Is it day?',))
+        >>> asked.of(Sample("x", edited=b"", prompt="a red cat"))
+        ('Is the cat red?',)
+        >>> asked.of(Sample("x", edited=b"", questions=("Is it day?",)))
+        ('Is it day?',)
         """
         if sample.questions:
             return tuple(sample.questions)

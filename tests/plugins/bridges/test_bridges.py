@@ -134,7 +134,7 @@ def test_torchmetrics_pairs(name):
     for photograph in PHOTOGRAPHS:  # the second tells whether the class forgot the first
         source, edited = tensors(photograph)
         expected = float(getattr(functional, function)(edited, source, **given))
-        (found,) = metric.score([Sample(photograph, files(photograph)[1], files(photograph)[0])])
+        (found,) = metric.score([Sample(photograph, edited=files(photograph)[1], source=files(photograph)[0])])
         if np.isnan(expected):  # black pixels have no spectral angle, and windows of them no relative error
             assert (found.status, "NaN" in found.reason) == ("failed", True)
         else:
@@ -249,7 +249,7 @@ def test_a_bridged_metric_is_one_class_and_survives_pickling():
 
 def test_images_of_two_sizes_cost_their_own_row():
     pytest.importorskip("piq")
-    rows = [toys.sample(0), Sample("odd", toys.picture(1)[:40], toys.picture(1)), toys.sample(2)]
+    rows = [toys.sample(0), Sample("odd", edited=toys.picture(1)[:40], source=toys.picture(1)), toys.sample(2)]
     results = score(rows, "piq/gmsd", device="cpu")["piq/gmsd"]
     assert [found.status for found in results] == ["ok", "failed", "ok"]
     assert "images of one size" in results[1].reason
@@ -258,7 +258,7 @@ def test_images_of_two_sizes_cost_their_own_row():
 def test_what_the_library_says_of_a_sample_is_the_reason(tmp_path):
     pytest.importorskip("piq")
     small = toys.picture(0)[:20, :20]
-    (found,) = create_metric("piq/vif_p", device="cpu").score([Sample("small", small, small)])
+    (found,) = create_metric("piq/vif_p", device="cpu").score([Sample("small", edited=small, source=small)])
     assert found.status == "failed"
     assert "piq cannot score this (20 x 20 pixels): ValueError" in found.reason
 
@@ -267,7 +267,7 @@ def test_weights_that_cannot_be_downloaded_are_the_machines_fault_and_cost_no_ot
     pytest.importorskip("piq")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setenv("EDITMETRICS_OFFLINE", "1")
-    samples = [Sample(name, files(name)[1], files(name)[0]) for name in PHOTOGRAPHS]
+    samples = [Sample(name, edited=files(name)[1], source=files(name)[0]) for name in PHOTOGRAPHS]
     results = score(samples, ["psnr", "piq/LPIPS"], output=tmp_path / "scores.csv", device="cpu")
     assert all(found.ok for found in results["psnr"])
     assert [found.status for found in results["piq/LPIPS"]] == ["unavailable"] * 2

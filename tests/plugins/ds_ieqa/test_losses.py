@@ -25,7 +25,7 @@ def rows(seed):
         return random.integers(darkest, brightest, (64, 64, 3), dtype=np.uint8)
 
     return [
-        Sample(f"{seed}-{number}", picture(160, 256), source=picture(0, 80), prompt="make it red",
+        Sample(f"{seed}-{number}", edited=picture(160, 256), source=picture(0, 80), prompt="make it red",
                meta={"visual_quality": rating})
         for number, rating in enumerate(RATINGS)
     ]  # fmt: skip

@@ -118,7 +118,12 @@ def test_trained_weights_give_no_number_where_they_were_not_about_to_write_one(r
     with (EXAMPLES / "prompts.csv").open(newline="") as file:
         prompts = {row["name"]: row["prompt"] for row in csv.DictReader(file)}
     samples = [
-        Sample(f"{system}/{name}", EXAMPLES / system / f"{name}.jpg", EXAMPLES / "source" / f"{name}.jpg", prompt=said)
+        Sample(
+            f"{system}/{name}",
+            edited=EXAMPLES / system / f"{name}.jpg",
+            source=EXAMPLES / "source" / f"{name}.jpg",
+            prompt=said,
+        )
         for system in ("edited", "edited_b") for name, said in prompts.items()
     ]  # fmt: skip
     scores = create_metric("ds_ieqa", weights="toy", read=read, device="cpu").score(samples)

@@ -69,7 +69,8 @@ def test_trained_weights_give_no_level_where_they_were_not_about_to_name_one():
     examples = Path(__file__).parents[3] / "docs" / "examples"
     prompts = {"cat": "Give the cat bright blue eyes.", "coins": "Make the coins look like gold."}
     samples = [
-        Sample(name, examples / "edited" / f"{name}.jpg", examples / "source" / f"{name}.jpg", prompt=prompt,
+        Sample(name, edited=examples / "edited" / f"{name}.jpg", source=examples / "source" / f"{name}.jpg",
+               prompt=prompt,
                meta={"region": "0.5,0.5,0.4,0.4"})
         for name, prompt in prompts.items()
     ]  # fmt: skip

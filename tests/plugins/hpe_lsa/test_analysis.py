@@ -44,7 +44,7 @@ def test_the_size_of_batches_changes_rounding_alone(kinds):
 def test_an_image_that_cannot_be_read_is_left_out_and_no_image_of_a_class_is_an_error(kinds, tmp_path, caplog):
     assessor = LayerAssessor(Backbone.load("toy-internvl", device="cpu", image_tokens=1280))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    broken = Sample("broken", tmp_path / "broken.png")
+    broken = Sample("broken", edited=tmp_path / "broken.png")
     profile = analyse(assessor, [*kinds[0], broken], kinds[1])
     assert (profile.real, profile.edited) == (12, 12)
     assert "broken is left out" in caplog.text

@@ -42,9 +42,9 @@ def test_a_given_validation_set_is_used_and_nothing_is_set_aside_for_test(sample
 
 
 def test_labels_come_from_their_column_and_real_images_need_no_rating():
-    real = [Sample(f"real {n}", image(n), meta={"is_real": "1"}) for n in range(24)]
+    real = [Sample(f"real {n}", edited=image(n), meta={"is_real": "1"}) for n in range(24)]
     edits = [
-        Sample(f"edit {n}", image(100 + n), image(n), prompt="x", meta={"is_real": 0, "mos": float(n)})
+        Sample(f"edit {n}", edited=image(100 + n), source=image(n), prompt="x", meta={"is_real": 0, "mos": float(n)})
         for n in range(24)
     ]
     data = read([*real, *edits], targets={"perceptual_quality": "mos", AUTHENTICITY: "is_real"})
@@ -58,7 +58,7 @@ def test_labels_come_from_their_column_and_real_images_need_no_rating():
 def test_rows_without_label_or_rating_are_left_out_and_counted(samples):
     column = {"authentic": "0"}
     rows = [replace(s, meta={**s.meta, **column}) for s in samples]
-    rows += [Sample(f"real {n}", s.source, meta={"authentic": "1"}) for n, s in enumerate(samples[::2])]
+    rows += [Sample(f"real {n}", edited=s.source, meta={"authentic": "1"}) for n, s in enumerate(samples[::2])]
     rows[0] = replace(rows[0], meta={**rows[0].meta, "authentic": ""})
     rows[1] = replace(rows[1], meta={**rows[1].meta, "visual_quality": "?"})
     data = read(rows, targets={**TARGETS, AUTHENTICITY: "authentic"})
@@ -80,7 +80,7 @@ def test_what_makes_no_sense_is_said(samples, change, said):
 
 def test_edits_without_sources_need_labels():
     with pytest.raises(TargetError, match="no image is real"):
-        labelled([Sample("a", image(1)), Sample("b", image(2))])
+        labelled([Sample("a", edited=image(1)), Sample("b", edited=image(2))])
 
 
 def test_a_source_stands_once_among_the_real_images(samples):

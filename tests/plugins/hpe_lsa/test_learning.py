@@ -86,7 +86,7 @@ def test_fresh_photographs_are_real_and_edits_of_them_are_not(metric, sets):
     images = labelled(list(from_manifest(sets["fresh"])))
     chances = {kind: [] for kind in (0, 1)}
     only = create_metric("hpe_lsa", weights=str(metric.weights), dimension="authenticity", device="cpu")
-    for image, score in zip(images, only.score([Sample(s.id, s.edited) for s in images]), strict=True):
+    for image, score in zip(images, only.score([Sample(s.id, edited=s.edited) for s in images]), strict=True):
         chances[image.meta[LABEL]].append(float(score))
     area = mannwhitneyu(chances[1], chances[0]).statistic / (len(chances[0]) * len(chances[1]))
     assert area > 0.8

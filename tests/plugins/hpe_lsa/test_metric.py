@@ -60,7 +60,7 @@ def test_the_toy_tells_real_from_edited_images_of_unseen_crops(held_out, where, 
     metric = create_metric("hpe_lsa:weights=toy,dimension=authenticity", device="cpu")
     images = labelled(held_out[where])
     labels = [sample.meta[LABEL] for sample in images]
-    found = [score["authenticity"] for score in metric.score([Sample(s.id, s.edited) for s in images])]
+    found = [score["authenticity"] for score in metric.score([Sample(s.id, edited=s.edited) for s in images])]
     right = [(chance >= 0.5) == (label == 1) for chance, label in zip(found, labels, strict=True)]
     by_class = [np.mean([r for r, label in zip(right, labels, strict=True) if label == c]) for c in (0, 1)]
     assert np.mean(by_class) >= least, by_class
@@ -88,7 +88,7 @@ def test_authenticity_needs_the_image_alone_and_quality_source_and_prompt():
 def test_authenticity_does_not_look_at_the_source(toy, held_out):
     samples = held_out["same photographs"][:8]
     alone = create_metric("hpe_lsa:weights=toy,dimension=authenticity", device="cpu").score(
-        [Sample(s.id, s.edited) for s in samples]
+        [Sample(s.id, edited=s.edited) for s in samples]
     )
     assert [s["authenticity"] for s in toy.score(samples)] == pytest.approx([float(s) for s in alone], rel=1e-4)
 
@@ -159,7 +159,7 @@ def test_a_dimension_that_was_not_trained_is_refused(tmp_path, samples):
         samples, targets={"authenticity": "authenticity"}, output_dir=tmp_path / "run", preset="toy", steps=2,
         batch_size=4, decoder_steps=5, layer=1,
     )  # fmt: skip
-    assert list(trained.score([Sample("a", samples[0].edited)])[0]) == ["authenticity"]
+    assert list(trained.score([Sample("a", edited=samples[0].edited)])[0]) == ["authenticity"]
     with pytest.raises(EditMetricsError, match="not trained for perceptual_quality"):
         _ = create_metric("hpe_lsa", weights=str(tmp_path / "run"), dimension="perceptual_quality").dimensions
 

@@ -40,7 +40,7 @@ def backbone(tmp_path_factory):
 def rows(seed):
     random = np.random.default_rng(seed)
     return [
-        Sample(f"{seed}-{number}", random.integers(0, 256, (64, 64, 3), dtype=np.uint8), prompt="a red hill",
+        Sample(f"{seed}-{number}", edited=random.integers(0, 256, (64, 64, 3), dtype=np.uint8), prompt="a red hill",
                questions=(ASKED,), meta={**{name: str(values[number]) for name, values in RATINGS.items()},
                "answers": json.dumps([KNOWN[number]])})
         for number in range(6)
