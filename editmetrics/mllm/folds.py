@@ -60,7 +60,7 @@ def folds(samples: Sequence[Sample], count: int, *, group: str | None, seed: int
 
     Raises `SplitError` for fewer groups than folds, and `TargetError` for samples without a group.
 
-    >>> samples = [Sample(str(n), b"", prompt=f"prompt {n // 2}") for n in range(8)]
+    >>> samples = [Sample(str(n), edited=b"", prompt=f"prompt {n // 2}") for n in range(8)]
     >>> [(len(fold.train), len(fold.test)) for fold in folds(samples, 4, group="prompt")]
     [(6, 2), (6, 2), (6, 2), (6, 2)]
     """

@@ -56,7 +56,7 @@ def parts_of_samples(
     A sample without a value in a further column is where its other values are. Raises `SplitError` for fewer values
     than parts.
 
-    >>> samples = [Sample(f"{a}{b}", b"", prompt=a, meta={"system": b}) for a in "xy" for b in "xy"]
+    >>> samples = [Sample(f"{a}{b}", edited=b"", prompt=a, meta={"system": b}) for a in "xy" for b in "xy"]
     >>> parts = parts_of_samples(keys_by_column(samples, "prompt,system"), 4, (1, 1), seed=0)
     >>> sorted(map(sorted, parts))
     [[0], [0, 1], [0, 1], [1]]
@@ -78,7 +78,7 @@ def parts_of_samples(
 def sharing(samples: Sequence[Sample], others: Sequence[Sample], group: str | None) -> list[Sample]:
     """The `samples` that share a value of any column of `group` with any of `others`.
 
-    >>> one, two = (Sample(name, b"", prompt="blue", meta={"system": name}) for name in "ab")
+    >>> one, two = (Sample(name, edited=b"", prompt="blue", meta={"system": name}) for name in "ab")
     >>> len(sharing([one], [two], "prompt,system")), len(sharing([one], [two], "system"))
     (1, 0)
     """

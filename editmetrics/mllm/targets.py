@@ -102,7 +102,7 @@ def read_training_set(
     be read or that lacks what the metric needs. Raises `TargetError`: no such column, ratings outside the scale, groups
     on both sides, no two different ratings of a dimension, nothing left; `DataError` for an unreadable manifest.
 
-    >>> samples = [Sample(str(n), np.full((8, 8, 3), n, np.uint8), meta={"mos": n}) for n in range(20)]
+    >>> samples = [Sample(str(n), edited=np.full((8, 8, 3), n, np.uint8), meta={"mos": n}) for n in range(20)]
     >>> found = read_training_set(samples, targets={"quality": "mos"}, group=None, ratio=(3, 1))
     >>> len(found.train), len(found.validation), found.train[0].targets
     (15, 5, {'quality': 0.0})
@@ -146,7 +146,7 @@ def set_aside(
     As `read_training_set` sets them aside, with or without ratings; a row that lacks what is needed, or whose images
     cannot be read, stays with the training samples, where `read_training_set` counts it.
 
-    >>> samples = [Sample(str(n), np.full((8, 8, 3), n, np.uint8)) for n in range(10)]
+    >>> samples = [Sample(str(n), edited=np.full((8, 8, 3), n, np.uint8)) for n in range(10)]
     >>> [len(part) for part in set_aside(samples, group=None)]
     [8, 2]
     """
