@@ -189,7 +189,7 @@ def left_on_device(images: Sequence[Any], device: str | None) -> dict[str, Tenso
 
     None for others, which `read_image` takes. They are uint8 or float32; nothing has looked at their values.
     """
-    from ..images.read import is_tensor
+    from ..images.read import is_tensor, warn_of_gradient
 
     if device in (None, "cpu") or not all(is_tensor(image) for image in images):
         return None
@@ -202,6 +202,8 @@ def left_on_device(images: Sequence[Any], device: str | None) -> dict[str, Tenso
     sized = source.ndim == 3 and source.shape == edited.shape and shape[0] in (1, 3) and 0 not in shape
     if not (usual and sized and {source.device, edited.device} == {where}):
         return None
+    for name, image in zip(("the source", "the edited image"), images, strict=True):
+        warn_of_gradient(image, name)
     kept = [
         image.detach().clone() if image.dtype == torch.uint8 else image.detach().float().clone() for image in images
     ]

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -200,9 +201,13 @@ def _from_array(array: np.ndarray, name: str, opaque: bool) -> np.ndarray:
 def _from_tensor(tensor: torch.Tensor, name: str) -> np.ndarray:
     shape = tuple(tensor.shape)
     if len(shape) == 4:
-        raise ImageError(f"{name} is a batch of the shape {shape}; give one image at a time, (3, H, W)")
+        raise ImageError(
+            f"{name} is a batch of the shape {shape}; give one image at a time, (3, H, W), or a batch to "
+            "metric.tensors(source, edited)"
+        )
     if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
         raise ImageError(f"{name} has the shape {shape}; expected (3, H, W) or (1, H, W)")
+    warn_of_gradient(tensor, name)
     if tensor.is_floating_point():
         tensor = tensor.detach().float()
         _check_range(float(tensor.min()), float(tensor.max()), name)
@@ -210,6 +215,16 @@ def _from_tensor(tensor: torch.Tensor, name: str) -> np.ndarray:
         raise ImageError(f"{name} is of {tensor.dtype}; expected uint8 or floating point in [0, 1]")
     array: np.ndarray = tensor.cpu().numpy().transpose(1, 2, 0)
     return np.repeat(array, 3, axis=2) if shape[0] == 1 else array
+
+
+def warn_of_gradient(tensor: torch.Tensor, name: str) -> None:
+    """Warn of an image that a gradient should reach: a score is a number, and cuts it off."""
+    if tensor.requires_grad:
+        warnings.warn(
+            f"{name} requires a gradient, and a score has none: metric.tensors(source, edited) has one; "
+            "detach() the image if none is wanted",
+            stacklevel=2,
+        )
 
 
 def _check_range(low: float, high: float, name: str) -> None:

@@ -109,3 +109,12 @@ def test_what_cannot_be_compared_is_refused(spec, arguments, message):
 def test_a_score_names_the_form_that_has_a_gradient():
     with pytest.raises(EditMetricsError, match=r"metric.tensors\(source, edited\)"):
         create_metric("mae", device="cpu")(*(np.zeros((8, 8, 3), np.uint8),) * 2).backward()
+
+
+def test_a_gradient_is_not_cut_off_silently():
+    image = torch.zeros(3, 8, 8)
+    metric = create_metric("mae", device="cpu")
+    with pytest.warns(UserWarning, match=r"requires a gradient, and a score has none: metric.tensors"):
+        assert metric(image, image.clone().requires_grad_()) == 0.0
+    with pytest.raises(SampleError, match=r"\(2, 3, 8, 8\); give one image .* or a batch to metric.tensors"):
+        metric(*(torch.zeros(2, 3, 8, 8),) * 2)
