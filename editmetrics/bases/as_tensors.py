@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AsTensors:
-    """What `FullReference` metrics can do beside scoring samples."""
+    """The differentiable form of a `FullReference` metric."""
 
     def tensors(self: Any, source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the metric of each pair of a batch, (N,), in its unit, as a differentiable function of the images.

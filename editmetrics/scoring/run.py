@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ..data import find_samples, from_rows
 from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
@@ -17,13 +19,14 @@ from ..metric import Metric
 from ..registry import create_metric
 from ..sample import FIELDS, STATUSES, Sample, Score
 from ..wording import expected_one_of
-from .inputs import request
 from .loop import Loop
 from .record import Done, Record, record_path
 from .results import Column, PlanError, Results
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster
+
+logger = logging.getLogger(__name__)
 
 Profile = Literal["ignore", "convert"]
 
@@ -42,6 +45,9 @@ WHERE = {
 }
 """Where people put what is missing."""
 
+
+OF_PATHS = ("prompts", "prompt", "masks", "references", "root")
+"""Keywords that say more about paths, see `data.find_samples`."""
 
 OnRow = Callable[[Sample, dict[str, Score]], None]
 
@@ -117,7 +123,7 @@ def score(
     >>> results["psnr"][0].ok
     True
     """
-    asked = request(samples, more, metrics, options, changes)
+    asked = _request(samples, more, metrics, options, changes)
     chosen = (asked.options or RunOptions()).changed(**asked.changes)
     samples = asked.samples
     results = Results(samples, plan(samples, asked.metrics, chosen.device, chosen.profile))
@@ -142,6 +148,46 @@ def score(
         if path is not None:
             results.write(path)
     return results
+
+
+class _Request(NamedTuple):
+    """The samples, the metrics, and the options with changes to them."""
+
+    samples: list[Sample]
+    metrics: Any
+    options: Any
+    changes: dict[str, Any]
+
+
+def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
+    """Tell samples, metrics and options of a call apart. Raises `PlanError` where metrics are missing."""
+    changes = dict(keywords)
+    if isinstance(first, (str, os.PathLike)):
+        paths = [first, *more]
+        if not all(isinstance(path, (str, os.PathLike)) for path in paths):
+            raise PlanError("after paths, metrics go by keyword: score('sources/', 'edited/', metrics=['psnr'])")
+        found_by_name = find_samples(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
+        for problem in found_by_name.problems():
+            logger.warning("%s", problem)
+        samples = list(found_by_name)
+    else:
+        samples = _samples(first)
+        by_position = dict(zip(("metrics", "options"), more, strict=False))
+        by_keyword = {"metrics": metrics, "options": options}
+        if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
+            raise PlanError("score takes samples, metrics and options, each once")
+        metrics, options = ({**by_keyword, **by_position}[name] for name in ("metrics", "options"))
+    if metrics is None:
+        raise PlanError("score needs metrics: score(..., metrics=['psnr', 'ssim'])")
+    return _Request(samples, metrics, options, changes)
+
+
+def _samples(given_samples: Any) -> list[Sample]:
+    """Samples as they are; rows as samples."""
+    if hasattr(given_samples, "to_dicts") or hasattr(given_samples, "iterrows"):
+        return from_rows(given_samples)
+    listed = list(given_samples)
+    return listed if all(isinstance(one, Sample) for one in listed) else from_rows(listed)
 
 
 def plan(
@@ -222,7 +268,7 @@ def available_processors() -> int:
 
 @contextmanager
 def _told(options: RunOptions, total: int) -> Iterator[OnRow | None]:
-    """What is called with each finished sample: the caller's function, and a bar if one is wanted."""
+    """The function to call with each finished sample: the caller's, and a bar if one is wanted."""
     if not options.progress:
         yield options.on_row
         return

@@ -118,4 +118,4 @@ def test_every_loader_of_the_package_is_told_not_to_run_code():
                 if ast.unparse(node.func) == "torch.load":
                     assert said.get("weights_only") is True, f"{file}:{node.lineno}"
                 assert not (node.func.attr == "load" and ast.unparse(node.func) == "torch.hub.load"), file
-    assert {"loading.py", "convert.py"} <= set(calls)
+    assert {"loading.py", "native_layout.py"} <= set(calls)
