@@ -154,7 +154,7 @@ def test_a_wrong_device_name_is_refused_when_it_is_given(device):
 
 @pytest.mark.parametrize("device", ["cuda:99", "xpu", "mps"])
 def test_a_device_that_is_not_here_is_unavailable(samples, device):
-    samples = [type(s)(s.id, s.edited, s.edited) for s in samples]
+    samples = [type(s)(s.id, edited=s.edited, source=s.edited) for s in samples]
     results = score(samples, ["psnr"], device=device)
     assert {s.status for s in results["psnr"]} == {"unavailable"}
     assert device in results["psnr"][0].reason

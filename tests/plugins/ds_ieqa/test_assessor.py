@@ -56,7 +56,7 @@ def check_against_plain_forward(assessor, samples, adapter_of):
 def test_dimensions_that_share_a_prefix_read_as_one_plain_forward_each(assessor, samples):
     longer = [
         samples[0],
-        *(type(s)(s.id, s.edited, s.source, prompt=s.prompt + " and nothing else") for s in samples[1:3]),
+        *(type(s)(s.id, edited=s.edited, source=s.source, prompt=s.prompt + " and nothing else") for s in samples[1:3]),
     ]
     check_against_plain_forward(assessor, longer, lambda dimension: None)
 
@@ -83,7 +83,9 @@ def test_adapters_read_as_one_plain_forward_each(assessor, samples, parts):
 def test_a_sample_reads_the_same_alone_and_among_others(assessor, samples):
     others = [
         samples[0],
-        type(samples[1])("x", samples[1].edited, samples[1].source, prompt="make it " + "very " * 30 + "red"),
+        type(samples[1])(
+            "x", edited=samples[1].edited, source=samples[1].source, prompt="make it " + "very " * 30 + "red"
+        ),
     ]
     alone = assessor.read(prepared(assessor, samples[:1]))
     among = assessor.read(prepared(assessor, others))
