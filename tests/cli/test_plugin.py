@@ -78,7 +78,7 @@ def test_a_new_classic_plugin_scores_photographs(site):
     script = (
         "import json, sys\nfrom editmetrics import Sample, score\n"
         f"files = {{n: [f'{examples}/{{s}}/{{n}}.jpg' for s in ('edited', 'source')] for n in ['cat', 'coins']}}\n"
-        "samples = [Sample(name, *pair) for name, pair in files.items()]\n"
+        "samples = [Sample(name, edited=edited, source=source) for name, (edited, source) in files.items()]\n"
         "found = score(samples, ['tiny_difference', 'mae'])\n"
         "print(json.dumps([[float(s) for s in found[name]] for name in ('tiny_difference', 'mae')]))"
     )
