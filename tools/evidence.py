@@ -228,10 +228,14 @@ class Table:
                 writer.writeheader()
             writer.writerows(own)
 
+    def with_value(self) -> list[Mapping[str, Any]]:
+        """The rows whose measure is defined."""
+        return [row for row in self.rows if row["value"] not in (None, "")]
+
     def summary(self) -> str:
         """A Markdown table: for each metric and dimension the mean over seeds, with the least and the greatest."""
         values: dict[tuple[str, str, str], list[float]] = {}
-        for row in self.rows:
+        for row in self.with_value():
             values.setdefault((row["metric"], row["dimension"], row["variant"]), []).append(float(row["value"]))
         lines = ["| metric | dimension | variant | mean | least, greatest |", "|-|-|-|-|-|"]
         for (name, dimension, variant), numbers in sorted(values.items(), key=lambda item: item[0][:2]):
@@ -298,7 +302,7 @@ def main() -> None:
         for job in as_completed(jobs):
             table.add(jobs[job], job.result())
     if table.rows:
-        draw(table.rows, options.folder / "evidence.svg")
+        draw(table.with_value(), options.folder / "evidence.svg")
     print(table.summary())
 
 

@@ -23,7 +23,9 @@ def test_a_training_is_in_the_table_once_and_is_there_when_read_again(tmp_path):
             for measure, value in (("srcc", 0.5), ("plcc", 0.7))]  # fmt: skip
     table.add(Training("a", FULL, 0, {"quality": "mos"}), rows)
     table.add(Training("a", FULL, 1, {"quality": "mos"}), [{**row, "value": 0.6} for row in rows])
+    table.add(Training("c", FULL, 0, {"real": "label"}), [{**rows[0], "dimension": "real", "value": None}])
     again = Table(tmp_path / "evidence.csv")
+    assert [len(again.rows), len(again.with_value())] == [3, 2]
     assert again.has(Training("a", FULL, 0, {"quality": "mos"}))
     assert not again.has(Training("a", FULL, 0, {"quality": "mos", "harmony": "h"}))
     assert not again.has(Training("a", FULL, 2, {"quality": "mos"}))
