@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clean_room import clean_room
 from ..sample import EditMetricsError
-from .pixels import check_shapes, convert_channels, same_outside
+from .pixels import check_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,16 +54,9 @@ class AsTensors:
             raise EditMetricsError(f"images have {source.shape[1]} channels; expected 1 or 3")
         self._load_beside(source)
         with clean_room():
-            return self._compared(
-                self._cut(source.float()), self._cut(edited.float()), None if mask is None else self._cut(mask > 0)
-            )
-
-    def _compared(self: Any, source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:
-        region = mask if mask is None or self.region == "inside" else ~mask
-        before, after = (
-            convert_channels(image.expand(-1, 3, -1, -1), self.compared_channels()) for image in (source, edited)
-        )
-        values: Tensor = self.compare(before, same_outside(before, after, region), region)
+            before, after = (self._cut(image.float()).expand(-1, 3, -1, -1) for image in images)
+            region = None if mask is None else self._cut(mask > 0 if self.region == "inside" else mask <= 0)
+            values: Tensor = self._compared(before, after, region)
         return values
 
     def _cut(self: Any, image: Tensor) -> Tensor:

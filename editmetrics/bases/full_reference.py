@@ -160,11 +160,12 @@ class FullReference(AsTensors, Metric):
             together = stacked(columns, self.device)
             if columns["source"][0].device.type != "cpu":
                 require_unit_range(together["source"], together["edited"])
-        source, edited = (
-            convert_channels(to_float(together[name]), self.compared_channels()) for name in ("source", "edited")
-        )
-        mask = together.get("mask")
-        return self.compare(source, same_outside(source, edited, mask), mask)
+        return self._compared(to_float(together["source"]), to_float(together["edited"]), together.get("mask"))
+
+    def _compared(self, source: Tensor, edited: Tensor, region: Tensor | None) -> Tensor:
+        """Compare float images (N, 3, H, W) inside a region (N, 1, H, W), bool, in the metric's channels."""
+        source, edited = (convert_channels(image, self.compared_channels()) for image in (source, edited))
+        return self.compare(source, same_outside(source, edited, region), region)
 
     def _inner(self, image: Any) -> Any:
         """An image (H, W, ...), an array or a tensor, without its border."""
