@@ -219,27 +219,26 @@ class Qwen25VL(Family):
         try:
             from transformers import vision_utils as geometry
 
-            lengths, on_device = self._derived(geometry, model.model.visual, grids)
+            tower = model.model.visual
+            lengths, on_device = self._derived(geometry, tower, grids)
+            lengths |= {"cu_seqlens": geometry.get_vision_cu_seqlens(grids)}
+            on_device |= {"position_ids": geometry.get_vision_position_ids(grids, tower.spatial_merge_size)}
         except (ImportError, AttributeError):  # of another version
             return {}
-        if model.model.visual.config._attn_implementation not in ("sdpa", "eager"):
+        if tower.config._attn_implementation not in ("sdpa", "eager"):
             return {}
         copied = stacked({name: [tensor] for name, tensor in on_device.items()}, model.device)
         return lengths | {name: tensor[0] for name, tensor in copied.items()}
 
     def _derived(self, geometry: Any, tower: Any, grids: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Lengths of sequences, which only the host looks at, and what the tower computes with."""
+        """Lengths of sequences, which only the host looks at, and what the tower computes with: this family's own."""
         windows, lengths = geometry.get_vision_window_index(
             grids,
             spatial_merge_size=tower.spatial_merge_size,
             window_size=tower.window_size,
             patch_size=tower.patch_size,
         )
-        positions = geometry.get_vision_position_ids(grids, tower.spatial_merge_size)
-        return (
-            {"cu_seqlens": geometry.get_vision_cu_seqlens(grids), "cu_window_seqlens": lengths},
-            {"position_ids": positions, "window_index": windows},
-        )
+        return {"cu_window_seqlens": lengths}, {"window_index": windows}
 
     def positions(
         self, model: PreTrainedModel, ids: Tensor, mask: Tensor, pictures: Sequence[Picture]
@@ -274,11 +273,7 @@ class Qwen3VL(Qwen25VL):
             align_corners=tower.interpolation_align_corners,
             spatial_merge_size=tower.config.spatial_merge_size,
         )
-        positions = geometry.get_vision_position_ids(grids, tower.spatial_merge_size)
-        return (
-            {"cu_seqlens": geometry.get_vision_cu_seqlens(grids)},
-            {"position_ids": positions, "interp_indices": indices, "interp_weights": weights},
-        )
+        return {}, {"interp_indices": indices, "interp_weights": weights}
 
     def vectors(self, model: PreTrainedModel) -> int:
         return 1 + len(model.config.vision_config.deepstack_visual_indexes)
