@@ -67,7 +67,7 @@ class ConversionPlan:
 
 
 def plan_conversion(names: Iterable[str], config: Mapping[str, Any]) -> ConversionPlan:
-    """ConversionPlan the conversion of a chat-layout model whose tensors have these names; each is used exactly once.
+    """Plan the conversion of a chat-layout model whose tensors have these names; each is used exactly once.
 
     `config` is its config.json. Raises `ConversionError` naming a tensor that is missing or that nothing asks for.
     """
