@@ -167,7 +167,8 @@ class Training:
         """The agreement of the checkpoint with the truth about the test's images, a row for each dimension."""
         options = {"weights": str(weights), "dtype": "float32", **STUDIES[self.name].options}
         metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
-        results = editmetrics.score(from_manifest(manifest), [metric])
+        samples = metric.samples_for_folds(list(from_manifest(manifest)), self.targets)
+        results = editmetrics.score(samples, [metric])
         return studies.fold_rows(1, results, metric, self.targets, {})
 
 
