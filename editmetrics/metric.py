@@ -151,13 +151,18 @@ class Metric(ABC):
 
     # ------------------------------------------------------------------ what its users call
 
-    def __call__(self, *images: Any, **fields: Any) -> Score:
+    def __call__(self, *images: Any, **fields: Any) -> Score | Any:
         """The score of one sample: `metric(source, edited, prompt=...)`, `metric(edited)` or `metric(Sample(...))`.
 
         Images are paths, bytes, PIL images, arrays (H, W, 3) uint8 or tensors (3, H, W) in [0, 1]; the other fields of
-        `Sample` go by keyword. Raises what is wrong with the sample; `score` is the same for many and raises nothing.
+        `Sample` go by keyword. Raises what is wrong with the sample.
+
+        A batch gives a list of scores, as `score` does, which raises nothing for single samples: tensors (N, 3, H, W),
+        arrays (N, H, W, 3), lists of images and of prompts (`batches.samples_of_batch`), or a list of `Sample`s.
         """
         sample = self._sample(images, fields)
+        if isinstance(sample, list):
+            return self.score(sample)
         self.load()
         self.check_fields(sample)
         (score,) = self.checked(self.score_batch([self.prepare(sample)]), 1)
@@ -293,26 +298,19 @@ class Metric(ABC):
                 scores[index] = score
             group.clear()
 
-    def _sample(self, images: tuple[Any, ...], fields: dict[str, Any]) -> Sample:
-        if len(images) == 1 and isinstance(images[0], Sample):
-            return replace(images[0], **fields)
-        if len(images) > 2:
-            raise TypeError(f"{self.name}(source, edited, ...) takes two images in order; the others go by keyword")
+    def _sample(self, images: tuple[Any, ...], fields: dict[str, Any]) -> Sample | list[Sample]:
+        """The sample that a call describes, or those of a batch."""
+        from .batches import is_batch, named_fields, samples_of_batch
+
+        first = images[0] if len(images) == 1 else None
+        if isinstance(first, Sample):
+            return replace(first, **fields)
+        if isinstance(first, (list, tuple)) and first and all(isinstance(one, Sample) for one in first):
+            return [replace(one, **fields) for one in first]
         if len(images) == 1 and "source" in self.required() and "source" not in fields and "edited" not in fields:
             raise TypeError(f"{self.name} compares two images: {self.name}(source, edited)")
-        values = dict(
-            zip(
-                ("edited",) if len(images) == 1 and "edited" not in fields else ("source", "edited"),
-                images,
-                strict=False,
-            )
-        )
-        if twice := values.keys() & fields.keys():
-            raise TypeError(f"{self.name} was given {', '.join(sorted(twice))} both by position and by keyword")
-        values |= fields
-        if unknown := values.keys() - {*FIELDS, "id", "meta"}:
-            raise TypeError(f"{self.name} was given {', '.join(sorted(unknown))}; a sample has {', '.join(FIELDS)}")
-        return Sample(**{"id": "sample", "edited": None, **values})
+        values = named_fields(self.name, images, fields)
+        return samples_of_batch(values) if is_batch(values) else Sample(**{"id": "sample", "edited": None, **values})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.options, self.device)  # loaded weights do not travel

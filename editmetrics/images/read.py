@@ -184,7 +184,10 @@ def to_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 def _from_array(array: np.ndarray, name: str, opaque: bool) -> np.ndarray:
     if array.ndim == 4:
-        raise ImageError(f"{name} is a batch of the shape {array.shape}; give one image at a time, (H, W, 3)")
+        raise ImageError(
+            f"{name} is a batch of the shape {array.shape}; give one image at a time, (H, W, 3), or the batch to "
+            "metric(source, edited)"
+        )
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
         raise ImageError(f"{name} has the shape {array.shape}; expected (H, W, 3), (H, W, 4) or (H, W)")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -202,8 +205,8 @@ def _from_tensor(tensor: torch.Tensor, name: str) -> np.ndarray:
     shape = tuple(tensor.shape)
     if len(shape) == 4:
         raise ImageError(
-            f"{name} is a batch of the shape {shape}; give one image at a time, (3, H, W), or a batch to "
-            "metric.tensors(source, edited)"
+            f"{name} is a batch of the shape {shape}; give one image at a time, (3, H, W), or the batch to "
+            "metric(source, edited)"
         )
     if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
         raise ImageError(f"{name} has the shape {shape}; expected (3, H, W) or (1, H, W)")
