@@ -130,7 +130,7 @@ def data(folder: Path) -> dict[str, dict[str, Path]]:
     """The manifests of each world's parts; made where they are not there yet."""
     manifests: dict[str, dict[str, Path]] = {"edits": {}, "pictures": {}}
     for part, (count, photographs) in PARTS.items():
-        shared = {"photographs": photographs, "seed": SEEDS[part]}
+        shared: dict[str, Any] = {"photographs": photographs, "seed": SEEDS[part]}
         for world, write in (("edits", partial(write_edits, real=True)), ("pictures", write_pictures)):
             manifest = folder / world / part / "ratings.csv"
             manifests[world][part] = manifest if manifest.exists() else write(manifest.parent, count, **shared)

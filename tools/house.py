@@ -151,7 +151,7 @@ class Hops:
 
     def __exit__(self, *exception: object) -> None:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def psnr_hops() -> list[str]:

@@ -118,7 +118,8 @@ def attempt(
     """
     others = tuple(cell for cell, one in enumerate(things) if one is not None and cell != asked.target)
     spare = [int(cell) for cell in random.permutation(list(others))][: min(changes, len(others))]
-    result, wrong, touched = list(things), None, ()
+    result, wrong = list(things), None
+    touched: tuple[int, ...] = ()
     if "object" in failed:
         able = [cell for cell in spare if _differs(at(things, cell), asked)]
         wrong = able[0] if able else None

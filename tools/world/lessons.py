@@ -65,10 +65,10 @@ class SceneLessons(Sequence[SceneLesson]):
     def __init__(
         self, backgrounds: Backgrounds, count: int, seed: int, mixture: Mixture = MIXTURE, texts: Sequence[str] = ()
     ) -> None:
-        self.backgrounds, self.count, self.seed, self.mixture, self.texts = backgrounds, count, seed, mixture, texts
+        self.backgrounds, self.size, self.seed, self.mixture, self.texts = backgrounds, count, seed, mixture, texts
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, index: int) -> SceneLesson:  # type: ignore[override] # no slices
         random = np.random.default_rng([self.seed, int(index), 3])
@@ -90,7 +90,7 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
         shown = Shown("the image", things, flaws_of(things, random))
         image = view(things, background, random, list(shown.flaws.values()))
         if descriptive:
-            asking = (caption(shown, random), looks(shown, random))
+            asking: tuple[Asked, ...] = (caption(shown, random), looks(shown, random))
         else:
             asking = tuple(
                 numbers(shown, image, random) if _by_chance(mixture.numbers, random) else about_one(shown, random)

@@ -231,7 +231,8 @@ def _statement(before: Scene, after: Scene, random: np.random.Generator) -> Aske
     if changed and random.random() < 0.75:
         cell = int(random.choice(changed))
     old, new = before[cell], after[cell]
-    truth = _sentence(old and old.words(), new and new.words(), CELLS[cell])
+    then, now = (one.words() if one else None for one in (old, new))
+    truth = _sentence(then, now, CELLS[cell])
     sentence = truth
     if random.random() < 0.5:
         colour, shape = str(random.choice(list(COLOURS))), str(random.choice(SHAPES))
@@ -241,7 +242,7 @@ def _statement(before: Scene, after: Scene, random: np.random.Generator) -> Aske
             if thing and random.random() < 0.5
             else f"{thing.colour if thing else colour} {shape}"
         )
-        sentence = _sentence(old and old.words(), wrong, CELLS[cell])
+        sentence = _sentence(then, wrong, CELLS[cell])
     return f"Is it true? {sentence} Answer yes or no.", _yes(sentence == truth)
 
 

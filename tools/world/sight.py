@@ -44,10 +44,10 @@ class Sights(Sequence[Seen]):
     """`count` images on these photographs, made anew each time that one is asked for; equal seeds give equal ones."""
 
     def __init__(self, backgrounds: Backgrounds, count: int, seed: int) -> None:
-        self.backgrounds, self.count, self.seed = backgrounds, count, seed
+        self.backgrounds, self.size, self.seed = backgrounds, count, seed
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, index: int) -> Seen:  # type: ignore[override] # no slices
         random = np.random.default_rng([self.seed, int(index), 4])
