@@ -14,6 +14,7 @@ from typing import Any
 
 from editmetrics import Sample, create_metric
 from editmetrics.bases.assessor import AssessorMetric
+from editmetrics.bases.judge import JudgeMetric
 from editmetrics.cli import CORE, METHODS
 from editmetrics.describe import metric as described
 from editmetrics.registry import BUILTIN, metric_class
@@ -27,7 +28,8 @@ PROMPT = "make the square red"
 def on_config(config: Any) -> Any:
     """Name the metrics' pages in the navigation, so that the list there is the registry's."""
     (section,) = (part["Metrics"] for part in config.nav if "Metrics" in part)
-    section += [{name: f"metrics/{name}.md"} for name in sorted(BUILTIN)]
+    section += [{kind: [{name: f"metrics/{name}.md"} for name in names]} for kind, names in grouped().items()]
+    config.extra["metrics"] = len(BUILTIN)
     return config
 
 
@@ -45,22 +47,52 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
+KINDS = {
+    "Pixels and structure": "Compare the edit with its source, or with a reference. Nothing is downloaded.",
+    "Deep features": "Compare two images by the features of a network, whose weights are downloaded at first use.",
+    "Image and text": "Does the image show what the prompt says?",
+    "Judges": "Ask a chat model, over an endpoint or on this machine.",
+    "Assessors": "Vision-language models that were trained to predict human ratings.",
+}
+"""The groups of metrics, in the order of the sidebar, each with its line."""
+
+
+def grouped() -> dict[str, list[str]]:
+    """The built-in metrics by kind."""
+    groups: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for name in sorted(BUILTIN):
+        groups[kind_of(name)].append(name)
+    return groups
+
+
+def kind_of(name: str) -> str:
+    """The kind of a metric, by what its class declares."""
+    facts = described(name)
+    if issubclass(metric_class(name), JudgeMetric):
+        return "Judges"
+    if len(facts["dimensions"]) > 1:
+        return "Assessors"
+    if "prompt" in facts["needs"]:
+        return "Image and text"
+    return "Deep features" if facts["weights"] else "Pixels and structure"
+
+
 def list_of_metrics() -> str:
-    """All built-in metrics in one table, each with a link to its page."""
+    """All built-in metrics by kind, each with a link to its page."""
     lines = [
         "# Metrics\n",
-        "All of them come from `create_metric(name)` and go into `editmetrics score -m name`. Options stand in the "
-        'name: `create_metric("psnr:region=outside")`.\n',
-        "| name | compares | dimensions | better | what it is |",
-        "|---|---|---|---|---|",
+        "Name them in `editmetrics score -m NAME` or `create_metric(NAME)`. Options are part of the name: "
+        "`psnr:region=outside`. An arrow shows which direction is better.\n",
     ]
-    for name in sorted(BUILTIN):
-        said = described(name)
-        dimensions = ", ".join(one["name"] for one in said["dimensions"])
-        better = "higher" if said["dimensions"][0]["higher_is_better"] else "lower"
-        needs, summary = ", ".join(said["needs"]), prose(said["summary"])
-        lines.append(f"| [`{name}`]({name}.md) | {needs} | {dimensions} | {better} | {summary} |")
-    return "\n".join(lines) + "\n"
+    for kind, names in grouped().items():
+        lines += [f"## {kind}\n", f"{KINDS[kind]}\n", "| metric | needs | what it is |", "|---|---|---|"]
+        for name in names:
+            facts = described(name)
+            arrow = "↑" if facts["dimensions"][0]["higher_is_better"] else "↓"
+            needs, summary = ", ".join(facts["needs"]), prose(facts["summary"])
+            lines.append(f"| [`{name}`]({name}.md) {arrow} | {needs} | {summary} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def metric_page(name: str) -> str:
