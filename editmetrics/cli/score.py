@@ -44,6 +44,7 @@ class ScoreOptions:
     masks: Path | None
     references: Path | None
     root: Path | None
+    pair_by: str | None
     resize: str
     profile: str
     dimension: str | None
@@ -89,6 +90,12 @@ class ScoreOptions:
     "--root", type=click.Path(path_type=Path), help="Folder that the paths of a manifest are relative to and stay in."
 )
 @click.option(
+    "--pair-by",
+    metavar="PATTERN",
+    show_default="equal names",
+    help="Pattern of the edited images' names, such as '{id}_edited', or of both, '{id}_src,{id}_edit'.",
+)
+@click.option(
     "--resize",
     type=click.Choice(["none", "edited", "source"]),
     default="none",
@@ -132,6 +139,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
       SOURCE_DIR EDITED_DIR...   pairs of images with equal names; compares several edited folders
       SOURCE EDITED              two images
       EDITED_DIR or EDITED       images without a source, for metrics that do not need one
+      DIR --pair-by PATTERN      sources and edits in one folder
       MANIFEST                   csv, jsonl or parquet with one row per sample
 
     \b
@@ -145,6 +153,8 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     options = ScoreOptions(**values)
     if bool(paths) == (options.images is not None):
         raise click.UsageError("expected either PATHS or --images")
+    if options.images is not None and options.pair_by is not None:
+        raise click.UsageError("--images have no source to pair them with; give the folder as PATHS with --pair-by")
     sample_set = find_samples(
         [*paths] if options.images is None else [options.images],
         prompts=options.prompts,
@@ -152,6 +162,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         masks=options.masks,
         references=options.references,
         root=options.root,
+        pair_by=options.pair_by,
     )
     for line in sample_set.problems():
         click.echo(f"note: {line}", err=True)

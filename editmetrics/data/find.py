@@ -13,6 +13,7 @@ from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
 from .manifest import from_manifest
+from .pairing import PairBy, advice, pairs_by_pattern
 from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, look_up
 
 EXPECTED = (
@@ -29,6 +30,7 @@ def find_samples(
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
     root: str | os.PathLike[str] | None = None,
+    pair_by: str | None = None,
 ) -> SampleSet:
     """The samples that `paths` stand for:
 
@@ -36,6 +38,8 @@ def find_samples(
     - `edited/`: the same, without sources;
     - `source.png edited.png`, or `edited.png`: `from_files`;
     - `manifest.csv` (or .jsonl, .parquet): `from_manifest`, whose paths are relative to `root`.
+
+    `pair_by` is a pattern of the names in folders; with it, one folder may hold sources and edits.
 
     Raises `DataError` for anything else.
 
@@ -47,7 +51,7 @@ def find_samples(
             raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
     places = [Path(path) for path in paths]
     more = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
-    if len(places) == 1 and places[0].suffix.lower() in TABLE_SUFFIXES and places[0].is_file():
+    if len(places) == 1 and places[0].suffix.lower() in TABLE_SUFFIXES and places[0].is_file() and pair_by is None:
         if extra := [name for name, value in more.items() if value is not None]:
             raise DataError(
                 f"{places[0]} is a manifest: put {', '.join(extra)} into its columns prompt, mask, reference"
@@ -59,7 +63,9 @@ def find_samples(
         )
     if places and all(map(os.path.isdir, places)):
         source, edited = (places[0], places[1:]) if len(places) > 1 else (None, places)
-        return from_folders(source, edited, prompts=prompts, prompt=prompt, masks=masks, references=references)
+        return from_folders(source, edited, **more, pair_by=pair_by)
+    if pair_by is not None:
+        raise DataError(f"--pair-by ({pair_by!r}) is for images in folders; {EXPECTED}")
     if 1 <= len(places) <= 2 and all(os.path.isfile(path) and path.suffix.lower() in SUFFIXES for path in places):
         source_file = places[0] if len(places) == 2 else None
         return from_files(source_file, places[-1], prompts=prompts, prompt=prompt, masks=masks, references=references)
@@ -94,6 +100,7 @@ def from_folders(
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
     systems: Sequence[str] | None = None,
+    pair_by: str | None = None,
 ) -> SampleSet:
     """A sample for each image of the folder `source` that has an edited image of the same name.
 
@@ -106,6 +113,9 @@ def from_folders(
     - `prompts`: a file for `read_prompts`, or a mapping from name (or id) to prompt; `prompt`: one for all. Without
       either, the text file beside the edited or the source image, as in `cat.txt`, is its prompt.
     - `masks`, `references`: folders of images with the same names (or ids).
+    - `pair_by`: a pattern of the edited images' names, such as "{id}_edited", where {id} is the source's name; two, as
+      in "{id}_src,{id}_edit", are the source's and the edited image's. `{n}` is a number, `{system}` the system, any
+      other field a column. Without `source`, the folder holds both.
 
     Raises `DataError` for a folder without images, and for one of which not a single name is matched.
 
@@ -120,9 +130,13 @@ def from_folders(
     unmatched: dict[str, list[str]] = {"ambiguous": [], "unusable": []}
     _note(sources, unmatched)
     pairs: list[Named] = []
+    patterns = None if pair_by is None else PairBy.parse(pair_by)
     for folder, system in zip(folders, _systems(folders, systems), strict=True):
         edits = images_in(folder, named_folders)
         _note(edits, unmatched)
+        if patterns is not None:
+            pairs += pairs_by_pattern(patterns, sources or edits, edits, system, unmatched)
+            continue
         matched = _pairs(sources, edits, system, unmatched)
         if not matched:
             raise DataError(_nothing_paired(sources, edits))
@@ -214,12 +228,18 @@ def _nothing_paired(sources: Listing | None, edits: Listing) -> str:
     if sources is None:
         shared = first_few(edits.shared())
         return f"every image in {edits.folder} shares its name with another: {shared}; {HOW_NAMES_MATCH}"
+    ambiguous = first_few([*sources.shared(), *edits.shared()])
+    if sources.images.keys() & edits.images.keys():
+        return (
+            f"no image in {edits.folder} can be paired with one in {sources.folder}: every name that both have is the "
+            f"name of several files of one folder: {ambiguous}; remove or rename all but one"
+        )
     message = (
-        f"no image in {edits.folder} belongs to one in {sources.folder}; {HOW_NAMES_MATCH}: {sources.folder} has "
+        f"no image in {edits.folder} belongs to one in {sources.folder}: {sources.folder} has "
         f"{examples(sources.images)}, {edits.folder} has {examples(edits.images)}"
     )
-    if ambiguous := [*sources.shared(), *edits.shared()]:
-        message += f"; names that several files of a folder have are ambiguous, and not used: {first_few(ambiguous)}"
+    if ambiguous:
+        message += f"; names that several files of a folder have are ambiguous, and not used: {ambiguous}"
     if unusable := [*sources.unusable, *edits.unusable]:
         message += f"; what cannot be read here: {first_few(unusable)}"
-    return message
+    return message + advice(sources, edits)

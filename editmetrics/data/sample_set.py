@@ -27,6 +27,7 @@ KINDS = {
     "ambiguous": "names that more than one file has, so that none is used",
     "sources": "source images without an edited image",
     "edited": "edited images without a source image",
+    "foreign": "images whose names do not fit the pattern",
     "without_prompt": "images without a prompt",
     "prompts": "prompts that name no image",
     "without_mask": "images without a mask",

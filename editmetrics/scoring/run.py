@@ -46,7 +46,7 @@ WHERE = {
 """Where people put what is missing."""
 
 
-OF_PATHS = ("prompts", "prompt", "masks", "references", "root")
+OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by")
 """Keywords that say more about paths, see `data.find_samples`."""
 
 OnRow = Callable[[Sample, dict[str, Score]], None]
@@ -105,8 +105,8 @@ def score(
 
     `samples` are `Sample`s, a data frame or other rows with columns of the same names (`data.from_rows`), or paths as
     on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
-    `masks`, `references` and `root` of `data.find_samples`; what finds no partner is logged. After samples or rows,
-    `metrics` and `options` may also go by position.
+    `masks`, `references`, `root` and `pair_by` of `data.find_samples`; what finds no partner is logged. After samples
+    or rows, `metrics` and `options` may also go by position.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 

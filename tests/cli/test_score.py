@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -307,3 +308,21 @@ print("LOADED", *loaded)
         "matplotlib",
         "transformers",
     }
+
+
+def test_names_that_differ_are_paired_by_the_pattern_that_the_error_names(run, folders):
+    for image in (folders / "edited").iterdir():
+        image.rename(image.with_stem(f"{image.stem}_edited"))
+    command = ("score", folders / "source", folders / "edited", "-m", "psnr", "-q")
+    refused = run(*command)
+    assert refused.code == 2
+    (pattern,) = re.findall("--pair-by '(.*)' would pair all", refused.err)
+    ran = run(*command, "--pair-by", pattern, "-o", folders / "s.csv")
+    assert ran.code == 0, ran.err
+    names = sorted(image.stem for image in (folders / "source").iterdir())
+    assert [row["id"] for row in rows(folders / "s.csv")] == names
+    from editmetrics import score
+
+    results = score(folders / "source", folders / "edited", metrics=["psnr"], pair_by=pattern)
+    assert [row["psnr"] for row in rows(folders / "s.csv")] == [str(float(one)) for one in results["psnr"]]
+    assert "give the folder as PATHS" in run("score", "--images", folders / "edited", "--pair-by", pattern).err

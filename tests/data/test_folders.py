@@ -210,11 +210,18 @@ def test_a_folder_inside_another_is_not_part_of_it(tmp_path):
 
 def test_nothing_paired_says_how_names_are_matched(tmp_path):
     source = files(tmp_path / "s", "cat.png", "dog.png", "eel.png")
-    edited = files(tmp_path / "e", "cat_edited.png", "dog_edited.png")
+    edited = files(tmp_path / "e", "cat_edited.png", "cow_edited.png")
     with pytest.raises(DataError, match="path inside the folder without the suffix") as caught:
         from_folders(source, edited)
-    for name in ("'cat', 'dog'", "'cat_edited', 'dog_edited'", str(source), str(edited)):
+    for name in ("'cat', 'dog'", "'cat_edited', 'cow_edited'", str(source), str(edited)):
         assert name in str(caught.value)
+
+
+def test_nothing_paired_because_all_names_are_ambiguous_says_so(tmp_path):
+    source = files(tmp_path / "s", "cat.png", "cat.jpg")
+    edited = files(tmp_path / "e", "cat.png", "cat.jpg")
+    with pytest.raises(DataError, match=r"the name of several files of one folder: cat \(.*; remove or rename all but"):
+        from_folders(source, edited)
 
 
 @pytest.mark.parametrize("kind", ["empty", "missing", "file"])
