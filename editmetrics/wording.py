@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def did_you_mean(name: str, known: Iterable[str], *, n: int = 3, cutoff: float = 0.6) -> str:
@@ -40,6 +40,18 @@ def first_few(items: Iterable[object], n: int = 3) -> str:
     """
     texts = [str(item) for item in items]
     return ", ".join(texts[:n]) + (f" and {len(texts) - n} more" if len(texts) > n else "")
+
+
+def in_lines(title: str, problems: Sequence[str], most: int = 20) -> str:
+    r"""All problems of a file or folder as one message: one in its line, several in a line each, `most` at the most.
+
+    >>> in_lines("a.csv", ["no rows"]), in_lines("a.csv", ["line 2: no id", "line 7: no id"])
+    ('a.csv: no rows', 'a.csv has 2 problems:\n  line 2: no id\n  line 7: no id')
+    """
+    if len(problems) == 1:
+        return f"{title}: {problems[0]}"
+    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
+    return f"{title} has {len(problems)} problems:" + "".join(f"\n  {line}" for line in [*problems[:most], *more])
 
 
 def plural(count: int, noun: str, plural: str | None = None) -> str:

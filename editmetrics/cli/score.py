@@ -16,7 +16,9 @@ from ..command_line import (
     CountProgress,
     device_option,
     file_option,
+    map_option,
     metrics_option,
+    name_value_pairs,
     overwrite_option,
     quiet_option,
     retry_option,
@@ -45,6 +47,7 @@ class ScoreOptions:
     references: Path | None
     root: Path | None
     pair_by: str | None
+    columns: tuple[str, ...]
     resize: str
     profile: str
     dimension: str | None
@@ -89,6 +92,7 @@ class ScoreOptions:
 @click.option(
     "--root", type=click.Path(path_type=Path), help="Folder that the paths of a manifest are relative to and stay in."
 )
+@map_option
 @click.option(
     "--pair-by",
     metavar="PATTERN",
@@ -140,7 +144,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
       SOURCE EDITED              two images
       EDITED_DIR or EDITED       images without a source, for metrics that do not need one
       DIR --pair-by PATTERN      sources and edits in one folder
-      MANIFEST                   csv, jsonl or parquet with one row per sample
+      MANIFEST                   a table with one row per sample: csv, jsonl, parquet, xlsx, ...
 
     \b
     Exit codes: 0 success; 1 interrupted or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
@@ -163,6 +167,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         references=options.references,
         root=options.root,
         pair_by=options.pair_by,
+        columns=name_value_pairs("--map", options.columns, "NAME=COLUMN"),
     )
     for line in sample_set.problems():
         click.echo(f"note: {line}", err=True)
@@ -170,7 +175,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         sample_set.require_complete()
     samples, output, report = list(sample_set.samples), options.output, options.report
     chosen = _metrics(samples, options)
-    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched}
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched, **sample_set.about()}
     if options.shard is not None:
         samples, output, described = _part(options.shard, samples, output)
         about |= described

@@ -60,6 +60,14 @@ on_option = click.option(
     show_default="id; else id and system; else edited",
     help="Column to match rows by. Repeatable.",
 )
+map_option = click.option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    show_default="common headings are understood",
+    help="Read this column of a table as NAME: --map prompt=edit_instruction. Repeatable.",
+)
 retry_option = click.option(
     "--retry",
     multiple=True,

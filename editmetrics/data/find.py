@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ..files.rows import TABLE_SUFFIXES
+from ..files.rows import table_suffix
 from ..files.text import DataError, told_apart
 from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
 from .manifest import from_manifest
 from .pairing import PairBy, advice, pairs_by_pattern
+from .prompts import PromptTable, read_prompt_table
 from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, look_up
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "
-    "a single image, or a manifest (.csv, .jsonl, .parquet)"
+    "a single image, or a manifest (.csv, .jsonl, .parquet, .xlsx, ...)"
 )
 
 
@@ -31,13 +34,16 @@ def find_samples(
     references: str | os.PathLike[str] | None = None,
     root: str | os.PathLike[str] | None = None,
     pair_by: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> SampleSet:
     """The samples that `paths` stand for:
 
     - `source/ edited/`, or `source/ edited_a/ edited_b/`: `from_folders`, with several systems in the second form;
     - `edited/`: the same, without sources;
     - `source.png edited.png`, or `edited.png`: `from_files`;
-    - `manifest.csv` (or .jsonl, .parquet): `from_manifest`, whose paths are relative to `root`.
+    - `manifest.csv` (or .jsonl, .parquet, .xlsx, ...): `from_manifest`, whose paths are relative to `root`.
+
+    `columns` says which heading of the manifest, or of the table of prompts, to read as which column.
 
     `pair_by` is a pattern of the names in folders; with it, one folder may hold sources and edits.
 
@@ -50,13 +56,19 @@ def find_samples(
         if not os.path.exists(path):
             raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
     places = [Path(path) for path in paths]
-    more = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
-    if len(places) == 1 and places[0].suffix.lower() in TABLE_SUFFIXES and places[0].is_file() and pair_by is None:
+    more: dict[str, Any] = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
+    if len(places) == 1 and table_suffix(places[0]) and places[0].is_file() and pair_by is None:
         if extra := [name for name, value in more.items() if value is not None]:
             raise DataError(
                 f"{places[0]} is a manifest: put {', '.join(extra)} into its columns prompt, mask, reference"
             )
-        return from_manifest(places[0], root)
+        return from_manifest(places[0], root, columns)
+    if columns:
+        if prompts is None or isinstance(prompts, Mapping):
+            raise DataError(
+                "columns are named (--map, columns=) where no table is read: neither a manifest nor prompts"
+            )
+        more["prompts"] = read_prompt_table(prompts, columns)
     if root is not None:
         raise DataError(
             f"root={os.fspath(root)} is the folder of a manifest's paths, and no manifest is given; {EXPECTED}"
@@ -68,7 +80,7 @@ def find_samples(
         raise DataError(f"--pair-by ({pair_by!r}) is for images in folders; {EXPECTED}")
     if 1 <= len(places) <= 2 and all(os.path.isfile(path) and path.suffix.lower() in SUFFIXES for path in places):
         source_file = places[0] if len(places) == 2 else None
-        return from_files(source_file, places[-1], prompts=prompts, prompt=prompt, masks=masks, references=references)
+        return from_files(source_file, places[-1], **more)
     listed = ", ".join(f"{path} ({_kind(path)})" for path in places)
     raise DataError(f"nothing can be made of {listed or 'no path'}; {EXPECTED}")
 
@@ -86,16 +98,16 @@ def _kind(path: Path) -> str:
     if os.path.isdir(path):
         return "a folder"
     suffix = path.suffix.lower()
-    if suffix not in TABLE_SUFFIXES and (kind := unreadable_kind(path)):
+    if table_suffix(path) is None and (kind := unreadable_kind(path)):
         return f"an image that cannot be read here: {kind}"
-    return "an image" if suffix in SUFFIXES else "a manifest" if suffix in TABLE_SUFFIXES else "a file of another kind"
+    return "an image" if suffix in SUFFIXES else "a manifest" if table_suffix(path) else "a file of another kind"
 
 
 def from_folders(
     source: str | os.PathLike[str] | None,
     edited: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    prompts: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    prompts: str | os.PathLike[str] | Mapping[str, str] | PromptTable | None = None,
     prompt: str | None = None,
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
@@ -110,8 +122,9 @@ def from_folders(
 
     - `edited`: one folder, or several, one for each system that is compared; then `meta["system"]` is the folder's name
       (`systems` gives others) and the id is `system/name`. With one folder and no `systems`, the id is the name.
-    - `prompts`: a file for `read_prompts`, or a mapping from name (or id) to prompt; `prompt`: one for all. Without
-      either, the text file beside the edited or the source image, as in `cat.txt`, is its prompt.
+    - `prompts`: a file for `read_prompts` (or a `read_prompt_table`), or a mapping from name (or id) to prompt;
+      `prompt`: one for all. Without either, the text file beside the edited or the source image, as in `cat.txt`, is
+      its prompt.
     - `masks`, `references`: folders of images with the same names (or ids).
     - `pair_by`: a pattern of the edited images' names, such as "{id}_edited", where {id} is the source's name; two, as
       in "{id}_src,{id}_edit", are the source's and the edited image's. `{n}` is a number, `{system}` the system, any
@@ -156,7 +169,7 @@ def from_files(
     source: str | os.PathLike[str] | None,
     edited: str | os.PathLike[str],
     *,
-    prompts: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    prompts: str | os.PathLike[str] | Mapping[str, str] | PromptTable | None = None,
     prompt: str | None = None,
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
@@ -182,7 +195,7 @@ def from_files(
     missing = {kind: ids for kind, ids in samples.unmatched.items() if kind.startswith("without_")}
     if isinstance(prompt_of := samples.samples[0].prompt, UnusableText):
         missing["unreadable"] = [prompt_of.reason]
-    return SampleSet(samples.samples, missing)  # files of other images do not concern this pair
+    return replace(samples, unmatched=missing)  # files of other images do not concern this pair
 
 
 def _note(listing: Listing | None, unmatched: dict[str, list[str]]) -> None:

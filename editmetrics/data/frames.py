@@ -6,34 +6,48 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..files.headings import SAMPLE, read_as, renamed
 from ..files.text import DataError
 from ..images import image_name
 from ..sample import FIELDS, Sample
+from .sample_set import SampleSet
 
 
-def from_rows(rows: Any) -> list[Sample]:
+def from_rows(rows: Any, columns: Mapping[str, str] | None = None) -> list[Sample]:
     """Return a sample for each row of a pandas or polars data frame, or of another iterable of mappings.
 
     Columns are named as the fields of `Sample`; all others are kept in `meta`. Images are whatever `Sample` takes: a
     path, relative to the current folder, a PIL image, an array, a tensor. Without an `id`, the path of the edited file
-    without its suffix is the row's id; where it is no path or paths are not unique, the row's number from 0.
+    without its suffix is the row's id; where it is no path or paths are not unique, the row's number from 0. Other
+    names of columns are understood as in `from_manifest`, with a note; `columns` chooses, as in `{"prompt": "task"}`.
 
     Raises `DataError` for a row that is no mapping, without a column `edited`, and for two rows with one id.
 
     >>> from_rows([{"edited": "edits/cat.png", "prompt": "a dog", "mos": 3.5}])[0].id
     'edits/cat'
     """
+    return list(set_of_rows(rows, columns))
+
+
+def set_of_rows(rows: Any, columns: Mapping[str, str] | None = None) -> SampleSet:
+    """`from_rows`, with the headings that were read."""
     listed = list(_mappings(rows))
     for number, row in enumerate(listed):
         if not isinstance(row, Mapping):
             raise DataError(f"row {number} is of type {type(row).__name__}; expected a Sample or a mapping of columns")
-    columns = dict.fromkeys(str(column) for row in listed for column in row)
-    if "edited" not in columns:
-        raise DataError(f"the rows have no column 'edited'; their columns are {', '.join(columns) or 'none'}")
+    names = dict.fromkeys(column for row in listed for column in row if isinstance(column, str))
+    headings = read_as("the rows", {name: [row.get(name) for row in listed] for name in names}, SAMPLE, columns)
+    if "edited" not in {*names, *headings}:
+        raise DataError(
+            f"the rows have no column 'edited'; their columns are {', '.join(names) or 'none'}; say which one holds "
+            f"the edited image: columns={{'edited': {next(iter(names), 'COLUMN')!r}}}"
+        )
+    if headings:
+        listed = [renamed(row, headings) for row in listed]
     samples = [_sample(row, identifier) for row, identifier in zip(listed, _ids(listed), strict=True)]
     if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
         raise DataError(f"{len(twice)} ids stand for more than one row, {twice[0]!r} among them; ids must be unique")
-    return samples
+    return SampleSet(samples, headings=headings)
 
 
 def _mappings(rows: Any) -> Iterable[Any]:

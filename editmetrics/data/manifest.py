@@ -5,24 +5,32 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..files.headings import SAMPLE, read_as, renamed
 from ..files.rows import Row, read_rows
 from ..files.text import DataError, mended, parse_json, usable_text
 from ..images import Unreadable, image_name, is_url
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
+from ..wording import first_few, in_lines
 from .sample_set import SampleSet
 
 
-def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> SampleSet:
-    """A sample for each row of the manifest `path` (csv, jsonl or parquet).
+def from_manifest(
+    path: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> SampleSet:
+    """A sample for each row of the manifest `path` (csv, jsonl, parquet, xlsx, ...; see `files.rows.READABLE`).
 
     Columns are named as the fields of `Sample`: `edited`, and as many of `id`, `source`, `reference`, `mask`, `prompt`,
     `source_prompt` and `questions` as there are; all others, `system` and `group` among them, are kept in `meta`. Empty
     cells are no values, and blanks around a text are no part of it. Cells of a csv are text: "007" is "007".
+    Other headings, such as `edit_instruction` or `image_name`, are understood (`files.headings.SAMPLE`), with a note;
+    `columns` says which heading to read as which column: `columns={"prompt": "edit_instruction"}`.
     `questions` is a list of texts, or the text of one; in a csv, a list stands as JSON.
 
     Paths are relative to the manifest's folder, or to `root`, and must stay inside it, wherever symbolic links lead. An
@@ -32,34 +40,62 @@ def from_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | N
 
     Without an `id`, the name of the edited image is the row's id, as `system/name` where names alone are not unique.
 
-    Raises `DataError` when the manifest cannot be read, has no column `edited` or no rows, or two rows have one id.
+    Raises `DataError` when the manifest cannot be read, has no column `edited` or no rows, when two headings may be one
+    column, or rows share an id.
     """
     path = Path(path)
     rows = list(read_rows(path))
     if not rows:
         raise DataError(f"{path} has no rows")
-    columns = dict.fromkeys(mended(column) for row in rows for column in row.cells)
-    if "edited" not in columns:
-        broken = next((f"; {row.location} {row.problem}" for row in rows if row.problem), "")
-        raise DataError(f"{path} has no column 'edited'; its columns are {', '.join(columns) or 'none'}{broken}")
+    rows, headings = _with_headings(path, rows, columns)
+    names = dict.fromkeys(column for row in rows for column in row.cells)
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is not a folder; expected the folder of the images in {path}")
     places = [mended(f"{path}, {row.location}") for row in rows]
-    samples = [_sample(row, location, folder, columns) for row, location in zip(rows, places, strict=True)]
+    samples = [_sample(row, location, folder, names) for row, location in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
-    first: dict[str, str] = {}
-    for identifier, row in zip(ids, rows, strict=True):
-        if first.setdefault(identifier, row.location) != row.location:
-            twice = f"{path}: {first[identifier]} and {row.location} are both called {identifier!r}"
-            raise DataError(f"{twice}; give each row its own id, or its system")
+    _require_unique(path, ids, rows)
     samples = [replace(sample, id=identifier) for sample, identifier in zip(samples, ids, strict=True)]
     problems = [_problems(sample, location) for sample, location in zip(samples, places, strict=True)]
     unmatched = {"unreadable": [problem for problem in problems if problem]}
     if any(sample.has("prompt") for sample in samples):
         without = [sample for sample in samples if not sample.has("prompt")]
         unmatched["without_prompt"] = [s.id for s in without if not isinstance(s.prompt, UnusableText)]
-    return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names})
+    return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names}, headings, os.fspath(path))
+
+
+def _with_headings(
+    path: Path, rows: list[Row], columns: Mapping[str, str] | None
+) -> tuple[list[Row], Mapping[str, str]]:
+    """The rows with their cells under the names of a sample's fields, and the headings that these were read from."""
+    names = dict.fromkeys(mended(column) for row in rows for column in row.cells)
+    cells = {name: [row.cells.get(name) for row in rows] for name in names}
+    headings = read_as(os.fspath(path), cells, SAMPLE, columns)
+    if "edited" not in {*names, *headings}:
+        broken = next((f"; {row.location} {row.problem}" for row in rows if row.problem), "")
+        example = next(iter(names), "COLUMN")
+        raise DataError(
+            f"{path} has no column 'edited'; its columns are {', '.join(names) or 'none'}{broken}. Say which one names "
+            f"the edited image: --map edited={example} (columns={{'edited': {example!r}}} in Python)"
+        )
+    return [replace(row, cells=renamed(row.cells, headings)) for row in rows] if headings else rows, headings
+
+
+def _require_unique(path: Path, ids: list[str], rows: list[Row]) -> None:
+    """Raise `DataError`, with all of them, for ids that several rows have."""
+    locations: dict[str, list[str]] = {}
+    for identifier, row in zip(ids, rows, strict=True):
+        locations.setdefault(identifier, []).append(row.location)
+    if shared := [
+        f"{' and '.join(where)} are both called {name!r}"
+        if len(where) == 2
+        else f"{first_few(where)} are all called {name!r}"
+        for name, where in locations.items()
+        if len(where) > 1
+    ]:
+        advice = "give each row its own id, or its system (--map system=COLUMN)"
+        raise DataError(f"{in_lines(os.fspath(path), shared)}; {advice}")
 
 
 class ImageFolder:

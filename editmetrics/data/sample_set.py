@@ -13,13 +13,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..files.rows import read_text
+from ..files.decoding import read_text
+from ..files.headings import by_last_parts
+from ..files.notes import note_once
 from ..files.text import LONE_SURROGATE, DataError, mended, stripped, usable_text
 from ..images import SUFFIXES, image_name, unreadable_kind
 from ..images.kinds import KINDS as IMAGE_KINDS
 from ..sample import Sample, UnusableText, is_blank
 from ..wording import first_few
-from .prompts import read_prompts
+from .prompts import PromptTable, read_prompt_table
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
 
@@ -47,7 +49,8 @@ _REMEDIES = {kind.name: f" ({kind.remedy})" for kind in IMAGE_KINDS if kind.inst
 class SampleSet:
     """Samples in the order of their names (or rows), and what found no partner, by kind (the keys of `KINDS`).
 
-    It can be iterated over and has a length, so that it goes wherever samples go.
+    It can be iterated over and has a length, so that it goes wherever samples go. `headings` tells which columns of a
+    table were read as others, as in `{"prompt": "edit_instruction"}`; `origin` is the manifest that rows are from.
 
     >>> found = SampleSet([Sample("cat", edited="edits/cat.png")], {"sources": ["dog"]})
     >>> len(found), found.problems()
@@ -56,6 +59,8 @@ class SampleSet:
 
     samples: Sequence[Sample]
     unmatched: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         writable = {kind: [mended(name) for name in names] for kind, names in self.unmatched.items()}
@@ -66,6 +71,10 @@ class SampleSet:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def about(self) -> dict[str, Any]:
+        """Return what the record of a run keeps of how the samples were read: nothing for usual columns."""
+        return {"columns_read_as": dict(self.headings)} if self.headings else {}
 
     def problems(self, examples: int = 3) -> list[str]:
         """One line for each kind of thing that is not matched: how many, and the first `examples` names."""
@@ -188,7 +197,7 @@ def look_up(
     pairs: list[Named],
     unmatched: Mapping[str, Sequence[str]] | None = None,
     *,
-    prompts: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    prompts: str | os.PathLike[str] | Mapping[str, str] | PromptTable | None = None,
     prompt: str | None = None,
     masks: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
@@ -205,6 +214,7 @@ def look_up(
             left.setdefault("ambiguous", []).extend(listing.shared())
             left.setdefault("unusable", []).extend(listing.unusable)
             _fill(pairs, name, listing.alone(), f"{kind} in {folder}", left, listing)
+    headings: Mapping[str, str] = {}
     if prompt is not None:
         if prompts is not None:
             raise DataError("one prompt for all and a prompt for each image are both given; drop one of them")
@@ -221,10 +231,13 @@ def look_up(
             }
             _fill_prompts(pairs, {name: text for name, text in texts.items() if text is not None}, "prompts", left)
         else:
-            _fill_prompts(pairs, read_prompts(prompts), f"prompts in {os.fspath(prompts)}", left)
+            table = prompts if isinstance(prompts, PromptTable) else read_prompt_table(prompts)
+            headings = table.headings
+            _fill_prompts(pairs, table.prompts, f"prompts in {table.path}", left)
     elif beside := {pair.sample.id: text for pair in pairs if (text := _prompt_beside(pair.sample)) is not None}:
         _fill_prompts(pairs, beside, "prompts", left)
-    return SampleSet([pair.sample for pair in pairs], {kind: left[kind] for kind in KINDS if left.get(kind)})
+    listed = {kind: left[kind] for kind in KINDS if left.get(kind)}
+    return SampleSet([pair.sample for pair in pairs], listed, headings)
 
 
 def _prompt_beside(sample: Sample) -> str | None:
@@ -234,6 +247,11 @@ def _prompt_beside(sample: Sample) -> str | None:
 def _fill_prompts(pairs: list[Named], table: Mapping[str, str], title: str, left: dict[str, list[str]]) -> None:
     unusable = [text.reason for text in table.values() if isinstance(text, UnusableText)]
     left.setdefault("unreadable", []).extend(unusable)
+    names = {name for pair in pairs for name in pair.names}
+    if not names & table.keys() and (matched := by_last_parts(table, names)):
+        name, ending = next(iter(matched.items()))
+        note_once(f"the {title} are matched by the last parts of their names: {name!r} is {ending!r}")
+        table = {matched.get(name, name): text for name, text in table.items()}
     _fill(pairs, "prompt", table, title, left)
 
 

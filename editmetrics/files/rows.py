@@ -1,4 +1,4 @@
-"""Tables on disk (csv, jsonl, parquet): read so that a broken row costs itself alone, and written atomically."""
+"""Tables on disk (csv, jsonl, parquet, xlsx): read so that a broken row costs itself alone, and written atomically."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,20 +14,29 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..wording import either
+from .decoding import forgiving_text, read_unpacked
+from .notes import note_once
+from .separated import layout_of, with_decimal_points
 from .text import LONE_SURROGATE, DataError, DoubledKeyError, escaped, json_ready, mended, parse_json, stripped
+from .workbook import workbook_lines
 from .writing import replacing, require_folder
 
 if TYPE_CHECKING:
     import polars
 
 NOT_UTF8 = "is not UTF-8 text; save the file as UTF-8"
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-"""The separators that other programs write between the cells of a csv."""
-
-BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF")
-"""How the files begin that are called .csv and are spreadsheets, archives or parquet."""
 
 TABLE_SUFFIXES = frozenset({".csv", ".jsonl", ".parquet"})
+"""The kinds of tables that are written."""
+
+READABLE = {
+    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+    ".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx",
+}  # fmt: skip
+"""The kinds of tables that are read, by suffix; each may have .gz behind it."""
+
+SPREADSHEETS = frozenset({".xls", ".ods", ".numbers"})
+"""Spreadsheets that are not read."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +48,53 @@ class Row:
     problem: str | None = None
 
 
-def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
-    """The rows of a csv, jsonl or parquet file; `kind` is the suffix that it should have, where it has another.
+def table_suffix(path: Path) -> str | None:
+    """The suffix of a table that can be read, without `.gz`; None for files of other kinds.
 
-    All cells of a csv are text. In every format, blanks around a text or a column's name are dropped
-    (`text.stripped`), and a cell of blanks is empty: None. Raises `DataError`, with the line, when what follows cannot
-    be made out either, and for a csv whose cells are not separated by commas.
+    >>> table_suffix(Path("mos.csv.gz")), table_suffix(Path("cat.png"))
+    ('.csv', None)
     """
-    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    suffix = kind or path.suffix.lower()
-    if suffix not in readers:
-        hint = "; separate its cells by commas and save it as .csv" if suffix in (".tsv", ".tab") else ""
-        raise DataError(f"{path} is of an unknown kind; expected {', '.join(sorted(readers))}{hint}")
-    yield from readers[suffix](path)
+    bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    suffix = bare.suffix.lower()
+    return suffix if suffix in READABLE else None
 
 
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with a byte-order mark or without. Raises `DataError`, with the line, for others."""
-    data = read_data(path)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: is not UTF-8 text; save the file as UTF-8") from error
+def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
+    """The rows of a table of a kind in `READABLE`; `kind` is the suffix that it should have, where it has another.
+
+    All cells of a csv are text. Its cells may be separated by semicolons, tabs or bars, and have decimal commas then.
+    In every format, blanks around a text or a column's name are dropped (`text.stripped`), and a cell of blanks is
+    empty: None. Raises `DataError`, with the line, when what follows cannot be made out either.
+    """
+    suffix = kind or table_suffix(path)
+    if suffix not in READABLE:
+        hint = "; save it as .csv or .xlsx" if path.suffix.lower() in SPREADSHEETS else ""
+        raise DataError(f"{path} is of an unknown kind; expected {', '.join(sorted(READABLE))}{hint}")
+    if READABLE[suffix] == "csv":
+        yield from _csv_rows(path, suffix)
+        return
+    readers = {"jsonl": _jsonl_rows, "json": _json_rows, "parquet": _parquet_rows, "xlsx": _workbook_rows}
+    yield from readers[READABLE[suffix]](path)
 
 
-def read_data(path: Path) -> bytes:
-    """The bytes of a file; `DataError` when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    text = _forgiving_text(path)
-    _require_commas(path, text)
+def _csv_rows(path: Path, suffix: str) -> Iterator[Row]:
+    text = forgiving_text(path)
+    layout = layout_of(text, suffix)
     damaged = LONE_SURROGATE.search(text) is not None
     nul = None
     if "\0" in text:  # which Python 3.10 does not read: another sign stands for it meanwhile
         nul = next(sign for sign in map(chr, range(0xE000, 0xF900)) if sign not in text)
         text = text.replace("\0", nul)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # no cell is longer; Python refuses 131,073 characters
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    first = 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=layout.separator, strict=True, skipinitialspace=True)
+    first = 1 + layout.skipped
+    rows: list[Row] = []
     try:
+        for _ in range(layout.skipped):
+            next(reader)
         header = next(reader, [])
         header = [name.replace(nul, "\0") for name in header] if nul else header
-        columns = [mended(stripped(name) or f"column_{index}") for index, name in enumerate(header, 1)]
-        if twice := [name for name, count in Counter(columns).items() if count > 1]:
-            raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once; rename one")
+        columns = _column_names(path, header)
         first = reader.line_num + 1
         for values in reader:
             location, first = f"line {first}", reader.line_num + 1
@@ -103,30 +108,50 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             if damaged and any(LONE_SURROGATE.search(value) for value in values):
                 values, problem = list(map(mended, values)), NOT_UTF8
             filled = {name: stripped(value) for name, value in zip(columns, values, strict=False)}
-            yield Row(location, dict.fromkeys(columns) | filled, problem)
+            rows.append(Row(location, dict.fromkeys(columns) | filled, problem))
     except csv.Error as error:
         raise DataError(f"{path}, from line {first} on: is not csv: {error}; a quote may be missing") from error
+    with_decimal_points(path, layout, columns, [row.cells for row in rows if row.problem is None])
+    yield from rows
 
 
-def _require_commas(path: Path, text: str) -> None:
-    """Raise `DataError`, naming the separator, when the first line shows another than the comma, or declares one."""
-    first, second = [*re.split(r"\r\n|\n|\r", text, maxsplit=2), ""][:2]
-    declared = re.fullmatch(r"\s*sep=(.)\s*", first, re.IGNORECASE)
-    if declared and declared[1] == ",":
-        raise DataError(f"{path}, line 1: {first.strip()!r} is for Excel alone; remove this line")
-    bare = re.sub(r'"[^"]*"', "", first)
-    used = declared[1] if declared else max(SEPARATORS, key=bare.count)
-    if not declared and bare.count(used) <= bare.count(","):
-        return
-    comma = " and decimals with a point" if re.search(r"\d,\d", second) else ""
-    raise DataError(
-        f"{path}, line 1: {escaped(first.strip())[:80]!r} is separated by {SEPARATORS.get(used, repr(used))}; "
-        f"expected commas: save it as csv with commas{comma}"
-    )
+def _column_names(path: Path, header: Sequence[Any]) -> list[str]:
+    """The names of the columns, each once; those without one are called by their number."""
+    columns = [mended(stripped(str(name or "")) or f"column_{index}") for index, name in enumerate(header, 1)]
+    if twice := [name for name, count in Counter(columns).items() if count > 1]:
+        raise DataError(f"{path} has the column {', '.join(sorted(twice))} more than once; rename one")
+    return columns
+
+
+def _workbook_rows(path: Path) -> Iterator[Row]:
+    lines = workbook_lines(path, read_unpacked(path))
+    _, header = next(lines, (0, []))
+    while header and header[-1] is None:
+        header.pop()
+    columns = _column_names(path, header)
+    for number, cells in lines:
+        cells += [None] * (len(columns) - len(cells))
+        if any(cell is not None for cell in cells[len(columns) :]):
+            note_once(f"{path}: cells to the right of the columns that its first row names are not read")
+        yield _row(f"row {number}", dict(zip(columns, cells, strict=False)))
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    """The objects of a list."""
+    try:
+        value = parse_json(forgiving_text(path))
+    except DoubledKeyError as error:
+        raise DataError(f"{path} {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(value, list):
+        raise DataError(f"{path}: expected a list of objects, one for each row")
+    for number, item in enumerate(value, 1):
+        yield _object_row(f"entry {number}", item)
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
-    for line_number, line in enumerate(_forgiving_text(path).split("\n"), 1):
+    for line_number, line in enumerate(forgiving_text(path).split("\n"), 1):
         if not line.strip():
             continue
         location = f"line {line_number}"
@@ -134,24 +159,26 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             value = parse_json(line)
         except DoubledKeyError as error:
             yield Row(location, problem=str(error))
-            continue
         except ValueError as error:
             yield Row(location, problem=f"is not JSON: {error}")
-            continue
-        if not isinstance(value, dict):
-            yield Row(location, problem="is JSON, but no object; expected {...}")
-            continue
-        row = _row(location, value)
-        if LONE_SURROGATE.search(line) or "\\ud" in line.lower():  # an escape may stand for half a character
-            cells = _mended_value(row.cells)
-            row = Row(location, cells, row.problem if cells == row.cells else NOT_UTF8)
-        yield row
+        else:
+            doubtful = LONE_SURROGATE.search(line) is not None or "\\ud" in line.lower()
+            yield _object_row(location, value, doubtful)
+
+
+def _object_row(location: str, value: Any, doubtful: bool = True) -> Row:
+    """The row of an object; `doubtful` if an escape may stand for half a character."""
+    if not isinstance(value, dict):
+        return Row(location, problem="is JSON, but no object; expected {...}")
+    row = _row(location, value)
+    cells = _mended_value(row.cells) if doubtful else row.cells
+    return row if cells == row.cells else Row(location, cells, row.problem or NOT_UTF8)
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
     import polars
 
-    data = read_data(path)
+    data = read_unpacked(path)
     try:
         table = polars.read_parquet(io.BytesIO(data))
     except Exception as error:  # polars raises several kinds for damaged files
@@ -180,16 +207,6 @@ def _mended_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {mended(key): _mended_value(item) for key, item in value.items()}
     return [_mended_value(item) for item in value] if isinstance(value, list) else value
-
-
-def _forgiving_text(path: Path) -> str:
-    """The file as UTF-8 text, with invalid bytes as lone surrogates, so that they cost only their row."""
-    data = read_data(path)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path} is UTF-16 text; save it as UTF-8")
-    if data.startswith(BINARY) or b"\0" in data[:2]:  # UTF-16 without a mark; further on, a NUL is a sign of a text
-        raise DataError(f"{path} holds binary data; expected UTF-8 text")
-    return data.decode("utf-8-sig", "surrogateescape")
 
 
 def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, content: str = "a table") -> None:

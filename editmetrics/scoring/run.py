@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..data import find_samples, from_rows
+from ..data import SampleSet, find_samples
+from ..data.frames import set_of_rows
 from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
@@ -35,18 +36,18 @@ BATCH_PIXELS = 16 * 512 * 512
 
 
 WHERE = {
-    "source": "a folder or an image of sources before the edited one, or a column source",
-    "edited": "a column edited",
+    "source": "a folder or an image of sources before the edited one, or a column source (--map source=COLUMN)",
+    "edited": "a column edited (--map edited=COLUMN)",
     "reference": "--references FOLDER, or a column reference",
     "mask": "--masks FOLDER, or a column mask",
-    "prompt": "--prompts FILE, or a column prompt",
+    "prompt": "--prompts FILE, or a column prompt (--map prompt=COLUMN)",
     "source_prompt": "a manifest with a column source_prompt, what the source shows",
     "questions": "a manifest with a column questions",
 }
 """Where people put what is missing."""
 
 
-OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by")
+OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by", "columns")
 """Keywords that say more about paths, see `data.find_samples`."""
 
 OnRow = Callable[[Sample, dict[str, Score]], None]
@@ -105,8 +106,9 @@ def score(
 
     `samples` are `Sample`s, a data frame or other rows with columns of the same names (`data.from_rows`), or paths as
     on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
-    `masks`, `references`, `root` and `pair_by` of `data.find_samples`; what finds no partner is logged. After samples
-    or rows, `metrics` and `options` may also go by position.
+    `masks`, `references`, `root` and `pair_by` of `data.find_samples`; what finds no partner is logged. `columns` names
+    the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics` and `options` may
+    also go by position.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
@@ -138,7 +140,8 @@ def score(
         done: Done = {}
         if record is not None:
             done = record.read(results.columns, forget={*chosen.retry, "unavailable"})
-            record.start(results.columns, samples=len(samples), batch_pixels=chosen.batch_pixels, **chosen.about)
+            about = {**asked.about, **chosen.about}
+            record.start(results.columns, samples=len(samples), batch_pixels=chosen.batch_pixels, **about)
         run = Loop(samples, results.columns, results, record, done, chosen.batch_pixels, on_row)
         run.availability.stopped |= unavailable
         if cluster is None:
@@ -157,6 +160,7 @@ class _Request(NamedTuple):
     metrics: Any
     options: Any
     changes: dict[str, Any]
+    about: Mapping[str, Any]
 
 
 def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
@@ -166,12 +170,11 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         paths = [first, *more]
         if not all(isinstance(path, (str, os.PathLike)) for path in paths):
             raise PlanError("after paths, metrics go by keyword: score('sources/', 'edited/', metrics=['psnr'])")
-        found_by_name = find_samples(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
-        for problem in found_by_name.problems():
+        sample_set = find_samples(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
+        for problem in sample_set.problems():
             logger.warning("%s", problem)
-        samples = list(found_by_name)
     else:
-        samples = _samples(first)
+        sample_set = _samples(first, changes.pop("columns", None))
         by_position = dict(zip(("metrics", "options"), more, strict=False))
         by_keyword = {"metrics": metrics, "options": options}
         if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
@@ -179,15 +182,21 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         metrics, options = ({**by_keyword, **by_position}[name] for name in ("metrics", "options"))
     if metrics is None:
         raise PlanError("score needs metrics: score(..., metrics=['psnr', 'ssim'])")
-    return _Request(samples, metrics, options, changes)
+    return _Request(list(sample_set), metrics, options, changes, sample_set.about())
 
 
-def _samples(given_samples: Any) -> list[Sample]:
+def _samples(given_samples: Any, columns: Mapping[str, str] | None) -> SampleSet:
     """Samples as they are; rows as samples."""
     if hasattr(given_samples, "to_dicts") or hasattr(given_samples, "iterrows"):
-        return from_rows(given_samples)
+        return set_of_rows(given_samples, columns)
+    if isinstance(given_samples, SampleSet):
+        return given_samples
     listed = list(given_samples)
-    return listed if all(isinstance(one, Sample) for one in listed) else from_rows(listed)
+    if not all(isinstance(one, Sample) for one in listed):
+        return set_of_rows(listed, columns)
+    if columns:
+        raise PlanError("columns are named for a table or rows; samples have their fields already")
+    return SampleSet(listed)
 
 
 def plan(

@@ -235,7 +235,7 @@ def test_ids_are_made_from_the_edited_image(tmp_path):
             [{"edited": "a.png", "prompt": "red"}, {"edited": "a.png", "prompt": "blue"}],
             "line 2 and line 3 are both called 'a'",
         ),
-        ([{"id": "x", "image": "a.png"}], "has no column 'edited'; its columns are id, image"),
+        ([{"id": "x", "image": "red"}], "has no column 'edited'; its columns are id, image.*--map edited=id"),
     ],
 )
 def test_what_stops_a_csv(tmp_path, rows, message):
@@ -254,13 +254,12 @@ def test_what_stops_a_csv(tmp_path, rows, message):
         ("m.csv", b"PK\x03\x04\x14\0\x08\0, a spreadsheet", "holds binary data"),
         ("m.csv", "edited\na.png\n".encode("utf-16-le"), "holds binary data"),
         ("m.csv", "edited\na.png\n".encode("utf-16-be"), "holds binary data"),
-        ("m.csv", "edited\na.png\n".encode("utf-16"), "is UTF-16 text"),
-        ("m.csv", b"edited;prompt\na.png;red\n", "line 1: 'edited;prompt' is separated by semicolons; expected commas"),
+        ("m.csv", b"\xff\xfee\xd8", "is damaged UTF-16 text"),
         ("m.jsonl", b"\n\n", "has no rows"),
-        ("m.jsonl", b'{"image": "a.png"}\n', "its columns are image"),
+        ("m.jsonl", b'{"picture of": "a.png"}\n', "its columns are picture of"),
         ("m.parquet", b"PAR1 this is none", "cannot be read as parquet"),
         ("m.parquet", b"", "cannot be read as parquet"),
-        ("m.tsv", b"edited\ta\n", r"of an unknown kind; expected \.csv, \.jsonl, \.parquet"),
+        ("m.xls", b"edited\ta\n", r"of an unknown kind; expected \.csv, .*; save it as \.csv or \.xlsx"),
     ],
 )
 def test_what_stops_a_manifest(tmp_path, name, data, message):

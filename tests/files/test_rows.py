@@ -1,13 +1,15 @@
-"""What a table may hold and what it may not: long cells, NUL, line ends of Unicode; doubled keys, other separators."""
+"""What a table may hold and what it may not: other separators, encodings and kinds; long cells, NUL, doubled keys."""
 
 from __future__ import annotations
 
 import csv
+import datetime
+import gzip
 import json
+import sys
 
 import pytest
 
-from editmetrics import evaluate
 from editmetrics.agreement.ratings import RatingsError, read_ratings
 from editmetrics.data import DataError, from_manifest, read_prompts
 from editmetrics.files.rows import read_rows
@@ -16,48 +18,117 @@ from editmetrics.files.text import number_in as number
 from editmetrics.images import Unreadable
 
 SEPARATED = {
-    "semicolons": (
-        "id;mos\nx;3.5\n",
-        "'id;mos' is separated by semicolons; expected commas: save it as csv with commas$",
-    ),
-    "decimal commas": ("id;mos\nx;3,5\n", "semicolons; .* with commas and decimals with a point"),
-    "tabs": ("id\tmos\nx\t3.5\n", "is separated by tabs"),
-    "bars": ("id|mos\nx|3.5\n", "is separated by bars"),
-    "quotes": ('"id, of the item";"mos"\n"x";"3,5"\n', "is separated by semicolons"),
-    "old line ends": ("id;mos\rx;3.5\r", "'id;mos' is separated by semicolons"),
-    "declared": ("sep=;\nid;mos\nx;3\n", "'sep=;' is separated by semicolons"),
-    "declared tabs": ("sep=\t\r\nid\tmos\n", "is separated by tabs"),
-    "declared colons": ("SEP=:\nid:mos\n", "is separated by ':'"),
-    "declared commas": ("sep=,\nid,mos\nx,3\n", "'sep=,' is for Excel alone; remove this line"),
+    "semicolons": "id;mos\nx;3.5\n",
+    "decimal commas": "id;mos\nx;3,5\n",
+    "tabs": "id\tmos\nx\t3.5\n",
+    "bars": "id|mos\nx|3.5\n",
+    "quotes": '"id";"mos"\n"x";"3,5"\n',
+    "old line ends": "id;mos\rx;3.5\r",
+    "declared": "sep=;\nid;mos\nx;3,5\n",
+    "declared tabs": "sep=\t\r\nid\tmos\r\nx\t3,5\r\n",
+    "declared colons": "SEP=:\nid:mos\nx:3.5\n",
+    "declared commas": "sep=,\nid,mos\nx,3.5\n",
 }
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("kind", SEPARATED)
-def test_another_separator_is_named_whatever_the_table_is_for(tmp_path, kind):
-    text, message = SEPARATED[kind]
+def test_a_csv_of_any_program_has_the_same_rows(tmp_path, kind, encoding, packed):
+    data = SEPARATED[kind].encode(encoding)
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    assert [row.cells for row in read_rows(path)] == [{"id": "x", "mos": "3.5"}]
+
+
+def test_lines_are_counted_with_the_line_that_declares_the_separator(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\nid;mos\nx;3;4\n")
+    (row,) = read_rows(tmp_path / "t.csv")
+    assert (row.location, row.problem) == ("line 3", "has 3 cells where the first line names 2 columns")
+
+
+def test_decimal_commas_are_read_where_they_can_be_nothing_else(tmp_path, caplog):
     path = tmp_path / "t.csv"
-    path.write_text(text, newline="")
-    mine = {"id": ["x", "y", "z"], "psnr": [1.0, 2.0, 3.0]}
-    for read in (
-        from_manifest,
-        read_prompts,
-        lambda path: list(read_rows(path)),
-        lambda path: read_ratings(path, "mos"),
-        lambda path: evaluate(mine, path),
-        lambda path: evaluate(path, mine),
-    ):
-        with pytest.raises(DataError, match=message) as caught:
-            read(path)
-        assert str(caught.value).startswith(f"{path}, line 1: ")
+    path.write_text("id;mos;big;name;mixed;n\nx;3,5;1.234,5;1,5 m;3.5;1\ny;-0,25;2,000;b;3,5;2\nz;;n/a;c;1;3\n")
+    rows = [row.cells for row in read_rows(path)]
+    assert [row["mos"] for row in rows] == ["3.5", "-0.25", None]
+    assert [row["big"] for row in rows] == ["1234.5", "2.000", "n/a"]
+    assert [row["name"] for row in rows] == ["1,5 m", "b", "c"]
+    assert [row["mixed"] for row in rows] == ["3.5", "3,5", "1"]
+    assert [row["n"] for row in rows] == ["1", "2", "3"]
+    assert f"{path}: its cells are separated by semicolons, and its numbers have decimal commas" in caplog.text
+
+
+def test_a_comma_that_may_part_thousands_is_left_and_said(tmp_path, caplog):
+    path = tmp_path / "t.csv"
+    path.write_text("id;mos\nx;1,234\ny;2,500\n")
+    assert [row.cells["mos"] for row in read_rows(path)] == ["1,234", "2,500"]
+    assert "'1,234' in column 'mos' may be a decimal or thousands" in caplog.text
+    path.write_text('id,mos\nx,"3,5"\n')  # separated by commas: "3,5" is a text that somebody quoted
+    assert [row.cells["mos"] for row in read_rows(path)] == ["3,5"]
 
 
 def test_a_table_of_one_column_and_one_with_semicolons_in_it_are_read(tmp_path):
     for text, columns in {"edited\na.png\n": ["edited"], '"a;b",c;d,e\n1,2,3\n': ["a;b", "c;d", "e"]}.items():
         (tmp_path / "t.csv").write_text(text)
         assert [list(row.cells) for row in read_rows(tmp_path / "t.csv")] == [columns]
-    (tmp_path / "t.tsv").write_text("id\tmos\n")
-    with pytest.raises(DataError, match="separate its cells by commas"):
-        list(read_rows(tmp_path / "t.tsv"))
+    (tmp_path / "t.tsv").write_text("id, of an item\tmos\nx, y\t3\n")
+    assert [row.cells for row in read_rows(tmp_path / "t.tsv")] == [{"id, of an item": "x, y", "mos": "3"}]
+
+
+def test_json_and_packed_json_lines_are_tables(tmp_path):
+    rows = [{"id": "x", "mos": 3.5}, {"id": "y", "mos": None}]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    for name in ("t.json", "t.jsonl.gz"):
+        assert [row.cells for row in read_rows(tmp_path / name)] == rows
+    (tmp_path / "t.jsonl.gz").write_bytes((tmp_path / "t.jsonl.gz").read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"cannot be unpacked: .*; is its download complete"):
+        list(read_rows(tmp_path / "t.jsonl.gz"))
+    (tmp_path / "t.json").write_text("3")
+    with pytest.raises(DataError, match="expected a list of objects"):
+        list(read_rows(tmp_path / "t.json"))
+
+
+def test_a_workbook_is_a_table(tmp_path, caplog):
+    openpyxl = pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for line in (
+        [],
+        ["id", "mos", "when", "ok"],
+        ["x ", 3.5, datetime.date(2026, 1, 2), True],
+        [],
+        [7, None, None, "  "],
+    ):
+        sheet.append(line)
+    sheet["F4"] = "a remark at the side"
+    book.create_sheet("Notes")
+    book.save(path)
+    rows = list(read_rows(path))
+    assert [row.location for row in rows] == ["row 3", "row 4", "row 5"]
+    assert not any(row.problem for row in rows)
+    assert rows[0].cells == {"id": "x", "mos": 3.5, "when": "2026-01-02T00:00:00", "ok": True}
+    assert rows[2].cells == {"id": 7, "mos": None, "when": None, "ok": None}
+    assert "of 2 sheets, the first is read: 'Sheet'" in caplog.text
+    assert "to the right of the columns" in caplog.text
+    sheet["B2"] = "id"
+    book.save(path)
+    with pytest.raises(DataError, match="has the column id more than once"):
+        list(read_rows(path))
+    path.write_bytes(b"PK no book")
+    with pytest.raises(DataError, match="cannot be read as an Excel workbook"):
+        list(read_rows(path))
+
+
+def test_a_workbook_without_openpyxl_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"pip install 'editmetrics\[excel\]'; or save it as csv"):
+        list(read_rows(tmp_path / "t.xlsx"))
+    with pytest.raises(DataError, match=r"t\.ods is of an unknown kind; .*save it as \.csv or \.xlsx"):
+        list(read_rows(tmp_path / "t.ods"))
 
 
 @pytest.mark.parametrize(

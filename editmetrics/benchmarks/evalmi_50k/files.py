@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ...files.rows import Row
-from ...registry import MissingPackageError
 from ..checks import CopyChecks
 from ..table_layout import rows_of
 
@@ -131,37 +130,3 @@ class _Reader:
             self.checks.add("value", location, f"conversations are not {expected}", name)
             return "", ""
         return question.removeprefix("<image>").strip(), answered
-
-
-def workbook_rows(path: Path, checks: CopyChecks) -> list[Row]:
-    """Return the rows of the first sheet of `path`, whose first row names the columns; an unreadable file is a problem.
-
-    Formulas are read as the values stored with them. Raises `MissingPackageError` without openpyxl.
-    """
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise MissingPackageError(
-            f"{path.name} is an Excel workbook, which openpyxl reads: pip install 'editmetrics[benchmarks]'"
-        ) from error
-    from zipfile import BadZipFile
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, OSError, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
-        checks.add("file", path.name, f"cannot be read as an Excel workbook ({error}); is its download complete?")
-        return []
-    try:
-        lines = book.worksheets[0].iter_rows(values_only=True)
-        header = [str(cell).strip() if cell is not None else "" for cell in next(lines, ())]
-        named = [(index, name) for index, name in enumerate(header) if name]
-        if repeated := sorted({name for _, name in named if header.count(name) > 1}):
-            checks.add("column", path.name, f"has the column {', '.join(repeated)} more than once")
-        rows = []
-        for number, cells in enumerate(lines, 2):
-            values = {name: cells[index] if index < len(cells) else None for index, name in named}
-            if any(cell is not None for cell in values.values()):
-                rows.append(Row(f"row {number}", values))
-        return rows
-    finally:
-        book.close()

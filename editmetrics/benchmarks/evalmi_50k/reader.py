@@ -23,7 +23,7 @@ from ...sample import Sample
 from ..benchmark import Benchmark, RatedAspect, missing_rows
 from ..checks import CopyChecks
 from ..table_layout import rating_of, rows_of
-from .files import FoldRow, image_id, read_folds, workbook_rows
+from .files import FoldRow, image_id, read_folds
 
 SYSTEMS = (
     "playground", "Kolors", "Infinity", "ali_flux_schnell", "sd3_5_large", "DALLE3", "omnigen", "Kandinsky-3",
@@ -114,7 +114,7 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
 
 def _table(path: Path, checks: CopyChecks) -> dict[str, tuple[str, dict[str, Any]]]:
     """The location and the ratings of each image of the workbook, by its name MODEL/NNN."""
-    rows = workbook_rows(path, checks)
+    rows = rows_of(path, checks)
     optional = [f"YN_{number}" for number in range(1, 5)]
     if not rows or not checks.columns(path.name, rows[0].cells, ("ImageName", *COLUMN.values()), optional):
         return {}
@@ -161,7 +161,7 @@ def _joined(name: str, meta: Mapping[str, Any], fold: FoldRow, first: str | None
 def _questions(folder: Path, checks: CopyChecks) -> dict[int, tuple[str | None, str | None]]:
     """The text and the first question of each prompt."""
     path = _file(folder, "question.xlsx", "MOS&QA")
-    rows = workbook_rows(path, checks) if path else []
+    rows = rows_of(path, checks) if path else []
     if not rows or not path:
         return {}
     others = [f"question_{number}" for number in range(2, 6)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Literal
 
-from ...files.rows import read_text
+from ...files.decoding import read_text
 from ...files.text import parse_json
 from ..benchmark import BenchmarkError
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data.manifest import ImageFolder
-from ...files.rows import TABLE_SUFFIXES, Row, read_rows, read_text
+from ...files.decoding import read_text
+from ...files.rows import TABLE_SUFFIXES, Row, read_rows
 from ...files.text import parse_json
 from ...images import Unreadable, read_bytes, read_image
 from ...sample import SampleError

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...files.rows import read_rows, read_text
+from ...files.decoding import read_text
+from ...files.rows import read_rows
 from ...files.text import lines_of, parse_json
 from ...mllm.targets import TargetError
 from ...sample import EditMetricsError, Sample, Score
