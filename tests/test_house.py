@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
 from tools import house
 
 TREES = house.modules(house.PACKAGE)
@@ -83,7 +84,7 @@ def test_no_two_public_classes_have_one_name():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(Path(path).relative_to(house.PACKAGE)))
 def test_variables_are_named_by_role(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     assert not bound & BANNED

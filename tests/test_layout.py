@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "editmetrics"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -63,13 +65,16 @@ def part(path):
     return "plugin command" if parts[0] == "plugins" and path.name == "command.py" else parts[0].removesuffix(".py")
 
 
+def _is_type_checking(test):
+    return "TYPE_CHECKING" in {getattr(test, "id", None), getattr(test, "attr", None)}
+
+
 def imports(path, top_only=False):
     """The modules that a file imports, absolute; those under `if TYPE_CHECKING` are not imported."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):  # what stands in `if TYPE_CHECKING:` is for the type checker alone
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            node.body = []
-    nodes = tree.body if top_only else ast.walk(tree)
+    tree = tree_of(path)
+    checked_only = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and _is_type_checking(node.test)
+                    for statement in node.body for inner in ast.walk(statement)}  # fmt: skip
+    nodes = [node for node in (tree.body if top_only else ast.walk(tree)) if id(node) not in checked_only]
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -136,7 +141,7 @@ def test_the_engine_knows_no_metric():
         *(PACKAGE / "cli").glob("*.py"),
         *(PACKAGE / "command_line").glob("*.py"),
     ]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         documentation = {ast.get_docstring(node, clean=False) for node in ast.walk(tree)
                          if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))}  # fmt: skip
         texts = {
@@ -159,7 +164,7 @@ def test_nothing_unsafe_is_called(path):
     "path", [p for p in FILES if part(p) != "cli"], ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_libraries_do_not_print(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     calls = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     assert "print" not in calls
 
@@ -189,7 +194,7 @@ def test_nothing_of_a_data_set_lies_outside_its_room():
         room = path.parent.name if path.parent.parent == PACKAGE / "benchmarks" else None
         others = names - {room, str(room).replace("_", "-")}
         if path != table:
-            texts = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            texts = {node.value for node in ast.walk(tree_of(path))
                      if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
             modules = {word for module in imports(path) for word in module.split(".")}
             assert not others & (texts | modules | {path.stem}), path

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from editmetrics.cli import CORE, METHODS, load
+from tests.sources import tree_of
 
 PACKAGE = Path(__file__).parents[1] / "editmetrics"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
@@ -117,7 +118,7 @@ def test_help_texts(name):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_messages_and_summaries(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     texts = [*messages(tree), *summaries(tree)]
     problems = [f"line {line}: {fault}: {text}" for line, text in texts for fault in faults(re.sub(r"\s+", " ", text))]
     assert not problems, "\n".join(problems)
@@ -132,7 +133,7 @@ COUNTED = re.compile(
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_counts_agree_with_their_nouns(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     problems = [
         f"line {line}: {COUNTED.search(text)[0]}: {text}" for line, text in messages(tree) if COUNTED.search(text)
     ]
