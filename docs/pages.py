@@ -1,4 +1,4 @@
-"""The pages that are made from the code when the site is built: one for each metric, their list, the command line.
+"""The pages that are made from the code when the site is built: one for each metric, and their list.
 
 A hook of mkdocs (mkdocs.yml names it). What it says of a metric is what the metric's class declares, so it cannot be
 out of date. Where docs/metrics/NAME.md exists, the page is that text with what the class declares put after its first
@@ -12,10 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from markup import prose
+
 from editmetrics import Sample, create_metric
 from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.bases.judge import JudgeMetric
-from editmetrics.cli import CORE, METHODS
 from editmetrics.describe import metric as described
 from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
@@ -38,7 +39,7 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     pages = {f"metrics/{name}.md": metric_page(name) for name in sorted(BUILTIN)}
-    pages |= {"metrics/index.md": list_of_metrics(), "cli.md": command_line()}
+    pages |= {"metrics/index.md": list_of_metrics()}
     for path, text in pages.items():
         written = files.get_file_from_path(path)
         if written is not None:
@@ -200,41 +201,3 @@ def scores(spec: str) -> dict[str, dict[str, float]] | None:
         files = {kind: DOCS / "examples" / kind / f"{name}.jpg" for kind in ("source", "edited")}
         found[name] = dict(metric(Sample(name, edited=files["edited"], source=files["source"], prompt=PROMPT)))
     return found
-
-
-def command_line() -> str:
-    """The help of every command, as it prints it."""
-    import click
-
-    from editmetrics.cli import cli
-
-    root = click.Context(cli, info_name="editmetrics", show_default=True)
-    lines = [
-        "# In a terminal\n",
-        "What each command prints with `--help`; `editmetrics COMMAND --help` shows it in a terminal.\n",
-    ]
-    for name in [*CORE, *METHODS]:
-        command = cli.get_command(root, name)
-        if command is None:
-            raise RuntimeError(f"the command {name} is in the table and cannot be found")
-        lines += _help(command, click.Context(command, info_name=name, parent=root, max_content_width=100), 2)
-    return "\n".join(lines)
-
-
-def _help(command: Any, context: Any, depth: int) -> list[str]:
-    import click
-
-    lines = [f"{'#' * depth} {context.command_path}\n", f"```text\n{command.get_help(context)}\n```\n"]
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if inner is not None:
-                inside = click.Context(inner, info_name=name, parent=context, max_content_width=100)
-                lines += _help(inner, inside, depth + 1)
-    return lines
-
-
-def prose(text: str) -> str:
-    """Text of a docstring as Markdown: what would be markup there, outside of backticks, is text here."""
-    parts = re.split(r"(`[^`]*`)", text.replace("\n", " ").replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else re.sub(r"([*_<\[])", r"\\\1", part) for part in parts)
