@@ -14,6 +14,7 @@ _WHERE = {
     "create_metric": "registry",
     "list_metrics": "registry",
     "metric_class": "registry",
+    "Collection": "scoring.collection",
     "score": "scoring",
     "evaluate": "evaluation",
     "LearnedMetric": "learned_metric",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .registry import create_metric, list_metrics, metric_class
     from .sample import Dimension, EditMetricsError, Sample, SampleError, Score
     from .scoring import score
+    from .scoring.collection import Collection
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from .sample_set import SampleSet
 
 
 def from_rows(rows: Any, columns: Mapping[str, str] | None = None) -> list[Sample]:
-    """Return a sample for each row of a pandas or polars data frame, or of another iterable of mappings.
+    """Return a sample for each row of a data frame (pandas, polars) or of other mappings; `Sample`s stay as they are.
 
     Columns are named as the fields of `Sample`; all others are kept in `meta`. Images are whatever `Sample` takes: a
     path, relative to the current folder, a PIL image, an array, a tensor. Without an `id`, the path of the edited file
@@ -31,7 +31,13 @@ def from_rows(rows: Any, columns: Mapping[str, str] | None = None) -> list[Sampl
 
 def set_of_rows(rows: Any, columns: Mapping[str, str] | None = None) -> SampleSet:
     """`from_rows`, with the headings that were read."""
+    if isinstance(rows, SampleSet):
+        return rows
     listed = list(_mappings(rows))
+    if all(isinstance(row, Sample) for row in listed):
+        if columns:
+            raise DataError("columns are named for a table or rows; samples have their fields already")
+        return SampleSet(listed)
     for number, row in enumerate(listed):
         if not isinstance(row, Mapping):
             raise DataError(f"row {number} is of type {type(row).__name__}; expected a Sample or a mapping of columns")

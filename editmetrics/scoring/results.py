@@ -28,6 +28,8 @@ from ..wording import plural
 if TYPE_CHECKING:
     import polars
 
+    from .means import Means
+
 
 class PlanError(EditMetricsError, ValueError):
     """A run that cannot be started as it was asked for."""
@@ -247,6 +249,13 @@ class Results(Tabular):
             for dimension in column.metric.dimensions
             for system in self.systems
         ]
+
+    def means(self) -> Means:
+        """The mean of each metric and dimension over all samples: a dictionary of floats that know their n."""
+        from .means import Means
+
+        every = np.arange(len(self))
+        return Means(self._summarise(c, d, None, every) for c in self.columns for d in c.metric.dimensions)
 
     def overview(self) -> polars.DataFrame:
         """The summary as a table: a row for each metric, dimension and system."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..data import SampleSet, find_samples
+from ..data import find_samples
 from ..data.frames import set_of_rows
 from ..files.rows import require_writable
 from ..files.writing import JournalError
@@ -20,7 +20,7 @@ from ..metric import Metric
 from ..registry import create_metric
 from ..sample import FIELDS, STATUSES, Sample, Score
 from ..wording import expected_one_of
-from .loop import Loop
+from .loop import Availability, Loop
 from .record import Done, Record, record_path
 from .results import Column, PlanError, Results
 
@@ -174,7 +174,7 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         for problem in sample_set.problems():
             logger.warning("%s", problem)
     else:
-        sample_set = _samples(first, changes.pop("columns", None))
+        sample_set = set_of_rows(first, changes.pop("columns", None))
         by_position = dict(zip(("metrics", "options"), more, strict=False))
         by_keyword = {"metrics": metrics, "options": options}
         if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
@@ -183,20 +183,6 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
     if metrics is None:
         raise PlanError("score needs metrics: score(..., metrics=['psnr', 'ssim'])")
     return _Request(list(sample_set), metrics, options, changes, sample_set.about())
-
-
-def _samples(given_samples: Any, columns: Mapping[str, str] | None) -> SampleSet:
-    """Samples as they are; rows as samples."""
-    if hasattr(given_samples, "to_dicts") or hasattr(given_samples, "iterrows"):
-        return set_of_rows(given_samples, columns)
-    if isinstance(given_samples, SampleSet):
-        return given_samples
-    listed = list(given_samples)
-    if not all(isinstance(one, Sample) for one in listed):
-        return set_of_rows(listed, columns)
-    if columns:
-        raise PlanError("columns are named for a table or rows; samples have their fields already")
-    return SampleSet(listed)
 
 
 def plan(
@@ -220,8 +206,7 @@ def plan(
         columns.setdefault(column.label, column)
     if not columns:
         raise PlanError("no metric to score with; name one, for instance psnr")
-    if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
-        raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
+    require_unique_ids(samples)
     for column in columns.values():
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
         if absent and samples:
@@ -230,6 +215,12 @@ def plan(
                 f"give {' and '.join(WHERE[name] for name in absent)}"
             )
     return list(columns.values())
+
+
+def require_unique_ids(samples: Iterable[Sample]) -> None:
+    """Raise `PlanError` when two samples share an id."""
+    if twice := [name for name, count in Counter(sample.id for sample in samples).items() if count > 1]:
+        raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
 
 
 def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:
@@ -265,9 +256,24 @@ def score_loaded(
     For callers that keep metrics loaded and receive samples a few at a time. Scores equal those of `score`.
     """
     columns = [Column(metric, {"metric": metric.label}) for metric in metrics]  # without a record, no more is needed
+    results = score_columns(columns, samples, workers=workers, batch_pixels=batch_pixels)
+    return [scores for _, scores in results]
+
+
+def score_columns(
+    columns: Sequence[Column],
+    samples: Sequence[Sample],
+    *,
+    workers: int | None = None,
+    batch_pixels: int = BATCH_PIXELS,
+    availability: Availability | None = None,
+) -> Results:
+    """Score samples with loaded metrics, without a record; metrics that `availability` has stopped stay so."""
     results = Results(samples, columns)
-    Loop(samples, columns, results, None, {}, batch_pixels, None).go(workers)
-    return [{column.label: results.get(index, column) for column in columns} for index in range(len(samples))]
+    run = Loop(samples, columns, results, None, {}, batch_pixels, None)
+    run.availability = availability or run.availability
+    run.go(workers or available_processors())
+    return results
 
 
 def available_processors() -> int:

@@ -25,13 +25,14 @@ from starlette.formparsers import MultiPartException
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from .. import __version__
+from ..files.score_json import score_to_json
 from ..files.text import json_ready
 from ..metric import Metric
 from ..sample import IMAGE_FIELDS, Sample, Score
 from ..scoring.results import Column
 from ..wording import plural
 from .batcher import Batcher, FullError, ServingOptions
-from .wire import RequestError, UnusableError, claimed_pixels, sample_from_json, score_to_json, without_local_paths
+from .wire import RequestError, UnusableError, claimed_pixels, sample_from_json, without_local_paths
 
 
 def make_app(metrics: Sequence[Metric], options: ServingOptions | None = None) -> FastAPI:

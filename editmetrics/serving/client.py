@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from ..files.score_json import score_from_json
 from ..sample import EditMetricsError, Sample, Score, UnavailableError
 from ..wording import plural
-from .wire import sample_to_json, score_from_json
+from .wire import sample_to_json
 
 if TYPE_CHECKING:
     import httpx

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..files.text import json_ready
 from ..images import read_bytes
 from ..images.opening import ImageError, as_image_errors, open_image
-from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, Score, UnavailableError
+from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, UnavailableError
 
 
 class RequestError(EditMetricsError, ValueError):
@@ -129,32 +128,6 @@ def _bytes(name: str, image: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(eight_bits(read_image(image, name=name))).save(file, "PNG", compress_level=1)
     return file.getvalue()
-
-
-def score_to_json(score: Score) -> dict[str, Any]:
-    """Return the JSON object of a score; infinities, which JSON cannot represent, become "inf" and "-inf"."""
-    optional = {
-        "reason": score.reason,
-        "explanation": score.explanation,
-        "uncertainty": json_ready(dict(score.uncertainty or {})),
-        "details": score.details,
-    }
-    return {"status": score.status, "values": json_ready(dict(score))} | {
-        name: value for name, value in optional.items() if value
-    }
-
-
-def score_from_json(fields: Mapping[str, Any]) -> Score:
-    """Return the score that `score_to_json` wrote."""
-    uncertainty = fields.get("uncertainty")
-    return Score(
-        {name: float(value) for name, value in fields["values"].items()},
-        fields["status"],
-        fields.get("reason"),
-        fields.get("explanation"),
-        uncertainty and {name: float(value) for name, value in uncertainty.items()},
-        fields.get("details"),
-    )
 
 
 def without_local_paths(content: Any, folder: Path | None) -> Any:

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from editmetrics import Dimension, Metric, Sample, Score, create_metric, score
+from editmetrics.files.score_json import score_from_json, score_to_json
 from editmetrics.images import read_image
 from editmetrics.sample import UnavailableError
 from editmetrics.serving import Client, ServerError
-from editmetrics.serving.wire import sample_to_json, score_from_json, score_to_json
+from editmetrics.serving.wire import sample_to_json
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAMES = ("cat", "coffee", "stars")

@@ -26,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 from editmetrics import Sample, score
-from editmetrics.serving.wire import sample_to_json, score_from_json
+from editmetrics.files.score_json import score_from_json
+from editmetrics.serving.wire import sample_to_json
 
 
 def main() -> None:
