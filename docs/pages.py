@@ -18,6 +18,7 @@ from editmetrics import Sample, create_metric
 from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.bases.judge import JudgeMetric
 from editmetrics.describe import metric as described
+from editmetrics.listing import in_words
 from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
 
@@ -138,12 +139,16 @@ def at_a_glance(said: dict[str, Any]) -> str:
 
 
 def weights(said: dict[str, Any]) -> str:
-    if said["weights"]:
-        names = ", ".join(f"`{name}`" for name in said["weights"])
-        return f"{names}, downloaded at the first use ([weights](../weights.md))"
+    parts = []
+    if said["downloads"]:
+        sizes = ((one["name"], one["megabytes"]) for one in said["downloads"])
+        names = ", ".join(f"`{name}` ({'size unknown' if size is None else in_words(size)})" for name, size in sizes)
+        parts.append(f"{names}, downloaded at first use ([weights](../weights.md))")
+    if said["judge"]:
+        parts.append(f"none; a judge is asked, by default `{said['judge']}` ([judges](../judge.md))")
     if said["learned"]:
-        return "those that `fit` writes ([training](../training.md)); `weights=toy` is for trying out"
-    return "none"
+        parts.append("those that `fit` writes ([training](../training.md)); `weights=toy` is for trying out")
+    return "; ".join(parts) or "none"
 
 
 def presets(name: str) -> tuple[str, ...]:

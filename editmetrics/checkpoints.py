@@ -163,7 +163,7 @@ def is_registered(name: str) -> bool:
     >>> is_registered("lpips-alexnet"), is_registered("lpips-alexnet-2")
     (True, False)
     """
-    return name in _built_in() or name in registered()
+    return name in _built_in() or ("/" not in name and name in registered())
 
 
 def broken_registries() -> list[str]:
@@ -194,6 +194,18 @@ def file_paths(name: str) -> list[str]:
     if name in _built_in():
         return [file["path"] for file in _built_in()[name]["files"]]
     return [file.path for file in checkpoint(name).files]
+
+
+def size_and_licence(name: str) -> tuple[float | None, str]:
+    """The size in MB, None if it is not stated, and the licence of a checkpoint; light for a built-in one.
+
+    >>> size_and_licence("dists")
+    (0.01, 'MIT')
+    """
+    if name in _built_in():
+        return _built_in()[name]["megabytes"], _built_in()[name]["licence"]
+    entry = checkpoint(name)
+    return entry.megabytes, entry.licence
 
 
 def bundled_folder(name: str) -> Path | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 import re
+from dataclasses import asdict
 from typing import Any
 
 from .learned_metric import LearnedMetric
+from .listing import listed as one_line
 from .options import described_type
 from .registry import (
     BRIDGES,
@@ -25,7 +27,7 @@ def metric(name: str) -> dict[str, Any]:
     """Everything declared of the metric `name`, as JSON: infinite ends of a range are None.
 
     `needs` is what the default options need, `uses` what others may. `weights` says for each checkpoint of the default
-    options whether it is on this machine.
+    options whether it is on this machine; `downloads` says what else the first use downloads, its size and licence.
 
     >>> metric("psnr")["needs"]
     ['source', 'edited']
@@ -34,11 +36,12 @@ def metric(name: str) -> dict[str, Any]:
 
     cls = metric_class(name)
     default = cls()
-    needs = default.required()
+    needs, listed = default.required(), one_line(name)
     documentation = inspect.cleandoc(cls.__doc__ or "")
     return {
         "name": cls.name,
         "version": cls.version,
+        "title": listed.title,
         "summary": documentation.partition("\n\n")[0].replace("\n", " "),
         "needs": [field for field in FIELDS if field in needs],
         "uses": [field for field in FIELDS if field in (cls.needs | cls.uses) - needs],
@@ -65,6 +68,8 @@ def metric(name: str) -> dict[str, Any]:
         ],
         "learned": issubclass(cls, LearnedMetric),
         "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in default.checkpoints()},
+        "downloads": [asdict(download) for download in listed.downloads],
+        "judge": listed.judge,
         "paper": cls.paper,
         "licence": cls.licence,
         "package": cls.__module__.partition(".")[0],

@@ -52,6 +52,13 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
 
 
+def is_cached(repository: str) -> bool:
+    """Whether the hub's own cache on this machine has a snapshot of the repository, complete or not."""
+    cache = os.environ.get("HF_HUB_CACHE") or os.path.join(os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub")
+    folder = Path(cache).expanduser() / f"models--{repository.replace('/', '--')}" / "snapshots"
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def fetch_from_hub(
     repository: str,
     revision: str,

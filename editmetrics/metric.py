@@ -30,6 +30,7 @@ class Metric(ABC):
 
     - `name`, `version`: the name it is created by; the version rises whenever any number changes.
     - `needs`: fields of `Sample` it cannot do without. `uses`: fields it honours when an option asks for them.
+    - `title`: what it is, in up to 40 characters, for lists; by default the beginning of the docstring.
     - `columns`: other columns of a manifest (keys of `Sample.meta`) that its numbers depend on where they are there.
     - `dimensions`: the numbers it gives, exactly one of them primary, and that one first. On an instance it holds what
       the options make of them, see `active_dimensions`.
@@ -61,6 +62,7 @@ class Metric(ABC):
     version: ClassVar[int]
     needs: ClassVar[frozenset[str]] = frozenset({"edited"})
     uses: ClassVar[frozenset[str]] = frozenset()
+    title: ClassVar[str] = ""
     columns: ClassVar[frozenset[str]] = frozenset()
     dimensions: ClassVar[tuple[Dimension, ...]]
     paper: ClassVar[str] = ""
@@ -122,6 +124,10 @@ class Metric(ABC):
         Their checksums stand in the identity of every number; the engine adds them.
         """
         return ()
+
+    def hub_model(self) -> str | None:
+        """The model of the hub that this instance downloads besides `checkpoints()`, by its id; None without one."""
+        return None
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         """The dimensions of this instance: those that the class declares, unless its options or weights select some or

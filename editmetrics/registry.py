@@ -76,6 +76,9 @@ BRIDGES = {
 """Libraries whose metrics are offered under LIBRARY/NAME where they are installed."""
 
 
+SPEC_FORM = "a metric is written name:option=value,option=value"
+
+
 class UnknownMetricError(EditMetricsError, LookupError):
     """No metric has this name."""
 
@@ -109,6 +112,11 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
     >>> create_metric("psnr:crop_border=4").options["crop_border"]
     4
     """
+    if not isinstance(spec, str):
+        raise TypeError(
+            f"create_metric takes one name, such as 'psnr' or 'lpips:net=vgg', not a {type(spec).__name__}; "
+            "for several metrics call it once for each, or give the list to score(..., metrics=[...])"
+        )
     name, from_spec = parse_spec(spec)
     cls = metric_class(name)
     if twice := from_spec.keys() & options.keys():
@@ -150,9 +158,25 @@ def metric_class(name: str) -> type[Metric]:
     library, slash, inner = name.partition("/")
     if slash and library in BRIDGES:
         return _bridged(library, inner)
-    names = sorted(BUILTIN.keys() | points.keys())
-    advice = did_you_mean(name, names, cutoff=0.5) or f" Metrics: {', '.join(names)}."
-    raise UnknownMetricError(f"no metric is named {name!r}.{advice} 'editmetrics list' shows them all.")
+    raise unknown_metric(name)
+
+
+def known_names() -> list[str]:
+    """The names of all metrics, broken ones among them, sorted; imports none of them."""
+    return sorted(BUILTIN.keys() | _entry_points().keys())
+
+
+def unknown_metric(name: str, problem: str = "") -> UnknownMetricError:
+    """The error about `name`, which no metric has: `problem` in words, and what to write instead.
+
+    >>> print(unknown_metric("sssim"))
+    no metric is named 'sssim'. Did you mean 'ssim' or 'ms_ssim'? 'editmetrics list' shows all metrics.
+    """
+    from .unknown_names import advice
+
+    installed = [library for library in BRIDGES if bridge(library).installed]
+    problem = problem or f"no metric is named {name!r}."
+    return UnknownMetricError(f"{problem} {advice(name, known_names(), installed)}")
 
 
 def bridge(library: str) -> Bridge:
@@ -236,14 +260,14 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
         elif not value:
             equals = ""
         if not (key and equals) or '"' in key:
-            raise OptionError(
-                f"{spec!r}: {part!r} is not option=value; a metric is written name:option=value,option=value"
-            )
+            another = part.strip().partition(":")[0] in BUILTIN
+            advice = f"write -m {part.strip()} for another metric" if another else SPEC_FORM
+            raise OptionError(f"{spec!r}: {part!r} is not option=value; {advice}")
         if key in options:
             raise OptionError(f"{spec!r}: option {key} is given twice")
         options[key] = value
     if not name:
-        raise UnknownMetricError(f"{spec!r} names no metric; a metric is written name:option=value,option=value")
+        raise UnknownMetricError(f"{spec!r} names no metric; {SPEC_FORM}")
     return name, options
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from ..learned_metric import LearnedMetric
 from ..metric import pick_device
 from ..sample import Dimension, EditMetricsError, Score, first_is_primary
-from .backbone_metric import BackboneMetric
+from .backbone_metric import BackboneMetric, on_the_hub
 from .ensemble import ENSEMBLED, over_members
 
 if TYPE_CHECKING:
@@ -167,6 +167,16 @@ class AssessorMetric(BackboneMetric, LearnedMetric):
         from ..checkpoints import is_registered
 
         return tuple(entry for name in self.weight_names if is_registered(entry := f"{self.name}.{name}"))
+
+    def hub_model(self) -> str | None:
+        if not self.weight_names:
+            return super().hub_model()
+        models = (
+            on_the_hub(self.backbone or {**one.settings, **(one.backbone or {})}["backbone"])
+            for one in self.trained
+            if one.backbone_folder is None
+        )
+        return next(filter(None, models), None)
 
     def identity(self) -> dict[str, Any]:
         """Identity of any metric, with the digests of the weights and the identity of each backbone."""

@@ -70,6 +70,9 @@ class BackboneMetric(Metric):
                    for name, value in identity["options"].items()}  # fmt: skip
         return {**identity, "options": options}
 
+    def hub_model(self) -> str | None:
+        return on_the_hub(self.backbone or self.BACKBONE)
+
     def load_backbone(
         self,
         model: str | None = None,
@@ -101,6 +104,13 @@ class BackboneMetric(Metric):
             layers=layers,
             own=own,
         )
+
+
+def on_the_hub(model: str | None) -> str | None:
+    """`model` where it is owner/name; None for a folder or an entry of the weights registry."""
+    from ..checkpoints import is_registered
+
+    return model if model and "/" in model and not is_registered(model) and not Path(model).is_dir() else None
 
 
 def _said_plainly(load: Callable[[BackboneMetric], None]) -> Callable[[BackboneMetric], None]:

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 
 from ..metric import Metric, pick_device
 from ..sample import Sample, SampleError, Score, Status, UnavailableError
+from .backbone_metric import on_the_hub
 
 if TYPE_CHECKING:
     from ..judge import Answer, ChatModel, Encoding, Estimate, Question
@@ -140,6 +141,9 @@ class JudgeMetric(Metric):
             "judge": self.judge.identity() if self.judge else "unknown until loaded",
             "prompts": list(self.prompts),
         }
+
+    def hub_model(self) -> str | None:
+        return on_the_hub(self.backbone)
 
     def load(self) -> None:
         """Open the judge; nothing is sent but, for the model "any", the question for its name.

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from ..command_line import json_option
 from ..sample import EditMetricsError
 
+if TYPE_CHECKING:
+    from ..suites import Suite
+
 
 @click.command()
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show one metric in full: formula, dimensions, options, paper, licence, weights."""
+    """Show one metric in full: formula, dimensions, options, paper, licence, weights; or the metrics of a suite."""
     from .. import describe
     from ..registry import parse_spec
+    from ..suites import SUITES
 
+    if name in SUITES:
+        _suite(SUITES[name], as_json)
+        return
     try:
         described = describe.metric(parse_spec(name)[0])
     except EditMetricsError:
@@ -31,3 +40,13 @@ def info(name: str, as_json: bool) -> None:
     from ..tables.table import show
 
     show(metric_blocks(described))
+
+
+def _suite(suite: Suite, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(suite), indent=2, ensure_ascii=False))
+        return
+    from ..tables.metrics import suite_blocks
+    from ..tables.table import show
+
+    show(suite_blocks(suite))

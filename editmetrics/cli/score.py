@@ -159,6 +159,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         raise click.UsageError("expected either PATHS or --images")
     if options.images is not None and options.pair_by is not None:
         raise click.UsageError("--images have no source to pair them with; give the folder as PATHS with --pair-by")
+    _refuse_metrics(paths, options.metrics)
     sample_set = find_samples(
         [*paths] if options.images is None else [options.images],
         prompts=options.prompts,
@@ -193,6 +194,17 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
             _report(table, report, output is not None, options.quiet)
     _advise(results)
     sys.exit(4 if results.unavailable else 0 if results.all_scored else 3)
+
+
+def _refuse_metrics(paths: Sequence[Path], metrics: Sequence[str]) -> None:
+    """Say that PATHS which do not exist are names of metrics, as in `-m psnr ssim`."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        from ..registry import known_names
+        from ..unknown_names import looks_like_a_metric
+
+        if problem := looks_like_a_metric(missing, metrics, known_names()):
+            raise click.UsageError(problem)
 
 
 def _scored(

@@ -56,6 +56,7 @@ class CLIPDirection(CLIPMetric):
     """
 
     name, version = "clip_direction", 1
+    title = "change in image follows change in text"
     needs = frozenset({"source", "edited", "prompt", "source_prompt"})
     dimensions = (
         Dimension("clip_direction", low=-1, high=1, primary=True, description="whether the image changed as the text"),

@@ -45,6 +45,7 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
     """
 
     name, version = "clip_image", 1
+    title = "likeness to the source (CLIP-I)"
     dimensions = (Dimension("clip_image", low=-1, high=1, primary=True, description="likeness of content"),)
     paper = "Radford et al., Learning transferable visual models from natural language supervision, ICML 2021"
 

@@ -68,6 +68,7 @@ class CLIPScore(CLIPMetric):
     """
 
     name, version = "clip_score", 1
+    title = "image shows its prompt (CLIPScore)"
     needs = frozenset({"edited", "prompt"})
     dimensions = (
         Dimension("clip_score", low=0, high=2.5, primary=True, description="agreement of the image with the prompt"),

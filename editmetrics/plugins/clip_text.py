@@ -42,6 +42,7 @@ class CLIPText(CLIPMetric):
     """
 
     name, version = "clip_text", 1
+    title = "image shows its prompt (CLIP-T)"
     needs = frozenset({"edited", "prompt"})
     uses = frozenset({"mask"})
     dimensions = (

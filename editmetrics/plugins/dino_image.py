@@ -45,6 +45,7 @@ class DINOImage(DINOMetric, ImageSimilarity):
     """
 
     name, version = "dino_image", 1
+    title = "likeness to the source (DINO)"
     dimensions = (Dimension("dino_image", low=-1, high=1, primary=True, description="likeness of content and looks"),)
     paper = "Caron et al., Emerging properties in self-supervised vision transformers, ICCV 2021, arXiv:2104.14294"
 

@@ -161,6 +161,7 @@ class DISTS(HasNetwork, FullReference):
     """
 
     name, version = "dists", 2
+    title = "structure and texture distance"
     dimensions = (Dimension("dists", low=0, high=1, higher_is_better=False, primary=True),)
     paper = (
         "Ding, Ma, Wang, Simoncelli, Image quality assessment: unifying structure and texture similarity, TPAMI 2022, "

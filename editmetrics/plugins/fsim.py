@@ -229,6 +229,7 @@ class FSIM(FullReference):
     """
 
     name, version = "fsim", 2
+    title = "feature similarity"
     dimensions = (Dimension("fsim", low=0, high=1, primary=True),)
     paper = (
         "Zhang, Zhang, Mou, Zhang, FSIM: a feature similarity index for image quality assessment, "

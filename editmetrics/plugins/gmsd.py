@@ -130,6 +130,7 @@ class GMSD(FullReference):
     """
 
     name, version = "gmsd", 2
+    title = "gradient similarity deviation"
     dimensions = (Dimension("gmsd", low=0, high=1, higher_is_better=False, primary=True),)
     paper = (
         "Xue, Zhang, Mou, Bovik, Gradient magnitude similarity deviation: a highly efficient perceptual image quality "

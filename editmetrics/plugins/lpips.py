@@ -84,6 +84,7 @@ class LPIPS(HasNetwork, FullReference):
     """
 
     name, version = "lpips", 2
+    title = "learned perceptual distance"
     dimensions = (Dimension("lpips", low=0, higher_is_better=False, primary=True, description="perceptual distance"),)
     paper = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018"
     licence = "BSD-2-Clause (code and heads); the backbones' terms are in 'editmetrics weights list'"

@@ -45,6 +45,7 @@ class MAE(FullReference):
     """
 
     name, version = "mae", 1
+    title = "mean absolute error"
     dimensions = (Dimension("mae", unit="intensity", low=0, high=1, higher_is_better=False, primary=True),)
     paper = "a definition: the mean of the absolute differences"
     licence = "Apache-2.0"

@@ -131,6 +131,7 @@ class MSSSIM(FullReference):
     """
 
     name, version = "ms_ssim", 2
+    title = "multi-scale structural similarity"
     dimensions = (Dimension("ms_ssim", low=0, high=1, primary=True),)
     paper = (
         "Wang, Simoncelli, Bovik, Multi-scale structural similarity for image quality assessment, "

@@ -73,6 +73,7 @@ class MSE(FullReference):
     """
 
     name, version = "mse", 1
+    title = "mean squared error"
     dimensions = (Dimension("mse", unit="squared intensity", low=0, high=1, higher_is_better=False, primary=True),)
     paper = "a definition: the mean of the squared differences"
     licence = "Apache-2.0"
@@ -114,6 +115,7 @@ class PSNR(FullReference):
     """
 
     name, version = "psnr", 1
+    title = "peak signal-to-noise ratio"
     dimensions = (Dimension("psnr", unit="dB", low=0, high=math.inf, primary=True),)
 
     paper = (

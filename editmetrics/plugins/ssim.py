@@ -223,6 +223,7 @@ class SSIM(FullReference):
     """
 
     name, version = "ssim", 2
+    title = "structural similarity"
     dimensions = (Dimension("ssim", low=-1, high=1, primary=True),)
     paper = (
         "Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural similarity, "

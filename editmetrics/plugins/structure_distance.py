@@ -94,6 +94,7 @@ class StructureDistance(DINOMetric, FullReference):
     """
 
     name, version = "structure_distance", 2
+    title = "distance of structure (DINO)"
     model_name: Model = "ViT-B-8"
     dimensions = (Dimension("structure_distance", low=0, high=4, higher_is_better=False, primary=True),)
     paper = "Tumanyan et al., Splicing ViT features for semantic appearance transfer, CVPR 2022, arXiv:2201.00424"

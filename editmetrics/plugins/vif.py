@@ -133,6 +133,7 @@ class VIF(FullReference):
     """
 
     name, version = "vif", 2
+    title = "visual information fidelity"
     dimensions = (Dimension("vif", low=0, high=math.inf, primary=True, description="share of information kept"),)
     paper = "Sheikh, Bovik, Image information and visual quality, IEEE TIP 2006, doi:10.1109/TIP.2005.859378"
     licence = "Apache-2.0"

@@ -38,6 +38,7 @@ class VQAScore(BackboneMetric):
     """
 
     name, version = "vqa_score", 1
+    title = "image shows its prompt (VQAScore)"
     needs = frozenset({"edited", "prompt"})
     host_reads = 2  # transformers looks at positions to choose a mask; the results
     host_copies = 2

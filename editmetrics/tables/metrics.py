@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from .table import Block, Cell, DataTable, TableColumn, facts, text
+from ..listing import in_words
+from .metric_list import BETTER
+from .table import Block, DataTable, facts, text
 
 if TYPE_CHECKING:
     from ..suites import Suite
-
-BETTER = {True: "higher", False: "lower", None: ""}
-"""The better direction of a dimension; empty where none is known."""
 
 WEIGHTS = "its weights: "
 """Before the licence of the weights, in the licence of a metric of another library."""
 
 
-def metrics_blocks(described: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
-    """The list of metrics: a line for each dimension."""
-    columns = [*text("metric", wrap="never"), *text("inputs", "dimension"), *text("better", "range", wrap="never")]
-    columns += text("weights", "what it is")
-    rows: list[Sequence[Cell]] = []
-    for metric in described:
-        weights = metric["weights"].values()
-        none = "to train" if metric["learned"] else "none"
-        stored = none if not weights else "here" if all(weights) else "to download"
-        for index, dimension in enumerate(metric["dimensions"]):
-            name = dimension["name"] + (f" ({dimension['unit']})" if dimension["unit"] else "")
-            cells = [name, BETTER[dimension["higher_is_better"]], _range(dimension)]
-            if index == 0:
-                rows.append([metric["name"], ", ".join(metric["needs"]), *cells, stored, metric["summary"]])
-            else:
-                rows.append(["", "", *cells, "", dimension["description"]])
-    yield DataTable(columns, rows)
-    yield "[dim]'editmetrics info NAME' shows one in full.[/]"
-
-
-def suites_blocks(suites: Iterable[Suite]) -> Iterator[Block]:
-    """The suites: a line for each column of a benchmark's table, and its factor there."""
-    columns = [*text("suite", wrap="never"), *text("column", "metric"), *text("printed", wrap="never")]
+def suite_blocks(suite: Suite) -> Iterator[Block]:
+    """One suite: what it is, and a line for each column of the benchmark's table, with its factor there."""
+    yield f"[bold]{escape(suite.name)}[/], the metrics of a benchmark\n"
+    yield f"{escape(suite.about)}\n\n{escape(suite.source)}\n"
+    columns = [*text("column", "metric"), *text("printed", wrap="never")]
     rows = [
-        [
-            "" if index else suite.name,
-            column.heading,
-            column.spec,
-            "" if column.times == 1 else f"times {column.times:g}",
-        ]
-        for suite in suites
-        for index, column in enumerate(suite.columns)
+        [column.heading, column.spec, "" if column.times == 1 else f"times {column.times:g}"]
+        for column in suite.columns
     ]
-    yield from ("", DataTable(columns, rows), "[dim]'editmetrics score --suite NAME ...' runs one.[/]")
+    yield DataTable(columns, rows)
+    yield f"\n[dim]'editmetrics score --suite {escape(suite.name)} ...' computes them.[/]"
 
 
 def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
@@ -70,9 +46,14 @@ def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
             dimension["description"],
         ]
         rows.append(["dimension", f"{dimension['name']}: {', '.join(filter(None, parts))}"])
-    for name, stored in metric["weights"].items():
-        absent = f"not on this machine; 'editmetrics weights pull {name}' downloads it"
-        rows.append(["weights", f"{name}: {'on this machine' if stored else absent}"])
+    for download in metric["downloads"]:
+        name, megabytes, licence = download["name"], download["megabytes"], download["licence"] or "not known"
+        size = "size unknown" if megabytes is None else in_words(megabytes)
+        by_hand = f" (or before, 'editmetrics weights pull {name}')" if download["kind"] == "weights" else ""
+        state = "on this machine" if download["here"] else f"downloaded at the first use{by_hand}"
+        rows.append([download["kind"], f"{name}: {size}, licence: {licence}; {state}"])
+    if metric["judge"]:
+        rows.append(["judge", f"{metric['judge']}, asked at an endpoint; the options below choose another"])
     rows += [["paper", metric["paper"] or "none"], ["licence", metric["licence"] or "not stated"]]
     yield from ("", facts(rows))
     if metric["options"]:
@@ -86,19 +67,6 @@ def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
             for option in metric["options"]
         ]
         yield from ("", DataTable([*text("option", wrap="never"), *text("type", "default", "meaning")], options))
-
-
-def bridges_blocks(bridges: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
-    """A line for each library with a bridge: how to list its metrics, or how to install it."""
-    rows = []
-    for bridge in bridges:
-        package, licence = bridge["package"], bridge["licence"]
-        if bridge["version"]:
-            advice = f"{package} {bridge['version']} ({licence}): editmetrics list {bridge['library']}"
-        else:
-            advice = f"not installed: pip install {package} ({licence})"
-        rows.append([f"{bridge['library']}/...", advice])
-    yield from ("\nOther libraries' metrics, by name:", DataTable([TableColumn(""), TableColumn("")], rows))
 
 
 def library_blocks(library: Mapping[str, Any]) -> Iterator[Block]:

@@ -27,12 +27,13 @@ def test_an_unknown_command_suggests_a_known_one(run):
     assert "Did you mean 'score'?" in ran.err
 
 
-def test_list_shows_every_metric(run):
-    out = run("list").out
+def test_list_shows_every_metric_in_one_line_with_its_direction(run):
+    lines = run("list").out.splitlines()
+    assert max(map(len, lines)) <= 80
     for name in list_metrics():
-        assert name in out
-        for dimension in metric_class(name).dimensions:
-            assert ("higher" if dimension.higher_is_better else "lower") in out
+        (line,) = (line for line in lines if line.split()[:1] == [name])
+        primary = next(dimension for dimension in metric_class(name).dimensions if dimension.primary)
+        assert f"  {'higher' if primary.higher_is_better else 'lower'}  " in f"{line}  ".replace("lower ", "lower  ")
 
 
 def test_list_as_json(run):

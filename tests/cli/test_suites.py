@@ -63,6 +63,9 @@ def test_an_unknown_suite_is_answered_with_the_nearest(run, folders):
     assert "Did you mean 'magicbrush'" in done.err
 
 
-def test_the_list_shows_suites(run):
-    assert "structure_distance:variant=pie-bench" in run("list").out
+def test_suites_are_listed_and_shown(run):
+    assert all(name in run("list").out for name in SUITES)
+    assert "structure_distance:variant=pie-bench" in run("info", "pie-bench").out
+    described = json.loads(run("info", "pie-bench", "--json").out)
+    assert [column["spec"] for column in described["columns"]] == [*SUITES["pie-bench"].specs]
     assert [suite["name"] for suite in json.loads(run("list", "--json").out)["suites"]] == list(SUITES)

@@ -7,6 +7,7 @@ when it is asked for. The class is a `Metric` like any other; what it computes i
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -95,6 +96,11 @@ class Bridge(ABC):
             return importlib.metadata.version(self.package)
         except importlib.metadata.PackageNotFoundError:
             return None
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library is on this machine; quicker than `version`, and imports nothing."""
+        return importlib.util.find_spec(self.name) is not None
 
     @property
     def licence(self) -> str:

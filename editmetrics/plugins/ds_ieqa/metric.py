@@ -53,6 +53,7 @@ class DSIEQA(AssessorMetric):
     """
 
     name, version = "ds_ieqa", 2
+    title = "quality, fidelity, preservation"
     needs = frozenset({"source", "edited", "prompt"})
     host_reads = 12  # for each dimension the choice of a mask, two digits, and the result
     host_copies = 12

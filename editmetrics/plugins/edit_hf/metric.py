@@ -52,6 +52,7 @@ class EditHF(EditRegression):
     """
 
     name, version = "edit_hf", 1
+    title = "quality, alignment, preservation"
     paper = (
         "Xu et al., EditHF-1M: a million-scale rich human preference feedback for image editing, 2026, arXiv:2603.14916"
     )

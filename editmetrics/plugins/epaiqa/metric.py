@@ -76,6 +76,7 @@ class EPAIQA(AssessorMetric):
     """
 
     name, version = "epaiqa", 3
+    title = "quality of a local edit, and why"
     needs = frozenset({"source", "edited", "prompt"})
     host_reads = None  # it writes texts
     uses = frozenset({"mask"})

@@ -49,6 +49,7 @@ class HPELSA(AssessorMetric):
     """
 
     name, version = "hpe_lsa", 1
+    title = "quality, alignment, real or edited"
     needs = frozenset({"edited"})
     host_reads = 3  # for both prompts the choice of a mask by transformers; the results
     host_copies = 4

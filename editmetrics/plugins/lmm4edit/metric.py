@@ -63,6 +63,7 @@ class LMM4Edit(EditRegression):
     """
 
     name, version = "lmm4edit", 1
+    title = "quality, alignment, preservation"
     paper = (
         "Xu et al., LMM4Edit: benchmarking and evaluating multimodal image editing with LMMs, ACM MM 2025, "
         "arXiv:2507.16193"

@@ -65,6 +65,7 @@ class LMM4LMM(AssessorMetric):
     """
 
     name, version = "lmm4lmm", 2
+    title = "quality, match with prompt, answers"
     needs = frozenset({"edited"})
     host_reads = 7  # for each dimension two choices of a mask and its results; the answers
     host_copies = 12

@@ -44,6 +44,7 @@ class VIEScore(JudgeMetric):
     """
 
     name, version = "vie_score", 1
+    title = "instruction followed, and quality"
     needs = frozenset({"source", "edited", "prompt"})
     dimensions = (
         Dimension("overall", low=0, high=10, primary=True, description="sqrt(consistency * quality)"),

@@ -1,0 +1,97 @@
+"""Advice on a name that no metric has: another spelling, a library with a bridge, several names in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .wording import did_you_mean, either
+
+OTHER_NAMES = {
+    "clip": "clip_score", "clip_i": "clip_image", "clip_t": "clip_text", "clip_sim": "clip_text",
+    "clip_similarity": "clip_text", "clip_d": "clip_direction", "clip_dir": "clip_direction", "clipscore": "clip_score",
+    "directional_similarity": "clip_direction", "dino": "dino_image", "dino_i": "dino_image", "dinov1": "dino_image",
+    "l1": "mae", "l2": "mse", "msssim": "ms_ssim", "structure": "structure_distance", "viescore": "vie_score",
+    "vqascore": "vqa_score", "edithf": "edit_hf", "dsieqa": "ds_ieqa", "gpt4v": "vie_score", "gpt_4o": "vie_score",
+    "vifp": "vif",
+}  # fmt: skip
+"""Names that papers and other toolkits use, lower-case and with underscores, and ours."""
+
+ELSEWHERE = {
+    "piq": ("brisque", "CLIPIQA", "dss", "haarpsi", "mdsi", "PieAPP", "srsim", "total_variation", "vsi", "StyleLoss",
+            "ContentLoss"),
+    "pyiqa": (
+        "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "cw_ssim", "dbcnn", "deepdc",
+        "entropy", "hyperiqa", "ilniqe", "laion_aes", "liqe", "mad", "maniqa", "msswd", "musiq", "nima", "niqe",
+        "nlpd", "nrqm", "paq2piq", "pi", "piqe", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
+        "topiq_nr", "tres", "unique", "wadiqam_fr", "wadiqam_nr",
+    ),
+    "torchmetrics": (
+        "ErrorRelativeGlobalDimensionlessSynthesis", "SpatialCorrelationCoefficient", "SpectralAngleMapper",
+        "UniversalImageQualityIndex",
+    ),
+}  # fmt: skip
+"""Well-known metrics that only another library has, by the library that offers them through a bridge."""
+
+SETS = {
+    "fid", "kid", "is", "inception_score", "clip_fid", "cmmd", "fd_dino", "fd_dinov2", "fdd", "sfid", "msid", "gs",
+    "precision", "recall", "mifid", "fid_score",
+}  # fmt: skip
+"""Metrics of sets of images, which have no number for a single one."""
+
+
+def advice(name: str, known: Iterable[str], installed: Iterable[str] = ()) -> str:
+    """What to write instead of `name`, as sentences after "no metric is named NAME."; always some.
+
+    `known` are the names of metrics, `installed` the libraries with a bridge that are on this machine.
+
+    >>> advice("psnr,ssim", ["psnr", "ssim"])
+    "Each metric has its own option: -m psnr -m ssim; in Python, a list: ['psnr', 'ssim']."
+    >>> advice("clip-i", ["clip_image"])
+    "Did you mean 'clip_image'? 'editmetrics list' shows all metrics."
+    """
+    known = list(known)
+    if several := names_in(name, known):
+        options = " ".join(f"-m {each}" for each in several)
+        return f"Each metric has its own option: {options}; in Python, a list: {several!r}."
+    simple = name.lower().replace("-", "_")
+    if (ours := OTHER_NAMES.get(simple)) in known:
+        return f"Did you mean {ours!r}? 'editmetrics list' shows all metrics."
+    if simple in SETS:
+        return (
+            f"{name.upper()} compares sets of images; editmetrics scores single images and pairs. "
+            "pyiqa, torchmetrics and torch-fidelity compute it from two folders."
+        )
+    bridged = {other.lower(): f"{library}/{other}" for library, others in ELSEWHERE.items() for other in others}
+    if full := bridged.get(simple):
+        library = full.partition("/")[0]
+        install = "" if library in installed else f", after pip install {library}"
+        return f"The library {library} has it: -m {full}{install}."
+    if close := did_you_mean(name, known) or did_you_mean(name, bridged):
+        for other, full in bridged.items():
+            close = close.replace(f"'{other}'", f"'{full}'")
+        return f"{close.strip()} 'editmetrics list' shows all metrics."
+    return f"Metrics: {', '.join(known)}."
+
+
+def names_in(text: str, known: Iterable[str]) -> list[str]:
+    """The metrics that `text` names between commas or blanks; empty unless there are several and all are known.
+
+    >>> names_in("psnr,ssim", ["psnr", "ssim"]), names_in("psnr", ["psnr"]), names_in("psnr,x", ["psnr"])
+    (['psnr', 'ssim'], [], [])
+    """
+    known, names = set(known), text.replace(",", " ").replace("+", " ").split()
+    return names if len(names) > 1 and known.issuperset(names) else []
+
+
+def looks_like_a_metric(paths: Iterable[str], metrics: Iterable[str], known: Iterable[str]) -> str | None:
+    """Why `paths`, none of which exists, may be metrics that lack their own `-m`; None if one of them is not a name.
+
+    >>> looks_like_a_metric(["ssim"], ["psnr"], ["psnr", "ssim"])
+    "'ssim' is a metric and not a file or folder; each metric has its own option: -m psnr -m ssim"
+    """
+    paths, known = list(paths), set(known)
+    names = [path for path in paths if path.partition(":")[0] in known]
+    if not names or len(names) < len(paths):
+        return None
+    options = " ".join(f"-m {each}" for each in [*metrics, *names])
+    return f"{either(map(repr, names))} is a metric and not a file or folder; each metric has its own option: {options}"
