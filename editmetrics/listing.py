@@ -91,7 +91,7 @@ def listed(name: str) -> Listed:
 
 
 def downloads(metric: Metric) -> tuple[Download, ...]:
-    """What the first use of `metric` downloads, with these options; also what is on this machine by now.
+    """Return the downloads of the first use of `metric` with its options, and whether each is on this machine.
 
     >>> from editmetrics import create_metric
     >>> [download.name for download in downloads(create_metric("lpips:net=vgg"))]

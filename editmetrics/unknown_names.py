@@ -40,7 +40,7 @@ SETS = {
 
 
 def advice(name: str, known: Iterable[str], installed: Iterable[str] = ()) -> str:
-    """What to write instead of `name`, as sentences after "no metric is named NAME."; always some.
+    """Return advice on what to write instead of `name`, to stand after "no metric is named NAME."
 
     `known` are the names of metrics, `installed` the libraries with a bridge that are on this machine.
 

@@ -57,7 +57,7 @@ def list_lines(metrics: Sequence[Listed]) -> Iterator[str]:
 
 
 def weights_lines(metrics: Sequence[Listed]) -> Iterator[str]:
-    """What is downloaded, with size, users and licence; then the judges that are asked, and what needs nothing."""
+    """Each download with its size, users and licence; then the judges that are asked, and what needs nothing."""
     by_name = {download.name: download for metric in metrics for download in metric.downloads}
     wanted = sorted(by_name.values(), key=lambda one: (one.megabytes is None, one.megabytes or 0, one.name))
     if wanted:
