@@ -245,7 +245,8 @@ def same_size(source: np.ndarray, edited: np.ndarray, resize: Resize) -> tuple[n
         return _scaled(source, edited.shape), edited
     raise SampleError(
         f"the source is {_size(source)} pixels, the edited image {_size(edited)}; "
-        "resize=edited scales the edited image to the source's size, resize=source the other way"
+        "--resize edited (in Python the option resize='edited') scales the edited image to the source's size, "
+        "--resize source the other way"
     )
 
 

@@ -110,8 +110,8 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
     show_written(written)
 
 
-def show_written(written: WrittenReport) -> None:
-    """Print the notes of a report, what is missing from it, and its size."""
+def show_written(written: WrittenReport, err: bool = False) -> None:
+    """Print the notes of a report, what is missing from it, and its size, the last on standard error if `err`."""
     for note in written.content.notes:
         click.echo(f"note: {note}", err=True)
     if written.missing:
@@ -123,7 +123,7 @@ def show_written(written: WrittenReport) -> None:
     samples = len(written.content.table)
     shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else plural(samples, "pair")
     pictures = f", including {_megabytes(written.pictures)} of pictures" if written.pictures else ""
-    click.echo(f"wrote {written.path}: {shown}, {_megabytes(written.size)}{pictures}")
+    click.echo(f"wrote {written.path}: {shown}, {_megabytes(written.size)}{pictures}", err=err)
 
 
 def _megabytes(size: int) -> str:

@@ -16,6 +16,7 @@ from ..command_line import (
     CountProgress,
     device_option,
     file_option,
+    json_option,
     map_option,
     metrics_option,
     name_value_pairs,
@@ -28,6 +29,8 @@ from ..command_line import (
 from ..wording import plural
 
 if TYPE_CHECKING:
+    from ..command_line.thresholds import CheckedMean, Threshold
+    from ..data import SampleSet
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
@@ -58,10 +61,23 @@ class ScoreOptions:
     engine: str
     ray_address: str | None
     shard: str | None
+    limit: int | None
     overwrite: bool
     retry: tuple[str, ...]
     report: Path | None
+    fail_under: tuple[str, ...]
+    fail_over: tuple[str, ...]
+    as_json: bool
     quiet: bool
+
+    @property
+    def table(self) -> Path | None:
+        """The file of the table; None where there is none, and for standard output."""
+        return None if self.to_standard_output else self.output
+
+    @property
+    def to_standard_output(self) -> bool:
+        return self.output == Path("-")
 
 
 @click.command()
@@ -71,7 +87,8 @@ class ScoreOptions:
 @file_option(
     "-o",
     "--output",
-    text="Write the scores to this file (.csv, .jsonl or .parquet) and a record beside it. The same command resumes.",
+    text="Write the scores to this file (.csv, .jsonl or .parquet) and a record beside it. The same command resumes. "
+    "- prints them as csv, with --json as jsonl.",
 )
 @click.option(
     "--images",
@@ -131,9 +148,23 @@ class ScoreOptions:
     help="Address of the Ray cluster.",
 )
 @click.option("--shard", metavar="I/N", help="Score only part I of N; 'editmetrics merge' joins the parts.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Score only the first N samples of each system.")
 @overwrite_option("Start over instead of resuming from the record of OUTPUT.")
 @retry_option
 @file_option("--report", text="Write a report to this file (.html, .md or .tex), as 'editmetrics report' does.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="COLUMN=NUMBER",
+    help="Exit with code 5 if the mean of this column is lower, or missing. Repeatable.",
+)
+@click.option(
+    "--fail-over",
+    multiple=True,
+    metavar="COLUMN=NUMBER",
+    help="Exit with code 5 if the mean of this column, where lower is better, is higher, or missing. Repeatable.",
+)
+@json_option
 @quiet_option
 def score(paths: tuple[Path, ...], **values: Any) -> None:
     """Score edited images against their sources.
@@ -148,13 +179,45 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
 
     \b
     Exit codes: 0 success; 1 interrupted or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
-    not compute a metric (no GPU, no network, an endpoint down): run the same command again.
+    not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under
+    or --fail-over.
     """
-    from ..data import find_samples
-    from ..tables.results import results_blocks
-    from ..tables.table import show
-
     options = ScoreOptions(**values)
+    sample_set = _sample_set(paths, options)
+    samples, table, report = list(sample_set.samples), options.table, options.report
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched, **sample_set.about()}
+    if options.limit is not None:
+        from ..command_line.parts import first_of_each_system
+
+        about["limit"] = {"per_system": options.limit, "samples": len(samples)}
+        samples = first_of_each_system(samples, options.limit)
+    chosen = _metrics(samples, options)
+    thresholds = _thresholds(chosen, options)
+    if options.shard is not None:
+        from ..command_line.parts import shard_part
+
+        samples, table, described = shard_part(options.shard, samples, table)
+        about |= described
+    if report is not None:
+        from ..report.write import report_format
+
+        report_format(report)
+    with ExitStack() as stack:
+        kept = table
+        if report is not None and table is None:  # a report is made from a table and its record
+            kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
+        results = _scored(samples, chosen, kept, about, options)
+        code = _show(results, about, table, thresholds, options)
+        if report is not None and kept is not None:
+            _report(kept, report, table is not None, options)
+    _advise(results)
+    sys.exit(code)
+
+
+def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
+    """The samples that the options name; says what is unmatched."""
+    from ..data import find_samples
+
     if bool(paths) == (options.images is not None):
         raise click.UsageError("expected either PATHS or --images")
     if options.images is not None and options.pair_by is not None:
@@ -174,26 +237,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         click.echo(f"note: {line}", err=True)
     if options.strict:
         sample_set.require_complete()
-    samples, output, report = list(sample_set.samples), options.output, options.report
-    chosen = _metrics(samples, options)
-    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched, **sample_set.about()}
-    if options.shard is not None:
-        samples, output, described = _part(options.shard, samples, output)
-        about |= described
-    if report is not None:
-        from ..report.write import report_format
-
-        report_format(report)
-    with ExitStack() as stack:
-        table = output
-        if report is not None and output is None:  # a report is made from a table and its record
-            table = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
-        results = _scored(samples, chosen, table, about, options)
-        show(results_blocks(results, output is not None), output)
-        if report is not None and table is not None:
-            _report(table, report, output is not None, options.quiet)
-    _advise(results)
-    sys.exit(4 if results.unavailable else 0 if results.all_scored else 3)
+    return sample_set
 
 
 def _refuse_metrics(paths: Sequence[Path], metrics: Sequence[str]) -> None:
@@ -261,16 +305,45 @@ def _metric(spec: str, shared: Mapping[str, str | None], device: str | None) -> 
     return create_metric(spec, device=device, **inherited)
 
 
-def _part(text: str, samples: list[Sample], output: Path | None) -> tuple[list[Sample], Path, dict[str, Any]]:
-    """Return the samples of a shard, its output file, and its description for the record."""
-    from ..scoring.shards import Shard, samples_digest
+def _thresholds(metrics: Sequence[Metric], options: ScoreOptions) -> list[Threshold]:
+    if not options.fail_under and not options.fail_over:
+        return []
+    from ..command_line.thresholds import on_columns, parse_thresholds
 
-    shard = Shard.parse(text)
-    if output is None:
-        raise click.UsageError("--shard requires -o, the table that the parts belong to")
-    digest = samples_digest(sample.id for sample in samples)
-    about = {"shard": [shard.index, shard.count], "total": len(samples), "samples_digest": digest}
-    return shard.part_of(samples), shard.output(output), about
+    return on_columns(parse_thresholds(options.fail_under, options.fail_over), metrics)
+
+
+def _show(
+    results: Results, about: Mapping[str, Any], output: Path | None, thresholds: list[Threshold], options: ScoreOptions
+) -> int:
+    """Print the outcome of a run, as tables or for programs, and return the exit code."""
+    from ..tables.results import results_blocks
+    from ..tables.table import error_output, show
+
+    checked: list[CheckedMean] = []
+    if thresholds:
+        from ..command_line.thresholds import checked_means
+
+        checked = checked_means(thresholds, results)
+    code = 4 if results.unavailable else 5 if not all(check.met for check in checked) else 3
+    code = 0 if code == 3 and results.all_scored else code
+    if options.to_standard_output:
+        from ..command_line.machine_readable import print_rows
+
+        print_rows(results, ".jsonl" if options.as_json else ".csv")
+    elif options.as_json:
+        from ..command_line.machine_readable import print_json, run_as_json
+
+        facts = {"limit": about.get("limit"), "unmatched": about["unmatched"], "output": output and str(output)}
+        print_json(run_as_json(results, facts, checked, code))
+    if not options.as_json or options.to_standard_output:
+        kept = output is not None or options.to_standard_output or options.report is not None
+        blocks = [*results_blocks(results, kept), *(str(check) for check in checked)]
+        if options.limit is not None:
+            total = about["limit"]["samples"]
+            blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")
+        show(blocks, output, error_output() if options.to_standard_output else None)
+    return code
 
 
 def _advise(results: Results) -> None:
@@ -281,7 +354,7 @@ def _advise(results: Results) -> None:
         click.echo(f"note: {plural(count, 'failure')} reused from the record; --retry failed rescores", err=True)
 
 
-def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
+def _report(table: Path, report: Path, kept: bool, options: ScoreOptions) -> None:
     """Write the report of the run whose table is `table`, with images wherever this command found them."""
     from dataclasses import replace
 
@@ -293,6 +366,6 @@ def _report(table: Path, report: Path, kept: bool, quiet: bool) -> None:
     if not kept:
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {name for names in (scores.sources, scores.edits) for name in names if name}
-    with CountProgress("pictures", quiet) as progress:
+    with CountProgress("pictures", options.quiet) as progress:
         written = write_report(scores, report, ReportOptions(title=report.stem, trusted=images), progress.at)
-    show_written(written)
+    show_written(written, err=options.as_json or options.to_standard_output)

@@ -40,10 +40,10 @@ def selftest(tier: str, output: Path, download: bool, yes: bool) -> None:
 
     Exit codes: 0 all checks that ran held; 1 a check failed.
     """
-    from ..files.writing import require_folder, write_text
+    from ..files.writing import make_folder, write_text
     from ..selftest import TIERS, run
 
-    require_folder(output)
+    make_folder(output)
     logging.getLogger("editmetrics").setLevel(logging.WARNING)  # each check has its own line
     click.echo(f"tier {tier}: {TIERS[tier]}")
 

@@ -247,6 +247,9 @@ def score_with_progress(
     except Interrupted as interruption:
         click.echo(f"\n{interruption}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:  # while weights are loaded, say
+        click.echo("\nstopped before the first score; run the same command again", err=True)
+        sys.exit(1)
 
 
 def keep_freed_memory() -> None:

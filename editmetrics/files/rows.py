@@ -19,7 +19,7 @@ from .notes import note_once
 from .separated import layout_of, with_decimal_points
 from .text import LONE_SURROGATE, DataError, DoubledKeyError, escaped, json_ready, mended, parse_json, stripped
 from .workbook import workbook_lines
-from .writing import replacing, require_folder
+from .writing import make_folder, replacing
 
 if TYPE_CHECKING:
     import polars
@@ -210,10 +210,10 @@ def _mended_value(value: Any) -> Any:
 
 
 def require_writable(path: Path, suffixes: Collection[str] = TABLE_SUFFIXES, content: str = "a table") -> None:
-    """Raise `DataError` unless `path` ends in one of `suffixes` and its folder exists."""
+    """Raise `DataError` unless `path` ends in one of `suffixes`; creates its folder."""
     if path.suffix.lower() not in suffixes:
         raise DataError(f"{path}: cannot write {content} to this kind of file; expected {either(sorted(suffixes))}")
-    require_folder(path)
+    make_folder(path)
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -31,10 +31,15 @@ class JournalError(EditMetricsError):
     """A journal cannot be used: another run is writing it, it is damaged, or it is a file of another kind."""
 
 
-def require_folder(path: Path) -> None:
-    """Raise `DataError` unless the folder that `path` is to be written to exists."""
-    if not path.parent.is_dir():
-        raise DataError(f"{path}: the folder {path.parent} does not exist; create it first")
+def make_folder(path: Path) -> None:
+    """Create the folder that `path` is to be written to, if it is missing. Raises `DataError` where it cannot be."""
+    if path.parent.is_dir():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{path}: the folder {path.parent} cannot be created: {reason.lower()}") from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..agreement.bootstrap import Resampling
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
-from ..files.writing import replacing, require_folder
+from ..files.writing import make_folder, replacing
 from ..runs.read_scores import read_scores
 from ..runs.scored_table import ScoredTable
 from ..sample import EditMetricsError
@@ -94,7 +94,7 @@ class WrittenReport:
 
 def report_format(path: Path, chosen: str | None = None) -> str:
     """The chosen format, or that of the suffix. Raises `ReportError`, and `DataError` if the folder does not exist."""
-    require_folder(path)
+    make_folder(path)
     if path.is_dir():
         raise ReportError(f"{path} is a folder; name a file in it, such as {path / 'report.html'}")
     if chosen is not None:

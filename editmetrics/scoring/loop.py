@@ -218,7 +218,11 @@ class Loop:
             raise self.interrupted() from None
 
     def interrupted(self) -> Interrupted:
-        return Interrupted("stopped; the same command resumes from here" if self.record else "stopped")
+        return Interrupted(
+            "stopped; the same command resumes from here"
+            if self.record
+            else "stopped; no score was kept: only a run with an output file (-o scores.csv) resumes"
+        )
 
     def work(self, index: int) -> tuple[list[_Piece], int]:
         """In a worker thread: one sample, up to its scores or to what its batch needs, and how many pixels that is."""

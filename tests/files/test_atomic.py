@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from editmetrics.files.text import DataError
-from editmetrics.files.writing import replacing, replacing_folder, require_folder, write_text
+from editmetrics.files.writing import make_folder, replacing, replacing_folder, write_text
 
 
 def test_a_failure_keeps_the_old_file(tmp_path):
@@ -62,7 +62,10 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert os.listdir(tmp_path / "a") == ["x"]
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    require_folder(tmp_path / "a.csv")
-    with pytest.raises(DataError, match=r"the folder .*/missing does not exist; create it first"):
-        require_folder(tmp_path / "missing" / "a.csv")
+def test_a_missing_folder_is_made_or_named(tmp_path):
+    make_folder(tmp_path / "a.csv")
+    make_folder(tmp_path / "new" / "inner" / "a.csv")
+    assert (tmp_path / "new" / "inner").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"a\.csv: the folder .*/file/x cannot be created: not a directory"):
+        make_folder(tmp_path / "file" / "x" / "a.csv")

@@ -125,7 +125,7 @@ def test_resize_scales_a_mask_of_either_size(resize, size):
 
 
 def test_other_sizes_are_refused_with_the_way_out():
-    message = "the source is 60 x 40 pixels, the edited image 30 x 20; resize=edited scales"
+    message = "the source is 60 x 40 pixels, the edited image 30 x 20; --resize edited"
     with pytest.raises(SampleError, match=message):
         create_metric("mse", device="cpu")(np.zeros((40, 60, 3), np.uint8), np.zeros((20, 30, 3), np.uint8))
 
