@@ -71,7 +71,7 @@ STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {"evaluate_every": 200, "patience": None},
+        {"steps": 2000, "evaluate_every": 400, "patience": None},
         {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
         apart=True,
     ),
