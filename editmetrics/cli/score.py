@@ -254,10 +254,11 @@ def _refuse_metrics(paths: Sequence[Path], metrics: Sequence[str]) -> None:
 def _scored(
     samples: Sequence[Sample], metrics: list[Metric], table: Path | None, about: dict[str, Any], options: ScoreOptions
 ) -> Results:
+    from ..data import SampleSet
     from ..scoring.run import BATCH_PIXELS
 
     return score_with_progress(
-        samples,
+        SampleSet(samples),
         metrics,
         quiet=options.quiet,
         output=table,

@@ -27,6 +27,7 @@ from ..files.text import escape_terminal
 from ..sample import Sample, Score
 
 if TYPE_CHECKING:
+    from ..data import SampleSet
     from ..metric import Metric
     from ..scoring import Results
 
@@ -235,7 +236,7 @@ class TrainingProgress(_Bar):
 
 
 def score_with_progress(
-    samples: Sequence[Sample], metrics: Sequence[Metric], *, quiet: bool, **options: Any
+    samples: Sequence[Sample] | SampleSet, metrics: Sequence[Metric], *, quiet: bool, **options: Any
 ) -> Results:
     """Run `scoring.score` and show its progress; when interrupted, say how to resume and end the program with 1."""
     from ..scoring import Interrupted, score

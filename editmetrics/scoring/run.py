@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..data import find_samples
 from ..data.frames import set_of_rows
+from ..data.sample_set import SampleSet
 from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
@@ -174,7 +175,7 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         for problem in sample_set.problems():
             logger.warning("%s", problem)
     else:
-        sample_set = set_of_rows(first, changes.pop("columns", None))
+        sample_set = first if isinstance(first, SampleSet) else set_of_rows(first, changes.pop("columns", None))
         by_position = dict(zip(("metrics", "options"), more, strict=False))
         by_keyword = {"metrics": metrics, "options": options}
         if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
