@@ -170,7 +170,7 @@ def unknown_metric(name: str, problem: str = "") -> UnknownMetricError:
     """The error about `name`, which no metric has: `problem` in words, and what to write instead.
 
     >>> print(unknown_metric("sssim"))
-    no metric is named 'sssim'. Did you mean 'ssim' or 'ms_ssim'? 'editmetrics list' shows all metrics.
+    no metric is named 'sssim'. Did you mean 'ssim', 'ms_ssim' or 'fsim'? 'editmetrics list' shows all metrics.
     """
     from .unknown_names import advice
 
