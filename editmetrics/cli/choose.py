@@ -87,7 +87,7 @@ def _in_full(tasks: Sequence[Task]) -> Iterator[str]:
 
 
 def _cost(spec: str) -> str:
-    """What it takes to compute a metric, in a few words."""
+    """Say in a few words what a metric downloads or asks."""
     from ..listing import listed
 
     name = spec.partition(":")[0]

@@ -39,9 +39,8 @@ def cost(spec: str) -> str:
     name = spec.partition(":")[0]
     if "/" in name:
         return f"[{name.partition('/')[0]}](bridges.md)'s"
-    return {"-": "none", "judge": "none, asks a judge", "training": "train it"}.get(
-        listed(name).cost, listed(name).cost
-    )
+    words = {"-": "none", "judge": "none, asks a judge", "training": "train it"}
+    return words.get(size := listed(name).cost, size)
 
 
 if __name__ == "__main__":
