@@ -17,10 +17,11 @@ from .registry import (
     MissingPackageError,
     UnknownMetricError,
     bridge,
+    create_metric,
     metric_class,
     usable_bridge,
 )
-from .sample import FIELDS, Dimension
+from .sample import FIELDS, Dimension, EditMetricsError
 
 
 def metric(name: str) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def metric(name: str) -> dict[str, Any]:
             }
             for option in cls.option_list()
         ],
+        "rewards_no_change": default.rewards_no_change(),
         "learned": issubclass(cls, LearnedMetric),
         "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in default.checkpoints()},
         "downloads": [asdict(download) for download in listed.downloads],
@@ -116,6 +118,18 @@ def dimension_of(column: str) -> Dimension | None:
     except (UnknownMetricError, BrokenPluginError, MissingPackageError):
         return None
     return next((d for d in dimensions if len(dimensions) == 1 or column.endswith(f".{d.name}")), None)
+
+
+def rewards_no_change(label: str) -> bool:
+    """Whether the metric with this label measures how little changed; False for one that is not installed.
+
+    >>> rewards_no_change("psnr:region=inside"), rewards_no_change("clip_score"), rewards_no_change("a column")
+    (True, False, False)
+    """
+    try:
+        return create_metric(label).rewards_no_change()
+    except EditMetricsError:
+        return False
 
 
 def higher_is_better(column: str) -> bool | None:

@@ -118,6 +118,13 @@ class Metric(ABC):
         """
         return frozenset(self.required() | self.uses)
 
+    def rewards_no_change(self) -> bool:
+        """Whether this instance measures how little changed, so that an edit that does nothing scores best.
+
+        Tables, reports and `info` then say so beside the numbers. Changes no number.
+        """
+        return False
+
     def checkpoints(self) -> tuple[str, ...]:
         """The entries of the weights registry that this instance loads; empty for a metric without weights.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+LIKENESS = "how little changed, not whether the instruction was followed"
+"""The measure of metrics that compare an edited image with its source."""
+
 
 def did_you_mean(name: str, known: Iterable[str], *, n: int = 3, cutoff: float = 0.6) -> str:
     """A question with the names in `known` that are closest to `name`, with a space before it; "" if none is close.

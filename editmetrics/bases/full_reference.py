@@ -98,6 +98,15 @@ class FullReference(AsTensors, Metric):
         """
         return self.required() | (self.uses - FullReference.uses)
 
+    def rewards_no_change(self) -> bool:
+        """Return True where the source is what an edited image is compared with.
+
+        >>> from editmetrics import create_metric
+        >>> create_metric("psnr").rewards_no_change(), create_metric("psnr:against=reference").rewards_no_change()
+        (True, False)
+        """
+        return self.against == "source"
+
     @one_thread()
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return `source` and `edited` (3, H, W), uint8 or float32 in [0, 1]; for a region, `mask` (1, H, W).

@@ -55,6 +55,7 @@ class ScoreOptions:
     profile: str
     dimension: str | None
     strict: bool
+    with_source_as_system: bool
     device: str | None
     workers: int | None
     batch_pixels: int | None
@@ -130,6 +131,11 @@ class ScoreOptions:
 )
 @click.option("--dimension", metavar="NAME", help="Compute only this dimension, for metrics that support it.")
 @click.option("--strict", is_flag=True, help="Fail if any image has no counterpart.")
+@click.option(
+    "--with-source-as-system",
+    is_flag=True,
+    help="Add the system that does nothing: every source, scored as if it were the edit. It is ranked with none.",
+)
 @device_option
 @workers_option
 @click.option(
@@ -182,6 +188,8 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under
     or --fail-over.
     """
+    from ..data import with_source_as_system
+
     options = ScoreOptions(**values)
     sample_set = _sample_set(paths, options)
     samples, table, report = list(sample_set.samples), options.table, options.report
@@ -191,6 +199,8 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
 
         about["limit"] = {"per_system": options.limit, "samples": len(samples)}
         samples = first_of_each_system(samples, options.limit)
+    if options.with_source_as_system:
+        samples = with_source_as_system(samples)
     chosen = _metrics(samples, options)
     thresholds = _thresholds(chosen, options)
     if options.shard is not None:

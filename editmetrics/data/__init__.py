@@ -7,6 +7,7 @@ Functions of paths give a `SampleSet`: the samples, and what found no partner, s
 from __future__ import annotations
 
 from ..files.text import DataError
+from .do_nothing import with_source_as_system
 from .find import find_samples, from_files, from_folders
 from .frames import from_rows
 from .manifest import from_manifest
@@ -15,5 +16,5 @@ from .sample_set import SampleSet
 
 __all__ = [
     "DataError", "SampleSet", "find_samples", "from_files", "from_folders", "from_manifest", "from_rows",
-    "read_prompts",
+    "read_prompts", "with_source_as_system",
 ]  # fmt: skip

@@ -52,6 +52,10 @@ class ImageSimilarity(EmbeddingMetric):
     def required(self) -> frozenset[str]:
         return frozenset({"edited", self.compared_with} | ({"mask"} if self.region != "whole" else set()))
 
+    def rewards_no_change(self) -> bool:
+        """Return True where the source is what an edited image is compared with."""
+        return self.compared_with == "source"
+
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return both images, preprocessed."""
         from ..images import eight_bits, read_image

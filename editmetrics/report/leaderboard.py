@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..agreement.bootstrap import BY_DEFAULT, Resampling
-from ..runs.means import ResampledMeans
+from ..agreement.means import ResampledMeans
+from ..agreement.systems import Scores, SystemComparison, compare_systems
 from ..runs.scored_table import ScoreColumn, ScoredTable, ScoresError
 
 GROUP_COLUMNS = ("edit_type", "task", "group")
@@ -70,19 +71,30 @@ def grouping_columns(table: ScoredTable, chosen: Sequence[str] = ()) -> list[str
 def boards(table: ScoredTable, group_by: Sequence[str] = (), resampling: Resampling = BY_DEFAULT) -> list[Board]:
     """The leaderboard, and one for each grouping column.
 
-    A system is best in a metric when it is ahead of every other one in a paired bootstrap test: on the samples that
-    both have a score of, drawn by source, p < 1 - level after Bonferroni's correction for the number of other systems.
-    Where two systems share no samples, their means are compared as they are.
+    A system is best in a metric when it is ahead of every other one by more than noise, as `compare_systems` finds
+    among the samples of the board, or of the group.
     """
     means = ResampledMeans(table.clusters, resampling)
     drafts = [
-        (column, [_Draft(_named(group, column), rows, table, means) for group, rows in _groups(table, column).items()])
+        (
+            column,
+            [
+                _Draft(_named(group, column), rows, table, means, resampling)
+                for group, rows in _groups(table, column).items()
+            ],
+        )
         for column in [None, *group_by]
     ]
-    alpha = 1 - resampling.level
-    return [
-        Board(column, [line for draft in groups for line in draft.lines(means, alpha)]) for column, groups in drafts
-    ]
+    return [Board(column, [line for draft in groups for line in draft.lines(means)]) for column, groups in drafts]
+
+
+def system_comparison(
+    table: ScoredTable, resampling: Resampling = BY_DEFAULT, rows: np.ndarray | None = None
+) -> SystemComparison:
+    """The systems of a table compared with each other, over all samples or those in `rows`."""
+    every = np.arange(len(table)) if rows is None else rows
+    columns = [Scores(c.name, c.values[every], c.higher_is_better, c.known) for c in table.columns]
+    return compare_systems(columns, table.tasks.of_rows(every), resampling=resampling)
 
 
 def _groups(table: ScoredTable, column: str | None) -> dict[str | None, dict[str | None, np.ndarray]]:
@@ -105,67 +117,31 @@ class _Draft:
     """A group of samples whose means are registered with the bootstrap, and read when it has run."""
 
     def __init__(
-        self, group: str | None, rows: Mapping[str | None, np.ndarray], table: ScoredTable, means: ResampledMeans
+        self,
+        group: str | None,
+        rows: Mapping[str | None, np.ndarray],
+        table: ScoredTable,
+        means: ResampledMeans,
+        resampling: Resampling,
     ) -> None:
         self.group, self.rows, self.columns = group, rows, table.columns
+        self.best = system_comparison(table, resampling, np.sort(np.concatenate(list(rows.values())))).best
         self.indices: dict[tuple[str | None, str], int] = {}
-        self.contests: dict[str, tuple[str | None, list[tuple[int, int | None]]]] = {}
         for column in table.columns:
             for system, members in rows.items():
                 finite = members[np.isfinite(column.values[members])]
                 if len(finite):
                     self.indices[system, column.name] = means.add(finite, column.values[finite])
-            self._contest(column, table, means)
 
-    def _contest(self, column: ScoreColumn, table: ScoredTable, means: ResampledMeans) -> None:
-        """Register the leading system, and the differences to test; without a known direction, none leads."""
-        if not column.known:
-            return
-        sign = 1 if column.higher_is_better else -1
-        scored = [system for system in self.rows if (system, column.name) in self.indices]
-        if len(scored) < 2:
-            return
-        leader = max(scored, key=lambda system: sign * means.mean(self.indices[system, column.name]))
-        tests: list[tuple[int, int | None]] = []
-        leading = _by_item(self.rows[leader], table, column)
-        for other in scored:
-            if other != leader:
-                following = _by_item(self.rows[other], table, column)
-                shared = [item for item in leading if item in following]
-                if shared:
-                    rows, others = (np.array([by_item[item] for item in shared]) for by_item in (leading, following))
-                    tests.append((means.add(rows, column.merit[rows] - column.merit[others]), None))
-                else:
-                    tests.append((self.indices[leader, column.name], self.indices[other, column.name]))
-        self.contests[column.name] = leader, tests
+    def lines(self, means: ResampledMeans) -> list[BoardLine]:
+        return [
+            BoardLine(
+                self.group, system, len(rows), [self._cell(column, system, rows, means) for column in self.columns]
+            )
+            for system, rows in self.rows.items()
+        ]
 
-    def lines(self, means: ResampledMeans, alpha: float) -> list[BoardLine]:
-        best = {
-            name: leader for name, (leader, tests) in self.contests.items() if self._ahead(name, tests, means, alpha)
-        }
-        lines = []
-        for system, rows in self.rows.items():
-            cells = [self._cell(column, system, rows, means, best) for column in self.columns]
-            lines.append(BoardLine(self.group, system, len(rows), cells))
-        return lines
-
-    def _ahead(self, name: str, tests: list[tuple[int, int | None]], means: ResampledMeans, alpha: float) -> bool:
-        higher = next(column.higher_is_better for column in self.columns if column.name == name)
-        for index, other in tests:
-            estimate = means.estimate(index) if other is None else means.difference(index, other)
-            value = estimate.value if other is None or higher else -estimate.value
-            if value <= 0 or estimate.p * len(tests) >= alpha:
-                return False
-        return True
-
-    def _cell(
-        self,
-        column: ScoreColumn,
-        system: str | None,
-        rows: np.ndarray,
-        means: ResampledMeans,
-        best: Mapping[str, str | None],
-    ) -> SystemMean:
+    def _cell(self, column: ScoreColumn, system: str | None, rows: np.ndarray, means: ResampledMeans) -> SystemMean:
         values = column.values[rows]
         index = self.indices.get((system, column.name))
         estimate = None if index is None else means.estimate(index)
@@ -176,14 +152,5 @@ class _Draft:
             n=int((~np.isnan(values)).sum()),
             infinite=int(np.isinf(values).sum()),
             unscored=column.unscored(rows),
-            best=column.name in best and best[column.name] == system,
+            best=system is not None and self.best.get(column.name) == system,
         )
-
-
-def _by_item(rows: np.ndarray, table: ScoredTable, column: ScoreColumn) -> dict[object, int]:
-    """From the item of each row with a finite score to the row."""
-    return {
-        table.items[row]: row
-        for row in rows.tolist()
-        if table.items[row] is not None and np.isfinite(column.values[row])
-    }

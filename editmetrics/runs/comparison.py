@@ -6,14 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ..agreement.bootstrap import Resampling
+from ..agreement.bootstrap import BY_DEFAULT, Resampling
 from ..agreement.columns import Table
+from ..agreement.differences import TOLERANCE, Difference, Differences
 from ..agreement.join import join
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
@@ -21,44 +22,25 @@ from ..files.text import json_ready
 from ..files.writing import write_text
 from ..wording import first_few, plural
 from .identity import changes
-from .means import BY_DEFAULT, ResampledMeans
 from .scored_table import ScoreColumn, ScoredTable, ScoresError
 
 COMPARISON_SUFFIXES = (".json", ".csv")
-TOLERANCE = 1e-6
-"""Scores up to this relative difference apart are equal: other versions of a library move the last digits."""
-
-Verdict = Literal["better", "worse", "noise", "equal", "too few"]
 
 
 @dataclass(frozen=True)
-class Moved:
+class Moved(Difference):
     """One column and system, `b` against `a`, over the samples in both runs.
 
-    - `mean_a`, `mean_b`, `difference` (b - a), `low`, `high`, `p`: over the `n` samples with a finite score in both.
-      `p` is of this test alone; `verdict` is after Holm's correction for all tests.
-    - `better`, `worse`, `equal`: the number of samples that moved each way, infinite scores included.
+    - `column`, `other`: its name in a and in b.
     - `newly_failed`, `newly_scored`, `neither`: the number of samples scored in `a` only, in `b` only, in neither.
     """
 
     column: str
     other: str
     system: str | None
-    higher_is_better: bool
-    mean_a: float | None
-    mean_b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    n: int
-    better: int
-    worse: int
-    equal: int
     newly_failed: int
     newly_scored: int
     neither: int
-    verdict: Verdict
 
     @property
     def arrow(self) -> str:
@@ -140,7 +122,8 @@ class RunComparison:
             text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         else:
             stream = io.StringIO(newline="")
-            writer = csv.DictWriter(stream, [field.name for field in fields(Moved)], lineterminator="\n")
+            names = ["column", "other", "system", *(field.name for field in fields(Moved))]
+            writer = csv.DictWriter(stream, list(dict.fromkeys(names)), lineterminator="\n")
             writer.writeheader()
             writer.writerows(asdict(line) for line in self.moved)
             text = stream.getvalue()
@@ -180,30 +163,27 @@ def compare(
     together, and p is two-sided. Raises `ScoresError` when the runs share no column, `AgreementError` when they share
     no sample.
     """
-    if not tolerance >= 0:
-        raise ScoresError(f"the tolerance is {tolerance}; expected a relative difference from 0")
-    if not 0 < resampling.level < 1:
-        raise ScoresError(
-            f"the level of the intervals is {resampling.level}; expected a number between 0 and 1, such as 0.95"
-        )
+    _check_settings(tolerance, resampling.level)
     columns = _columns(a, b, pairs)
     joined = join(_table(b, on), _table(a, on), on)
     rows_a = np.flatnonzero(joined.score_row >= 0)
     rows_b = joined.score_row[rows_a]
     clusters = np.unique(a.clusters[rows_a], return_inverse=True)[1]
-    means = ResampledMeans(clusters, resampling)
+    differences = Differences(clusters, resampling, tolerance)
     matched = rows_a.tolist()
     only_a = joined.ids[joined.score_row < 0].tolist()
     systems = [a.systems[row] for row in matched]
     rows_of = {name: np.flatnonzero([system == name for system in systems]) for name in dict.fromkeys(systems)}
-    drafts: list[tuple[Moved, int | None]] = []
+    labels: list[tuple[ScoreColumn, ScoreColumn, str | None, np.ndarray]] = []
     moved_most: list[Mover] = []
     inputs: dict[str, dict[str, int]] = {}
     lost: dict[str, list[str]] = {}
     for one, other in columns:
         x, y = one.values[rows_a], other.values[rows_b]
-        drafts += [_draft(one, other, name, rows, x, y, means, tolerance) for name, rows in rows_of.items()]
-        moved_most += _movers(one, x, y, [a.ids[row] for row in matched], movers, tolerance)
+        for name, rows in rows_of.items():
+            differences.add(rows, x[rows], y[rows], one.higher_is_better)
+            labels.append((one, other, name, np.isnan([x[rows], y[rows]])))
+        moved_most += _movers(one, x, y, [a.ids[row] for row in matched], movers, differences)
         inputs[one.name] = _inputs(a, b, one, other, rows_a, rows_b)
         if failed := [a.ids[row] for row, p, q in zip(matched, x, y, strict=True) if not np.isnan(p) and np.isnan(q)]:
             lost[one.name] = failed
@@ -213,12 +193,19 @@ def compare(
         matched=len(matched),
         identities=[change for one, other in columns if (change := _identity_change(a, b, one, other))],
         inputs=inputs,
-        moved=_judged(drafts, means, 1 - resampling.level),
+        moved=[_moved(*label[:3], line, label[3]) for label, line in zip(labels, differences.judged(), strict=True)],
         movers=moved_most,
         lost=lost,
         notes=[f"matched by {joined.how}", *_notes(a, b, columns, only_a, joined.unrated)],
-        settings={**asdict(resampling), "clusters": a.clustered_by},
+        settings={**asdict(resampling), "replicates": differences.replicates, "clusters": a.clustered_by},
     )
+
+
+def _check_settings(tolerance: float, level: float) -> None:
+    if not tolerance >= 0:
+        raise ScoresError(f"the tolerance is {tolerance}; expected a relative difference from 0")
+    if not 0 < level < 1:
+        raise ScoresError(f"the level of the intervals is {level}; expected a number between 0 and 1, such as 0.95")
 
 
 def _columns(a: ScoredTable, b: ScoredTable, pairs: Sequence[tuple[str, str]]) -> list[tuple[ScoreColumn, ScoreColumn]]:
@@ -244,83 +231,27 @@ def _table(table: ScoredTable, on: Sequence[str]) -> Table:
     return Table(str(table.path), {name: cells for name, cells in columns.items() if any(cells) or name in on})
 
 
-def _draft(
-    one: ScoreColumn,
-    other: ScoreColumn,
-    system: str | None,
-    rows: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    means: ResampledMeans,
-    tolerance: float,
-) -> tuple[Moved, int | None]:
-    """The line with its counts; the interval follows when the bootstrap has run."""
-    a, b = x[rows], y[rows]
-    both = ~np.isnan(a) & ~np.isnan(b)
-    finite = np.isfinite(a) & np.isfinite(b)
-    equal = both & _equal(a, b, tolerance)
-    up = both & ~equal & (b > a)
-    down = both & ~equal & (b < a)
-    better, worse = (up, down) if one.higher_is_better else (down, up)
-    step = np.where(equal[finite], 0.0, b[finite] - a[finite])
-    index = means.add(rows[finite], step) if finite.any() else None
-    draft = Moved(
+def _moved(one: ScoreColumn, other: ScoreColumn, system: str | None, line: Difference, missing: np.ndarray) -> Moved:
+    """The line of a column and system; `missing`: (2, m), True where a and b lack a score."""
+    before, after = missing
+    return Moved(
+        **vars(line),
         column=one.name,
         other=other.name,
         system=system,
-        higher_is_better=one.higher_is_better,
-        mean_a=float(a[finite].mean()) if finite.any() else None,
-        mean_b=float(b[finite].mean()) if finite.any() else None,
-        difference=None,
-        low=None,
-        high=None,
-        p=None,
-        n=int(finite.sum()),
-        better=int(better.sum()),
-        worse=int(worse.sum()),
-        equal=int(equal.sum()),
-        newly_failed=int((~np.isnan(a) & np.isnan(b)).sum()),
-        newly_scored=int((np.isnan(a) & ~np.isnan(b)).sum()),
-        neither=int((np.isnan(a) & np.isnan(b)).sum()),
-        verdict="equal" if equal.any() and not up.any() and not down.any() else "too few",
+        newly_failed=int((~before & after).sum()),
+        newly_scored=int((before & ~after).sum()),
+        neither=int((before & after).sum()),
     )
-    return draft, index
-
-
-def _equal(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # infinity less infinity
-        return (a == b) | (np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b)))
-
-
-def _judged(drafts: Sequence[tuple[Moved, int | None]], means: ResampledMeans, alpha: float) -> list[Moved]:
-    """The lines with their intervals, and the verdicts after Holm's correction (Holm 1979)."""
-    lines = []
-    for draft, index in drafts:
-        if index is None:
-            lines.append(draft)
-            continue
-        estimate = means.estimate(index)
-        low, high = estimate.low, estimate.high
-        p = None if low is None else estimate.p
-        verdict: Verdict = "noise" if draft.verdict == "too few" and p is not None else draft.verdict
-        lines.append(replace(draft, difference=estimate.value, low=low, high=high, p=p, verdict=verdict))
-    tested = sorted((line.p or 0, index) for index, line in enumerate(lines) if line.verdict == "noise")
-    for rank, (p, index) in enumerate(tested):
-        if p * (len(tested) - rank) >= alpha:
-            break
-        line = lines[index]
-        gained = ((line.difference or 0) > 0) == line.higher_is_better
-        lines[index] = replace(line, verdict="better" if gained else "worse")
-    return lines
 
 
 def _movers(
-    column: ScoreColumn, x: np.ndarray, y: np.ndarray, ids: Sequence[str], most: int, tolerance: float
+    column: ScoreColumn, x: np.ndarray, y: np.ndarray, ids: Sequence[str], most: int, differences: Differences
 ) -> list[Mover]:
     """The largest losses, then the largest gains, without equal scores."""
     with np.errstate(invalid="ignore"):
         gain = (y - x) * (1 if column.higher_is_better else -1)
-    gain[_equal(x, y, tolerance)] = 0
+    gain[differences.equal(x, y)] = 0
     order = [row for row in np.argsort(gain, kind="stable").tolist() if not np.isnan(gain[row])]
     losses = [row for row in order[:most] if gain[row] < 0]
     gains = [row for row in order[::-1][:most] if gain[row] > 0]

@@ -29,11 +29,12 @@ class ScoreEntry(NamedTuple):
 
 
 class MetricColumn(NamedTuple):
-    """The label, dimension and identity key behind a column of the table."""
+    """The label, dimension and identity key behind a column of the table; `rewards_no_change`: None if not recorded."""
 
     label: str
     dimension: str
     key: str
+    rewards_no_change: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,10 @@ class RunRecord:
                 label, dimensions = metric["label"], metric["dimensions"]
                 for dimension in dimensions:
                     name = label if len(dimensions) == 1 else f"{label}.{dimension}"
-                    columns[name] = MetricColumn(label, dimension, metric["identity"])
+                    rewards = metric.get("rewards_no_change")
+                    columns[name] = MetricColumn(
+                        label, dimension, metric["identity"], rewards if isinstance(rewards, bool) else None
+                    )
         return columns
 
     def entry(self, column: str, sample: str) -> ScoreEntry | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..agreement.columns import DESCRIPTIVE, Table, read_table
-from ..describe import dimension_of
+from ..agreement.systems import tasks_of
+from ..describe import dimension_of, rewards_no_change
 from ..files.text import number_in
 from ..sample import STATUSES, Dimension
 from ..wording import first_few, plural
@@ -65,8 +65,7 @@ def read_scores(
         columns.append(replace(column, higher_is_better=higher, known=known))
     if assumed := [column.name for column in columns if not column.known]:
         notes.append(f"assumed higher is better: {', '.join(assumed)} (otherwise, --lower-is-better NAME)")
-    items = _items(ids, systems, sources, prompts)
-    clusters, clustered_by = _clusters(items, systems, sources)
+    tasks = tasks_of(ids, systems, sources, prompts)
     labels = list(dict.fromkeys(column.label for column in columns))
     explanations, details = _texts_beside(table, labels, ids, columns, record)
     taken = {*DESCRIPTIVE - {"group"}, *names, *(f"{label}.explanation" for label in labels)}
@@ -78,9 +77,9 @@ def read_scores(
         edits=_texts(table, "edited"),
         prompts=prompts,
         columns=columns,
-        items=items,
-        clusters=clusters,
-        clustered_by=clustered_by,
+        items=tasks.items,
+        clusters=tasks.clusters,
+        clustered_by=tasks.clustered_by,
         other={name: table.texts(name) for name in table.columns if name not in taken},
         explanations=explanations,
         details=details,
@@ -131,6 +130,7 @@ def _score_column(
     label = metric.label if metric else name
     if not metric and dimension and name.endswith(f".{dimension.name}"):
         label = name.removesuffix(f".{dimension.name}")
+    recorded_reward = metric.rewards_no_change if metric else None
     numbers = map(number_in, table.column(name))
     values = np.array([math.nan if number is None else number for number in numbers])
     statuses, reasons = np.full(len(ids), "ok", dtype=object), np.full(len(ids), "", dtype=object)
@@ -174,6 +174,7 @@ def _score_column(
         known=dimension is not None and dimension.higher_is_better is not None,
         unit=dimension.unit if dimension else "",
         identity=metric.key if metric else None,
+        rewards_no_change=rewards_no_change(label) if recorded_reward is None else recorded_reward,
     )
 
 
@@ -204,36 +205,6 @@ def _record_notes(record: RunRecord | None, path: Path) -> list[str]:
         lines = plural(len(record.broken), "line")
         return [f"{lines} of {record.path.name} cannot be read: {first_few(record.broken)}"]
     return []
-
-
-def _items(
-    ids: Sequence[str], systems: Sequence[str | None], sources: Sequence[str | None], prompts: Sequence[str | None]
-) -> list[Any]:
-    """The task of each row: its id without the system, or else its source and prompt."""
-    if all(system and name.startswith(f"{system}/") for name, system in zip(ids, systems, strict=True)):
-        return [name.removeprefix(f"{system}/") for name, system in zip(ids, systems, strict=True)]
-    if len(set(systems)) < 2:
-        return list(ids)
-    tasks = list(zip(sources, prompts, strict=True))
-    unique = Counter(zip(systems, tasks, strict=True)).most_common(1)[0][1] == 1
-    return [task if unique and any(task) else None for task in tasks]
-
-
-def _clusters(
-    items: Sequence[Any], systems: Sequence[str | None], sources: Sequence[str | None]
-) -> tuple[np.ndarray, str]:
-    """The cluster number of each row, and the kind of clusters.
-
-    Edits of one source are alike, and so are several systems' answers to one instruction. Where every row has a source
-    of its own, one picture may lie under another path for each system, and the item is the better name.
-    """
-    if all(sources) and len(set(sources)) < len(sources):
-        names, kind = [str(source) for source in sources], "source"
-    elif all(item is not None for item in items) and len(set(items)) < len(items):
-        names, kind = [repr(item) for item in items], "sample"
-    else:
-        return np.arange(len(items)), "row"
-    return np.unique(names, return_inverse=True)[1], kind
 
 
 def _texts_beside(

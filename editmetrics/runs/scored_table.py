@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..agreement.systems import Tasks
 from ..sample import EditMetricsError
 from .read_record import RunRecord
 
@@ -26,7 +27,7 @@ class ScoreColumn:
     - `values`: (n,) float, possibly infinite, NaN where missing. `statuses`, `reasons`: (n,) text.
     - `uncertainty`: (n,) standard deviations, NaN where unknown.
     - `label`: the metric with its options; `identity`: the key of its identity in the record, None if unknown.
-    - `known`: False where the direction was assumed.
+    - `known`: False where the direction was assumed. `rewards_no_change`: True if it measures how little changed.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ScoreColumn:
     known: bool = True
     unit: str = ""
     identity: str | None = None
+    rewards_no_change: bool = False
 
     @property
     def arrow(self) -> str:
@@ -97,6 +99,11 @@ class ScoredTable:
     def system_names(self) -> list[str | None]:
         """The systems in order of appearance; [None] when none is named."""
         return list(dict.fromkeys(self.systems))
+
+    @property
+    def tasks(self) -> Tasks:
+        """The systems, items and clusters of the samples."""
+        return Tasks(self.systems, self.items, self.clusters, self.clustered_by)
 
     def identity_of(self, column: ScoreColumn) -> Mapping[str, Any] | None:
         """The identity that produced the numbers of a column; None if unknown."""

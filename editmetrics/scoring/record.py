@@ -87,7 +87,13 @@ class Record(Journal):
                 "platform": platform.platform(),
                 "versions": {name: _version(name) for name in packages},
                 "metrics": [
-                    {"label": c.label, "identity": c.key, "device": c.metric.device, "dimensions": list(c.names)}
+                    {
+                        "label": c.label,
+                        "identity": c.key,
+                        "device": c.metric.device,
+                        "dimensions": list(c.names),
+                        "rewards_no_change": c.metric.rewards_no_change(),
+                    }
                     for c in columns
                 ],
                 "identities": {column.key: column.identity for column in columns},

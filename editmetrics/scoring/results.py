@@ -28,6 +28,8 @@ from ..wording import plural
 if TYPE_CHECKING:
     import polars
 
+    from ..agreement.bootstrap import Resampling
+    from ..agreement.systems import SystemComparison
     from .means import Means
 
 
@@ -256,6 +258,24 @@ class Results(Tabular):
 
         every = np.arange(len(self))
         return Means(self._summarise(c, d, None, every) for c in self.columns for d in c.metric.dimensions)
+
+    def compare(self, *systems: str, resampling: Resampling | None = None) -> SystemComparison:
+        """Is one system better than another? Compare the systems of this run, or those that are named.
+
+        For each metric: the difference of two systems on the samples that both have, its 95 % interval, p, effect size
+        and verdict, corrected for all metrics; see `SystemComparison`.
+        """
+        from ..agreement.systems import Scores, compare_systems, tasks_of
+
+        columns = []
+        for column in self.columns:
+            for d in column.metric.dimensions:
+                name, higher = column.names[d.name], d.higher_is_better
+                columns.append(Scores(name, self.values(column, d.name), higher is not False, higher is not None))
+        source = _path("source")
+        fields = [(sample.id, _system(sample), source(sample), _prompt(sample)) for sample in self.samples]
+        ids, names, sources, prompts = map(list, zip(*fields, strict=True))
+        return compare_systems(columns, tasks_of(ids, names, sources, prompts), systems, resampling)
 
     def overview(self) -> polars.DataFrame:
         """The summary as a table: a row for each metric, dimension and system."""

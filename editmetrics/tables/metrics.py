@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ..listing import in_words
+from ..wording import LIKENESS
 from .metric_list import BETTER
 from .table import Block, DataTable, facts, text
 
@@ -38,6 +39,8 @@ def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
     yield f"[bold]{escape(metric['name'])}[/] (version {metric['version']}, from {escape(metric['package'])})\n"
     yield escape(_without_options(metric["documentation"]))
     rows = [["needs", ", ".join(metric["needs"])], ["uses", ", ".join(metric["uses"]) or "nothing more"]]
+    if metric["rewards_no_change"]:
+        rows.append(["measures", f"{LIKENESS}: an edit that does nothing scores best"])
     for dimension in metric["dimensions"]:
         better = BETTER[dimension["higher_is_better"]]
         parts = [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..wording import first_few, plural
+from ..wording import LIKENESS, first_few, plural
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
@@ -28,9 +28,19 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     if not written and 1 < len(results) <= FEW:
         yield from (_each_sample(results), "")
     summary = results.summary()
-    yield _summary(summary)
+    comparison = results.compare() if len(results.systems) > 1 else None
+    yield _summary(summary, comparison.best if comparison else {})
+    likeness = [column.label for column in results.columns if column.metric.rewards_no_change()]
+    if note := likeness_note(likeness, len(results.columns)):
+        yield f"[yellow]{escape(note)}[/]"
     if infinite := sum(line.infinite for line in summary):
         yield f"{plural(infinite, 'infinite score')} (identical images), left out of means and spreads"
+    if comparison:
+        from .systems import systems_blocks
+
+        yield from systems_blocks(
+            comparison, {line.column: ARROWS[line.dimension.higher_is_better] for line in summary}
+        )
     yield from _problems(results)
     yield from _notes(results)
     if results.reused:
@@ -39,13 +49,25 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
         yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run resume.[/]"
 
 
-def _summary(lines: list[Summary]) -> DataTable:
+def likeness_note(labels: Sequence[str], number_of_metrics: int) -> str:
+    """The sentence under a table of scores; `labels`: the metrics that reward doing nothing. Empty without one.
+
+    >>> likeness_note(["psnr", "ssim"], 3)
+    'psnr, ssim measure how little changed, not whether the instruction was followed.'
+    """
+    if not labels:
+        return ""
+    several = len(labels) > 1
+    names = ("These" if several else "It") if len(labels) == number_of_metrics else first_few(labels, 8)
+    return f"{names} measure{'' if several else 's'} {LIKENESS}."
+
+
+def _summary(lines: list[Summary], best: Mapping[str, str | None]) -> DataTable:
     systems = any(line.system is not None for line in lines)
     columns = [*text("metric", wrap="never"), *text(*["system"] * systems, wrap="never")]
     columns += numbers("mean", "median", "sd")
     columns += text("best", "worst", wrap="ellipsis")  # these give way first when a terminal is narrow
     columns += [*numbers("n"), *text("not scored", wrap="never")]
-    leading = leaders(lines) if systems else []
     rows: list[Sequence[Cell]] = []
     previous = None
     for line in lines:
@@ -55,7 +77,7 @@ def _summary(lines: list[Summary]) -> DataTable:
             [
                 name,
                 *[str(line.system)] * systems,
-                TableCell(number(line.mean), mark="best" if line in leading else ""),
+                TableCell(number(line.mean), mark="best" if systems and best.get(line.column) == line.system else ""),
                 line.median,
                 line.spread,
                 *("-" if end is None else end.removeprefix(f"{line.system}/") for end in (line.best, line.worst)),
@@ -64,17 +86,6 @@ def _summary(lines: list[Summary]) -> DataTable:
             ]
         )
     return DataTable(columns, rows)
-
-
-def leaders(lines: list[Summary]) -> list[Summary]:
-    """For each metric and dimension the system whose mean is best."""
-    best: dict[str, tuple[float, Summary]] = {}
-    for line in lines:
-        if line.mean is not None and line.dimension.higher_is_better is not None:
-            merit = line.mean if line.dimension.higher_is_better else -line.mean
-            if line.column not in best or merit > best[line.column][0]:
-                best[line.column] = merit, line
-    return [line for _, line in best.values()]
 
 
 def _each_sample(results: Results) -> DataTable:

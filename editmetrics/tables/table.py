@@ -119,6 +119,28 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e6 else f"{value:.3e}"
 
 
+def digits_of(low: float | None, high: float | None) -> int | None:
+    """The number of decimals that an interval supports: two significant digits of its width; None without one.
+
+    >>> digits_of(0.002142, 0.06699), digits_of(-14.84, 0.3), digits_of(1200.0, 5300.0), digits_of(None, None)
+    (3, 0, 0, None)
+    """
+    if low is None or high is None or not math.isfinite(high - low) or high <= low:
+        return None
+    return max(0, 1 - math.floor(math.log10(high - low)))
+
+
+def rounded(value: float | None, decimals: int | None) -> str:
+    """A number with this many decimals; to four significant digits where they are unknown, or many.
+
+    >>> rounded(0.034567, 3), rounded(18.08, None), rounded(3.2e-7, 9)
+    ('0.035', '18.08', '3.200e-07')
+    """
+    if value is None or decimals is None or decimals > 6 or not math.isfinite(value):
+        return number(value)
+    return f"{value:.{decimals}f}"
+
+
 def percent(value: float | None) -> str:
     """A percentage as papers print it; a dash for None.
 

@@ -166,6 +166,21 @@ def test_device_is_where_it_computes(run, folders, monkeypatch):
     assert [metric["device"] for metric in first["metrics"]] == ["cpu"]
 
 
+def test_doing_nothing_is_a_system_that_is_never_best(run, folders):
+    """One name for the only folder of edits, one row for each source, and no comparison with it."""
+    output = folders / "scores.csv"
+    ran = run("score", folders / "source", folders / "edited", *QUICK, "--with-source-as-system", "-o", output)
+    assert ran.code == 0
+    systems = [row["system"] for row in rows(output)]
+    assert systems == ["edited"] * 3 + ["(do nothing)"] * 3
+    assert {(row["mse"], row["source"] == row["edited"]) for row in rows(output)[3:]} == {("0.0", True)}
+    assert "These measure how little changed, not whether the instruction was followed." in ran.out
+    assert "better" not in ran.out
+    alone = run("score", "--images", folders / "edited", *QUICK, "--with-source-as-system")
+    assert alone.code == 2
+    assert "3 samples without a source" in alone.err
+
+
 def test_orphans_are_listed_and_strict_refuses_them(run, folders):
     lonely = folders / "edited" / "lonely.png"
     Image.new("RGB", (64, 64)).save(lonely)

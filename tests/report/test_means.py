@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from editmetrics.agreement.bootstrap import Resampling
-from editmetrics.runs.means import ResampledMeans
+from editmetrics.agreement.means import ResampledMeans
 
 
 def estimate(values, clusters=None, **options):

@@ -1,14 +1,17 @@
 """The table and the summary say what was scored, and what was not."""
 
+import io
 import json
 import math
+import re
 
 import numpy as np
 import polars
 import pytest
+from rich.console import Console
 
 from editmetrics import Dimension, Sample, Score, score
-from editmetrics.tables.results import leaders, results_blocks
+from editmetrics.tables.results import results_blocks
 from editmetrics.tables.table import show
 
 from .toys import Brightness, Captioned, samples_of, write_images
@@ -87,7 +90,7 @@ def test_a_number_without_a_direction_ranks_nothing(capsys):
     assert [(line.mean, line.best, line.worst) for line in results.summary()] == [(2.0, None, None), (3.0, None, None)]
     show(results_blocks(results))
     assert not {"↑", "↓"} & set(capsys.readouterr().out)
-    assert leaders(results.summary()) == []
+    assert results.compare().best == {}
 
 
 def test_infinite_scores_are_in_the_median_and_not_in_the_mean():
@@ -105,6 +108,41 @@ def test_summary_of_each_system():
     lines = {line.system: line for line in score(samples, Given()).summary()}
     assert {system: line.mean for system, line in lines.items()} == {"even": 2.0, "odd": 3.0}
     assert lines["odd"].best == "1"
+
+
+class Kept(Given):
+    """A plugin that measures how little changed: it says so itself."""
+
+    def rewards_no_change(self):
+        return True
+
+
+def of_systems(gap, n=20):
+    """Two systems and doing nothing on `n` tasks; lower is better, and `b` is `gap` lower."""
+    noise = np.random.default_rng(0).uniform(0, 1, (2, n))
+    scores = {"a": 5 + noise[0], "b": 5 - gap + noise[1], "(do nothing)": np.arange(n) / 1000}
+    return [
+        Sample(f"{value}", edited=b"", source=b"", prompt=f"task {k}", meta={"system": system})
+        for system, values in scores.items()
+        for k, value in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize(("gap", "bold"), [(1, ["b"]), (0.01, [])])
+def test_bold_is_better_than_every_other_by_more_than_noise(gap, bold):
+    """As `compare` and the star of a report say it; doing nothing, which is best of all here, is not ranked."""
+    console = Console(width=80, record=True, file=io.StringIO(), force_terminal=True, highlight=False)
+    results = score(of_systems(gap), Kept())
+    show(results_blocks(results, written=True), console=console)
+    lines = console.export_text(styles=True).splitlines()
+    plain = [re.sub("\\x1b\\[[0-9;]*m", "", line) for line in lines]
+    systems = zip(lines[1:4], ["a", "b", "(do nothing)"], strict=True)
+    assert [name for line, name in systems if "\x1b[1m" in line] == bold
+    assert "It measures how little changed, not whether the instruction was followed." in plain
+    verdict = next(line for line in plain if line.startswith("brightness ↓  ") and " to " in line).split("  ")
+    assert [part for part in verdict if part.strip()][-1].strip() == (bold[0] if bold else "cannot be told apart")
+    assert max(map(len, (line.rstrip() for line in plain))) <= 80
+    assert results.compare().best == {"brightness": bold[0] if bold else None}
 
 
 def test_problems_are_grouped_by_reason(tmp_path):

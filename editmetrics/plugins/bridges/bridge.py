@@ -172,6 +172,9 @@ class BridgedMetric(Metric):
             "weights": self._failure or _digest(self._loaded.module if self._loaded else None),
         }
 
+    def rewards_no_change(self) -> bool:
+        return "source" in self.needs and "prompt" not in self.needs
+
     def prepare(self, sample: Sample) -> dict[str, Any]:
         """Return images (3, H, W) as they were read, and the prompt where it is needed."""
         from ...images import read_image, to_tensor

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..agreement.bootstrap import BY_DEFAULT, Resampling, percentile_interval, resample
-from ..agreement.measure import Floats
-from ..agreement.significance import two_sided_p
+from .bootstrap import BY_DEFAULT, Resampling, percentile_interval, resample
+from .measure import Floats
+from .significance import two_sided_p
 
 FEWEST_CLUSTERS = 5
 """Fewer sources have no interval: resamples of so few span little more than the observed values."""
