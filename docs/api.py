@@ -32,8 +32,10 @@ PAGES = {
         {
             "editmetrics": (
                 "create_metric", "score", "evaluate", "list_metrics", "metric_class", "Sample", "Score", "Dimension",
-                "EditMetricsError", "SampleError",
+                "EditMetricsError", "SampleError", "Collection",
             ),
+            "editmetrics.scoring.means": ("Means", "Mean"),
+            "editmetrics.batches": ("samples_of_batch", "BatchError"),
             "editmetrics.scoring": ("Results", "RunOptions", "Interrupted", "PlanError", "EngineError"),
             "editmetrics.evaluation": ("AgreementOptions", "evaluate_protocol"),
             "editmetrics.data": (),

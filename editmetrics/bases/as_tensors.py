@@ -25,8 +25,9 @@ class AsTensors:
         [0, 1] and NaN are not looked for, since that would wait for the device. A network is loaded on the images'
         device; it gets no gradients.
 
-        Raises `SampleError` for shapes that do not fit together, `EditMetricsError` for a mask that is missing or too
-        much, for other types and devices, and for the variant `pie_bench`.
+        Raises `SampleError` for shapes that do not fit together and for a border that leaves nothing,
+        `EditMetricsError` for a mask that is missing or too much, for other types and devices, and for the variant
+        `pie_bench`.
 
         >>> import torch
         >>> from editmetrics import create_metric
@@ -60,8 +61,8 @@ class AsTensors:
         return values
 
     def _cut(self: Any, image: Tensor) -> Tensor:
-        border = self.crop_border
-        return image[..., border : image.shape[-2] - border, border : image.shape[-1] - border]
+        inner: Tensor = self._inner(image.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
+        return inner
 
     def _load_beside(self: Any, image: Tensor) -> None:
         """Load what the metric computes with on the device of `image`."""

@@ -1,15 +1,17 @@
-"""Samples from rows in memory: a data frame, a data set of Hugging Face, or a list of dictionaries."""
+"""Samples from rows in memory: a data frame, a data set of Hugging Face or torch, or a list of dictionaries."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..files.headings import SAMPLE, read_as, renamed
 from ..files.text import DataError
 from ..images import image_name
-from ..sample import FIELDS, Sample
+from ..images.stand_ins import file_or_pixels
+from ..sample import FIELDS, IMAGE_FIELDS, Sample
+from .data_sets import rows_of_data_set
 from .sample_set import SampleSet
 
 
@@ -63,11 +65,16 @@ def _mappings(rows: Any) -> Iterable[Any]:
     if hasattr(rows, "iterrows"):  # pandas
         records: Iterable[Any] = rows.to_dict("records")
         return records
+    if isinstance(rows, Mapping):
+        raise DataError(f"a mapping of {', '.join(map(repr, rows))} is not a list of rows; choose one of them")
+    if hasattr(rows, "__getitem__") and hasattr(rows, "__len__") and not isinstance(rows, Sequence):
+        return rows_of_data_set(rows)
     return rows
 
 
 def _sample(row: Mapping[str, Any], identifier: str) -> Sample:
     fields = {"edited": None} | {name: row[name] for name in FIELDS if name in row}
+    fields |= {name: file_or_pixels(fields[name]) for name in IMAGE_FIELDS if name in fields}
     if isinstance(fields.get("questions"), list):
         fields["questions"] = tuple(fields["questions"])
     return Sample(identifier, meta={k: v for k, v in row.items() if k not in FIELDS and k != "id"}, **fields)

@@ -9,7 +9,6 @@ import re
 import stat
 import sys
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,27 +18,12 @@ from .decoding import decode, on_white, pil_pixels, profile_in
 from .kinds import FORMATS_IN_WORDS, open_without_waiting
 from .opening import ImageError, as_image_errors, profile_of
 from .profiles import Profile
+from .stand_ins import Deferred, Unreadable
 
 if TYPE_CHECKING:
     import torch
 
 _OF_THIS_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # too little memory, too many open files
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Stands for an image that is known beforehand not to be usable; reading it raises `ImageError(reason)`.
-
-    A manifest row whose path leaves the manifest's folder has one: that row fails, not the run. With `by_machine`,
-    the image may be fine and only this machine could not read it: reading raises `UnavailableError(reason)`.
-
-    >>> read_image(Unreadable("row 3 names no edited image"))
-    Traceback (most recent call last):
-    editmetrics.images.opening.ImageError: row 3 names no edited image
-    """
-
-    reason: str
-    by_machine: bool = False
 
 
 def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignore") -> np.ndarray:
@@ -69,6 +53,7 @@ def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignor
 
 def read_pixels(image: Any, name: str | None, opaque: bool, profile: Profile = "ignore") -> np.ndarray:
     """`read_image`, writable; with `opaque`, raises `ImageError` for transparency."""
+    image = image.read() if isinstance(image, Deferred) else image
     if isinstance(image, Unreadable):
         raise UnavailableError(image.reason) if image.by_machine else ImageError(image.reason)
     if isinstance(image, (str, os.PathLike)):

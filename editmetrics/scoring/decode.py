@@ -16,6 +16,7 @@ import numpy as np
 from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes, read_image, read_mask
 from ..images.kinds import HEAD_BYTES, decoder_of
 from ..images.profiles import profiles_differ
+from ..images.stand_ins import Deferred
 from ..sample import IMAGE_FIELDS, Sample, UnavailableError
 
 Content = bytes | np.ndarray | Unreadable
@@ -31,7 +32,7 @@ class Opened:
     """
 
     def __init__(self, sample: Sample, fields: Iterable[str], profile: Profile = "ignore") -> None:
-        self.sample = sample
+        self.sample = sample = _read_deferred(sample)
         self.profile = profile
         self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
         self._digests: dict[str, str] = {}
@@ -106,6 +107,15 @@ class Opened:
             else f"the {name} image of {self.sample.id!r}"
         )
         return read_mask(image, name=called) if name == "mask" else read_image(image, name=called, profile=self.profile)
+
+
+def _read_deferred(sample: Sample) -> Sample:
+    """The sample with its deferred images, all from one reading of its row: what is drawn at random fits together."""
+    deferred = {name: image for name in IMAGE_FIELDS if isinstance(image := getattr(sample, name), Deferred)}
+    if not deferred:
+        return sample
+    row = next(iter(deferred.values())).row()
+    return replace(sample, **{name: image.read(row) for name, image in deferred.items()})
 
 
 def _digest(content: Content) -> str:

@@ -118,3 +118,8 @@ def test_a_gradient_is_not_cut_off_silently():
         assert metric(image, image.clone().requires_grad_()) == 0.0
     with pytest.raises(SampleError, match=r"\(2, 3, 8, 8\); give one image .* or a batch to metric.tensors"):
         metric(*(torch.zeros(2, 3, 8, 8),) * 2)
+
+
+def test_a_border_that_leaves_nothing_is_refused():
+    with pytest.raises(SampleError, match="crop_border=8 leaves nothing of an image of 20 x 16 pixels"):
+        create_metric("psnr:crop_border=8").tensors(torch.zeros(1, 3, 16, 20), torch.zeros(1, 3, 16, 20))
