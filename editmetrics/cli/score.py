@@ -63,6 +63,7 @@ class ScoreOptions:
     ray_address: str | None
     shard: str | None
     limit: int | None
+    dry_run: bool
     overwrite: bool
     retry: tuple[str, ...]
     report: Path | None
@@ -155,6 +156,7 @@ class ScoreOptions:
 )
 @click.option("--shard", metavar="I/N", help="Score only part I of N; 'editmetrics merge' joins the parts.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Score only the first N samples of each system.")
+@click.option("--dry-run", is_flag=True, help="Show pairs, metrics, downloads and requests to judges, and exit.")
 @overwrite_option("Start over instead of resuming from the record of OUTPUT.")
 @retry_option
 @file_option("--report", text="Write a report to this file (.html, .md or .tex), as 'editmetrics report' does.")
@@ -202,6 +204,11 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     if options.with_source_as_system:
         samples = with_source_as_system(samples)
     chosen = _metrics(samples, options)
+    if options.dry_run:
+        from ..command_line.dry_run import preview
+
+        preview(samples, chosen, about, table, options.as_json)
+        return
     thresholds = _thresholds(chosen, options)
     if options.shard is not None:
         from ..command_line.parts import shard_part

@@ -1,0 +1,186 @@
+"""A look ahead at a run (`score --dry-run`): its pairs, metrics, downloads and requests. Nothing is read or loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.markup import escape
+
+from ..listing import Download, asked, downloads, in_words
+from ..sample import FIELDS, IMAGE_FIELDS, Sample
+from ..tables.table import Block, Cell, DataTable, numbers, text
+from ..wording import plural
+from .machine_readable import SCHEMA, print_json
+
+if TYPE_CHECKING:
+    from ..metric import Metric
+
+SHOWN = 3
+"""Pairs that the preview shows of each system."""
+
+COUNTED = 1000
+"""Samples whose questions are counted; the others are taken to have as many on average."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests to a judge, without regard to its cache, with the images and the characters of text in all of them."""
+
+    model: str
+    requests: int
+    images: int
+    text: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One metric of a run: how many samples it scores, and for how many each field is missing."""
+
+    metric: str
+    samples: int
+    missing: dict[str, int]
+    downloads: tuple[Download, ...]
+    requests: Requests | None
+
+
+def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
+    """Plan the run of one metric over `samples`.
+
+    >>> from editmetrics import create_metric
+    >>> cat, dog = Sample("cat", edited="cat.png", source="c.png"), Sample("dog", edited="dog.png")
+    >>> planned(create_metric("psnr"), [cat, dog])
+    Planned(metric='psnr', samples=1, missing={'source': 1}, downloads=(), requests=None)
+    """
+    required = metric.required()
+    missing = {name: sum(not sample.has(name) for sample in samples) for name in FIELDS if name in required}
+    usable = [sample for sample in samples if all(sample.has(name) for name in required)]
+    return Planned(
+        metric.label,
+        len(usable),
+        {name: count for name, count in missing.items() if count},
+        downloads(metric),
+        _requests(metric, usable),
+    )
+
+
+def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
+    """Count the questions of a judge, with grey images in the place of the samples' own."""
+    model = asked(metric)
+    if model is None or not callable(getattr(metric, "questions", None)):
+        return None
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    counts: Counter[str] = Counter()
+    counted = samples[:COUNTED]
+    for sample in counted:
+        images = {name: grey for name in IMAGE_FIELDS if sample.has(name)}
+        for question in metric.questions(replace(sample, **images)).values():
+            counts["requests"] += 1
+            counts["images"] += len(question.images())
+            parts = [part for message in question.messages for part in message.parts]
+            counts["text"] += sum(len(part) for part in parts if isinstance(part, str))
+    times = getattr(metric, "rounds", 1) * (len(samples) / len(counted) if counted else 1)
+    return Requests(model, *(round(counts[name] * times) for name in ("requests", "images", "text")))
+
+
+def wanted(plans: Sequence[Planned]) -> list[Download]:
+    """The downloads of all metrics that are not on this machine, each once."""
+    return list({one.name: one for plan in plans for one in plan.downloads if not one.here}.values())
+
+
+def preview_blocks(samples: Sequence[Sample], plans: Sequence[Planned], output: Path | None) -> Iterator[Block]:
+    """The preview as tables and lines."""
+    systems = list(dict.fromkeys(sample.meta.get("system") for sample in samples))
+    first = [sample for system in systems for sample in _of_system(samples, system)[:SHOWN]]
+    fields = [name for name in IMAGE_FIELDS if any(sample.has(name) for sample in samples)]
+    rows: list[Sequence[Cell]] = [[one.id, *(_shown(getattr(one, name)) for name in fields)] for one in first]
+    yield DataTable(text("id", *fields), rows)
+    if len(samples) > len(first):
+        yield f"... and {len(samples) - len(first):,} more"
+    yield ""
+    counts = [plural(len(samples), "sample")]
+    if len(systems) > 1:
+        counts.append("by system: " + ", ".join(f"{one} {len(_of_system(samples, one)):,}" for one in systems))
+    prompts = sum(sample.has("prompt") for sample in samples)
+    yield escape(f"{', '.join(counts)}; {plural(prompts, 'prompt')}")
+    yield ""
+    yield DataTable([*text("metric"), *numbers("samples"), *text("missing", "downloads", "asks")], [*map(_row, plans)])
+    yield ""
+    yield from _costs(plans)
+    if output is not None:
+        from ..scoring.record import record_path
+
+        if record_path(output).exists():
+            yield escape(f"{record_path(output)} exists: scores of unchanged samples are reused.")
+    yield "Dry run: nothing was computed, loaded or downloaded."
+
+
+def _of_system(samples: Sequence[Sample], system: Any) -> list[Sample]:
+    return [sample for sample in samples if sample.meta.get("system") == system]
+
+
+def _shown(image: Any) -> str:
+    return "-" if image is None else str(image) if isinstance(image, (str, Path)) else f"({type(image).__name__})"
+
+
+def _row(plan: Planned) -> Sequence[Cell]:
+    missing = ", ".join(f"{name} ({count:,})" for name, count in plan.missing.items())
+    names = ", ".join(f"{one.name} {'(here)' if one.here else in_words(one.megabytes)}" for one in plan.downloads)
+    asks = "-" if plan.requests is None else f"{plan.requests.model}, {plural(plan.requests.requests, 'request')}"
+    return [plan.metric, plan.samples, missing or "-", names or "-", asks]
+
+
+def _costs(plans: Sequence[Planned]) -> Iterator[str]:
+    """Lines on what would be downloaded, and on what judges would be asked."""
+    missing = wanted(plans)
+    if missing:
+        known = sum(one.megabytes for one in missing if one.megabytes is not None)
+        unknown = [one.name for one in missing if one.megabytes is None]
+        more = f", and {', '.join(unknown)} of unknown size" if unknown else ""
+        licences = ", ".join(dict.fromkeys(one.licence or "unknown" for one in missing))
+        yield escape(f"To download: {known / 1000:.2f} GB{more} (licence: {licences}).")
+    else:
+        yield "To download: nothing."
+    for requests in filter(None, (plan.requests for plan in plans)):
+        tokens = f"about {round(requests.text / 4, -2):,.0f} tokens of text"
+        yield escape(
+            f"To ask {requests.model}: {plural(requests.requests, 'request')}, {plural(requests.images, 'image')}, "
+            f"{tokens}; answers in the cache are not asked for again. The price is the provider's."
+        )
+
+
+def preview_as_json(samples: Sequence[Sample], plans: Sequence[Planned], about: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of `score --dry-run --json`, which docs/results.md describes."""
+    missing = wanted(plans)
+    complete = all(one.megabytes is not None for one in missing)
+    fields = [name for name in IMAGE_FIELDS if any(sample.has(name) for sample in samples)]
+    pairs = [{"id": one.id, **{name: _shown(getattr(one, name)) for name in fields}} for one in samples]
+    return {
+        "schema": SCHEMA,
+        "dry_run": True,
+        "samples": len(samples),
+        **about,
+        "pairs": pairs,
+        "metrics": [asdict(plan) for plan in plans],
+        "download_megabytes": sum(one.megabytes or 0 for one in missing) if complete else None,
+    }
+
+
+def preview(
+    samples: Sequence[Sample], metrics: Sequence[Metric], about: Mapping[str, Any], output: Path | None, as_json: bool
+) -> None:
+    """Print what a run would do; then raises `PlanError` for one that could not start."""
+    from ..scoring.run import plan
+    from ..tables.table import show
+
+    plans = [planned(metric, samples) for metric in metrics]
+    if as_json:
+        facts = {name: about.get(name) for name in ("limit", "unmatched")}
+        print_json(preview_as_json(samples, plans, {**facts, "output": output and str(output)}))
+    else:
+        show(preview_blocks(samples, plans, output))
+    plan(samples, metrics)
