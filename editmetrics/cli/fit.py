@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -124,7 +125,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
 
     \b
     editmetrics fit ds_ieqa train.csv --val val.csv -o runs/a --target visual_quality=mos_v
-    editmetrics score sources/ edits/ -m ds_ieqa:weights=runs/a
+    editmetrics score sources/ edits/ --prompts prompts.csv -m ds_ieqa:weights=runs/a
     editmetrics fit ds_ieqa rated.csv --folds 5 -o runs/folds
 
     Run the same command again to resume. Several GPUs: torchrun --nproc_per_node N -m editmetrics fit ...
@@ -166,7 +167,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
     if main and ablations:
         _report_ablations(ablations, options.output)
     elif main and not folds:
-        _report(learned, options.output)
+        _report(learned, options, train)
 
 
 def _train(
@@ -255,17 +256,27 @@ def _fit_options(cls: type[LearnedMetric]) -> dict[str, Option]:
     return options
 
 
-def _report(metric: LearnedMetric, output: Path) -> None:
-    """Show the validation of the checkpoint, and the command that scores with it."""
+def _report(metric: LearnedMetric, options: FitOptions, train: Path) -> None:
+    """Show the validation of the checkpoint, and the commands that score with it."""
     from ..mllm.checkpoint import METRIC, read_checkpoint
     from ..tables.table import show
     from ..tables.training import validation_blocks
 
-    if (output / METRIC).is_file():
-        show(validation_blocks(read_checkpoint(output)))
-    click.echo(f"\nwrote {output}")
+    if (options.output / METRIC).is_file():
+        show(validation_blocks(read_checkpoint(options.output)))
+    click.echo(f"\nwrote {options.output}")
+    click.echo("\n".join(_next_commands(metric, options.val or train, options.output)))
+
+
+def _next_commands(metric: LearnedMetric, manifest: Path, output: Path) -> list[str]:
+    """The command that scores the validation samples, or else the training's; and its form for images in folders."""
+    spec = shlex.quote(f"{metric.name}:weights={output}")
     folders = "SOURCES EDITS" if "source" in metric.required() else "EDITS"
-    click.echo(f"next: editmetrics score {folders} -m {metric.name}:weights={output}")
+    prompts = " --prompts PROMPTS.csv" if "prompt" in metric.required() else ""
+    return [
+        f"next: editmetrics score {shlex.quote(str(manifest))} -m {spec}",
+        f"  or: editmetrics score {folders}{prompts} -m {spec}    (your own images)",
+    ]
 
 
 def _report_ablations(trainings: Mapping[str, Training], output: Path) -> None:

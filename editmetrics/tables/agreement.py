@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from ..agreement.lines import BIASED
 from ..agreement.result import ALL, SYSTEM_LEVEL, Line, average_over
+from ..wording import first_few
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
@@ -141,14 +142,23 @@ def _comparisons(agreement: Agreement) -> DataTable:
     return DataTable([*columns, *numbers("difference", "from", "to", "p", "detectable", "n")], rows, gap=1)
 
 
-def _undefined(lines: Iterable[Line]) -> Iterator[str]:
-    """A line for each reason why a measure over all items, an average or a system level has no value."""
-    reasons: dict[tuple[str, str | None], list[str]] = {}
+def _undefined(lines: Sequence[Line]) -> Iterator[str]:
+    """A line for each reason why measures over all items, averages or a system level have no value, and for whom."""
+    reasons: dict[tuple[str, str, str], list[Line]] = {}
+    one_rating = len({line.rating for line in lines}) == 1
     for line in lines:
         if line.value is None and "=" not in line.group:
-            reasons.setdefault((f"{line.score} with {line.rating}, {line.group}", line.note), []).append(line.measure)
-    for (where, note), measures in reasons.items():
-        yield f"no value: {', '.join(measures)} ({where}): {note}"
+            note = (line.note or "").replace(f"{line.measure.removesuffix('_fitted')} requires", "it requires")
+            reasons.setdefault(
+                (line.score if one_rating else f"{line.score} with {line.rating}", line.group, note), []
+            ).append(line)
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (names, group, note), without in reasons.items():
+        measures = ", ".join(line.measure for line in without)
+        reason = note if len(without) > 1 else without[0].note or ""
+        alike.setdefault((measures, group, reason), []).append(names)
+    for (measures, group, reason), names in alike.items():
+        yield f"no value: {measures} ({first_few(names)}; {group}): {reason}"
 
 
 def _biased(lines: Iterable[Line]) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""The simulated ratings of docs/examples are what their script makes, and say what they were made to say."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import spearmanr
+
+from tools.example_ratings import EXAMPLES, NOISE, QUALITY, RATERS, SQUARE_NOISE, SQUARE_RATERS, ratings, small_edits
+
+
+def rows(name):
+    with (EXAMPLES / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_ratings_are_those_of_the_script():
+    assert rows("ratings.csv") == [{name: str(value) for name, value in row.items()} for row in ratings()]
+
+
+def test_raters_agree_as_their_noise_lets_them():
+    """The mean of the raters follows the quality behind it; their spread around it is the noise."""
+    table = {(row["subject"], row["item"]): float(row["value"]) for row in rows("ratings.csv")}
+    raters = sorted({rater for rater, _ in table})
+    quality = {f"{system}/{name}": value for system, known in QUALITY.items() for name, value in known.items()}
+    given = np.array([[table[rater, item] for item in quality] for rater in raters])
+    assert given.shape == (RATERS, 18)
+    assert spearmanr(given.mean(axis=0), [*quality.values()]).statistic > 0.95
+    inner = [number for number, value in enumerate(quality.values()) if 2 <= value <= 4.3]
+    assert given[:, inner].std(axis=0).mean() == pytest.approx(np.sqrt(NOISE**2 + 0.4**2 + 1 / 12), rel=0.3)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_small_edits_are_those_of_the_script(part):
+    made = small_edits(part)
+    held = {row["id"]: row for row in rows("squares/train.csv" if part == "train" else "squares/test_ratings.csv")}
+    assert held.keys() == {one.row["id"] for one in made}
+    for one in made:
+        row = held[one.row["id"]]
+        assert {name: float(row[name]) for name in one.ratings} == one.ratings
+        for name, quality in one.edit.scores.items():
+            assert abs(one.ratings[name] - quality) < 4.5 * SQUARE_NOISE / np.sqrt(SQUARE_RATERS)
+        pixels = np.asarray(Image.open(EXAMPLES / "squares" / one.row["edited"]), float)
+        assert np.abs(pixels - one.edit.edited).mean() < 6, "an image of the committed set is not of this edit"
+    if part == "test":
+        assert rows("squares/test.csv") == [one.row for one in made]
