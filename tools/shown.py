@@ -3,11 +3,11 @@
 A block begins with three backticks and `console`; a line that begins with `$ ` is a command, what follows is its
 output. A line `...` stands for lines that are left out. Commands other than `editmetrics` are not run.
 
-    python -m tools.shown README.md docs/index.md         # writes the outputs of these pages anew
-    python -m tools.shown --picture docs/images/terminal.svg README.md   # and a picture of the first block
+    python -m tools.shown --picture docs/images/terminal.svg    # writes all outputs anew, and a picture of the first
 
-All blocks of a page are run in one folder, in which `docs/examples` is that of the checkout, as on a terminal of 80
-columns. `tests/docs/test_shown.py` compares.
+
+The commands of a page run in one new folder, in their order. `docs/examples` is there, and the terminal has 76 columns.
+`tests/docs/test_shown.py` compares.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COLUMNS = 80
+COLUMNS = 76
+"""A line of so many characters fits into the text of the site."""
 LEFT_OUT = "..."
 
 
@@ -56,6 +57,12 @@ def shown_in(block: str) -> list[Shown]:
         elif parts:
             parts[-1].lines.append(line)
     return parts
+
+
+def pages() -> list[Path]:
+    """The pages that show outputs: the README first."""
+    candidates = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in candidates if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
 def commands_of(page: Path) -> list[Shown]:
@@ -166,27 +173,29 @@ def picture(parts: Sequence[tuple[str, str]], path: Path, title: str = "editmetr
         console.print(Text.from_ansi(printed.rstrip()), highlight=False)
         if number < len(parts) - 1:
             console.print()
-    console.save_svg(str(path), title=title)
+    svg = console.export_svg(title=title)
+    path.write_text(re.sub(r"@font-face \{.*?\}\n", "", svg, flags=re.DOTALL), encoding="utf-8")  # nothing is fetched
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="+", type=Path)
-    parser.add_argument("--picture", type=Path, help="write the first block of the first page as a picture")
+    parser.add_argument("pages", nargs="*", type=Path, help="default: all that show outputs")
+    parser.add_argument("--picture", type=Path, help="write the first command of the first page as a picture")
+    parser.add_argument("--skip", metavar="REGEX", help="keep the outputs of these commands")
     options = parser.parse_args()
-    pages, target = [page.resolve() for page in options.pages], options.picture and options.picture.resolve()
-    for number, page in enumerate(pages):
-        recordings, coloured = {}, []
+    targets = [page.resolve() for page in options.pages] or pages()
+    printed: dict[str, str] = {}
+    for page in targets:
         with folder_of_examples():
             for part in commands_of(page):
-                if part.words[0] == "editmetrics":
-                    _, printed = output_of(part.words, colours=True)
-                    coloured.append((part.command, printed))
-                    recordings[part.command] = _without_colours(printed)
-        page.write_text(rewritten(page.read_text(encoding="utf-8"), recordings), encoding="utf-8")
-        if target and number == 0:
-            first = len(shown_in(BLOCK.findall(page.read_text(encoding="utf-8"))[0]))
-            picture(coloured[:first], target)
+                if part.words[0] == "editmetrics" and not (options.skip and re.search(options.skip, part.command)):
+                    print(f"{page.name}: {part.command}", file=sys.stderr)
+                    printed[part.command] = output_of(part.words, colours=True)[1]
+        plain = {command: _without_colours(text) for command, text in printed.items()}
+        page.write_text(rewritten(page.read_text(encoding="utf-8"), plain), encoding="utf-8")
+    if options.picture:
+        first = commands_of(targets[0])[0]
+        picture([(first.typed.removeprefix("$ "), printed[first.command])], options.picture)
 
 
 def _without_colours(text: str) -> str:
@@ -207,6 +216,7 @@ def _alike(held: Sequence[str], printed: Sequence[str], tolerance: float) -> boo
             if one != other:
                 return False
         else:
+            tolerance = max(tolerance, 0.5 * ("kB" in held))
             if abs(numbers[0] - numbers[1]) > tolerance * max(abs(numbers[0]), 0.05):
                 return False
     return True

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from tools.example_ratings import EXAMPLES, NOISE, QUALITY, RATERS, SQUARE_NOISE, SQUARE_RATERS, ratings, small_edits
+from tools.shown import output_of
 
 
 def rows(name):
@@ -28,7 +29,7 @@ def test_raters_agree_as_their_noise_lets_them():
     quality = {f"{system}/{name}": value for system, known in QUALITY.items() for name, value in known.items()}
     given = np.array([[table[rater, item] for item in quality] for rater in raters])
     assert given.shape == (RATERS, 18)
-    assert spearmanr(given.mean(axis=0), [*quality.values()]).statistic > 0.95
+    assert spearmanr(given.mean(axis=0), [*quality.values()]).statistic > 0.9
     inner = [number for number, value in enumerate(quality.values()) if 2 <= value <= 4.3]
     assert given[:, inner].std(axis=0).mean() == pytest.approx(np.sqrt(NOISE**2 + 0.4**2 + 1 / 12), rel=0.3)
 
@@ -47,3 +48,10 @@ def test_small_edits_are_those_of_the_script(part):
         assert np.abs(pixels - one.edit.edited).mean() < 6, "an image of the committed set is not of this edit"
     if part == "test":
         assert rows("squares/test.csv") == [one.row for one in made]
+
+
+def test_the_mean_opinion_scores_are_those_of_the_ratings(tmp_path):
+    output_of(["editmetrics", "ratings", "mos", str(EXAMPLES / "ratings.csv"), "-o", str(tmp_path / "mos.csv")])
+    with (tmp_path / "mos.csv").open(newline="", encoding="utf-8") as file:
+        made = {row["id"]: float(row["mos"]) for row in csv.DictReader(file)}
+    assert {row["id"]: float(row["mos"]) for row in rows("mos.csv")} == pytest.approx(made)
