@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.stats import spearmanr
 
-from tools.example_ratings import EXAMPLES, NOISE, QUALITY, RATERS, SQUARE_NOISE, SQUARE_RATERS, ratings, small_edits
+from tools.example_ratings import EXAMPLES, QUALITY, RATERS, SQUARE_NOISE, SQUARE_RATERS, ratings, small_edits
 from tools.shown import output_of
 
 
@@ -22,16 +22,14 @@ def test_ratings_are_those_of_the_script():
     assert rows("ratings.csv") == [{name: str(value) for name, value in row.items()} for row in ratings()]
 
 
-def test_raters_agree_as_their_noise_lets_them():
-    """The mean of the raters follows the quality behind it; their spread around it is the noise."""
+def test_raters_follow_the_quality_behind_their_ratings():
     table = {(row["subject"], row["item"]): float(row["value"]) for row in rows("ratings.csv")}
     raters = sorted({rater for rater, _ in table})
     quality = {f"{system}/{name}": value for system, known in QUALITY.items() for name, value in known.items()}
     given = np.array([[table[rater, item] for item in quality] for rater in raters])
     assert given.shape == (RATERS, 18)
     assert spearmanr(given.mean(axis=0), [*quality.values()]).statistic > 0.9
-    inner = [number for number, value in enumerate(quality.values()) if 2 <= value <= 4.3]
-    assert given[:, inner].std(axis=0).mean() == pytest.approx(np.sqrt(NOISE**2 + 0.4**2 + 1 / 12), rel=0.3)
+    assert min(spearmanr(row, [*quality.values()]).statistic for row in given) > 0.8
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
