@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,14 +72,15 @@ def ablation_rows(trainings: Mapping[str, Training]) -> list[dict[str, Any]]:
 
 
 def cross_validation_folds(
-    metric: LearnedMetric, manifest: Path, count: int, settings: Mapping[str, Any], targets: Mapping[str, str]
+    metric: LearnedMetric, manifest: Any, count: int, settings: Mapping[str, Any], targets: Mapping[str, str]
 ) -> list[Fold]:
-    """Divide a manifest into folds by `settings["group"]`, or the metric's own grouping, and the training's seed."""
+    """Divide a manifest, or its samples, into folds by `settings["group"]` (else the metric's own) and the seed."""
     from .data import from_manifest
     from .mllm.folds import folds
 
     group = settings.get("group", metric.group_by)
-    samples = metric.samples_for_folds(list(from_manifest(manifest)), targets)
+    listed = list(from_manifest(manifest) if isinstance(manifest, (str, os.PathLike)) else manifest)
+    samples = metric.samples_for_folds(listed, targets)
     return folds(samples, count, group=group, seed=int(settings.get("seed", 0)))
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..files.headings import ITEMS, SAMPLE, read_as, renamed
 from ..files.rows import read_rows
 from ..files.text import number_in
+from ..wording import expected_one_of
 from .measure import AgreementError, Floats
 
 if TYPE_CHECKING:
@@ -30,17 +32,34 @@ DESCRIPTIVE = frozenset(
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one length. `name` is for messages; `broken` lists the rows of its file that cannot be read."""
+    """Columns of one length. `name` is for messages; `broken` lists the rows of its file that cannot be read.
+
+    `headings` tells which columns were read as others (`named`); these are no scores or ratings of their own.
+    """
 
     name: str
     columns: Mapping[str, Sequence[Any]]
     broken: Sequence[str] = ()
+    headings: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
     def __contains__(self, column: object) -> bool:
         return column in self.columns
+
+    def named(self, columns: Mapping[str, str] | None = None, systems: bool = False) -> Table:
+        """Return the table with `columns` read as others, and with an `id` if it has neither id nor path `edited`.
+
+        The id is a column such as `image`, `file_name` or `item`, with a note; if `systems`, `model` may be the system.
+        Raises `DataError` where two may be one.
+        """
+        known = {} if {"id", "edited"} & self.columns.keys() else dict(ITEMS)
+        known |= {"system": SAMPLE["system"]} if systems else {}
+        headings = read_as(self.name, self.columns, known, columns)
+        if not headings:
+            return self
+        return replace(self, columns=renamed(self.columns, headings), headings={**self.headings, **headings})
 
     def column(self, name: str) -> Sequence[Any]:
         if name not in self.columns:
@@ -86,8 +105,9 @@ class Table:
     def measured(self) -> list[str]:
         """Return the columns of which at least half of the cells that are not empty are numbers or labels."""
         names = []
+        used = set(self.headings.values()) - self.headings.keys()
         for name, cells in self.columns.items():
-            if name in DESCRIPTIVE or name.endswith(".explanation") or self._stands_beside(name):
+            if name in DESCRIPTIVE | used or name.endswith(".explanation") or self._stands_beside(name):
                 continue
             filled = [cell for cell in cells if not _empty(cell)]
             usable = sum(number_in(cell) is not None for cell in filled)
@@ -97,7 +117,7 @@ class Table:
 
 
 def read_table(data: Any, name: str) -> Table:
-    """Read a csv, jsonl or parquet file, a mapping of columns, a polars table, or anything whose `table()` is one.
+    """Read a file (`files.rows.READABLE`), a mapping of columns, a polars table, or anything whose `table()` is one.
 
     Raises `AgreementError` when it has no rows, or columns of different lengths; `DataError` for files that cannot be
     read.
@@ -123,6 +143,36 @@ def read_table(data: Any, name: str) -> Table:
         broken = f" ({'; '.join(table.broken[:3])})" if table.broken else ""
         raise AgreementError(f"{table.name} has no rows that can be read{broken}")
     return table
+
+
+def own_columns(columns: Mapping[str, str] | None, *tables: Table) -> list[dict[str, str]]:
+    """Return those of `columns` whose heading each table has. Raises `AgreementError` for one that none has."""
+    chosen = dict(columns or {})
+    known = dict.fromkeys(heading for table in tables for heading in table.columns)
+    for name, heading in chosen.items():
+        if heading not in known:
+            names = " nor ".join(table.name for table in tables)
+            raise AgreementError(
+                f"{'neither ' if len(tables) > 1 else ''}{names} has a column {heading!r} to read as {name}; "
+                f"{expected_one_of(heading, known)}"
+            )
+    return [{name: heading for name, heading in chosen.items() if heading in table} for table in tables]
+
+
+def named_tables(
+    scores: Table, ratings: Table, columns: Mapping[str, str] | None = None, on: Sequence[Any] = ()
+) -> tuple[Table, Table]:
+    """Return both tables with `columns` read as others, each heading in the table that has it (`Table.named`).
+
+    With `on`, nothing is understood but `columns`. Raises `AgreementError` for a heading that neither table has.
+    """
+    own = own_columns(columns, scores, ratings)
+    if on:
+        left, right = (replace(table, headings=part, columns=renamed(table.columns, part))
+                       for table, part in zip((scores, ratings), own, strict=True))  # fmt: skip
+    else:
+        left, right = scores.named(own[0], "system" in ratings), ratings.named(own[1], "system" in scores)
+    return left, right
 
 
 def _read_file(path: Path) -> Table:

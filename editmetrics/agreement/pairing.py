@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..files.headings import MOS_NAMES, headed
+from ..files.notes import note_once
 from ..wording import first_few
 from .columns import Table
 from .join import Join
@@ -15,7 +17,8 @@ Pairs = Mapping[str, str] | Sequence[tuple[str, str]] | None
 
 
 def match_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str | None = None) -> list[tuple[str, str]]:
-    """Return (score column, rating column) pairs: `pairs`, else equal names, else all scores with the only rating.
+    """Return (score column, rating column) pairs: `pairs`, else equal names, else all scores with the only rating (or
+    the only one called `mos`, `score`, `rating`, ...).
 
     For `METRIC.DIMENSION`, the dimension alone is an equal name, too. Raises `AgreementError` when no columns match.
     """
@@ -37,6 +40,9 @@ def match_columns(scores: Table, ratings: Table, pairs: Pairs, positive: str | N
     if len(rated) == 1 and scored != rated:
         return [(score, rated[0]) for score in scored if score != rated[0]]
     matched = [(score, rating) for score in scored for rating in (score, score.partition(".")[2]) if rating in rated]
+    if not matched and len(named := headed(rated, MOS_NAMES)) == 1:
+        note_once(f"{ratings.name}: {named[0]!r} is taken as the rating (--pair SCORE=RATING chooses another)")
+        return [(score, named[0]) for score in scored if score != named[0]]
     if not matched:
         raise AgreementError(
             f"no score is named after a rating; name the columns: --pair {scored[0]}={rated[0]} (pairs= in Python). "

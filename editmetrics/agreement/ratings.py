@@ -11,14 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..files.rows import read_rows
+from ..files.headings import RATINGS, read_as
 from ..files.text import number_in
-from ..sample import EditMetricsError
 from ..wording import plural
-
-
-class RatingsError(EditMetricsError, ValueError):
-    """Raw ratings that cannot be used, with the reason and the remedy."""
+from .raw_table import RatingsError, read_raw_table
 
 
 @dataclass(frozen=True)
@@ -105,61 +101,62 @@ def read_ratings(
     scale: tuple[float, float] | None = None,
     repeats: Literal["refuse", "mean"] = "refuse",
     labels: bool = False,
+    raters: Sequence[str] = (),
 ) -> Ratings:
-    """Read the ratings in the column `rating` of a csv, jsonl or parquet file that has a row for each subject and item.
+    """Read the ratings in the column `rating` of a table that has a row for each subject and item.
 
-    - `subject`, `item`: the columns that name them; a number is read as its text.
+    - `subject`, `item`: the columns that name them, or others with a common heading (`rater`, `image`, `id`, ...); a
+      number is read as its text. Several columns of an item are separated by commas: `system,image`.
     - `scale`: the lowest and highest possible rating; others are left out and noted.
     - `repeats`: what to do when a subject rated an item twice: refuse the file, or take the mean.
     - `labels`: ratings are labels to be voted on, and stay as they are.
+    - `raters`: the columns of a table that has one for each rater; `rating` is "value" then.
 
     Empty cells, texts that are no number, NaN and infinities are left out, each kind noted with its lines. Raises
-    `RatingsError` for a missing column, a row without subject or item, repeats, and when nothing is left.
+    `RatingsError` for a missing column, rows without subject or item, all at once; repeats; and when nothing is left.
     """
     path = Path(path)
     subjects: list[str] = []
     items: list[str] = []
     values: list[Any] = []
     left_out: dict[str, list[str]] = {}
-    seen_column = False
-    columns: dict[str, None] = {}
-    for row in read_rows(path):
-        if row.problem:
-            raise RatingsError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
-        columns |= dict.fromkeys(row.cells)
-        seen_column = seen_column or rating in row.cells
-        rater, rated = row.cells.get(subject), row.cells.get(item)
-        if rater is None or rated is None:
-            missing = subject if rater is None else item
-            if missing not in columns:
-                raise RatingsError(f"{path} has no column {missing!r}; name one of {', '.join(columns)}")
-            raise RatingsError(f"{path}, {row.location}: column {missing!r} is empty; fill it in")
+    table = read_raw_table(path, subject, item, raters)
+    rating = table.headings.get(rating, rating)
+    if not any(rating in row.cells for row in table.rows):
+        raise RatingsError(f"{path} has no column {rating!r}; it has {', '.join(table.columns) or 'no rows'}")
+    for row in table.rows:
         value, problem = _value(row.cells.get(rating), scale, labels)
         if problem:
-            left_out.setdefault(problem, []).append(f"{rater} on {rated} ({row.location})")
+            left_out.setdefault(problem, []).append(f"{row.subject} on {row.item} ({row.location})")
             continue
-        subjects.append(str(rater))
-        items.append(str(rated))
+        subjects.append(row.subject)
+        items.append(row.item)
         values.append(value)
-    if not seen_column:
-        raise RatingsError(f"{path} has no column {rating!r}; it has {', '.join(columns) or 'no rows'}")
     if not values:
         raise RatingsError(f"{path}: no rating is left in the column {rating!r}: {_counted(left_out)}")
     excluded = tuple(Exclusion(reason, len(names), tuple(names)) for reason, names in left_out.items())
     return replace(_once_each(Ratings.from_columns(subjects, items, values), path, repeats), excluded=excluded)
 
 
-def rating_column(path: str | os.PathLike[str], subject: str = "subject", item: str = "item") -> str:
-    """Return the default column of ratings: `value`, or the only one besides `subject` and `item`."""
-    first = next(read_rows(Path(path)), None)
-    columns = [name for name in (first.cells if first else {}) if name not in (subject, item)]
-    if "value" in columns:
+def rating_column(
+    path: str | os.PathLike[str], subject: str = "subject", item: str = "item", raters: Sequence[str] = ()
+) -> str:
+    """Return the default column of ratings: `value`, or one with another common heading (`rating`, `score`, `mos`), or
+    the only one besides subject and item, or the only one of numbers.
+    """
+    table = read_raw_table(path, subject, item, raters)
+    if "value" in table.columns:
         return "value"
-    if len(columns) != 1:
-        raise RatingsError(
-            f"{path} has the columns {', '.join(columns) or 'no others'}; name the column of ratings (--rating)"
-        )
-    return columns[0]
+    cells = {name: [row.cells.get(name) for row in table.rows] for name in table.columns}
+    if heading := read_as(os.fspath(path), cells, {"value": RATINGS["value"]}).get("value"):
+        return heading
+    for columns in (table.columns, table.rating_columns()):
+        if len(columns) == 1:
+            return columns[0]
+    raise RatingsError(
+        f"{os.fspath(path)} has the columns {', '.join(table.columns) or 'no others'}; name those of ratings: "
+        f"{' '.join(f'--rating {name}' for name in table.rating_columns()) or '--rating COLUMN'}"
+    )
 
 
 def _numbered(names: Iterable[Hashable]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -196,8 +193,8 @@ def _once_each(ratings: Ratings, path: Path, repeats: str) -> Ratings:
         rater, rated = ratings.subjects[ratings.subject[first[twice]]], ratings.items[ratings.item[first[twice]]]
         raise RatingsError(
             f"{path}: {plural(len(keys) - len(distinct), 'rating')} of a subject and item beside another one, such as "
-            f"{rater!r} on {rated!r}; remove them, or take the mean of a subject's ratings of an item "
-            "(--repeats mean; not for labels)"
+            f"{rater!r} on {rated!r}; remove them, take the mean of a subject's ratings of an item (--repeats mean; "
+            "not for labels), or name all columns that tell items apart (--item system,image)"
         )
     order = np.argsort(first)
     mean = (np.bincount(pair, ratings.value) / np.bincount(pair))[order]

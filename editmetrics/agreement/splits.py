@@ -14,7 +14,7 @@ import numpy as np
 
 from ..files.rows import read_rows
 from ..sample import EditMetricsError
-from ..wording import plural
+from ..wording import in_lines, plural
 
 
 class SplitError(EditMetricsError, ValueError):
@@ -57,20 +57,24 @@ def split(groups: Sequence[str], ratio: Sequence[float] = (4, 1), seed: int = 0)
 def parts_of(
     path: str | os.PathLike[str], group: str = "source", ratio: Sequence[float] = (4, 1), seed: int = 0
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Return the rows of a csv, jsonl or parquet file, and the part of each; rows of one `group` stay together.
+    """Return the rows of a table, and the part of each; rows of one `group` stay together.
 
-    Raises `SplitError` for a row that is broken or has no value in the column `group`.
+    Raises `SplitError`, with all of them, for rows that are broken or have no value in the column `group`.
     """
-    rows, names = [], []
-    for row in read_rows(Path(path)):
-        if row.problem:
-            raise SplitError(f"{path}, {row.location}: {row.problem}; correct or remove the row")
-        if row.cells.get(group) in (None, ""):
-            columns = ", ".join(row.cells)
-            raise SplitError(f"{path}, {row.location}: column {group!r} is empty; name a full column: {columns}")
-        rows.append(row.cells)
-        names.append(str(row.cells[group]))
-    return rows, split(names, ratio, seed)
+    rows = list(read_rows(Path(path)))
+    names = dict.fromkeys(name for row in rows for name in row.cells)
+    if rows and group not in names:
+        raise SplitError(f"{path} has no column {group!r} to keep together; name one with --group: {', '.join(names)}")
+    problems = [
+        f"{row.location}: {row.problem}; correct or remove the row"
+        if row.problem
+        else f"{row.location}: column {group!r} is empty; name a full column: {', '.join(names)}"
+        for row in rows
+        if row.problem or row.cells.get(group) in (None, "")
+    ]
+    if problems:
+        raise SplitError(in_lines(os.fspath(path), problems))
+    return [row.cells for row in rows], split([str(row.cells[group]) for row in rows], ratio, seed)
 
 
 def _dealt(sizes: np.ndarray, target: np.ndarray) -> np.ndarray:

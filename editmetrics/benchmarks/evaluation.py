@@ -63,6 +63,7 @@ def evaluate(
     pairs: Sequence[tuple[str, str]] = (),
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Return the figures of the protocol for every metric of `scores`, a table with a row for each sample and an `id`.
 
@@ -73,7 +74,7 @@ def evaluate(
     Raises `BenchmarkError` if no column has a rating to compare with, `AgreementError` for what the protocol lacks.
     """
     bench = part.benchmark
-    table = read_table(scores, "the scores")
+    table = read_table(scores, "the scores").named(columns)
     _require_scores(table, part)
     pairing, notes = pair_columns(table, part, pairs)
     wanted = {sample.id for sample in part.samples}

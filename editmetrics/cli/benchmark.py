@@ -13,7 +13,9 @@ from ..command_line import (
     device_option,
     file_option,
     lower_option,
+    map_option,
     metrics_option,
+    name_value_pairs,
     overwrite_option,
     pairs_option,
     quiet_option,
@@ -41,6 +43,7 @@ class BenchmarkOptions:
     limit: int | None
     partial: bool
     pairs: tuple[str, ...]
+    columns: tuple[str, ...]
     lower_is_better: tuple[str, ...]
     manifest: Path | None
     problems: Path | None
@@ -56,6 +59,8 @@ class BenchmarkOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for options that do not go together."""
+        if self.columns and not self.scores:
+            raise click.UsageError("--map requires --scores, the table that it reads")
         about_figures: dict[str, object] = {"-o": self.output, "--figures": self.figures, "--pair": self.pairs}
         if self.manifest is None:
             about_figures |= {"--split": self.split, "--limit": self.limit, "--partial": self.partial}
@@ -85,6 +90,7 @@ class BenchmarkOptions:
 )
 @click.option("--partial", is_flag=True, help="Use the valid samples of an incomplete copy; marked as partial.")
 @pairs_option
+@map_option
 @lower_option
 @file_option(
     "--manifest", text="Write the samples and their ratings to this file inside PATH, as input for 'editmetrics fit'."
@@ -175,6 +181,7 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
         scores,
         pairs=[score_rating(text) for text in options.pairs],
         lower_is_better=options.lower_is_better,
+        columns=name_value_pairs("--map", options.columns, "NAME=COLUMN"),
     )
     show(evaluation_blocks(evaluation))
     if options.output is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from ..command_line import (
     file_option,
     level_option,
     lower_option,
+    map_option,
+    name_value_pairs,
     on_option,
     overwrite_option,
     resamples_option,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     help="Column of the first table and the column of the second to compare it with. Repeatable.",
 )
 @on_option
+@map_option
 @lower_option
 @click.option(
     "--tolerance",
@@ -57,6 +60,7 @@ def compare(
     metrics: tuple[str, ...],
     pairs: tuple[str, ...],
     on: tuple[str, ...],
+    columns: tuple[str, ...],
     lower_is_better: tuple[str, ...],
     tolerance: float,
     movers: int,
@@ -70,7 +74,7 @@ def compare(
     """Compare run A with run B and show what changed beyond noise.
 
     \b
-    A, B   csv, jsonl or parquet written by `editmetrics score -o`; their records are read if they are beside them
+    A, B   tables written by `editmetrics score -o`; their records are read if they are beside them
 
     \b
     editmetrics compare before.parquet after.parquet
@@ -88,7 +92,10 @@ def compare(
 
     if output is not None:
         check_output(output, overwrite)
-    tables = [_read(path, () if pairs else metrics, lower_is_better) for path in (a, b)]
+    own = _own_columns((a, b), name_value_pairs("--map", columns, "NAME=COLUMN"))
+    tables = [
+        _read(path, () if pairs else metrics, lower_is_better, part) for path, part in zip((a, b), own, strict=True)
+    ]
     matched = [*_pairs(pairs, *tables), *((name, name) for name in metrics if pairs)]
     comparison = compare_runs(
         *tables,
@@ -106,12 +113,23 @@ def compare(
     sys.exit(0 if comparison.comparable and not comparison.lost and not comparison.without_value else 3)
 
 
-def _read(path: Path, metrics: Sequence[str], lower_is_better: Sequence[str]) -> ScoredTable:
+def _own_columns(paths: Sequence[Path], columns: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return those of `columns` whose heading each file has."""
+    from ..agreement.columns import own_columns, read_table
+
+    return own_columns(columns, *(read_table(path, str(path)) for path in paths)) if columns else [{} for _ in paths]
+
+
+def _read(
+    path: Path, metrics: Sequence[str], lower_is_better: Sequence[str], columns: Mapping[str, str]
+) -> ScoredTable:
     from ..runs.read_scores import read_scores
 
-    table = read_scores(path, metrics=metrics)
+    table = read_scores(path, metrics=metrics, columns=columns)
     present = [name for name in lower_is_better if name in {column.name for column in table.columns}]
-    return read_scores(path, metrics=metrics, lower_is_better=present) if present else table
+    if not present:
+        return table
+    return read_scores(path, metrics=metrics, lower_is_better=present, columns=columns)
 
 
 def _pairs(texts: Sequence[str], a: ScoredTable, b: ScoredTable) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ from ..command_line import (
     higher_option,
     level_option,
     lower_option,
+    map_option,
+    name_value_pairs,
     on_option,
     overwrite_option,
     pairs_option,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("ratings", type=click.Path(path_type=Path))
 @pairs_option
 @on_option
+@map_option
 @click.option(
     "--measure",
     "measures",
@@ -97,14 +100,15 @@ def evaluate(
     protocol: str | None,
     overwrite: bool,
     pairs: tuple[str, ...],
+    columns: tuple[str, ...],
     fit: str,
     **values: Any,
 ) -> None:
     """Measure how well scores agree with human ratings.
 
     \b
-    SCORES   csv, jsonl or parquet with one row per image, written by editmetrics or by any other program
-    RATINGS  csv, jsonl or parquet with the human ratings: MOS, or labels such as yes and no
+    SCORES   table (csv, xlsx, jsonl, parquet, ...) with one row per image, by editmetrics or any other program
+    RATINGS  table with the human ratings, one row per image: MOS, or labels such as yes and no
 
     \b
     editmetrics evaluate scores.parquet ratings.csv
@@ -126,7 +130,8 @@ def evaluate(
     if output is not None:
         check_output(output, overwrite)
     curve: Literal[4, 5] | None = 4 if fit == "4" else 5 if fit == "5" else None
-    options = AgreementOptions(pairs=[score_rating(text) for text in pairs], fit=curve, **values)
+    chosen = name_value_pairs("--map", columns, "NAME=COLUMN")
+    options = AgreementOptions(pairs=[score_rating(text) for text in pairs], columns=chosen, fit=curve, **values)
     if protocol is not None:
         _run_protocol(protocol, scores, ratings, output, options)
         return
@@ -149,7 +154,7 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     from ..tables.table import show
 
     context = click.get_current_context()
-    names = ("pairs", "on", "lower_is_better", "higher_is_better")
+    names = ("pairs", "on", "columns", "lower_is_better", "higher_is_better")
     allowed = {"scores", "ratings", "output", "overwrite", "protocol", *names}
     for parameter in context.params:
         if parameter not in allowed and context.get_parameter_source(parameter) is not ParameterSource.DEFAULT:

@@ -19,6 +19,7 @@ from ..command_line import (
     device_option,
     folder_option,
     label_scale_option,
+    map_option,
     name_value_pairs,
     overwrite_option,
     quiet_option,
@@ -51,6 +52,7 @@ class FitOptions:
     val: Path | None
     output: Path
     targets: tuple[str, ...]
+    columns: tuple[str, ...]
     label_scale: tuple[float, float]
     group: str | None
     preset: str | None
@@ -82,6 +84,7 @@ class FitOptions:
 )
 @folder_option("-o", "--output", required=True, text="Write the checkpoint to this folder.")
 @target_option
+@map_option
 @label_scale_option(0.0, 100.0)
 @click.option(
     "--group",
@@ -120,7 +123,7 @@ def fit(metric: str, train: Path, **values: Any) -> None:
     """Train a learned metric on rated samples and write a checkpoint.
 
     \b
-    TRAIN is a manifest (csv, jsonl or parquet) with the columns of a sample (edited, source, prompt, ...)
+    TRAIN is a manifest (csv, xlsx, jsonl, ...) with the columns of a sample (edited, source, prompt, ...)
     and one rating column per dimension.
 
     \b
@@ -141,19 +144,20 @@ def fit(metric: str, train: Path, **values: Any) -> None:
     learned = _learned(metric, options.backbone, options.device)
     settings, targets = _settings(learned, options), _targets(learned, options.targets)
     options.check()
+    data = _manifest(train, options)
     ablations: dict[str, Training] = {}
     folds: list[Fold] = []
-    trainings = [Training(learned, str(train), options.output, {})]
+    trainings = [Training(learned, data, options.output, {})]
     if options.ablations:
         if not learned.ablations:
             raise click.UsageError(f"{learned.name} declares no ablations; remove --ablations")
-        ablations = ablation_trainings(learned, str(train), options.output, settings)
+        ablations = ablation_trainings(learned, data, options.output, settings)
         for model in options.more_backbones:
             other, folder = _learned(metric, model, options.device), ablation_folder(options.output, f"on {model}")
-            ablations[f"on {model}"] = Training(other, str(train), folder, {})
+            ablations[f"on {model}"] = Training(other, data, folder, {})
         trainings = [*ablations.values()]
     elif options.folds:
-        folds = cross_validation_folds(learned, train, options.folds, settings, targets)
+        folds = cross_validation_folds(learned, data, options.folds, settings, targets)
         trainings = fold_trainings(learned, folds, options.output, settings)
     try:
         with process_group(options.device):
@@ -182,7 +186,7 @@ def _train(
         return [
             training.metric.fit(
                 training.train,
-                None if options.val is None else str(options.val),
+                None if options.val is None else _manifest(options.val, options),
                 targets=targets,
                 label_scale=options.label_scale,
                 output_dir=str(training.folder),
@@ -192,6 +196,14 @@ def _train(
             )
             for training in trainings
         ]
+
+
+def _manifest(path: Path, options: FitOptions) -> Any:
+    """The path of a manifest, or its samples, if `--map` says how to read its columns."""
+    from ..data import from_manifest
+
+    columns = name_value_pairs("--map", options.columns, "NAME=COLUMN")
+    return from_manifest(path, columns=columns) if columns else str(path)
 
 
 def _learned(spec: str, backbone: str | None, device: str | None) -> LearnedMetric:

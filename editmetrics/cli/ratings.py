@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..command_line import file_option, folder_option, overwrite_option
-from ..wording import first_few
+from ..command_line import file_option, folder_option, map_option, name_value_pairs, overwrite_option
+from ..wording import expected_one_of, first_few
 
 if TYPE_CHECKING:
     from ..agreement.ratings import Ratings
@@ -34,14 +34,32 @@ def ratings() -> None:
 @file_option("-o", "--output", text="Write the MOS to this file, one row per item.")
 @click.option(
     "--rating",
-    "columns",
+    "rating_columns",
     multiple=True,
     metavar="COLUMN",
-    show_default="value, or the only other column",
+    show_default="value, rating, score, ..., or the only other column",
     help="Rating column. Repeatable.",
 )
-@click.option("--subject", default="subject", metavar="COLUMN", help="Column that identifies the rater.")
-@click.option("--item", default="item", metavar="COLUMN", help="Column that identifies the rated item.")
+@click.option(
+    "--subject",
+    metavar="COLUMN",
+    show_default="subject, or rater, annotator, ...",
+    help="Column that identifies the rater.",
+)
+@click.option(
+    "--item",
+    metavar="COLUMN[,COLUMN]",
+    show_default="item, or id, image, file_name, ...",
+    help="Column that identifies the rated item, or several, such as system,image.",
+)
+@click.option(
+    "--raters",
+    multiple=True,
+    metavar="COLUMN,...",
+    show_default="columns such as rater_1, rater_2",
+    help="Columns that hold the ratings of one rater each, or patterns such as 'r*'. Repeatable.",
+)
+@map_option
 @click.option(
     "--method",
     type=click.Choice(["zscore", "mean"]),
@@ -83,9 +101,11 @@ def ratings() -> None:
 def mos(
     raw: Path,
     output: Path | None,
+    rating_columns: tuple[str, ...],
+    subject: str | None,
+    item: str | None,
+    raters: tuple[str, ...],
     columns: tuple[str, ...],
-    subject: str,
-    item: str,
     method: Literal["zscore", "mean"],
     screen: Literal["none", "bt500", "iqr"],
     whisker: float,
@@ -95,9 +115,10 @@ def mos(
     subjects_output: Path | None,
     overwrite: bool,
 ) -> None:
-    """Turn RAW, one row per subject and item (csv, jsonl or parquet), into one mean opinion score per item.
+    """Turn RAW, a table of several people's ratings, into one mean opinion score per item.
 
-    RAW has the columns 'subject', 'item' and 'value', or others that you name. OUTPUT has 'id' and, for each rating
+    RAW has one row per subject and item, with the columns 'subject', 'item' and 'value', or one column per rater, or
+    one per item; common headings are understood, and you can name others. OUTPUT has 'id' and, for each rating
     column, its MOS, with .count, .sd, .low and .high (95 % interval); the MOS of the column 'value' is called 'mos'.
     'editmetrics evaluate scores.csv OUTPUT' reads it.
 
@@ -105,6 +126,7 @@ def mos(
     Exit codes: 0 every item has a MOS; 2 usage error; 3 some items have none.
     """
     from ..agreement.ratings import rating_column
+    from ..files.headings import RATINGS
     from ..files.overwrite import check_table
     from ..files.rows import require_writable, write_rows
 
@@ -112,8 +134,16 @@ def mos(
         if path is not None:
             require_writable(path)
             check_table(path, known_by, overwrite)
-    opinions = _Opinions(raw, {"subject": subject, "item": item, "repeats": repeats})
-    for column in columns or (() if voted else (rating_column(raw, subject, item),)):
+    mapped = name_value_pairs("--map", columns, "NAME=COLUMN")
+    if unknown := [name for name in mapped if name not in RATINGS]:
+        raise click.UsageError(f"--map {unknown[0]}=...: {expected_one_of(unknown[0], RATINGS)}")
+    names = {"subject": subject or mapped.get("subject", "subject"), "item": item or mapped.get("item", "item")}
+    opinions = _Opinions(raw, {**names, "raters": raters, "repeats": repeats})
+    if not rating_columns and "value" in mapped:
+        rating_columns = (mapped["value"],)
+    elif not rating_columns and not voted:
+        rating_columns = (rating_column(raw, **names, raters=raters),)
+    for column in rating_columns:
         opinions.rate(column, method, screen, whisker, scale or None)
     for spec in voted:
         opinions.vote(spec)
@@ -205,14 +235,14 @@ def split(
     output: Path | None,
     overwrite: bool,
 ) -> None:
-    """Split the rows of MANIFEST (csv, jsonl or parquet) so that no source is in two parts.
+    """Split the rows of MANIFEST, a table, so that no source is in two parts.
 
     Writes MANIFEST.train.csv, MANIFEST.val.csv and MANIFEST.test.csv with the same columns, or, with --folds 5,
     MANIFEST.fold1.train.csv and so on. The same seed gives the same parts on every machine, in any order of the rows.
     Sizes are as close to the ratio as the groups allow.
     """
     from ..agreement.splits import SplitError, parts_of
-    from ..files.rows import write_rows
+    from ..files.rows import TABLE_SUFFIXES, table_suffix, write_rows
     from ..tables.ratings import split_blocks
     from ..tables.table import show
 
@@ -222,7 +252,10 @@ def split(
     rows, part = parts_of(manifest, group, shares, seed)
     folder = manifest.parent if output is None else output
     names = _part_names(part, len(shares), folds)
-    paths = {name: folder / f"{manifest.stem}.{name}{manifest.suffix}" for name in names}
+    suffix = table_suffix(manifest) or manifest.suffix
+    stem = manifest.name[: manifest.name.lower().rindex(suffix)]
+    ending = suffix if suffix in TABLE_SUFFIXES else ".csv"
+    paths = {name: folder / f"{stem}.{name}{ending}" for name in names}
     existing = [str(path) for path in paths.values() if path.exists()]
     if existing and not overwrite:
         raise SplitError(f"already exists: {first_few(existing, 1)}; --overwrite replaces existing parts")

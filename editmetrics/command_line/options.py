@@ -58,7 +58,7 @@ on_option = click.option(
     multiple=True,
     metavar="COLUMN",
     show_default="id; else id and system; else edited",
-    help="Column to match rows by. Repeatable.",
+    help="Column to match rows by, or SCORES_COLUMN=RATINGS_COLUMN. Repeatable.",
 )
 map_option = click.option(
     "--map",

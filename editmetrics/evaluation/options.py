@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from ..agreement.bootstrap import LEVEL
+from ..agreement.join import On
 from ..agreement.measure import AgreementError
 from ..agreement.measures import check_names
 from ..agreement.pairing import Pairs
@@ -20,7 +21,9 @@ class AgreementOptions:
 
     - `pairs`: the score column and rating column of each comparison. By default columns of equal names are compared
       (of `METRIC.DIMENSION`, the dimension counts, too); a single rating column is compared with all scores.
-    - `on`: the columns to join by. By default `id`, else `id` and `system`, else the path `edited`.
+    - `on`: the columns to join by: names, "SCORES_COLUMN=RATINGS_COLUMN", or pairs. By default `id`, else `id` and
+      `system`, else the path `edited`.
+    - `columns`: headings to read as other columns, in the table that has them: `{"id": "Image", "system": "model"}`.
     - `measures`: names of `agreement.measures.MEASURES`; by default those that suit the ratings.
     - `group_by`: columns whose groups are measured one by one and averaged. `system`: the column of the system level;
       by default `system` where there is one.
@@ -45,7 +48,8 @@ class AgreementOptions:
     """
 
     pairs: Pairs = None
-    on: Sequence[str] = ()
+    on: Sequence[On] = ()
+    columns: Mapping[str, str] | None = None
     measures: Sequence[str] = ()
     group_by: Sequence[str] = ()
     system: str | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..agreement.columns import Table, Tabular, read_table
-from ..agreement.join import join
+from ..agreement.columns import Table, Tabular, named_tables, read_table
+from ..agreement.join import On, join
 from ..agreement.measure import AgreementError
 from ..agreement.pairing import Pairs, RatedItems
 from ..agreement.protocols.protocol import Protocol
@@ -20,14 +20,15 @@ def evaluate_protocol(
     ratings: Tabular,
     *,
     pairs: Pairs = None,
-    on: Sequence[str] = (),
+    on: Sequence[On] = (),
+    columns: Mapping[str, str] | None = None,
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
 ) -> Agreement:
     """Return the figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
 
-    - scores, ratings: as for `evaluate`; joined in the same way, by `on`. The ratings' columns are named after the
-      protocol's dimensions; its other columns (`split`, `system`, ...) may be in either table.
+    - scores, ratings: as for `evaluate`; joined in the same way, by `on`, with `columns` read as others. The ratings'
+      columns are named after the protocol's dimensions; its other columns (`split`, `system`, ...) may be in either.
     - pairs: the score column and dimension of each comparison. By default a column named `DIMENSION` or
       `METRIC.DIMENSION` is compared with its dimension, and all those of one METRIC are run together.
     - lower_is_better, higher_is_better: score columns of that direction, for metrics that are not installed, or to
@@ -42,7 +43,7 @@ def evaluate_protocol(
     >>> evaluate_protocol(PROTOCOLS["epaiqa"], scores, ratings).value("m", "srcc")
     0.8
     """
-    left, right = read_table(scores, "the scores"), read_table(ratings, "the ratings")
+    left, right = named_tables(read_table(scores, "the scores"), read_table(ratings, "the ratings"), columns, on)
     items = RatedItems(left, right, join(left, right, on))
     rated = [dimension for dimension in protocol.dimensions if dimension in right]
     if not rated:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..agreement.bootstrap import REPLICATES, Resampling, cluster_codes
-from ..agreement.columns import Table, Tabular, read_table
+from ..agreement.columns import Table, Tabular, named_tables, read_table
 from ..agreement.join import join
 from ..agreement.labels import best_threshold
 from ..agreement.lines import lines_of
@@ -32,8 +32,8 @@ _SUITS = {True: "it requires labels, such as yes and no", False: "it requires ra
 def evaluate(scores: Tabular, ratings: Tabular, options: AgreementOptions | None = None, **changes: Any) -> Agreement:
     """Return the agreement of every score column with its rating column.
 
-    - scores, ratings: a csv, jsonl or parquet file, a mapping of columns or a polars table, one row an item; scores may
-      also be the `Results` of `score`.
+    - scores, ratings: a table on disk (csv, xlsx, jsonl, parquet, ...), a mapping of columns or a polars table, one
+      row an item; scores may also be the `Results` of `score`.
     - options: `AgreementOptions`: columns, measures, groups, intervals and tests; all have defaults. Each may also be a
       keyword: `evaluate(scores, ratings, cluster="source")`.
 
@@ -47,7 +47,12 @@ def evaluate(scores: Tabular, ratings: Tabular, options: AgreementOptions | None
     (1.0, 4)
     """
     chosen = (options or AgreementOptions()).changed(**changes)
-    tables = read_table(scores, "the table of scores"), read_table(ratings, "the table of ratings")
+    tables = named_tables(
+        read_table(scores, "the table of scores"),
+        read_table(ratings, "the table of ratings"),
+        chosen.columns,
+        chosen.on,
+    )
     items = RatedItems(*tables, join(*tables, chosen.on))
     matched = match_columns(*tables, chosen.pairs, chosen.positive)
     _check_scores(chosen, matched)
@@ -74,6 +79,7 @@ def evaluate(scores: Tabular, ratings: Tabular, options: AgreementOptions | None
     notes += [f"{name} suits none of the ratings: {_SUITS[name in FOR_LABELS]}" for name in unanswered]
     comparisons, untested = _comparisons(pairs, chosen, len(items), labels.clusters)
     settings = {name: getattr(chosen, name) for name in ("replicates", "level", "seed", "cluster")}
+    settings |= {"columns_read_as": headings} if (headings := {**tables[0].headings, **tables[1].headings}) else {}
     return Agreement(
         lines,
         pairs,

@@ -25,10 +25,12 @@ class Known:
     """The headings that a column is known by, in groups: of two in one group, neither is taken.
 
     `holds`: "image" where its cells must name files (or be images), "text" where they must not, "any" for either.
+    `files`: whether, without such a heading, the only column that names files is it.
     """
 
     holds: Literal["image", "text", "any"]
     groups: tuple[tuple[str, ...], ...]
+    files: bool = False
 
 
 PROMPT = Known(
@@ -80,12 +82,16 @@ PROMPTS = {
 """The columns of a file of prompts."""
 
 ITEMS = {
-    "id": Known("any", (("item", "item_id", "sample_id", "stimulus"), ("name", *IMAGE_NAMES), ("image_id",))),
+    "id": Known(
+        "any", (("item", "item_id", "sample_id", "stimulus"), ("name", *IMAGE_NAMES), ("image_id",)), files=True
+    ),
 }
 """The column that names the rows of scores and of ratings, where there is no path `edited` either."""
 
 RATINGS = {
-    "item": Known("any", (("id", "item_id", "stimulus"), ("name", *IMAGE_NAMES), ("image_id",), ("edited",))),
+    "item": Known(
+        "any", (("id", "item_id", "stimulus"), ("name", *IMAGE_NAMES), ("image_id",), ("edited",)), files=True
+    ),
     "subject": Known(
         "any",
         (
@@ -96,6 +102,9 @@ RATINGS = {
     "value": Known("any", (("rating", "score", "mos", "opinion", "grade"),)),
 }  # fmt: skip
 """The columns of raw ratings."""
+
+MOS_NAMES = ("mos", "score", "rating", "dmos", "mean_opinion_score", "human_score", "human_rating")
+"""Headings of the rating of an item."""
 
 PLAIN = {("name", "id"), ("item", "id")}
 """Headings that stand for a name and need no note."""
@@ -131,10 +140,9 @@ def read_as(
     for name, column in known.items():
         if name in chosen or name in cells:
             continue
-        for group in ((name,), *column.groups):
-            simple = {_simple(word) for word in group}
-            fits = [head for head in cells if head not in taken and _simple(head) in simple]
-            fits = [head for head in fits if _holds(cells[head], column.holds)]
+        named_files = [head for head in cells if _holds(cells[head], "image")] if column.files else []
+        for group in ((name,), *column.groups, named_files if len(named_files) == 1 else ()):
+            fits = [head for head in headed(cells, group) if head not in taken and _holds(cells[head], column.holds)]
             if len(fits) > 1:
                 problems.append(
                     f"the columns {' and '.join(map(repr, fits))} may both be {name}; choose one: --map "
@@ -175,6 +183,25 @@ def by_last_parts(names: Iterable[str], known: Collection[str]) -> dict[str, str
     return matched if len(set(matched.values())) == len(matched) else None
 
 
+def headed(headings: Iterable[str], names: Collection[str]) -> list[str]:
+    """Return those of `headings` that are one of `names`, whatever their case, spaces, hyphens and underscores.
+
+    >>> headed(["MOS", "mos_sd"], MOS_NAMES)
+    ['MOS']
+    """
+    simple = {_simple(name) for name in names}
+    return [heading for heading in headings if _simple(heading) in simple]
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text ends in a suffix, as names of files do.
+
+    >>> is_file_name("a/cat.jpg"), is_file_name("a cat.")
+    (True, False)
+    """
+    return _FILE.fullmatch(text.strip()) is not None
+
+
 def _simple(heading: str) -> str:
     return re.sub(r"[\s_.-]+", "", heading).lower()
 
@@ -182,7 +209,7 @@ def _simple(heading: str) -> str:
 def _holds(cells: Sequence[Any], kind: str) -> bool:
     """Whether most cells name files or are images (`kind` "image"), or do not ("text")."""
     filled = [cell for cell in cells if not (cell is None or cell == "" or isinstance(cell, (bool, int, float)))]
-    files = sum(not isinstance(cell, str) or _FILE.fullmatch(cell.strip()) is not None for cell in filled)
+    files = sum(not isinstance(cell, str) or is_file_name(cell) for cell in filled)
     if kind == "any":
         return True
     return 2 * files >= len(filled) > 0 if kind == "image" else 2 * files < len(filled)

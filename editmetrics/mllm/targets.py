@@ -89,7 +89,7 @@ def read_training_set(
 ) -> TrainingSet:
     """Samples with ratings from manifests, or from samples whose `meta` holds the ratings.
 
-    - `train`, `val`: a manifest (csv, jsonl, parquet), a `SampleSet`, or samples. Without `val`, groups of
+    - `train`, `val`: a manifest, a `SampleSet` (`from_manifest` with `columns`), or samples. Without `val`, groups of
       `train` are set aside for validation, so that rows are as `ratio`, training to validation.
     - `targets`: the column of the rating of each dimension, as in `{"visual_quality": "mos_v"}`.
     - `label_scale`: the lowest and highest rating there can be. A rating outside is an error, never clamped.
@@ -114,7 +114,8 @@ def read_training_set(
     parts = []
     for samples, name in ((train, "the training data"), (val, "the validation data")):
         if samples is not None:
-            origin = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else name
+            origin = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else getattr(samples, "origin", None)
+            origin = origin or name
             rated = _samples(samples)
             _require_columns(rated, targets, origin)
             examples = _usable(_rated(rated, targets, left_out), needs, left_out)

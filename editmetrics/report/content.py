@@ -164,7 +164,7 @@ def _ratings(
         if any(texts):
             columns[name] = texts
     columns |= {column.name: [None if np.isnan(v) else v for v in column.values.tolist()] for column in table.columns}
-    scores, rated = read_table(columns, str(table.path)), read_table(path, "the table of ratings")
+    scores, rated = read_table(columns, str(table.path)), read_table(path, "the table of ratings").named()
     directions = {column.name: column.higher_is_better for column in table.columns if column.known}
     by_name = {column.name: column for column in table.columns}
     compared = [pair for pair in match_columns(scores, rated, pairs) if pair[0] in by_name]

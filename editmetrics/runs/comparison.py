@@ -15,7 +15,7 @@ import numpy as np
 from ..agreement.bootstrap import BY_DEFAULT, Resampling
 from ..agreement.columns import Table
 from ..agreement.differences import TOLERANCE, Difference, Differences
-from ..agreement.join import join
+from ..agreement.join import Join, On, join, on_pairs
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.text import json_ready
@@ -147,7 +147,7 @@ def compare(
     b: ScoredTable,
     *,
     pairs: Sequence[tuple[str, str]] = (),
-    on: Sequence[str] = (),
+    on: Sequence[On] = (),
     tolerance: float = TOLERANCE,
     movers: int = 5,
     resampling: Resampling = BY_DEFAULT,
@@ -155,7 +155,7 @@ def compare(
     """Compare run `b` with run `a`.
 
     - pairs: (column of a, column of b); by default columns of the same name.
-    - on: columns that match samples; by default id, else id and system, else the edited image.
+    - on: columns that match samples: names, "A=B" or pairs; by default id, else id and system, else the edited image.
     - tolerance: relative difference up to which two scores are equal. movers: number of largest gains and losses
       listed for each column.
 
@@ -165,7 +165,7 @@ def compare(
     """
     _check_settings(tolerance, resampling.level)
     columns = _columns(a, b, pairs)
-    joined = join(_table(b, on), _table(a, on), on)
+    joined = _joined(a, b, on)
     rows_a = np.flatnonzero(joined.score_row >= 0)
     rows_b = joined.score_row[rows_a]
     clusters = np.unique(a.clusters[rows_a], return_inverse=True)[1]
@@ -221,6 +221,13 @@ def _columns(a: ScoredTable, b: ScoredTable, pairs: Sequence[tuple[str, str]]) -
             f"{next(iter(of_b))}. Scores of the first: {', '.join(of_a)}; of the second: {', '.join(of_b)}"
         )
     return [(of_a[one], of_b[other]) for one, other in chosen]
+
+
+def _joined(a: ScoredTable, b: ScoredTable, on: Sequence[On]) -> Join:
+    """The row of `b` for each row of `a`."""
+    columns = on_pairs(on)
+    table_a, table_b = (_table(table, [pair[side] for pair in columns]) for side, table in enumerate((a, b)))
+    return join(table_b, table_a, [(of_b, of_a) for of_a, of_b in columns])
 
 
 def _table(table: ScoredTable, on: Sequence[str]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,19 @@ def read_scores(
     metrics: Collection[str] = (),
     lower_is_better: Collection[str] = (),
     higher_is_better: Collection[str] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> ScoredTable:
     """Read the table at `path` (csv, jsonl, parquet) and the record beside it.
 
     - metrics: the columns with scores. By default those in the record; without a record those named like an installed
       metric, or else all columns of numbers.
     - lower_is_better, higher_is_better: columns of that direction, for metrics that are not installed.
+    - columns: headings to read as other columns, as in {"id": "Image"}.
 
-    Raises `ScoresError` when no column holds scores or a named column does not exist; `AgreementError` and `DataError`
-    for files that cannot be read.
+    Raises `ScoresError` when no column holds scores or a named one does not exist, `DataError` for unreadable files.
     """
     path = Path(path)
-    table = read_table(path, "the table of scores")
+    table = read_table(path, "the table of scores").named(columns)
     record = read_record(path)
     notes: list[str] = []
     if table.broken:

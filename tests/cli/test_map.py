@@ -35,3 +35,40 @@ def test_score_reads_prompts_of_other_headings(run, tmp_path, folders):
     paths = folders / "source", folders / "edited"
     assert run("score", *paths, *options, "--map", "name=picture", "--map", "prompt=task").code == 0
     assert [row["prompt"] for row in rows_of(tmp_path / "s.csv")] == [f"Do {name}" for name in names]
+
+
+def test_ratings_of_a_spreadsheet_become_mos_and_are_evaluated(run, tmp_path):
+    """A column per rater, semicolons and decimal commas; then MOS by file names against scores by names."""
+    names = ["cat", "dog", "eel", "owl"]
+    lines = [f"{name}.jpg;{mos},5;{mos},0" for name, mos in zip(names, (1, 3, 2, 4), strict=True)]
+    (tmp_path / "raw.csv").write_text("Bild;ann;bob\n" + "\n".join(lines))
+    options = ("-o", tmp_path / "mos.csv", "--method", "mean", "--raters", "ann,bob")
+    assert run("ratings", "mos", tmp_path / "raw.csv", "--map", "item=Bild", *options).code == 0
+    assert [float(row["mos"]) for row in rows_of(tmp_path / "mos.csv")] == [1.25, 3.25, 2.25, 4.25]
+    ran = run("ratings", "mos", tmp_path / "raw.csv", "--map", "items=Bild", *options)
+    assert (ran.code, "Did you mean 'item'?" in ran.err) == (2, True)
+    (tmp_path / "s.csv").write_text("key,mine\n" + "".join(f"{name},{n}\n" for n, name in enumerate(names)))
+    for how in (("--on", "key=id"), ("--map", "id=key")):
+        ran = run("evaluate", tmp_path / "s.csv", tmp_path / "mos.csv", "--measure", "srcc", *how)
+        assert (ran.code, "0.800" in ran.out, "4 of 4 rated items" in ran.out) == (0, True, True)
+
+
+def test_compare_joins_runs_by_other_headings(run, tmp_path):
+    for name, key in (("a", "Bild"), ("b", "picture")):
+        (tmp_path / f"{name}.csv").write_text(f"{key},psnr\n" + "".join(f"cat{n},{20 + n}\n" for n in range(5)))
+    ran = run("compare", tmp_path / "a.csv", tmp_path / "b.csv", "--on", "Bild=picture", "--bootstrap", "100")
+    assert "matched by picture = Bild" in ran.out + ran.err
+    ran = run("compare", tmp_path / "a.csv", tmp_path / "b.csv", "--map", "id=Bild", "--bootstrap", "100")
+    assert (ran.code, "matched by id" in ran.out + ran.err) == (3, True)
+    ran = run("compare", tmp_path / "a.csv", tmp_path / "b.csv", "--map", "id=none")
+    assert (ran.code, "has a column 'none' to read as id" in ran.err) == (2, True)
+
+
+def test_a_split_of_a_packed_table_is_written_as_csv(run, tmp_path):
+    import gzip
+
+    rows = "source,edited\n" + "".join(f"s{n % 6}.png,e{n}.png\n" for n in range(12))
+    (tmp_path / "m.tsv.gz").write_bytes(gzip.compress(rows.replace(",", "\t").encode()))
+    assert run("ratings", "split", tmp_path / "m.tsv.gz", "--ratio", "1:1").code == 0
+    parts = [rows_of(tmp_path / f"m.{part}.csv") for part in ("train", "test")]
+    assert sorted(row["edited"] for part in parts for row in part) == sorted(f"e{n}.png" for n in range(12))
