@@ -25,6 +25,7 @@ ELSEWHERE = {
 ONE_DOOR = {
     "weights": "files, and no number",
     "plugin": "a scaffold and the conformance kit, which pytest runs as well",
+    "choose": "names of metrics, and no number",
     "doctor": "this machine",
     "selftest": "this machine",
     "judge": "an answer in words",

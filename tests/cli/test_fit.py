@@ -65,6 +65,13 @@ def test_from_a_manifest_to_scores(run, ratings, tmp_path):
     column = next(name for name in scores[0] if name.endswith(".visual_quality") and "=" in name)
     assert float(scores[0][column]) == pytest.approx(score["visual_quality"], abs=1e-3)
 
+    names = {name: name for name in said.validation}  # in Python, with its own defaults, the same training
+    create_metric("image_statistics").fit(
+        str(ratings), targets=names, output_dir=tmp_path / "python", steps=60, learning_rate=0.01
+    )
+    other = read_checkpoint(tmp_path / "python")
+    assert (other.validation, other.recipe, other.fit) == (said.validation, said.recipe, said.fit)
+
 
 def test_the_same_command_finds_it_finished_and_another_is_refused(run, ratings, tmp_path):
     command = (

@@ -35,6 +35,20 @@ def test_the_profile_of_any_backbone_is_shown_written_and_drawn(edits, tmp_path)
     assert "note: 6 real and 12 edited images: with fewer than 100 of a class" in " ".join(done.output.split())
     assert sum(float(row["share"]) for row in rows) == pytest.approx(1)
     assert "<svg" in files[1].read_text()
+    in_python(tmp_path / "backbone", edits).write(tmp_path / "python.csv")
+    assert (tmp_path / "python.csv").read_bytes() == files[0].read_bytes()
+
+
+def in_python(backbone, pairs):
+    """The profile with the defaults of the functions that the command calls."""
+    from editmetrics.mllm.backbone import Backbone
+    from editmetrics.plugins.hpe_lsa.analysis import analyse
+    from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
+    from editmetrics.plugins.hpe_lsa.labels import LABEL, labelled
+
+    samples = labelled(pairs, "authenticity")
+    real, edited = ([sample for sample in samples if sample.meta[LABEL] == kind] for kind in (1, 0))
+    return analyse(LayerAssessor(Backbone.load(backbone, device="cpu"), None, None), real, edited)
 
 
 def test_a_picture_that_cannot_be_written_is_said_before_anything_is_loaded(edits, tmp_path):

@@ -22,7 +22,9 @@ def go(run, data, server, tmp_path, monkeypatch):
     return called
 
 
-def test_tables_come_out(go, oracle, tmp_path):
+def test_tables_come_out(go, oracle, model, data, tmp_path):
+    from editmetrics.benchmarks.qbench import AskOptions, ask, read_benchmark, write_results
+
     oracle.say = lambda item, shown: "A" if item.type == "SC" else right(item, shown)
     ran = go("--model", "any", "--shuffle", "1")
     assert ran.code == 0, ran.err
@@ -34,6 +36,12 @@ def test_tables_come_out(go, oracle, tmp_path):
     tables = [text.partition("Q-Bench-Portrait")[2] for text in (ran.out, again.out)]
     assert tables[0] == tables[1]
     assert "asked" not in again.err
+    outcomes, about = ask(
+        read_benchmark(data), model("any"), tmp_path / "python", judge=model(), options=AskOptions(shuffle=1)
+    )
+    write_results(tmp_path / "python", outcomes, about)
+    for name in ("answers.jsonl", "tables.csv"):
+        assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
 def test_it_fits_a_terminal_of_a_hundred_columns(go, oracle, monkeypatch, data, server, tmp_path):
