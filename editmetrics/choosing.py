@@ -41,20 +41,6 @@ class Task:
         options = " ".join(f"-m {pick.spec}" for pick in self.picks)
         return self.command.replace("{m}", options).replace("{first}", self.picks[0].spec if self.picks else "")
 
-    def command_lines(self, width: int = 76) -> list[str]:
-        """The command in lines that a shell joins, broken before options.
-
-        >>> TASKS[1].command_lines()[0]
-        'editmetrics score sources/ edits/ --masks masks/ -m psnr:region=outside \\\\'
-        """
-        lines = [""]
-        for part in re.split(r" (?=-)", self.command_line()):
-            if lines[-1] and len(lines[-1]) + len(part) + 3 > width:
-                lines.append(f"    {part}")
-            else:
-                lines[-1] += f" {part}" if lines[-1] else part
-        return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
-
 
 PAIR = ("source", "edited")
 EDIT = (*PAIR, "prompt")

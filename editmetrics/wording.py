@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 LIKENESS = "how little changed, not whether the instruction was followed"
@@ -64,6 +65,22 @@ def plural(count: int, noun: str, plural: str | None = None) -> str:
     ('1 image', '2,000 images', '2 identities')
     """
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def command_in_lines(command: str, width: int = 76) -> list[str]:
+    """A command in lines that a shell joins, broken before options where it is longer than `width`.
+
+    >>> command_in_lines("editmetrics score a/ b/ -m psnr -m ssim", 36)
+    ['editmetrics score a/ b/ -m psnr \\\\', '    -m ssim']
+    """
+    indent = " " * (len(command) - len(command.lstrip()))
+    lines = [""]
+    for part in re.split(r" (?=-)", command):
+        if lines[-1] and len(lines[-1]) + len(part) + 3 > width:
+            lines.append(f"{indent}    {part}")
+        else:
+            lines[-1] += f" {part}" if lines[-1] else part
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def either(items: Iterable[object]) -> str:

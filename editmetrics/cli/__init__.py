@@ -24,35 +24,49 @@ import click
 
 from .. import __version__
 from ..command_line.output import plain_streams
+from ..command_line.sections import FittedContext, fit_help
 from ..sample import EditMetricsError, UnavailableError
 from ..wording import expected_one_of
 
 if TYPE_CHECKING:
     import importlib.metadata
 
+    from click.shell_completion import CompletionItem
+
 GROUP = "editmetrics.commands"
 
 CORE = {
     "score": ("editmetrics.cli.score:score", "Score edited images: two folders, two files, or a manifest."),
-    "report": ("editmetrics.cli.report:report", "Write a report on a table of scores, as a page that opens offline."),
+    "report": ("editmetrics.cli.report:report", "Write a report on scores, as a page that opens offline."),
     "compare": ("editmetrics.cli.compare:compare", "Compare two runs and show what changed beyond noise."),
     "merge": ("editmetrics.cli.merge:merge", "Join the parts that 'score --shard' wrote."),
-    "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
-    "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
-    "benchmark": ("editmetrics.cli.benchmark:benchmark", "Check a paper's data set and evaluate metrics on it."),
-    "qbench": ("editmetrics.cli.qbench:qbench", "Ask a model questions about images and score its answers."),
-    "fit": ("editmetrics.cli.fit:fit", "Train a learned metric on rated samples."),
-    "serve": ("editmetrics.cli.serve:serve", "Score over HTTP: a reward for training, a service for others."),
-    "judge": ("editmetrics.cli.judge:judge", "Ask a chat model, and manage its cache of answers."),
+    "serve": ("editmetrics.cli.serve:serve", "Score over HTTP: a reward for training, a service."),
     "choose": ("editmetrics.cli.choose:choose", "Choose metrics by your task or by what you have."),
     "list": ("editmetrics.cli.list_:list_", "List all metrics, grouped by what they need."),
     "info": ("editmetrics.cli.info:info", "Show one metric in full: formula, paper, options, licence."),
     "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
+    "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
+    "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
+    "fit": ("editmetrics.cli.fit:fit", "Train a learned metric on rated samples."),
+    "benchmark": ("editmetrics.cli.benchmark:benchmark", "Check a paper's data set and evaluate metrics on it."),
+    "judge": ("editmetrics.cli.judge:judge", "Ask a chat model, and manage its cache of answers."),
+    "qbench": ("editmetrics.cli.qbench:qbench", "Ask a model questions about images and score its answers."),
     "plugin": ("editmetrics.cli.plugin:plugin", "Create a metric of your own, and check it."),
-    "selftest": ("editmetrics.cli.selftest:selftest", "Check that this installation computes what it should."),
     "doctor": ("editmetrics.cli.doctor:doctor", "Show what is installed, what is broken and why."),
+    "selftest": ("editmetrics.cli.selftest:selftest", "Check that this installation computes what it should."),
+    "completion": ("editmetrics.cli.completion:completion", "Print the script that completes words in a shell."),
+    "help": ("editmetrics.cli.help_:help_", "Show the help of a command, or what a metric is."),
 }
 """Module and attribute of each command of the program, and its line in `editmetrics --help`."""
+
+SECTIONS = {
+    "Score images": ("score", "report", "compare", "merge", "serve"),
+    "Find a metric": ("choose", "list", "info", "weights"),
+    "Work with human ratings": ("evaluate", "ratings", "fit", "benchmark"),
+    "Ask models": ("judge", "qbench"),
+    "Extend and check this installation": ("plugin", "doctor", "selftest", "completion", "help"),
+}
+"""The commands of the program under the headings of `editmetrics --help`."""
 
 METHODS = {
     "annotate": ("editmetrics.plugins.epaiqa.command:annotate", "epaiqa: have chat models write explanations."),
@@ -111,8 +125,7 @@ def refusal(name: str) -> str | None:
 def load(name: str) -> click.Command:
     """Import the command `name`; `CommandError` for a plugin's that cannot be used, `LookupError` for unknown names."""
     if built_in(name):
-        command: click.Command = _attribute({**CORE, **METHODS}[name][0])
-        return command
+        return fit_help(_attribute({**CORE, **METHODS}[name][0]))
     value, reason = _registered()[name][0].value, refusal(name)
     if reason is None:
         try:
@@ -121,7 +134,7 @@ def load(name: str) -> click.Command:
             reason = f"{value} cannot be imported: {type(error).__name__}: {error}"
         else:
             if isinstance(command, click.Command):
-                return command
+                return fit_help(command)
             reason = f"{value} is a {type(command).__name__}; expected a click command"
     raise CommandError(f"the command {name} of {package_of(name)} cannot be used: {reason}")
 
@@ -166,6 +179,8 @@ def _summary(point: importlib.metadata.EntryPoint) -> str:
 
 
 class _Commands(click.Group):
+    context_class = FittedContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*CORE, *method_commands()]
 
@@ -173,10 +188,19 @@ class _Commands(click.Group):
         return load(cmd_name) if built_in(cmd_name) or cmd_name in method_commands() else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in CORE.items()])
+        for heading, names in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, CORE[name][1]) for name in names])
         with formatter.section("Commands of single methods"):
             formatter.write_dl([*method_commands().items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands with their lines, and import none of them."""
+        from click.shell_completion import CompletionItem
+
+        lines = {**{name: line for name, (_, line) in CORE.items()}, **method_commands()}
+        commands = [CompletionItem(name, help=line) for name, line in lines.items() if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and not built_in(args[0]) and args[0] not in method_commands():
@@ -190,16 +214,21 @@ def cli() -> None:
     """Score edited and generated images.
 
     \b
-    editmetrics score sources/ edits/                 score every pair of images, matched by name
-    editmetrics score sources/ a/ b/ -m ssim -o s.csv compare two models by one metric and write a table
-    editmetrics report s.csv -o report.html           look at the images behind the numbers
-    editmetrics evaluate s.csv ratings.csv            measure agreement with human ratings
-    editmetrics list                                  list all metrics
+    editmetrics score sources/ edits/          score every pair, matched by name
+    editmetrics score sources/ a/ b/ -o s.csv  compare two models, write a table
+    editmetrics report s.csv -o report.html    look behind the numbers
+    editmetrics evaluate s.csv ratings.csv     measure agreement with people
+    editmetrics choose                         find the metrics for a task
     """
 
 
 def main() -> None:
-    """Run the program `editmetrics`."""
+    """Run the program `editmetrics`; or answer a shell that asks for completions, in bytes of its own form."""
+    if "_EDITMETRICS_COMPLETE" in os.environ:
+        from ..command_line.completion import answer_the_shell
+
+        answer_the_shell()
+        sys.exit(_run())
     with plain_streams():
         sys.exit(_run())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..command_line import (
+    SectionedCommand,
     device_option,
     file_option,
     lower_option,
@@ -71,7 +72,7 @@ class BenchmarkOptions:
             raise click.UsageError("-m and --scores exclude each other; give one of them")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @metrics_option("Metric to evaluate. Repeatable.")
@@ -114,7 +115,6 @@ def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
     Nothing is downloaded. All problems of a copy are reported before anything is scored. Published numbers are shown
     beside yours and marked as published.
 
-    \b
     Exit codes: 0 success; 1 interrupted; 2 usage error, or the copy cannot be used; 3 the copy is incomplete, or a
     sample or figure has no value.
     """

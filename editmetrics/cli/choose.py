@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_line import json_option
+from ..command_line import completed_by, json_option
 from ..sample import FIELDS
-from ..wording import expected_one_of
+from ..wording import command_in_lines, expected_one_of
 
 if TYPE_CHECKING:
     from ..choosing import Task
@@ -21,9 +21,13 @@ WIDTH = 80
 
 
 @click.command()
-@click.argument("task", nargs=-1)
+@click.argument("task", nargs=-1, shell_complete=completed_by("task_names"))
 @click.option(
-    "--have", multiple=True, metavar="FIELD,...", help="Show the tasks that need no more than these fields. Repeatable."
+    "--have",
+    multiple=True,
+    metavar="FIELD,...",
+    shell_complete=completed_by("field_names"),
+    help="Show the tasks that need no more than these fields. Repeatable.",
 )
 @json_option
 def choose(task: tuple[str, ...], have: tuple[str, ...], as_json: bool) -> None:
@@ -82,7 +86,11 @@ def _in_full(tasks: Sequence[Task]) -> Iterator[str]:
         for pick in task.picks:
             yield f"  {pick.spec:<28}  {_cost(pick.spec)}"
             yield from textwrap.wrap(pick.tells, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        yield ("\n" if task.picks else "") + "\n".join(f"  {line}" for line in task.command_lines()) + "\n"
+        yield (
+            ("\n" if task.picks else "")
+            + "\n".join(f"  {line}" for line in command_in_lines(task.command_line()))
+            + "\n"
+        )
         yield from textwrap.wrap(task.advice, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 

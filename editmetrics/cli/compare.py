@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..command_line import (
+    SectionedCommand,
     columns_option,
     file_option,
     level_option,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ..runs.scored_table import ScoredTable
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("a", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("b", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @columns_option("all columns that both tables have")
@@ -80,7 +81,6 @@ def compare(
     editmetrics compare before.parquet after.parquet
     editmetrics compare a.csv b.csv --metric ssim -o moved.json
 
-    \b
     Exit codes: 0 compared; 1 aborted; 2 usage error; 3 compared, but identities differ or are unknown, a sample lost
     its score, or no sample has a score in both; 5 with --fail-on-worse, if any score got worse by more than noise.
     """

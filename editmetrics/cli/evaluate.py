@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ..command_line import (
+    SectionedCommand,
     file_option,
     higher_option,
     level_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..evaluation import AgreementOptions
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("scores", type=click.Path(path_type=Path))
 @click.argument("ratings", type=click.Path(path_type=Path))
 @pairs_option
@@ -117,7 +118,6 @@ def evaluate(
     Correlations are signed: for a score that is lower for better images (marked with a down arrow), a negative
     correlation means agreement.
 
-    \b
     Exit codes: 0 success; 1 aborted; 2 usage error; 3 some requested numbers have no value.
     """
     from ..agreement.result import check_output

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, cast, get_type_hints
 import click
 
 from ..command_line import (
+    SectionedCommand,
     TrainingProgress,
+    completed_by,
     device_option,
     folder_option,
     label_scale_option,
@@ -73,8 +75,8 @@ class FitOptions:
             raise click.UsageError("--also-backbone requires --ablations; to choose the backbone, use --backbone")
 
 
-@click.command()
-@click.argument("metric", metavar="METRIC[:opt=value,...]")
+@click.command(cls=SectionedCommand)
+@click.argument("metric", metavar="METRIC[:opt=value,...]", shell_complete=completed_by("learned_names"))
 @click.argument("train", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--val",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_line import json_option
+from ..command_line import completed_by, json_option
 from ..sample import EditMetricsError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("metric_and_suite_names"))
 @json_option
 def info(name: str, as_json: bool) -> None:
     """Show one metric in full: formula, dimensions, options, paper, licence, weights; or the metrics of a suite."""

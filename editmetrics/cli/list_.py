@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..command_line import json_option
+from ..command_line import completed_by, json_option
 from ..sample import FIELDS
 from ..wording import did_you_mean, either
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.argument("query", nargs=-1)
+@click.argument("query", nargs=-1, shell_complete=completed_by("metric_names"))
 @click.option(
     "--needs",
     multiple=True,
     metavar="FIELD,...",
+    shell_complete=completed_by("field_names"),
     help=f"List only metrics that require these fields: {either(FIELDS)}. Repeatable.",
 )
 @click.option("--weights", is_flag=True, help="Show what is downloaded, how large it is, and its licence.")

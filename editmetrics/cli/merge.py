@@ -29,7 +29,6 @@ def merge(tables: tuple[Path, ...], output: Path, overwrite: bool) -> None:
 
     All parts are required, complete and scored under the same identities.
 
-    \b
     Exit codes: 0 success; 2 the parts do not fit together; 3 joined, but some samples have no score.
     """
     from ..scoring.shards import merge as merge_parts

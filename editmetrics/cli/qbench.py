@@ -13,6 +13,7 @@ import click
 from ..command_line import (
     EndpointOptions,
     Progress,
+    SectionedCommand,
     endpoint_options,
     folder_option,
     level_option,
@@ -60,7 +61,7 @@ class QuestionOptions:
     quiet: bool
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATA")
 @click.option(
     "--model",
@@ -129,7 +130,6 @@ def qbench(data: tuple[Path, ...], **values: Any) -> None:
 
     Run the same command again to resume; no question is asked twice.
 
-    \b
     Exit codes: 0 every question has a score; 1 interrupted; 2 usage error, or the data has problems; 3 some questions
     have no score; 4 some or all could not be asked: the endpoint or a package is unavailable.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..command_line import file_option, folder_option, map_option, name_value_pairs, overwrite_option
+from ..command_line import SectionedCommand, file_option, folder_option, map_option, name_value_pairs, overwrite_option
 from ..wording import expected_one_of, first_few
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def ratings() -> None:
     """
 
 
-@ratings.command("mos")
+@ratings.command("mos", cls=SectionedCommand)
 @click.argument("raw", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @file_option("-o", "--output", text="Write the MOS to this file, one row per item.")
 @click.option(
@@ -122,7 +122,6 @@ def mos(
     column, its MOS, with .count, .sd, .low and .high (95 % interval); the MOS of the column 'value' is called 'mos'.
     'editmetrics evaluate scores.csv OUTPUT' reads it.
 
-    \b
     Exit codes: 0 every item has a MOS; 2 usage error; 3 some items have none.
     """
     from ..agreement.ratings import rating_column

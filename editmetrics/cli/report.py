@@ -9,6 +9,7 @@ import click
 
 from ..command_line import (
     CountProgress,
+    SectionedCommand,
     columns_option,
     higher_option,
     level_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..report.write import WrittenReport
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("scores", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "-o",
@@ -97,7 +98,6 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
     editmetrics report scores.parquet --ratings mos.csv --group-by edit_type -o report.html
     editmetrics report scores.parquet -o tables.tex       the tables for a paper
 
-    \b
     Exit codes: 0 success; 1 aborted; 2 usage error, or a file cannot be read.
     """
     from ..report.write import ReportOptions, check_replaceable, write_report

@@ -14,6 +14,8 @@ import click
 
 from ..command_line import (
     CountProgress,
+    SectionedCommand,
+    completed_by,
     device_option,
     file_option,
     json_option,
@@ -82,10 +84,15 @@ class ScoreOptions:
         return self.output == Path("-")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @metrics_option("Metric to compute. Repeatable.", show_default="the classic metrics, which need no download")
-@click.option("--suite", metavar="NAME", help="Compute the metrics of a benchmark: pie-bench, magicbrush or gedit.")
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="Compute the metrics of a benchmark: pie-bench, magicbrush or gedit.",
+    shell_complete=completed_by("suite_names"),
+)
 @file_option(
     "-o",
     "--output",
@@ -185,7 +192,6 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
       DIR --pair-by PATTERN      sources and edits in one folder
       MANIFEST                   a table with one row per sample: csv, jsonl, parquet, xlsx, ...
 
-    \b
     Exit codes: 0 success; 1 interrupted or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
     not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under
     or --fail-over.

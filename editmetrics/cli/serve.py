@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..command_line import device_option, metrics_option, workers_option
+from ..command_line import SectionedCommand, device_option, metrics_option, workers_option
 from ..sample import EditMetricsError
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @metrics_option("Metric to serve. Repeatable.", required=True)
 @click.option("--host", default="127.0.0.1", help="Address to listen on; requests are not authenticated.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_line import folder_option, json_option
+from ..command_line import completed_by, folder_option, json_option
 from ..command_line.output import echo_row
 from ..wording import plural
 
@@ -63,9 +63,10 @@ def list_(as_json: bool) -> None:
 
 
 @weights.command("pull")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completed_by("weights_names"))
 @click.option(
     "-m", "--metric", "metrics", multiple=True, metavar="NAME[:opt=value,...]",
+    shell_complete=completed_by("metric_names"),
     help="Metric whose weights to download, such as lpips:net=vgg. Repeatable.",
 )  # fmt: skip
 def pull(names: tuple[str, ...], metrics: tuple[str, ...]) -> None:
@@ -87,7 +88,7 @@ def pull(names: tuple[str, ...], metrics: tuple[str, ...]) -> None:
 
 
 @weights.command("verify")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completed_by("weights_names"))
 def verify(names: tuple[str, ...]) -> None:
     """Verify the checksums of the checkpoints NAMES, or of all that are on this machine."""
     from .. import weights as store
@@ -104,7 +105,7 @@ def verify(names: tuple[str, ...]) -> None:
 
 
 @weights.command("check")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completed_by("weights_names"))
 @click.option("--remote", is_flag=True, help="Ask the hub and the other sites for what they have now.")
 @json_option
 def check(names: tuple[str, ...], remote: bool, as_json: bool) -> None:
@@ -132,7 +133,7 @@ def check(names: tuple[str, ...], remote: bool, as_json: bool) -> None:
 
 
 @weights.command("path")
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("weights_names"))
 def path(name: str) -> None:
     """Verify the checkpoint NAME and print its folder."""
     from .. import weights as store

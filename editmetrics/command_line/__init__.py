@@ -15,6 +15,7 @@ from __future__ import annotations
 from .options import (
     EndpointOptions,
     columns_option,
+    completed_by,
     device_option,
     endpoint_options,
     file_option,
@@ -39,13 +40,16 @@ from .options import (
     workers_option,
 )
 from .output import CountProgress, Progress, TrainingProgress, keep_freed_memory, score_with_progress
+from .sections import SectionedCommand
 
 __all__ = [
     "CountProgress",
     "EndpointOptions",
     "Progress",
+    "SectionedCommand",
     "TrainingProgress",
     "columns_option",
+    "completed_by",
     "device_option",
     "endpoint_options",
     "file_option",

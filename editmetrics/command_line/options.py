@@ -108,7 +108,19 @@ def resamples_option(least: int, default: int, text: str = "Number of bootstrap 
 
 def metrics_option(text: str, **more: Any) -> Decorator:
     """Add the repeatable `-m`, `--metric` as `metrics`."""
+    more.setdefault("shell_complete", completed_by("metric_names"))
     return click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME[:opt=value,...]", help=text, **more)
+
+
+def completed_by(name: str) -> Callable[..., Any]:
+    """Complete words by the function `name` of `command_line.completion`, which is imported when a shell asks."""
+
+    def complete(*arguments: Any) -> Any:
+        from . import completion
+
+        return getattr(completion, name)(*arguments)
+
+    return complete
 
 
 def columns_option(default: str) -> Decorator:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from editmetrics.choosing import TASKS
 from editmetrics.listing import listed
+from editmetrics.wording import command_in_lines
 
 PAGE = Path(__file__).parents[2] / "docs" / "choosing.md"
 
@@ -29,7 +30,7 @@ def page() -> str:
         if task.picks:
             rows = [f"| `{pick.spec}` | {pick.tells} | {cost(pick.spec)} |" for pick in task.picks]
             parts.append("\n".join(["| metric | what it tells | download |", "|---|---|---|", *rows]))
-        parts.append("\n".join(f"    {line}" for line in task.command_lines()))
+        parts.append("\n".join(f"    {line}" for line in command_in_lines(task.command_line())))
         parts.append(task.advice)
     return "\n\n".join(parts) + "\n"
 

@@ -12,6 +12,7 @@ from ...command_line import (
     CountProgress,
     EndpointOptions,
     Progress,
+    SectionedCommand,
     endpoint_options,
     file_option,
     label_scale_option,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 estimate_option = click.option("--estimate", is_flag=True, help="Print the number of requests needed, and exit.")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("metric", metavar="METRIC")
 @click.argument("ratings", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("more_models", nargs=-1, metavar="")
@@ -112,7 +113,7 @@ def annotate(
     click.echo(f"wrote {output}")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("metric", metavar="METRIC")
 @click.argument("answers", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("references", type=click.Path(path_type=Path, exists=True, dir_okay=False))

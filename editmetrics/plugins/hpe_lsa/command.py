@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ...command_line import Progress, device_option, file_option, overwrite_option, quiet_option
+from ...command_line import Progress, SectionedCommand, device_option, file_option, overwrite_option, quiet_option
 
 if TYPE_CHECKING:
     from .criterion import Divergence
@@ -40,7 +40,7 @@ class AnalysisOptions:
     quiet: bool
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("backbone")
 @click.argument("pairs", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @file_option("-o", "--output", text="Write the profile of the layers to this csv file.")
