@@ -24,7 +24,7 @@ import click
 
 from .. import __version__
 from ..command_line.output import plain_streams
-from ..command_line.sections import FittedContext, fit_help
+from ..command_line.sections import FittedContext
 from ..sample import EditMetricsError, UnavailableError
 from ..wording import expected_one_of
 
@@ -125,7 +125,7 @@ def refusal(name: str) -> str | None:
 def load(name: str) -> click.Command:
     """Import the command `name`; `CommandError` for a plugin's that cannot be used, `LookupError` for unknown names."""
     if built_in(name):
-        return fit_help(_attribute({**CORE, **METHODS}[name][0]))
+        return _fit_help(_attribute({**CORE, **METHODS}[name][0]))
     value, reason = _registered()[name][0].value, refusal(name)
     if reason is None:
         try:
@@ -134,9 +134,17 @@ def load(name: str) -> click.Command:
             reason = f"{value} cannot be imported: {type(error).__name__}: {error}"
         else:
             if isinstance(command, click.Command):
-                return fit_help(command)
+                return _fit_help(command)
             reason = f"{value} is a {type(command).__name__}; expected a click command"
     raise CommandError(f"the command {name} of {package_of(name)} cannot be used: {reason}")
+
+
+def _fit_help(command: click.Command) -> click.Command:
+    """Give a command, and the commands inside it, help that fits the terminal."""
+    command.context_class = FittedContext
+    for inner in getattr(command, "commands", {}).values():
+        _fit_help(inner)
+    return command
 
 
 def _attribute(value: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a shell completes: names of metrics and their options, suites, weights, tasks. Imports no torch.
+"""Completions for a shell: names of metrics and their options, suites, weights, tasks. Imports no torch.
 
 Functions for click's `shell_complete`: from the context, the parameter and the beginning of a word to its completions.
 """

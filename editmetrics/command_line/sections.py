@@ -106,11 +106,3 @@ def _fitted_line(line: str, width: int) -> list[str]:
         return command_in_lines(line, width)
     indent = " " * (column.end() if column and column.end() < width - 20 else len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
-
-
-def fit_help(command: click.Command) -> click.Command:
-    """Give a command, and the commands inside it, help that fits the terminal."""
-    command.context_class = FittedContext
-    for inner in getattr(command, "commands", {}).values():
-        fit_help(inner)
-    return command
