@@ -222,9 +222,15 @@ class Metric(ABC):
         """The value of each option that a number depends on: all but `runtime_options`."""
         return {name: value for name, value in self.options.items() if name not in self.runtime_options}
 
+    alias: str | None = None
+    """A name that its user chose for its columns; no part of its identity."""
+
     @property
     def label(self) -> str:
-        """The name with the options that are not the default, as in `psnr:crop_border=4`: the column of a table."""
+        """The name with the options that are not the default, as in `psnr:crop_border=4`, or its alias: the column of a
+        table."""
+        if self.alias is not None:
+            return self.alias
         defaults = {option.name: option.default for option in self.option_list()}
         changed = {name: value for name, value in self.number_options.items() if value != defaults[name]}
         options = ",".join(f"{name}={spec_text(value)}" for name, value in changed.items())

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .metric import Metric
 from .options import OptionError, checked_options
-from .sample import EditMetricsError
+from .sample import FIELDS, EditMetricsError
 from .wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ BRIDGES = {
 """Libraries whose metrics are offered under LIBRARY/NAME where they are installed."""
 
 
+RESERVED_COLUMNS = frozenset({"id", "system", "group", "problems", "manifest", "meta", *FIELDS})
+"""Names in a table of scores that no alias may take."""
+
 SPEC_FORM = "a metric is written name:option=value,option=value"
 
 
@@ -106,6 +109,9 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
     `spec` is a name, with options or without: "psnr", "lpips:net=vgg", "psnr:channels=y,crop_border=4". Options can
     be given as keywords instead. `device` is where it computes; without it, the first GPU if there is one.
 
+    "judge=vie_score:model=any" gives it an alias, which is its label: columns are named `judge`, and the identity is
+    that of the full text.
+
     Raises `UnknownMetricError` with the nearest names, `OptionError` with the options there are, `MissingPackageError`
     with the line that installs it.
 
@@ -117,6 +123,7 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
             f"create_metric takes one name, such as 'psnr' or 'lpips:net=vgg', not a {type(spec).__name__}; "
             "for several metrics call it once for each, or give the list to score(..., metrics=[...])"
         )
+    alias, spec = split_alias(spec)
     name, from_spec = parse_spec(spec)
     cls = metric_class(name)
     if twice := from_spec.keys() & options.keys():
@@ -127,9 +134,11 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
                 f"{name} needs the package {package}, which is not installed: pip install {package}"
             )
     try:
-        return cls(**checked_options(cls, {**from_spec, **options})).to(device)
+        metric = cls(**checked_options(cls, {**from_spec, **options})).to(device)
     except OSError as error:  # an option that names a file may be no name of one
         raise OptionError(f"{name} cannot be created with these options: {error}") from error
+    metric.alias = alias
+    return metric
 
 
 def list_metrics() -> list[str]:
@@ -241,6 +250,25 @@ def refused_plugins() -> list[BrokenPlugin]:
 def providers_of(name: str) -> dict[str, str]:
     """The installed packages that register a metric `name`, whether it may be used or not, and their versions."""
     return {point.dist.name: point.dist.version for point in _all_entry_points().get(name, ()) if point.dist}
+
+
+def split_alias(spec: str) -> tuple[str | None, str]:
+    """The alias of "alias=name:option=value", and the rest; None where a metric has none.
+
+    Raises `OptionError` for an alias that cannot name a column, or that is the name of a metric.
+
+    >>> split_alias("judge=vie_score:model=any"), split_alias("lpips:net=vgg")
+    (('judge', 'vie_score:model=any'), (None, 'lpips:net=vgg'))
+    """
+    head, colon, options = spec.partition(":")
+    alias, equals, name = (part.strip() for part in head.partition("="))
+    if not equals:
+        return None, spec
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", alias):
+        raise OptionError(f"{spec!r}: the alias {alias!r} cannot name a column; expected letters, digits, _ and -")
+    if alias in known_names() or alias in RESERVED_COLUMNS:
+        raise OptionError(f"{spec!r}: {alias!r} is the name of a metric or of another column; choose another alias")
+    return alias, f"{name}{colon}{options}"
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:

@@ -321,9 +321,9 @@ def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
 
 def _metric(spec: str, shared: Mapping[str, str | None], device: str | None) -> Metric:
     """Create a metric with those of the shared options that it has and `spec` leaves open."""
-    from ..registry import create_metric, metric_class, parse_spec
+    from ..registry import create_metric, metric_class, parse_spec, split_alias
 
-    name, options = parse_spec(spec)
+    name, options = parse_spec(split_alias(spec)[1])
     unset = {option.name for option in metric_class(name).option_list()} - options.keys()
     inherited = {option: value for option, value in shared.items() if value not in (None, "none") and option in unset}
     return create_metric(spec, device=device, **inherited)
@@ -362,7 +362,7 @@ def _show(
         print_json(run_as_json(results, facts, checked, code))
     if not options.as_json or options.to_standard_output:
         kept = output is not None or options.to_standard_output or options.report is not None
-        blocks = [*results_blocks(results, kept), *(str(check) for check in checked)]
+        blocks = [*results_blocks(results, kept), *(check.line for check in checked)]
         if options.limit is not None:
             total = about["limit"]["samples"]
             blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")

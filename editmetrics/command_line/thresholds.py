@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from rich.markup import escape
 
 from ..sample import Dimension
 from ..wording import expected_one_of
@@ -49,10 +50,12 @@ class CheckedMean:
     mean: float | None
     met: bool
 
-    def __str__(self) -> str:
+    @property
+    def line(self) -> str:
+        """The outcome in a line with rich's markup."""
         whose = "" if self.system is None else f" of {self.system}"
         mean = "no score" if self.mean is None else f"the mean{whose} is {self.mean:.6g}"
-        return f"{self.threshold}: {'met' if self.met else 'not met'}; {mean}"
+        return escape(f"{self.threshold}: {'met' if self.met else 'not met'}; {mean}")
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as `score --json` shows it."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..describe import higher_is_better
+from ..runs.read_record import read_record
 
 
 def directions(
@@ -21,9 +23,17 @@ def directions(
     Strongest first: the caller's `lower` and `higher`; `known`, from a caller that knows its columns; the `Dimension`s
     of `scores`, when it is the `Results` of a run; the metric that the column is named after.
     """
-    claims = {column: higher_is_better(column) for column in columns} | _of_results(scores) | dict(known or {})
+    names = _without_aliases(scores, columns)
+    claims = {column: higher_is_better(name) for column, name in names.items()}
+    claims |= _of_results(scores) | dict(known or {})
     stated = {column: claim for column, claim in claims.items() if claim is not None}
     return stated | dict.fromkeys(higher, True) | dict.fromkeys(lower, False)
+
+
+def _without_aliases(scores: Any, columns: Iterable[str]) -> dict[str, str]:
+    """From each column to the metric that the record beside the table `scores` names for it, or else its own name."""
+    record = read_record(Path(scores)) if isinstance(scores, (str, Path)) else None
+    return {column: (record.described(column) if record else None) or column for column in columns}
 
 
 def _of_results(scores: Any) -> dict[str, bool | None]:

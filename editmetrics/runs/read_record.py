@@ -67,6 +67,12 @@ class RunRecord:
                     )
         return columns
 
+    def described(self, column: str) -> str | None:
+        """The column under the name of its metric, `METRIC.DIMENSION`, which an alias hides; None if not recorded."""
+        metric = self.columns.get(column)
+        name = self.identities.get(metric.key, {}).get("metric") if metric else None
+        return f"{name}.{metric.dimension}" if metric and isinstance(name, str) else None
+
     def entry(self, column: str, sample: str) -> ScoreEntry | None:
         """The newest line of a column and sample id; None if the record has none."""
         metric = self.columns.get(column)

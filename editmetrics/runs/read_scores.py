@@ -127,7 +127,7 @@ def _score_column(
     table: Table, name: str, ids: Sequence[str], record: RunRecord | None, notes: list[str]
 ) -> ScoreColumn:
     metric = record.columns.get(name) if record else None
-    dimension = dimension_of(name)
+    dimension = dimension_of((record.described(name) if record else None) or name)
     label = metric.label if metric else name
     if not metric and dimension and name.endswith(f".{dimension.name}"):
         label = name.removesuffix(f".{dimension.name}")
@@ -137,7 +137,8 @@ def _score_column(
     statuses, reasons = np.full(len(ids), "ok", dtype=object), np.full(len(ids), "", dtype=object)
     uncertainty = np.full(len(ids), np.nan)
     problems = _texts(table, "problems")
-    ranged = dimension if ":" not in label else None  # options may move the range, and its metric is not made here
+    # options may move the range, and the metric is not made here
+    ranged = dimension if ":" not in label and dimension_of(name) else None
     differ, outside = [], []
     for row, identifier in enumerate(ids):
         entry = record.entry(name, identifier) if record else None

@@ -202,7 +202,8 @@ def plan(
     for spec in metrics:
         metric = spec if isinstance(spec, Metric) else create_metric(spec, device=device)
         column = Column(metric, profile=profile)
-        if column.label in columns and column.metric.options != columns[column.label].metric.options:
+        other = columns.get(column.label, column).metric
+        if (column.metric.name, column.metric.options) != (other.name, other.options):
             raise PlanError(f"two metrics are labelled {column.label}; score them in two runs")
         columns.setdefault(column.label, column)
     if not columns:
