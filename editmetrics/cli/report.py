@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", type=click.Choice(["html", "md", "latex"]), show_default="by the suffix", help="Format of the report."
 )
-@click.option("--title", show_default="the name of the table", help="Title of the report.")
+@click.option("--title", show_default="the systems and the number of samples", help="Title of the report.")
 @click.option("--ratings", type=click.Path(path_type=Path), help="Table of human ratings, one per image.")
 @pairs_option
 @columns_option("the columns of the record")

@@ -391,5 +391,5 @@ def _report(table: Path, report: Path, kept: bool, options: ScoreOptions) -> Non
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {name for names in (scores.sources, scores.edits) for name in names if name}
     with CountProgress("pictures", options.quiet) as progress:
-        written = write_report(scores, report, ReportOptions(title=report.stem, trusted=images), progress.at)
+        written = write_report(scores, report, ReportOptions(trusted=images), progress.at)
     show_written(written, err=options.as_json or options.to_standard_output)

@@ -16,7 +16,9 @@ from ..agreement.join import join
 from ..agreement.measure import UndefinedError
 from ..agreement.pairing import RatedItems, match_columns
 from ..agreement.result import ALL
+from ..data.do_nothing import DO_NOTHING
 from ..runs.scored_table import ScoreColumn, ScoredTable, percentiles
+from ..tables.results import likeness_note
 from .leaderboard import Board, boards, grouping_columns
 from .standing import Standing, standing
 
@@ -83,8 +85,15 @@ class ReportContent:
 
     @property
     def compared(self) -> bool:
-        """True with more than one system: a single one is not ranked."""
-        return len(self.table.system_names) > 1
+        """True with more than one system: a single one is not ranked, nor is doing nothing."""
+        return len([name for name in self.table.system_names if name != DO_NOTHING]) > 1
+
+    @property
+    def likeness(self) -> str:
+        """The sentence on metrics that reward doing nothing; empty without one."""
+        labels = list(dict.fromkeys(column.label for column in self.columns))
+        rewarding = dict.fromkeys(column.label for column in self.columns if column.rewards_no_change)
+        return likeness_note(list(rewarding), len(labels))
 
     @property
     def unscored(self) -> np.ndarray:

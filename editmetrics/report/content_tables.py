@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..runs.identity import fields
 from ..runs.scored_table import short_names
-from ..tables.table import Cell, DataTable, TableCell, number, numbers, text
+from ..tables.systems import systems_table
+from ..tables.table import Cell, DataTable, TableCell, digits_of, numbers, rounded, text
 from ..wording import first_few
 from .content import ReportContent, agreement_lines, agreement_notes
 from .leaderboard import Board, SystemMean
@@ -34,6 +35,8 @@ def content_tables(content: ReportContent) -> Iterator[DataTable]:
     """Leaderboard, groups, agreement, correlations, extreme samples, failures, provenance; wide tables in parts."""
     for board in content.boards:
         yield from _board(content, board).abreast(MEANS_ABREAST, kept=2 if board.column is None else 3)
+        if board.column is None and (differences := differences_table(content)):
+            yield differences
     if content.agreement is not None:
         yield _agreement(content, content.agreement)
     names = [*short_names(content.columns), *(f"{rating.name} (people)" for rating in content.ratings)]
@@ -70,20 +73,30 @@ def _board(content: ReportContent, board: Board) -> DataTable:
         f"draw {DRAWN[content.table.clustered_by]}. "
     )
     note += (
-        f"Bold: ahead of every other system in paired tests on the samples that both have scored, p < "
-        f"{1 - level:.2g} after Bonferroni's correction."
+        f"Bold: better than every other system in paired tests on the samples that both have scored, p < "
+        f"{1 - level:.2g} after Holm's correction for all metrics and systems."
         if content.compared
         else "One system, so nothing is ranked."
     )
+    note += f" {content.likeness}" if content.likeness else ""
     title = f"By {board.column}" if grouped else "Leaderboard" if content.compared else "Mean scores"
     return DataTable(columns, rows, title, [note])
 
 
+def differences_table(content: ReportContent) -> DataTable | None:
+    """The systems compared with each other; None unless two of them have a score in common."""
+    (comparison,) = content.boards[0].comparisons
+    if not any(line.n for contest in comparison for line in contest.lines):
+        return None
+    return systems_table(comparison, {column.name: f" {column.arrow}" for column in content.columns})
+
+
 def _mean(cell: SystemMean) -> TableCell:
-    small = [] if cell.low is None else [f"{number(cell.low)} to {number(cell.high)}"]
+    digits = digits_of(cell.low, cell.high)
+    small = [] if cell.low is None else [f"{rounded(cell.low, digits)} to {rounded(cell.high, digits)}"]
     small += [f"{cell.infinite} infinite"] if cell.infinite else []
     small += [f"{count} {status}" for status, count in cell.unscored.items()]
-    return TableCell(number(cell.mean), small, "best" if cell.best else "")
+    return TableCell(rounded(cell.mean, digits), small, "best" if cell.best else "")
 
 
 def _agreement(content: ReportContent, agreement: Agreement) -> DataTable:
@@ -100,7 +113,9 @@ def _agreement(content: ReportContent, agreement: Agreement) -> DataTable:
 
 
 def _figure(line: Line) -> TableCell:
-    return TableCell(number(line.value), [] if line.low is None else [f"{number(line.low)} to {number(line.high)}"])
+    digits = digits_of(line.low, line.high)
+    interval = [] if line.low is None else [f"{rounded(line.low, digits)} to {rounded(line.high, digits)}"]
+    return TableCell(rounded(line.value, digits), interval)
 
 
 def _first(content: ReportContent) -> Iterator[DataTable]:

@@ -49,10 +49,14 @@ class BoardLine:
 
 @dataclass(frozen=True)
 class Board:
-    """A line for each system (`column` None), or for each value of a column and system."""
+    """A line for each system (`column` None), or for each value of a column and system.
+
+    `comparisons`: the systems compared with each other, for each value.
+    """
 
     column: str | None
     lines: Sequence[BoardLine]
+    comparisons: Sequence[SystemComparison]
 
 
 def grouping_columns(table: ScoredTable, chosen: Sequence[str] = ()) -> list[str]:
@@ -85,7 +89,14 @@ def boards(table: ScoredTable, group_by: Sequence[str] = (), resampling: Resampl
         )
         for column in [None, *group_by]
     ]
-    return [Board(column, [line for draft in groups for line in draft.lines(means)]) for column, groups in drafts]
+    return [
+        Board(
+            column,
+            [line for draft in groups for line in draft.lines(means)],
+            [draft.comparison for draft in groups],
+        )
+        for column, groups in drafts
+    ]
 
 
 def system_comparison(
@@ -125,7 +136,7 @@ class _Draft:
         resampling: Resampling,
     ) -> None:
         self.group, self.rows, self.columns = group, rows, table.columns
-        self.best = system_comparison(table, resampling, np.sort(np.concatenate(list(rows.values())))).best
+        self.comparison = system_comparison(table, resampling, np.sort(np.concatenate(list(rows.values()))))
         self.indices: dict[tuple[str | None, str], int] = {}
         for column in table.columns:
             for system, members in rows.items():
@@ -152,5 +163,5 @@ class _Draft:
             n=int((~np.isnan(values)).sum()),
             infinite=int(np.isinf(values).sum()),
             unscored=column.unscored(rows),
-            best=system is not None and self.best.get(column.name) == system,
+            best=system is not None and self.comparison.best.get(column.name) == system,
         )

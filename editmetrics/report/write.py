@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agreement.bootstrap import Resampling
+from ..data.do_nothing import DO_NOTHING
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
 from ..files.writing import make_folder, replacing
@@ -16,7 +17,7 @@ from ..runs.scored_table import ScoredTable
 from ..sample import EditMetricsError
 from ..tables.latex import latex
 from ..tables.markdown import markdown
-from ..wording import either
+from ..wording import either, plural
 from .content import ReportContent, report_content
 from .content_tables import content_tables
 from .standing import shown_rows
@@ -46,7 +47,7 @@ class ReportError(EditMetricsError):
 class ReportOptions:
     """Options of a report.
 
-    - format: `html`, `md` or `latex`; by default from the suffix. title: by default the name of the table.
+    - format: `html`, `md` or `latex`; by default from the suffix. title: by default the systems and number of samples.
     - metrics, lower_is_better, higher_is_better: as in `read_scores`.
     - ratings, pairs, group_by: as in `report_content`. replicates, level, seed: of the bootstrap.
     - roots: folders of images, besides the current one and the table's. trusted: image files, as the table names them,
@@ -145,7 +146,7 @@ def write_report(
         group_by=options.group_by,
         resampling=Resampling(options.replicates, options.level, options.seed),
     )
-    title = options.title or scores.path.stem
+    title = options.title or task_title(scores)
     if format == "html":
         return _write_html(content, path, title, options, on_pairs)
     tables = content_tables(content)
@@ -170,7 +171,7 @@ def _write_html(
 
     table = content.table
     rows = shown_rows(content.standing, content.unscored, options.max_pairs)
-    enlarged = shown_rows(content.standing, content.unscored, options.larger_pairs) if options.larger_pairs else []
+    enlarged = _with_others(shown_rows(content.standing, content.unscored, options.larger_pairs), table)
     places = ImagePlaces(table.path, options.roots, options.trusted)
     done = 0
 
@@ -186,7 +187,7 @@ def _write_html(
         places,
         thumbnail=options.thumbnail,
         larger=LARGER,
-        enlarged=set(enlarged),
+        enlarged=enlarged if options.larger_pairs else set(),
         workers=options.workers or available_processors(),
         on_row=on_row,
     )
@@ -204,6 +205,24 @@ def _write_html(
         absent[0] if absent else None,
         sorted(places.outside),
     )
+
+
+def _with_others(rows: Iterable[int], table: ScoredTable) -> set[int]:
+    """The rows, and those of other systems with the same task."""
+    tasks = {table.items[row] for row in rows if table.items[row] is not None}
+    return {*rows, *(row for row, task in enumerate(table.items) if task is not None and task in tasks)}
+
+
+def task_title(table: ScoredTable) -> str:
+    """The systems and the number of samples of a table: the title of its report."""
+    names = [name for name in table.system_names if name not in (None, DO_NOTHING)]
+    sources = {task for task in table.items if task is not None}
+    samples = plural(len(sources) if names and sources else len(table), "edit" if any(table.sources) else "image")
+    if not names:
+        return f"Scores of {samples}"
+    each = " each" if len(names) > 1 else ""
+    systems = " and ".join(map(str, names)) if len(names) <= 2 else plural(len(names), "system")
+    return f"{systems}, {samples}{each}"
 
 
 def _write(path: Path, parts: Iterable[str]) -> int:

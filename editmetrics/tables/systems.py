@@ -29,7 +29,7 @@ def systems_blocks(comparison: SystemComparison, arrows: Mapping[str, str]) -> I
     elif comparison.contests:
         table = systems_table(comparison, arrows)
         yield from ("", replace(table, notes=()))
-        yield f"[dim]{escape('. '.join(note[:1].upper() + note[1:] for note in table.notes))}.[/]"
+        yield f"[dim]{escape('; '.join(table.notes))}.[/]"
 
 
 def systems_table(comparison: SystemComparison, arrows: Mapping[str, str]) -> DataTable:
@@ -79,7 +79,7 @@ def _notes(comparison: SystemComparison) -> list[str]:
     tests = sum(len(contest.lines) for contest in comparison)
     shared = f" {plural(comparison.samples, 'sample')}" if len(comparison.systems) == 2 else " samples"
     return [
-        f"differences of means over the{shared} that both have; paired bootstrap, {DRAWN[comparison.clustered_by]}",
-        f"p: of one test, before Holm's correction for {plural(tests, 'test')}, which the verdict has",
-        "d: effect size, the mean of the differences over their standard deviation",
+        f"Differences of means over the{shared} that both have; paired bootstrap, {DRAWN[comparison.clustered_by]}",
+        f"p is of one test; the verdict is after Holm's correction for {plural(tests, 'test')}",
+        "d, the effect size, is the mean of the differences over their standard deviation",
     ]

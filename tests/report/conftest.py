@@ -101,3 +101,20 @@ def write_many(folder: Path, pairs: int) -> Path:
     (folder / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_report(folder / "scores.csv", folder / "report.html", ReportOptions(larger_pairs=10))
     return folder / "report.html"
+
+
+@pytest.fixture(scope="session")
+def default_report(tmp_path_factory):
+    """The eight metrics of `editmetrics score`, two systems: one leads in half of them, no prompts, no pictures."""
+    folder = tmp_path_factory.mktemp("default")
+    random = np.random.default_rng(0)
+    names = ("fsim", "gmsd", "mae", "ms_ssim", "mse", "psnr", "ssim", "vif")
+    lines = [f"id,system,source,edited,{','.join(names)}"]
+    for lead, system in ((0.2, "good"), (0.0, "poor")):
+        for number in range(12):
+            scores = random.uniform(0.4, 0.6, 8) + [lead * sign for sign in (1, -1, -1, 1, 0, 0, 0, 0)]
+            row = [f"{system}/{number}", system, f"source/{number}.png", f"{system}/{number}.png", *map(str, scores)]
+            lines.append(",".join(row))
+    (folder / "scores.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_report(folder / "scores.csv", folder / "report.html")
+    return folder / "report.html"

@@ -10,7 +10,7 @@ from editmetrics.report.content import report_content
 from editmetrics.report.standing import orders
 from editmetrics.report.write import write_report
 from editmetrics.runs.read_scores import read_scores
-from editmetrics.tables.table import number
+from editmetrics.tables.table import digits_of, rounded
 
 from ..scoring.toys import write_images
 from .conftest import HOSTILE, SYSTEMS
@@ -61,11 +61,28 @@ def test_the_leaderboard_has_the_means_of_the_table(page, report, table):
         values = table.filter(polars.col("system") == system)["psnr"].drop_nulls()
         mean = values.filter(values.is_finite()).mean()
         cell = page.value(f"document.querySelectorAll('.board')[0].tBodies[0].rows[{line}].cells[2].innerText")
-        assert cell.replace("★ ", "").startswith(number(mean))
+        low, high = (float(end) for end in cell.split("\n")[-1 if "to" in cell.split("\n")[-1] else 1].split(" to "))
+        assert low <= mean <= high
+        assert cell.split()[0] == rounded(mean, digits_of(low, high))
     assert "1 failed" in page.value("document.querySelectorAll('.board')[0].tBodies[0].rows[1].cells[2].innerText")
-    page.run("document.querySelectorAll('.board thead button')[1].click()")  # mse: lower is better, the best on top
-    first = page.value("document.querySelectorAll('.board')[0].tBodies[0].rows[0].cells[0].textContent")
-    assert first == SYSTEMS[0]
+
+
+def test_columns_sort_by_mouse_and_keyboard_and_say_so(page, report):
+    """From the best: of mse the lowest; system by name; again, the other way."""
+    page.open(report)
+    head, first = (
+        "document.querySelectorAll('.board thead th')",
+        "document.querySelector('.board tbody th').textContent",
+    )
+    page.run(f"{head}[3].querySelector('button').click()")
+    assert (page.value(f"{head}[3].ariaSort"), page.value(first)) == ("ascending", SYSTEMS[0])
+    page.run(f"{head}[3].querySelector('button').focus()")
+    page.press(Keys.ENTER)
+    assert (page.value(f"{head}[3].ariaSort"), page.value(first)) == ("descending", SYSTEMS[1])
+    page.run(f"{head}[0].querySelector('button').focus()")
+    page.press(Keys.SPACE)
+    assert page.value(f"[...{head}].map((cell) => cell.ariaSort).slice(0, 4)") == ["ascending", "none", "none", "none"]
+    assert page.value(first) == SYSTEMS[0]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +132,13 @@ def test_a_pair_opens_by_the_keyboard_and_closes_where_it_was(page, report, tabl
     assert page.value("document.getElementById('pair').open")
     assert page.value("document.getElementById('pair-title').textContent") == table["id"][1]
     assert page.value("document.querySelector('.asked').textContent") == HOSTILE[0]
-    assert page.value("document.querySelectorAll('#pair img').length") == 3
+    assert page.value("document.querySelectorAll('#pair .large img').length") == 4  # the other system's, too
     assert page.value("document.querySelector('#pair .said').textContent") == f"read {HOSTILE[0]!r}"
     assert "± 0.5" in page.value("document.getElementById('pair').innerText")
     page.press(Keys.ARROW_RIGHT)
     page.press(Keys.ARROW_RIGHT)
     assert page.value("document.getElementById('pair-title').textContent") == table["id"][3]
-    assert page.value("document.querySelectorAll('#pair img').length") == 1  # the corrupt edit has a placeholder
+    assert page.value("document.querySelectorAll('#pair .large img').length") == 2  # the corrupt edit has a placeholder
     assert "1 60.png" in page.value("document.querySelectorAll('#pair .frame')[1].textContent")  # that says why
     page.press(Keys.ESCAPE)
     assert not page.value("document.getElementById('pair').open")
@@ -130,6 +147,64 @@ def test_a_pair_opens_by_the_keyboard_and_closes_where_it_was(page, report, tabl
     assert page.value("document.activeElement.dataset.index") == str(len(table) - 1)
     page.press(Keys.HOME)
     assert page.value("document.activeElement.dataset.index") == "0"
+
+
+def test_an_open_pair_compares_any_two_pictures_of_its_source(page, report, table):
+    page.open(report, "gallery")
+    page.choose("sort", "table")
+    edit_of = {name: list(table["id"]).index(f"{system}/2") for name, system in zip("ab", SYSTEMS, strict=True)}
+    page.run(f"document.querySelectorAll('#cards .card')[{edit_of['a']}].click()")
+    drawn = "document.querySelector('#pair canvas')"
+    brightness = (
+        f"[...{drawn}.getContext('2d').getImageData(0, 0, {drawn}.width, {drawn}.height).data]"
+        ".filter((_, place) => place % 4 < 3).reduce((a, b) => Math.max(a, b))"
+    )
+    page.wait(f"{drawn}.width > 0 && {drawn}.width !== 300")
+    assert page.value(brightness) == 0  # this edit is its source
+    names = page.value(
+        "[...document.querySelectorAll('#pair .choose select')[1].options].map((one) => one.textContent)"
+    )
+    assert names == ["source", *SYSTEMS]
+    page.run(
+        "const right = document.querySelectorAll('#pair .choose select')[1]; right.value = '2';"
+        "right.dispatchEvent(new Event('change'))"
+    )
+    page.wait(f"{brightness} > 100")
+    page.run("document.querySelector('#pair .stage input').focus()")
+    page.press(Keys.ARROW_LEFT)
+    assert page.value("document.querySelector('#pair .stage .over').style.clipPath") == "inset(0px 51% 0px 0px)"
+    assert page.value("document.getElementById('pair-title').textContent") == f"{SYSTEMS[0]}/2"  # the arrow was its own
+    page.run("document.querySelector('#pair .other button').click()")
+    assert page.value("document.getElementById('pair-title').textContent") == f"{SYSTEMS[1]}/2"
+    assert [line for line in page.console() if "Canvas2D" not in line] == []  # that one is of the readings above
+
+
+def test_the_default_metrics_fit_and_say_what_they_reward(page, default_report):
+    """Eight columns at 1280 px; no room for prompts that no sample has; hidden scores are counted; who leads."""
+    page.open(default_report)
+    assert page.value("document.querySelector('.board').parentElement.scrollWidth") <= 1280
+    assert page.overflow() == 0
+    assert page.value("document.querySelectorAll('.board thead th').length") == 10
+    text = page.value("document.getElementById('page-overview').innerText")
+    assert "These measure how little changed, not whether the instruction was followed." in text
+    assert page.value("document.title") == "good and poor, 12 edits each"
+    content = report_content(read_scores(default_report.with_name("scores.csv")))
+    best = {contest.column: contest.best for contest in content.boards[0].comparisons[0]}
+    assert set(best.values()) == {"good", None}
+    stars = page.value(
+        "[...document.querySelectorAll('.board tbody tr')].map((r) => [...r.cells].map((c) => c.className))"
+    )
+    assert [[name for name, cell in zip(best, row[2:], strict=True) if cell == "best"] for row in stars] == [
+        [name for name, winner in best.items() if winner == system] for system in ("good", "poor")
+    ]
+    verdicts = page.value(
+        "[...document.querySelectorAll('.stacked:not(.board) tbody tr')].map((r) => r.lastChild.textContent)"
+    )
+    assert verdicts == [winner or "cannot be told apart" for winner in best.values()]
+    page.open(default_report, "gallery")
+    assert page.value("document.querySelectorAll('.prompt').length") == 0
+    assert page.value("document.querySelector('#cards .more').textContent") == "+2"
+    assert page.value("document.querySelector('#cards .more').title").startswith("ssim 0.")
 
 
 def test_everything_is_reached_by_tab_and_the_focus_is_seen(page, report):
@@ -234,6 +309,7 @@ def test_generated_images_have_no_source_to_show(page, tmp_path):
     assert page.value("document.querySelectorAll('#cards img').length") == 3
     assert page.value("document.querySelector('#cards').innerText.includes('source')") is False
     page.open(tmp_path / "report.html")
+    assert "measure how little" not in page.value("document.getElementById('page-overview').innerText")
     assert "nothing is ranked" in page.value("document.getElementById('page-overview').innerText")
     assert "identities, uncertainties and details are unknown" in page.value("document.body.innerText")
 

@@ -2,51 +2,31 @@
 
 function boardTable(board) {
   const grouped = board.column !== null;
-  const state = { sorted: null, down: true };
-  const body = make("tbody");
-  const headers = report.columns.map((column, place) => {
-    const button = make("button", { type: "button", title: `${column.name}: ${direction(column)}. Sort by it.`, onclick: () => sort(place) },
-      breakable(`${column.short}\u00a0${arrow(column)}`), column.short === column.name && !column.unit ? null : make("span", { class: "of" },
-        [column.short === column.name ? null : column.label, column.unit].filter(Boolean).join(", ")));
-    return make("th", { scope: "col", "aria-sort": "none" }, button);
-  });
-  const table = make("table", { class: "stacked board" }, make("thead", {}, make("tr", {},
-    grouped ? make("th", { scope: "col", class: "name" }, board.column) : null,
-    hasSystems || !grouped ? make("th", { scope: "col", class: "name" }, hasSystems ? "system" : "") : null,
-    make("th", { scope: "col" }, "samples"), headers)), body);
+  const system = (line) => line.system ?? (hasSystems ? "(none)" : "all");
+  const columns = [
+    grouped ? { head: board.column, name: true, row: true, key: (line) => line.group, cell: (line) => line.group } : null,
+    hasSystems || !grouped ? { head: hasSystems ? "system" : "", phone: "system", name: true, row: !grouped, key: system, cell: system } : null,
+    { head: "samples", down: true, key: (line) => line.samples, cell: (line) => line.samples },
+    ...report.columns.map((column, place) => ({
+      head: breakable(`${column.short}\u00a0${arrow(column)}`), of: boardUnit(column), title: `${column.name}: ${direction(column)}`, down: column.higher,
+      key: (line) => line.cells[place].mean, cell: (line) => boardCell(line.cells[place], place) })),
+  ].filter(Boolean);
+  const apart = grouped && hasSystems ? (line, previous) => previous !== undefined && line.group !== previous.group : null;
+  return sortableTable(columns, board.lines, { className: "stacked board", apart, label: grouped ? `Means by ${board.column}` : "Leaderboard" });
+}
 
-  function draw(lines) {
-    let previous = null;
-    body.replaceChildren(...lines.map((line) => {
-      const apart = grouped && hasSystems && previous !== null && line.group !== previous;
-      previous = line.group;
-      return make("tr", { class: apart ? "apart" : null },
-        grouped ? make("th", { scope: "row" }, line.group) : null,
-        grouped ? (hasSystems ? make("td", { class: "name", "data-of": "system" }, line.system ?? "(none)") : null)
-          : make("th", { scope: "row" }, line.system ?? (hasSystems ? "(none)" : "all")),
-        make("td", { "data-of": "samples" }, line.samples), line.cells.map(boardCell));
-    }));
-  }
-
-  function sort(place) {
-    state.down = state.sorted === place ? !state.down : report.columns[place].higher;
-    state.sorted = place;
-    headers.forEach((header, other) => header.setAttribute("aria-sort", other !== place ? "none" : state.down ? "descending" : "ascending"));
-    const key = (line) => line.cells[place].mean;
-    draw([...board.lines].sort((a, b) => key(a) === null ? 1 : key(b) === null ? -1 : (state.down ? -1 : 1) * (key(a) - key(b))));
-  }
-
-  draw(board.lines);
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": grouped ? `Means by ${board.column}` : "Leaderboard" }, table);
+function boardUnit(column) {
+  return [column.short === column.name ? null : column.label, column.unit].filter(Boolean).join(", ") || null;
 }
 
 function boardCell(cell, place) {
   const column = report.columns[place];
+  const digits = digitsOf(cell.low, cell.high);
   const lost = Object.entries(cell.unscored).map(([status, number]) => `${number} ${status}`);
-  return make("td", { class: cell.best ? "best" : null, "data-of": `${column.short} ${arrow(column)}` }, make("span", {},
-    make("span", { class: "mean" }, said(cell.mean)),
-    cell.best ? make("span", { class: "interval" }, "ahead of all others") : null,
-    cell.low === null ? null : make("span", { class: "interval" }, `${said(cell.low)} to ${said(cell.high)}`),
+  return make("td", { class: cell.best ? "best" : null, title: cell.best ? "better than every other system by more than noise" : null, "data-of": `${column.short} ${arrow(column)}` }, make("span", {},
+    make("span", { class: "mean" }, rounded(cell.mean, digits)),
+    cell.best ? make("span", { class: "hidden-text" }, " (best)") : null,
+    cell.low === null ? null : make("span", { class: "interval" }, `${rounded(cell.low, digits)} to ${rounded(cell.high, digits)}`),
     lost.length || cell.infinite ? make("span", { class: "interval" }, `n = ${cell.n}${cell.infinite ? `, ${cell.infinite} infinite` : ""}`) : null,
     lost.map((text) => make("span", { class: "lost" }, text))));
 }
@@ -58,31 +38,50 @@ function drawBoards(page) {
     const grouped = board.column !== null;
     page.append(make("h2", {}, grouped ? `By ${board.column}` : report.compared ? "Leaderboard" : "Mean scores"), boardTable(board));
     if (grouped) continue;
+    if (report.likeness) page.append(make("p", { class: "caption warn" }, `${report.likeness} An edit that does nothing scores best.`));
     page.append(make("p", { class: "caption" },
       `Mean over the finite scores, with its ${level} interval: a bootstrap of ${report.replicates} resamples that draws ${drawn}. `,
       "Missing scores are left out of means, and counted below them. ",
       report.compared
-        ? `★: ahead of every other system by more than noise, in paired tests on the samples that both scored (p < ${said(1 - report.level)} after Bonferroni's correction). No ★ in a column: no system leads by more than noise.`
+        ? "★: better than every other system by more than noise, in paired tests on the samples that both have scores for, corrected for all metrics and systems. No ★ in a column: no system leads by more than noise."
         : "One system, so nothing is ranked."));
+    drawSystems(page);
   }
+}
+
+// Is one system better than another: the differences behind the stars.
+function drawSystems(page) {
+  if (!report.systemDifferences) return;
+  const { title, heads, rows: lines, notes } = report.systemDifferences;
+  const columns = heads.map((head, place) => ({ head, name: place === 0 || Number.isNaN(numberIn(lines[0][place].text)), down: true,
+    key: (line) => (Number.isNaN(numberIn(line[place].text)) ? line[place].text : numberIn(line[place].text)),
+    cell: (line) => make("span", { class: line[place].mark === "best" ? "winner" : null }, breakable(line[place].text.replace("-", place && !Number.isNaN(numberIn(line[place].text)) ? "−" : "-"))) }));
+  page.append(make("h2", {}, title), sortableTable(columns, lines, { className: "stacked", label: title }),
+    make("p", { class: "caption" }, `${notes.join(". ")}.`));
+}
+
+// The number that a text begins with; NaN where it is none.
+function numberIn(text) {
+  return /^[+-]?[0-9.]+(e[+-]?[0-9]+)?( to |$)/.test(text) ? parseFloat(text) : NaN;
 }
 
 function drawAgreement(page) {
   if (!report.agreement.length) return;
-  const body = report.agreement.map(({ score, rating, measures }) => {
-    const column = report.columns.find((other) => other.name === score);
-    const cell = (name) => {
-      const [value, low, high, n, excluded, note] = measures[name] ?? [null, null, null, 0, 0, ""];
-      return [make("td", { "data-of": name.toUpperCase(), title: note }, make("span", {}, make("span", { class: "mean" }, said(value)),
-        low === null ? null : make("span", { class: "interval" }, `${said(low)} to ${said(high)}`))), n, excluded];
-    };
-    const [first, n, excluded] = cell("srcc");
-    return make("tr", {}, make("th", { scope: "row" }, breakable(`${score}\u00a0${column ? arrow(column) : ""}`)), make("td", { class: "name", "data-of": "rating" }, rating),
-      first, cell("plcc")[0], make("td", { "data-of": "n" }, n), make("td", { "data-of": "left out" }, excluded));
-  });
-  page.append(make("h2", {}, "Agreement with people"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Agreement with people" },
-    make("table", { class: "stacked" }, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "score"), make("th", { scope: "col", class: "name" }, "rating"),
-      ["SRCC", "PLCC", "n", "left out"].map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, body))),
+  const measure = (name) => ({ head: name.toUpperCase(), down: true, key: (line) => line.measures[name]?.[0] ?? null, cell: (line) => {
+    const [value, low, high, , , note] = line.measures[name] ?? [null, null, null, 0, 0, ""];
+    const digits = digitsOf(low, high);
+    return make("td", { "data-of": name.toUpperCase(), title: note }, make("span", {}, make("span", { class: "mean" }, rounded(value, digits)),
+      low === null ? null : make("span", { class: "interval" }, `${rounded(low, digits)} to ${rounded(high, digits)}`)));
+  } });
+  const named = (line) => {
+    const column = report.columns.find((other) => other.name === line.score);
+    return `${line.score}\u00a0${column ? arrow(column) : ""}`;
+  };
+  const columns = [{ head: "score", name: true, row: true, key: (line) => line.score, cell: (line) => breakable(named(line)) },
+    { head: "rating", name: true, key: (line) => line.rating, cell: (line) => line.rating }, measure("srcc"), measure("plcc"),
+    { head: "n", down: true, key: (line) => line.measures.srcc?.[3] ?? 0, cell: (line) => line.measures.srcc?.[3] ?? 0 },
+    { head: "left out", down: true, key: (line) => line.measures.srcc?.[4] ?? 0, cell: (line) => line.measures.srcc?.[4] ?? 0 }];
+  page.append(make("h2", {}, "Agreement with people"), sortableTable(columns, report.agreement, { label: "Agreement with people" }),
     make("p", { class: "caption" }, "Correlations have the sign of the numbers: where lower is better (↓), a negative one agrees. 'editmetrics evaluate' says more. ",
       report.agreementNotes.join("; "), report.agreementNotes.length ? "." : ""));
 }

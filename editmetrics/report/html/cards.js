@@ -11,10 +11,10 @@ function card(index, { badge = null, sorted = null, open }) {
       open();
     } },
   make("div", { class: report.kinds.length > 1 ? "trio" : "solo" }, report.kinds.map((number) => thumbnail(index, KINDS[number], number))),
-  make("p", { class: "prompt", title: rows.prompt[index] }, rows.prompt[index] ?? ""),
+  hasPrompts ? make("p", { class: "prompt", title: rows.prompt[index] }, rows.prompt[index] ?? "") : null,
   make("p", { class: "who", title: rows.id[index] }, badge ? [make("span", { class: "badge" }, badge), " "] : null,
     rows.system[index] && !rows.id[index].startsWith(rows.system[index]) ? `${rows.system[index]} · ` : "", rows.id[index]),
-  make("ul", { class: "chips" }, chipColumns(sorted).map((column) => chip(index, column, column === sorted))));
+  make("ul", { class: "chips" }, chipColumns(sorted).map((column) => chip(index, column, column === sorted)), moreChips(index, sorted)));
 }
 
 function thumbnail(index, kind, number) {
@@ -27,6 +27,14 @@ function thumbnail(index, kind, number) {
 function chipColumns(sorted) {
   const others = report.columns.filter((column) => column !== sorted);
   return (sorted ? [sorted, ...others] : others).slice(0, CHIPS);
+}
+
+// How many scores are not on the card, and which.
+function moreChips(index, sorted) {
+  const hidden = report.columns.filter((column) => !chipColumns(sorted).includes(column));
+  if (!hidden.length) return null;
+  const values = hidden.map((column) => `${column.name} ${index in column.unscored ? column.unscored[index][0] : said(column.values[index])}`);
+  return make("li", { class: "more", title: values.join(", ") }, `+${hidden.length}`);
 }
 
 function chip(index, column, sorted) {

@@ -13,6 +13,7 @@ import numpy as np
 from ... import __version__
 from ...runs.scored_table import ScoreColumn, short_names
 from ..content import Histogram, ReportContent, agreement_lines, agreement_notes
+from ..content_tables import differences_table
 from ..leaderboard import Board, SystemMean
 from ..pictures import AMPLIFIED, ReportPictures
 from ..standing import orders
@@ -55,6 +56,8 @@ def page_data(
         "columns": [_column(column, content, rows) for column in content.columns],
         "ratings": [{"name": rating.name, "values": _numbers(rating.values, rows)} for rating in content.ratings],
         "boards": [_board(board) for board in content.boards],
+        "likeness": content.likeness,
+        "systemDifferences": _differences(content),
         "histograms": [_histogram(histogram) for histogram in content.histograms],
         "correlations": [[[_rounded(cell.value), cell.n, cell.note] for cell in line] for line in content.correlations],
         "agreement": _agreement(content),
@@ -80,12 +83,29 @@ def page_data(
     }
 
 
+def _tasks(items: Sequence[Any], rows: Sequence[int]) -> list[int | None]:
+    """A number for each task, equal for the systems that solved it; None for a sample without one."""
+    codes: dict[Any, int] = {}
+    return [None if items[row] is None else codes.setdefault(items[row], len(codes)) for row in rows]
+
+
+def _differences(content: ReportContent) -> dict[str, Any] | None:
+    """The systems compared with each other, as texts; None with nothing to compare."""
+    table = differences_table(content)
+    if table is None:
+        return None
+    rows = [[{"text": cell.text, "mark": cell.mark} for cell in row] for row in table.cells()]
+    heads = [column.heading for column in table.columns]
+    return {"title": table.title, "heads": heads, "rows": rows, "notes": list(table.notes)}
+
+
 def _rows(content: ReportContent, rows: Sequence[int]) -> dict[str, Any]:
     table, standing = content.table, content.standing
     return {
         "id": [table.ids[row] for row in rows],
         "system": [table.systems[row] for row in rows],
         "prompt": [_cut(table.prompts[row]) for row in rows],
+        "task": _tasks(table.items, rows),
         "merit": _numbers(standing.merit, rows),
         "dispute": _numbers(standing.dispute, rows),
         "disputants": [standing.disputants[row] for row in rows],

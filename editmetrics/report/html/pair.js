@@ -1,5 +1,7 @@
 // One opened pair: larger pictures, every score with its reason, and what the models said.
 
+const OTHERS = 3; // systems beside this one in the table of scores
+
 const pair = { order: [], place: 0, opener: null };
 
 function openPair(order, place, opener) {
@@ -29,8 +31,10 @@ function drawPair() {
       button("✕", "Close", () => byId("pair").close(), false))),
     make("div", { class: "inside" },
       make("p", { class: "soft" }, [rows.system[index], `${pair.place + 1} of ${pair.order.length}`].filter(Boolean).join(" · ")),
-      make("p", { class: "asked" }, rows.prompt[index] ?? make("span", { class: "soft" }, "no prompt")),
-      make("div", { class: "large" }, report.kinds.map((number) => largeFigure(index, KINDS[number], number))),
+      rows.prompt[index] === null && !hasPrompts ? null : make("p", { class: "asked" }, rows.prompt[index] ?? make("span", { class: "soft" }, "no prompt")),
+      make("div", { class: "large" }, report.kinds.filter((number) => number < 2).map((number) => largeFigure(index, KINDS[number], number)),
+        othersFigures(index), report.kinds.includes(2) ? largeFigure(index, "difference", 2) : null),
+      compareBlock(index),
       rows.disputants[index] ? make("p", { class: "caption" }, `Farthest apart: ${rows.disputants[index]} (percentile among all samples).`) : null,
       scoresTable(index), otherTable(index), explanationsOf(index)));
 }
@@ -40,7 +44,8 @@ function largeFigure(index, kind, number) {
   const found = large ?? picture(index, number);
   const link = report.links[`${index} ${kind}`];
   const why = missingWhy(index, number);
-  const caption = [kind === "difference" ? `difference × ${report.amplified}, the largest of three channels; white is ${Math.ceil(255 / report.amplified)} levels or more` : kind];
+  const name = kind === "edited" && hasSystems ? systemName(index) : kind;
+  const caption = [kind === "difference" ? `difference × ${report.amplified}, the largest of three channels; white is ${Math.ceil(255 / report.amplified)} levels or more` : name];
   if (found !== null && large === null) caption.push("thumbnail");
   return make("figure", {}, make("div", { class: "frame" }, found === null ? make("span", {}, why ?? "no picture")
     : make("img", { src: found, alt: `${kind} of ${rows.id[index]}` })),
@@ -49,6 +54,7 @@ function largeFigure(index, kind, number) {
 }
 
 function scoresTable(index) {
+  const others = sameTask(index).slice(1, 1 + OTHERS);
   const lines = report.columns.map((column) => {
     const lost = column.unscored[index];
     const place = column.percentiles[index];
@@ -56,11 +62,12 @@ function scoresTable(index) {
       ? make("td", { class: "text", colspan: "2" }, make("span", { class: "lost" }, lost[0]), lost[1])
       : [make("td", {}, make("span", { class: "mean" }, said(column.values[index])),
         index in column.uncertainty ? make("span", { class: "interval" }, `± ${said(column.uncertainty[index])}`) : null),
-      make("td", { title: `better than ${percent(place)} of all samples` }, meter(place))]);
+      make("td", { title: `better than ${percent(place)} of all samples` }, meter(place))],
+    others.map((other) => make("td", {}, other in column.unscored ? make("span", { class: "lost" }, column.unscored[other][0]) : said(column.values[other]))));
   });
   const people = report.ratings.map((rating) => make("tr", {}, make("th", { scope: "row" }, `${rating.name} (people)`), make("td", {}, said(rating.values[index])), make("td")));
-  return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "metric"), make("th", { scope: "col" }, "score"),
-    make("th", { scope: "col" }, "among all"))), make("tbody", {}, lines, people));
+  return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "metric"), make("th", { scope: "col" }, others.length ? systemName(index) : "score"),
+    make("th", { scope: "col" }, "among all"), others.map((other) => make("th", { scope: "col" }, systemName(other))))), make("tbody", {}, lines, people));
 }
 
 function meter(share) {
@@ -89,7 +96,7 @@ function explanationsOf(index) {
 function startPair() {
   const dialog = byId("pair");
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.closest("pre, input, select")) return;
+    if (event.target.closest("pre, input, select")) return; // the divider has the arrows for itself
     if (event.key === "ArrowLeft") step(-1);
     else if (event.key === "ArrowRight") step(1);
     else return;

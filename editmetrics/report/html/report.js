@@ -3,6 +3,7 @@
 const report = readJson("report");
 const rows = report.rows;
 const count = rows.id.length;
+const hasPrompts = rows.prompt.some((text) => text !== null);
 const hasSystems = rows.system.some((name) => name !== null);
 const PICTURES_IN_CHUNK = 60;
 const KINDS = ["source", "edited", "difference"];
