@@ -15,7 +15,7 @@ def scored(run, folders):
 
 
 def test_each_format_by_its_suffix(run, scored):
-    for suffix, start in ((".html", "<!doctype html>"), (".md", "# Scores of 3 edits"), (".tex", "% Scores of 3 edits")):
+    for suffix, start in ((".html", "<!doctype html>"), (".md", "# Scores of 3"), (".tex", "% Scores of 3")):
         output = scored.with_name(f"report{suffix}")
         ran = run("report", scored, "-o", output)
         assert ran.code == 0, ran.err
