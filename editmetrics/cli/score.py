@@ -297,36 +297,18 @@ def _scored(
 
 
 def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
-    """Create the metrics to compute; the classic ones whose fields the samples have, if none is named."""
-    from ..registry import BUILTIN, metric_class
+    """Create the metrics to compute: those of the suite and those named, or the classic ones."""
+    from ..scoring.run import metrics_for, require_fields
 
     shared = {"resize": options.resize, "dimension": options.dimension}
-    if options.suite:
-        from ..scoring.run import require_fields
-        from ..suites import suite
+    shared = {name: value for name, value in shared.items() if value not in (None, "none")}
+    if not options.suite:
+        return metrics_for(samples, options.metrics or None, options.device, shared)
+    from ..suites import suite
 
-        specs = (*suite(options.suite).specs, *options.metrics)
-        chosen = [_metric(spec, shared, options.device) for spec in specs]
-        require_fields(options.suite, chosen, samples)
-        return chosen
-    if options.metrics:
-        return [_metric(spec, shared, options.device) for spec in options.metrics]
-    classic = [_metric(name, shared, options.device) for name in BUILTIN if metric_class(name).concurrent]
-    fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
-    usable = [metric for metric in classic if metric.required() <= fields]
-    if not usable:
-        raise click.UsageError("the classic metrics require source images; name a metric with -m ('editmetrics list')")
-    return usable
-
-
-def _metric(spec: str, shared: Mapping[str, str | None], device: str | None) -> Metric:
-    """Create a metric with those of the shared options that it has and `spec` leaves open."""
-    from ..registry import create_metric, metric_class, parse_spec, split_alias
-
-    name, options = parse_spec(split_alias(spec)[1])
-    unset = {option.name for option in metric_class(name).option_list()} - options.keys()
-    inherited = {option: value for option, value in shared.items() if value not in (None, "none") and option in unset}
-    return create_metric(spec, device=device, **inherited)
+    chosen = metrics_for(samples, (*suite(options.suite).specs, *options.metrics), options.device, shared)
+    require_fields(options.suite, chosen, samples)
+    return chosen
 
 
 def _thresholds(metrics: Sequence[Metric], options: ScoreOptions) -> list[Threshold]:

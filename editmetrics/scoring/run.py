@@ -18,7 +18,7 @@ from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
 from ..metric import Metric
-from ..registry import create_metric
+from ..registry import BUILTIN, create_metric, metric_class, parse_spec, split_alias
 from ..sample import FIELDS, STATUSES, Sample, Score
 from ..wording import expected_one_of
 from .loop import Availability, Loop
@@ -109,7 +109,7 @@ def score(
     on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
     `masks`, `references`, `root` and `pair_by` of `data.find_samples`; what finds no partner is logged. `columns` names
     the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics` and `options` may
-    also go by position.
+    also go by position. Without `metrics`, the classic ones compute, as on the command line.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
@@ -129,7 +129,8 @@ def score(
     asked = _request(samples, more, metrics, options, changes)
     chosen = (asked.options or RunOptions()).changed(**asked.changes)
     samples = asked.samples
-    results = Results(samples, plan(samples, asked.metrics, chosen.device, chosen.profile))
+    wanted = metrics_for(samples, None, chosen.device) if asked.metrics is None else asked.metrics
+    results = Results(samples, plan(samples, wanted, chosen.device, chosen.profile))
     path = Path(chosen.output) if chosen.output is not None else None
     with _open_record(path, chosen.overwrite) as record, _told(chosen, len(samples)) as on_row:
         cluster = None
@@ -165,7 +166,7 @@ class _Request(NamedTuple):
 
 
 def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
-    """Tell samples, metrics and options of a call apart. Raises `PlanError` where metrics are missing."""
+    """Tell samples, metrics and options of a call apart."""
     changes = dict(keywords)
     if isinstance(first, (str, os.PathLike)):
         paths = [first, *more]
@@ -181,8 +182,6 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
             raise PlanError("score takes samples, metrics and options, each once")
         metrics, options = ({**by_keyword, **by_position}[name] for name in ("metrics", "options"))
-    if metrics is None:
-        raise PlanError("score needs metrics: score(..., metrics=['psnr', 'ssim'])")
     return _Request(list(sample_set), metrics, options, changes, sample_set.about())
 
 
@@ -217,6 +216,34 @@ def plan(
                 f"give {' and '.join(WHERE[name] for name in absent)}"
             )
     return list(columns.values())
+
+
+def metrics_for(
+    samples: Sequence[Sample],
+    specs: Iterable[str] | None,
+    device: str | None = None,
+    shared: Mapping[str, Any] | None = None,
+) -> list[Metric]:
+    """Create the metrics to compute; without names, the classic ones, which need no download, if the fields are there.
+
+    `shared` are options for those metrics that have them and whose `name:option=value` leaves them open.
+
+    >>> [metric.name for metric in metrics_for([Sample("cat", edited="b.png", source="a.png")], None)][:3]
+    ['fsim', 'gmsd', 'mae']
+    """
+    classic = specs is None
+    names = [name for name in BUILTIN if metric_class(name).concurrent] if specs is None else specs
+    metrics = []
+    for spec in names:
+        name, options = parse_spec(split_alias(spec)[1])
+        unset = {option.name for option in metric_class(name).option_list()} - options.keys()
+        inherited = {option: value for option, value in (shared or {}).items() if option in unset}
+        metrics.append(create_metric(spec, device=device, **inherited))
+    fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
+    usable = [metric for metric in metrics if not classic or metric.required() <= fields]
+    if not usable:
+        raise PlanError("the classic metrics require source images; name a metric ('editmetrics list')")
+    return usable
 
 
 def require_unique_ids(samples: Iterable[Sample]) -> None:

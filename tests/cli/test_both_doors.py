@@ -149,6 +149,15 @@ def test_evaluate_by_a_protocol(run, tables):
         assert all(line.value > 0.5 for line in found.lines)  # negated where lower is better
 
 
+def test_score_by_default(run, folders):
+    """Without metrics, with a prompt and masks that no default reads: one file from both doors, to the byte."""
+    paths = folders / "source", folders / "edited"
+    assert run("score", *paths, "-q", "--prompt", "make it red", "-o", folders / "program.csv").code == 0
+    results = editmetrics.score(*paths, prompt="make it red", output=folders / "python.csv")
+    assert (folders / "program.csv").read_bytes() == (folders / "python.csv").read_bytes()
+    assert len(results.columns) == 8
+
+
 def test_score_and_evaluate_of_its_results(run, folders):
     metrics = ["psnr", "mse", "gmsd", "ssim:channels=rgb"]
     samples = find_samples([folders / "source", folders / "edited"])

@@ -62,11 +62,10 @@ def test_rows_may_hold_images_and_lack_some(expected):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: score(f"{EXAMPLES}/source", f"{EXAMPLES}/edited"), PlanError, r"score needs metrics: .*metrics=\["),
         (lambda: score(f"{EXAMPLES}/source", ["psnr"]), PlanError, "after paths, metrics go by keyword"),
         (lambda: score(ROWS, "psnr", metrics="mae"), PlanError, "each once"),
         (lambda: score(ROWS, "psnr", None, 3), PlanError, "each once"),
-        (lambda: score(ROWS), PlanError, "score needs metrics"),
+        (lambda: score([{"edited": "a.png"}]), PlanError, "the classic metrics require source images; name a metric"),
         (lambda: score([{"pic": "a.png"}], "psnr"), DataError, "no column 'edited'; their columns are pic"),
         (lambda: score(ROWS, "psnr", columns={"edited": "x"}), DataError, "the rows: no column 'x' to read as edited"),
         (lambda: score(["a.png"], "psnr"), DataError, "row 0 is of type str; expected a Sample or a mapping"),
