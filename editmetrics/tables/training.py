@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BASELINE = "baseline of "
 """The beginning of what a dimension's baseline is called among the rows of a cross-validation."""
 
+READINGS = ("generated", "expected")
+"""The first words of measures of one way to read an answer; they have a table of their own, so that none is cut."""
+
 
 def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
     """The agreement of a checkpoint with the ratings of its validation samples: a line for each dimension, and one for
@@ -30,9 +33,11 @@ def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
         lines = beside_baseline(some, baseline)
         names = [name for name in dict.fromkeys(key for _, measures in lines for key in measures) if name != "n"]
         names += ["n"] if any("n" in measures for _, measures in lines) else []
-        columns = [*text("validation", wrap="never"), *numbers(*(n.replace("_", " ") for n in names), wrap="fold")]
+        readings = [name for name in names if name.startswith(READINGS)]
         if lines:
-            yield DataTable(columns, [[label, *(measures.get(name) for name in names)] for label, measures in lines])
+            yield _measured("validation", lines, [name for name in names if name not in readings])
+        if readings:
+            yield _measured("by reading", [line for line in lines if readings[0] in line[1]], readings)
     if baseline:
         yield "[dim]baseline: ridge regression on statistics of the images, which know nothing of their content[/]"
     yield from _worse(checkpoint.validation, baseline)
@@ -40,6 +45,11 @@ def validation_blocks(checkpoint: TrainedCheckpoint) -> Iterator[Block]:
     left_out = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
     left_out = f"left out: {left_out}" if counts else "none was left out"
     yield f"[dim]trained on {checkpoint.data.get('train', '?')} samples; {escape(left_out)}[/]"
+
+
+def _measured(heading: str, lines: Sequence[tuple[str, Mapping[str, Any]]], names: Sequence[str]) -> DataTable:
+    columns = [*text(heading, wrap="never"), *numbers(*(name.replace("_", " ") for name in names), wrap="fold")]
+    return DataTable(columns, [[label, *(measures.get(name) for name in names)] for label, measures in lines])
 
 
 def _worse(measured: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
