@@ -31,8 +31,8 @@ PAGES = {
         "Metrics by name, samples, and a table of scores. [In Python](../python.md) shows how they fit together.",
         {
             "editmetrics": (
-                "create_metric", "score", "evaluate", "list_metrics", "metric_class", "Sample", "Score", "Dimension",
-                "EditMetricsError", "SampleError", "Collection",
+                "create_metric", "score", "Collection", "evaluate", "list_metrics", "metric_class", "Sample", "Score",
+                "Dimension", "EditMetricsError", "SampleError",
             ),
             "editmetrics.scoring.means": ("Means", "Mean"),
             "editmetrics.batches": ("samples_of_batch", "BatchError"),

@@ -1,18 +1,20 @@
 """The pages that are made from the code when the site is built: one for each metric, and their list.
 
 A hook of mkdocs (mkdocs.yml names it). What it says of a metric is what the metric's class declares, so it cannot be
-out of date. Where docs/metrics/NAME.md exists, the page is that text with what the class declares put after its first
-paragraph and at its end. Metrics whose weights are here are run on the example photographs, and the page shows what
-they said.
+out of date. Where docs/metrics/NAME.md exists, the page has that text: its first paragraph, what the class declares,
+what stands before its first heading, an example, the options, and then the rest. Metrics that need no
+download are run on example photographs, and the page shows their scores.
 """
 
 from __future__ import annotations
 
+import csv
+import itertools
 import re
 from pathlib import Path
 from typing import Any
 
-from markup import prose
+from markup import documented, prose
 
 from editmetrics import Sample, create_metric
 from editmetrics.bases.assessor import AssessorMetric
@@ -23,8 +25,7 @@ from editmetrics.registry import BUILTIN, metric_class
 from editmetrics.weights import registered
 
 DOCS = Path(__file__).parent
-EXAMPLES = ("cat", "coffee", "stars")
-PROMPT = "make the square red"
+NAMES = ("cat", "coffee", "stars")
 
 
 def on_config(config: Any) -> Any:
@@ -98,55 +99,55 @@ def list_of_metrics() -> str:
 
 
 def metric_page(name: str) -> str:
-    """The page of one metric."""
-    said = described(name)
-    facts, details = at_a_glance(said), f"{options(said)}\n\n{example(name, said)}"
+    """The page of one metric: what it measures, its facts, an example, its options, and then the details."""
+    facts = described(name)
     written = DOCS / "metrics" / f"{name}.md"
     if written.exists():
         title, first, rest = written.read_text(encoding="utf-8").split("\n\n", 2)
-        return f"{title}\n\n{first}\n\n{facts}\n\n{rest}\n\n{details}\n"
-    return f"# {name}\n\n{prose(said['summary'])}\n\n{documentation(said)}\n\n{facts}\n\n{details}\n"
+        start, heading, details = rest.partition("\n## ")
+    else:
+        title, first, start, heading = f"# {name}", prose(facts["summary"]), "", "\n## "
+        details = f"How it works\n\n{documentation(facts)}"
+    parts = [title, first, at_a_glance(facts), start, example(name, facts), options(facts), f"{heading}{details}"]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def documentation(said: dict[str, Any]) -> str:
+def documentation(facts: dict[str, Any]) -> str:
     """The class's own text, without its first line, its options and its examples, which stand elsewhere."""
-    text = said["documentation"].partition("\n\n")[2]
-    text = re.sub(r"(?ms)^Options:\n(    .*\n?|\n)*", "", text)
-    paragraphs = [part for part in text.split("\n\n") if not part.startswith(">>>")]
-    code = [part for part in text.split("\n\n") if part.startswith(">>>")]
-    return "\n\n".join([*map(prose, paragraphs), *(f"```python\n{part}\n```" for part in code)])
+    text = facts["documentation"].partition("\n\n")[2]
+    return documented(re.sub(r"(?ms)^Options:\n(    .*\n?|\n)*", "", text))
 
 
-def at_a_glance(said: dict[str, Any]) -> str:
-    lines = ["## At a glance\n", "| | |", "|---|---|", f"| inputs | {', '.join(said['needs'])} |"]
-    if said["uses"]:
-        lines.append(f"| honours, when an option asks | {', '.join(said['uses'])} |")
-    for one in said["dimensions"]:
+def at_a_glance(facts: dict[str, Any]) -> str:
+    lines = ["## At a glance\n", "| | |", "|---|---|", f"| inputs | {', '.join(facts['needs'])} |"]
+    if facts["uses"]:
+        lines.append(f"| honours, when an option asks | {', '.join(facts['uses'])} |")
+    for one in facts["dimensions"]:
         ends = ["-∞" if one["low"] is None else f"{one['low']:g}", "∞" if one["high"] is None else f"{one['high']:g}"]
         better = "higher" if one["higher_is_better"] else "lower"
         meaning = f"; {one['description']}" if one["description"] else ""
         unit = f" {one['unit']}" if one["unit"] else ""
         lines.append(f"| `{one['name']}` | {ends[0]} to {ends[1]}{unit}, {better} is better{meaning} |")
-    lines.append(f"| paper | {prose(said['paper'])} |")
-    lines.append(f"| licence | {prose(said['licence'])} |")
-    lines.append(f"| weights | {weights(said)} |")
-    if recipes := presets(said["name"]):
+    lines.append(f"| paper | {prose(facts['paper'])} |")
+    lines.append(f"| licence | {prose(facts['licence'])} |")
+    lines.append(f"| weights | {weights(facts)} |")
+    if recipes := presets(facts["name"]):
         lines.append(
-            f"| recipes of `fit` | {', '.join(f'`{name}`' for name in recipes)} ([training](../training.md)) |"
+            f"| presets of `fit` | {', '.join(f'`{name}`' for name in recipes)} ([training](../training.md)) |"
         )
-    lines.append(f"| version of its numbers | {said['version']} |")
+    lines.append(f"| version of its numbers | {facts['version']} |")
     return "\n".join(lines)
 
 
-def weights(said: dict[str, Any]) -> str:
+def weights(facts: dict[str, Any]) -> str:
     parts = []
-    if said["downloads"]:
-        sizes = ((one["name"], one["megabytes"]) for one in said["downloads"])
+    if facts["downloads"]:
+        sizes = ((one["name"], one["megabytes"]) for one in facts["downloads"])
         names = ", ".join(f"`{name}` ({'size unknown' if size is None else in_words(size)})" for name, size in sizes)
         parts.append(f"{names}, downloaded at first use ([weights](../weights.md))")
-    if said["judge"]:
-        parts.append(f"none; a judge is asked, by default `{said['judge']}` ([judges](../judge.md))")
-    if said["learned"]:
+    if facts["judge"]:
+        parts.append(f"none; a judge is asked, by default `{facts['judge']}` ([judges](../judge.md))")
+    if facts["learned"]:
         parts.append("those that `fit` writes ([training](../training.md)); `weights=toy` is for trying out")
     return "; ".join(parts) or "none"
 
@@ -157,52 +158,69 @@ def presets(name: str) -> tuple[str, ...]:
     return tuple(cls.presets()) if issubclass(cls, AssessorMetric) else ()
 
 
-def options(said: dict[str, Any]) -> str:
-    if not said["options"]:
+def options(facts: dict[str, Any]) -> str:
+    if not facts["options"]:
         return ""
     lines = ["## Options\n", "| option | values | default | meaning |", "|---|---|---|---|"]
-    for one in said["options"]:
+    for one in facts["options"]:
         default = "" if one["default"] is None else f"`{one['default']}`"
         values = one["type"].replace("|", "\\|")
         lines.append(f"| `{one['name']}` | {values} | {default} | {prose(one['description'])} |")
     return "\n".join(lines)
 
 
-def example(name: str, said: dict[str, Any]) -> str:
-    """The metric on three of the example pairs, with the pictures; or how to run it where its weights are not here."""
-    spec = f"{name}:weights=toy" if f"{name}.toy" in registered() else name
-    needed = set(said["needs"])
-    command = f"editmetrics score docs/examples/{'source docs/examples/' if 'source' in needed else ''}edited"
-    if "prompt" in needed or said["learned"]:
-        command += " --prompts docs/examples/prompts.csv"
-    lines = ["## Example\n", f"    {command} -m {spec}\n"]
-    found = scores(spec)
-    if found is None:
-        return "\n".join([*lines, "It needs weights or a model that is not on the machine that built this page."])
-    for example_name, score in found.items():
-        values = ", ".join(f"{dimension} {value:.4g}" for dimension, value in score.items())
-        pictures = "".join(
-            f'<figure><img src="../../examples/{kind}/{example_name}.jpg" alt="{kind}: {example_name}" loading="lazy">'
-            f"<figcaption>{kind}</figcaption></figure>"
-            for kind in (("source", "edited") if "source" in needed or said["learned"] else ("edited",))
-        )
-        lines.append(f'<div class="pair">{pictures}</div>\n\n`{example_name}`: {values}\n')
-    if spec.endswith("toy"):
+def example(name: str, facts: dict[str, Any]) -> str:
+    """A command, and what it says of three examples; or why that is not shown."""
+    toy = f"{name}.toy" in registered()
+    spec = f"{name}:weights=toy" if toy else name
+    lines = ["## Example\n", f"```sh\n{command(facts, toy)} \\\n    -m {spec}\n```\n"]
+    if not toy and (facts["downloads"] or facts["judge"]):
+        return "\n".join([*lines, "Not run for this page: it needs what the table above names under weights."])
+    metric = create_metric(spec, device="cpu")
+    lines.append('<div class="gallery">')
+    for sample in toy_examples() if toy else examples():
+        score = metric(sample)
+        kinds = ("source", "edited") if "source" in facts["needs"] else ("edited",)
+        images = "".join(f'<img src="{address(getattr(sample, kind))}" alt="{kind}" loading="lazy">' for kind in kinds)
+        values = "".join(f"<dt>{dimension}</dt><dd>{value:.4g}</dd>" for dimension, value in score.items())
+        values = values or f"<dt>{score.status}</dt><dd></dd>"
+        lines.append(f"<figure><div>{images}</div><figcaption>{sample.id}</figcaption><dl>{values}</dl></figure>")
+    lines.append("</div>\n")
+    if toy:
         lines.append(
-            "These are scores of the toy weights, which were trained on synthetic edits: they show the form of an "
-            "answer, not the quality of these edits."
+            "These are scores of the toy weights, which were trained on edits like these: they show the form of an "
+            "answer, and mean nothing for other edits."
         )
     return "\n".join(lines)
 
 
-def scores(spec: str) -> dict[str, dict[str, float]] | None:
-    """The scores of the example pairs, or None where the metric cannot run here without a download."""
-    metric = create_metric(spec, device="cpu")
-    asks = {"backbone", "endpoint", "model"} & {option.name for option in metric.option_list()}
-    if not spec.endswith("toy") and (metric.checkpoints() or asks):
-        return None
-    found = {}
-    for name in EXAMPLES:
-        files = {kind: DOCS / "examples" / kind / f"{name}.jpg" for kind in ("source", "edited")}
-        found[name] = dict(metric(Sample(name, edited=files["edited"], source=files["source"], prompt=PROMPT)))
-    return found
+def command(facts: dict[str, Any], toy: bool) -> str:
+    """The command that scores the examples, but for the name of the metric."""
+    if toy:
+        return "editmetrics score docs/examples/squares/test.csv"
+    if "source" not in facts["needs"]:
+        return "editmetrics score docs/examples/edited --prompts docs/examples/prompts.csv"
+    prompts = " \\\n    --prompts docs/examples/prompts.csv" if "prompt" in facts["needs"] else ""
+    return f"editmetrics score docs/examples/source docs/examples/edited{prompts}"
+
+
+def examples() -> list[Sample]:
+    """Three of the example pairs."""
+    folder = DOCS / "examples"
+    return [Sample(name, edited=folder / f"edited/{name}.jpg", source=folder / f"source/{name}.jpg") for name in NAMES]
+
+
+def toy_examples() -> list[Sample]:
+    """Three of the edits that the toy weights know how to judge."""
+    folder = DOCS / "examples" / "squares"
+    with (folder / "test.csv").open(encoding="utf-8") as file:
+        rows = list(itertools.islice(csv.DictReader(file), 3))
+    return [
+        Sample(row["id"], edited=folder / row["edited"], source=folder / row["source"], prompt=row["prompt"])
+        for row in rows
+    ]
+
+
+def address(path: Path) -> str:
+    """The address of an example's picture, from the page of a metric."""
+    return f"../../{path.relative_to(DOCS).as_posix()}"
