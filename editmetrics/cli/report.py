@@ -14,6 +14,8 @@ from ..command_line import (
     higher_option,
     level_option,
     lower_option,
+    map_option,
+    name_value_pairs,
     overwrite_option,
     pairs_option,
     quiet_option,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--title", show_default="the systems and the number of samples", help="Title of the report.")
 @click.option("--ratings", type=click.Path(path_type=Path), help="Table of human ratings, one per image.")
 @pairs_option
+@map_option
 @columns_option("the columns of the record")
 @click.option(
     "--group-by",
@@ -87,11 +90,19 @@ if TYPE_CHECKING:
 @workers_option
 @overwrite_option("Replace OUTPUT, even if it is not a report.")
 @quiet_option
-def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, quiet: bool, **values: Any) -> None:
+def report(
+    scores: Path,
+    output: Path,
+    pairs: tuple[str, ...],
+    columns: tuple[str, ...],
+    overwrite: bool,
+    quiet: bool,
+    **values: Any,
+) -> None:
     """Write a report on a table of scores, as one page that opens offline.
 
     \b
-    SCORES   csv, jsonl or parquet written by `editmetrics score -o`; its record is read if it is beside it
+    SCORES   table written by `editmetrics score -o`; its record is read if it is beside it
 
     \b
     editmetrics report scores.parquet -o report.html
@@ -104,7 +115,8 @@ def report(scores: Path, output: Path, pairs: tuple[str, ...], overwrite: bool, 
 
     if output.resolve() != scores.resolve():  # which is refused in any case
         check_replaceable(output, values["format"], overwrite)
-    options = ReportOptions(pairs=[score_rating(text) for text in pairs], **values)
+    chosen = name_value_pairs("--map", columns, "NAME=COLUMN")
+    options = ReportOptions(pairs=[score_rating(text) for text in pairs], columns=chosen, **values)
     with CountProgress("pictures", quiet) as progress:
         written = write_report(scores, output, options, progress.at)
     show_written(written)

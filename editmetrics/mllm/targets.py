@@ -46,12 +46,14 @@ class TrainingSet:
     - `train`, `validation`: the examples.
     - `label_scale`: the ends of the scale of all targets.
     - `left_out`: from a reason to the ids of the rows that it cost.
+    - `headings`: the columns of the manifests that were read as others, as in `{"prompt": "edit_instruction"}`.
     """
 
     train: Sequence[Example]
     validation: Sequence[Example]
     label_scale: tuple[float, float]
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Any]:
         """Counts of used samples, and of those left out by reason, as a checkpoint records them."""
@@ -59,6 +61,7 @@ class TrainingSet:
             "train": len(self.train),
             "validation": len(self.validation),
             "left_out": {reason: len(ids) for reason, ids in self.left_out.items()},
+            **({"columns_read_as": dict(self.headings)} if self.headings else {}),
         }
 
     def problems(self, examples: int = 3) -> list[str]:
@@ -111,12 +114,13 @@ def read_training_set(
     if not targets:
         raise TargetError("no target is given; say which column rates which dimension, as in visual_quality=mos_v")
     left_out: dict[str, list[str]] = {}
+    headings: dict[str, str] = {}
     parts = []
     for samples, name in ((train, "the training data"), (val, "the validation data")):
         if samples is not None:
-            origin = os.fspath(samples) if isinstance(samples, (str, os.PathLike)) else getattr(samples, "origin", None)
-            origin = origin or name
-            rated = _samples(samples)
+            sample_set = _sample_set(samples)
+            rated, origin = list(sample_set), sample_set.origin or name
+            headings |= sample_set.headings
             _require_columns(rated, targets, origin)
             examples = _usable(_rated(rated, targets, left_out), needs, left_out)
             _require_in_scale(examples, targets, low, high, origin)
@@ -127,7 +131,7 @@ def read_training_set(
         _require_apart(training, validation, group)
     else:
         training, validation = _split(training, group, ratio, seed, left_out)
-    found_set = TrainingSet(training, validation, (low, high), left_out)
+    found_set = TrainingSet(training, validation, (low, high), left_out, headings)
     for line in found_set.problems():
         logger.warning(line)
     _require_something(found_set, targets, origin)
@@ -151,7 +155,7 @@ def set_aside(
     >>> [len(part) for part in set_aside(samples, group=None)]
     [8, 2]
     """
-    everything = _samples(samples)
+    everything = list(_sample_set(samples))
     usable = _usable([Example(sample, {}) for sample in everything], needs, {})
     if not usable:
         return everything, []
@@ -171,10 +175,10 @@ def _checked_scale(label_scale: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _samples(source: str | os.PathLike[str] | Iterable[Sample]) -> list[Sample]:
+def _sample_set(source: str | os.PathLike[str] | Iterable[Sample]) -> SampleSet:
     if isinstance(source, (str, os.PathLike)):
-        source = from_manifest(source)
-    return list(source.samples if isinstance(source, SampleSet) else source)
+        return from_manifest(source)
+    return source if isinstance(source, SampleSet) else SampleSet(list(source))
 
 
 def _require_columns(samples: Sequence[Sample], targets: Mapping[str, str], origin: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..agreement.bootstrap import BY_DEFAULT, Resampling
-from ..agreement.columns import read_table
+from ..agreement.columns import Table, read_table
 from ..agreement.correlation import srcc
 from ..agreement.join import join
 from ..agreement.measure import UndefinedError
@@ -104,7 +104,7 @@ class ReportContent:
 def report_content(
     table: ScoredTable,
     *,
-    ratings: str | Path | None = None,
+    ratings: str | Path | Table | None = None,
     pairs: Pairs = None,
     group_by: Sequence[str] = (),
     resampling: Resampling = BY_DEFAULT,
@@ -161,7 +161,7 @@ def _metric_names(names: Sequence[str], table: ScoredTable) -> str:
 
 
 def _ratings(
-    table: ScoredTable, path: str | Path | None, pairs: Pairs, resampling: Resampling
+    table: ScoredTable, path: str | Path | Table | None, pairs: Pairs, resampling: Resampling
 ) -> tuple[list[ScoreColumn], list[tuple[ScoreColumn, list[ScoreColumn]]], Agreement | None]:
     """Ratings as columns of the table's rows, with the metrics that each is compared with; their agreement."""
     if path is None:
@@ -173,7 +173,8 @@ def _ratings(
         if any(texts):
             columns[name] = texts
     columns |= {column.name: [None if np.isnan(v) else v for v in column.values.tolist()] for column in table.columns}
-    scores, rated = read_table(columns, str(table.path)), read_table(path, "the table of ratings").named()
+    scores, rated = read_table(columns, str(table.path)), read_table(path, "the table of ratings")
+    rated = rated.named(systems="system" in scores)
     directions = {column.name: column.higher_is_better for column in table.columns if column.known}
     by_name = {column.name: column for column in table.columns}
     compared = [pair for pair in match_columns(scores, rated, pairs) if pair[0] in by_name]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agreement.bootstrap import Resampling
+from ..agreement.columns import Table, own_columns, read_table
 from ..data.do_nothing import DO_NOTHING
 from ..files.escaping import escape_markdown
 from ..files.overwrite import check_text
@@ -48,7 +49,8 @@ class ReportOptions:
     """Options of a report.
 
     - format: `html`, `md` or `latex`; by default from the suffix. title: by default the systems and number of samples.
-    - metrics, lower_is_better, higher_is_better: as in `read_scores`.
+    - metrics, lower_is_better, higher_is_better: as in `read_scores`. columns: headings to read as other columns, in
+      the table of scores or of ratings, whichever has them.
     - ratings, pairs, group_by: as in `report_content`. replicates, level, seed: of the bootstrap.
     - roots: folders of images, besides the current one and the table's. trusted: image files, as the table names them,
       that may be anywhere.
@@ -59,6 +61,7 @@ class ReportOptions:
     format: str | None = None
     title: str | None = None
     ratings: str | Path | None = None
+    columns: Mapping[str, str] | None = None
     pairs: Pairs = None
     metrics: Collection[str] = ()
     lower_is_better: Collection[str] = ()
@@ -130,9 +133,12 @@ def write_report(
     """
     path, options = Path(path), options or ReportOptions()
     format = report_format(path, options.format)
+    ratings: str | Path | Table | None = options.ratings
     if not isinstance(scores, ScoredTable):
+        columns, ratings = _columns(scores, options)
         scores = read_scores(
             scores,
+            columns=columns,
             metrics=options.metrics,
             lower_is_better=options.lower_is_better,
             higher_is_better=options.higher_is_better,
@@ -141,7 +147,7 @@ def write_report(
         raise ReportError(f"{path} is the table itself; choose another output")
     content = report_content(
         scores,
-        ratings=options.ratings,
+        ratings=ratings,
         pairs=options.pairs,
         group_by=options.group_by,
         resampling=Resampling(options.replicates, options.level, options.seed),
@@ -156,6 +162,15 @@ def write_report(
     else:
         text = latex(tables, [title, *content.notes])
     return WrittenReport(path, _write(path, [text]), 0, len(scores), content)
+
+
+def _columns(scores: str | Path, options: ReportOptions) -> tuple[Mapping[str, str], str | Path | Table | None]:
+    """The `columns` of the table of scores, and the ratings with theirs."""
+    if not options.columns:
+        return {}, options.ratings
+    tables = [read_table(path, str(path)) for path in (scores, options.ratings) if path is not None]
+    of_scores, *of_ratings = own_columns(options.columns, *tables)
+    return of_scores, tables[1].named(*of_ratings) if of_ratings else None
 
 
 def _write_html(

@@ -257,3 +257,12 @@ def test_two_processes_of_the_program_fit_as_one_does(run, ratings, tmp_path):
         assert y == pytest.approx(x, rel=1e-4)  # float32, means of two halves
     assert json.loads((tmp_path / "two" / "metric.json").read_text())["fit"] == dict(one.fit)
     assert two.validation["visual_quality"]["srcc"] == pytest.approx(one.validation["visual_quality"]["srcc"], abs=0.01)
+
+
+def test_columns_of_other_headings_are_chosen_before_anything_is_trained(run, ratings, tmp_path):
+    ran = run("fit", "image_statistics", ratings, "-o", tmp_path / "x", "--map", "visual_quality=MOS")
+    assert (ran.code, "no column 'MOS' to read as visual_quality; its columns are id, edited" in ran.err) == (2, True)
+    mapped = ("--map", "mine=visual_quality", "--target", "visual_quality=mine", "--set", "steps=1")
+    ran = run("fit", "image_statistics", ratings, "-o", tmp_path / "x", *mapped)
+    assert ran.code == 0, ran.err
+    assert read_checkpoint(tmp_path / "x").data["columns_read_as"] == {"mine": "visual_quality"}

@@ -72,3 +72,20 @@ def test_a_split_of_a_packed_table_is_written_as_csv(run, tmp_path):
     assert run("ratings", "split", tmp_path / "m.tsv.gz", "--ratio", "1:1").code == 0
     parts = [rows_of(tmp_path / f"m.{part}.csv") for part in ("train", "test")]
     assert sorted(row["edited"] for part in parts for row in part) == sorted(f"e{n}.png" for n in range(12))
+
+
+def test_a_report_takes_ratings_of_other_headings(run, tmp_path):
+    """A heading of the scores and one of the ratings; the same agreement as with the usual ones."""
+    names = ["cat", "dog", "eel", "owl", "fox"]
+    agreement = []
+    for key, item, mos in (("id", "id", "mos"), ("key", "Bild", "Note")):
+        scores, ratings, report = (tmp_path / f"{key}_{name}" for name in ("s.csv", "r.csv", "r.md"))
+        scores.write_text(f"{key},mine\n" + "".join(f"{each},{value}\n" for value, each in enumerate(names)))
+        rated = zip((2, 1, 4, 3, 5), names, strict=True)
+        ratings.write_text(f"{item},{mos},sd\n" + "".join(f"{each}.jpg,{value},{9 - value}\n" for value, each in rated))
+        more = ("--map", "id=key", "--map", "mos=Note") if key == "key" else ()
+        options = ("--ratings", ratings, "-o", report, "--title", "t", "--pair", "mine=mos", "-q", *more)
+        assert run("report", scores, *options).code == 0
+        agreement.append([line for line in report.read_text().splitlines() if "0.8" in line])
+    assert agreement[0]
+    assert agreement[0] == agreement[1]

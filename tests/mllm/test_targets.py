@@ -233,3 +233,22 @@ def test_samples_set_aside_once_serve_several_targets():
     assert len(val) == 6
     assert "lost" in {s.id for s in train}
     assert [s.id for s in set_aside(samples, needs=("edited", "source"), seed=3)[1]] == [s.id for s in val]
+
+
+def test_other_headings_give_the_same_training_set_and_are_recorded(manifest, tmp_path):
+    rows = [{"source": str(number // 2), "prompt": "red", "mos": str(number)} for number in range(20)]
+    plain = read_training_set(manifest(rows), targets=TARGETS)
+    text = (tmp_path / "train.csv").read_text()
+    (tmp_path / "theirs.tsv").write_text(
+        text.replace(",", "\t")
+        .replace("source", "original")
+        .replace("prompt", "Edit Instruction")
+        .replace("mos", "Note")
+    )
+    theirs = from_manifest(tmp_path / "theirs.tsv", columns={"mos": "Note"})
+    again = read_training_set(theirs, targets=TARGETS)
+    assert again.digest() == plain.digest()
+    assert "columns_read_as" not in plain.counts()
+    assert again.counts()["columns_read_as"] == {"source": "original", "prompt": "Edit Instruction", "mos": "Note"}
+    with pytest.raises(TargetError, match=r"theirs\.tsv has no column 'quality'"):
+        read_training_set(theirs, targets={"quality": "quality"})
