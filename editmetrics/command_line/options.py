@@ -56,9 +56,9 @@ pairs_option = click.option(
 on_option = click.option(
     "--on",
     multiple=True,
-    metavar="COLUMN",
+    metavar="COLUMN[=COLUMN]",
     show_default="id; else id and system; else edited",
-    help="Column to match rows by, or SCORES_COLUMN=RATINGS_COLUMN. Repeatable.",
+    help="Column to match rows by, or one of each table. Repeatable.",
 )
 map_option = click.option(
     "--map",
@@ -66,7 +66,7 @@ map_option = click.option(
     multiple=True,
     metavar="NAME=COLUMN",
     show_default="common headings are understood",
-    help="Read this column of a table as NAME: --map prompt=edit_instruction. Repeatable.",
+    help="Read this column of a table as NAME, as in prompt=edit_instruction. Repeatable.",
 )
 retry_option = click.option(
     "--retry",

@@ -11,12 +11,13 @@ from ..wording import command_in_lines
 
 SECTIONS = {
     "Samples": (
-        "--images", "--prompts", "--prompt", "--masks", "--references", "--root", "--map", "--pair-by", "--strict",
+        "--images", "--prompts", "--prompt", "--masks", "--references", "--root", "--pair-by", "--strict",
         "--limit", "--shard", "--with-source-as-system", "--split", "--partial",
     ),
     "Metrics": ("--metric", "--suite", "--dimension", "--resize", "--profile"),
     "Rows and columns": (
-        "--pair", "--on", "--group-by", "--system", "--cluster", "--rating", "--subject", "--item", "--ratings",
+        "--map", "--pair", "--on", "--group-by", "--system", "--cluster", "--rating", "--raters", "--subject", "--item",
+        "--ratings",
         "--lower-is-better", "--higher-is-better", "--target", "--label-scale", "--columns", "--column",
         "--reference-column", "--scores",
     ),
