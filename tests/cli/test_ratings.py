@@ -126,7 +126,7 @@ def test_rows_that_share_nothing_are_noted(run, tmp_path):
         (["mos", "raw.csv", "-o", "mos.xlsx"], "expected .csv, .jsonl or .parquet"),
         (["mos", "raw.csv", "--rating", "mos"], "no column 'mos'"),
         (["mos", "raw.csv", "--vote", "value:other"], "add --rating other"),
-        (["split", "raw.csv"], "column 'source' is empty"),
+        (["split", "raw.csv"], "no column 'source' to keep together; name one with --group"),
         (["split", "raw.csv", "--ratio", "4-1"], "such as 4:1:1"),
         (["split", "raw.csv", "--ratio", "1:1", "--folds", "2"], "give one of them"),
         (["split", "raw.csv", "--group", "subject", "--ratio", "1:1:1:1:1:1:1:1:1:1"], "9 groups cannot be split"),

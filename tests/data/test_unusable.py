@@ -168,7 +168,7 @@ def test_ambiguity_is_the_reason_where_it_is(folders, both):
     for folder in (source, edited) if both else (edited,):
         for name in ("a.jpg", "z.jpg"):
             (folder / name).write_bytes(b"")
-    with pytest.raises(DataError, match=r"ambiguous, and not used: a \(.*a\.jpg, .*a\.png\)"):
+    with pytest.raises(DataError, match=r"several files of one folder: .*a \(.*a\.jpg, .*a\.png\)"):
         from_folders(source, edited)
 
 

@@ -134,7 +134,7 @@ def test_foreign_tables(tmp_path):
     table = read_scores(path, lower_is_better=["my_score"])
     assert [column.name for column in table.columns] == ["my_score"]
     assert not table.columns[0].higher_is_better
-    assert list(table.ids) == ["row 1", "row 2"]
+    assert list(table.ids) == ["a.png", "b.png"]
     assert any("assumed higher is better: my_score" in note for note in read_scores(path).notes)
     with pytest.raises(ScoresError, match="'other' is not a column of scores"):
         read_scores(path, lower_is_better=["other"])
