@@ -126,7 +126,8 @@ def test_messages_and_summaries(path):
 
 COUNTED = re.compile(
     r"(?<!of )(?<!least )(?<!than )(?<!most )(?<!all )(?<!around )"
-    r"\{\} (image|sample|pair|row|answer|question|score|file|problem|folder|picture|rating|item)s\b"
+    r"\{\} (image|sample|pair|row|answer|question|score|file|problem|folder|picture|rating|item|cell|system|metric"
+    r"|text)s\b"
 )
 """A count and a plural, which is wrong for one: use `wording.plural`."""
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..files.headings import by_last_parts
 from ..images import image_name
-from ..wording import first_few
+from ..wording import first_few, plural
 from .columns import Table
 from .measure import AgreementError
 
@@ -194,6 +194,6 @@ def _twice(table: Table, keys: Sequence[Key | None], how: str) -> str | None:
     if not twice:
         return None
     return (
-        f"{table.name} names {len(twice)} items more than once by {how}: {first_few(_names(twice))}; 'editmetrics "
-        "ratings mos' averages the ratings of several people, and --on names the columns that tell rows apart"
+        f"{table.name} names {plural(len(twice), 'item')} more than once by {how}: {first_few(_names(twice))}; "
+        "'editmetrics ratings mos' averages the ratings of several people, and --on names the columns that tell rows apart"
     )

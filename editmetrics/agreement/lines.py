@@ -189,7 +189,7 @@ def _left_out(cells: Sequence[_Cell]) -> str | None:
     if not reasons:
         return None
     shown = [f"{count} {note}" if len(reasons) > 1 else str(note) for note, count in reasons.most_common(REASONS)]
-    more = [f"{len(reasons) - REASONS} more reasons"] if len(reasons) > REASONS else []
+    more = [plural(len(reasons) - REASONS, "more reason")] if len(reasons) > REASONS else []
     return f"{sum(reasons.values())} of {len(cells)} groups are left out ({', '.join(shown + more)})"
 
 

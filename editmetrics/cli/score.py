@@ -210,6 +210,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     if options.with_source_as_system:
         samples = with_source_as_system(samples)
     chosen = _metrics(samples, options)
+    _advise_on_options(chosen, options)
     if options.dry_run:
         from ..command_line.dry_run import preview
 
@@ -245,7 +246,10 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
         raise click.UsageError("expected either PATHS or --images")
     if options.images is not None and options.pair_by is not None:
         raise click.UsageError("--images have no source to pair them with; give the folder as PATHS with --pair-by")
-    _refuse_metrics(paths, options.metrics)
+    if missing := [str(path) for path in paths if not path.exists()]:
+        from ..command_line.advice import refuse_metrics
+
+        refuse_metrics(missing, options.metrics)
     sample_set = find_samples(
         [*paths] if options.images is None else [options.images],
         prompts=options.prompts,
@@ -263,15 +267,14 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
     return sample_set
 
 
-def _refuse_metrics(paths: Sequence[Path], metrics: Sequence[str]) -> None:
-    """Say that PATHS which do not exist are names of metrics, as in `-m psnr ssim`."""
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        from ..registry import known_names
-        from ..unknown_names import looks_like_a_metric
+def _advise_on_options(metrics: Sequence[Metric], options: ScoreOptions) -> None:
+    """Note the options that no metric looks at."""
+    values = {"--prompts": options.prompts, "--prompt": options.prompt, "--masks": options.masks}
+    filled = [name for name, value in [*values.items(), ("--references", options.references)] if value is not None]
+    if filled:
+        from ..command_line.advice import note_unused
 
-        if problem := looks_like_a_metric(missing, metrics, known_names()):
-            raise click.UsageError(problem)
+        note_unused(filled, metrics)
 
 
 def _scored(

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..wording import either
+from ..wording import either, plural
 from .decoding import forgiving_text, read_unpacked
 from .notes import note_once
 from .separated import layout_of, with_decimal_points
@@ -104,7 +104,9 @@ def _csv_rows(path: Path, suffix: str) -> Iterator[Row]:
                 values = [value.replace(nul, "\0") for value in values]
             problem = None
             if len(values) != len(columns):
-                problem = f"has {len(values)} cells where the first line names {len(columns)} columns"
+                problem = (
+                    f"has {plural(len(values), 'cell')} where the first line names {plural(len(columns), 'column')}"
+                )
             if damaged and any(LONE_SURROGATE.search(value) for value in values):
                 values, problem = list(map(mended, values)), NOT_UTF8
             filled = {name: stripped(value) for name, value in zip(columns, values, strict=False)}

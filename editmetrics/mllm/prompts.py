@@ -108,7 +108,9 @@ def write_plain_prompt(
     import torch
 
     if len(texts) != len(pictures) + 1:
-        raise BackboneError(f"{len(texts)} texts around {len(pictures)} images; expected one text more than images")
+        raise BackboneError(
+            f"{plural(len(texts), 'text')} around {plural(len(pictures), 'image')}; expected one text more than images"
+        )
     _check_texts(processor.tokenizer, [("user", [text]) for text in texts])
     images = [family.written(processor, picture) for picture in pictures]
     ids = processor.tokenizer("".join(part for pair in zip(texts, [*images, ""], strict=True) for part in pair))[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..wording import first_few
+from ..wording import first_few, plural
 from .table import Block, Cell, DataTable, Mark, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
@@ -69,13 +69,14 @@ def _inputs(comparison: RunComparison) -> Iterator[str]:
     for column, counts in comparison.inputs.items():
         columns_of.setdefault((counts["same"], counts["changed"], counts["unknown"]), []).append(column)
     for (same, changed, unknown), columns in columns_of.items():
-        parts = [f"{changed} of {same + changed + unknown} samples have other images or texts in b"] if changed else []
-        parts += [f"the content of {unknown} samples is not known"] if unknown else []
+        total = plural(same + changed + unknown, "sample")
+        parts = [f"{changed} of {total} with other images or texts in b"] if changed else []
+        parts += [f"the content of {plural(unknown, 'sample')} is not known"] if unknown else []
         if parts:
             names = "" if len(columns_of) == 1 else f" ({escape(', '.join(columns))})"
             yield f"Content: {'; '.join(parts)}{names}."
         elif len(columns_of) == 1:
-            yield f"Content: all {same} samples have the same images and texts in both runs."
+            yield f"Content: equal images and texts in both runs ({plural(same, 'sample')})."
 
 
 def _shortened(value: str | None) -> str:

@@ -45,7 +45,7 @@ def opinion_score_blocks(
         row += [fmean(sds) if sds else None, f"± {number(fmean(halves))}" if halves else None]
         yield DataTable(numbers(*headings, wrap="fold"), [row])
     if missing := [score.item for score in scores if score.mos is None]:
-        yield f"[yellow]{len(missing)} items have no MOS[/] [dim]({escape(first_few(missing))})[/]"
+        yield f"[yellow]{plural(len(missing), 'item')} without a MOS[/] [dim]({escape(first_few(missing))})[/]"
     if raters:
         yield _reliability(raters, ratings)
     yield ""
@@ -63,7 +63,7 @@ def vote_blocks(name: str, ratings: Ratings, verdicts: Sequence[Vote]) -> Iterat
     yield DataTable([*text("label"), *numbers("items", "share of votes, mean", wrap="fold")], rows)
     if undecided := [vote.item for vote in verdicts if vote.label is None]:
         yield (
-            f"[yellow]{len(undecided)} items have no label[/]: the first place is tied, or no vote is left "
+            f"[yellow]{plural(len(undecided), 'item')} without a label[/]: the first place is tied, or no vote is left "
             f"[dim]({escape(first_few(undecided))})[/]"
         )
     yield ""

@@ -27,7 +27,7 @@ def scores(subject: Subject) -> Iterator[str]:
     for batch in batches.values():
         returned = metric.score_batch(batch)
         if not isinstance(returned, list) or len(returned) != len(batch):
-            kind = f"{len(returned)} scores" if isinstance(returned, list) else f"a {type(returned).__name__}"
+            kind = plural(len(returned), "score") if isinstance(returned, list) else f"a {type(returned).__name__}"
             yield f"score_batch returned {kind} for {plural(len(batch), 'sample')}; expected a list of one Score each"
             continue
         for score in returned:

@@ -13,6 +13,7 @@ from ..metric import Metric
 from ..options import checked_options
 from ..registry import create_metric
 from ..sample import Dimension, EditMetricsError, Sample, Score
+from ..wording import plural
 from . import toys
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Subject:
         `metric` is the one that gave them, where its options add dimensions to those of the subject's own.
         """
         if len(expected) != len(scores):
-            yield f"{len(scores)} scores for {len(expected)} samples"
+            yield f"{plural(len(scores), 'score')} for {plural(len(expected), 'sample')}"
             return
         for index, (right, wrong) in enumerate(zip(expected, scores, strict=True)):
             if right.status != wrong.status or list(right) != list(wrong):

@@ -138,16 +138,20 @@ def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
 
     from editmetrics.serving import app
 
-    made, config = {}, {}
+    made, config, ports = {}, {}, []
     monkeypatch.setattr(app, "make_app", lambda metrics, options: made.update(vars(options)))
     monkeypatch.setattr(uvicorn, "Config", lambda app, host, port, **options: config.update(host=host, port=port))
-    monkeypatch.setattr(uvicorn, "Server", lambda config: SimpleNamespace(run=lambda: None))
+    monkeypatch.setattr(
+        uvicorn, "Server", lambda config: SimpleNamespace(run=lambda sockets: ports.append(sockets[0].getsockname()[1]))
+    )
     ran = run(
-        "serve", "-m", "psnr", "--host", "0.0.0.0", "--port", "81", "--batch-size", "3", "--wait", "20", "--queue", "7",
+        "serve", "-m", "psnr", "--host", "127.0.0.1", "--port", "0", "--batch-size", "3", "--wait", "20", "--queue",
+        "7",
         "--max-mb", "2", "--max-megapixels", "5", "--folder", tmp_path, "--workers", "2",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert config == {"host": "0.0.0.0", "port": 81}
+    assert config == {"host": "127.0.0.1", "port": 0}
+    assert f"on http://127.0.0.1:{ports[0]}\n" in ran.err
     assert made.pop("on_failure")
     assert made == {
         "folder": tmp_path, "batch_size": 3, "wait": 0.02, "capacity": 7, "workers": 2, "max_bytes": 2 << 20,
@@ -214,3 +218,31 @@ def test_explanations_are_read_from_the_named_columns(tmp_path):
     assert _texts(table, "b.explanation") == {"x": "second"}
     with pytest.raises(Exception, match="2 explanation columns, expected one; choose by --column"):
         _texts(table, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "spec", "used"),
+    [
+        ("--prompt", "psnr", False), ("--masks", "psnr", False), ("--masks", "psnr:region=outside", True),
+        ("--references", "mse", False), ("--references", "mse:against=reference", True),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_noted(run, folders, option, spec, used):
+    value = "make it red" if option == "--prompt" else folders / "source"
+    ran = run("score", folders / "source", folders / "edited", "-m", spec, option, value, "-q")
+    assert (f"note: {option} has no effect: no metric of this run looks at a " in ran.err) is not used
+
+
+def test_serve_says_that_its_port_is_taken(run):
+    """Before anything is announced or loaded; port 0 shows the one that was picked."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = run("serve", "-m", "psnr", "--port", port)
+    assert ran.code == 2
+    assert ran.err.startswith(f"error: cannot listen on 127.0.0.1 port {port}: another program listens there; ")
+    assert "--port" in ran.err
+    assert "serving" not in ran.err
+    elsewhere = run("serve", "-m", "psnr", "--host", "192.0.2.1", "--port", 0)
+    assert "this machine does not have that address" in elsewhere.err

@@ -68,7 +68,7 @@ def test_an_item_without_a_verdict_is_exit_code_3(run, tmp_path):
     raw = write(tmp_path / "raw.csv", ("subject", "item", "done"), [("a", "x", "yes"), ("b", "x", "no")])
     ran = run("ratings", "mos", raw, "--vote", "done", "-o", tmp_path / "out.csv")
     assert ran.code == 3
-    assert "1 items have no label" in ran.out
+    assert "1 item without a label" in ran.out
     assert read(tmp_path / "out.csv") == [{"id": "x", "done": "", "done.count": "2", "done.share": "0.5"}]
 
 
