@@ -195,5 +195,5 @@ def _twice(table: Table, keys: Sequence[Key | None], how: str) -> str | None:
         return None
     return (
         f"{table.name} names {plural(len(twice), 'item')} more than once by {how}: {first_few(_names(twice))}; "
-        "'editmetrics ratings mos' averages the ratings of several people, and --on names the columns that tell rows apart"
+        "'editmetrics ratings mos' averages the ratings of several people, and --on names columns that tell rows apart"
     )

@@ -61,7 +61,7 @@ def serve(
 
         from ..serving.app import PatientProtocol, make_app
         from ..serving.batcher import ServingOptions
-        from ..serving.listening import listening_socket
+        from ..serving.listening import listening_socket, url_of
     except ImportError as error:
         raise EditMetricsError(f"serve requires the package {error.name}: pip install 'editmetrics[serve]'") from error
     chosen = [create_metric(spec, device=device) for spec in metrics]
@@ -82,15 +82,12 @@ def serve(
         on_failure=stop,
     )
     listening = listening_socket(host, port)
-    address = f"[{host}]" if ":" in host else host
-    labels = ", ".join(metric.label for metric in chosen)
-    click.echo(f"serving {labels} on http://{address}:{listening.getsockname()[1]}", err=True)
+    click.echo(f"serving {', '.join(metric.label for metric in chosen)} on {url_of(listening, host)}", err=True)
     app = make_app(chosen, options)
     config = uvicorn.Config(
         app, host, port, http=PatientProtocol, log_level="warning", timeout_graceful_shutdown=30, ws="none"
     )
     server = uvicorn.Server(config)
-    with listening:
-        server.run(sockets=[listening])
+    server.run(sockets=[listening])
     if failures:
         raise EditMetricsError(f"cannot load the metrics: {failures[0]}") from failures[0]

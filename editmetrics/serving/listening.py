@@ -32,3 +32,13 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0) or f"{error.strerror or error}; choose another --host or --port"
         raise ListeningError(f"cannot listen on {host} port {port}: {remedy}") from error
+
+
+def url_of(listening: socket.socket, host: str) -> str:
+    """The address of a server at `host` as a URL, with the port that it has.
+
+    >>> with listening_socket("127.0.0.1", 0) as listening:
+    ...     url_of(listening, "127.0.0.1").rpartition(":")[0]
+    'http://127.0.0.1'
+    """
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
