@@ -11,7 +11,7 @@ from ..batches import named_fields, samples_of_batch
 from ..data import from_rows
 from ..metric import Metric
 from ..mllm.processes import rank_and_count
-from ..sample import IMAGE_FIELDS, TEXT_FIELDS, Sample
+from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample
 from ..wording import plural
 from .decode import Opened
 from .loop import Availability
@@ -73,8 +73,8 @@ class Collection:
         """
         samples, named = self._samples(images, fields)
         require_unique_ids(samples)
-        if not self._rows:
-            plan(samples, self.metrics)
+        if not self._rows and samples:
+            self._require_fields(samples)
         if twice := [sample.id for sample in samples if named and sample.id in self._ids]:
             raise PlanError(f"the id {twice[0]!r} was scored before; ids are unique until reset()")
         results = score_columns(
@@ -172,6 +172,14 @@ class Collection:
         if fields:
             raise TypeError(f"update(samples) takes no {', '.join(fields)}: its samples have them")
         return from_rows(rows), True
+
+    def _require_fields(self, samples: Sequence[Sample]) -> None:
+        """Raise `PlanError` for a field that a metric needs and no sample has."""
+        for metric in self.metrics:
+            needed = [name for name in FIELDS if name in metric.required()]
+            if absent := [name for name in needed if not any(sample.has(name) for sample in samples)]:
+                call = ", ".join(name if name in ("source", "edited") else f"{name}=..." for name in needed)
+                raise PlanError(f"{metric.label} requires {' and '.join(absent)}: update({call})")
 
     def _loaded(self) -> list[Column]:
         if self._availability is None:

@@ -30,8 +30,9 @@ class ScoredRow:
 
 def without_images(sample: Sample) -> Sample:
     """Return the sample with its texts, `meta` and paths; images in memory are None."""
-    images = {name: getattr(sample, name) for name in IMAGE_FIELDS}
-    return replace(sample, **{name: i if isinstance(i, (str, os.PathLike)) else None for name, i in images.items()})
+    images: dict[str, Any] = {name: getattr(sample, name) for name in IMAGE_FIELDS}
+    in_memory = {name: None for name, image in images.items() if not isinstance(image, (str, os.PathLike))}
+    return replace(sample, **{**images, **in_memory})
 
 
 def results_of(columns: Sequence[Column], rows: Sequence[ScoredRow]) -> Results:

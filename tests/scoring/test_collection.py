@@ -95,8 +95,11 @@ def test_means_are_floats_everywhere(caplog):
 
 def test_a_batch_that_is_refused_leaves_nothing():
     collection = Collection(["psnr"])
+    with pytest.raises(PlanError, match=r"psnr requires source: update\(source, edited\)"):
+        collection.update(EDITED)
+    with pytest.raises(PlanError, match=r"captioned requires prompt: update\(edited, prompt=...\)"):
+        Collection(Captioned()).update(EDITED)
     for error, call in [
-        (PlanError, lambda: collection.update(EDITED)),  # no source
         (PlanError, lambda: collection.update(SOURCE[:2], EDITED[:2], id=["a", "a"])),
         (BatchError, lambda: collection.update(SOURCE[:2], EDITED[:3])),
         (TypeError, lambda: collection.update(samples(), prompt="x")),
