@@ -38,7 +38,7 @@ NOT_RUN = {
     r"editmetrics weights convert": "needs the published weights",
     r"--endpoint|--model ": "asks a model",
     r"editmetrics qbench --compare": "needs the results of two models",
-    r"editmetrics plugin |edge_loss|-m my_metric": "needs a package of one's own; tests/test_guide.py makes and runs it",
+    r"editmetrics plugin |edge_loss|-m my_metric": "needs one's own package; tests/test_guide.py makes and runs it",
     r"editmetrics merge ": "needs the parts of a run; tests/cli/test_score.py makes some",
     r"pyiqa/": "needs pyiqa",
     r"editmetrics benchmark .*(-m|--scores|--manifest) ": "needs a whole data set; tests/benchmarks has parts of them",
