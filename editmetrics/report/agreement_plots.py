@@ -20,7 +20,9 @@ from ..tables.table import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+
+    from ..agreement.logistic import LogisticFit
 
 from ..agreement.result import Agreement, Pair
 
@@ -44,6 +46,12 @@ SKEWED = 10
 LONGEST_NAME = 24
 NAME_SIZE, HEADING_SIZE = 9, 10
 """Font sizes in a ranking, in points."""
+
+ABREAST, SMALL_INCHES, LEGEND_INCHES, SMALL_SIZE = 3, (3.5, 2.9), 0.5, 8
+"""Pictures in a row where there are several; their width and height; the height of their legend; their font size."""
+
+FEW_ITEMS = 30
+"""Fewer items make a curve that is drawn thin: another sample of as many would have another one."""
 
 ITEMS_INCHES = (6.8, 4.8)
 LINES_INCHES = 2.2
@@ -70,10 +78,11 @@ STYLE: dict[Any, Any] = {
 def plot_agreement(agreement: Agreement, path: str | Path) -> None:
     """Draw every pair of score and rating of `agreement` to `path` (.png, .svg or .pdf, by the suffix).
 
-    A row for each pair. On the left the items, scores against ratings: dots in the colour of their system, or the
-    density of many items, with the mean of each system, and the logistic curve with its interval, if fitted. On the
-    right, with three systems or more, their ranks by people and by the score. Labels have no curve: the scores of each
-    label are drawn as a distribution.
+    The items of each pair, scores against ratings: dots in the colour of their system, or the density of many items,
+    with the mean of each system, and the logistic curve with its interval, if fitted. A curve that is a step says so,
+    and one of few items is thin. With three systems or more, their ranks by people and by the score. Labels have no
+    curve: the scores of each label are drawn as a distribution. One pair is drawn large; several are small, three in a
+    row, with one legend, and the rankings below them.
 
     Raises `AgreementError` for nothing to draw, and without matplotlib, which the extra `plot` installs; `DataError`
     unless `path` can be written to.
@@ -106,24 +115,55 @@ def check_plot(path: Path, overwrite: bool = False) -> None:
 
 
 def draw(pairs: Sequence[Pair]) -> Figure:
-    """The figure of `plot_agreement`: a row for each pair."""
+    """The figure of `plot_agreement`: one pair large, several small."""
     from matplotlib.figure import Figure
 
     looks = [_looks(pair) for pair in pairs]
     rankings = [_ranking(pair, look) if len(look) >= FEWEST else None for pair, look in zip(pairs, looks, strict=True)]
-    heights = [ITEMS_INCHES[1] if ranking is None else max(ITEMS_INCHES[1], ranking.height) for ranking in rankings]
-    widths = [ITEMS_INCHES[0]]
-    if any(rankings):
-        widths.append(max(ranking.width for ranking in rankings if ranking))
-    figure = Figure(figsize=(sum(widths), sum(heights)), layout="constrained")
-    grid = figure.subplots(len(pairs), len(widths), squeeze=False, height_ratios=heights, width_ratios=widths)
-    for axes, pair, look, ranking in zip(grid, pairs, looks, rankings, strict=True):
-        (_draw_labels if pair.labels else _draw_items)(axes[0], pair, look)
-        if ranking:
-            _draw_ranking(axes[1], pair, look, ranking, widths[1])
-        elif len(widths) > 1:
-            axes[1].set_axis_off()
+    ranked = [(*drawn, ranking) for *drawn, ranking in zip(pairs, looks, rankings, strict=True) if ranking]
+    width = max((ranking.width for _, _, ranking in ranked), default=0.0)
+    height = max((ranking.height for _, _, ranking in ranked), default=0.0)
+    if len(pairs) == 1:
+        widths = [ITEMS_INCHES[0], width] if ranked else [ITEMS_INCHES[0]]
+        figure = Figure(figsize=(sum(widths), max(ITEMS_INCHES[1], height)), layout="constrained")
+        axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
+        _draw_pair(axes[0], pairs[0], looks[0])
+        _legend(axes[0], {} if ranked else looks[0])
+        if ranked:
+            _draw_ranking(axes[1], *ranked[0], width)
+        return figure
+    several = min(ABREAST, len(pairs))
+    lines = -(-len(pairs) // several)
+    beside = max(1, min(2, len(ranked)))
+    whole = max(several * SMALL_INCHES[0], beside * width)
+    heights = [lines * SMALL_INCHES[1] + LEGEND_INCHES, -(-len(ranked) // beside) * height]
+    figure = Figure(figsize=(whole, sum(heights)), layout="constrained")
+    parts = figure.subfigures(1 + bool(ranked), 1, squeeze=False, height_ratios=heights[: 1 + bool(ranked)])[:, 0]
+    grid = parts[0].subplots(lines, several, squeeze=False).ravel()
+    for axes, pair, look in zip(grid, pairs, looks, strict=False):
+        _draw_pair(axes, pair, look, small=True)
+    _shared_legend(parts[0], grid[: len(pairs)], {} if ranked else looks[0])
+    for axes in grid[len(pairs) :]:
+        axes.remove()
+    if ranked:
+        below = parts[1].subplots(-(-len(ranked) // beside), beside, squeeze=False).ravel()
+        for axes, drawn in zip(below, ranked, strict=False):
+            _draw_ranking(axes, *drawn, whole / beside)
+        for axes in below[len(ranked) :]:
+            axes.remove()
     return figure
+
+
+def _draw_pair(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]], small: bool = False) -> None:
+    """The items of a pair, or the scores of each label."""
+    (_draw_labels if pair.labels else _draw_items)(axes, pair, look)
+    if small:
+        items, _, measures = axes.get_title(loc="left").partition(": ")
+        measures = measures.replace("after the fit", "fitted")
+        axes.set_title(f"{_short(pair.score)} {pair.arrow}, {items}\n{measures}", fontsize=SMALL_SIZE)
+        axes.set_xlabel("")
+        axes.set_ylabel(axes.get_ylabel(), fontsize=SMALL_SIZE)
+        axes.tick_params(labelsize=SMALL_SIZE)
 
 
 def _draw_items(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None:
@@ -149,13 +189,7 @@ def _draw_items(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None
             axes.scatter(*mean, s=80, edgecolors="white", linewidths=1.2, zorder=5, **style)
         axes.plot([], [], "o", color=GREY, markeredgecolor="white", markersize=9, label="mean of a system")
     if pair.fit is not None:
-        scores = (np.geomspace if skewed else np.linspace)(pair.scores.min(), pair.scores.max(), 400)
-        curve, (low, high) = pair.fit(scores), pair.fit.interval(scores)
-        axes.fill_between(scores, low, high, color=INK, alpha=0.2, linewidth=0, zorder=3)
-        axes.plot(scores, curve, color="white", linewidth=3.6, zorder=3)
-        axes.plot(scores, curve, color=INK, linewidth=1.8, zorder=4, label="logistic fit, 95 % interval")
-        margin = 0.05 * np.ptp(pair.ratings)  # the wide ends of the interval do not squeeze the items
-        axes.set_ylim(pair.ratings.min() - margin, pair.ratings.max() + margin)
+        _draw_fit(axes, pair, pair.fit, skewed)
     straight = _measured("PLCC", plcc, pair.scores, pair.ratings)
     fitted = "" if pair.fit is None else f", {_measured('after the fit', plcc, pair.fit(pair.scores), pair.ratings)}"
     axes.set_title(f"{_items(pair)}: {_measured('SRCC', srcc, pair.scores, pair.ratings)}, {straight}{fitted}")
@@ -164,7 +198,27 @@ def _draw_items(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None
         axes.xaxis.set_minor_formatter("")
     axes.set_xlabel(_axis(pair) + (", logarithmic" if skewed else ""))
     axes.set_ylabel(f"{pair.rating} (people)")
-    _legend(axes, {} if len(look) >= FEWEST else look)
+
+
+def _draw_fit(axes: Axes, pair: Pair, fit: LogisticFit, skewed: bool) -> None:
+    """The logistic curve with its interval inside the axes; bold only where there are items enough to trust it."""
+    scores = (np.geomspace if skewed else np.linspace)(pair.scores.min(), pair.scores.max(), 400)
+    curve, interval = fit(scores), fit.interval(scores)
+    margin = 0.05 * np.ptp(pair.ratings)  # the wide ends of the interval do not squeeze the items
+    bottom, top = pair.ratings.min() - margin, pair.ratings.max() + margin
+    low, high = np.clip(interval, bottom, top)
+    bold = fit.edge is None and len(pair) >= FEW_ITEMS  # at the edge, such as a step, its interval means little
+    axes.fill_between(scores, low, high, color=INK, alpha=0.2 if bold else 0.08, linewidth=0, zorder=3)
+    if bold:
+        axes.plot(scores, curve, color="white", linewidth=3.6, zorder=3)
+    style: dict[str, Any] = {"linewidth": 1.8} if bold else {"linewidth": 1, "linestyle": (0, (4, 2)), "alpha": 0.7}
+    kind = "logistic fit, 95 % interval" if bold else f"logistic fit of fewer than {FEW_ITEMS} items, or with a note"
+    axes.plot(scores, curve, color=INK, zorder=4, label=kind, **style)
+    axes.set_ylim(bottom, top)
+    if fit.edge is not None:
+        note: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALL_SIZE}
+        text = axes.text(0.99, 0.02, fit.edge.replace("it", "the fit", 1), color=INK, zorder=6, **note)
+        text.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5})
 
 
 def _draw_labels(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> None:
@@ -184,7 +238,6 @@ def _draw_labels(axes: Axes, pair: Pair, look: dict[str, dict[str, Any]]) -> Non
     axes.set_title(f"{_items(pair)}: {_measured('AUC', auc, turned, pair.ratings)}")
     axes.set_xlabel(_axis(pair))
     axes.set_ylabel("share of the items of a label")
-    _legend(axes, {})
 
 
 @dataclass(frozen=True)
@@ -265,6 +318,20 @@ def _widest(texts: Iterable[str], size: float, weight: str = "normal") -> float:
 
     font, letters = FontProperties(size=size, weight=weight), TextToPath()
     return max(letters.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts)
+
+
+def _shared_legend(figure: SubFigure, grid: Sequence[Axes], systems: dict[str, dict[str, Any]]) -> None:
+    """One legend below all pictures, each entry once."""
+    entries: dict[str, Any] = {}
+    for axes in grid:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if len(systems) > 1:
+        for name, style in systems.items():
+            entries[_short(name)] = grid[0].plot([], [], style["marker"], color=style["color"])[0]
+    if entries:
+        where: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, "frameon": False, "fontsize": SMALL_SIZE}
+        figure.legend(list(entries.values()), list(entries), **where)
 
 
 def _legend(axes: Axes, systems: dict[str, dict[str, Any]]) -> None:
