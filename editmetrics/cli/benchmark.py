@@ -11,6 +11,7 @@ import click
 
 from ..command_line import (
     SectionedCommand,
+    config_option,
     device_option,
     file_option,
     lower_option,
@@ -73,6 +74,7 @@ class BenchmarkOptions:
 
 
 @click.command(cls=SectionedCommand)
+@config_option
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @metrics_option("Metric to evaluate. Repeatable.")

@@ -122,6 +122,25 @@ def report(
     show_written(written)
 
 
+def report_run(table: Path, report: Path, kept: bool, quiet: bool, err: bool) -> None:
+    """Write the report of the run whose table is `table`, with images wherever the run found them.
+
+    `kept` is whether the table stays; `err`, whether standard output is for other things.
+    """
+    from dataclasses import replace
+
+    from ..report.write import ReportOptions, write_report
+    from ..runs.read_scores import read_scores
+
+    scores = read_scores(table)
+    if not kept:
+        scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
+    images = {name for names in (scores.sources, scores.edits) for name in names if name}
+    with CountProgress("pictures", quiet) as progress:
+        written = write_report(scores, report, ReportOptions(trusted=images), progress.at)
+    show_written(written, err=err)
+
+
 def show_written(written: WrittenReport, err: bool = False) -> None:
     """Print the notes of a report, what is missing from it, and its size, the last on standard error if `err`."""
     for note in written.content.notes:

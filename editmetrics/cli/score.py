@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..command_line import (
-    CountProgress,
     SectionedCommand,
     completed_by,
+    config_option,
+    configured_by,
     device_option,
     file_option,
     json_option,
@@ -23,6 +24,7 @@ from ..command_line import (
     metrics_option,
     name_value_pairs,
     overwrite_option,
+    own_set,
     quiet_option,
     retry_option,
     score_with_progress,
@@ -85,6 +87,7 @@ class ScoreOptions:
 
 
 @click.command(cls=SectionedCommand)
+@config_option
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @metrics_option("Metric to compute. Repeatable.", show_default="the classic metrics, which need no download")
 @click.option(
@@ -201,7 +204,8 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     options = ScoreOptions(**values)
     sample_set = _sample_set(paths, options)
     samples, table, report = list(sample_set.samples), options.table, options.report
-    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched, **sample_set.about()}
+    about: dict[str, Any] = {"command": sys.argv, "unmatched": sample_set.unmatched}
+    about |= sample_set.about() | configured_by()
     if options.limit is not None:
         from ..command_line.parts import first_of_each_system
 
@@ -233,7 +237,9 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         results = _scored(samples, chosen, kept, about, options)
         code = _show(results, about, table, thresholds, options)
         if report is not None and kept is not None:
-            _report(kept, report, table is not None, options)
+            from .report import report_run
+
+            report_run(kept, report, table is not None, options.quiet, options.as_json or options.to_standard_output)
     _advise(results)
     sys.exit(code)
 
@@ -309,7 +315,8 @@ def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
         return metrics_for(samples, options.metrics or None, options.device, shared)
     from ..suites import suite
 
-    chosen = metrics_for(samples, (*suite(options.suite).specs, *options.metrics), options.device, shared)
+    specs = own_set(options.suite) or suite(options.suite).specs
+    chosen = metrics_for(samples, (*specs, *options.metrics), options.device, shared)
     require_fields(options.suite, chosen, samples)
     return chosen
 
@@ -361,20 +368,3 @@ def _advise(results: Results) -> None:
         click.echo("note: this machine could not compute all metrics; run the same command to try again", err=True)
     if count := results.reused_failures:
         click.echo(f"note: {plural(count, 'failure')} reused from the record; --retry failed rescores", err=True)
-
-
-def _report(table: Path, report: Path, kept: bool, options: ScoreOptions) -> None:
-    """Write the report of the run whose table is `table`, with images wherever this command found them."""
-    from dataclasses import replace
-
-    from ..report.write import ReportOptions, write_report
-    from ..runs.read_scores import read_scores
-    from .report import show_written
-
-    scores = read_scores(table)
-    if not kept:
-        scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
-    images = {name for names in (scores.sources, scores.edits) for name in names if name}
-    with CountProgress("pictures", options.quiet) as progress:
-        written = write_report(scores, report, ReportOptions(trusted=images), progress.at)
-    show_written(written, err=options.as_json or options.to_standard_output)

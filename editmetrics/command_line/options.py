@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
+CONFIG, NAMED = "editmetrics.config", "editmetrics.config.named"
+"""Where the context of a command keeps its configuration, and the names of it that were used."""
+
 device_option = click.option(
     "--device", show_default="first GPU, else CPU", help="Device to compute on: cpu, cuda, cuda:1, ..."
 )
@@ -106,10 +109,80 @@ def resamples_option(least: int, default: int, text: str = "Number of bootstrap 
     return click.option("--bootstrap", "replicates", type=click.IntRange(min=least), default=default, help=text)
 
 
+def config_option(command: Command) -> Command:
+    """Add `--config`, which sets default options, and the names of sets and aliases that `-m` takes."""
+
+    @functools.wraps(command)
+    def configured(*arguments: Any, **values: Any) -> Any:
+        for line in configured_by().get("config", ()):
+            click.echo(f"note: {line}", err=True)
+        return command(*arguments, **values)
+
+    option = click.option(
+        "--config",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=_configure,
+        show_default="editmetrics.toml here, else [tool.editmetrics] of pyproject.toml",
+        help="File of aliases, named sets of metrics and default options.",
+    )
+    return option(configured)
+
+
+def configured_by() -> dict[str, list[str]]:
+    """The lines that say what this run takes from a configuration, for its record; empty without one."""
+    context = click.get_current_context()
+    config = context.meta.get(CONFIG)
+    return {} if config is None else {"config": config.lines(context)}
+
+
+def own_set(name: str) -> tuple[str, ...]:
+    """The metrics of the set `name` of the configuration; empty without one."""
+    config = click.get_current_context().meta.get(CONFIG)
+    return config.specs(name) if config is not None and name in config.sets else ()
+
+
+def _configure(context: click.Context, _: click.Parameter, named: Path | None) -> None:
+    path = named or _config_here()
+    if path is not None:
+        from .config import configure
+
+        configure(context, path, named is not None)
+
+
+def _config_here() -> Path | None:
+    """The configuration of the current folder; None without one."""
+    own, project = Path("editmetrics.toml"), Path("pyproject.toml")
+    if own.is_file():
+        return own
+    return project if project.is_file() and b"\n[tool.editmetrics" in project.read_bytes() else None
+
+
+def _expanded(context: click.Context, _: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The metrics of `-m`, where a configuration names sets and aliases."""
+    config = context.meta.get(CONFIG)
+    if config is None:
+        return names
+    context.meta[NAMED] = [name for name in names if config.specs(name) != (name,)]
+    on_command_line = context.get_parameter_source("metrics") is click.core.ParameterSource.COMMANDLINE
+    expanded: tuple[str, ...] = config.expanded(names, not on_command_line)
+    return expanded
+
+
 def metrics_option(text: str, **more: Any) -> Decorator:
     """Add the repeatable `-m`, `--metric` as `metrics`."""
     more.setdefault("shell_complete", completed_by("metric_names"))
-    return click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME[:opt=value,...]", help=text, **more)
+    return click.option(
+        "-m",
+        "--metric",
+        "metrics",
+        multiple=True,
+        metavar="NAME[:opt=value,...]",
+        help=text,
+        callback=_expanded,
+        **more,
+    )
 
 
 def completed_by(name: str) -> Callable[..., Any]:

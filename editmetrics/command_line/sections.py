@@ -34,7 +34,7 @@ SECTIONS = {
     ),
     "Running": (
         "--device", "--dtype", "--workers", "--batch-pixels", "--batch-size", "--batch", "--engine", "--ray-address",
-        "--parallel", "--retry", "--refresh", "--dry-run", "--estimate", "--quiet",
+        "--parallel", "--retry", "--refresh", "--dry-run", "--estimate", "--config", "--quiet",
     ),
     "Help": ("--help",),
 }  # fmt: skip
