@@ -36,6 +36,12 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Name the file of a block of code, where tests/test_guide.py is told to write it, as the block's title."""
+    markdown = re.sub(r"(?m)^```(\w+) (?:file|append)=(\S+)$", r'```\1 title="\2"', markdown)
+    return re.sub(r"(?m)^```(\w+) fails$", r"```\1", markdown)
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the made pages to the site's files."""
     from mkdocs.structure.files import File

@@ -1,6 +1,7 @@
 """The pages that are made when the site is built: the Python reference, the commands, the gallery."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -80,6 +81,26 @@ def test_the_page_of_commands_has_every_option(made):
         for option in cli.get_command(click.Context(cli), name).params:
             if isinstance(option, click.Option) and not option.hidden:
                 assert option.opts[-1] in text, f"{name} {option.opts}"
+
+
+def test_blocks_of_code_with_a_file_have_it_as_their_title(made):
+    text = "```python file=a/b.py\nx\n```\n```sh fails\ny\n```\n```toml append=c.toml\nz\n```\n"
+    expected = '```python title="a/b.py"\nx\n```\n```sh\ny\n```\n```toml title="c.toml"\nz\n```\n'
+    assert made("pages").on_page_markdown(text, None, None, None) == expected
+    for page in (ROOT / "docs").rglob("*.md"):
+        shown = made("pages").on_page_markdown(page.read_text(encoding="utf-8"), None, None, None)
+        assert not re.search(r"(?m)^```\w+ (?!title=)", shown), page
+
+
+def test_links_of_the_landing_page_lead_somewhere():
+    links = re.findall(r"\{\{ '([^']+)' \| url \}\}(?:#([\w-]+))?", (ROOT / "docs/theme/main.html").read_text("utf-8"))
+    assert len(links) == 6
+    for path, anchor in links:
+        target = ROOT / "docs" / (f"{path[:-1]}.md" if path.endswith("/") else path)
+        assert target.exists(), path
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.+)$", target.read_text(encoding="utf-8"))
+            assert anchor in [re.sub(r"\W+", "-", heading.lower()) for heading in headings], anchor
 
 
 def test_the_gallery_shows_what_its_page_says(made, monkeypatch):
