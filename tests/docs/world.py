@@ -55,6 +55,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     _table(folder / "manifest.csv", rows)
     _table(folder / "test.csv", rows)
     polars.DataFrame(rows).write_parquet(folder / "manifest.parquet")
+    _workbook(folder / "theirs.xlsx", rows)
     for name in ("runs/mine", "runs/a", "runs/pose"):
         shutil.copytree(folder_of(f"{trained}.toy"), folder / name)
     for name, where in COPIES.items():
@@ -62,6 +63,17 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     toy_questions(folder / "data")
     _ratings(folder)
     return folder
+
+
+def _workbook(path: Path, rows: list[dict[str, str]]) -> None:
+    """The manifest as somebody else has it: an Excel workbook with other headings."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["original", "result_file", "task", "model"])
+    for row in rows:
+        book.active.append([row["source"], row["edited"], row["prompt"], row["system"]])
+    book.save(path)
 
 
 def _ratings(folder: Path) -> None:
