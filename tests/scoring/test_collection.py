@@ -219,3 +219,16 @@ def test_two_processes_agree_with_one(tmp_path):
     assert first["empty"].endswith("(n=1))")
     assert "'0' stands for two samples of different processes" in first["clash"]
     assert "1 sample that several processes scored count once" in err
+
+
+def test_of_a_repeated_sample_the_first_edit_counts_and_another_prompt_is_another_sample():
+    first, second = Collection("mse"), Collection("mse")
+    first.update(SOURCE[:1], EDITED[:1], id=["x"], prompt=["a dog"])
+    second.update(SOURCE[:1], EDITED[1:2], id=["x"], prompt=["a dog"])
+    own = float(first.results["mse"][0])
+    first.merge_state(second)
+    assert [float(one) for one in first.results["mse"]] == [own] != [float(second.results["mse"][0])]
+    other = Collection("mse")
+    other.update(SOURCE[:1], EDITED[:1], id=["x"], prompt=["a cat"])
+    with pytest.raises(PlanError, match="'x' stands for two samples"):
+        first.merge_state(other)
