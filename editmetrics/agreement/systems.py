@@ -81,8 +81,12 @@ class Contest:
 
     @property
     def closest(self) -> SystemDifference:
-        """The line that is hardest to tell apart."""
-        return max(self.lines, key=lambda line: (line.verdict == "too few", 1.0 if line.p is None else line.p))
+        """The line that is hardest to tell apart: by p, then by the size of the effect."""
+
+        def doubt(line: SystemDifference) -> tuple[bool, float, float]:
+            return line.verdict == "too few", 1.0 if line.p is None else line.p, -abs(line.effect or 0)
+
+        return max(self.lines, key=doubt)
 
     @property
     def not_told_apart(self) -> list[str | None]:

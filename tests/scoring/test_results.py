@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from editmetrics import Dimension, Sample, Score, score
+from editmetrics.agreement.systems import Scores, compare_systems, tasks_of
 from editmetrics.tables.results import results_blocks
+from editmetrics.tables.systems import systems_blocks
 from editmetrics.tables.table import show
 
 from .toys import Brightness, Captioned, samples_of, write_images
@@ -143,6 +145,25 @@ def test_bold_is_better_than_every_other_by_more_than_noise(gap, bold):
     assert [part for part in verdict if part.strip()][-1].strip() == (bold[0] if bold else "cannot be told apart")
     assert max(map(len, (line.rstrip() for line in plain))) <= 80
     assert results.compare().best == {"brightness": bold[0] if bold else None}
+
+
+def test_three_systems_are_a_line_for_each_metric_at_80_columns():
+    """Long names are letters; the best of each metric against the one that is hardest to tell apart from it."""
+    random = np.random.default_rng(0)
+    names = ["a system with a long name", "another one with a long name", "a third"]
+    tasks = [f"{name}/{k}" for name in names for k in range(40)]
+    columns = [
+        Scores("clear", np.repeat([1.0, 0.0, 0.1], 40) + random.normal(0, 0.1, 120)),
+        Scores("a_judge.semantic_consistency", random.normal(size=120)),
+    ]
+    of_tasks = tasks_of(tasks, [name for name in names for _ in range(40)], [None] * 120, [None] * 120)
+    console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
+    show(systems_blocks(compare_systems(columns, of_tasks), {}), console=console)
+    text = console.export_text()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert re.search(r"^clear +A - [BC] +\+0\.[89]\d.* yes *$", text, re.MULTILINE)
+    assert "A: a system with a long name, B: another one with a long name, C: a third" in " ".join(text.split())
+    assert text.count("cannot be told") == 1
 
 
 def test_problems_are_grouped_by_reason(tmp_path):
