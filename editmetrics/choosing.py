@@ -159,7 +159,7 @@ TASKS = (
         "compare two models systems significant better ab test difference ranking leaderboard",
         PAIR,
         (Pick("ssim", "or the metrics of your task"),),
-        "editmetrics score sources/ model_a/ model_b/ {m} -o scores.csv --report report.html",
+        "editmetrics score sources/ model_a/ model_b/ {m} -o models.csv --report report.html",
         "Take the metrics from the task above that fits: likeness to the source rewards doing nothing.",
     ),
     Task(

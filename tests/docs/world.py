@@ -34,6 +34,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     for name, kind in {
         "sources": "source", "edits": "edited", "images": "edited", "generated": "edited", "real_or_fake": "edited",
         "model_a": "edited", "model_b": "edited_b", "masks": "masks",
+        "targets": "source", "results": "edited", "truth": "source",
     }.items():  # fmt: skip
         (folder / name).mkdir()
         for stem in NAMES:
@@ -49,7 +50,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     _table(folder / "prompts.csv", [{"name": name, "prompt": prompt} for name, prompt in PROMPTS.items()])
     rows = [
         {"id": f"{system}/{name}", "source": f"sources/{name}.png", "edited": f"{system}/{name}.png",
-         "prompt": PROMPTS[name], "system": system, "edit_type": "colour"}
+         "prompt": PROMPTS[name], "source_prompt": "a square", "system": system, "edit_type": "colour"}
         for system in ("model_a", "model_b") for name in NAMES
     ]  # fmt: skip
     _table(folder / "manifest.csv", rows)
