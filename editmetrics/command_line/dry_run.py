@@ -71,14 +71,15 @@ def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
 def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
     """Count the questions of a judge, with grey images in the place of the samples' own."""
     model = asked(metric)
-    if model is None or not callable(getattr(metric, "questions", None)):
+    questions = getattr(metric, "questions", None)
+    if model is None or not callable(questions):
         return None
     grey = np.full((64, 64, 3), 128, np.uint8)
     counts: Counter[str] = Counter()
     counted = samples[:COUNTED]
     for sample in counted:
         images = {name: grey for name in IMAGE_FIELDS if sample.has(name)}
-        for question in metric.questions(replace(sample, **images)).values():
+        for question in questions(replace(sample, **images)).values():
             counts["requests"] += 1
             counts["images"] += len(question.images())
             parts = [part for message in question.messages for part in message.parts]

@@ -140,7 +140,8 @@ def configured_by() -> dict[str, list[str]]:
 def own_set(name: str) -> tuple[str, ...]:
     """The metrics of the set `name` of the configuration; empty without one."""
     config = click.get_current_context().meta.get(CONFIG)
-    return config.specs(name) if config is not None and name in config.sets else ()
+    specs: tuple[str, ...] = config.specs(name) if config is not None and name in config.sets else ()
+    return specs
 
 
 def _configure(context: click.Context, _: click.Parameter, named: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ def on_columns(thresholds: Iterable[Threshold], metrics: Sequence[Metric]) -> li
 
 def checked_means(thresholds: Iterable[Threshold], results: Results) -> list[CheckedMean]:
     """Each threshold with the mean of each system: over finite scores, or infinite if all are infinite alike."""
-    means: Mapping[str, list[tuple[str | None, float | None]]] = {}
+    means: dict[str, list[tuple[str | None, float | None]]] = {}
     for line in results.summary():
         mean = line.mean
         if mean is None and line.n and line.median is not None and not np.isnan(line.median):

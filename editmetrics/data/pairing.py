@@ -151,7 +151,10 @@ def matches(pair_by: PairBy, sources: Collection[str], edits: Collection[str], o
         if with_source or (ways and not one_folder):
             readings[name] = with_source
         elif not (one_folder and pair_by.source.readings(name)):
-            (readings.setdefault(name, []) if ways else foreign.append(name))
+            if ways:
+                readings[name] = []
+            else:
+                foreign.append(name)
     if one_folder:
         ids = {id_: name for id_, name in ids.items() if not readings.get(name)}
         readings = {name: [way for way in ways if way["id"] in ids] for name, ways in readings.items()}
