@@ -78,9 +78,9 @@ def join(scores: Table, ratings: Table, on: Sequence[On] = ()) -> Join:
 
     Raises `AgreementError` when a name occurs twice in one table, or when nothing matches.
     """
-    for left, right in on_pairs(on):
-        scores.column(left)
-        ratings.column(right)
+    for of_scores, of_ratings in on_pairs(on):
+        scores.column(of_scores)
+        ratings.column(of_ratings)
     ways = [on_pairs(on)] if on else [way for way in WAYS if _both(scores, ratings, way)]
     if not ways:
         raise AgreementError(

@@ -54,8 +54,8 @@ def evaluate_protocol(
     lines: list[Line] = []
     notes = items.joined.notes(left, right)
     by_metric = _by_metric(left, rated, pairs)
-    columns = [column for matched in by_metric.values() for column in matched.values()]
-    better = directions(scores, columns, lower=lower_is_better, higher=higher_is_better)
+    matched_columns = [column for matched in by_metric.values() for column in matched.values()]
+    better = directions(scores, matched_columns, lower=lower_is_better, higher=higher_is_better)
     for metric, columns_of in by_metric.items():
         table = dict(shared)
         turned = {not better.get(column, True) for column in columns_of.values()}

@@ -170,7 +170,7 @@ def _columns(scores: str | Path, options: ReportOptions) -> tuple[Mapping[str, s
         return {}, options.ratings
     tables = [read_table(path, str(path)) for path in (scores, options.ratings) if path is not None]
     of_scores, *of_ratings = own_columns(options.columns, *tables)
-    return of_scores, tables[1].named(*of_ratings) if of_ratings else None
+    return of_scores, tables[1].named(of_ratings[0]) if of_ratings else None
 
 
 def _write_html(

@@ -58,17 +58,17 @@ def read_scores(
         if name not in names:
             raise ScoresError(f"{name!r} is not a column of scores in {path}; expected one of {', '.join(names)}")
     systems, sources, prompts = (_texts(table, name) for name in ("system", "source", "prompt"))
-    columns = []
+    scored: list[ScoreColumn] = []
     for name in names:
         column = _score_column(table, name, ids, record, notes)
         higher = name in higher_is_better or (column.higher_is_better and name not in lower_is_better)
         known = column.known or name in lower_is_better or name in higher_is_better
-        columns.append(replace(column, higher_is_better=higher, known=known))
-    if assumed := [column.name for column in columns if not column.known]:
+        scored.append(replace(column, higher_is_better=higher, known=known))
+    if assumed := [column.name for column in scored if not column.known]:
         notes.append(f"assumed higher is better: {', '.join(assumed)} (otherwise, --lower-is-better NAME)")
     tasks = tasks_of(ids, systems, sources, prompts)
-    labels = list(dict.fromkeys(column.label for column in columns))
-    explanations, details = _texts_beside(table, labels, ids, columns, record)
+    labels = list(dict.fromkeys(column.label for column in scored))
+    explanations, details = _texts_beside(table, labels, ids, scored, record)
     taken = {*DESCRIPTIVE - {"group"}, *names, *(f"{label}.explanation" for label in labels)}
     return ScoredTable(
         path=path,
@@ -77,7 +77,7 @@ def read_scores(
         sources=sources,
         edits=_texts(table, "edited"),
         prompts=prompts,
-        columns=columns,
+        columns=scored,
         items=tasks.items,
         clusters=tasks.clusters,
         clustered_by=tasks.clustered_by,
