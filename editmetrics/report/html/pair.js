@@ -66,8 +66,8 @@ function scoresTable(index) {
     others.map((other) => make("td", {}, other in column.unscored ? make("span", { class: "lost" }, column.unscored[other][0]) : said(column.values[other]))));
   });
   const people = report.ratings.map((rating) => make("tr", {}, make("th", { scope: "row" }, `${rating.name} (people)`), make("td", {}, said(rating.values[index])), make("td")));
-  return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "metric"), make("th", { scope: "col" }, others.length ? systemName(index) : "score"),
-    make("th", { scope: "col" }, "among all"), others.map((other) => make("th", { scope: "col" }, systemName(other))))), make("tbody", {}, lines, people));
+  return make("div", { class: "scroll" }, make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "name" }, "metric"), make("th", { scope: "col" }, others.length ? systemName(index) : "score"),
+    make("th", { scope: "col" }, "among all"), others.map((other) => make("th", { scope: "col" }, systemName(other))))), make("tbody", {}, lines, people)));
 }
 
 function meter(share) {
