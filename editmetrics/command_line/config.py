@@ -23,7 +23,7 @@ from ..registry import known_names, parse_spec, split_alias
 from ..sample import EditMetricsError
 from ..suites import SUITES
 from ..wording import expected_one_of
-from .options import CONFIG, NAMED
+from .context import CONFIG, NAMED
 
 FILE = "editmetrics.toml"
 COMMANDS = ("score", "benchmark")

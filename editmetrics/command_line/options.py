@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..sample import STATUSES
+from .context import CONFIG, NAMED
 
 if TYPE_CHECKING:
     from ..judge import Judge
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
-CONFIG, NAMED = "editmetrics.config", "editmetrics.config.named"
-"""Where the context of a command keeps its configuration, and the names of it that were used."""
 
 device_option = click.option(
     "--device", show_default="first GPU, else CPU", help="Device to compute on: cpu, cuda, cuda:1, ..."
