@@ -78,7 +78,7 @@ def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
     counts: Counter[str] = Counter()
     counted = samples[:COUNTED]
     for sample in counted:
-        images = {name: grey for name in IMAGE_FIELDS if sample.has(name)}
+        images: dict[str, Any] = {name: grey for name in IMAGE_FIELDS if sample.has(name)}
         for question in questions(replace(sample, **images)).values():
             counts["requests"] += 1
             counts["images"] += len(question.images())

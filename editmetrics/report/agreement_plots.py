@@ -120,7 +120,7 @@ def draw(pairs: Sequence[Pair]) -> Figure:
 
     looks = [_looks(pair) for pair in pairs]
     rankings = [_ranking(pair, look) if len(look) >= FEWEST else None for pair, look in zip(pairs, looks, strict=True)]
-    ranked = [(*drawn, ranking) for *drawn, ranking in zip(pairs, looks, rankings, strict=True) if ranking]
+    ranked = [(pair, look, ranking) for pair, look, ranking in zip(pairs, looks, rankings, strict=True) if ranking]
     width = max((ranking.width for _, _, ranking in ranked), default=0.0)
     height = max((ranking.height for _, _, ranking in ranked), default=0.0)
     if len(pairs) == 1:

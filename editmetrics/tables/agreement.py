@@ -153,10 +153,10 @@ def _undefined(lines: Sequence[Line]) -> Iterator[str]:
                 (line.score if one_rating else f"{line.score} with {line.rating}", line.group, note), []
             ).append(line)
     alike: dict[tuple[str, str, str], list[str]] = {}
-    for (names, group, note), without in reasons.items():
+    for (scores, group, note), without in reasons.items():
         measures = ", ".join(line.measure for line in without)
         reason = note if len(without) > 1 else without[0].note or ""
-        alike.setdefault((measures, group, reason), []).append(names)
+        alike.setdefault((measures, group, reason), []).append(scores)
     for (measures, group, reason), names in alike.items():
         yield f"no value: {measures} ({first_few(names)}; {group}): {reason}"
 
