@@ -70,7 +70,11 @@ def advice(name: str, known: Iterable[str], installed: Iterable[str] = ()) -> st
         for other, full in bridged.items():
             close = close.replace(f"'{other}'", f"'{full}'")
         return f"{close.strip()} 'editmetrics list' shows all metrics."
-    return f"Metrics: {', '.join(known)}."
+    library, slash, _ = name.partition("/")
+    bridges = (
+        f" Bridges exist to {', '.join(ELSEWHERE)}, not to {library}." if slash and library not in ELSEWHERE else ""
+    )
+    return f"Metrics: {', '.join(known)}.{bridges}"
 
 
 def names_in(text: str, known: Iterable[str]) -> list[str]:

@@ -105,7 +105,7 @@ class SystemComparison(Tabular):
     >>> results = score("docs/examples/source", "docs/examples/edited", "docs/examples/edited_b", metrics=["mae"])
     >>> results.compare()
     SystemComparison(edited - edited_b, 9 samples)
-      mae: +0.01734 (-0.07986 to 0.1161), p = 0.76, cannot be told apart
+      mae: +0.01734 (-0.07868 to 0.1192), p = 0.76, cannot be told apart
     """
 
     def __init__(

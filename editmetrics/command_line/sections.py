@@ -86,12 +86,12 @@ class FittedContext(click.Context):
 
 
 def fitted(paragraph: str, width: int) -> str:
-    """Wrap the lines of a paragraph that keeps its breaks; any other paragraph is wrapped by click.
+    r"""Wrap the lines of a paragraph that keeps its breaks; any other paragraph is wrapped by click.
 
-    >>> print(fitted("\b\nA  a line with a second column", 22).replace("\b", "keep"))
+    >>> print(fitted("\b\nA  a line with a second column", 24).replace("\b", "keep"))
     keep
-    A  a line with a
-       second column
+    A  a line with a second
+       column
     """
     first, *lines = paragraph.split("\n")
     if first.strip() != "\b":

@@ -242,7 +242,7 @@ def metrics_for(
     fields = {name for name in ("source", "edited") if any(sample.has(name) for sample in samples)}
     usable = [metric for metric in metrics if not classic or metric.required() <= fields]
     if not usable:
-        raise PlanError("the classic metrics require source images; name a metric ('editmetrics list')")
+        raise PlanError("the classic metrics require source images; name a metric: -m NAME ('editmetrics list')")
     return usable
 
 

@@ -92,9 +92,9 @@ def _verdict(
 
 def _notes(comparison: SystemComparison) -> list[str]:
     tests = sum(len(contest.lines) for contest in comparison)
-    shared = f" {plural(comparison.samples, 'sample')}" if len(comparison.systems) == 2 else " samples"
     return [
-        f"Differences of means over the{shared} that both have; paired bootstrap, {DRAWN[comparison.clustered_by]}",
+        "Differences of means over the samples that both have scores of; paired bootstrap, "
+        f"{DRAWN[comparison.clustered_by]}",
         f"p is of one test; the verdict is after Holm's correction for {plural(tests, 'test')}",
         "d, the effect size, is the mean of the differences over their standard deviation",
     ]

@@ -377,7 +377,7 @@ def test_what_is_written_is_what_was_found(tmp_path):
         assert row["value"] == line.value == (float(text["value"]) if text["value"] else None)
     assert rows[-1]["measure"] == "srcc minus that of psnr"
     assert rows[-1]["value"] == pytest.approx(1 - SRCC)
-    for path, said in ((tmp_path / "a.txt", ".csv or .json"), (tmp_path / "no" / "a.csv", "does not exist")):
+    for path, said in ((tmp_path / "a.txt", ".csv or .json"), (tmp_path / "a.csv" / "b.csv", "a.csv")):
         with pytest.raises(DataError, match=said):
             found.write(path)
 

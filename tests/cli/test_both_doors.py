@@ -26,6 +26,8 @@ ONE_DOOR = {
     "weights": "files, and no number",
     "plugin": "a scaffold and the conformance kit, which pytest runs as well",
     "choose": "names of metrics, and no number",
+    "help": "texts, and no number",
+    "completion": "a script for a shell",
     "doctor": "this machine",
     "selftest": "this machine",
     "judge": "an answer in words",

@@ -121,7 +121,6 @@ def test_a_number_that_was_asked_for_and_has_no_value_is_exit_code_3(run, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--pair psnr=mos"),
         (("--pair", "psnr"), "expected SCORE=RATING"),
         (("--pair", "nope=mos"), "no column 'nope'"),
         (("--pair", "psnr=mos", "--measure", "r2"), "unknown measure 'r2'"),

@@ -142,8 +142,10 @@ def test_other_errors_pass_and_leave_what_was_there(tmp_path, error):
 
 
 def test_where_no_file_can_be_made(tmp_path):
-    with pytest.raises(DataError, match=r"the folder .* does not exist"):
-        write_rows([{"id": "x"}], tmp_path / "none" / "t.csv")
+    write_rows([{"id": "x"}], tmp_path / "new" / "t.csv")  # a folder is made
+    assert (tmp_path / "new" / "t.csv").read_text() == "id\nx\n"
+    with pytest.raises(DataError, match="t.csv"):
+        write_rows([{"id": "x"}], tmp_path / "new" / "t.csv" / "below a file" / "t.csv")
     with pytest.raises(FileNotFoundError) as caught:
         replacing(tmp_path / "none" / "t.html").__enter__()
     assert caught.value.filename == str(tmp_path / "none" / "t.html")

@@ -174,7 +174,6 @@ def test_rows_are_reported_once_each(tmp_path):
         (lambda s: score(s, Captioned()), "requires prompt"),
         (lambda s: score(s, Brightness(), retry=["broken"]), "broken is not a status"),
         (lambda s: score(s, Brightness(), output="scores.xlsx"), ".csv, .jsonl or .parquet"),
-        (lambda s: score(s, Brightness(), output="no/such/folder/scores.csv"), "does not exist"),
     ],
 )
 def test_a_run_that_cannot_start_says_why(tmp_path, make, said):

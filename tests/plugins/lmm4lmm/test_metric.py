@@ -274,7 +274,8 @@ def test_questions_of_a_table_are_asked_of_the_samples_it_names(toy, tmp_path, n
         ("q.txt", "\n", "has no questions"),
         ("q.csv", "name,questions\na,Is it red?\n", "neither id nor prompt"),
         ("q.csv", 'id,questions\na,"[1]"\n', "expected a list of texts"),
-        ("q.xlsx", "", "unknown kind"),
+        ("q.ods", "", "unknown kind"),
+        ("q.xlsx", "", "cannot be read as an Excel workbook"),
     ],
 )
 def test_a_file_without_usable_questions_is_refused(tmp_path, name, text, said):
