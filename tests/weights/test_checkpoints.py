@@ -145,5 +145,6 @@ def test_the_page_on_weights_names_every_checkpoint_and_every_field():
                 f["sha256"] for f in ours["files"] if f["sha256"].startswith(file["sha256"].rstrip("."))
             )
         begins, _, ends = fields.pop("paper").partition("...")  # shortened to the page's width
-        assert ours["paper"].startswith(begins) and ours.pop("paper").endswith(ends.lstrip(", "))
+        assert ours["paper"].startswith(begins)
+        assert ours.pop("paper").endswith(ends.lstrip(", "))
         assert fields == ours
