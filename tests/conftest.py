@@ -1,6 +1,6 @@
 """Tests that take seconds, in `thorough.txt`: `pytest` alone leaves them out, `pytest -m thorough` runs them.
 
-The gate does both. `pytest PATH` runs all tests of the path.
+A file stands there without a test's name where its tests share a training. The gate does both. `pytest PATH` runs all tests of the path.
 """
 
 from pathlib import Path
@@ -24,5 +24,5 @@ def is_whole(config):
 
 def pytest_collection_modifyitems(config, items):
     for item in items if is_whole(config) else ():
-        if item.nodeid.partition("[")[0] in THOROUGH:
+        if THOROUGH & {item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}:
             item.add_marker(pytest.mark.thorough)
