@@ -1,9 +1,10 @@
 """Tests that take seconds, in `thorough.txt`: `pytest` alone leaves them out, `pytest -m thorough` runs them.
 
-A file stands there without a test's name where its tests share a training. The gate does both. `pytest PATH` runs all
+A file stands there without a test's name where its tests share a training, or are many. The gate does both. `pytest PATH` runs all
 tests of the path.
 """
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items if is_whole(config) else ():
         if THOROUGH & {item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}:
             item.add_marker(pytest.mark.thorough)
+
+
+@pytest.fixture(autouse=True)
+def _level_of_the_log():
+    """Commands choose how much is logged, for their process; the next test's is as it was."""
+    logger = logging.getLogger("editmetrics")
+    before = logger.level
+    yield
+    logger.setLevel(before)
