@@ -1,7 +1,7 @@
 """Tests that take seconds, in `thorough.txt`: `pytest` alone leaves them out, `pytest -m thorough` runs them.
 
-A file stands there without a test's name where its tests share a training, or are many. The gate does both. `pytest PATH` runs all
-tests of the path.
+A file stands there without a test's name where its tests share a training, or are many. The gate does both.
+`pytest PATH` runs all tests of the path.
 """
 
 import logging
