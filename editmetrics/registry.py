@@ -183,9 +183,9 @@ def unknown_metric(name: str, problem: str = "") -> UnknownMetricError:
     """
     from .unknown_names import advice
 
-    installed = [library for library in BRIDGES if bridge(library).installed]
+    bridges = {library: bridge(library).installed for library in BRIDGES}
     problem = problem or f"no metric is named {name!r}."
-    return UnknownMetricError(f"{problem} {advice(name, known_names(), installed)}")
+    return UnknownMetricError(f"{problem} {advice(name, known_names(), bridges)}")
 
 
 def bridge(library: str) -> Bridge:

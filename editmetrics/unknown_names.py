@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .wording import did_you_mean, either
 
@@ -39,17 +39,17 @@ SETS = {
 """Metrics of sets of images, which have no number for a single one."""
 
 
-def advice(name: str, known: Iterable[str], installed: Iterable[str] = ()) -> str:
+def advice(name: str, known: Iterable[str], bridges: Mapping[str, bool] | None = None) -> str:
     """Return advice on what to write instead of `name`, to stand after "no metric is named NAME."
 
-    `known` are the names of metrics, `installed` the libraries with a bridge that are on this machine.
+    `known` are the names of metrics; `bridges` has the libraries with a bridge, and whether each is on this machine.
 
     >>> advice("psnr,ssim", ["psnr", "ssim"])
     "Each metric has its own option: -m psnr -m ssim; in Python, a list: ['psnr', 'ssim']."
     >>> advice("clip-i", ["clip_image"])
     "Did you mean 'clip_image'? 'editmetrics list' shows all metrics."
     """
-    known = list(known)
+    known, bridges = list(known), bridges or {}
     if several := names_in(name, known):
         options = " ".join(f"-m {each}" for each in several)
         return f"Each metric has its own option: {options}; in Python, a list: {several!r}."
@@ -64,17 +64,16 @@ def advice(name: str, known: Iterable[str], installed: Iterable[str] = ()) -> st
     bridged = {other.lower(): f"{library}/{other}" for library, others in ELSEWHERE.items() for other in others}
     if full := bridged.get(simple):
         library = full.partition("/")[0]
-        install = "" if library in installed else f", after pip install {library}"
+        install = "" if bridges.get(library) else f", after pip install {library}"
         return f"The library {library} has it: -m {full}{install}."
     if close := did_you_mean(name, known) or did_you_mean(name, bridged):
         for other, full in bridged.items():
             close = close.replace(f"'{other}'", f"'{full}'")
         return f"{close.strip()} 'editmetrics list' shows all metrics."
     library, slash, _ = name.partition("/")
-    bridges = (
-        f" Bridges exist to {', '.join(ELSEWHERE)}, not to {library}." if slash and library not in ELSEWHERE else ""
-    )
-    return f"Metrics: {', '.join(known)}.{bridges}"
+    unbridged = slash and bridges and library not in bridges
+    others = f" Bridges exist to {', '.join(bridges)}, not to {library}." if unbridged else ""
+    return f"Metrics: {', '.join(known)}.{others}"
 
 
 def names_in(text: str, known: Iterable[str]) -> list[str]:

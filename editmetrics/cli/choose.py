@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_line import completed_by, json_option
+from ..command_line import completed_by, fields_named, json_option
 from ..sample import FIELDS
 from ..wording import command_in_lines, expected_one_of
 
@@ -41,11 +41,11 @@ def choose(task: tuple[str, ...], have: tuple[str, ...], as_json: bool) -> None:
 
     Fields are those of a sample, and ratings: a table of what people said.
     """
-    from ..choosing import TASKS, tasks_for, tasks_with
+    from ..choosing import RATINGS, TASKS, tasks_for, tasks_with
 
     chosen = list(TASKS)
     if have:
-        chosen = tasks_with(_fields(have))
+        chosen = tasks_with(fields_named("--have", have, (*FIELDS, RATINGS)))
         if not chosen:
             raise click.UsageError(f"no task needs only {', '.join(have)}; 'editmetrics choose' shows all tasks")
     if task:
@@ -60,17 +60,6 @@ def choose(task: tuple[str, ...], have: tuple[str, ...], as_json: bool) -> None:
         return
     for line in _in_full(chosen) if task or len(chosen) == 1 else _in_lines(chosen):
         click.echo(line)
-
-
-def _fields(texts: Sequence[str]) -> set[str]:
-    """Parse the fields of `--have`."""
-    from ..choosing import RATINGS
-
-    known = (*FIELDS, RATINGS)
-    fields = {field.strip() for text in texts for field in text.split(",") if field.strip()}
-    for field in sorted(fields.difference(known)):
-        raise click.UsageError(f"--have {field}: {expected_one_of(field, known)}")
-    return fields
 
 
 def _in_lines(tasks: Sequence[Task]) -> Iterator[str]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..command_line import completed_by, json_option
+from ..command_line import completed_by, fields_named, json_option
 from ..sample import FIELDS
-from ..wording import did_you_mean, either
+from ..wording import either
 
 if TYPE_CHECKING:
     from ..listing import Listed
@@ -43,7 +43,7 @@ def list_(query: tuple[str, ...], needs: tuple[str, ...], weights: bool, as_json
     """
     from ..registry import BRIDGES
 
-    fields = _fields(needs)
+    fields = fields_named("--needs", needs, FIELDS)
     if len(query) == 1 and query[0] in BRIDGES and not fields and not weights:
         _library(query[0], as_json)
         return
@@ -64,15 +64,6 @@ def list_(query: tuple[str, ...], needs: tuple[str, ...], weights: bool, as_json
         _about_others()
     for plugin in broken:
         click.echo(f"unusable: {plugin.name} of {plugin.package}: {plugin.reason}", err=True)
-
-
-def _fields(texts: Sequence[str]) -> set[str]:
-    """Parse the fields of `--needs`."""
-    fields = {field.strip() for text in texts for field in text.split(",") if field.strip()}
-    for field in sorted(fields.difference(FIELDS)):
-        question = did_you_mean(field, FIELDS)
-        raise click.UsageError(f"--needs {field}: expected one of {', '.join(FIELDS)}.{question}")
-    return fields
 
 
 def _metrics() -> tuple[list[Listed], list[BrokenPlugin]]:

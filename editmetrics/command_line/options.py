@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..sample import STATUSES
+from ..wording import expected_one_of
 from .context import CONFIG, NAMED
 
 if TYPE_CHECKING:
@@ -194,6 +195,14 @@ def completed_by(name: str) -> Callable[..., Any]:
         return getattr(completion, name)(*arguments)
 
     return complete
+
+
+def fields_named(option: str, texts: Iterable[str], known: Sequence[str]) -> set[str]:
+    """The fields that a repeatable `option` names, with commas between; `UsageError` for one that is not `known`."""
+    fields = {field.strip() for text in texts for field in text.split(",") if field.strip()}
+    for field in sorted(fields.difference(known)):
+        raise click.UsageError(f"{option} {field}: {expected_one_of(field, known)}")
+    return fields
 
 
 def columns_option(default: str) -> Decorator:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files.decoding import forgiving_text, read_text
+from ..files.decoding import read_json, read_text
 from ..files.headings import PROMPTS, read_as, renamed
 from ..files.rows import READABLE, read_rows, table_suffix
-from ..files.text import LONE_SURROGATE, DataError, DoubledKeyError, lines_of, parse_json, stripped, usable_text
+from ..files.text import LONE_SURROGATE, DataError, lines_of, stripped, usable_text
 from ..images import image_name
 from ..wording import in_lines
 
@@ -100,10 +100,5 @@ def _entries(path: Path, columns: Mapping[str, str] | None) -> tuple[list[Entry]
 
 def _json_object(path: Path) -> dict[str, Any] | None:
     """From name to prompt; None for a file that holds anything but one object."""
-    try:
-        value = parse_json(forgiving_text(path))
-    except DoubledKeyError as error:
-        raise DataError(f"{path} {error}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+    value = read_json(path)
     return value if isinstance(value, dict) else None

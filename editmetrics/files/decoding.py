@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
-from .text import DataError
+from .text import DataError, DoubledKeyError, parse_json
 
 GZIP = b"\x1f\x8b"
 BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1", b"%PDF")
@@ -57,3 +58,13 @@ def forgiving_text(path: Path) -> str:
         workbook = "; an Excel workbook has to be called .xlsx" if data.startswith(b"PK") else ""
         raise DataError(f"{path} holds binary data; expected UTF-8 text{workbook}")
     return data.decode("utf-8-sig", "surrogateescape")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file, whose text is read as that of a table; `DataError` for what is not JSON."""
+    try:
+        return parse_json(forgiving_text(path))
+    except DoubledKeyError as error:
+        raise DataError(f"{path} {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error

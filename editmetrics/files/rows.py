@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..wording import either, plural
-from .decoding import forgiving_text, read_unpacked
+from .decoding import forgiving_text, read_json, read_unpacked
 from .notes import note_once
 from .separated import layout_of, with_decimal_points
 from .text import LONE_SURROGATE, DataError, DoubledKeyError, escaped, json_ready, mended, parse_json, stripped
@@ -140,12 +140,7 @@ def _workbook_rows(path: Path) -> Iterator[Row]:
 
 def _json_rows(path: Path) -> Iterator[Row]:
     """The objects of a list."""
-    try:
-        value = parse_json(forgiving_text(path))
-    except DoubledKeyError as error:
-        raise DataError(f"{path} {error}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+    value = read_json(path)
     if not isinstance(value, list):
         raise DataError(f"{path}: expected a list of objects, one for each row")
     for number, item in enumerate(value, 1):

@@ -15,7 +15,7 @@ from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample
 from ..wording import plural
 from .decode import Opened
 from .loop import Availability
-from .means import Means, counts_of, left_out
+from .means import Means, counts_of
 from .results import Column, PlanError, Results
 from .rows import ScoredRow, in_turn, once_each, results_of, rows_from_json, rows_to_json, without_images
 from .run import BATCH_PIXELS, loaded, plan, require_unique_ids, score_columns
@@ -205,9 +205,9 @@ def _warn_of_missing(results: Results, means: Means) -> None:
     for (label, _, reason), ids in results.problems().items():
         reasons.setdefault(label, f"; {ids[0]}: {reason}")
     for line in means.summaries:
-        if missing := left_out(line):
-            finite, total = line.n - line.infinite, plural(line.n + sum(line.unscored.values()), "sample")
-            text = f"the mean of {line.column} is over {finite} of {total}: {counts_of(missing)}"
+        if missing := line.left_out:
+            total = plural(line.n + sum(line.unscored.values()), "sample")
+            text = f"the mean of {line.column} is over {line.finite} of {total}: {counts_of(missing)}"
             logger.warning("%s%s", text, reasons.get(line.label, ""))
 
 

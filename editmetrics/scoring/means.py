@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from ..sample import NotScoredError
+from ..sample import Dimension, NotScoredError
 
-if TYPE_CHECKING:
-    from .results import Summary
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric and dimension over the samples of one system (or all): what a table of results shows of it.
+
+    Mean, spread (standard deviation, n-1) are over the finite scores, the median over all; `infinite` says how many
+    are not finite (PSNR of identical images). What was not scored is in none of them: `unscored` counts it by status.
+    """
+
+    column: str
+    label: str
+    dimension: Dimension
+    system: str | None
+    n: int
+    unscored: dict[str, int]
+    infinite: int
+    mean: float | None
+    median: float | None
+    spread: float | None
+    best: str | None
+    worst: str | None
+
+    @property
+    def finite(self) -> int:
+        """The number of scores that the mean is over."""
+        return self.n - self.infinite
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many samples are not in the mean, by status; "infinite" for infinite scores."""
+        return {**self.unscored, **({"infinite": self.infinite} if self.infinite else {})}
 
 
 class Mean(float):
@@ -16,7 +45,7 @@ class Mean(float):
 
     - `n`: how many finite scores it is the mean of. `left_out`: how many samples are not in it, by status; `infinite`
       counts infinite scores (PSNR of identical images).
-    - `summary`: median, standard deviation, best and worst sample (`results.Summary`).
+    - `summary`: median, standard deviation, best and worst sample (`Summary`).
     """
 
     def __new__(cls, summary: Summary) -> Mean:
@@ -24,8 +53,8 @@ class Mean(float):
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.n = summary.n - summary.infinite
-        self.left_out = left_out(summary)
+        self.n = summary.finite
+        self.left_out = summary.left_out
 
     def __getnewargs__(self) -> tuple[Summary]:  # type: ignore[override] # for copies
         return (self.summary,)
@@ -59,7 +88,7 @@ class Means(dict[str, Mean]):
     def __missing__(self, name: str) -> Mean:
         for line in self.summaries:
             if line.column == name:
-                raise NotScoredError(f"{name} has no mean: {counts_of(left_out(line)) or 'no samples'}")
+                raise NotScoredError(f"{name} has no mean: {counts_of(line.left_out) or 'no samples'}")
         raise KeyError(f"{name!r}; expected one of {', '.join(line.column for line in self.summaries)}")
 
     def __reduce__(self) -> tuple[type[Means], tuple[list[Summary]]]:
@@ -69,11 +98,6 @@ class Means(dict[str, Mean]):
         return f"Means({', '.join(f'{line.column}={_shown(line)}' for line in self.summaries)})"
 
 
-def left_out(line: Summary) -> dict[str, int]:
-    """Return how many samples are not in the mean, by status."""
-    return {**line.unscored, **({"infinite": line.infinite} if line.infinite else {})}
-
-
 def counts_of(missing: dict[str, int]) -> str:
     """Return the counts in words: "2 failed, 1 skipped"."""
     return ", ".join(f"{count} {status}" for status, count in missing.items())
@@ -81,5 +105,5 @@ def counts_of(missing: dict[str, int]) -> str:
 
 def _shown(line: Summary) -> str:
     mean = "no number" if line.mean is None else f"{line.mean:.4g}"
-    counts = counts_of(left_out(line))
-    return f"{mean} (n={line.n - line.infinite}{f'; {counts}' if counts else ''})"
+    counts = counts_of(line.left_out)
+    return f"{mean} (n={line.finite}{f'; {counts}' if counts else ''})"

@@ -24,13 +24,13 @@ from ..registry import providers_of
 from ..sample import FIELDS, Dimension, EditMetricsError, Sample, Score, plain
 from ..weights import checksums
 from ..wording import plural
+from .means import Means, Summary
 
 if TYPE_CHECKING:
     import polars
 
     from ..agreement.bootstrap import Resampling
     from ..agreement.systems import SystemComparison
-    from .means import Means
 
 
 class PlanError(EditMetricsError, ValueError):
@@ -107,28 +107,6 @@ def packages_of(metric: Metric) -> dict[str, str]:
 def _distributions_of(package: str) -> dict[str, str]:
     names = metadata.packages_distributions().get(package, [])
     return {name: metadata.version(name) for name in sorted(set(names))}
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One metric and dimension over the samples of one system (or all): what a table of results shows of it.
-
-    Mean, spread (standard deviation, n-1) are over the finite scores, the median over all; `infinite` says how many
-    are not finite (PSNR of identical images). What was not scored is in none of them: `unscored` counts it by status.
-    """
-
-    column: str
-    label: str
-    dimension: Dimension
-    system: str | None
-    n: int
-    unscored: dict[str, int]
-    infinite: int
-    mean: float | None
-    median: float | None
-    spread: float | None
-    best: str | None
-    worst: str | None
 
 
 class ScoredSample(NamedTuple):
@@ -254,8 +232,6 @@ class Results(Tabular):
 
     def means(self) -> Means:
         """The mean of each metric and dimension over all samples: a dictionary of floats that know their n."""
-        from .means import Means
-
         every = np.arange(len(self))
         return Means(self._summarise(c, d, None, every) for c in self.columns for d in c.metric.dimensions)
 

@@ -12,7 +12,7 @@ from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
     from ..scoring import Results
-    from ..scoring.results import Summary
+    from ..scoring.means import Summary
 
 FEW = 12
 """A run with at most this number of samples shows the scores of each, unless it writes a file."""
