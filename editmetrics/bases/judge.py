@@ -125,6 +125,14 @@ class JudgeMetric(Metric):
     def read(self, name: str, answer: Answer) -> Verdict:
         """Read the answer to the question `name`; raise `SampleError`, as `read_json` does, if it is unreadable."""
 
+    def endpoint_options(self) -> dict[str, Any]:
+        """Return more options of `editmetrics.judge.Endpoint` than the metric's own, such as `limit_name`."""
+        return {}
+
+    def more_details(self, names: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
+        """Return more to keep in `Score.details` about the answers to the questions `names`, as JSON."""
+        return {}
+
     def combine(self, values: dict[str, float]) -> dict[str, float]:
         """Return the dimensions of one round from the values of its readable answers; by default the values."""
         return values
@@ -166,7 +174,7 @@ class JudgeMetric(Metric):
             return
         for name in ("endpoint", "key_variable", "parallel", "timeout", "retries", "extra"):
             options[name] = getattr(self, name)
-        judge = open_judge(self.model, cache=self.cache, images=self.encoding, **options)
+        judge = open_judge(self.model, cache=self.cache, images=self.encoding, **options, **self.endpoint_options())
         if self.model == ANY:
             judge.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
         self.judge = judge
@@ -243,6 +251,7 @@ class JudgeMetric(Metric):
         means = {name: fmean(numbers) for name, numbers in collected.items() if numbers}
         spread = {name: pstdev(numbers) for name, numbers in collected.items() if len(numbers) > 1}
         details: dict[str, Any] = {"answers": [answer.provenance() for answer in answers], "repaired": repaired}
+        details |= self.more_details(names, answers)
         if self.rounds > 1:
             details["rounds_read"] = {name: len(numbers) for name, numbers in collected.items()}
         more: dict[str, Any] = {"explanation": "\n".join(filter(None, explanations)) or None, "details": details,

@@ -10,7 +10,18 @@ from __future__ import annotations
 from .answers import Parsed, read_choice, read_json, read_number
 from .asking import Judge, open_judge
 from .cache import Cache
-from .chat import Answer, Backend, ChatModel, Estimate, Image, JudgeError, JudgeUnavailableError, Message, Question
+from .chat import (
+    Answer,
+    Backend,
+    ChatModel,
+    EncodedImage,
+    Estimate,
+    Image,
+    JudgeError,
+    JudgeUnavailableError,
+    Message,
+    Question,
+)
 from .claims import read_yes_no
 from .transport import Encoding
 
@@ -19,6 +30,7 @@ __all__ = [
     "Backend",
     "Cache",
     "ChatModel",
+    "EncodedImage",
     "Encoding",
     "Estimate",
     "Image",

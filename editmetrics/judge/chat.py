@@ -5,6 +5,7 @@ Users of a judge rely on `ChatModel` only; a judge relies on `Backend` only.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -13,13 +14,16 @@ from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from ..images import eight_bits, read_image
 from ..sample import EditMetricsError, SampleError, Status, UnavailableError
 from .schema import json_schema
+
+if TYPE_CHECKING:
+    from .transport import Encoding
 
 Role = Literal["system", "user", "assistant"]
 
@@ -33,14 +37,46 @@ class JudgeUnavailableError(JudgeError, UnavailableError):
 
 
 @dataclass(frozen=True)
+class EncodedImage:
+    """The bytes of an image as they are sent, and the MIME type that they are declared to have.
+
+    The type is what the sender says, as some benchmarks send a JPEG as image/png. `detail` is OpenAI's.
+
+    >>> EncodedImage(b"abc", "image/png").part()
+    {'type': 'image_url', 'image_url': {'url': 'data:image/png;base64,YWJj'}}
+    """
+
+    data: bytes
+    mime: str
+    detail: str | None = None
+
+    def part(self) -> dict[str, Any]:
+        """Return the image as a part of a chat message."""
+        url = f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
+        return {"type": "image_url", "image_url": {"url": url} | ({"detail": self.detail} if self.detail else {})}
+
+
+@dataclass(frozen=True)
 class Image:
-    """An image in a message: a path, bytes, a PIL image, an array or a tensor (`editmetrics.images.read_image`)."""
+    """An image in a message: a path, bytes, a PIL image, an array or a tensor (`editmetrics.images.read_image`).
+
+    `encoding` is its own, in place of the endpoint's: it is encoded once, when the question is decoded, and its content
+    is an `EncodedImage` from then on, which several questions may share.
+    """
 
     content: Any
+    encoding: Encoding | None = None
 
     def pixels(self) -> np.ndarray:
         """Return the pixels (H, W, 3), uint8, that a model is shown; 16-bit images are rounded to 8 bits."""
-        return eight_bits(read_image(self.content))
+        content = self.content.data if isinstance(self.content, EncodedImage) else self.content
+        return eight_bits(read_image(content))
+
+    def decoded(self) -> Image:
+        """Return the image as an array, or encoded where it has an encoding of its own. Raises `ImageError`."""
+        if isinstance(self.content, EncodedImage):
+            return self
+        return Image(self.pixels() if self.encoding is None else self.encoding.encode(self.content))
 
 
 @dataclass(frozen=True)
@@ -82,7 +118,7 @@ class Question:
         return [part for message in self.messages for part in message.parts if isinstance(part, Image)]
 
     def decoded(self) -> Question:
-        """Return the question with its images decoded to arrays (H, W, 3), uint8.
+        """Return the question with its images decoded to arrays (H, W, 3), uint8, or encoded as they say.
 
         Raises `ImageError`, and `SampleError` for a text that cannot be written as UTF-8.
         """
@@ -241,7 +277,7 @@ def now() -> str:
 
 def _decoded(part: str | Image) -> str | Image:
     if isinstance(part, Image):
-        return Image(part.pixels())
+        return part.decoded()
     try:
         part.encode()
     except UnicodeEncodeError as error:
@@ -250,6 +286,9 @@ def _decoded(part: str | Image) -> str | Image:
 
 
 def _digest(image: Image) -> dict[str, Any]:
+    if isinstance(image.content, EncodedImage):
+        sent = {"encoded": hashlib.sha256(image.content.data).hexdigest(), "mime": image.content.mime}
+        return sent | ({"detail": image.content.detail} if image.content.detail else {})
     pixels = image.pixels()
     digest = hashlib.sha256(json.dumps(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
     return {"image": digest}

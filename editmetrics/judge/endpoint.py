@@ -13,9 +13,9 @@ import random
 import threading
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from .chat import Answer, Image, JudgeError, JudgeUnavailableError, Question, now
+from .chat import Answer, EncodedImage, Image, JudgeError, JudgeUnavailableError, Question, now
 from .replies import LIMITS, RequestFailure, error_in, of_status, other_limit, read_completion
 from .schema import json_schema
 from .transport import Encoding, TooLargeError, TooSlowTimeout, base_url, bounded_client, is_private, provider
@@ -54,6 +54,8 @@ class Endpoint:
     - `temperature`, `max_tokens`, `seed`: sent where they are not None; `extra`: more parameters, sent and recorded as
       they are.
     - `guided`: send the schema of a question, for servers that hold their answers to it.
+    - `limit_name`: the name under which `max_tokens` is sent, where a published protocol has one; None is
+      max_completion_tokens for OpenAI and max_tokens for others. An endpoint that rejects it is sent the other.
     - `images`: how images are sent.
     - `timeout`: seconds for an answer, after which the question fails; it is not sent again, having been paid for.
     - `retries`: number of times a question is sent again after 408, 409, 429, 5xx or a cut connection.
@@ -73,6 +75,7 @@ class Endpoint:
         seed: int | None = None,
         extra: Mapping[str, Any] | None = None,
         guided: bool = False,
+        limit_name: Literal["max_tokens", "max_completion_tokens"] | None = None,
         images: Encoding | None = None,
         timeout: float = 300.0,
         retries: int = 6,
@@ -102,7 +105,9 @@ class Endpoint:
         self._client: OpenAI | None = None
         self._process = 0
         self._reached = False
-        self._limit = "max_completion_tokens" if self._for_openai else "max_tokens"  # until the endpoint says otherwise
+        self._limit: str = limit_name or ("max_completion_tokens" if self._for_openai else "max_tokens")
+        if self.images.form == "bytes":
+            raise JudgeError("images='bytes' is for single images, Image(path, Encoding('bytes')); expected png or jpeg")
         if os.environ.get(self.key_variable) and not is_private(self.url):
             logger.warning("%s: the key and the images travel unencrypted; use https", self.url)
 
@@ -172,7 +177,7 @@ class Endpoint:
         messages = []
         for message in question.messages:
             parts = [
-                self.images.part(part.pixels()) if isinstance(part, Image) else {"type": "text", "text": part}
+                self._shown(part) if isinstance(part, Image) else {"type": "text", "text": part}
                 for part in message.parts
             ]
             only_text = (
@@ -190,6 +195,10 @@ class Endpoint:
             schema = {"name": "answer", "schema": json_schema(question.schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
+
+    def _shown(self, image: Image) -> dict[str, Any]:
+        content = image.content
+        return content.part() if isinstance(content, EncodedImage) else self.images.part(image.pixels())
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any] | RequestFailure:
         completions = self._open().chat.completions.with_raw_response

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
+import os
 import re
 import time
 import urllib.parse
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .chat import JudgeError
+from .chat import EncodedImage, JudgeError
 
 HERE = "this machine"
 """Recorded in place of the host of an endpoint on this machine."""
@@ -26,32 +26,75 @@ LARGEST = 16 * 2**20
 class Encoding:
     """Encoding of images, part of the identity of an answer.
 
-    - `form`: "png" is lossless; "jpeg" is several times smaller and changes pixels.
-    - `quality`: of JPEG, 1 to 100; colour is kept in full resolution (4:4:4).
+    - `form`: "png" is lossless; "jpeg" is several times smaller and changes pixels; "bytes" sends a file as it is, and
+      is for single images (`Image(path, Encoding("bytes"))`), not for all of an endpoint.
+    - `quality`: of JPEG, 1 to 100. `subsampling`: of its colours, "4:4:4" (full resolution) or "4:2:0" (half).
     - `max_side`: larger images are scaled down (Lanczos) until neither side is longer, in pixels; None sends all.
     - `detail`: OpenAI's "low", "high" or "auto"; None does not say.
+    - `mime`: the declared type; None is the true one. Some published scripts send a JPEG as image/png.
 
-    What is sent holds pixels only: no EXIF, no place, no name of a file.
+    What is sent holds pixels only: no EXIF, no place, no name of a file. "bytes" sends whatever the file holds.
 
     >>> Encoding(max_side=512).data_uri(np.zeros((4, 4, 3), dtype=np.uint8))[:22]
     'data:image/png;base64,'
     """
 
-    form: Literal["png", "jpeg"] = "png"
+    form: Literal["png", "jpeg", "bytes"] = "png"
     quality: int = 95
     max_side: int | None = None
     detail: Literal["low", "high", "auto"] | None = None
+    subsampling: Literal["4:4:4", "4:2:0"] = "4:4:4"
+    mime: str | None = None
 
     def __post_init__(self) -> None:
-        if self.form not in ("png", "jpeg"):
-            raise ValueError(f"the encoding of images is {self.form!r}; expected 'png' or 'jpeg'")
+        if self.form not in ("png", "jpeg", "bytes"):
+            raise ValueError(f"the encoding of images is {self.form!r}; expected 'png', 'jpeg' or 'bytes'")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"the quality of JPEG is {self.quality}; expected 1 to 100")
         if self.max_side is not None and self.max_side < 1:
             raise ValueError(f"max_side is {self.max_side} pixels; expected at least 1")
+        if self.form == "bytes" and self.max_side is not None:
+            raise ValueError("max_side scales an image, and the encoding 'bytes' sends a file as it is; leave one out")
+        if self.subsampling not in ("4:4:4", "4:2:0"):
+            raise ValueError(f"the subsampling of JPEG is {self.subsampling!r}; expected '4:4:4' or '4:2:0'")
+
+    def encode(self, image: Any) -> EncodedImage:
+        """Encode an image: a path, the bytes of a file, a PIL image, an array or a tensor. Raises `ImageError`.
+
+        >>> Encoding("bytes", mime="image/png").encode("docs/examples/source/cat.jpg").data[:2]
+        b'\xff\xd8'
+        """
+        from ..images import eight_bits, read_image
+        from ..images.kinds import kind_of
+        from ..images.read import read_bytes
+
+        if self.form == "bytes" and isinstance(image, (str, os.PathLike, bytes)):
+            data = image if isinstance(image, bytes) else read_bytes(image)
+            read_image(data, name=os.fsdecode(image) if not isinstance(image, bytes) else None)
+            kind = kind_of(data)
+            return EncodedImage(data, self.mime or f"image/{kind.name.lower() if kind else 'png'}", self.detail)
+        return self._of_pixels(eight_bits(read_image(image)))
 
     def data_uri(self, pixels: np.ndarray) -> str:
         """Encode pixels (H, W, 3), uint8, as a data URI."""
+        return str(self._of_pixels(pixels).part()["image_url"]["url"])
+
+    def part(self, pixels: np.ndarray) -> dict[str, Any]:
+        """Encode pixels as a part of a chat message."""
+        return self._of_pixels(pixels).part()
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that change the pixels that the model sees, as JSON."""
+        settings = asdict(self)
+        if self.form != "jpeg":
+            del settings["quality"]
+        if self.form != "jpeg" or self.subsampling == "4:4:4":  # as it was before there was a choice
+            del settings["subsampling"]
+        if self.mime is None:
+            del settings["mime"]
+        return settings
+
+    def _of_pixels(self, pixels: np.ndarray) -> EncodedImage:
         from PIL import Image
 
         image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -60,23 +103,12 @@ class Encoding:
             width, height = (max(1, round(side * scale)) for side in image.size)
             image = image.resize((width, height), Image.Resampling.LANCZOS)
         file = BytesIO()
-        if self.form == "jpeg":
-            image.save(file, "JPEG", quality=self.quality, subsampling=0)
+        form = "jpeg" if self.form == "jpeg" else "png"
+        if form == "jpeg":
+            image.save(file, "JPEG", quality=self.quality, subsampling=self.subsampling)
         else:
             image.save(file, "PNG", compress_level=1)  # an eighth of the time of level 6, a few percent larger
-        return f"data:image/{self.form};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-    def part(self, pixels: np.ndarray) -> dict[str, Any]:
-        """Encode pixels as a part of a chat message."""
-        shown = {"url": self.data_uri(pixels)} | ({"detail": self.detail} if self.detail else {})
-        return {"type": "image_url", "image_url": shown}
-
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that change the pixels that the model sees, as JSON."""
-        settings = asdict(self)
-        if self.form == "png":
-            del settings["quality"]
-        return settings
+        return EncodedImage(file.getvalue(), self.mime or f"image/{form}", self.detail)
 
 
 def base_url(url: str) -> str:
