@@ -1,30 +1,47 @@
-"""Suites: the metrics that a benchmark reports, by its name, in the variants of its published script."""
+"""Suites: benchmarks as published, by name. Built in, or of other packages (entry points `editmetrics.suites`)."""
 
 from __future__ import annotations
 
-from ..lazy_table import LazyTable
-from ..wording import expected_one_of
-from .definition import Reported, Suite, UnknownSuiteError
-
-SUITES: LazyTable[Suite] = LazyTable(
-    {
-        "pie-bench": "editmetrics.suites.pie_bench",
-        "magicbrush": "editmetrics.suites.magicbrush",
-        "gedit": "editmetrics.suites.gedit",
-    },
-    "SUITE",
+from .definition import (
+    Ask,
+    FailureRule,
+    Level,
+    PromptChoice,
+    PromptText,
+    ProtocolDifference,
+    RowBlock,
+    RowField,
+    Sampling,
+    Show,
+    Suite,
+    SuiteColumn,
+    SuiteError,
+    SuiteJudge,
+    SuiteSource,
+    TableLayout,
+    UnknownSuiteError,
 )
-"""From a suite's name to its module here, which is imported on access."""
+from .table_of_suites import SUITES, broken_suites, suite
 
-__all__ = ["SUITES", "Reported", "Suite", "UnknownSuiteError", "suite"]
-
-
-def suite(name: str) -> Suite:
-    """Return the suite called `name`. Raises `UnknownSuiteError` with the closest names for another.
-
-    >>> suite("magicbrush").specs[0]
-    'mae:against=reference,resize=edited'
-    """
-    if name not in SUITES:
-        raise UnknownSuiteError(f"no suite is named {name!r}; {expected_one_of(name, SUITES)}")
-    return SUITES[name]
+__all__ = [
+    "SUITES",
+    "Ask",
+    "FailureRule",
+    "Level",
+    "PromptChoice",
+    "PromptText",
+    "ProtocolDifference",
+    "RowBlock",
+    "RowField",
+    "Sampling",
+    "Show",
+    "Suite",
+    "SuiteColumn",
+    "SuiteError",
+    "SuiteJudge",
+    "SuiteSource",
+    "TableLayout",
+    "UnknownSuiteError",
+    "broken_suites",
+    "suite",
+]

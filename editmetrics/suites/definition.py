@@ -1,37 +1,297 @@
-"""A suite: the metrics that a benchmark reports, in the variants of its published script."""
+"""A suite: a benchmark's protocol as data. Questions, judges, rows, aggregation, failures, source, differences.
+
+A suite is this data and at most three small functions: how an answer is read, what a published script makes of it, and
+what a sample's numbers are made of. `docs/suites.md` has a table of all of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..sample import EditMetricsError
+from ..sample import Dimension, EditMetricsError
+
+if TYPE_CHECKING:
+    from ..bases.judge import Verdict
+    from ..judge import Answer, Encoding
 
 
-class UnknownSuiteError(EditMetricsError, LookupError):
+class SuiteError(EditMetricsError):
+    """A suite cannot be used: an option is invalid, a file of its repository is missing or another version."""
+
+
+class UnknownSuiteError(SuiteError, LookupError):
     """No suite has this name."""
 
 
 @dataclass(frozen=True)
-class Reported:
-    """One column of a benchmark's table: its `heading` there, the `spec` of the metric, and how it is printed.
+class SuiteSource:
+    """Where a protocol was read: paper, repository and commit, files with their SHA-256, and licences.
 
-    `times` is what the published tables multiply the number by; ours are printed as they are.
+    `read_on` is the date, ISO 8601. A licence that nobody has stated is "none".
+    """
+
+    paper: str
+    repository: str
+    commit: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    code_licence: str = "none"
+    prompt_licence: str = "none"
+    data_licence: str = "none"
+    read_on: str = ""
+
+
+@dataclass(frozen=True)
+class PromptText:
+    """The text of a question, or where it stands in the user's copy of the official repository.
+
+    - `sha256`: of the text, as UTF-8, before anything is put in.
+    - `slots`: from what stands for a sample's words to the field that has them: `{"<instruction>": "prompt"}`.
+    - `text`: the text, where its licence allows to ship it. Otherwise `file` and `key`: a path in the repository, and
+      the key of the text there (a key of a JSON object, or a variable of a Python file).
+    """
+
+    name: str
+    sha256: str
+    slots: Mapping[str, str]
+    text: str | None = None
+    file: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class PromptChoice:
+    """The text of a question that depends on a field of the row: `texts` by the value of `field`."""
+
+    field: str
+    texts: Mapping[str, PromptText]
+
+
+@dataclass(frozen=True)
+class Show:
+    """An image of a question: a field of the sample, its size, and its encoding.
+
+    - `role`: source, edited, reference or mask.
+    - `size`: `as_is`, or `source`: scaled (Pillow's bicubic) to the source's size where they differ.
+    - `encoding`: as it is sent; "bytes" sends the file as it is.
+    """
+
+    role: Literal["source", "edited", "reference", "mask"]
+    encoding: Encoding
+    size: Literal["as_is", "source"] = "as_is"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question about a sample.
+
+    - `parts`: texts and images in the order in which they are sent, which is part of the protocol. A plain text is sent
+      as it is.
+    - `read`: the numbers in an answer; the verdict has a value `name`. Raises `SampleError` where there are none.
+    - `published`: what the published script reads in the text of an answer; None where it reads nothing, and then
+      follows its rule for failures.
+    - `low`, `high`: the scale of the value.
+    - `when`: the question is asked only of rows whose fields have one of these values.
+    """
+
+    name: str
+    parts: tuple[PromptText | PromptChoice | Show | str, ...]
+    read: Callable[[Answer], Verdict]
+    published: Callable[[str], float | None]
+    low: float
+    high: float
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def prompts(self) -> list[PromptText]:
+        """List the texts that it may have."""
+        texts: list[PromptText] = []
+        for part in self.parts:
+            if isinstance(part, PromptText):
+                texts.append(part)
+            elif isinstance(part, PromptChoice):
+                texts += part.texts.values()
+        return texts
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Parameters of a request as the published script sends them; None is not sent."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+@dataclass(frozen=True)
+class SuiteJudge:
+    """A judge of a benchmark's table, with the questions as that judge is asked.
+
+    - `name`: short, as in the headings ("G"). `title`: in words.
+    - `published`: the model's name as the script sends it. `snapshot`: the dated model that is asked by default.
+    - `variants`: other dated models, by the name of the evaluation that used them.
+    - `weights`: of an open model, its hub id; "" for a closed one.
+    """
+
+    name: str
+    title: str
+    published: str
+    snapshot: str
+    asks: tuple[Ask, ...]
+    sampling: Sampling = Sampling()
+    variants: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
+
+
+@dataclass(frozen=True)
+class FailureRule:
+    """What becomes of an answer without a number: here never a number; `published` says what the script does.
+
+    `guesses`: the numbers that the script puts in its place, each as likely; empty where it leaves the sample out.
+    """
+
+    published: str
+    guesses: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowField:
+    """A field of the benchmark's rows, such as task or language.
+
+    - `columns`: its names in a manifest, the benchmark's own first. Where a sample has none of them, a folder in its id
+      or in the path of its edited image that is one of `values` is taken.
+    - `values`: what it can be, in the benchmark's order; empty for anything. `renamed`: other spellings of values.
+    - `needed`: whether the suite can do without. A field that it can do without is missing where no sample has it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Level:
+    """One step of an aggregation: the mean of all that agrees in the fields `by`. The last step has none.
+
+    - `groups`: the values that a group must have; one of them without any number leaves its cell empty.
+    - `digits`: decimals to which the script rounds each mean of this step; None rounds nothing.
+    - `weights`: of the groups of the step before, by the value of its only field; None weighs them alike.
+
+    The first step leaves out samples without a number. Later ones do not: a group without a number has an empty cell.
+    """
+
+    by: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    digits: int | None = None
+    weights: Mapping[str, float] | None = None
+
+
+EVERY_SAMPLE = (Level(),)
+"""The plain mean over samples."""
+
+
+@dataclass(frozen=True)
+class SuiteColumn:
+    """One column of a benchmark's table.
+
+    - `heading`: its name there; `{judge}` stands for the judge's.
+    - `value`: the dimension of the suite's judge, or the spec of a metric.
+    - `levels`: from the values of samples to the number, bottom up.
+    - `where`: only rows whose fields have one of these values.
+    - `times`, `plus`: the published table shows `times * number + plus`; so do we. `digits`: its decimals.
     """
 
     heading: str
-    spec: str
+    value: str
+    levels: tuple[Level, ...] = EVERY_SAMPLE
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: float = 1
+    plus: float = 0
+    digits: int = 3
+
+    @property
+    def spec(self) -> str:
+        """The spec of the metric, of a suite without judges."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """One row of a benchmark's table: samples whose fields have one of these values; `rows` of them are expected."""
+
+    heading: str
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """One table of a benchmark: its columns, and a row for each block and system."""
+
+    title: str
+    columns: tuple[SuiteColumn, ...]
+    blocks: tuple[RowBlock, ...] = (RowBlock("all"),)
+
+
+@dataclass(frozen=True)
+class ProtocolDifference:
+    """A point in which a run differs from the published protocol, and the effect of it, where that is known.
+
+    `judge`: the judge that it concerns; "" for all.
+    """
+
+    point: str
+    published: str
+    here: str
+    effect: str = "unknown"
+    judge: str = ""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A benchmark's set of metrics. `about` says what its table holds, and what must be in the samples."""
+    """A benchmark's protocol. `about` says what its table holds, and what must be in the samples.
+
+    A suite has judges, whose questions give `values` of each sample; or its columns name metrics.
+
+    - `needs`: fields of `Sample` that a suite with judges requires.
+    - `values`: the numbers of a sample, the primary one first; `derive` makes those it can of the values of the
+      questions.
+    - `rows`: the number of rows of the whole benchmark.
+    - `advise`: advice about a sample whose files look like a usual mistake; None for none.
+    """
 
     name: str
     about: str
-    source: str
-    columns: tuple[Reported, ...]
+    source: SuiteSource
+    tables: tuple[TableLayout, ...]
+    needs: frozenset[str] = frozenset()
+    fields: tuple[RowField, ...] = ()
+    judges: tuple[SuiteJudge, ...] = ()
+    values: tuple[Dimension, ...] = ()
+    derive: Callable[[Mapping[str, float]], dict[str, float]] = dict
+    failure: FailureRule = FailureRule("")
+    differences: tuple[ProtocolDifference, ...] = ()
+    rows: int | None = None
+    unchecked: str = ""
+    advise: Callable[[str], str | None] = lambda path: None
+
+    @property
+    def columns(self) -> tuple[SuiteColumn, ...]:
+        """The columns of its first table, which is the benchmark's main one."""
+        return self.tables[0].columns
 
     @property
     def specs(self) -> tuple[str, ...]:
-        return tuple(column.spec for column in self.columns)
+        """The specs of the metrics, of a suite without judges."""
+        return () if self.judges else tuple(dict.fromkeys(column.value for column in self.columns))
+
+    def judge(self, name: str = "") -> SuiteJudge:
+        """Return the judge of this name, by default the first. Raises `SuiteError` for another name."""
+        known = {judge.name: judge for judge in self.judges}
+        if name and name not in known:
+            raise SuiteError(f"the suite {self.name} has no judge {name!r}; expected one of {', '.join(known)}")
+        return known[name] if name else self.judges[0]

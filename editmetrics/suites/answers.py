@@ -1,0 +1,163 @@
+"""How published scripts read the answers of judges, beside our own strict reading. Nothing here draws at random."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    from ..bases.judge import Verdict
+    from ..judge import Answer
+
+MARKS = "||V^=^V||"
+"""Delimiters that older versions of VIEScore asked a model to write."""
+
+
+def viescore_rating(name: str) -> Any:
+    """Return a reader of VIEScore's answers: the lower of two scores from 0 to 10, as JSON; reasons are optional.
+
+    >>> from editmetrics.judge import Answer
+    >>> viescore_rating("SC")(Answer('{"score": [9, 4], "reasoning": "too bright"}')).values
+    {'SC': 4.0}
+    """
+    return _VIEScoreReader(name)
+
+
+class _VIEScoreReader:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge import read_json
+
+        parsed = read_json(answer, _rating())
+        scores = [float(score) for score in parsed.value.score]
+        shown = f"[{', '.join(f'{score:g}' for score in scores)}]"
+        return Verdict({self.name: min(scores)}, str(parsed.value.reasoning), shown, parsed.parsed == "repaired")
+
+
+@cache
+def _rating() -> Any:
+    from pydantic import Field, create_model
+
+    number = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+    scores = Annotated[list[number], Field(min_length=2, max_length=2)]
+    return create_model("SuiteRating", score=(scores, ...), reasoning=(str, ""))
+
+
+def as_viescore_script(text: str) -> float | None:
+    """Return what VIEScore's script makes of an answer: the lowest number of its list, of any length and size.
+
+    None where it finds none, and then asks again, and at last guesses. It reads what stands from the first `{` to the
+    last `}` (with quotes and brackets put around what lacks them), a list of two integers, or an integer from 0 to 10.
+
+    >>> as_viescore_script('{"score": [11]}'), as_viescore_script("7"), as_viescore_script("I cannot say.")
+    (11.0, 7.0, None)
+    """
+    if text.count(MARKS) == 2:
+        start, end = text.find(MARKS) + len(MARKS), text.rfind(MARKS)
+    else:
+        start, end = text.find("{"), text.rfind("}") + 1
+        if start == -1 or end == 0:
+            return _lowest(_bare_scores(text))
+    if start == end:
+        return None
+    content = text[start:end].strip().replace("\n", "")
+    for candidate in (content, _quoted(content)):
+        try:
+            data = json.loads(candidate)
+            score = data["score"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        return _lowest(score if isinstance(score, list) else [score])
+    return None
+
+
+def _bare_scores(text: str) -> list[Any]:
+    start, end = text.find("["), text.rfind("]") + 1
+    if re.fullmatch(r"\[\d+, ?\d+\]", text[start:end]):
+        return list(json.loads(text[start:end]))
+    try:
+        number = int(text)
+    except ValueError:
+        return []
+    return [number] if 0 <= number <= 10 else []
+
+
+def _lowest(scores: list[Any]) -> float | None:
+    numbers = [float(score) for score in scores if isinstance(score, (int, float)) and not isinstance(score, bool)]
+    return min(numbers) if numbers and len(numbers) == len(scores) else None
+
+
+def _quoted(text: str) -> str:
+    """Put quotes around keys and texts, and brackets around numbers, as the script repairs what is no JSON."""
+    keyed = re.sub(r"(\w+):", r'"\1":', text)
+
+    def value(match: re.Match[str]) -> str:
+        key, content, end = match.group(1), match.group(2).strip(), match.group(3)
+        if re.fullmatch(r"-?\d+(\.\d+)?", content):
+            return f"{key}: [{content}]{end}"
+        if re.fullmatch(r"true|false|null", content, re.IGNORECASE):
+            return f"{key}: {content}{end}"
+        return f'{key}: "{content}"{end}'
+
+    return re.sub(r'(".*?"):(.*?)(,|})', value, keyed)
+
+
+def named_lines(name: str, count: int, low: int, high: int) -> Any:
+    """Return a reader of `count` lines "Name: digit", each from `low` to `high`; the value is their mean, to 2 decimals.
+
+    >>> from editmetrics.judge import Answer
+    >>> text = "Reasoning: fine work.\\nPrompt Compliance: 5\\nVisual Naturalness: 4\\nPhysical & Detail Integrity: 4"
+    >>> named_lines("score", 3, 1, 5)(Answer(text)).values
+    {'score': 4.33}
+    """
+    return _LinesReader(name, count, low, high)
+
+
+class _LinesReader:
+    def __init__(self, name: str, count: int, low: int, high: int) -> None:
+        self.name, self.count, self.low, self.high = name, count, low, high
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge.answers import unreadable, whole_text
+
+        text = whole_text(answer)
+        scores = _scores_in_lines(text)
+        if len(scores) != self.count:
+            unreadable(answer, f"expected {self.count} lines 'Name: score', got {len(scores)}")
+        if outside := [score for score in scores if not self.low <= score <= self.high]:
+            unreadable(answer, f"{outside[0]} is not from {self.low} to {self.high}")
+        reasons = " ".join(line.strip() for line in text.splitlines() if _score_in(line) is None)
+        shown = f"[{', '.join(map(str, scores))}]"
+        return Verdict({self.name: round(sum(scores) / len(scores), 2)}, reasons, shown)
+
+
+def as_lines_script(text: str) -> float | None:
+    """Return what ImgEdit's script makes of an answer: the mean of every line "Name: digits", to 2 decimals.
+
+    It takes any number of lines, of any size; None where there is no such line.
+
+    >>> as_lines_script("Prompt Compliance: 5\\nVisual Naturalness: 10"), as_lines_script("Score: 4.")
+    (7.5, None)
+    """
+    scores = _scores_in_lines(text)
+    return round(sum(scores) / len(scores), 2) if scores else None
+
+
+def _scores_in_lines(text: str) -> list[int]:
+    return [score for line in text.splitlines() if (score := _score_in(line)) is not None]
+
+
+def _score_in(line: str) -> int | None:
+    parts = line.strip().split(": ")
+    if len(parts) != 2 or not parts[1].isdigit():
+        return None
+    try:
+        return int(parts[1])
+    except ValueError:  # a superscript digit, on which the script stops
+        return None

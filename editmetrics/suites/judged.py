@@ -1,0 +1,203 @@
+"""`SuiteMetric`: the metric that a suite with judges is; it asks the suite's questions and reads their answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..bases.judge import JudgeMetric, Verdict
+from ..options import checked_options
+from ..registry import parse_spec
+from ..sample import Dimension, Sample, SampleError
+from .definition import Ask, PromptChoice, PromptText, Show, Suite, SuiteError, SuiteJudge
+from .prompt_files import text_of
+from .rows import fields_of, selected
+from .table_of_suites import suite as suite_called
+
+if TYPE_CHECKING:
+    from ..judge import Answer, Image, Question
+
+
+class SuiteMetric(JudgeMetric):
+    """The numbers that a benchmark's judge gives a sample, asked and read as its published script does.
+
+    An answer that cannot be read gives no number. `details` then has `unread`, the status by question, and
+    `script_reads`, the number that the published script would have read in it.
+
+    Options:
+        suite: The suite's name.
+        judged_by: The judge, by its short name in the table's headings; by default the first.
+        variant: An evaluation that pinned another dated model, as 'editmetrics suite NAME' lists them.
+        model: The judge's model; by default the suite's dated one.
+        repository: Your copy of the official repository, for a suite whose questions are not shipped.
+
+    Source: the suite's, as 'editmetrics suite NAME' shows it.
+
+    >>> metric = suite_metric("gedit:judged_by=Q,endpoint=http://localhost:8000/v1,model=any")
+    >>> metric.label, metric.max_tokens, [dimension.name for dimension in metric.dimensions]
+    ('gedit_Q', 512, ['O', 'SC', 'PQ'])
+    """
+
+    name, version = "suite", 1
+    title = "a benchmark's judge, as published"
+    dimensions = (Dimension("score", primary=True),)
+    prompts = ()
+    runtime_options = JudgeMetric.runtime_options | {"repository"}  # its texts are known by their checksums
+
+    def __init__(
+        self,
+        *,
+        suite: str,
+        judged_by: str = "",
+        variant: str = "",
+        model: str | None = None,
+        repository: str | None = None,
+        **shared: Any,
+    ) -> None:
+        protocol = suite_called(suite).judge(judged_by)
+        if variant and variant not in protocol.variants:
+            known = ", ".join(protocol.variants) or "none"
+            raise SuiteError(f"the suite {suite} has no variant {variant!r} for judge {protocol.name}; known: {known}")
+        sampling = protocol.sampling
+        if shared.get("backbone") is None or sampling.temperature is not None:
+            shared = {"temperature": sampling.temperature, **_given(shared)}
+        shared = {"max_tokens": sampling.max_tokens, "seed": sampling.seed, **_given(shared)}
+        if sampling.extra:
+            shared["extra"] = {**sampling.extra, **(shared.get("extra") or {})}
+        super().__init__(model=model or protocol.variants.get(variant, protocol.snapshot), **shared)
+        self.suite, self.judged_by, self.variant, self.repository = suite, protocol.name, variant, repository
+        self.alias = f"{suite}_{protocol.name}"
+        definition = self.definition
+        self.columns = frozenset(name for field in definition.fields for name in field.columns)  # type: ignore[misc]
+
+    @property
+    def definition(self) -> Suite:
+        """The suite."""
+        return suite_called(self.suite)
+
+    @property
+    def protocol(self) -> SuiteJudge:
+        """The suite's judge, with its questions."""
+        return self.definition.judge(self.judged_by)
+
+    def required(self) -> frozenset[str]:
+        return self.definition.needs
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        return self.definition.values
+
+    def identity(self) -> dict[str, Any]:
+        prompts = {prompt.name: prompt.sha256 for ask in self.protocol.asks for prompt in ask.prompts()}
+        return {**super().identity(), "prompts": prompts, "suite_commit": self.definition.source.commit}
+
+    def endpoint_options(self) -> dict[str, Any]:
+        return {"limit_name": self.protocol.sampling.limit_name}
+
+    def load(self) -> None:
+        """Check that every text is there, and open the judge. Raises `SuiteError` and as `JudgeMetric.load` does."""
+        for ask in self.protocol.asks:
+            for prompt in ask.prompts():
+                text_of(self.definition, prompt, self.repository)
+        super().load()
+
+    def questions(self, sample: Sample) -> dict[str, Question]:
+        """Each image is read and encoded once, for all questions that show it alike."""
+        from ..judge import Message, Question
+
+        fields = fields_of(self.definition, sample)
+        shown: dict[Show, Image] = {}
+        questions: dict[str, Question] = {}
+        for ask in self.protocol.asks:
+            if not selected(fields, ask.when):
+                continue
+            parts: list[str | Image] = []
+            for part in ask.parts:
+                if isinstance(part, Show):
+                    if part not in shown:
+                        shown[part] = rendered(part, sample)
+                    parts.append(shown[part])
+                else:
+                    parts.append(self._text(part, sample, fields))
+            questions[ask.name] = Question((Message("user", tuple(parts)),))
+        return questions
+
+    def read(self, name: str, answer: Answer) -> Verdict:
+        return self._ask_called(name).read(answer)
+
+    def combine(self, values: dict[str, float]) -> dict[str, float]:
+        return self.definition.derive(values)
+
+    def more_details(self, names: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
+        """The value of each question of the first round; of one without, its status and what the script reads."""
+        read: dict[str, float] = {}
+        unread: dict[str, str] = {}
+        script: dict[str, float] = {}
+        for name, answer in zip(names, answers, strict=False):
+            ask = self._ask_called(name)
+            try:
+                answer.required()
+                read[name] = ask.read(answer).values[name]
+            except SampleError as error:
+                unread[name] = error.status
+                value = ask.published(answer.text) if answer.text else None
+                if value is not None:
+                    script[name] = value
+        return {"read": read, "unread": unread, "script_reads": script}
+
+    def _ask_called(self, name: str) -> Ask:
+        return next(ask for ask in self.protocol.asks if ask.name == name)
+
+    def _text(self, part: PromptText | PromptChoice | str, sample: Sample, fields: Mapping[str, str]) -> str:
+        if isinstance(part, str):
+            return part
+        if isinstance(part, PromptChoice):
+            value = fields.get(part.field)
+            if value not in part.texts:
+                raise SampleError(f"its {part.field} is {value!r}, for which {self.suite} has no question", "skipped")
+            part = part.texts[value]
+        words = {slot: _words(field, sample) for slot, field in part.slots.items()}
+        text = text_of(self.definition, part, self.repository)
+        if not words:
+            return text
+        return re.sub("|".join(map(re.escape, words)), lambda match: words[match.group()], text)
+
+
+def rendered(show: Show, sample: Sample) -> Image:
+    """Return an image of a sample as a question shows it, encoded. Raises `ImageError`."""
+    from ..bases.full_reference import same_size
+    from ..images import eight_bits, read_image
+    from ..judge import Image
+
+    content = getattr(sample, show.role)
+    if show.size == "source":
+        source, content = (eight_bits(read_image(image)) for image in (sample.source, content))
+        content = same_size(source, content, "edited")[1]
+    return Image(show.encoding.encode(content))
+
+
+def suite_metric(spec: str, device: str | None = None, repository: str | None = None) -> SuiteMetric:
+    """Return the metric of a suite with judges: "gedit", or with options "gedit:judged_by=Q,endpoint=URL".
+
+    Raises `UnknownSuiteError`, `SuiteError` for a suite without judges, and `OptionError`.
+    """
+    name, options = parse_spec(spec)
+    if not suite_called(name).judges:
+        raise SuiteError(f"the suite {name} asks no judge, and has no options; its metrics are in 'editmetrics suite {name}'")
+    if repository is not None:
+        options.setdefault("repository", repository)
+    if "suite" in options:
+        raise SuiteError(f"{spec!r}: the option suite is the name before the colon")
+    metric = SuiteMetric(**checked_options(SuiteMetric, {**options, "suite": name}))
+    return metric.to(device)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _words(field: str, sample: Sample) -> str:
+    value = getattr(sample, field) if hasattr(sample, field) else sample.meta.get(field)
+    if not isinstance(value, str):
+        raise SampleError(f"the question requires the text {field}, which this sample does not have", "skipped")
+    return value

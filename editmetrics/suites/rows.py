@@ -1,0 +1,91 @@
+"""The fields of a benchmark's rows, read from a manifest's columns or from the folders that an image lies in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..sample import Sample
+from ..wording import first_few, plural
+from .definition import RowField, Suite, SuiteError
+
+
+def fields_of(suite: Suite, sample: Sample) -> dict[str, str]:
+    """Return the fields of a sample's row; one that is missing, or that the benchmark does not have, is left out.
+
+    >>> from editmetrics.suites import SUITES
+    >>> cat = Sample("cat", edited="out/fullset/color_alter/en/cat.png", meta={"Intersection_exist": True})
+    >>> fields_of(SUITES["gedit"], cat)
+    {'task': 'color_alter', 'language': 'en', 'intersection': 'yes'}
+    """
+    fields = {field.name: _value(field, sample) for field in suite.fields}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
+    """Raise `SuiteError`, before anything is asked, for samples that are no rows of the benchmark.
+
+    A sample without a needed field, with a value that the benchmark does not have, or with a file that is a usual
+    mistake (`Suite.advise`).
+    """
+    mistakes = [advice for sample in samples if (advice := suite.advise(_path(sample.edited)))]
+    if mistakes:
+        more = f" (so do {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        raise SuiteError(f"the suite {suite.name}: {mistakes[0]}{more}")
+    for field in suite.fields:
+        without = [sample.id for sample in samples if field.needed and _value(field, sample) is None]
+        if not without:
+            continue
+        known = f", one of {', '.join(field.values)}" if field.values else ""
+        has = {str(sample.meta[name]) for sample in samples for name in field.columns if name in sample.meta}
+        strange = f"; the column has {first_few(sorted(has - {*field.values}))}" if has - {*field.values} else ""
+        raise SuiteError(
+            f"the suite {suite.name} requires the {field.name} of each row, and {plural(len(without), 'sample')} of "
+            f"{len(samples):,} {'has' if len(without) == 1 else 'have'} none: {first_few(without)}{strange}. Give it as "
+            f"the column {field.columns[0]} of a manifest{known}"
+        )
+
+
+def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield what a reader of the table should know of its rows: images that several rows share, and missing fields."""
+    counts = Counter((sample.meta.get("system"), path) for sample in samples if (path := _path(sample.edited)))
+    if shared := sorted(path for (_, path), count in counts.items() if count > 1):
+        yield (
+            f"{plural(len(shared), 'edited image')} judged for more than one row, which share a file name: "
+            f"{first_few(shared)}"
+        )
+    for field in suite.fields:
+        if not field.needed and not any(_value(field, sample) is not None for sample in samples):
+            yield f"no sample has the column {field.columns[0]}, so that its rows of the table are left out"
+
+
+def _value(field: RowField, sample: Sample) -> str | None:
+    for column in field.columns:
+        if (cell := sample.meta.get(column)) is not None:
+            value = _text(cell)
+            value = field.renamed.get(value, value)
+            return value if not field.values or value in field.values else None
+    parts = [part for text in (sample.id, _path(sample.edited)) for part in re.split(r"[/\\]", text)]
+    spelled = {value: value for value in field.values} | dict(field.renamed)
+    return next((spelled[part] for part in parts if part in spelled), None)
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as text; true and false, however they are written, as yes and no."""
+    if isinstance(cell, str) and cell.strip().lower() in ("true", "false"):
+        cell = cell.strip().lower() == "true"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return str(cell).strip()
+
+
+def _path(image: Any) -> str:
+    return os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else ""
+
+
+def selected(fields: Mapping[str, str], where: Mapping[str, tuple[str, ...]]) -> bool:
+    """Tell whether a row with these fields is one of those that `where` names."""
+    return all(fields.get(name) in values for name, values in where.items())
