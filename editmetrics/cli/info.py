@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -44,9 +43,11 @@ def info(name: str, as_json: bool) -> None:
 
 def _suite(suite: Suite, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(suite), indent=2, ensure_ascii=False))
+        from ..suites.explain import described
+
+        click.echo(json.dumps(described(suite), indent=2, ensure_ascii=False))
         return
-    from ..tables.metrics import suite_blocks
+    from ..tables.suites import suite_blocks
     from ..tables.table import show
 
     show(suite_blocks(suite))

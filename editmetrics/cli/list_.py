@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +123,13 @@ def _library(name: str, as_json: bool) -> None:
 
 def _as_json(names: Sequence[str], broken: Sequence[BrokenPlugin]) -> None:
     from .. import describe
-    from ..suites import SUITES
+    from ..suites import SUITES, broken_suites
+    from ..suites.explain import described
 
+    usable = [SUITES[name] for name in SUITES if name not in broken_suites()]
     listing: dict[str, Any] = {
         "metrics": [describe.metric(name) for name in names],
-        "suites": [asdict(suite) for suite in SUITES.values()],
+        "suites": [described(suite) for suite in usable],
         "broken": [vars(plugin) for plugin in broken],
         "bridges": describe.bridges(),
     }
@@ -144,7 +145,7 @@ def _about_others() -> None:
     for name in BRIDGES:
         advice = f"editmetrics list {name}" if bridge(name).installed else f"pip install {bridge(name).package}"
         click.echo(f"  {name + '/...':<18}  {advice}")
-    click.echo("\nMetrics of a benchmark's table ('editmetrics score --suite NAME')")
+    click.echo("\nBenchmarks as published ('editmetrics suite NAME' explains one)")
     click.echo(f"  {', '.join(SUITES)}")
     click.echo("\nSets of images (FID, KID, ...) are not scored.")
     click.echo("'editmetrics choose' starts from a task; 'editmetrics info NAME' shows one metric in full.")

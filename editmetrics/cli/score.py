@@ -24,7 +24,6 @@ from ..command_line import (
     metrics_option,
     name_value_pairs,
     overwrite_option,
-    own_set,
     quiet_option,
     retry_option,
     score_with_progress,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
+    from ..scoring.suite_results import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ScoreOptions:
     """The options of `editmetrics score`."""
 
     metrics: tuple[str, ...]
-    suite: str | None
+    suites: tuple[str, ...]
     output: Path | None
     images: Path | None
     prompts: Path | None
@@ -92,8 +92,11 @@ class ScoreOptions:
 @metrics_option("Metric to compute. Repeatable.", show_default="the classic metrics, which need no download")
 @click.option(
     "--suite",
+    "suites",
+    multiple=True,
     metavar="NAME",
-    help="Compute the metrics of a benchmark: pie-bench, magicbrush or gedit.",
+    help="Compute a benchmark's own table, as 'editmetrics suite NAME' explains it, or your own set of metrics. "
+    "Repeatable.",
     shell_complete=completed_by("suite_names"),
 )
 @file_option(
@@ -213,7 +216,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         samples = first_of_each_system(samples, options.limit)
     if options.with_source_as_system:
         samples = with_source_as_system(samples)
-    chosen = _metrics(samples, options)
+    runs, chosen = _chosen(samples, options)
     _advise_on_options(chosen, options)
     if options.dry_run:
         from ..command_line.dry_run import preview
@@ -235,7 +238,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         if report is not None and table is None:  # a report is made from a table and its record
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
         results = _scored(samples, chosen, kept, about, options)
-        code = _show(results, about, table, thresholds, options)
+        code = _show(results, about, table, thresholds, options, runs)
         if report is not None and kept is not None:
             from .report import report_run
 
@@ -305,20 +308,21 @@ def _scored(
     )
 
 
-def _metrics(samples: Sequence[Sample], options: ScoreOptions) -> list[Metric]:
-    """Create the metrics to compute: those of the suite and those named, or the classic ones."""
-    from ..scoring.run import metrics_for, require_fields
+def _chosen(samples: Sequence[Sample], options: ScoreOptions) -> tuple[list[SuiteRun], list[Metric]]:
+    """Create the suites, and the metrics to compute: those of the suites and those named, or the classic ones."""
+    from ..scoring.run import metrics_for
 
     shared = {"resize": options.resize, "dimension": options.dimension}
     shared = {name: value for name, value in shared.items() if value not in (None, "none")}
-    if not options.suite:
-        return metrics_for(samples, options.metrics or None, options.device, shared)
-    from ..suites import suite
+    if not options.suites:
+        return [], metrics_for(samples, options.metrics or None, options.device, shared)
+    from ..command_line.suites import suite_runs
 
-    specs = own_set(options.suite) or suite(options.suite).specs
-    chosen = metrics_for(samples, (*specs, *options.metrics), options.device, shared)
-    require_fields(options.suite, chosen, samples)
-    return chosen
+    def create(specs: Sequence[str]) -> list[Metric]:
+        return metrics_for(samples, specs, options.device, shared) if specs else []
+
+    runs, own = suite_runs(options.suites, samples, create, options.device)
+    return runs, [*(metric for run in runs for metric in run.metrics), *own, *create(options.metrics)]
 
 
 def _thresholds(metrics: Sequence[Metric], options: ScoreOptions) -> list[Threshold]:
@@ -330,7 +334,12 @@ def _thresholds(metrics: Sequence[Metric], options: ScoreOptions) -> list[Thresh
 
 
 def _show(
-    results: Results, about: Mapping[str, Any], output: Path | None, thresholds: list[Threshold], options: ScoreOptions
+    results: Results,
+    about: Mapping[str, Any],
+    output: Path | None,
+    thresholds: list[Threshold],
+    options: ScoreOptions,
+    runs: Sequence[SuiteRun],
 ) -> int:
     """Print the outcome of a run, as tables or for programs, and return the exit code."""
     from ..tables.results import results_blocks
@@ -351,10 +360,19 @@ def _show(
         from ..command_line.machine_readable import print_json, run_as_json
 
         facts = {"limit": about.get("limit"), "unmatched": about["unmatched"], "output": output and str(output)}
-        print_json(run_as_json(results, facts, checked, code))
+        described = run_as_json(results, facts, checked, code)
+        if runs:
+            from ..command_line.suites import suites_as_json
+
+            described["suites"] = suites_as_json(runs, results)
+        print_json(described)
     if not options.as_json or options.to_standard_output:
         kept = output is not None or options.to_standard_output or options.report is not None
         blocks = [*results_blocks(results, kept), *(check.line for check in checked)]
+        if runs:
+            from ..command_line.suites import suite_tables
+
+            blocks += suite_tables(runs, results)
         if options.limit is not None:
             total = about["limit"]["samples"]
             blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")

@@ -107,7 +107,9 @@ class Endpoint:
         self._reached = False
         self._limit: str = limit_name or ("max_completion_tokens" if self._for_openai else "max_tokens")
         if self.images.form == "bytes":
-            raise JudgeError("images='bytes' is for single images, Image(path, Encoding('bytes')); expected png or jpeg")
+            raise JudgeError(
+                "images='bytes' is for single images, Image(path, Encoding('bytes')); expected png or jpeg"
+            )
         if os.environ.get(self.key_variable) and not is_private(self.url):
             logger.warning("%s: the key and the images travel unencrypted; use https", self.url)
 

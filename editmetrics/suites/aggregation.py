@@ -35,7 +35,7 @@ class SuiteRow:
 
 @dataclass(frozen=True)
 class PublishedRule:
-    """A number of the table by the published script's rule for failures: from `low` to `high`, `expected` on average."""
+    """A number of the table by the published rule for failures: from `low` to `high`, `expected` on average."""
 
     low: float | None
     expected: float | None
@@ -123,7 +123,12 @@ def filled_table(
 
 
 def _line(
-    suite: Suite, layout: TableLayout, block: RowBlock, system: str | None, rows: Sequence[SuiteRow], asks: Sequence[Ask]
+    suite: Suite,
+    layout: TableLayout,
+    block: RowBlock,
+    system: str | None,
+    rows: Sequence[SuiteRow],
+    asks: Sequence[Ask],
 ) -> BlockResult:
     unread: Counter[str] = Counter()
     for row in rows:

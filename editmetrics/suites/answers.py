@@ -108,7 +108,7 @@ def _quoted(text: str) -> str:
 
 
 def named_lines(name: str, count: int, low: int, high: int) -> Any:
-    """Return a reader of `count` lines "Name: digit", each from `low` to `high`; the value is their mean, to 2 decimals.
+    """Return a reader of `count` lines "Name: digit", each from `low` to `high`; their mean, to 2 decimals.
 
     >>> from editmetrics.judge import Answer
     >>> text = "Reasoning: fine work.\\nPrompt Compliance: 5\\nVisual Naturalness: 4\\nPhysical & Detail Integrity: 4"
@@ -161,3 +161,31 @@ def _score_in(line: str) -> int | None:
         return int(parts[1])
     except ValueError:  # a superscript digit, on which the script stops
         return None
+
+
+def last_score(name: str, low: int, high: int) -> Any:
+    """Return a reader of prose with one score: a number from `low` to `high` after the word score.
+
+    >>> from editmetrics.judge import Answer
+    >>> last_score("score", 1, 5)(Answer("Brief reasoning: the tree is gone. Score: 2.")).values
+    {'score': 2.0}
+    """
+    return _ProseReader(name, low, high)
+
+
+class _ProseReader:
+    def __init__(self, name: str, low: int, high: int) -> None:
+        self.name, self.low, self.high = name, low, high
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge.answers import unreadable, whole_text
+
+        text = whole_text(answer)
+        scores = set(re.findall(r"(?i)\bscore\b[\s*_:=]*(\d+(?:\.\d+)?)", text))
+        if len(scores) != 1:
+            unreadable(answer, f"expected one number after the word score, got {len(scores)}")
+        value = float(scores.pop())
+        if not self.low <= value <= self.high:
+            unreadable(answer, f"{value:g} is not from {self.low} to {self.high}")
+        return Verdict({self.name: value}, text)

@@ -1,4 +1,4 @@
-"""The suite of GEdit-Bench: VIEScore's two questions to GPT-4.1 (G) and to Qwen2.5-VL-72B (Q), means of eleven tasks."""
+"""The suite of GEdit-Bench: VIEScore's questions to GPT-4.1 (G) and to Qwen2.5-VL-72B (Q), means of eleven tasks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PQ_TEXT = PromptText("PQ", "2473ff2c7406e06545c5c039ceb039ff2604ebacf150868a48f0
 
 
 def _asks(encoding: Encoding, *, text_first: bool) -> tuple[Ask, ...]:
-    """The two questions: about source and edited image, and about the edited image alone, scaled to the source's size."""
+    """The two questions: about source and edited image, and about the edited one alone, scaled to the source's size."""
     source, edited = Show("source", encoding), Show("edited", encoding, size="source")
     consistency = (SC_TEXT, source, edited) if text_first else (source, edited, SC_TEXT)
     quality = (PQ_TEXT, edited) if text_first else (edited, PQ_TEXT)
@@ -64,8 +64,8 @@ def _overall(values: Mapping[str, float]) -> dict[str, float]:
 def _advise(path: str) -> str | None:
     if os.path.splitext(path)[0].endswith("_SRCIMG"):
         return (
-            f"{path} is the source as the benchmark's script saves it beside each edit, and would be judged as the edit; "
-            "pair KEY.png with KEY_SRCIMG.png: --pair-by '{id}_SRCIMG,{id}'"
+            f"{path} is the source as the benchmark's script saves it beside each edit, and would be judged as the "
+            "edit; pair KEY.png with KEY_SRCIMG.png: --pair-by '{id}_SRCIMG,{id}'"
         )
     return None
 
@@ -164,9 +164,9 @@ SUITE = Suite(
         ),
         ProtocolDifference(
             "reading an answer",
-            "any length and any size of the list of scores",
-            "two scores from 0 to 10",
-            "answers that only the script would read are counted under the table",
+            "any length and any size of the list of scores; some broken JSON is mended",
+            "two scores from 0 to 10; broken JSON is mended where that changes no word and no number",
+            "answers that only the script would read are counted under the table; some that it would guess are read",
         ),
         ProtocolDifference("a missing image", "its row is dropped silently", "is named before the run", "none"),
         ProtocolDifference(
@@ -199,7 +199,7 @@ SUITE = Suite(
             judge="Q",
         ),
     ),
-    unchecked="the rows on the hub and the sizes of the intersection subset; the published Q numbers, which need the 72B "
-    "judge",
+    unchecked="the rows on the hub and the sizes of the intersection subset; the published Q numbers, which need the "
+    "72B judge",
     advise=_advise,
 )

@@ -92,11 +92,18 @@ SHARED_DIFFERENCES = (
         "numbers of different judges do not compare",
         judge="G",
     ),
+    ProtocolDifference("stream", "sent as false, which is the endpoint's default", "not sent", "none"),
     ProtocolDifference(
         "an answer without scores",
         "the sample is left out silently; an error of the endpoint stops the whole file",
         "the sample is left out, counted and named",
         "none on the mean",
+    ),
+    ProtocolDifference(
+        "a missing image",
+        "an error in place of the answer, which stops the whole file",
+        "is named before the run",
+        "none",
     ),
     ProtocolDifference(
         "the engine",
@@ -122,9 +129,9 @@ JUDGES = (
 
 SUITE = Suite(
     name="imgedit",
-    about="ImgEdit-Bench's basic table: for each of nine edit types the mean of three scores, 1 to 5. Overall is the mean "
-    "of the nine types, as in most published rows; the last column is the mean over samples, as in others. The prompt is "
-    "the one of the official basic_edit.json: forks of it ship 57 other prompts under the same name.",
+    about="ImgEdit-Bench's basic table: for each of nine edit types the mean of three scores, 1 to 5. Overall is the "
+    "mean of the nine types, as in most published rows; the last column is the mean over samples, as in others. The "
+    "prompt is the one of the official basic_edit.json: forks of it ship 57 other prompts under the same name.",
     source=SOURCE,
     needs=frozenset({"source", "edited", "prompt"}),
     fields=(RowField("type", ("edit_type", "type"), TYPES, {"alter": "adjust", "hybrid": "compose"}),),

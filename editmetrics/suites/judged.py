@@ -183,7 +183,9 @@ def suite_metric(spec: str, device: str | None = None, repository: str | None = 
     """
     name, options = parse_spec(spec)
     if not suite_called(name).judges:
-        raise SuiteError(f"the suite {name} asks no judge, and has no options; its metrics are in 'editmetrics suite {name}'")
+        raise SuiteError(
+            f"the suite {name} asks no judge, and has no options; its metrics are in 'editmetrics suite {name}'"
+        )
     if repository is not None:
         options.setdefault("repository", repository)
     if "suite" in options:

@@ -22,9 +22,9 @@ def text_of(suite: Suite, prompt: PromptText, repository: str | None) -> str:
     wanted = f"https://github.com/{source.repository} at commit {source.commit}"
     if repository is None:
         raise SuiteError(
-            f"the suite {suite.name}: its questions come without a licence and are not shipped. Get them with 'git clone "
-            f"https://github.com/{source.repository} FOLDER && git -C FOLDER checkout {source.commit}', and name the "
-            f"folder: --suite {suite.name}:repository=FOLDER"
+            f"the suite {suite.name}: its questions come without a licence and are not shipped. Get them with "
+            f"'git clone https://github.com/{source.repository} FOLDER && git -C FOLDER checkout {source.commit}', "
+            f"and name the folder: --suite {suite.name}:repository=FOLDER"
         )
     path = Path(repository).expanduser() / prompt.file
     try:

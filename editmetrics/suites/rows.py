@@ -44,8 +44,8 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
         strange = f"; the column has {first_few(sorted(has - {*field.values}))}" if has - {*field.values} else ""
         raise SuiteError(
             f"the suite {suite.name} requires the {field.name} of each row, and {plural(len(without), 'sample')} of "
-            f"{len(samples):,} {'has' if len(without) == 1 else 'have'} none: {first_few(without)}{strange}. Give it as "
-            f"the column {field.columns[0]} of a manifest{known}"
+            f"{len(samples):,} {'has' if len(without) == 1 else 'have'} none: {first_few(without)}{strange}. Give it "
+            f"as the column {field.columns[0]} of a manifest{known}"
         )
 
 

@@ -18,6 +18,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "magicbrush": "editmetrics.suites.magicbrush",
         "gedit": "editmetrics.suites.gedit",
         "imgedit": "editmetrics.suites.imgedit",
+        "imgedit-hard": "editmetrics.suites.imgedit_hard",
     },
     "SUITE",
 )
@@ -90,7 +91,9 @@ def _registered(name: str) -> Suite:
     try:
         loaded = points[0].load()
     except (Exception, SystemExit) as error:  # a module that exits must not take the program with it
-        raise SuiteError(f"the suite {name}: {points[0].value} cannot be imported: {type(error).__name__}: {error}") from error
+        raise SuiteError(
+            f"the suite {name}: {points[0].value} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(loaded, Suite) or loaded.name != name:
         raise SuiteError(f"{points[0].value} of {packages[0]} is not a Suite with the name {name}")
     return loaded

@@ -1,11 +1,11 @@
-"""The list of metrics, one metric in full, suites, and other libraries with a bridge to their metrics."""
+"""The list of metrics, one metric in full, and other libraries with a bridge to their metrics."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.markup import escape
 
@@ -14,24 +14,8 @@ from ..wording import LIKENESS
 from .metric_list import BETTER
 from .table import Block, DataTable, facts, text
 
-if TYPE_CHECKING:
-    from ..suites import Suite
-
 WEIGHTS = "its weights: "
 """Before the licence of the weights, in the licence of a metric of another library."""
-
-
-def suite_blocks(suite: Suite) -> Iterator[Block]:
-    """One suite: what it is, and a line for each column of the benchmark's table, with its factor there."""
-    yield f"[bold]{escape(suite.name)}[/], the metrics of a benchmark\n"
-    yield f"{escape(suite.about)}\n\n{escape(suite.source)}\n"
-    columns = [*text("column", "metric"), *text("printed", wrap="never")]
-    rows = [
-        [column.heading, column.spec, "" if column.times == 1 else f"times {column.times:g}"]
-        for column in suite.columns
-    ]
-    yield DataTable(columns, rows)
-    yield f"\n[dim]'editmetrics score --suite {escape(suite.name)} ...' computes them.[/]"
 
 
 def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:

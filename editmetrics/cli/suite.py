@@ -1,0 +1,47 @@
+"""`editmetrics suite NAME`: a benchmark's protocol explained."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ..command_line import completed_by, json_option
+
+
+@click.command()
+@click.argument("name", shell_complete=completed_by("suite_names"))
+@click.option(
+    "--repository",
+    metavar="FOLDER",
+    help="Check your copy of the official repository, for a suite whose questions are not shipped.",
+)
+@json_option
+def suite(name: str, repository: str | None, as_json: bool) -> None:
+    """Explain a benchmark: what is asked, of whom, how it is averaged, what it costs, and what differs here.
+
+    \b
+    editmetrics suite gedit                        the protocol
+    editmetrics suite gedit:judged_by=Q,model=any  and how a run with these options differs from it
+    """
+    from ..registry import parse_spec
+    from ..suites import suite as suite_called
+    from ..suites.explain import described
+    from ..suites.judged import SuiteMetric, suite_metric
+    from ..suites.prompt_files import text_of
+    from ..tables.suites import suite_blocks
+    from ..tables.table import show
+
+    bare, options = parse_spec(name)
+    chosen = suite_called(bare)
+    metric: SuiteMetric | None = suite_metric(name) if options or chosen.judges else None
+    if repository is not None:
+        for judge in chosen.judges:
+            for ask in judge.asks:
+                for prompt in ask.prompts():
+                    text_of(chosen, prompt, repository)
+        click.echo(f"{repository} has the texts of {bare}, unchanged", err=True)
+    if as_json:
+        click.echo(json.dumps(described(chosen), indent=2, ensure_ascii=False))
+        return
+    show(suite_blocks(chosen, metric if options else None))

@@ -1,0 +1,81 @@
+"""A benchmark's tables from the results of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..suites import Suite
+from ..suites.aggregation import SuiteRow, TableResult, filled_table
+from ..suites.judged import SuiteMetric
+from ..suites.rows import fields_of, notes_on_rows
+
+if TYPE_CHECKING:
+    from ..metric import Metric
+    from ..sample import Sample, Score
+    from .results import Results
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """A suite that is part of a run: its metrics, in the order of `Suite.specs`, or the one that asks its judge."""
+
+    suite: Suite
+    metrics: tuple[Metric, ...]
+
+    @property
+    def judged(self) -> SuiteMetric | None:
+        """The metric that asks the suite's judge; None for a suite without one."""
+        metric = self.metrics[0]
+        return metric if isinstance(metric, SuiteMetric) else None
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """A benchmark's tables, filled.
+
+    - `served`: the judge's models as the endpoint named them, with the number of answers; `asked`: the first and the
+      last date of them.
+    - `notes`: what a reader should know of the rows.
+    """
+
+    run: SuiteRun
+    tables: tuple[TableResult, ...]
+    served: dict[str, int]
+    asked: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def suite_result(run: SuiteRun, results: Results) -> SuiteResult:
+    """Return the tables of a suite over the results of a run that has its metrics."""
+    rows: dict[str | None, list[SuiteRow]] = {system: [] for system in results.systems}
+    scores = [results[metric.label] for metric in run.metrics]
+    served: Counter[str] = Counter()
+    dates: list[str] = []
+    for index, sample in enumerate(results.samples):
+        own = [column[index] for column in scores]
+        rows[sample.meta.get("system")].append(_row(run, sample, own))
+        for answer in own[0].details.get("answers", ()) if run.judged else ():
+            served[answer.get("served") or answer.get("model") or "unknown"] += 1
+            dates += [str(answer["asked"])[:10]] if answer.get("asked") else []
+    judge = run.judged.judged_by if run.judged else ""
+    tables = tuple(filled_table(run.suite, layout, rows, judge) for layout in run.suite.tables)
+    span = tuple(sorted({min(dates), max(dates)})) if dates else ()
+    return SuiteResult(run, tables, dict(served), span, tuple(notes_on_rows(run.suite, results.samples)))
+
+
+def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:
+    fields = fields_of(run.suite, sample)
+    if not run.judged:
+        specs = run.suite.specs
+        values = {spec: float(score) for spec, score in zip(specs, scores, strict=True) if score.ok}
+        unread = {spec: score.status for spec, score in zip(specs, scores, strict=True) if not score.ok}
+        return SuiteRow(fields, values, unread=unread)
+    (score,) = scores
+    details = score.details
+    unread = dict(details.get("unread", {}))
+    if not score.ok and not unread:  # it was never asked
+        unread = {ask.name: score.status for ask in run.judged.protocol.asks}
+    return SuiteRow(fields, dict(score), details.get("read", {}), unread, details.get("script_reads", {}))

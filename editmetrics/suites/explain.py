@@ -1,0 +1,175 @@
+"""A suite as people and programs read it: what is asked, of whom, what it costs, and how a run differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..wording import plural
+from .definition import Level, PromptChoice, PromptText, ProtocolDifference, Show, Suite, SuiteColumn, SuiteJudge
+
+if TYPE_CHECKING:
+    from .judged import SuiteMetric
+
+CHARACTERS_A_TOKEN = 4
+"""Of English text; for an estimate."""
+
+
+@dataclass(frozen=True)
+class SuiteCost:
+    """Cost of `samples` samples: requests, images sent, tokens of the questions' text, and the most of the answers.
+
+    An image's tokens depend on its size and the model, and are not counted. `answer_tokens` is None without a limit.
+    """
+
+    samples: int
+    requests: int
+    images: int
+    text_tokens: int
+    answer_tokens: int | None
+
+    def __str__(self) -> str:
+        longest = "" if self.answer_tokens is None else f", at most {self.answer_tokens:,} tokens of answers"
+        return (
+            f"{plural(self.samples, 'sample')}: {self.requests:,} requests with {self.images:,} images, about "
+            f"{self.text_tokens:,} tokens of text{longest}"
+        )
+
+
+def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCost:
+    """Return what a judge of the suite costs for `samples` samples, by default the whole benchmark.
+
+    >>> from editmetrics.suites import SUITES
+    >>> print(cost(SUITES["gedit"], SUITES["gedit"].judge("G")))
+    1,212 samples: 2,424 requests with 3,636 images, about 816,888 tokens of text, at most 3,393,600 tokens of answers
+    """
+    count = samples if samples is not None else suite.rows or 1
+    shown = sum(isinstance(part, Show) for ask in judge.asks for part in ask.parts)
+    characters = 0.0
+    for ask in judge.asks:
+        lengths = [len(prompt.text or "x" * 2000) for prompt in ask.prompts()]
+        characters += sum(lengths) / max(1, len(lengths))
+    limit = judge.sampling.max_tokens
+    requests = count * len(judge.asks)
+    tokens = int(count * characters / CHARACTERS_A_TOKEN)
+    return SuiteCost(count, requests, count * shown, tokens, None if limit is None else requests * limit)
+
+
+def differences_of(suite: Suite, metric: SuiteMetric | None) -> list[ProtocolDifference]:
+    """List every point in which a run differs from the published protocol: the suite's own, and of its options."""
+    if metric is None:
+        return list(suite.differences)
+    judge = metric.protocol
+    known = [one for one in suite.differences if one.judge in ("", judge.name)]
+    return [*_of_options(metric, judge), *known]
+
+
+def default_differences(suite: Suite) -> list[ProtocolDifference]:
+    """List the differences of runs with no option, of all judges; a judge's own begin with its name."""
+    from .judged import SuiteMetric
+
+    own = [
+        replace(one, point=f"{judge.name}: {one.point}")
+        for judge in suite.judges
+        for one in _of_options(SuiteMetric(suite=suite.name, judged_by=judge.name), judge)
+    ]
+    named = [replace(one, point=f"{one.judge}: {one.point}" if one.judge else one.point) for one in suite.differences]
+    return [*own, *named]
+
+
+def _of_options(metric: SuiteMetric, judge: SuiteJudge) -> Iterator[ProtocolDifference]:
+    sampling = judge.sampling
+    if metric.backbone is not None:
+        yield ProtocolDifference("the judge's model", judge.published, metric.backbone, "other numbers")
+    elif metric.model != judge.published:
+        dated = metric.model == judge.snapshot
+        effect = "the name without a date meant this or another version" if dated else "other numbers"
+        yield ProtocolDifference("the judge's model", judge.published, metric.model, effect)
+    published = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "seed": sampling.seed}
+    for name, value in published.items():
+        if (own := getattr(metric, name)) != value:
+            yield ProtocolDifference(name, _sent(value), _sent(own))
+    if dict(metric.extra or {}) != dict(sampling.extra):
+        yield ProtocolDifference("other parameters", str(dict(sampling.extra) or "none"), str(metric.extra))
+    if metric.rounds > 1:
+        yield ProtocolDifference("rounds", "asked once", f"the mean of {metric.rounds} answers", "less noise")
+
+
+def _sent(value: Any) -> str:
+    return "not sent" if value is None else f"{value:g}"
+
+
+def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:
+    """Yield the name of each question, and its parts in the order in which they are sent."""
+    for ask in judge.asks:
+        yield ask.name, ", then ".join(_part(part) for part in ask.parts)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, PromptText):
+        shipped = "" if part.text is not None else f", from {part.file} of your copy of the repository"
+        return f"text {part.name} (sha256 {part.sha256[:8]}{shipped})"
+    if isinstance(part, PromptChoice):
+        return f"one of {len(part.texts)} texts, by {part.field}"
+    if isinstance(part, Show):
+        encoding = part.encoding
+        how = {
+            "bytes": "the file as it is",
+            "jpeg": f"JPEG, quality {encoding.quality}, {encoding.subsampling}",
+            "png": "PNG",
+        }[encoding.form]
+        size = ", scaled to the source's size" if part.size == "source" else ""
+        declared = f", declared as {encoding.mime}" if encoding.mime else ""
+        return f"{part.role} ({how}{declared}{size})"
+    return f"text {part!r}"
+
+
+def sampling_line(judge: SuiteJudge) -> str:
+    """Return the parameters of a request, in words."""
+    sampling = judge.sampling
+    sent = {"temperature": sampling.temperature, sampling.limit_name: sampling.max_tokens, "seed": sampling.seed}
+    listed = [f"{name} {value:g}" for name, value in sent.items() if value is not None]
+    absent = [name for name, value in sent.items() if value is None]
+    return "; ".join(filter(None, (", ".join(listed), f"not sent: {', '.join(absent)}" if absent else "")))
+
+
+def aggregation_line(column: SuiteColumn) -> str:
+    """Return how a column's number is made of the samples' numbers, in words.
+
+    >>> from editmetrics.suites import SUITES
+    >>> aggregation_line(SUITES["gedit"].columns[2])
+    'mean over the samples of each task, then mean over the 11 means'
+    """
+    words: list[str] = []
+    before: Level | None = None
+    for level in column.levels:
+        over = "the samples" if before is None else f"the {len(before.groups) or ''} means".replace("  ", " ")
+        each = f" of each {' and '.join(level.by)}" if level.by else ""
+        digits = "" if level.digits is None else f", rounded to {level.digits} decimals"
+        words.append(f"{'weighted ' if level.weights else ''}mean over {over}{each}{digits}")
+        before = level
+    return ", then ".join(words)
+
+
+def described(suite: Suite) -> dict[str, Any]:
+    """Return a suite as JSON; functions by their names, texts of questions by their checksums."""
+    plain: dict[str, Any] = _plain(suite)
+    plain["columns"] = [{**_plain(column), "spec": column.value} for column in suite.columns]
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PromptText):
+        return {"name": value.name, "sha256": value.sha256, "file": value.file, "shipped": value.text is not None}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if hasattr(value, "items"):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return getattr(value, "__name__", type(value).__name__)

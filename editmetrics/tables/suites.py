@@ -1,0 +1,140 @@
+"""Tables of suites: a benchmark's own table, and a suite explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from ..suites.explain import aggregation_line, cost, default_differences, differences_of, question_lines, sampling_line
+from ..wording import plural
+from .table import Block, Cell, DataTable, TableCell, facts, numbers, text
+
+if TYPE_CHECKING:
+    from ..scoring.suite_results import SuiteResult
+    from ..suites import ProtocolDifference, Suite, SuiteColumn
+    from ..suites.aggregation import BlockResult, SuiteCell, TableResult
+    from ..suites.judged import SuiteMetric
+
+
+def result_blocks(result: SuiteResult) -> Iterator[Block]:
+    """A benchmark's tables under its own headings, what is missing, and how the run differs from the protocol."""
+    suite, metric = result.run.suite, result.run.judged
+    for table in result.tables:
+        if table.lines:
+            yield ""
+            yield _table(result, table)
+    if metric is not None:
+        served = ", ".join(f"{name} ({count:,} answers)" for name, count in result.served.items()) or "no answer"
+        dates = " to ".join(result.asked)
+        yield f"judge {escape(metric.model)}, served by {escape(served)}{f', {dates}' if dates else ''}"
+    yield from (escape(f"note: {note}") for note in result.notes)
+    yield from difference_blocks(differences_of(suite, metric))
+
+
+def difference_blocks(differences: Sequence[ProtocolDifference]) -> Iterator[Block]:
+    """The points in which a run differs from the published protocol."""
+    if not differences:
+        return
+    yield f"\n[bold]{plural(len(differences), 'difference')} from the published protocol[/]"
+    for one in differences:
+        yield (
+            f"[bold]{escape(one.point)}[/]: published: {escape(one.published)}; here: {escape(one.here)}. "
+            f"Effect: {escape(one.effect)}."
+        )
+
+
+def suite_blocks(suite: Suite, metric: SuiteMetric | None = None) -> Iterator[Block]:
+    """One suite explained; `metric` is the run's, whose options may differ from the published ones."""
+    yield f"[bold]{escape(suite.name)}[/], a benchmark as published\n"
+    yield f"{escape(suite.about)}\n"
+    yield facts([*_source_facts(suite), *_row_facts(suite)])
+    for judge in suite.judges:
+        if metric is not None and metric.protocol.name != judge.name:
+            continue
+        rows: list[list[Cell]] = [["model", judge.snapshot], ["published as", judge.published]]
+        rows += [[f"variant {name}", model] for name, model in judge.variants.items()]
+        rows += [["open weights", judge.weights]] if judge.weights else []
+        rows += [[f"asks {name}", parts] for name, parts in question_lines(judge)]
+        rows += [["parameters", sampling_line(judge)], ["whole benchmark", str(cost(suite, judge))]]
+        yield f"\n[bold]Judge {escape(judge.name)}: {escape(judge.title)}[/]"
+        yield facts(rows)
+    for table in suite.tables:
+        yield ""
+        yield _columns(suite, table.title or "Table", table.columns)
+    if suite.failure.published:
+        published = escape(suite.failure.published)
+        yield f"\nAn answer without a number: the published script {published}; here it never is one."
+    yield from difference_blocks(differences_of(suite, metric) if metric else default_differences(suite))
+    if suite.unchecked:
+        yield f"\nNot checked here: {escape(suite.unchecked)}."
+    yield f"\n[dim]'editmetrics score ... --suite {escape(suite.name)}' computes it.[/]"
+
+
+def _source_facts(suite: Suite) -> Iterator[list[Cell]]:
+    source = suite.source
+    yield ["paper", source.paper]
+    yield ["source", f"github.com/{source.repository}" + (f" at {source.commit[:12]}" if source.commit else "")]
+    yield ["licences", f"code: {source.code_licence}; questions: {source.prompt_licence}; data: {source.data_licence}"]
+
+
+def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
+    for field in suite.fields:
+        values = f": {', '.join(field.values)}" if field.values else ""
+        needed = "" if field.needed else ", where it is there"
+        yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
+
+
+def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTable:
+    judges = "/".join(judge.name for judge in suite.judges)
+    rows = []
+    for column in columns:
+        scale = "" if column.times == 1 else f", times {column.times:g}"
+        scale += f", plus {column.plus:g}" if column.plus else ""
+        of = "" if not column.where else f" ({', '.join('/'.join(values) for values in column.where.values())})"
+        rows.append([column.heading.replace("{judge}", judges), column.value, aggregation_line(column) + of + scale])
+    return DataTable([*text("column", "number", "printed")], rows, title)
+
+
+def _table(result: SuiteResult, table: TableResult) -> DataTable:
+    systems = any(line.system is not None for line in table.lines)
+    columns = [*text("system")] if systems else []
+    columns += [*text("rows"), *numbers(*table.headings, "read")]
+    rows: list[list[Cell]] = []
+    for line in table.lines:
+        head: list[Cell] = [line.system] if systems else []
+        cells = [_cell(cell, column) for cell, column in zip(line.cells, table.layout.columns, strict=True)]
+        rows.append([*head, line.block.heading, *cells, f"{line.read:,} of {line.total:,}"])
+    notes = [note for line in table.lines for note in _notes(result, table, line)] if table == result.tables[0] else []
+    return DataTable(columns, rows, table.layout.title or f"{result.run.suite.name}", notes)
+
+
+def _cell(cell: SuiteCell, column: SuiteColumn) -> TableCell:
+    if cell.value is None:
+        return TableCell("-", hint=cell.reason)
+    return TableCell(f"{cell.value:.{column.digits}f}")
+
+
+def _notes(result: SuiteResult, table: TableResult, line: BlockResult) -> Iterator[str]:
+    """What a line of the table leaves out, and how far the published rule for failures could have moved it."""
+    name = " ".join(filter(None, (line.system, line.block.heading)))
+    if line.block.rows is not None and line.total != line.block.rows:
+        yield f"{name}: {line.total:,} of {line.block.rows:,} rows of the benchmark"
+    if line.unread:
+        counts = ", ".join(f"{count:,} {status}" for status, count in sorted(line.unread.items()))
+        script = f"; the published script would have read {line.script_reads:,} of them" if line.script_reads else ""
+        yield f"{name}: without a number: {counts}{script}"
+    for cell, heading, column in zip(line.cells, table.headings, table.layout.columns, strict=True):
+        if cell.value is None:
+            yield f"{name}: {heading} is empty: {cell.reason}"
+        elif cell.published is not None and cell.published.low is not None:
+            yield f"{name}: {heading} {_published(cell, column)}"
+
+
+def _published(cell: SuiteCell, column: SuiteColumn) -> str:
+    ends = [cell.published.low, cell.published.expected, cell.published.high] if cell.published else []
+    low, expected, high = (f"{end:.{column.digits}f}" for end in ends if end is not None)
+    if low == high:
+        return f"by the published rule for failures: {low}"
+    return f"by the published rule for failures: between {low} and {high}, {expected} on average"

@@ -1,0 +1,41 @@
+"""Three made-up rows, whose images any script can be shown: of unequal sizes, portrait, with a Chinese instruction."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from editmetrics import Sample
+
+SIZES = {"0a": ((512, 512), (640, 480)), "0b": ((384, 640), (384, 640)), "0c": ((416, 672), (1024, 1024))}
+PROMPTS = {
+    "0a": "Make the cat blue.",
+    "0b": "把天空改成紫色",
+    "0c": 'Write "<instruction> \\1 {x}" on the wall',
+}
+
+
+def picture(width: int, height: int, phase: float) -> Image.Image:
+    """A smooth picture with colour in it, the same on every machine."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    bands = [(x * 3 + y * int(7 * phase)) % 256, (x * y // 97) % 256, (y * 2 + int(40 * phase)) % 256]
+    return Image.fromarray(np.stack(bands, axis=-1).astype(np.uint8))
+
+
+def write_rows(folder, source_suffix=".png"):
+    """Write the images and return the rows: key, source, edited, instruction."""
+    rows = []
+    for number, (key, (before, after)) in enumerate(SIZES.items()):
+        source, edited = folder / f"{key}_SRCIMG{source_suffix}", folder / f"{key}.png"
+        picture(*before, 1 + number).save(source)
+        picture(*after, 1.5 + number).save(edited)
+        rows.append((key, source, edited, PROMPTS[key]))
+    return rows
+
+
+def samples(folder, source_suffix=".png", **columns):
+    """The same as samples; `columns` go into their rows."""
+    return [
+        Sample(key, edited=str(edited), source=str(source), prompt=prompt, meta=dict(columns))
+        for key, source, edited, prompt in write_rows(folder, source_suffix)
+    ]

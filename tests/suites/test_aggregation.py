@@ -1,0 +1,191 @@
+"""Tables of suites against closed forms, published rows, and the published rules for failures."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from editmetrics.suites import SUITES, Level
+from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
+from editmetrics.suites.gedit import PER_TASK, TASKS
+from editmetrics.suites.imgedit import TYPES
+
+PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
+GEDIT, IMGEDIT = SUITES["gedit"], SUITES["imgedit"]
+
+
+def row(sc=None, pq=None, *, task="color_alter", language="en", intersection="yes", unread=(), script=None):
+    answers = {name: value for name, value in (("SC", sc), ("PQ", pq)) if value is not None}
+    fields = {"task": task, "language": language, "intersection": intersection}
+    status = dict(zip([name for name in ("SC", "PQ") if name not in answers], unread, strict=True))
+    return SuiteRow(fields, GEDIT.derive(answers), answers, status, script or {})
+
+
+def cells(suite, rows, table=0):
+    filled = filled_table(suite, suite.tables[table], {None: rows})
+    return {line.block.heading: dict(zip(filled.headings, line.cells, strict=True)) for line in filled.lines}, filled
+
+
+def made_up(seed=0, languages=("en", "cn")):
+    draw = random.Random(seed)
+    return [
+        row(
+            draw.randint(0, 10),
+            draw.randint(0, 10),
+            task=task,
+            language=language,
+            intersection=draw.choice(["yes", "no"]),
+        )
+        for language in languages
+        for task, count in PER_TASK.items()
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("model", PUBLISHED["gedit"])
+def test_published_averages_of_gedit_are_means_of_eleven_task_means(model):
+    *tasks, average = PUBLISHED["gedit"][model]
+    rows = [  # a task's number stands for each of its samples
+        SuiteRow({"task": task, "language": "en"}, {"O": value})
+        for task, value in zip(TASKS, tasks, strict=True)
+        for _ in range(PER_TASK[task])
+    ]
+    number = cells(GEDIT, rows)[0]["Full set, English"]["G_O"].value
+    assert abs(number - average) <= 0.0051  # the tasks are rounded to two decimals, and so is their mean
+    if model == "Bagel-thinking":
+        assert abs(np.mean([row.values["O"] for row in rows]) - average) > 0.2
+
+
+@pytest.mark.parametrize("model", PUBLISHED["imgedit"])
+def test_published_overalls_of_imgedit_follow_one_of_its_two_columns(model):
+    *types, overall = PUBLISHED["imgedit"][model]
+    counts = dict(
+        add=95, adjust=94, extract=117, replace=92, remove=86, background=94, style=100, compose=23, action=36
+    )
+    rows = [
+        SuiteRow({"type": name}, {"score": value})
+        for name, value in zip(TYPES, types, strict=True)
+        for _ in range(counts[name])
+    ]
+    line = cells(IMGEDIT, rows)[0]["Basic"]
+    assert [line[heading].value for heading in list(line)[:9]] == types
+    samples = model in ("MagicBrush", "GPT-4o", "Ovis-U1")
+    assert abs(line["Overall, samples" if samples else "Overall"].value - overall) < 0.0101
+    other = "Overall" if samples else "Overall, samples"
+    if model in ("MagicBrush", "GPT-4o", "UniWorld-V1", "OmniGen2"):
+        assert abs(line[other].value - overall) > 0.02
+
+
+def test_gedit_is_what_the_script_computes():
+    """Against numpy, step by step as the script: lists by task, their means, the mean of the means."""
+    rows = made_up()
+    table, filled = cells(GEDIT, rows)
+    assert filled.headings == ("G_SC", "G_PQ", "G_O")
+    assert list(table) == ["Full set, English", "Full set, Chinese", "Intersection subset, English",
+                           "Intersection subset, Chinese"]  # fmt: skip
+    for heading, line in table.items():
+        language = "en" if "English" in heading else "cn"
+        own = [one for one in rows if one.fields["language"] == language]
+        own = [one for one in own if "Full" in heading or one.fields["intersection"] == "yes"]
+        for number, name in zip(line.values(), ("SC", "PQ", "O"), strict=True):
+            means = [np.mean([one.values[name] for one in own if one.fields["task"] == task]) for task in TASKS]
+            assert number.value == pytest.approx(np.mean(means), abs=1e-12)
+            assert number.n == len(own)
+        assert line["G_O"].value != pytest.approx(math.sqrt(line["G_SC"].value * line["G_PQ"].value), abs=0.05)
+    by_task, _ = cells(GEDIT, rows, table=1)
+    assert len(by_task) == 22
+    assert by_task["text_change, Chinese"]["SC"].n == 99
+
+
+def test_a_task_without_a_number_leaves_the_mean_empty_and_is_named():
+    rows = [one for one in made_up(languages=("en",)) if one.fields["task"] != "tone_transfer"]
+    cell = cells(GEDIT, rows)[0]["Full set, English"]["G_SC"]
+    assert (cell.value, cell.reason) == (None, "no number for tone_transfer")
+    rows += [row(task="tone_transfer", unread=("refused", "refused"))]
+    assert cells(GEDIT, rows)[0]["Full set, English"]["G_SC"].value is None
+
+
+def test_a_failure_is_no_number_and_its_guess_is_bounded():
+    """5 % refused and 5 % unreadable: ours is the mean of the rest; the script's is in the range that is printed."""
+    draw = random.Random(3)
+    whole = made_up(1, languages=("en",))
+    broken = draw.sample(range(len(whole)), 60)
+    rows = list(whole)
+    for number, index in enumerate(broken):
+        old = whole[index]
+        if number % 2:
+            rows[index] = row(task=old.fields["task"], unread=("refused", "refused"))
+        else:
+            rows[index] = row(old.answers["SC"], task=old.fields["task"], unread=("unparseable",))
+    line = filled_table(GEDIT, GEDIT.tables[0], {None: rows}).lines[0]
+    assert (line.read, dict(line.unread)) == (546, {"refused": 30, "unparseable": 30})
+    kept = [one for index, one in enumerate(rows) if index not in broken]
+    means = [np.mean([one.values["O"] for one in kept if one.fields["task"] == task]) for task in TASKS]
+    cell = line.cells[2]
+    assert cell.value == pytest.approx(np.mean(means), abs=1e-12)
+    runs = []
+    for _ in range(200):  # the script itself, many times
+        guessed = []
+        for one in rows:
+            scores = {name: one.answers.get(name, draw.randint(0, 10)) for name in ("SC", "PQ")}
+            guessed.append((one.fields["task"], math.sqrt(scores["SC"] * scores["PQ"])))
+        runs.append(np.mean([np.mean([value for name, value in guessed if name == task]) for task in TASKS]))
+    rule = cell.published
+    assert rule.low < min(runs) <= max(runs) < rule.high
+    assert rule.expected == pytest.approx(np.mean(runs), abs=4 * np.std(runs) / math.sqrt(len(runs)))
+
+
+def test_the_mean_of_a_guess_is_exact():
+    rows = [row(4, 9, task=task) for task in TASKS[1:]] + [
+        row(4, task=TASKS[0], unread=("refused",)),
+        row(4, 9, task=TASKS[0]),
+    ]
+    rule = cells(GEDIT, rows)[0]["Full set, English"]["G_O"].published
+    guess = np.mean([math.sqrt(4 * number) for number in range(11)])
+    assert rule.expected == pytest.approx((10 * 6 + (6 + guess) / 2) / 11)
+    assert (rule.low, rule.high) == pytest.approx(((60 + 3) / 11, (60 + (6 + math.sqrt(40)) / 2) / 11))
+    both = [*rows[:-2], row(task=TASKS[0], unread=("failed", "failed")), row(4, 9, task=TASKS[0])]
+    rule = cells(GEDIT, both)[0]["Full set, English"]["G_O"].published
+    guess = np.mean([math.sqrt(a * b) for a, b in itertools.product(range(11), repeat=2)])
+    assert rule.expected == pytest.approx((60 + (6 + guess) / 2) / 11)
+
+
+def test_an_answer_that_only_the_script_reads_counts_in_the_published_rule_alone():
+    rows = [row(4, 9, task=task) for task in TASKS]
+    rows.append(row(4, task=TASKS[0], unread=("unparseable",), script={"PQ": 1}))
+    line = filled_table(GEDIT, GEDIT.tables[0], {None: rows}).lines[0]
+    cell = line.cells[1]
+    assert (cell.value, line.script_reads) == (9, 1)
+    assert cell.published.low == cell.published.high == cell.published.expected == pytest.approx((90 + 5) / 11)
+
+
+def test_unavailable_samples_are_in_no_number():
+    rows = [row(4, 9, task=task) for task in TASKS] + [row(task=TASKS[0], unread=("unavailable", "unavailable"))]
+    line = filled_table(GEDIT, GEDIT.tables[0], {None: rows}).lines[0]
+    assert (line.cells[2].value, line.cells[2].published, line.unread) == (6, None, {"unavailable": 1})
+
+
+def test_imgedit_rounds_as_its_script_and_leaves_out_what_it_cannot_read():
+    scores = {name: [1.33, 2.67, 4.0][: 2 + number % 2] for number, name in enumerate(TYPES)}
+    rows = [SuiteRow({"type": name}, {"score": v}, {"score": v}) for name, values in scores.items() for v in values]
+    rows.append(SuiteRow({"type": "add"}, {}, {}, {"score": "unparseable"}, {"score": 5.0}))
+    line = cells(IMGEDIT, rows)[0]["Basic"]
+    means = {name: round(sum(values) / len(values), 2) for name, values in scores.items()}
+    assert line["Add"].value == means["add"]
+    assert line["Overall"].value == round(sum(means.values()) / 9, 2)
+    assert line["Overall, samples"].value == round(float(np.mean([v for values in scores.values() for v in values])), 2)
+    assert line["Add"].published.expected == round((1.33 + 2.67 + 5) / 3, 2)
+
+
+def test_weighted_means_and_steps():
+    items = [({"task": task}, value) for task, value in (("a", 1.0), ("a", 3.0), ("b", 7.0))]
+    weights = {"a": 0.75, "b": 0.25}
+    assert mean_by_levels(items, [Level(("task",)), Level(weights=weights)]) == pytest.approx(0.75 * 2 + 0.25 * 7)
+    with pytest.raises(ValueError, match="one number is left"):
+        mean_by_levels(items, [Level(("task",))])

@@ -1,0 +1,163 @@
+"""Requests equal those of the official scripts, which `official.json` holds as hashes and structure.
+
+Each was recorded once by running the official code (its commit is in the suite) on the images of `rows.py`, with a
+recorder in the place of the HTTP client. JPEG bytes depend on the library that wrote them: with another one than the
+fixture's, their pixels would be compared instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import PIL
+import pytest
+from PIL import Image, features
+
+from editmetrics.sample import SampleError
+from editmetrics.suites import SUITES, SuiteError
+from editmetrics.suites.answers import as_lines_script, as_viescore_script
+from editmetrics.suites.judged import SuiteMetric, suite_metric
+from tests.judge.server import Reply, completion
+
+from .rows import samples
+
+OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
+ANSWERS = json.loads(Path(__file__).with_name("answers.json").read_text(encoding="utf-8"))
+SAME_LIBRARY = OFFICIAL["pillow"] == PIL.__version__ and OFFICIAL["libjpeg_turbo"] == features.version("libjpeg_turbo")
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def part_of(part):
+    if part["type"] == "text":
+        return {"type": "text", "sha256": digest(part["text"].encode())}
+    head, data = part["image_url"]["url"].split(",", 1)
+    data = base64.b64decode(data)
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    more = {name: value for name, value in part["image_url"].items() if name != "url"}
+    return {
+        "type": "image_url", "head": head, "sha256": digest(data),
+        "pixels": digest(str(pixels.shape).encode() + pixels.tobytes()), **more,
+    }  # fmt: skip
+
+
+def structure(body):
+    messages = [
+        {"role": one["role"], "content": [part_of(part) for part in one["content"]]} for one in body["messages"]
+    ]
+    return {**body, "messages": messages}
+
+
+def without(bodies, *names):
+    """The bodies without these names of their parts, in an order of their own: ours are sent in parallel."""
+    kept = [
+        {
+            **body,
+            "messages": [
+                {**one, "content": [{k: v for k, v in part.items() if k not in names} for part in one["content"]]}
+                for one in body["messages"]
+            ],
+        }
+        for body in bodies
+    ]
+    return sorted(kept, key=lambda body: json.dumps(body, sort_keys=True))
+
+
+def sent(server, spec, rows):
+    server.replies = [Reply(completion('{"score": [5, 5]}'))]
+    metric = suite_metric(f"{spec},endpoint={server.url},cache=false")
+    metric.score(rows)
+    return [structure(request.body) for request in server.requests]
+
+
+def test_gedit_asks_gpt_as_its_script_does(server, tmp_path):
+    bodies = sent(server, "gedit:variant=published", samples(tmp_path))
+    names = () if SAME_LIBRARY else ("sha256",)
+    assert without(bodies, *names) == without(OFFICIAL["gedit_G"], *names)
+
+
+def test_gedit_asks_qwen_as_its_script_does_but_for_what_is_declared(server, tmp_path):
+    bodies = sent(server, "gedit:judged_by=Q", samples(tmp_path))
+    parameters = {"model": "Qwen/Qwen2.5-VL-72B-Instruct-AWQ", "temperature": 0, "max_tokens": 512, "seed": 42}
+    assert all({name: body[name] for name in body if name != "messages"} == parameters for body in bodies)
+    flat = [
+        sorted([part.get("pixels") or part["sha256"] for part in body["messages"][0]["content"]] for body in several)
+        for several in (bodies, OFFICIAL["gedit_Q"])
+    ]
+    assert flat[0] == flat[1]
+
+
+@pytest.mark.parametrize(("name", "key"), [("imgedit", "imgedit_G"), ("imgedit-hard", "imgedit_hard_G")])
+def test_imgedit_asks_as_its_script_does(server, tmp_path, monkeypatch, name, key):
+    rows = samples(tmp_path, ".jpg")
+    for sample, kind in zip(rows, ("add", "adjust", "compose"), strict=True):
+        sample.meta["edit_type"] = kind
+    repository, names = os.environ.get("EDITMETRICS_IMGEDIT_REPOSITORY"), ()
+    if repository is None:  # the texts have no licence: whoever has the repository compares them, too
+        monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "a stand-in for <edit_prompt>")
+        names = ("sha256",)
+    spec = f"{name}:variant=script" + (f",repository={repository}" if repository else "")
+    bodies = sent(server, spec, rows)
+    names = names if SAME_LIBRARY else ("sha256", "pixels")
+    official = [dict(body) for body in OFFICIAL[key]]
+    assert [body.pop("stream") for body in official] == [False] * 3  # the endpoint's default, which we do not send
+    assert any(one.point == "stream" for one in SUITES[name].differences)
+    assert without(bodies, *names) == without(official, *names)
+
+
+def test_a_jpeg_travels_as_it_is_under_the_type_that_the_script_declares(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "text")
+    rows = samples(tmp_path, ".jpg", edit_type="add")[:1]
+    sent(server, "imgedit:variant=script", rows)
+    url = server.requests[0].body["messages"][0]["content"][1]["image_url"]["url"]
+    assert url == "data:image/png;base64," + base64.b64encode(Path(rows[0].source).read_bytes()).decode()
+
+
+def test_an_image_is_encoded_once_for_all_questions(tmp_path):
+    questions = suite_metric("gedit:endpoint=http://localhost:1/v1").prepare(samples(tmp_path)[0])
+    shown = {name: [image.content for image in question.images()] for name, question in questions.items()}
+    assert shown["SC"][1] is shown["PQ"][0]
+    assert shown["SC"][0] != shown["SC"][1]
+
+
+def test_the_published_readers_read_as_the_official_ones():
+    assert [as_viescore_script(text) for text in ANSWERS["viescore"]] == OFFICIAL["viescore_answers"]
+    assert [as_lines_script(text) for text in ANSWERS["lines"]] == OFFICIAL["lines_answers"]
+
+
+@pytest.mark.parametrize("suite", [name for name in SUITES if SUITES[name].judges])
+def test_where_our_reader_reads_the_published_one_reads_the_same(suite):
+    from editmetrics.judge import Answer
+
+    if suite == "imgedit-hard":  # its script reads nearly nothing, which is a declared difference
+        return
+    for ask in SUITES[suite].judges[0].asks:
+        same = 0
+        for text in [*ANSWERS["viescore"], *ANSWERS["lines"]]:
+            try:
+                value = ask.read(Answer(text)).values[ask.name]
+            except SampleError:
+                continue
+            assert ask.published(text) in (value, None)  # None: syntax that it does not mend
+            same += ask.published(text) == value
+        assert same >= 2
+
+
+def test_texts_come_from_the_repository_by_checksum(tmp_path):
+    rows = samples(tmp_path, ".jpg", edit_type="add")
+    metric = suite_metric("imgedit:endpoint=http://localhost:1/v1")
+    with pytest.raises(SuiteError, match=r"git clone .*ImgEdit.* checkout 547185d.*--suite imgedit:repository=FOLDER"):
+        metric.load()
+    folder = tmp_path / "copy" / "Benchmark" / "Basic"
+    folder.mkdir(parents=True)
+    (folder / "prompts.json").write_text('{"add": "another question"}')
+    with pytest.raises(SuiteError, match=r"prompts\.json is not the version .* at commit 547185d"):
+        SuiteMetric(suite="imgedit", repository=str(tmp_path / "copy"), endpoint="http://localhost:1/v1")(rows[0])
