@@ -106,18 +106,20 @@ def _table(result: SuiteResult, table: TableResult) -> DataTable:
         head: list[Cell] = [line.system] if systems else []
         cells = [_cell(cell, column) for cell, column in zip(line.cells, table.layout.columns, strict=True)]
         rows.append([*head, line.block.heading, *cells, f"{line.read:,} of {line.total:,}"])
-    notes = [note for line in table.lines for note in _notes(result, table, line)] if table == result.tables[0] else []
+    notes = [note for line in table.lines for note in _notes(table, line)] if table == result.tables[0] else []
+    if any(cell.published for line in table.lines for cell in line.cells):
+        notes.append("below a number: what the published rule for failures makes of it, on average (from-to)")
     return DataTable(columns, rows, table.layout.title or f"{result.run.suite.name}", notes)
 
 
 def _cell(cell: SuiteCell, column: SuiteColumn) -> TableCell:
     if cell.value is None:
         return TableCell("-", hint=cell.reason)
-    return TableCell(f"{cell.value:.{column.digits}f}")
+    return TableCell(f"{cell.value:.{column.digits}f}", small=[_published(cell, column)] if cell.published else ())
 
 
-def _notes(result: SuiteResult, table: TableResult, line: BlockResult) -> Iterator[str]:
-    """What a line of the table leaves out, and how far the published rule for failures could have moved it."""
+def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
+    """What a line of the table leaves out."""
     name = " ".join(filter(None, (line.system, line.block.heading)))
     if line.block.rows is not None and line.total != line.block.rows:
         yield f"{name}: {line.total:,} of {line.block.rows:,} rows of the benchmark"
@@ -125,16 +127,15 @@ def _notes(result: SuiteResult, table: TableResult, line: BlockResult) -> Iterat
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(line.unread.items()))
         script = f"; the published script would have read {line.script_reads:,} of them" if line.script_reads else ""
         yield f"{name}: without a number: {counts}{script}"
-    for cell, heading, column in zip(line.cells, table.headings, table.layout.columns, strict=True):
+    for cell, heading in zip(line.cells, table.headings, strict=True):
         if cell.value is None:
             yield f"{name}: {heading} is empty: {cell.reason}"
-        elif cell.published is not None and cell.published.low is not None:
-            yield f"{name}: {heading} {_published(cell, column)}"
 
 
 def _published(cell: SuiteCell, column: SuiteColumn) -> str:
-    ends = [cell.published.low, cell.published.expected, cell.published.high] if cell.published else []
-    low, expected, high = (f"{end:.{column.digits}f}" for end in ends if end is not None)
-    if low == high:
-        return f"by the published rule for failures: {low}"
-    return f"by the published rule for failures: between {low} and {high}, {expected} on average"
+    """The number by the published rule for failures: its mean and its range."""
+    rule = cell.published
+    if rule is None or rule.low is None or rule.expected is None or rule.high is None:
+        return ""
+    low, expected, high = (f"{end:.{column.digits}f}" for end in (rule.low, rule.expected, rule.high))
+    return expected if low == high else f"{expected} ({low}-{high})"

@@ -7,7 +7,10 @@ import os
 import pytest
 
 from editmetrics.judge import endpoint
+from tests.cli.conftest import run
 from tests.judge.server import running
+
+__all__ = ["run"]
 
 
 @pytest.fixture(autouse=True)
