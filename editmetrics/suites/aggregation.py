@@ -173,6 +173,8 @@ def _by_published_rule(
             if not _answered(row):
                 return row.values.get(column.value)
             known = {**row.answers, **row.script_reads}
+            if column.failed is not None and row.unread.keys() - known.keys():
+                return column.failed
             missing = [name for name in row.unread if name not in known and name in asks]
             if missing and not guesses:
                 return None

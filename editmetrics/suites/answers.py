@@ -189,3 +189,50 @@ class _ProseReader:
         if not self.low <= value <= self.high:
             unreadable(answer, f"{value:g} is not from {self.low} to {self.high}")
         return Verdict({self.name: value}, text)
+
+
+def final_score(name: str, low: int, high: int) -> Any:
+    """Return a reader of "Final Score: n", one whole number from `low` to `high`.
+
+    >>> from editmetrics.judge import Answer
+    >>> final_score("quality", 1, 5)(Answer("It is sharp.\\n\\n**Final Score:** 4")).values
+    {'quality': 4.0}
+    """
+    return _FinalScoreReader(name, low, high)
+
+
+class _FinalScoreReader:
+    def __init__(self, name: str, low: int, high: int) -> None:
+        self.name, self.low, self.high = name, low, high
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge.answers import unreadable, whole_text
+
+        text = whole_text(answer)
+        numbers = _after_final_score(text)
+        if len(set(numbers)) != 1:
+            unreadable(answer, f"expected one number after 'Final Score', got {len(numbers)}")
+        if not self.low <= numbers[0] <= self.high:
+            unreadable(answer, f"{numbers[0]} is not from {self.low} to {self.high}")
+        return Verdict({self.name: float(numbers[0])}, text)
+
+
+def as_final_score_script(text: str) -> float | None:
+    """Return what RISEBench's script makes of an answer: the number after the first "Final Score" that has any.
+
+    None for no number; of several it cannot make a table either.
+
+    >>> as_final_score_script("Final Score: 9"), as_final_score_script("Final Score: 4, 5"), as_final_score_script("4")
+    (9.0, None, None)
+    """
+    numbers = _after_final_score(text)
+    return float(numbers[0]) if len(numbers) == 1 else None
+
+
+def _after_final_score(text: str) -> list[int]:
+    for words in ("Final Score", "Final Scores"):
+        for match in re.findall(rf"\*?\*?{words}\*?\*?:?\s*([\d*\s,\n]*)", text, re.IGNORECASE):
+            if numbers := re.findall(r"\d+", match):
+                return [int(number) for number in numbers]
+    return []

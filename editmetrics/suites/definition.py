@@ -73,13 +73,15 @@ class Show:
     """An image of a question: a field of the sample, its size, and its encoding.
 
     - `role`: source, edited, reference or mask.
-    - `size`: `as_is`, or `source`: scaled (Pillow's bicubic) to the source's size where they differ.
+    - `size`: `as_is`; `source`: scaled (Pillow's bicubic) to the source's size where they differ; `thumbnail`: scaled
+      down by Pillow's `thumbnail` until no side is longer than `most` pixels.
     - `encoding`: as it is sent; "bytes" sends the file as it is.
     """
 
     role: Literal["source", "edited", "reference", "mask"]
     encoding: Encoding
-    size: Literal["as_is", "source"] = "as_is"
+    size: Literal["as_is", "source", "thumbnail"] = "as_is"
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class SuiteJudge:
     - `published`: the model's name as the script sends it. `snapshot`: the dated model that is asked by default.
     - `variants`: other dated models, by the name of the evaluation that used them.
     - `weights`: of an open model, its hub id; "" for a closed one.
+    - `most`: where questions depend on the row, the most requests and images that the whole benchmark takes.
     """
 
     name: str
@@ -143,6 +146,7 @@ class SuiteJudge:
     sampling: Sampling = Sampling()
     variants: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+    most: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,8 @@ class RowField:
       or in the path of its edited image that is one of `values` is taken.
     - `values`: what it can be, in the benchmark's order; empty for anything. `renamed`: other spellings of values.
     - `needed`: whether the suite can do without. A field that it can do without is missing where no sample has it.
+    - `presence`: the field is "yes" where the sample has anything in one of the columns, or fields of `Sample`; else
+      "no".
     """
 
     name: str
@@ -171,6 +177,7 @@ class RowField:
     values: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: bool = True
+    presence: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,8 @@ class SuiteColumn:
     - `levels`: from the values of samples to the number, bottom up.
     - `where`: only rows whose fields have one of these values.
     - `times`, `plus`: the published table shows `times * number + plus`; so do we. `digits`: its decimals.
+    - `failed`: the value that the published script gives a sample without an answer in this column; None follows the
+      suite's `FailureRule`.
     """
 
     heading: str
@@ -212,6 +221,7 @@ class SuiteColumn:
     times: float = 1
     plus: float = 0
     digits: int = 3
+    failed: float | None = None
 
     @property
     def spec(self) -> str:

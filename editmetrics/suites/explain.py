@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 CHARACTERS_A_TOKEN = 4
 """Of English text; for an estimate."""
+
+UNKNOWN = 2000 * "x"
+"""As long as the text of a question that is not shipped is taken to be."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,14 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     1,212 samples: 2,424 requests with 3,636 images, about 816,888 tokens of text, at most 3,393,600 tokens of answers
     """
     count = samples if samples is not None else suite.rows or 1
-    shown = sum(isinstance(part, Show) for ask in judge.asks for part in ask.parts)
-    characters = 0.0
-    for ask in judge.asks:
-        lengths = [len(prompt.text or "x" * 2000) for prompt in ask.prompts()]
-        characters += sum(lengths) / max(1, len(lengths))
-    limit = judge.sampling.max_tokens
+    shown = count * sum(isinstance(part, Show) for ask in judge.asks for part in ask.parts)
     requests = count * len(judge.asks)
-    tokens = int(count * characters / CHARACTERS_A_TOKEN)
-    return SuiteCost(count, requests, count * shown, tokens, None if limit is None else requests * limit)
+    if judge.most is not None and suite.rows:
+        requests, shown = (math.ceil(most * count / suite.rows) for most in judge.most)
+    lengths = [len(prompt.text or UNKNOWN) for ask in judge.asks for prompt in ask.prompts()]
+    tokens = int(requests * sum(lengths) / len(lengths) / CHARACTERS_A_TOKEN)
+    limit = judge.sampling.max_tokens
+    return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)
 
 
 def differences_of(suite: Suite, metric: SuiteMetric | None) -> list[ProtocolDifference]:
@@ -101,28 +104,44 @@ def _sent(value: Any) -> str:
 
 
 def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:
-    """Yield the name of each question, and its parts in the order in which they are sent."""
+    """Yield each question with its parts in the order in which they are sent, then how images and texts are sent."""
     for ask in judge.asks:
-        yield ask.name, ", then ".join(_part(part) for part in ask.parts)
+        when = "; ".join(f"{name} {' or '.join(values)}" for name, values in ask.when.items())
+        yield f"asks {ask.name}", ", then ".join(map(_part, ask.parts)) + (f" (of rows with {when})" if when else "")
+    shows = dict.fromkeys(part for ask in judge.asks for part in ask.parts if isinstance(part, Show))
+    for how, roles in _grouped((_sent_as(show), show.role) for show in shows).items():
+        yield " and ".join(dict.fromkeys(roles)), how
+    prompts = [prompt for ask in judge.asks for prompt in ask.prompts()]
+    files = dict.fromkeys(prompt.file for prompt in prompts if prompt.text is None)
+    yield "texts", f"not shipped: {', '.join(files)} of your copy of the repository" if files else "shipped"
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def _part(part: Any) -> str:
     if isinstance(part, PromptText):
-        shipped = "" if part.text is not None else f", from {part.file} of your copy of the repository"
-        return f"text {part.name} (sha256 {part.sha256[:8]}{shipped})"
+        return f"text {part.name}"
     if isinstance(part, PromptChoice):
         return f"one of {len(part.texts)} texts, by {part.field}"
-    if isinstance(part, Show):
-        encoding = part.encoding
-        how = {
-            "bytes": "the file as it is",
-            "jpeg": f"JPEG, quality {encoding.quality}, {encoding.subsampling}",
-            "png": "PNG",
-        }[encoding.form]
-        size = ", scaled to the source's size" if part.size == "source" else ""
-        declared = f", declared as {encoding.mime}" if encoding.mime else ""
-        return f"{part.role} ({how}{declared}{size})"
-    return f"text {part!r}"
+    return str(part.role) if isinstance(part, Show) else f"text {part!r}"
+
+
+def _sent_as(show: Show) -> str:
+    encoding = show.encoding
+    how = {
+        "bytes": "the file as it is",
+        "jpeg": f"JPEG, quality {encoding.quality}, {encoding.subsampling}",
+        "png": "PNG",
+    }[encoding.form]
+    how += f", declared as {encoding.mime}" if encoding.mime else ""
+    how += f", detail {encoding.detail}" if encoding.detail else ""
+    sizes = {"source": ", scaled to the source's size", "thumbnail": f", at most {show.most} pixels a side"}
+    return how + sizes.get(show.size, "")
 
 
 def sampling_line(judge: SuiteJudge) -> str:

@@ -119,6 +119,8 @@ class SuiteMetric(JudgeMetric):
                     parts.append(shown[part])
                 else:
                     parts.append(self._text(part, sample, fields))
+            if ask.name in questions:
+                raise SuiteError(f"{self.suite} asks {ask.name} twice about {sample.id}; its conditions overlap")
             questions[ask.name] = Question((Message("user", tuple(parts)),))
         return questions
 
@@ -156,8 +158,8 @@ class SuiteMetric(JudgeMetric):
             if value not in part.texts:
                 raise SampleError(f"its {part.field} is {value!r}, for which {self.suite} has no question", "skipped")
             part = part.texts[value]
-        words = {slot: _words(field, sample) for slot, field in part.slots.items()}
         text = text_of(self.definition, part, self.repository)
+        words = {slot: _words(field, sample) for slot, field in part.slots.items() if slot in text}
         if not words:
             return text
         return re.sub("|".join(map(re.escape, words)), lambda match: words[match.group()], text)
@@ -170,10 +172,41 @@ def rendered(show: Show, sample: Sample) -> Image:
     from ..judge import Image
 
     content = getattr(sample, show.role)
+    if content is None:
+        raise SampleError(f"the question shows the {show.role} image, which this sample does not have", "skipped")
+    if show.size == "thumbnail":
+        content = thumbnail(content, show.most or 0)
     if show.size == "source":
         source, content = (eight_bits(read_image(image)) for image in (sample.source, content))
         content = same_size(source, content, "edited")[1]
     return Image(show.encoding.encode(content))
+
+
+def thumbnail(image: Any, most: int) -> Any:
+    """Return an image scaled down as a script does that opens a file with Pillow and calls its `thumbnail`.
+
+    Of a JPEG, Pillow's decoder makes a smaller image then, so that the file is decoded here and not beforehand; its
+    transparency is dropped, not laid on white. An image that is not in a file is scaled as it is.
+    """
+    import os
+
+    from PIL import Image as PillowImage
+
+    from ..images import eight_bits, read_image
+    from ..images.opening import as_image_errors, open_image
+    from ..images.read import read_bytes
+
+    pixels = read_image(image)  # refuses what is damaged or no image
+    if isinstance(image, (str, os.PathLike, bytes)):
+        name = "the image" if isinstance(image, bytes) else os.fsdecode(image)
+        opened: Any = open_image(image if isinstance(image, bytes) else read_bytes(image), name)
+    else:
+        name, opened = "the image", PillowImage.fromarray(eight_bits(pixels))
+    with as_image_errors(f"{name} cannot be decoded", name):
+        if opened.mode in ("RGBA", "P"):
+            opened = opened.convert("RGB")
+        opened.thumbnail((most, most))
+        return opened.convert("RGB")
 
 
 def suite_metric(spec: str, device: str | None = None, repository: str | None = None) -> SuiteMetric:
@@ -199,7 +232,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(field: str, sample: Sample) -> str:
-    value = getattr(sample, field) if hasattr(sample, field) else sample.meta.get(field)
+    value = sample.prompt if field == "prompt" else sample.meta.get(field)
     if not isinstance(value, str):
         raise SampleError(f"the question requires the text {field}, which this sample does not have", "skipped")
     return value

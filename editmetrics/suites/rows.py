@@ -63,6 +63,8 @@ def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _value(field: RowField, sample: Sample) -> str | None:
+    if field.presence:
+        return "yes" if any(_has(sample, column) for column in field.columns) else "no"
     for column in field.columns:
         if (cell := sample.meta.get(column)) is not None:
             value = _text(cell)
@@ -71,6 +73,13 @@ def _value(field: RowField, sample: Sample) -> str | None:
     parts = [part for text in (sample.id, _path(sample.edited)) for part in re.split(r"[/\\]", text)]
     spelled = {value: value for value in field.values} | dict(field.renamed)
     return next((spelled[part] for part in parts if part in spelled), None)
+
+
+def _has(sample: Sample, column: str) -> bool:
+    cell = sample.meta.get(column)
+    if cell is None:
+        return hasattr(sample, column) and sample.has(column)
+    return str(cell).strip().lower() not in ("", "nan")
 
 
 def _text(cell: Any) -> str:

@@ -56,7 +56,7 @@ def suite_blocks(suite: Suite, metric: SuiteMetric | None = None) -> Iterator[Bl
         rows: list[list[Cell]] = [["model", judge.snapshot], ["published as", judge.published]]
         rows += [[f"variant {name}", model] for name, model in judge.variants.items()]
         rows += [["open weights", judge.weights]] if judge.weights else []
-        rows += [[f"asks {name}", parts] for name, parts in question_lines(judge)]
+        rows += [[name, parts] for name, parts in question_lines(judge)]
         rows += [["parameters", sampling_line(judge)], ["whole benchmark", str(cost(suite, judge))]]
         yield f"\n[bold]Judge {escape(judge.name)}: {escape(judge.title)}[/]"
         yield facts(rows)

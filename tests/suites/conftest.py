@@ -16,7 +16,7 @@ __all__ = ["run"]
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     for variable in list(os.environ):
-        if variable.startswith(("OPENAI_", "EDITMETRICS_")) and variable != "EDITMETRICS_IMGEDIT_REPOSITORY":
+        if variable.startswith(("OPENAI_", "EDITMETRICS_")) and not variable.endswith("_REPOSITORY"):
             monkeypatch.delenv(variable)
     monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(endpoint, "FIRST_WAIT", 0.001)

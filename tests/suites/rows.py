@@ -39,3 +39,34 @@ def samples(folder, source_suffix=".png", **columns):
         Sample(key, edited=str(edited), source=str(source), prompt=prompt, meta=dict(columns))
         for key, source, edited, prompt in write_rows(folder, source_suffix)
     ]
+
+
+RISE_ROWS = (
+    {"category": "temporal_reasoning", "reference": "an old cat"},
+    {"category": "causal_reasoning", "reference": "a wet cat", "reasoning_img": "yes"},
+    {"category": "temporal_reasoning", "reference": "a cat", "consistency_free": 1},
+    {"category": "spatial_reasoning", "reference": "a box"},
+    {"category": "spatial_reasoning", "reference_img": "target.jpg"},
+    {"category": "spatial_reasoning", "reference": "a box", "reasoning_img": "yes"},
+    {"category": "logical_reasoning", "reference_txt": "17"},
+    {"category": "logical_reasoning", "reference_img": "target.jpg"},
+)
+
+
+def write_rise(folder):
+    """Write the images of `RISE_ROWS`: a large JPEG, which its decoder makes smaller, and a PNG with transparency."""
+    picture(1900, 1300, 1).save(folder / "before.jpg", quality=90)
+    picture(800, 900, 2).save(folder / "target.jpg")
+    picture(1000, 700, 3).convert("RGBA").save(folder / "after.png")
+    return folder
+
+
+def rise_samples(folder):
+    """The same as samples of the suite `rise`."""
+    folder, made = write_rise(folder), []
+    for number, row in enumerate(RISE_ROWS):
+        meta = {"reference_text" if name == "reference" else name: value for name, value in row.items()}
+        reference = str(folder / "target.jpg") if "reference_img" in row else None
+        images = {"edited": str(folder / "after.png"), "source": str(folder / "before.jpg"), "reference": reference}
+        made.append(Sample(str(number), **images, prompt=f"do {number} {{x}}", meta=meta))
+    return made

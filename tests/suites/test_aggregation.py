@@ -15,9 +15,11 @@ from editmetrics.suites import SUITES, Level
 from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
 from editmetrics.suites.gedit import PER_TASK, TASKS
 from editmetrics.suites.imgedit import TYPES
+from editmetrics.suites.rise import CATEGORIES
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
-GEDIT, IMGEDIT = SUITES["gedit"], SUITES["imgedit"]
+OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
+GEDIT, IMGEDIT, RISE = SUITES["gedit"], SUITES["imgedit"], SUITES["rise"]
 
 
 def row(sc=None, pq=None, *, task="color_alter", language="en", intersection="yes", unread=(), script=None):
@@ -187,3 +189,42 @@ def test_weighted_means_and_steps():
     assert mean_by_levels(items, [Level(("task",)), Level(weights=weights)]) == pytest.approx(0.75 * 2 + 0.25 * 7)
     with pytest.raises(ValueError, match="one number is left"):
         mean_by_levels(items, [Level(("task",))])
+
+
+def test_rise_counts_what_its_script_counts():
+    for category, appearance, reasoning, plausibility, complete in OFFICIAL["rise_complete"]:
+        if category == "logical_reasoning":
+            scores = {"logical_consistency": (appearance - 1) / 4, "logical_reasoning": (reasoning - 1) / 4}
+            if appearance == 4:
+                continue  # a logical answer is 0 or 1, so that 4 of 5 cannot be
+        else:
+            scores = {"consistency": appearance, "reasoning": reasoning, "quality": plausibility}
+        assert RISE.derive(scores)["complete"] == complete
+    assert RISE.derive({"reasoning_alone": 5, "quality": 5}) == {"complete": 1, "reasoning": 5, "quality": 5}
+    assert RISE.derive({"reasoning": 5, "quality": 5}) == {}
+
+
+@pytest.mark.parametrize(
+    ("complete", "overall"), [((49, 56, 62, 18), 51.4), ((39, 60, 50, 29), 49.4)], ids=["GPT-Image-1.5", "GPT-Image-2"]
+)
+def test_published_accuracies_of_rise_are_shares_of_samples(complete, overall):
+    """The README's rows: 57.6 62.2 62.0 21.2 | 51.4 of 85, 90, 100 and 85 samples; their mean is 50.8."""
+    rows = []
+    for right, (category, (_, count)) in zip(complete, CATEGORIES.items(), strict=True):
+        rows += [SuiteRow({"category": category}, {"complete": float(n < right)}) for n in range(count)]
+    line = cells(RISE, rows)[0]["Accuracy, percent"]
+    assert [round(line[name].value, 1) for name in ("Temporal", "Causal", "Spatial", "Logical")] == [
+        round(100 * right / count, 1) for right, (_, count) in zip(complete, CATEGORIES.values(), strict=True)
+    ]
+    assert round(line["Overall"].value, 1) == overall
+
+
+def test_a_failed_sample_of_rise_is_left_out_and_the_script_calls_it_wrong():
+    right = {"consistency": 5, "reasoning": 5, "quality": 5}
+    fields = {"category": "causal_reasoning"}
+    rows = [SuiteRow(fields, RISE.derive(right), right)] * 3
+    rows.append(SuiteRow(fields, {}, {"reasoning": 5, "quality": 5}, {"consistency": "refused"}))
+    cell = cells(RISE, rows)[0]["Accuracy, percent"]["Causal"]
+    assert (cell.value, cell.n, cell.published.low, cell.published.high) == (100, 3, 75, 75)
+    read = SuiteRow(fields, {}, {"reasoning": 5, "quality": 5}, {"consistency": "unparseable"}, {"consistency": 5})
+    assert cells(RISE, [*rows[:3], read])[0]["Accuracy, percent"]["Causal"].published.low == 100
