@@ -29,7 +29,7 @@ def suite_runs(
     from ..suites import suite
     from ..suites.judged import suite_metric
     from ..suites.rows import check_rows
-    from .config import own_set
+    from .options import own_set
 
     runs: list[SuiteRun] = []
     own: list[Metric] = []

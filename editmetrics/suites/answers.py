@@ -93,7 +93,7 @@ def _lowest(scores: list[Any]) -> float | None:
 
 
 def _quoted(text: str) -> str:
-    """Put quotes around keys and texts, and brackets around numbers, as the script repairs what is no JSON."""
+    """Put quotes around keys and texts, and brackets around numbers, as the script repairs broken JSON."""
     keyed = re.sub(r"(\w+):", r'"\1":', text)
 
     def value(match: re.Match[str]) -> str:

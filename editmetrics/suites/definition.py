@@ -151,7 +151,7 @@ class SuiteJudge:
 
 @dataclass(frozen=True)
 class FailureRule:
-    """What becomes of an answer without a number: here never a number; `published` says what the script does.
+    """The rule for an answer without a number: here it never becomes one; `published` says what the script does.
 
     `guesses`: the numbers that the script puts in its place, each as likely; empty where it leaves the sample out.
     """

@@ -154,7 +154,7 @@ class SuiteMetric(JudgeMetric):
         if isinstance(part, str):
             return part
         if isinstance(part, PromptChoice):
-            value = fields.get(part.field)
+            value = fields.get(part.field, "")
             if value not in part.texts:
                 raise SampleError(f"its {part.field} is {value!r}, for which {self.suite} has no question", "skipped")
             part = part.texts[value]

@@ -47,54 +47,61 @@ SHA256 = {
 SLOTS = {"{instruct}": "prompt", "{reference}": "reference_text"}
 LOGICAL_SLOTS = {"{instruct}": "prompt", "{reference}": "reference_txt"}
 AS_SHOWN = Encoding("jpeg", quality=75, subsampling="4:2:0", detail="high")
-BEFORE, AFTER, TARGET = (Show(role, AS_SHOWN, "thumbnail", 768) for role in ("source", "edited", "reference"))
+BEFORE = Show("source", AS_SHOWN, "thumbnail", 768)
+AFTER = Show("edited", AS_SHOWN, "thumbnail", 768)
+TARGET = Show("reference", AS_SHOWN, "thumbnail", 768)
 TIMELY = ("temporal_reasoning", "causal_reasoning")
 SPATIAL, LOGICAL = ("spatial_reasoning",), ("logical_reasoning",)
 YES, NO = ("yes",), ("no",)
+Where = Mapping[str, tuple[str, ...]]
 
 
-def _ask(name: str, text: str, *images: Show, scale: tuple[int, int] = (1, 5), **when: tuple[str, ...]) -> Ask:
+def _ask(name: str, text: str, shown: tuple[Show, ...], when: Where, *, low: int = 1, high: int = 5) -> Ask:
     slots = LOGICAL_SLOTS if text.startswith("prompt_logical") else SLOTS
     prompt = PromptText(text, SHA256[text], slots, file="utils.py", key=text)
-    reader = final_score(name, *scale)
-    return Ask(name, (prompt, *images), reader, as_final_score_script, *scale, when=when)
+    return Ask(name, (prompt, *shown), final_score(name, low, high), as_final_score_script, low, high, when)
 
 
-def _illustrated(text: str, *images: Show, free: bool, **when: tuple[str, ...]) -> Ask:
-    """The question about reasoning, under a name of its own where consistency is not asked for."""
-    return _ask("reasoning_alone" if free else "reasoning", text, *images, consistency_free=YES if free else NO, **when)
+def _reasoning(free: bool) -> list[Ask]:
+    """The questions about reasoning, under a name of their own where consistency is not asked for."""
+    name = "reasoning_alone" if free else "reasoning"
+    timely: Where = {"category": TIMELY, "consistency_free": YES if free else NO}
+    spatial: Where = {**timely, "category": SPATIAL}
+    unlike: Where = {**spatial, "reference_img": NO}
+    return [
+        _ask(name, "prompt_reasoning", (AFTER,), {**timely, "reasoning_img": NO}),
+        _ask(name, "prompt_reasoning_w_input", (BEFORE, AFTER), {**timely, "reasoning_img": YES}),
+        _ask(name, "prompt_spatial_ref_img", (TARGET, AFTER), {**spatial, "reference_img": YES}),
+        _ask(name, "prompt_spatial_ref_w_input", (BEFORE, AFTER), {**unlike, "reasoning_img": YES}),
+        _ask(name, "prompt_spatial_ref", (AFTER,), {**unlike, "reasoning_img": NO}),
+    ]
+
+
+def _logical() -> list[Ask]:
+    """The questions about logical samples, whose answers are 0 or 1."""
+    text: Where = {"category": LOGICAL, "reference_txt": YES}
+    image: Where = {"category": LOGICAL, "reference_txt": NO}
+    return [
+        _ask("logical_consistency", "prompt_logical_cons_ans", (BEFORE, AFTER), text, low=0, high=1),
+        _ask("logical_consistency", "prompt_logical_cons", (TARGET, AFTER), image, low=0, high=1),
+        _ask("logical_reasoning", "prompt_logical_txt", (AFTER,), text, low=0, high=1),
+        _ask("logical_reasoning", "prompt_logical_img_wo_q", (TARGET, AFTER), image, low=0, high=1),
+    ]
 
 
 def _asks() -> tuple[Ask, ...]:
-    asks = [
-        _ask("consistency", "prompt_consist", BEFORE, AFTER, category=TIMELY, consistency_free=NO),
-        _ask("consistency", "prompt_spatial_cons", BEFORE, AFTER, category=SPATIAL, consistency_free=NO,
-             reference_img=NO),
-        _ask("consistency", "prompt_spatial_cons", TARGET, AFTER, category=SPATIAL, consistency_free=NO,
-             reference_img=YES),
-    ]  # fmt: skip
-    for free in (False, True):
-        asks += [
-            _illustrated("prompt_reasoning", AFTER, free=free, category=TIMELY, reasoning_img=NO),
-            _illustrated("prompt_reasoning_w_input", BEFORE, AFTER, free=free, category=TIMELY,
-                         reasoning_img=YES),
-            _illustrated("prompt_spatial_ref_img", TARGET, AFTER, free=free, category=SPATIAL,
-                         reference_img=YES),
-            _illustrated("prompt_spatial_ref_w_input", BEFORE, AFTER, free=free, category=SPATIAL,
-                         reference_img=NO, reasoning_img=YES),
-            _illustrated("prompt_spatial_ref", AFTER, free=free, category=SPATIAL, reference_img=NO,
-                         reasoning_img=NO),
-        ]  # fmt: skip
-    logic = {"scale": (0, 1), "category": LOGICAL}
-    asks += [
-        _ask("quality", "prompt_generation", AFTER, category=TIMELY),
-        _ask("quality", "prompt_spatial_qual", AFTER, category=SPATIAL),
-        _ask("logical_consistency", "prompt_logical_cons_ans", BEFORE, AFTER, reference_txt=YES, **logic),
-        _ask("logical_consistency", "prompt_logical_cons", TARGET, AFTER, reference_txt=NO, **logic),
-        _ask("logical_reasoning", "prompt_logical_txt", AFTER, reference_txt=YES, **logic),
-        _ask("logical_reasoning", "prompt_logical_img_wo_q", TARGET, AFTER, reference_txt=NO, **logic),
-    ]
-    return tuple(asks)
+    bound: Where = {"consistency_free": NO}
+    spatial: Where = {**bound, "category": SPATIAL}
+    return (
+        _ask("consistency", "prompt_consist", (BEFORE, AFTER), {**bound, "category": TIMELY}),
+        _ask("consistency", "prompt_spatial_cons", (BEFORE, AFTER), {**spatial, "reference_img": NO}),
+        _ask("consistency", "prompt_spatial_cons", (TARGET, AFTER), {**spatial, "reference_img": YES}),
+        *_reasoning(free=False),
+        *_reasoning(free=True),
+        _ask("quality", "prompt_generation", (AFTER,), {"category": TIMELY}),
+        _ask("quality", "prompt_spatial_qual", (AFTER,), {"category": SPATIAL}),
+        *_logical(),
+    )
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:

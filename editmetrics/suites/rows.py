@@ -26,7 +26,7 @@ def fields_of(suite: Suite, sample: Sample) -> dict[str, str]:
 
 
 def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
-    """Raise `SuiteError`, before anything is asked, for samples that are no rows of the benchmark.
+    """Raise `SuiteError`, before anything is asked, for samples that do not fit the benchmark.
 
     A sample without a needed field, with a value that the benchmark does not have, or with a file that is a usual
     mistake (`Suite.advise`).

@@ -92,8 +92,10 @@ def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTa
     for column in columns:
         scale = "" if column.times == 1 else f", times {column.times:g}"
         scale += f", plus {column.plus:g}" if column.plus else ""
-        of = "" if not column.where else f" ({', '.join('/'.join(values) for values in column.where.values())})"
-        rows.append([column.heading.replace("{judge}", judges), column.value, aggregation_line(column) + of + scale])
+        rows_of = "" if not column.where else f" ({', '.join('/'.join(values) for values in column.where.values())})"
+        rows.append(
+            [column.heading.replace("{judge}", judges), column.value, aggregation_line(column) + rows_of + scale]
+        )
     return DataTable([*text("column", "number", "printed")], rows, title)
 
 
@@ -119,7 +121,7 @@ def _cell(cell: SuiteCell, column: SuiteColumn) -> TableCell:
 
 
 def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
-    """What a line of the table leaves out."""
+    """The samples that a line of the table leaves out, and the cells that are empty."""
     name = " ".join(filter(None, (line.system, line.block.heading)))
     if line.block.rows is not None and line.total != line.block.rows:
         yield f"{name}: {line.total:,} of {line.block.rows:,} rows of the benchmark"
