@@ -151,7 +151,7 @@ TASKS = (
         (*PAIR, "prompt", "mask"),
         (),
         "editmetrics score sources/ edits/ --prompts prompts.csv --masks masks/ --suite pie-bench",
-        "'editmetrics info pie-bench' shows its columns; magicbrush and gedit are the others.",
+        "'editmetrics suite pie-bench' explains it, and 'editmetrics list' names the others.",
     ),
     Task(
         "models",

@@ -122,6 +122,8 @@ class SuiteMetric(JudgeMetric):
             if ask.name in questions:
                 raise SuiteError(f"{self.suite} asks {ask.name} twice about {sample.id}; its conditions overlap")
             questions[ask.name] = Question((Message("user", tuple(parts)),))
+        if not questions:
+            raise SampleError(f"{self.suite} has no question about a row like this one: {fields}", "skipped")
         return questions
 
     def read(self, name: str, answer: Answer) -> Verdict:

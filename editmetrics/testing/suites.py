@@ -1,0 +1,132 @@
+"""Check a suite: every column can be filled, averages end in one number, and a missing answer never becomes one."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..sample import EditMetricsError
+from ..suites.aggregation import SuiteRow, filled_table
+from ..suites.rows import selected
+
+if TYPE_CHECKING:
+    from ..suites import Ask, Suite, SuiteJudge
+
+PRESENCE = ("yes", "no")
+
+
+def check_suite(suite: Suite) -> list[str]:
+    """Return what is wrong with a suite, a line each; empty where nothing is.
+
+    - Every heading is named once, and every column is filled by made-up answers.
+    - The questions of a row have names of their own, and a shipped text has its SHA-256.
+    - One missing answer leaves the primary number away, and the published rule's range holds its mean.
+
+    >>> from editmetrics.suites import SUITES
+    >>> check_suite(SUITES["gedit"])
+    []
+    """
+    problems = [*_headings(suite)]
+    if problems:  # its tables cannot be filled
+        return problems
+    if not suite.judges:
+        return [*_metrics(suite)]
+    for judge in suite.judges:
+        problems += [f"judge {judge.name}: {problem}" for problem in _judge(suite, judge)]
+    return problems
+
+
+def _headings(suite: Suite) -> Iterator[str]:
+    for table in suite.tables:
+        counts = Counter(column.heading for column in table.columns)
+        yield from (f"two columns are called {name!r}" for name, count in counts.items() if count > 1)
+    known = {dimension.name for dimension in suite.values}
+    for column in (column for table in suite.tables for column in table.columns):
+        if suite.judges and column.value not in known:
+            yield f"the column {column.heading} shows {column.value!r}, which is not one of the suite's values"
+        if column.levels[-1].by:
+            yield f"the last step of {column.heading} has the fields {', '.join(column.levels[-1].by)}; expected none"
+
+
+def _metrics(suite: Suite) -> Iterator[str]:
+    from ..registry import create_metric
+
+    for spec in suite.specs:
+        try:
+            create_metric(spec)
+        except EditMetricsError as error:
+            yield f"{spec}: {error}"
+
+
+def _judge(suite: Suite, judge: SuiteJudge) -> Iterator[str]:
+    for prompt in (prompt for ask in judge.asks for prompt in ask.prompts()):
+        if prompt.text is not None and hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
+            yield f"the text {prompt.name} has another SHA-256 than it says"
+        if prompt.text is None and prompt.file not in suite.source.files:
+            yield f"the text {prompt.name} is in {prompt.file!r}, whose SHA-256 the source does not have"
+    rows: list[SuiteRow] = []
+    for fields in _every_row(suite):
+        asks = [ask for ask in judge.asks if selected(fields, ask.when)]
+        names = [ask.name for ask in asks]
+        if len({*names}) < len(names):
+            yield f"rows with {dict(fields)} are asked {', '.join(names)}: one name twice"
+            continue
+        if asks:
+            yield from _row(suite, fields, asks)
+            rows += [_answered(suite, fields, asks, number) for number in (0, 0.5, 1)]
+    if not rows:
+        yield "no row is asked anything"
+        return
+    yield from _tables(suite, judge, rows)
+
+
+def _row(suite: Suite, fields: Mapping[str, str], asks: list[Ask]) -> Iterator[str]:
+    primary = next(dimension.name for dimension in suite.values if dimension.primary)
+    ranges = {dimension.name: dimension for dimension in suite.values}
+    for number in (0, 1):
+        values = _answered(suite, fields, asks, number).values
+        if primary not in values:
+            yield f"rows with {dict(fields)}: every answer is there, and {primary} is not"
+        if strange := [
+            name for name, value in values.items() if name not in ranges or not ranges[name].contains(value)
+        ]:
+            yield f"rows with {dict(fields)}: {', '.join(strange)} is outside of its declared range, or not declared"
+    for missing in asks:
+        rest = {ask.name: ask.high for ask in asks if ask is not missing}
+        if primary in suite.derive(rest):
+            yield f"rows with {dict(fields)}: {primary} is a number without an answer to {missing.name}"
+
+
+def _tables(suite: Suite, judge: SuiteJudge, rows: list[SuiteRow]) -> Iterator[str]:
+    broken = [*rows, SuiteRow(rows[0].fields, {}, {}, dict.fromkeys(rows[0].answers, "refused"))]
+    for layout in suite.tables:
+        columns = set()
+        for line in filled_table(suite, layout, {None: rows}, judge.name).lines:
+            columns |= {number for number, cell in enumerate(line.cells) if cell.value is not None}
+        yield from (
+            f"the column {column.heading} is empty though every answer is there"
+            for number, column in enumerate(layout.columns)
+            if number not in columns
+        )
+        for line in filled_table(suite, layout, {None: broken}, judge.name).lines:
+            for cell, column in zip(line.cells, layout.columns, strict=True):
+                rule = cell.published
+                if rule is None or rule.low is None or rule.expected is None or rule.high is None:
+                    continue
+                if not rule.low - 1e-9 <= rule.expected <= rule.high + 1e-9:
+                    yield f"{column.heading}: the mean of the published rule's guess is outside of its range"
+
+
+def _answered(suite: Suite, fields: Mapping[str, str], asks: list[Ask], number: float) -> SuiteRow:
+    answers = {ask.name: ask.low + number * (ask.high - ask.low) for ask in asks}
+    return SuiteRow(fields, suite.derive(answers), answers)
+
+
+def _every_row(suite: Suite) -> Iterator[dict[str, str]]:
+    """Yield the fields of one row of each kind that the benchmark can have."""
+    values = [PRESENCE if field.presence else field.values or ("any",) for field in suite.fields]
+    for chosen in itertools.product(*values):
+        yield {field.name: value for field, value in zip(suite.fields, chosen, strict=True)}
