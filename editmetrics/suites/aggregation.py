@@ -22,8 +22,8 @@ class SuiteRow:
     """One sample of a suite: the fields of its row, its numbers, and what came of each question.
 
     - `values`: its numbers, by dimension (or by the spec of the metric).
-    - `answers`: the value of each question that could be read; `unread`: the status of each that could not.
-    - `script_reads`: of those, what the published script reads.
+    - `answers`: the values of questions that could be read; `unread`: the status of each question that could not.
+    - `script_reads`: the values that the published script reads in the answers of those.
     """
 
     fields: Fields
@@ -173,9 +173,10 @@ def _by_published_rule(
             if not _answered(row):
                 return row.values.get(column.value)
             known = {**row.answers, **row.script_reads}
-            if column.failed is not None and row.unread.keys() - known.keys():
+            names = [value for name in row.unread if name in asks for value in asks[name].values]
+            missing = [name for name in names if name not in known]
+            if column.failed is not None and missing:
                 return column.failed
-            missing = [name for name in row.unread if name not in known and name in asks]
             if missing and not guesses:
                 return None
             draws = itertools.product(*(choose(guesses) for _ in missing))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -236,3 +237,104 @@ def _after_final_score(text: str) -> list[int]:
             if numbers := re.findall(r"\d+", match):
                 return [int(number) for number in numbers]
     return []
+
+
+def keyed_scores(names: Mapping[str, str], low: int = 1, high: int = 5) -> Any:
+    """Return a reader of scores by name, such as "quality_score": 4, in JSON or prose: one number each.
+
+    >>> from editmetrics.judge import Answer
+    >>> keyed_scores({"quality_score": "quality"})(Answer('{"quality_score": 4, "reasoning": sharp}')).values
+    {'quality': 4.0}
+    """
+    return _KeyedReader(dict(names), low, high)
+
+
+class _KeyedReader:
+    def __init__(self, names: dict[str, str], low: int, high: int) -> None:
+        self.names, self.low, self.high = names, low, high
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge.answers import unreadable, whole_text
+
+        text = whole_text(answer)
+        values: dict[str, float] = {}
+        for key, name in self.names.items():
+            pattern = rf'{_spaced(key)}["*]*\s*[:：]\s*["*]*(-?\d+(?:\.\d+)?(?!\s*/))'
+            scores = {float(score) for score in re.findall(pattern, text, re.IGNORECASE)}
+            if len(scores) != 1:
+                unreadable(answer, f"expected one number after {key}, got {len(scores)}")
+            value = scores.pop()
+            if not (self.low <= value <= self.high and value.is_integer()):
+                unreadable(answer, f"{value:g} is not a whole number from {self.low} to {self.high}")
+            values[name] = value
+        return Verdict(values, text)
+
+
+def as_keyed_script(text: str, key: str) -> float | None:
+    """Return what KRIS-Bench's script makes of an answer about one score, which may be no more than a guess.
+
+    The number in a JSON object with `key`, rounded down; else after the score's name; else "n/5" or "n out of 5"; else
+    the first lone digit from 1 to 5, whatever it stands for.
+
+    >>> as_keyed_script('{"quality_score": 4}', "quality_score"), as_keyed_script("1. Sharp.", "quality_score")
+    (4.0, 1.0)
+    """
+    if match := re.search(r"\{[^{}]*" + re.escape(key) + r"[^{}]*\}", text, re.DOTALL):
+        try:
+            return float(int(json.loads(match.group())[key]))
+        except (ValueError, TypeError, KeyError):
+            pass
+    named = rf"{_spaced(key)}\s*[:：]?\s*([1-5])"
+    for pattern in (named, r"([1-5])\s*/\s*5", r"([1-5])\s+out\s+of\s+5", r"\b([1-5])\b"):
+        if match := re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            return float(match.group(1))
+    return None
+
+
+def as_dual_script(text: str) -> dict[str, float]:
+    """Return what KRIS-Bench's script makes of an answer with an instruction and a knowledge score; without guesses.
+
+    >>> as_dual_script('instruction_score: 3, "knowledge_score": 2')
+    {'dual_instruction': 3.0, 'dual_knowledge': 2.0}
+    """
+    data = _object_in(text)
+    scores: dict[str, float] = {}
+    for name in ("instruction", "knowledge"):
+        key = f"{name}_score"
+        if data:
+            if (value := data.get(key)) is not None:
+                try:
+                    scores[f"dual_{name}"] = float(int(value))
+                except (ValueError, TypeError):  # the script stops
+                    return {}
+        elif match := re.search(rf'"?{_spaced(key)}"?\s*:\s*([1-5])', text, re.IGNORECASE):
+            scores[f"dual_{name}"] = float(match.group(1))
+    return scores
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is, or the first one whose braces are closed; empty for none."""
+    depth, start = 0, None
+    candidates = [text]
+    for number, sign in enumerate(text):
+        if sign == "{":
+            start = number if start is None else start
+            depth += 1
+        elif sign == "}" and depth:
+            depth -= 1
+            if not depth and start is not None:
+                candidates.append(text[start : number + 1])
+                break
+    for candidate in candidates:
+        try:
+            data = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        return data if isinstance(data, dict) else {}
+    return {}
+
+
+def _spaced(key: str) -> str:
+    """Return a pattern of a score's name, whose words may be parted by spaces."""
+    return r"[_\s]*".join(map(re.escape, key.split("_")))

@@ -47,7 +47,8 @@ class PromptText:
     """The text of a question, or where it stands in the user's copy of the official repository.
 
     - `sha256`: of the text, as UTF-8, before anything is put in.
-    - `slots`: from what stands for a sample's words to the field that has them: `{"<instruction>": "prompt"}`.
+    - `slots`: from what stands for a sample's words to the field that has them: `{"<instruction>": "prompt"}`; what
+      begins with = is the text itself, as in `{"{{": "={"}` for a text that Python's `str.format` fills in.
     - `text`: the text, where its licence allows to ship it. Otherwise `file` and `key`: a path in the repository, and
       the key of the text there (a key of a JSON object, or a variable of a Python file).
     """
@@ -90,20 +91,34 @@ class Ask:
 
     - `parts`: texts and images in the order in which they are sent, which is part of the protocol. A plain text is sent
       as it is.
-    - `read`: the numbers in an answer; the verdict has a value `name`. Raises `SampleError` where there are none.
-    - `published`: what the published script reads in the text of an answer; None where it reads nothing, and then
-      follows its rule for failures.
-    - `low`, `high`: the scale of the value.
+    - `read`: the numbers in an answer; the verdict has the `values`. Raises `SampleError` where there are none.
+    - `published`: what the published script reads in the text of an answer (a number, or one for each value); None
+      where it reads nothing, and then follows its rule for failures.
+    - `low`, `high`: the scale of the values.
     - `when`: the question is asked only of rows whose fields have one of these values.
+    - `value_names`: the names of several numbers in one answer; by default there is one with the question's name.
     """
 
     name: str
     parts: tuple[PromptText | PromptChoice | Show | str, ...]
     read: Callable[[Answer], Verdict]
-    published: Callable[[str], float | None]
+    published: Callable[[str], float | Mapping[str, float] | None]
     low: float
     high: float
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    value_names: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The names of the numbers in its answer."""
+        return self.value_names or (self.name,)
+
+    def by_script(self, text: str) -> dict[str, float]:
+        """Return what the published script reads in an answer, by the names of `values`; empty for nothing."""
+        value = self.published(text)
+        if value is None or isinstance(value, (int, float)):
+            return {} if value is None else {self.name: float(value)}
+        return dict(value)
 
     def prompts(self) -> list[PromptText]:
         """List the texts that it may have."""

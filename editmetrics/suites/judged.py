@@ -141,12 +141,10 @@ class SuiteMetric(JudgeMetric):
             ask = self._ask_called(name)
             try:
                 answer.required()
-                read[name] = ask.read(answer).values[name]
+                read |= ask.read(answer).values
             except SampleError as error:
                 unread[name] = error.status
-                value = ask.published(answer.text) if answer.text else None
-                if value is not None:
-                    script[name] = value
+                script |= ask.by_script(answer.text) if answer.text else {}
         return {"read": read, "unread": unread, "script_reads": script}
 
     def _ask_called(self, name: str) -> Ask:
@@ -234,6 +232,8 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(field: str, sample: Sample) -> str:
+    if field.startswith("="):
+        return field[1:]
     value = sample.prompt if field == "prompt" else sample.meta.get(field)
     if not isinstance(value, str):
         raise SampleError(f"the question requires the text {field}, which this sample does not have", "skipped")

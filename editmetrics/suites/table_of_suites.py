@@ -19,6 +19,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "gedit": "editmetrics.suites.gedit",
         "imgedit": "editmetrics.suites.imgedit",
         "imgedit-hard": "editmetrics.suites.imgedit_hard",
+        "kris": "editmetrics.suites.kris",
         "rise": "editmetrics.suites.rise",
     },
     "SUITE",

@@ -95,13 +95,13 @@ def _row(suite: Suite, fields: Mapping[str, str], asks: list[Ask]) -> Iterator[s
         ]:
             yield f"rows with {dict(fields)}: {', '.join(strange)} is outside of its declared range, or not declared"
     for missing in asks:
-        rest = {ask.name: ask.high for ask in asks if ask is not missing}
+        rest = {name: ask.high for ask in asks if ask is not missing for name in ask.values}
         if primary in suite.derive(rest):
             yield f"rows with {dict(fields)}: {primary} is a number without an answer to {missing.name}"
 
 
 def _tables(suite: Suite, judge: SuiteJudge, rows: list[SuiteRow]) -> Iterator[str]:
-    broken = [*rows, SuiteRow(rows[0].fields, {}, {}, dict.fromkeys(rows[0].answers, "refused"))]
+    broken = [*rows, SuiteRow(rows[0].fields, {}, {}, dict.fromkeys((ask.name for ask in judge.asks), "refused"))]
     for layout in suite.tables:
         columns = set()
         for line in filled_table(suite, layout, {None: rows}, judge.name).lines:
@@ -121,12 +121,16 @@ def _tables(suite: Suite, judge: SuiteJudge, rows: list[SuiteRow]) -> Iterator[s
 
 
 def _answered(suite: Suite, fields: Mapping[str, str], asks: list[Ask], number: float) -> SuiteRow:
-    answers = {ask.name: ask.low + number * (ask.high - ask.low) for ask in asks}
+    answers = {name: ask.low + number * (ask.high - ask.low) for ask in asks for name in ask.values}
     return SuiteRow(fields, suite.derive(answers), answers)
 
 
 def _every_row(suite: Suite) -> Iterator[dict[str, str]]:
-    """Yield the fields of one row of each kind that the benchmark can have."""
-    values = [PRESENCE if field.presence else field.values or ("any",) for field in suite.fields]
-    for chosen in itertools.product(*values):
-        yield {field.name: value for field, value in zip(suite.fields, chosen, strict=True)}
+    """Yield the fields of one row of each kind that the benchmark can have; fields of one column agree."""
+    cells: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for field in suite.fields:
+        cells.setdefault(field.columns, PRESENCE if field.presence else field.values or ("any",))
+    for chosen in itertools.product(*cells.values()):
+        of_columns = dict(zip(cells, chosen, strict=True))
+        raw = {field.name: of_columns[field.columns] for field in suite.fields}
+        yield {field.name: field.renamed.get(raw[field.name], raw[field.name]) for field in suite.fields}

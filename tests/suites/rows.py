@@ -70,3 +70,19 @@ def rise_samples(folder):
         images = {"edited": str(folder / "after.png"), "source": str(folder / "before.jpg"), "reference": reference}
         made.append(Sample(str(number), **images, prompt=f"do {number} {{x}}", meta=meta))
     return made
+
+
+KRIS_ROWS = (
+    {"category": "count_change", "explain_en": "two cats"},
+    {"category": "physics", "explain_en": "ice {melts}"},
+    {"category": "viewpoint_change", "explain_en": ""},
+)
+
+
+def kris_samples(folder):
+    """The same as samples of the suite `kris`, one for each script; the source is its own ground truth."""
+    rows = zip(write_rows(folder), KRIS_ROWS, strict=True)
+    return [
+        Sample(key, edited=str(edited), source=str(source), reference=str(source), prompt=prompt, meta=dict(row))
+        for (key, source, edited, prompt), row in rows
+    ]

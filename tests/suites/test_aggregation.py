@@ -15,11 +15,13 @@ from editmetrics.suites import SUITES, Level
 from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
 from editmetrics.suites.gedit import PER_TASK, TASKS
 from editmetrics.suites.imgedit import TYPES
+from editmetrics.suites.kris import CATEGORY_SAMPLES, GROUPS, SAMPLES
+from editmetrics.suites.kris import TYPES as TYPES_OF_KRIS
 from editmetrics.suites.rise import CATEGORIES
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
-GEDIT, IMGEDIT, RISE = SUITES["gedit"], SUITES["imgedit"], SUITES["rise"]
+GEDIT, IMGEDIT, RISE, KRIS = (SUITES[name] for name in ("gedit", "imgedit", "rise", "kris"))
 
 
 def row(sc=None, pq=None, *, task="color_alter", language="en", intersection="yes", unread=(), script=None):
@@ -228,3 +230,42 @@ def test_a_failed_sample_of_rise_is_left_out_and_the_script_calls_it_wrong():
     assert (cell.value, cell.n, cell.published.low, cell.published.high) == (100, 3, 75, 75)
     read = SuiteRow(fields, {}, {"reasoning": 5, "quality": 5}, {"consistency": "unparseable"}, {"consistency": 5})
     assert cells(RISE, [*rows[:3], read])[0]["Accuracy, percent"]["Causal"].published.low == 100
+
+
+def test_published_averages_of_kris_are_weighted_by_samples_or_by_scores():
+    """Bagel's table, whose averages weigh scores; by the authors' rule the same types give 51.55 and 56.40."""
+    types = dict(zip(TYPES_OF_KRIS, (64.27, 62.42, 42.45, 55.40, 56.01, 52.54, 50.56), strict=True))
+    rows = [
+        SuiteRow({"category": category, "type": name}, {"AVG": types[name]})
+        for name, categories in TYPES_OF_KRIS.items()
+        for category in categories
+        for _ in range(CATEGORY_SAMPLES[category])
+    ]
+    line = cells(KRIS, rows)[0]["All"]
+    assert len(rows) == KRIS.rows == sum(SAMPLES.values()) == 1267
+    assert [cell.value for cell in list(line.values())[:7]] == pytest.approx([*types.values()])
+    published = {"Factual": 60.26, "Conceptual": 55.86, "Procedural": 51.55, "Overall": 56.40, "Overall, scores": 56.21}
+    for heading, number in published.items():
+        assert abs(line[heading].value - number) < 0.0101  # the types are rounded to two decimals
+    without = [row for row in rows if row.fields["type"] != "temporal"]  # of a model that takes one image
+    line = cells(KRIS, without)[0]["All"]
+    assert (line["Temporal"].value, line["Factual"].value, line["Overall"].value) == (None, None, None)
+    assert line["Conceptual"].value == pytest.approx(published["Conceptual"], abs=0.0101)
+
+
+@pytest.mark.parametrize(
+    ("factual", "conceptual", "procedural", "overall"),
+    [
+        (53.28, 50.36, 42.53, 49.54),
+        (61.47, 56.79, 47.07, 56.15),
+        (53.05, 54.34, 44.66, 51.59),
+        (58.23, 60.55, 46.21, 56.33),
+        (59.79, 62.76, 49.78, 58.63),
+        (62.44, 65.72, 50.42, 60.93),
+    ],
+)
+def test_rows_of_the_authors_of_kris_follow_its_weights(factual, conceptual, procedural, overall):
+    groups = {"Factual": factual, "Conceptual": conceptual, "Procedural": procedural}
+    of_type = {name: groups[heading] for heading, types in GROUPS.items() for name in types}
+    rows = [SuiteRow({"type": name, "category": own[0]}, {"AVG": of_type[name]}) for name, own in TYPES_OF_KRIS.items()]
+    assert abs(cells(KRIS, rows)[0]["All"]["Overall"].value - overall) < 0.0101

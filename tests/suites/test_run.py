@@ -144,6 +144,14 @@ def test_what_a_run_changes_is_explained(run):
     assert "has no judge 'X'; expected one of G, Q" in run("suite", "gedit:judged_by=X").err
 
 
+def test_a_copy_of_the_repository_is_checked(run, tmp_path):
+    assert "requires" not in run("suite", "gedit", "--repository", tmp_path).err  # its texts are shipped
+    done = run("suite", "imgedit", "--repository", tmp_path)
+    assert done.code == 2
+    assert "prompts.json cannot be read" in done.err
+    assert "at commit 547185d" in done.err
+
+
 def test_another_package_may_register_a_suite(run, monkeypatch):
     mine = replace(SUITES["magicbrush"], name="mine")
     points = {
