@@ -36,17 +36,18 @@ TYPES: dict[str, tuple[str, ...]] = {
     "decomposition": ("multi-element_composition", "multi-instruction_execution"),
 }
 CATEGORIES = tuple(category for categories in TYPES.values() for category in categories)
-SAMPLES = {
-    "attribute": 275, "spatial": 100, "temporal": 74, "social": 125, "natural": 393, "logical": 150,
-    "decomposition": 150,
+SAMPLES = dict.fromkeys(CATEGORIES, 75) | {
+    "color_change": 50, "count_change": 50, "size_adjustment": 50, "part_completion": 50, "viewpoint_change": 50,
+    "position_movement": 50, "temporal_prediction": 74, "practical_knowledge": 50, "biology": 68, "medicine": 50,
+    "mathematics": 50,
 }  # fmt: skip
-"""Samples of each type, which are the weights of the authors' averages."""
+"""Samples of each category: 1,267 in all. They are the weights of the authors' averages."""
 
 WITH_KNOWLEDGE = ("social", "natural", "logical")
-SCORES = {name: count * (4 if name in WITH_KNOWLEDGE else 3) for name, count in SAMPLES.items()}
-"""Scores of each type, which are the weights of Bagel's averages."""
-
 KNOWLEDGE = tuple(category for name in WITH_KNOWLEDGE for category in TYPES[name])
+SCORES = {name: count * (4 if name in KNOWLEDGE else 3) for name, count in SAMPLES.items()}
+"""Scores of each category, which are the weights of Bagel's averages."""
+
 SEVERAL_IMAGES = ("temporal_prediction", "multi-element_composition")
 VIEW = ("viewpoint_change",)
 COMMON = tuple(one for one in CATEGORIES if one not in (*KNOWLEDGE, *SEVERAL_IMAGES, *VIEW))
@@ -118,7 +119,9 @@ def numbers(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _weighted(heading: str, types: tuple[str, ...], weights: Mapping[str, int]) -> SuiteColumn:
-    levels = (Level(("type",), types), Level(weights=weights))
+    """The mean over the categories of `types`, all of which have to be there, by their weights."""
+    categories = tuple(category for name in types for category in TYPES[name])
+    levels = (Level(("category",), categories), Level(weights=weights))
     return SuiteColumn(heading, "AVG", levels, {"type": types}, digits=2)
 
 
@@ -136,19 +139,6 @@ TYPE_HEADINGS = dict(
     )
 )
 
-
-def _by_type(heading: str, name: str) -> SuiteColumn:
-    """The mean over the samples of a type, all of whose categories have to be there."""
-    levels = (Level(("category",), TYPES[name]), Level(weights={one: CATEGORY_SAMPLES[one] for one in TYPES[name]}))
-    return SuiteColumn(heading, "AVG", levels, {"type": (name,)}, digits=2)
-
-
-CATEGORY_SAMPLES = dict.fromkeys(CATEGORIES, 75) | {
-    "color_change": 50, "count_change": 50, "size_adjustment": 50, "part_completion": 50, "viewpoint_change": 50,
-    "position_movement": 50, "temporal_prediction": 74, "practical_knowledge": 50, "biology": 68, "medicine": 50,
-    "mathematics": 50,
-}  # fmt: skip
-"""Samples of each category: 1,267 in all."""
 
 SUITE = Suite(
     name="kris",
@@ -200,7 +190,7 @@ SUITE = Suite(
         TableLayout(
             "",
             (
-                *(_by_type(TYPE_HEADINGS[name], name) for name in TYPES),
+                *(_weighted(TYPE_HEADINGS[name], (name,), SAMPLES) for name in TYPES),
                 *(_weighted(heading, types, SAMPLES) for heading, types in GROUPS.items()),
                 _weighted("Overall", ALL_TYPES, SAMPLES),
                 _weighted("Overall, scores", ALL_TYPES, SCORES),
@@ -210,7 +200,10 @@ SUITE = Suite(
         TableLayout(
             "By score",
             tuple(SuiteColumn(name, name, digits=2) for name in ("VC", "VQ", "IF", "KP")),
-            tuple(RowBlock(TYPE_HEADINGS[name], {"type": (name,)}, SAMPLES[name]) for name in TYPES),
+            tuple(
+                RowBlock(TYPE_HEADINGS[name], {"type": (name,)}, sum(SAMPLES[one] for one in own))
+                for name, own in TYPES.items()
+            ),
         ),
     ),
     rows=1267,

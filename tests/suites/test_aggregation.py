@@ -15,7 +15,7 @@ from editmetrics.suites import SUITES, Level
 from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
 from editmetrics.suites.gedit import PER_TASK, TASKS
 from editmetrics.suites.imgedit import TYPES
-from editmetrics.suites.kris import CATEGORY_SAMPLES, GROUPS, SAMPLES
+from editmetrics.suites.kris import GROUPS, SAMPLES
 from editmetrics.suites.kris import TYPES as TYPES_OF_KRIS
 from editmetrics.suites.rise import CATEGORIES
 
@@ -239,7 +239,7 @@ def test_published_averages_of_kris_are_weighted_by_samples_or_by_scores():
         SuiteRow({"category": category, "type": name}, {"AVG": types[name]})
         for name, categories in TYPES_OF_KRIS.items()
         for category in categories
-        for _ in range(CATEGORY_SAMPLES[category])
+        for _ in range(SAMPLES[category])
     ]
     line = cells(KRIS, rows)[0]["All"]
     assert len(rows) == KRIS.rows == sum(SAMPLES.values()) == 1267
@@ -267,5 +267,9 @@ def test_published_averages_of_kris_are_weighted_by_samples_or_by_scores():
 def test_rows_of_the_authors_of_kris_follow_its_weights(factual, conceptual, procedural, overall):
     groups = {"Factual": factual, "Conceptual": conceptual, "Procedural": procedural}
     of_type = {name: groups[heading] for heading, types in GROUPS.items() for name in types}
-    rows = [SuiteRow({"type": name, "category": own[0]}, {"AVG": of_type[name]}) for name, own in TYPES_OF_KRIS.items()]
+    rows = [
+        SuiteRow({"type": name, "category": one}, {"AVG": of_type[name]})
+        for name, own in TYPES_OF_KRIS.items()
+        for one in own
+    ]
     assert abs(cells(KRIS, rows)[0]["All"]["Overall"].value - overall) < 0.0101
