@@ -97,7 +97,7 @@ class Question:
     - `round`: 0, 1, 2, ... to ask the same thing again and keep each answer; added to the seed where there is one.
 
     >>> Question.of("How sharp is it?", ["cat.png"], system="You judge photographs.").messages[1].parts[0]
-    Image(content='cat.png')
+    Image(content='cat.png', encoding=None)
     """
 
     messages: tuple[Message, ...]
