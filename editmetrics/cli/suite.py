@@ -1,4 +1,4 @@
-"""`editmetrics suite NAME`: a benchmark's protocol explained."""
+"""`editmetrics suite`: the benchmarks in a line each; with a name, its protocol explained."""
 
 from __future__ import annotations
 
@@ -10,28 +10,39 @@ from ..command_line import completed_by, json_option
 
 
 @click.command()
-@click.argument("name", shell_complete=completed_by("suite_names"))
+@click.argument("name", required=False, shell_complete=completed_by("suite_names"))
 @click.option(
     "--repository",
     metavar="FOLDER",
     help="Check your copy of the official repository, for a suite whose questions are not shipped.",
 )
 @json_option
-def suite(name: str, repository: str | None, as_json: bool) -> None:
+def suite(name: str | None, repository: str | None, as_json: bool) -> None:
     """Explain a benchmark: what is asked, of whom, how it is averaged, what it costs, and what differs here.
 
     \b
+    editmetrics suite                              the benchmarks, in a line each
     editmetrics suite gedit                        the protocol
     editmetrics suite gedit:judged_by=Q,model=any  and how a run with these options differs from it
     """
     from ..registry import parse_spec
+    from ..suites import SUITES, broken_suites
     from ..suites import suite as suite_called
     from ..suites.explain import described
     from ..suites.judged import SuiteMetric, suite_metric
     from ..suites.prompt_files import text_of
-    from ..tables.suites import suite_blocks
+    from ..tables.suites import list_blocks, suite_blocks
     from ..tables.table import show
 
+    if name is None:
+        if repository is not None:
+            raise click.UsageError("--repository requires the name of a suite: editmetrics suite NAME")
+        broken = broken_suites()
+        suites = [SUITES[each] for each in SUITES if each not in broken]
+        if as_json:
+            click.echo(json.dumps([described(each) for each in suites], indent=2, ensure_ascii=False))
+            return
+        return show(list_blocks(suites, broken))
     bare, options = parse_spec(name)
     chosen = suite_called(bare)
     metric: SuiteMetric | None = suite_metric(name) if options or chosen.judges else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -43,6 +43,24 @@ def difference_blocks(differences: Sequence[ProtocolDifference]) -> Iterator[Blo
             f"[bold]{escape(one.point)}[/]: published: {escape(one.published)}; here: {escape(one.here)}. "
             f"Effect: {escape(one.effect)}."
         )
+
+
+def list_blocks(suites: Sequence[Suite], broken: Mapping[str, str]) -> Iterator[Block]:
+    """All suites, a line each; `broken` are those that cannot be used, and why."""
+    rows: list[list[Cell]] = []
+    for suite in suites:
+        asked = ", ".join(judge.title for judge in suite.judges) or "computed here"
+        rows.append(
+            [
+                suite.name,
+                asked,
+                "" if suite.rows is None else f"{suite.rows:,}",
+                suite.source.paper.partition(", arXiv")[0],
+            ]
+        )
+    yield DataTable([*text("suite", "judge"), *numbers("samples"), *text("paper")], rows)
+    yield from (f"[bold]{escape(name)}[/] cannot be used: {escape(reason)}" for name, reason in broken.items())
+    yield "\n[dim]'editmetrics suite NAME' explains one, 'editmetrics score ... --suite NAME' computes it.[/]"
 
 
 def suite_blocks(suite: Suite, metric: SuiteMetric | None = None) -> Iterator[Block]:

@@ -132,6 +132,15 @@ def test_a_suite_is_explained(run, name):
     assert [column["heading"] for column in described["columns"]] == [one.heading for one in SUITES[name].columns]
 
 
+def test_without_a_name_every_suite_has_a_line(run):
+    lines = run("suite").out.splitlines()
+    named = [line.split()[0] for line in lines if line and not line.startswith((" ", "suite", "'"))]
+    assert named == list(SUITES)
+    assert "1,212" in next(line for line in lines if line.startswith("gedit "))
+    assert [suite["name"] for suite in json.loads(run("suite", "--json").out)] == list(SUITES)
+    assert "requires the name of a suite" in run("suite", "--repository", ".").err
+
+
 def test_what_a_run_changes_is_explained(run):
     text = " ".join(
         run("suite", "gedit:judged_by=Q,model=any,temperature=0.7,rounds=3,endpoint=http://a:1/v1").out.split()
