@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..files.headings import SAMPLE, read_as, renamed
+from ..files.parquet import StoredImage
 from ..files.rows import Row, read_rows
 from ..files.text import DataError, mended, parse_json, usable_text
 from ..images import Unreadable, image_name, is_url
+from ..images.stand_ins import Deferred
 from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
 from ..wording import first_few, in_lines
 from .sample_set import SampleSet
@@ -32,6 +34,9 @@ def from_manifest(
     Other headings, such as `edit_instruction` or `image_name`, are understood (`files.headings.SAMPLE`), with a note;
     `columns` says which heading to read as which column: `columns={"prompt": "edit_instruction"}`.
     `questions` is a list of texts, or the text of one; in a csv, a list stands as JSON.
+
+    Columns of a parquet file may hold the images themselves, as bytes or as `{"bytes": ..., "path": ...}`; they stay
+    in the file until they are scored.
 
     Paths are relative to the manifest's folder, or to `root`, and must stay inside it, wherever symbolic links lead. An
     image that does not keep to this fails when it is read, and with it the metrics that look at it; a prompt that is no
@@ -106,8 +111,10 @@ class ImageFolder:
         self._real = os.path.realpath(folder)
         self._real_parents: dict[str, str] = {}  # few folders hold many images
 
-    def image(self, text: Any, location: str) -> str | Unreadable:
-        """The image at the path `text`, or why it cannot be used."""
+    def image(self, text: Any, location: str) -> str | Deferred | Unreadable:
+        """The image at the path `text`, or of the cell itself, or why it cannot be used."""
+        if isinstance(text, StoredImage):
+            return Deferred(text.rows, text.index, text.column)
         if not isinstance(text, str) or "\0" in text:
             return Unreadable(f"{location}: {text!r} is not a path; expected text")
         if is_url(text):
@@ -151,7 +158,11 @@ def _sample(row: Row, location: str, folder: ImageFolder, columns: Collection[st
     The cells of a damaged row cannot be assigned to columns: it keeps its texts, and none of its images is used.
     """
     cells = {key: value for key, value in row.cells.items() if not _empty(value)}
-    meta = {key: value for key, value in row.cells.items() if key not in FIELDS and key not in ("id", "system")}
+    meta = {
+        key: value
+        for key, value in row.cells.items()
+        if key not in FIELDS and key not in ("id", "system") and not _holds_images(value)
+    }
     if system := _text(cells.get("system")):
         meta["system"] = system
     fields: dict[str, Any] = {name: _text_of(name, cells[name], location) for name in TEXT_FIELDS if name in cells}
@@ -171,6 +182,10 @@ def _problems(sample: Sample, location: str) -> str | None:
     reasons = dict.fromkeys(value.reason for value in values if isinstance(value, (Unreadable, UnusableText)))
     texts = [reason.removeprefix(f"{location}: ") for reason in reasons]
     return f"{location}: {'; '.join(texts)}" if texts else None
+
+
+def _holds_images(cell: Any) -> bool:
+    return isinstance(cell[0] if isinstance(cell, list) and cell else cell, StoredImage)
 
 
 def _empty(cell: Any) -> bool:
@@ -209,6 +224,7 @@ def _text(value: Any) -> str:
 
 def _name(row: Row, folder: Path) -> str:
     text = row.cells.get("edited")
-    if row.problem or not isinstance(text, str):
+    text = text.name if isinstance(text, StoredImage) else text
+    if row.problem or not isinstance(text, str) or not text:
         return row.location
     return image_name(os.path.relpath(text, folder) if os.path.isabs(text) else text)

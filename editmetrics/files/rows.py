@@ -173,15 +173,10 @@ def _object_row(location: str, value: Any, doubtful: bool = True) -> Row:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    import polars
+    """The rows, with a `StoredImage` for the bytes of an image."""
+    from .parquet import ParquetFile
 
-    data = read_unpacked(path)
-    try:
-        table = polars.read_parquet(io.BytesIO(data))
-    except Exception as error:  # polars raises several kinds for damaged files
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be read as parquet: {reason}") from error
-    for row_number, cells in enumerate(table.iter_rows(named=True), 1):
+    for row_number, cells in enumerate(ParquetFile(path), 1):
         yield _row(f"row {row_number}", cells)
 
 
