@@ -81,10 +81,14 @@ class Image:
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation: who speaks, and texts and images in their order."""
+    """One turn of a conversation: who speaks, and texts and images in their order.
+
+    `listed`: a turn of a single text is sent as a list of one part, as some published scripts do, and not as a text.
+    """
 
     role: Role
     parts: tuple[str | Image, ...]
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Question:
 
         Raises `ImageError`, and `SampleError` for a text that cannot be written as UTF-8.
         """
-        messages = tuple(Message(one.role, tuple(_decoded(part) for part in one.parts)) for one in self.messages)
+        messages = tuple(replace(one, parts=tuple(_decoded(part) for part in one.parts)) for one in self.messages)
         return replace(self, messages=messages)
 
     def content(self) -> dict[str, Any]:
@@ -132,6 +136,7 @@ class Question:
                 {
                     "role": message.role,
                     "parts": [_digest(part) if isinstance(part, Image) else {"text": part} for part in message.parts],
+                    **({"listed": True} if message.listed else {}),
                 }
                 for message in self.messages
             ],

@@ -182,9 +182,8 @@ class Endpoint:
                 self._shown(part) if isinstance(part, Image) else {"type": "text", "text": part}
                 for part in message.parts
             ]
-            only_text = (
-                len(parts) == 1 and parts[0]["type"] == "text"
-            )  # some servers take a system message as text only
+            # some servers take a system message as text only
+            only_text = len(parts) == 1 and parts[0]["type"] == "text" and not message.listed
             messages.append({"role": message.role, "content": parts[0]["text"] if only_text else parts})
         optional: dict[str, Any] = {
             "temperature": self.temperature,

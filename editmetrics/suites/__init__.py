@@ -18,6 +18,7 @@ from .definition import (
     SuiteError,
     SuiteJudge,
     SuiteSource,
+    SystemText,
     TableLayout,
     UnknownSuiteError,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "SuiteError",
     "SuiteJudge",
     "SuiteSource",
+    "SystemText",
     "TableLayout",
     "UnknownSuiteError",
     "broken_suites",

@@ -50,7 +50,8 @@ class PromptText:
     - `slots`: from what stands for a sample's words to the field that has them: `{"<instruction>": "prompt"}`; what
       begins with = is the text itself, as in `{"{{": "={"}` for a text that Python's `str.format` fills in.
     - `text`: the text, where its licence allows to ship it. Otherwise `file` and `key`: a path in the repository, and
-      the key of the text there (a key of a JSON object, or a variable of a Python file).
+      where the text stands there: a key of a JSON object, a variable of a Python file, or a function of it that holds
+      the text (of an f-string, what is filled in stands in braces as in the file).
     """
 
     name: str
@@ -67,6 +68,14 @@ class PromptChoice:
 
     field: str
     texts: Mapping[str, PromptText]
+
+
+@dataclass(frozen=True)
+class SystemText:
+    """The system message of a question. `listed`: the script sends it as a list of one part, and not as a text."""
+
+    text: PromptText | str
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ class Ask:
     - `low`, `high`: the scale of the values.
     - `when`: the question is asked only of rows whose fields have one of these values.
     - `value_names`: the names of several numbers in one answer; by default there is one with the question's name.
+    - `system`: the system message; None for none.
     """
 
     name: str
@@ -107,6 +117,7 @@ class Ask:
     high: float
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     value_names: tuple[str, ...] = ()
+    system: SystemText | None = None
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -123,7 +134,7 @@ class Ask:
     def prompts(self) -> list[PromptText]:
         """List the texts that it may have."""
         texts: list[PromptText] = []
-        for part in self.parts:
+        for part in (*([self.system.text] if self.system else []), *self.parts):
             if isinstance(part, PromptText):
                 texts.append(part)
             elif isinstance(part, PromptChoice):
@@ -185,6 +196,8 @@ class RowField:
     - `needed`: whether the suite can do without. A field that it can do without is missing where no sample has it.
     - `presence`: the field is "yes" where the sample has anything in one of the columns, or fields of `Sample`; else
       "no".
+    - `numbered`: of a column that holds a number, the first and the last number of each value; without the column, a
+      file's name that is a number.
     """
 
     name: str
@@ -193,6 +206,7 @@ class RowField:
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: bool = True
     presence: bool = False
+    numbered: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

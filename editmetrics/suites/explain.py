@@ -107,7 +107,9 @@ def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:
     """Yield each question with its parts in the order in which they are sent, then how images and texts are sent."""
     for ask in judge.asks:
         when = "; ".join(f"{name} {' or '.join(values)}" for name, values in ask.when.items())
-        yield f"asks {ask.name}", ", then ".join(map(_part, ask.parts)) + (f" (of rows with {when})" if when else "")
+        system = f"system {_part(ask.system.text)}, then " if ask.system else ""
+        parts = system + ", then ".join(map(_part, ask.parts))
+        yield f"asks {ask.name}", parts + (f" (of rows with {when})" if when else "")
     shows = dict.fromkeys(part for ask in judge.asks for part in ask.parts if isinstance(part, Show))
     for how, roles in _grouped((_sent_as(show), show.role) for show in shows).items():
         yield " and ".join(dict.fromkeys(roles)), how
@@ -149,6 +151,7 @@ def sampling_line(judge: SuiteJudge) -> str:
     sampling = judge.sampling
     sent = {"temperature": sampling.temperature, sampling.limit_name: sampling.max_tokens, "seed": sampling.seed}
     listed = [f"{name} {value:g}" for name, value in sent.items() if value is not None]
+    listed += [f"{name} {value}" for name, value in sampling.extra.items()]
     absent = [name for name, value in sent.items() if value is None]
     return "; ".join(filter(None, (", ".join(listed), f"not sent: {', '.join(absent)}" if absent else "")))
 

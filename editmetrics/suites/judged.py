@@ -69,7 +69,9 @@ class SuiteMetric(JudgeMetric):
         self.suite, self.judged_by, self.variant, self.repository = suite, protocol.name, variant, repository
         self.alias = f"{suite}_{protocol.name}"
         definition = self.definition
-        self.columns = frozenset(name for field in definition.fields for name in field.columns)  # type: ignore[misc]
+        words = {name for ask in protocol.asks for prompt in ask.prompts() for name in prompt.slots.values()}
+        texts = {name for name in words if name != "prompt" and not name.startswith("=")}
+        self.columns = frozenset(texts.union(*(field.columns for field in definition.fields)))  # type: ignore[misc]
 
     @property
     def definition(self) -> Suite:
@@ -121,7 +123,12 @@ class SuiteMetric(JudgeMetric):
                     parts.append(self._text(part, sample, fields))
             if ask.name in questions:
                 raise SuiteError(f"{self.suite} asks {ask.name} twice about {sample.id}; its conditions overlap")
-            questions[ask.name] = Question((Message("user", tuple(parts)),))
+            message = Message("user", tuple(parts))
+            if ask.system is None:
+                questions[ask.name] = Question((message,))
+            else:
+                opening = self._text(ask.system.text, sample, fields)
+                questions[ask.name] = Question((Message("system", (opening,), ask.system.listed), message))
         if not questions:
             raise SampleError(f"{self.suite} has no question about a row like this one: {fields}", "skipped")
         return questions

@@ -33,21 +33,34 @@ def text_of(suite: Suite, prompt: PromptText, repository: str | None) -> str:
         raise SuiteError(f"{path} cannot be read ({error.strerror}); expected a copy of {wanted}") from error
     if hashlib.sha256(data).hexdigest() != source.files[prompt.file]:
         raise SuiteError(f"{path} is not the version that the suite {suite.name} was made from; expected {wanted}")
-    text = _texts(path.suffix, data).get(prompt.key)
-    if text is None or hashlib.sha256(text.encode()).hexdigest() != prompt.sha256:
-        raise SuiteError(f"{path} has another text for {prompt.key!r} than expected; get {wanted}")
-    return text
+    for text in _texts(path.suffix, data).get(prompt.key, ()):
+        if hashlib.sha256(text.encode()).hexdigest() == prompt.sha256:
+            return text
+    raise SuiteError(f"{path} has another text for {prompt.key!r} than expected; get {wanted}")
 
 
 @cache
-def _texts(suffix: str, data: bytes) -> dict[str, str]:
-    """Return the texts of a JSON object, or the variables of a Python file that hold text; nothing is run."""
+def _texts(suffix: str, data: bytes) -> dict[str, list[str]]:
+    """Return the texts of a JSON object, or those in the variables and functions of a Python file; nothing is run."""
     if suffix == ".json":
-        return {key: value for key, value in json.loads(data).items() if isinstance(value, str)}
-    texts: dict[str, str] = {}
+        return {key: [value] for key, value in json.loads(data).items() if isinstance(value, str)}
+    texts: dict[str, list[str]] = {}
     for node in ast.parse(data).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            value = node.value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                texts[node.targets[0].id] = value.value
+            texts[node.targets[0].id] = _strings(node.value)  # the last assignment counts
+        elif isinstance(node, ast.FunctionDef):
+            texts[node.name] = [text for inner in ast.walk(node) for text in _strings(inner)]
     return texts
+
+
+def _strings(node: ast.AST) -> list[str]:
+    """Return the text of a string, or of an f-string with the names of what it is filled in with, in a list."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if not isinstance(node, ast.JoinedStr):
+        return []
+    parts = [
+        f"{{{ast.unparse(part.value)}}}" if isinstance(part, ast.FormattedValue) else str(getattr(part, "value", ""))
+        for part in node.values
+    ]
+    return ["".join(parts)]

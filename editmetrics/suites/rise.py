@@ -104,30 +104,62 @@ def _asks() -> tuple[Ask, ...]:
     )
 
 
+BOUND = {"consistency": 0.3, "reasoning": 0.5, "quality": 0.2}
+FREE = {"reasoning": 0.8, "quality": 0.2}
+OF_LOGIC = {"consistency": 0.3, "reasoning": 0.7}
+"""Weights of the score: of samples that are asked about consistency, of those that are not, and of logical ones."""
+
+
 def numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """Reasoning, appearance consistency, visual plausibility (1 to 5), and whether all that were asked for are 5.
+    """The numbers of a sample, which are there only where every question has an answer.
 
-    A logical answer is 0 or 1, which counts as 1 or 5. Numbers are made only where every question has an answer.
+    - reasoning, consistency, quality: 1 to 5; a logical answer is 0 or 1, which counts as 1 or 5.
+    - complete: whether all that were asked for are 5. complete_2025: of the scorer of May 2025, for which a sample that
+      is not asked about consistency never is.
+    - score: their weighted mean; half of it, but 1 at the least, where reasoning is 1. score_by_script: with the
+      weights that the script takes once the data has a column consistency_free, 0.8 and 0.2 for all but logical ones.
 
-    >>> numbers({"consistency": 5, "reasoning": 5, "quality": 5})
-    {'complete': 1.0, 'reasoning': 5, 'consistency': 5, 'quality': 5}
+    >>> numbers({"consistency": 3, "reasoning": 5, "quality": 5})
+    {'complete': 0.0, 'complete_2025': 0.0, 'score': 4.4, 'score_by_script': 5.0, 'reasoning': 5, 'consistency': 3, \
+'quality': 5}
     >>> numbers({"consistency": 5, "quality": 5})
     {}
     """
-    for names in (("reasoning", "consistency", "quality"), ("reasoning_alone", "quality")):
-        if set(names) <= values.keys():
-            scores = {name.removesuffix("_alone"): values[name] for name in names}
-            return {"complete": float(all(score == 5 for score in scores.values())), **scores}
-    if {"logical_consistency", "logical_reasoning"} <= values.keys():
+    if {"reasoning", "consistency", "quality"} <= values.keys():
+        scores = {name: values[name] for name in ("reasoning", "consistency", "quality")}
+        weights = BOUND
+    elif {"reasoning_alone", "quality"} <= values.keys():
+        scores, weights = {"reasoning": values["reasoning_alone"], "quality": values["quality"]}, FREE
+    elif {"logical_consistency", "logical_reasoning"} <= values.keys():
         scores = {name: 4 * min(values[f"logical_{name}"], 1) + 1 for name in ("reasoning", "consistency")}
-        return {"complete": float(all(score == 5 for score in scores.values())), **scores}
-    return {}
+        weights = OF_LOGIC
+    else:
+        return {}
+    complete = float(all(score == 5 for score in scores.values()))
+    by_script = OF_LOGIC if weights is OF_LOGIC else FREE
+    return {
+        "complete": complete,
+        "complete_2025": complete if "consistency" in scores else 0.0,
+        "score": _weighted(scores, weights),
+        "score_by_script": _weighted(scores, by_script),
+        **scores,
+    }
 
 
-ACCURACY = tuple(
-    SuiteColumn(heading, "complete", where={"category": (name,)}, times=100, digits=1, failed=0)
-    for name, (heading, _) in CATEGORIES.items()
-)
+def _weighted(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    score = sum(weight * scores[name] for name, weight in weights.items())
+    return max(score * 0.5, 1.0) if scores["reasoning"] == 1 else score
+
+
+def _by_category(value: str, *, times: float, plus: float, failed: float | None) -> tuple[SuiteColumn, ...]:
+    columns = [
+        SuiteColumn(heading, value, where={"category": (name,)}, times=times, plus=plus, digits=1, failed=failed)
+        for name, (heading, _) in CATEGORIES.items()
+    ]
+    return (*columns, SuiteColumn("Overall", value, times=times, plus=plus, digits=1, failed=failed))
+
+
+PERCENT = (RowBlock("Percent", rows=360),)
 
 SUITE = Suite(
     name="rise",
@@ -168,6 +200,9 @@ SUITE = Suite(
     ),
     values=(
         Dimension("complete", low=0, high=1, primary=True, description="all that is asked for is 5 of 5"),
+        Dimension("complete_2025", low=0, high=1, description="the same, by the scorer of May 2025"),
+        Dimension("score", low=1, high=5, description="weighted mean, with the weights as they are meant"),
+        Dimension("score_by_script", low=1, high=5, description="weighted mean, with the script's weights"),
         Dimension("reasoning", low=1, high=5),
         Dimension("consistency", low=1, high=5),
         Dimension("quality", low=1, high=5),
@@ -177,8 +212,13 @@ SUITE = Suite(
     tables=(
         TableLayout(
             "",
-            (*ACCURACY, SuiteColumn("Overall", "complete", times=100, digits=1, failed=0)),
+            _by_category("complete", times=100, plus=0, failed=0),
             (RowBlock("Accuracy, percent", rows=360),),
+        ),
+        TableLayout(
+            "Accuracy by the scorer of May 2025",
+            _by_category("complete_2025", times=100, plus=0, failed=0),
+            PERCENT,
         ),
         TableLayout(
             "By question",
@@ -187,7 +227,15 @@ SUITE = Suite(
                 SuiteColumn("Appearance Consistency", "consistency", times=25, plus=-25, digits=1),
                 SuiteColumn("Visual Plausibility", "quality", times=25, plus=-25, digits=1),
             ),
-            (RowBlock("Percent", rows=360),),
+            PERCENT,
+        ),
+        TableLayout(
+            "Score",
+            (
+                *_by_category("score_by_script", times=25, plus=-25, failed=None),
+                SuiteColumn("Overall, weights as meant", "score", times=25, plus=-25, digits=1),
+            ),
+            PERCENT,
         ),
     ),
     rows=360,
@@ -213,8 +261,8 @@ SUITE = Suite(
         ),
         ProtocolDifference(
             "the score in percent",
-            "weights of 0.2 and 0.8 for all samples once the data has a column consistency_free, a slip of the script",
-            "is not shown; its parts are",
+            "weights of 0.8 and 0.2 for all but logical samples once the data has a column consistency_free, a slip",
+            "printed so, as the data has that column; Overall once more with the weights as they are meant",
             "none on the accuracy",
         ),
         ProtocolDifference(

@@ -40,6 +40,9 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
         if not without:
             continue
         known = f", one of {', '.join(field.values)}" if field.values else ""
+        if field.numbered:
+            ends = [number for pair in field.numbered.values() for number in pair]
+            known = f", a number from {min(ends)} to {max(ends)}; a file of that name will do as well"
         has = {str(sample.meta[name]) for sample in samples for name in field.columns if name in sample.meta}
         strange = f"; the column has {first_few(sorted(has - {*field.values}))}" if has - {*field.values} else ""
         raise SuiteError(
@@ -68,11 +71,20 @@ def _value(field: RowField, sample: Sample) -> str | None:
     for column in field.columns:
         if (cell := sample.meta.get(column)) is not None:
             value = _text(cell)
-            value = field.renamed.get(value, value)
+            value = _of_number(field, value) or field.renamed.get(value, value)
             return value if not field.values or value in field.values else None
     parts = [part for text in (sample.id, _path(sample.edited)) for part in re.split(r"[/\\]", text)]
+    if field.numbered:
+        return next(filter(None, (_of_number(field, os.path.splitext(part)[0]) for part in reversed(parts))), None)
     spelled = {value: value for value in field.values} | dict(field.renamed)
     return next((spelled[part] for part in parts if part in spelled), None)
+
+
+def _of_number(field: RowField, text: str) -> str | None:
+    if not re.fullmatch(r"\d+(\.0+)?", text):
+        return None
+    number = int(float(text))
+    return next((value for value, (first, last) in field.numbered.items() if first <= number <= last), None)
 
 
 def _has(sample: Sample, column: str) -> bool:

@@ -21,6 +21,8 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "imgedit-hard": "editmetrics.suites.imgedit_hard",
         "kris": "editmetrics.suites.kris",
         "rise": "editmetrics.suites.rise",
+        "wise": "editmetrics.suites.wise",
+        "wise-legacy": "editmetrics.suites.wise_legacy",
     },
     "SUITE",
 )

@@ -99,7 +99,9 @@ def _source_facts(suite: Suite) -> Iterator[list[Cell]]:
 
 def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
     for field in suite.fields:
-        values = f": {', '.join(field.values)}" if field.values else ""
+        ends = {name: f" ({first}-{last})" for name, (first, last) in field.numbered.items()}
+        named = [name + ends.get(name, "") for name in field.values]
+        values = f": {', '.join(named)}" if named else ""
         needed = "" if field.needed else ", where it is there"
         yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
 

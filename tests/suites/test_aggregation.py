@@ -11,17 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from editmetrics.suites import SUITES, Level
+from editmetrics import Sample
+from editmetrics.suites import SUITES, Level, SuiteError
 from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
 from editmetrics.suites.gedit import PER_TASK, TASKS
 from editmetrics.suites.imgedit import TYPES
 from editmetrics.suites.kris import GROUPS, SAMPLES
 from editmetrics.suites.kris import TYPES as TYPES_OF_KRIS
 from editmetrics.suites.rise import CATEGORIES
+from editmetrics.suites.rows import check_rows, fields_of
+from editmetrics.suites.wise import CATEGORIES as WISE_CATEGORIES
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 GEDIT, IMGEDIT, RISE, KRIS = (SUITES[name] for name in ("gedit", "imgedit", "rise", "kris"))
+WISE, LEGACY = SUITES["wise"], SUITES["wise-legacy"]
 
 
 def row(sc=None, pq=None, *, task="color_alter", language="en", intersection="yes", unread=(), script=None):
@@ -193,17 +197,66 @@ def test_weighted_means_and_steps():
         mean_by_levels(items, [Level(("task",))])
 
 
-def test_rise_counts_what_its_script_counts():
-    for category, appearance, reasoning, plausibility, complete in OFFICIAL["rise_complete"]:
+def test_rise_counts_and_weighs_as_its_scripts_do():
+    """Of April 2026 and of May 2025; with the column consistency_free, and as its weights are meant."""
+    for line in OFFICIAL["rise_scores"]:
+        category, appearance, *numbers = line.split()
+        reasoning, quality, *official = map(float, numbers)
         if category == "logical_reasoning":
-            scores = {"logical_consistency": (appearance - 1) / 4, "logical_reasoning": (reasoning - 1) / 4}
-            if appearance == 4:
-                continue  # a logical answer is 0 or 1, so that 4 of 5 cannot be
+            scores = {"logical_consistency": (float(appearance) - 1) / 4, "logical_reasoning": (reasoning - 1) / 4}
+        elif appearance == "None":
+            scores = {"reasoning_alone": reasoning, "quality": quality}
         else:
-            scores = {"consistency": appearance, "reasoning": reasoning, "quality": plausibility}
-        assert RISE.derive(scores)["complete"] == complete
-    assert RISE.derive({"reasoning_alone": 5, "quality": 5}) == {"complete": 1, "reasoning": 5, "quality": 5}
+            scores = {"consistency": float(appearance), "reasoning": reasoning, "quality": quality}
+        made = RISE.derive(scores)
+        names = ("complete", "complete_2025", "score_by_script", "score")
+        assert [made[name] for name in names] == pytest.approx(official), line
     assert RISE.derive({"reasoning": 5, "quality": 5}) == {}
+
+
+def test_scores_of_rise_are_percentages():
+    fields = {"category": "spatial_reasoning"}
+    rows = [SuiteRow(fields, RISE.derive({"consistency": a, "reasoning": 5, "quality": 3})) for a in (1, 5)]
+    line = cells(RISE, rows, table=3)[0]["Percent"]
+    assert line["Spatial"].value == pytest.approx(25 * (0.8 * 5 + 0.2 * 3 - 1))
+    assert line["Overall, weights as meant"].value == pytest.approx(25 * (0.3 * 3 + 0.5 * 5 + 0.2 * 3 - 1))
+
+
+@pytest.mark.parametrize("model", PUBLISHED["wise"])
+def test_published_rows_of_wise_are_weighted_means_of_shares(model):
+    overall, *shares = PUBLISHED["wise"][model]
+    rows = []
+    for share, (category, (first, last)) in zip(shares, WISE_CATEGORIES.items(), strict=True):
+        count = last - first + 1
+        right = round(share * count)
+        assert round(right / count, 4) == share
+        rows += [SuiteRow({"category": category}, {"score": float(n < right)}) for n in range(count)]
+    line = cells(WISE, rows)[0]["Verified"]
+    assert [round(cell.value, 4) for cell in line.values()] == [overall, *shares]
+    broken = SuiteRow({"category": "CULTURE"}, {}, {}, {"score": "refused"})
+    assert cells(WISE, [*rows[1:], broken])[0]["Verified"]["CULTURE"].n == 399
+
+
+def test_the_category_of_wise_is_in_its_number():
+    ids = (1, 400, 401, 520, 521, 640, 641, 760, 761, 880, 881, 1000)
+    samples = [Sample(f"out/{one}", edited=f"out/{one}.png") for one in ids]
+    assert [fields_of(WISE, sample)["category"] for sample in samples] == [n for n in WISE_CATEGORIES for _ in "ab"]
+    for one, category in ((567, "TIME"), (568, "SPACE"), ("700.0", "SPACE"), (701, "BIOLOGY"), (1000, "CHEMISTRY")):
+        row = Sample("a", edited="b.png", meta={"prompt_id": one})
+        assert fields_of(SUITES["wise-legacy"], row) == {"category": category}
+    with pytest.raises(SuiteError, match="column prompt_id of a manifest, a number from 1 to 1000; a file of that na"):
+        check_rows(WISE, [Sample("a", edited="1001.png")])
+    with pytest.raises(SuiteError, match="the column has 1001"):
+        check_rows(WISE, [Sample("a", edited="7.png", meta={"prompt_id": 1001})])
+
+
+def test_the_first_edition_of_wise_weighs_its_three_scores():
+    scores = {"consistency": 2, "realism": 1, "aesthetic_quality": 0}
+    rows = [SuiteRow({"category": name}, LEGACY.derive(scores)) for name in WISE_CATEGORIES]
+    assert cells(LEGACY, rows)[0]["First edition"]["Overall"].value == pytest.approx((0.7 * 2 + 0.2) / 2)
+    rows[1] = SuiteRow({"category": "TIME"}, LEGACY.derive(dict.fromkeys(scores, 0)))
+    assert cells(LEGACY, rows)[0]["First edition"]["Overall"].value == pytest.approx(0.8 * (1 - 0.167))
+    assert "WiScore" not in LEGACY.derive({"consistency": 2, "realism": 1})
 
 
 @pytest.mark.parametrize(

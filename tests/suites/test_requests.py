@@ -30,6 +30,8 @@ from editmetrics.suites.answers import (
     as_viescore_script,
 )
 from editmetrics.suites.judged import SuiteMetric, suite_metric
+from editmetrics.suites.prompt_files import _texts
+from editmetrics.suites.short_answers import as_binary_script, as_labelled_script
 from tests.judge.server import Reply, completion
 
 from .rows import kris_samples, rise_samples, samples
@@ -149,6 +151,16 @@ def test_kris_asks_as_its_scripts_do(server, tmp_path, monkeypatch):
     assert without(bodies, *names) == without(official, *names)
 
 
+@pytest.mark.parametrize(("name", "key"), [("wise", "wise_Q"), ("wise-legacy", "wise_legacy_G")])
+def test_wise_asks_as_its_scripts_do(server, tmp_path, monkeypatch, name, key):
+    """The system message is a list of one part, and an explanation is put in as it is, whatever is in it."""
+    rows = samples(tmp_path)
+    for number, sample in enumerate(rows):
+        sample.meta.update(prompt_id=(1, 450, 990)[number], Explanation=f'It "means" {{x}} {number}')
+    spec, names = repository_of("WISE", f"{name}:timeout=300", monkeypatch)
+    assert without(sent(server, spec, rows), *names) == without(OFFICIAL[key], *names)
+
+
 def test_a_jpeg_travels_as_it_is_under_the_type_that_the_script_declares(server, tmp_path, monkeypatch):
     monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "text")
     rows = samples(tmp_path, ".jpg", edit_type="add")[:1]
@@ -170,6 +182,8 @@ def test_the_published_readers_read_as_the_official_ones():
     assert [as_final_score_script(text) for text in ANSWERS["final"]] == OFFICIAL["final_answers"]
     assert [as_keyed_script(text, "quality_score") for text in ANSWERS["keyed"]] == OFFICIAL["keyed_answers"]
     assert [as_dual_script(text) for text in ANSWERS["dual"]] == OFFICIAL["dual_answers"]
+    assert [as_binary_script(text) for text in ANSWERS["binary"]] == OFFICIAL["binary_answers"]
+    assert [as_labelled_script(text) for text in ANSWERS["labelled"]] == OFFICIAL["labelled_answers"]
 
 
 @pytest.mark.parametrize("suite", [name for name in SUITES if SUITES[name].judges])
@@ -188,6 +202,14 @@ def test_where_our_reader_reads_the_published_one_reads_the_same(suite):
             assert ask.by_script(text) in (values, {})  # nothing: syntax that it does not mend
             same += ask.by_script(text) == values
         assert same >= (2 if ask.high > 1 and "consistency" not in ask.name and "instruction" not in ask.name else 0)
+
+
+def test_texts_of_a_python_file_are_those_of_its_variables_and_functions():
+    """Nothing is run, and of an f-string the names stay; the function's texts are known by their checksums."""
+    data = b"""raise SystemExit\nask = "old"\nask = "new"\ndef made(row):\n return ["you", f"<{row['P']}> {{x}}"]\n"""
+    texts = _texts(".py", data)
+    assert texts["ask"] == ["new"]
+    assert {"you", "<{row['P']}> {x}"} <= {*texts["made"]}
 
 
 def test_texts_come_from_the_repository_by_checksum(tmp_path):
