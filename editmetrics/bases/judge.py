@@ -193,6 +193,8 @@ class JudgeMetric(Metric):
             parallel = None if self.backbone else self.parallel
             for number, answer in self._loaded().ask_each(self._ask(batch), parallel=parallel):
                 answers[number] = answer
+            if "unparseable" in self.retried:
+                self._ask_past_the_cache(batch, answers, parallel)
         except JudgeError as error:  # the judge cannot be asked: what was answered until then counts
             reason = str(error)
         scores, start = [], 0
@@ -221,10 +223,30 @@ class JudgeMetric(Metric):
             raise RuntimeError("load() opens a judge")
         return self.judge
 
-    def _ask(self, batch: Iterable[dict[str, Question]]) -> Iterator[Question]:
+    def _ask(self, batch: Iterable[Mapping[str, Question]]) -> Iterator[Question]:
         for item in batch:
             for number in range(self.rounds):
                 yield from (replace(question, round=number) for question in item.values())
+
+    def _ask_past_the_cache(
+        self, batch: Sequence[Mapping[str, Question]], answers: dict[int, Answer], parallel: int | None
+    ) -> None:
+        """Ask again the questions whose answers are of an earlier run and cannot be read; put the new ones in place."""
+        names = [name for item in batch for _ in range(self.rounds) for name in item]
+        questions = list(self._ask(batch))
+        stale = sorted(n for n, answer in answers.items() if answer.cached and not self._reads(names[n], answer))
+        again = self._loaded().refreshing().ask_each([questions[number] for number in stale], parallel=parallel)
+        for index, answer in again:
+            if answer.ok:
+                answers[stale[index]] = answer
+
+    def _reads(self, name: str, answer: Answer) -> bool:
+        try:
+            answer.required()
+            self.read(name, answer)
+        except SampleError:
+            return False
+        return True
 
     def _score(self, names: Sequence[str], answers: Sequence[Answer]) -> Score:
         """Make the score of one sample from the answers of its rounds, each with those of the questions in turn."""

@@ -139,6 +139,8 @@ def score(
             cluster = _cluster(results, chosen)
         else:
             results.columns, unavailable = loaded(results.columns)
+        for column in results.columns:
+            column.metric.retried = frozenset(chosen.retry)
         done: Done = {}
         if record is not None:
             done = record.read(results.columns, forget={*chosen.retry, "unavailable"})

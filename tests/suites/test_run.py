@@ -132,6 +132,22 @@ def test_a_suite_is_explained(run, name):
     assert [column["heading"] for column in described["columns"]] == [one.heading for one in SUITES[name].columns]
 
 
+def test_an_unreadable_answer_is_asked_for_again_past_the_cache_where_the_user_says_so(run, server, manifest, tmp_path):
+    command = ("score", manifest, "--suite", f"gedit:endpoint={server.url}", "-q", "-o", tmp_path / "scores.csv")
+    rated(server, lambda number: "It is quite good." if number == 3 else [8, 9])
+    assert run(*command).code == 3
+    asked = len(server.requests)
+    rated(server, lambda number: [5, 7])
+    assert run(*command).code == 3  # the record has what came of it
+    assert run(*command[:-1], tmp_path / "others.csv").code == 3  # and the cache, for another record
+    assert len(server.requests) == asked
+    assert run(*command, "--retry", "unparseable").code == 0
+    assert len(server.requests) == asked + 1  # what could be read is not paid for twice
+    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    assert {row["gedit_G.SC"] for row in rows if row["id"] == "03"} == {"5.0"}
+    assert {row["gedit_G.SC"] for row in rows if row["id"] != "03"} == {"8.0"}
+
+
 def test_without_a_name_every_suite_has_a_line(run):
     lines = run("suite").out.splitlines()
     named = [line.split()[0] for line in lines if line and not line.startswith((" ", "suite", "'"))]
