@@ -17,7 +17,7 @@ from .late_checks import checked_late
 from .machine import check_device_name, require_device, why_not
 from .machine import pick_device as pick_device
 from .options import Option, options_of, spec_text
-from .sample import FIELDS, Dimension, Sample, SampleError, Score, Status, UnavailableError, UnusableText, problem_of
+from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText, problem_of
 from .wording import plural
 
 M = TypeVar("M", bound="Metric")
@@ -75,7 +75,7 @@ class Metric(ABC):
 
     device: str | None = None
     """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""
-    retried: frozenset[Status] = frozenset()
+    retried: frozenset[str] = frozenset()
     """Statuses that the run under way tries again (`--retry`), for a metric that keeps answers of earlier runs."""
     _loaded_on: str | None = None
 
