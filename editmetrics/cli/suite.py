@@ -29,8 +29,8 @@ def suite(name: str | None, repository: str | None, as_json: bool) -> None:
     from ..suites import SUITES, broken_suites
     from ..suites import suite as suite_called
     from ..suites.explain import described
-    from ..suites.judged import SuiteMetric, suite_metric
-    from ..suites.prompt_files import text_of
+    from ..suites.judged import suite_metric
+    from ..suites.prompt_files import file_of, text_of
     from ..tables.suites import list_blocks, suite_blocks
     from ..tables.table import show
 
@@ -45,12 +45,14 @@ def suite(name: str | None, repository: str | None, as_json: bool) -> None:
         return show(list_blocks(suites, broken))
     bare, options = parse_spec(name)
     chosen = suite_called(bare)
-    metric: SuiteMetric | None = suite_metric(name) if options or chosen.judges else None
+    metric = suite_metric(name) if options or chosen.judges else None
     if repository is not None:
         for judge in chosen.judges:
             for ask in judge.asks:
                 for prompt in ask.prompts():
                     text_of(chosen, prompt, repository)
+        for file in chosen.data:
+            file_of(chosen, file, repository)
         click.echo(f"{repository} has the texts of {bare}, unchanged", err=True)
     if as_json:
         click.echo(json.dumps(described(chosen), indent=2, ensure_ascii=False))

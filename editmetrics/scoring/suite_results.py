@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..suites import Suite
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
-from ..suites.judged import SuiteMetric
+from ..suites.of_suite import OfSuite
 from ..suites.rows import fields_of, notes_on_rows
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class SuiteRun:
     metrics: tuple[Metric, ...]
 
     @property
-    def judged(self) -> SuiteMetric | None:
+    def judged(self) -> OfSuite | None:
         """The metric that asks the suite's judge; None for a suite without one."""
         metric = self.metrics[0]
-        return metric if isinstance(metric, SuiteMetric) else None
+        return metric if isinstance(metric, OfSuite) else None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ def suite_result(run: SuiteRun, results: Results) -> SuiteResult:
     for index, sample in enumerate(results.samples):
         own = [column[index] for column in scores]
         rows[sample.meta.get("system")].append(_row(run, sample, own))
-        for answer in own[0].details.get("answers", ()) if run.judged else ():
+        details = own[0].details if run.judged else {}
+        served.update(details.get("served", {}))
+        for answer in details.get("answers", ()):
             served[answer.get("served") or answer.get("model") or "unknown"] += 1
             dates += [str(answer["asked"])[:10]] if answer.get("asked") else []
     judge = run.judged.judged_by if run.judged else ""
@@ -78,4 +80,11 @@ def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:
     unread = dict(details.get("unread", {}))
     if not score.ok and not unread:  # it was never asked
         unread = {ask.name: score.status for ask in run.judged.protocol.asks}
-    return SuiteRow(fields, dict(score), details.get("read", {}), unread, details.get("script_reads", {}))
+    return SuiteRow(
+        {**fields, **details.get("fields", {})},
+        dict(score),
+        details.get("read", {}),
+        unread,
+        details.get("script_reads", {}),
+        {name: (above, below) for name, (above, below) in details.get("ratios", {}).items()},
+    )

@@ -24,6 +24,7 @@ class SuiteRow:
     - `values`: its numbers, by dimension (or by the spec of the metric).
     - `answers`: the values of questions that could be read; `unread`: the status of each question that could not.
     - `script_reads`: the values that the published script reads in the answers of those.
+    - `ratios`: its part of each pooled number, as numerator and denominator.
     """
 
     fields: Fields
@@ -31,6 +32,7 @@ class SuiteRow:
     answers: Mapping[str, float] = field(default_factory=dict)
     unread: Mapping[str, Status] = field(default_factory=dict)
     script_reads: Mapping[str, float] = field(default_factory=dict)
+    ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _line(
 
 def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Sequence[Ask]) -> SuiteCell:
     chosen = [row for row in rows if selected(row.fields, column.where)]
+    if column.pooled:
+        return _pooled(column, chosen)
     value = _number(column, chosen, lambda row: row.values.get(column.value))
     n = sum(column.value in row.values for row in chosen)
     if value is None:
@@ -148,6 +152,15 @@ def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Seq
     if any(column.value not in row.values and _answered(row) for row in chosen) and suite.failure.published:
         published = _by_published_rule(suite, column, chosen, {ask.name: ask for ask in asks})
     return SuiteCell(value, n, published=published)
+
+
+def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:
+    ratios = [row.ratios[column.value] for row in rows if column.value in row.ratios]
+    below = math.fsum(denominator for _, denominator in ratios)
+    if not below:
+        return SuiteCell(None, 0, "no sample has a number" if rows else "no sample")
+    ratio = math.fsum(numerator for numerator, _ in ratios) / below
+    return SuiteCell(column.times * ratio + column.plus, sum(denominator > 0 for _, denominator in ratios))
 
 
 def _number(column: SuiteColumn, rows: Sequence[SuiteRow], value: Callable[[SuiteRow], float | None]) -> float | None:

@@ -15,6 +15,7 @@ from ..sample import Dimension, EditMetricsError
 if TYPE_CHECKING:
     from ..bases.judge import Verdict
     from ..judge import Answer, Encoding
+    from .of_suite import OfSuite
 
 
 class SuiteError(EditMetricsError):
@@ -161,6 +162,7 @@ class SuiteJudge:
     - `published`: the model's name as the script sends it. `snapshot`: the dated model that is asked by default.
     - `variants`: other dated models, by the name of the evaluation that used them.
     - `weights`: of an open model, its hub id; "" for a closed one.
+    - `local`: whether an open model is asked on this machine by default, and not by an endpoint.
     - `most`: where questions depend on the row, the most requests and images that the whole benchmark takes.
     """
 
@@ -172,6 +174,7 @@ class SuiteJudge:
     sampling: Sampling = Sampling()
     variants: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+    local: bool = False
     most: tuple[int, int] | None = None
 
 
@@ -241,6 +244,8 @@ class SuiteColumn:
     - `times`, `plus`: the published table shows `times * number + plus`; so do we. `digits`: its decimals.
     - `failed`: the value that the published script gives a sample without an answer in this column; None follows the
       suite's `FailureRule`.
+    - `pooled`: the number is the sum over samples of one number by the sum of another (`SuiteRow.ratios`), as of words
+      found by words asked for; `levels` are not looked at.
     """
 
     heading: str
@@ -251,6 +256,7 @@ class SuiteColumn:
     plus: float = 0
     digits: int = 3
     failed: float | None = None
+    pooled: bool = False
 
     @property
     def spec(self) -> str:
@@ -299,6 +305,8 @@ class Suite:
     - `needs`: fields of `Sample` that a suite with judges requires.
     - `values`: the numbers of a sample, the primary one first; `derive` makes those it can of the values of the
       questions.
+    - `metric`: the metric that computes its values, where another one than `SuiteMetric` does; `ratios`: the names of
+      what it pools. `data`: files of the repository that it reads, in the user's copy.
     - `rows`: the number of rows of the whole benchmark.
     - `advise`: advice about a sample whose files look like a usual mistake; None for none.
     """
@@ -316,6 +324,9 @@ class Suite:
     differences: tuple[ProtocolDifference, ...] = ()
     rows: int | None = None
     unchecked: str = ""
+    metric: type[OfSuite] | None = None
+    ratios: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
     advise: Callable[[str], str | None] = lambda path: None
 
     @property

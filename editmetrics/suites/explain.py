@@ -11,7 +11,7 @@ from ..wording import plural
 from .definition import Level, PromptChoice, PromptText, ProtocolDifference, Show, Suite, SuiteColumn, SuiteJudge
 
 if TYPE_CHECKING:
-    from .judged import SuiteMetric
+    from .of_suite import OfSuite
 
 CHARACTERS_A_TOKEN = 4
 """Of English text; for an estimate."""
@@ -59,13 +59,13 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)
 
 
-def differences_of(suite: Suite, metric: SuiteMetric | None) -> list[ProtocolDifference]:
+def differences_of(suite: Suite, metric: OfSuite | None) -> list[ProtocolDifference]:
     """List every point in which a run differs from the published protocol: the suite's own, and of its options."""
     if metric is None:
         return list(suite.differences)
     judge = metric.protocol
     known = [one for one in suite.differences if one.judge in ("", judge.name)]
-    return [*_of_options(metric, judge), *known]
+    return [*metric.option_differences(), *known]
 
 
 def default_differences(suite: Suite) -> list[ProtocolDifference]:
@@ -75,32 +75,10 @@ def default_differences(suite: Suite) -> list[ProtocolDifference]:
     own = [
         replace(one, point=f"{judge.name}: {one.point}")
         for judge in suite.judges
-        for one in _of_options(SuiteMetric(suite=suite.name, judged_by=judge.name), judge)
+        for one in (suite.metric or SuiteMetric)(suite=suite.name, judged_by=judge.name).option_differences()
     ]
     named = [replace(one, point=f"{one.judge}: {one.point}" if one.judge else one.point) for one in suite.differences]
     return [*own, *named]
-
-
-def _of_options(metric: SuiteMetric, judge: SuiteJudge) -> Iterator[ProtocolDifference]:
-    sampling = judge.sampling
-    if metric.backbone is not None:
-        yield ProtocolDifference("the judge's model", judge.published, metric.backbone, "other numbers")
-    elif metric.model != judge.published:
-        dated = metric.model == judge.snapshot
-        effect = "the name without a date meant this or another version" if dated else "other numbers"
-        yield ProtocolDifference("the judge's model", judge.published, metric.model, effect)
-    published = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "seed": sampling.seed}
-    for name, value in published.items():
-        if (own := getattr(metric, name)) != value:
-            yield ProtocolDifference(name, _sent(value), _sent(own))
-    if dict(metric.extra or {}) != dict(sampling.extra):
-        yield ProtocolDifference("other parameters", str(dict(sampling.extra) or "none"), str(metric.extra))
-    if metric.rounds > 1:
-        yield ProtocolDifference("rounds", "asked once", f"the mean of {metric.rounds} answers", "less noise")
-
-
-def _sent(value: Any) -> str:
-    return "not sent" if value is None else f"{value:g}"
 
 
 def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:
@@ -163,6 +141,8 @@ def aggregation_line(column: SuiteColumn) -> str:
     >>> aggregation_line(SUITES["gedit"].columns[2])
     'mean over the samples of each task, then mean over the 11 means'
     """
+    if column.pooled:
+        return "one ratio over all samples together"
     words: list[str] = []
     before: Level | None = None
     for level in column.levels:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..bases.judge import JudgeMetric, Verdict
 from ..options import checked_options
 from ..registry import parse_spec
 from ..sample import Dimension, Sample, SampleError
-from .definition import Ask, PromptChoice, PromptText, Show, Suite, SuiteError, SuiteJudge
+from .definition import Ask, PromptChoice, PromptText, ProtocolDifference, Show, SuiteError
+from .of_suite import OfSuite, chosen_model
 from .prompt_files import text_of
 from .rows import fields_of, selected
 from .table_of_suites import suite as suite_called
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..judge import Answer, Image, Question
 
 
-class SuiteMetric(JudgeMetric):
+class SuiteMetric(OfSuite, JudgeMetric):
     """The numbers that a benchmark's judge gives a sample, asked and read as its published script does.
 
     An answer that cannot be read gives no number. `details` then has `unread`, the status by question, and
@@ -43,7 +44,7 @@ class SuiteMetric(JudgeMetric):
     title = "a benchmark's judge, as published"
     dimensions = (Dimension("score", primary=True),)
     prompts = ()
-    runtime_options = JudgeMetric.runtime_options | {"repository"}  # its texts are known by their checksums
+    runtime_options = JudgeMetric.runtime_options | OfSuite.runtime_options
 
     def __init__(
         self,
@@ -56,42 +57,20 @@ class SuiteMetric(JudgeMetric):
         **shared: Any,
     ) -> None:
         protocol = suite_called(suite).judge(judged_by)
-        if variant and variant not in protocol.variants:
-            known = ", ".join(protocol.variants) or "none"
-            raise SuiteError(f"the suite {suite} has no variant {variant!r} for judge {protocol.name}; known: {known}")
+        model = model or chosen_model(protocol, variant, suite)
         sampling = protocol.sampling
+        if protocol.local and shared.get("endpoint") is None:
+            shared["backbone"] = shared.get("backbone") or protocol.weights
         if shared.get("backbone") is None or sampling.temperature is not None:
             shared = {"temperature": sampling.temperature, **_given(shared)}
         shared = {"max_tokens": sampling.max_tokens, "seed": sampling.seed, **_given(shared)}
         if sampling.extra:
             shared["extra"] = {**sampling.extra, **(shared.get("extra") or {})}
-        super().__init__(model=model or protocol.variants.get(variant, protocol.snapshot), **shared)
-        self.suite, self.judged_by, self.variant, self.repository = suite, protocol.name, variant, repository
-        self.alias = f"{suite}_{protocol.name}"
-        definition = self.definition
+        super().__init__(model=model, **shared)
+        self.variant = variant
         words = {name for ask in protocol.asks for prompt in ask.prompts() for name in prompt.slots.values()}
         texts = {name for name in words if name != "prompt" and not name.startswith("=")}
-        self.columns = frozenset(texts.union(*(field.columns for field in definition.fields)))  # type: ignore[misc]
-
-    @property
-    def definition(self) -> Suite:
-        """The suite."""
-        return suite_called(self.suite)
-
-    @property
-    def protocol(self) -> SuiteJudge:
-        """The suite's judge, with its questions."""
-        return self.definition.judge(self.judged_by)
-
-    def required(self) -> frozenset[str]:
-        return self.definition.needs
-
-    def active_dimensions(self) -> tuple[Dimension, ...]:
-        return self.definition.values
-
-    def identity(self) -> dict[str, Any]:
-        prompts = {prompt.name: prompt.sha256 for ask in self.protocol.asks for prompt in ask.prompts()}
-        return {**super().identity(), "prompts": prompts, "suite_commit": self.definition.source.commit}
+        self._belong_to(suite, judged_by, repository, texts)
 
     def endpoint_options(self) -> dict[str, Any]:
         return {"limit_name": self.protocol.sampling.limit_name}
@@ -153,6 +132,22 @@ class SuiteMetric(JudgeMetric):
                 unread[name] = error.status
                 script |= ask.by_script(answer.text) if answer.text else {}
         return {"read": read, "unread": unread, "script_reads": script}
+
+    def option_differences(self) -> Iterator[ProtocolDifference]:
+        judge, sampling = self.protocol, self.protocol.sampling
+        asked = self.model if self.backbone is None else self.backbone
+        if asked not in (judge.published, judge.weights if self.backbone else judge.published):
+            dated = self.backbone is None and asked == judge.snapshot
+            effect = "the name without a date meant this or another version" if dated else "other numbers"
+            yield ProtocolDifference("the judge's model", judge.published, asked, effect)
+        published = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "seed": sampling.seed}
+        for name, value in published.items():
+            if (own := getattr(self, name)) != value:
+                yield ProtocolDifference(name, _sent(value), _sent(own))
+        if dict(self.extra or {}) != dict(sampling.extra):
+            yield ProtocolDifference("other parameters", str(dict(sampling.extra) or "none"), str(self.extra))
+        if self.rounds > 1:
+            yield ProtocolDifference("rounds", "asked once", f"the mean of {self.rounds} answers", "less noise")
 
     def _ask_called(self, name: str) -> Ask:
         return next(ask for ask in self.protocol.asks if ask.name == name)
@@ -216,7 +211,7 @@ def thumbnail(image: Any, most: int) -> Any:
         return opened.convert("RGB")
 
 
-def suite_metric(spec: str, device: str | None = None, repository: str | None = None) -> SuiteMetric:
+def suite_metric(spec: str, device: str | None = None, repository: str | None = None) -> OfSuite:
     """Return the metric of a suite with judges: "gedit", or with options "gedit:judged_by=Q,endpoint=URL".
 
     Raises `UnknownSuiteError`, `SuiteError` for a suite without judges, and `OptionError`.
@@ -230,8 +225,12 @@ def suite_metric(spec: str, device: str | None = None, repository: str | None = 
         options.setdefault("repository", repository)
     if "suite" in options:
         raise SuiteError(f"{spec!r}: the option suite is the name before the colon")
-    metric = SuiteMetric(**checked_options(SuiteMetric, {**options, "suite": name}))
-    return metric.to(device)
+    kind = suite_called(name).metric or SuiteMetric
+    return kind(**checked_options(kind, {**options, "suite": name})).to(device)
+
+
+def _sent(value: Any) -> str:
+    return "not sent" if value is None else f"{value:g}"
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

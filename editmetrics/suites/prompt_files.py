@@ -1,4 +1,4 @@
-"""Texts of questions that cannot be shipped: read from the user's copy of the official repository, by checksum."""
+"""Questions and data that cannot be shipped: read from the user's copy of the official repository, by checksum."""
 
 from __future__ import annotations
 
@@ -18,25 +18,35 @@ def text_of(suite: Suite, prompt: PromptText, repository: str | None) -> str:
     """
     if prompt.text is not None:
         return prompt.text
+    for text in _texts(Path(prompt.file).suffix, file_of(suite, prompt.file, repository)).get(prompt.key, ()):
+        if hashlib.sha256(text.encode()).hexdigest() == prompt.sha256:
+            return text
+    raise SuiteError(f"{prompt.file} has another text for {prompt.key!r} than expected; get {_wanted(suite)}")
+
+
+def file_of(suite: Suite, file: str, repository: str | None) -> bytes:
+    """Return a file of the user's copy of a suite's official repository. Raises `SuiteError` as `text_of` does."""
     source = suite.source
-    wanted = f"https://github.com/{source.repository} at commit {source.commit}"
     if repository is None:
         raise SuiteError(
-            f"the suite {suite.name}: its questions come without a licence and are not shipped. Get them with "
-            f"'git clone https://github.com/{source.repository} FOLDER && git -C FOLDER checkout {source.commit}', "
-            f"and name the folder: --suite {suite.name}:repository=FOLDER"
+            f"the suite {suite.name}: its questions are not shipped; their licence is {source.prompt_licence}. Get "
+            f"them with 'git clone https://github.com/{source.repository} FOLDER && git -C FOLDER checkout "
+            f"{source.commit}', and name the folder: --suite {suite.name}:repository=FOLDER"
         )
-    path = Path(repository).expanduser() / prompt.file
+    path = Path(repository).expanduser() / file
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SuiteError(f"{path} cannot be read ({error.strerror}); expected a copy of {wanted}") from error
-    if hashlib.sha256(data).hexdigest() != source.files[prompt.file]:
-        raise SuiteError(f"{path} is not the version that the suite {suite.name} was made from; expected {wanted}")
-    for text in _texts(path.suffix, data).get(prompt.key, ()):
-        if hashlib.sha256(text.encode()).hexdigest() == prompt.sha256:
-            return text
-    raise SuiteError(f"{path} has another text for {prompt.key!r} than expected; get {wanted}")
+        raise SuiteError(f"{path} cannot be read ({error.strerror}); expected a copy of {_wanted(suite)}") from error
+    if hashlib.sha256(data).hexdigest() != source.files[file]:
+        raise SuiteError(
+            f"{path} is not the version that the suite {suite.name} was made from; expected {_wanted(suite)}"
+        )
+    return data
+
+
+def _wanted(suite: Suite) -> str:
+    return f"https://github.com/{suite.source.repository} at commit {suite.source.commit}"
 
 
 @cache

@@ -23,6 +23,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "rise": "editmetrics.suites.rise",
         "wise": "editmetrics.suites.wise",
         "wise-legacy": "editmetrics.suites.wise_legacy",
+        "geneval2": "editmetrics.suites.geneval2",
     },
     "SUITE",
 )

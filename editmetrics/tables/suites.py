@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..scoring.suite_results import SuiteResult
     from ..suites import ProtocolDifference, Suite, SuiteColumn
     from ..suites.aggregation import BlockResult, SuiteCell, TableResult
-    from ..suites.judged import SuiteMetric
+    from ..suites.of_suite import OfSuite
 
 
 def result_blocks(result: SuiteResult) -> Iterator[Block]:
@@ -63,7 +63,7 @@ def list_blocks(suites: Sequence[Suite], broken: Mapping[str, str]) -> Iterator[
     yield "\n[dim]'editmetrics suite NAME' explains one, 'editmetrics score ... --suite NAME' computes it.[/]"
 
 
-def suite_blocks(suite: Suite, metric: SuiteMetric | None = None) -> Iterator[Block]:
+def suite_blocks(suite: Suite, metric: OfSuite | None = None) -> Iterator[Block]:
     """One suite explained; `metric` is the run's, whose options may differ from the published ones."""
     yield f"[bold]{escape(suite.name)}[/], a benchmark as published\n"
     yield f"{escape(suite.about)}\n"
@@ -104,6 +104,8 @@ def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
         values = f": {', '.join(named)}" if named else ""
         needed = "" if field.needed else ", where it is there"
         yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
+    if suite.data:
+        yield ["rows", f"not shipped: {', '.join(suite.data)} of your copy of the repository"]
 
 
 def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTable:

@@ -43,7 +43,7 @@ def _headings(suite: Suite) -> Iterator[str]:
     for table in suite.tables:
         counts = Counter(column.heading for column in table.columns)
         yield from (f"two columns are called {name!r}" for name, count in counts.items() if count > 1)
-    known = {dimension.name for dimension in suite.values}
+    known = {dimension.name for dimension in suite.values} | {*suite.ratios}
     for column in (column for table in suite.tables for column in table.columns):
         if suite.judges and column.value not in known:
             yield f"the column {column.heading} shows {column.value!r}, which is not one of the suite's values"
@@ -62,11 +62,15 @@ def _metrics(suite: Suite) -> Iterator[str]:
 
 
 def _judge(suite: Suite, judge: SuiteJudge) -> Iterator[str]:
+    yield from (f"the source has no SHA-256 of {file!r}" for file in suite.data if file not in suite.source.files)
     for prompt in (prompt for ask in judge.asks for prompt in ask.prompts()):
         if prompt.text is not None and hashlib.sha256(prompt.text.encode()).hexdigest() != prompt.sha256:
             yield f"the text {prompt.name} has another SHA-256 than it says"
         if prompt.text is None and prompt.file not in suite.source.files:
             yield f"the text {prompt.name} is in {prompt.file!r}, whose SHA-256 the source does not have"
+    if suite.metric is not None:
+        yield from _tables(suite, judge, [*_numbered(suite)])
+        return
     rows: list[SuiteRow] = []
     for fields in _every_row(suite):
         asks = [ask for ask in judge.asks if selected(fields, ask.when)]
@@ -118,6 +122,15 @@ def _tables(suite: Suite, judge: SuiteJudge, rows: list[SuiteRow]) -> Iterator[s
                     continue
                 if not rule.low - 1e-9 <= rule.expected <= rule.high + 1e-9:
                     yield f"{column.heading}: the mean of the published rule's guess is outside of its range"
+
+
+def _numbered(suite: Suite) -> Iterator[SuiteRow]:
+    """Yield rows of each block whose metric gave every number."""
+    for block in (block for layout in suite.tables for block in layout.blocks):
+        for number in (0, 0.5, 1):
+            values = {one.name: one.low + number * (one.high - one.low) for one in suite.values}
+            fields = {name: values[0] for name, values in block.where.items()}
+            yield SuiteRow(fields, values, ratios=dict.fromkeys(suite.ratios, (number, 1)))
 
 
 def _answered(suite: Suite, fields: Mapping[str, str], asks: list[Ask], number: float) -> SuiteRow:

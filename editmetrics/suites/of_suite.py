@@ -1,0 +1,71 @@
+"""`OfSuite`: a metric that computes the numbers of a benchmark's samples, and knows which benchmark's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..metric import Metric
+from ..sample import Dimension
+from .definition import ProtocolDifference, Suite, SuiteError, SuiteJudge
+from .table_of_suites import suite as suite_called
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class OfSuite(Metric):
+    """Base of the metrics of suites: one knows its suite, its judge there, and what its options change.
+
+    A subclass gives `option_differences`. `Score.details` of its scores may have `fields`, more fields of the row, and
+    `ratios`, the sample's part of each number that the suite pools: numerator and denominator.
+    """
+
+    runtime_options = frozenset({"repository"})  # the texts and data in it are known by their checksums
+
+    model: str
+    suite: str
+    judged_by: str
+    repository: str | None
+
+    @property
+    def definition(self) -> Suite:
+        """The suite."""
+        return suite_called(self.suite)
+
+    @property
+    def protocol(self) -> SuiteJudge:
+        """The suite's judge, with its questions."""
+        return self.definition.judge(self.judged_by)
+
+    def required(self) -> frozenset[str]:
+        return self.definition.needs
+
+    def active_dimensions(self) -> tuple[Dimension, ...]:
+        return self.definition.values
+
+    def identity(self) -> dict[str, Any]:
+        prompts = {prompt.name: prompt.sha256 for ask in self.protocol.asks for prompt in ask.prompts()}
+        source = self.definition.source
+        data = {"suite_data": {file: source.files[file] for file in self.definition.data}}
+        known = {**super().identity(), "prompts": prompts, "suite_commit": source.commit}
+        return {**known, **data} if self.definition.data else known
+
+    def option_differences(self) -> Iterator[ProtocolDifference]:
+        """Yield the points in which its options differ from the published protocol."""
+        raise NotImplementedError
+
+    def _belong_to(self, suite: str, judged_by: str, repository: str | None, columns: Iterable[str] = ()) -> None:
+        self.suite, self.judged_by = suite, suite_called(suite).judge(judged_by).name
+        self.repository = repository
+        self.alias = f"{suite}_{self.judged_by}"
+        fields = self.definition.fields
+        self.columns = frozenset([*columns, *(name for one in fields for name in one.columns)])  # type: ignore[misc]
+
+
+def chosen_model(protocol: SuiteJudge, variant: str, suite: str) -> str:
+    """Return the dated model of a judge, or the one that a variant pinned. Raises `SuiteError` for another variant."""
+    if variant and variant not in protocol.variants:
+        known = ", ".join(protocol.variants) or "none"
+        raise SuiteError(f"the suite {suite} has no variant {variant!r} for judge {protocol.name}; known: {known}")
+    return protocol.variants.get(variant, protocol.snapshot)

@@ -1,0 +1,35 @@
+"""Made-up rows of text-to-image benchmarks in the form of their files, and made-up answers."""
+
+from __future__ import annotations
+
+import json
+import random
+
+SKILLS = ("object", "attribute", "count", "position", "verb")
+
+
+def geneval2_rows():
+    """Two prompts for each number of atoms, with questions of every skill."""
+    rows = []
+    for number in range(16):
+        atoms = 3 + number // 2
+        asked = [
+            (f"How many things of kind {number} are in the image?", ("one", "two", "four", "seven")[number % 4]),
+            *((f"Is part {one} of {number} there?", "Yes") for one in range(atoms)),
+        ]
+        skills = [SKILLS[(number + one) % 5] for one in range(len(asked))]
+        rows.append({"prompt": f"prompt {number}", "atom_count": atoms, "vqa_list": asked, "skills": skills})
+    return rows
+
+
+def json_lines(rows):
+    """The rows as a file of JSON lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def probabilities(rows, seed=7):
+    """A probability for each question, one of them 0."""
+    draw = random.Random(seed)
+    lists = [[round(draw.random(), 6) for _ in row["vqa_list"]] for row in rows]
+    lists[4][1] = 0.0
+    return lists
