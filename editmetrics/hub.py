@@ -1,6 +1,7 @@
 """Files of repositories on the Hugging Face hub: their addresses, what the hub says of them, and their download.
 
 Every error names the repository and the file, and says what to do: who is asked for access, which variable to set.
+A data set is called `datasets/OWNER/NAME`, as in the addresses of the hub.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import os
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .downloads import DownloadError, UnreachableError, check_online, check_url, is_unreachable
 from .wording import error_in_one_line
@@ -26,12 +28,16 @@ class HubFile:
 
 @dataclass(frozen=True)
 class HubRepository:
-    """Facts on a repository at a revision as the hub states them: its commit, licence, access, and files by path."""
+    """Facts on a repository at a revision as the hub states them: its commit, licence, access, and files by path.
+
+    `card` is the head of its README.
+    """
 
     commit: str | None
     licence: str | None
     gated: bool
     files: Mapping[str, HubFile]
+    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 def hub_url(repository: str, revision: str, file: str) -> str:
@@ -123,13 +129,49 @@ def look_up(repository: str, revision: str = "main") -> HubRepository:
 
     check_online()
     check_url(endpoint())
+    kind, name = _kind(repository)
     try:
-        info = HfApi(endpoint=endpoint()).model_info(repository, revision=revision, files_metadata=True)
+        info = HfApi(endpoint=endpoint()).repo_info(name, repo_type=kind, revision=revision, files_metadata=True)
     except Exception as error:
         raise hub_failure(repository, revision, None, error) from error
     licences = [tag.partition(":")[2] for tag in info.tags or () if tag.startswith("license:")]
     files = {each.rfilename: HubFile(each.size, each.lfs.sha256 if each.lfs else None) for each in info.siblings or ()}
-    return HubRepository(info.sha, licences[0] if licences else None, bool(info.gated), files)
+    card = info.card_data.to_dict() if info.card_data else {}
+    return HubRepository(info.sha, licences[0] if licences else None, bool(info.gated), files, card)
+
+
+def cached_file(repository: str, commit: str, file: str) -> Path | None:
+    """The file in the hub's own cache on this machine, which other programs share; None where it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    kind, name = _kind(repository)
+    path = try_to_load_from_cache(name, file, revision=commit, repo_type=kind)
+    return Path(path) if isinstance(path, str) else None
+
+
+def fetch_to_cache(repository: str, commit: str, file: str, *, progress: bool = False) -> Path:
+    """Download one file into the hub's own cache, unless it is there; a download that broke resumes.
+
+    Raises `DownloadError` and `UnreachableError` as `fetch_from_hub` does.
+    """
+    if (cached := cached_file(repository, commit, file)) is not None:
+        return cached
+    from huggingface_hub import hf_hub_download
+
+    check_online()
+    check_url(hub_url(repository, commit, file))
+    kind, name = _kind(repository)
+    try:
+        with hub_progress(progress):
+            return Path(hf_hub_download(name, file, revision=commit, repo_type=kind, endpoint=endpoint()))
+    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
+        raise hub_failure(repository, commit, file, error) from error
+
+
+def _kind(repository: str) -> tuple[str, str]:
+    """The kind of a repository in the hub client's words, and its name there."""
+    name = repository.removeprefix("datasets/")
+    return ("model" if name == repository else "dataset"), name
 
 
 def hub_failure(repository: str, revision: str, file: str | None, error: Exception) -> DownloadError:

@@ -10,6 +10,7 @@ from .learned_metric import LearnedMetric
 from .metric import Metric
 from .registry import metric_class
 from .sample import FIELDS
+from .wording import in_words
 
 TITLE = 40
 """Characters of the longest title that a list shows."""
@@ -120,19 +121,6 @@ def asked(metric: Metric) -> str | None:
     if not hasattr(metric, "endpoint") or getattr(metric, "backbone", None):
         return None
     return str(getattr(metric, "model", "a chat model"))
-
-
-def in_words(megabytes: float | None) -> str:
-    """A size in a few characters.
-
-    >>> in_words(605), in_words(17500), in_words(0.01), in_words(None)
-    ('605 MB', '17.5 GB', '10 kB', 'unknown')
-    """
-    if megabytes is None:
-        return "unknown"
-    if megabytes < 1:
-        return f"{megabytes * 1000:.0f} kB"
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.3g} GB"
 
 
 def shortened(summary: str) -> str:

@@ -102,5 +102,18 @@ def error_in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
+def in_words(megabytes: float | None) -> str:
+    """A size in a few characters.
+
+    >>> in_words(605), in_words(17500), in_words(0.01), in_words(None)
+    ('605 MB', '17.5 GB', '10 kB', 'unknown')
+    """
+    if megabytes is None:
+        return "unknown"
+    if megabytes < 1:
+        return f"{megabytes * 1000:.0f} kB"
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.3g} GB"
+
+
 def _simplified(name: str) -> str:
     return name.lower().replace("-", "_")

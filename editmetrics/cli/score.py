@@ -54,6 +54,7 @@ class ScoreOptions:
     references: Path | None
     root: Path | None
     pair_by: str | None
+    split: str | None
     columns: tuple[str, ...]
     resize: str
     profile: str
@@ -125,6 +126,7 @@ class ScoreOptions:
     "--root", type=click.Path(path_type=Path), help="Folder that the paths of a manifest are relative to and stay in."
 )
 @map_option
+@click.option("--split", metavar="NAME", help="Split of a data set on the hub, such as test.")
 @click.option(
     "--pair-by",
     metavar="PATTERN",
@@ -197,6 +199,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
       EDITED_DIR or EDITED       images without a source, for metrics that do not need one
       DIR --pair-by PATTERN      sources and edits in one folder
       MANIFEST                   a table with one row per sample: csv, jsonl, parquet, xlsx, ...
+      hf://OWNER/NAME            a data set on the Hugging Face hub, with --split
 
     Exit codes: 0 success; 1 interrupted or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
     not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under
@@ -250,12 +253,13 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
 def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
     """The samples that the options name; says what is unmatched."""
     from ..data import find_samples
+    from ..data.hub_tables import is_hub
 
     if bool(paths) == (options.images is not None):
         raise click.UsageError("expected either PATHS or --images")
     if options.images is not None and options.pair_by is not None:
         raise click.UsageError("--images have no source to pair them with; give the folder as PATHS with --pair-by")
-    if missing := [str(path) for path in paths if not path.exists()]:
+    if missing := [str(path) for path in paths if not path.exists() and not is_hub(path)]:
         from ..command_line.advice import refuse_metrics
 
         refuse_metrics(missing, options.metrics)
@@ -267,6 +271,7 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
         references=options.references,
         root=options.root,
         pair_by=options.pair_by,
+        split=options.split,
         columns=name_value_pairs("--map", options.columns, "NAME=COLUMN"),
     )
     for line in sample_set.problems():

@@ -29,7 +29,7 @@ FILE = "editmetrics.toml"
 COMMANDS = ("score", "benchmark")
 """Commands that have a table of default options."""
 
-TEXTS = frozenset({"metric", "suite", "device", "dimension", "pair_by", "fail_under", "fail_over"})
+TEXTS = frozenset({"metric", "suite", "device", "dimension", "pair_by", "split", "fail_under", "fail_over"})
 """Options with a text that may have a default here; others with a text name files or servers."""
 
 SERVERS = frozenset({"endpoint", "key_variable", "extra"})

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
-from ..listing import Download, asked, downloads, in_words
+from ..listing import Download, asked, downloads
 from ..sample import FIELDS, IMAGE_FIELDS, Sample
 from ..tables.table import Block, Cell, DataTable, numbers, text
-from ..wording import plural
+from ..wording import in_words, plural
 from .machine_readable import SCHEMA, print_json
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from ..files.text import DataError, told_apart
 from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
-from .manifest import from_manifest
+from .hub_tables import HubAddress, fetch_table, is_hub
+from .manifest import from_manifest, from_parquet_files
 from .pairing import PairBy, advice, pairs_by_pattern
 from .prompts import PromptTable, read_prompt_table
 from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, look_up
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "
-    "a single image, or a manifest (.csv, .jsonl, .parquet, .xlsx, ...)"
+    "a single image, a manifest (.csv, .jsonl, .parquet, .xlsx, ...), or hf://OWNER/NAME"
 )
 
 
@@ -35,13 +37,15 @@ def find_samples(
     root: str | os.PathLike[str] | None = None,
     pair_by: str | None = None,
     columns: Mapping[str, str] | None = None,
+    split: str | None = None,
 ) -> SampleSet:
     """The samples that `paths` stand for:
 
     - `source/ edited/`, or `source/ edited_a/ edited_b/`: `from_folders`, with several systems in the second form;
     - `edited/`: the same, without sources;
     - `source.png edited.png`, or `edited.png`: `from_files`;
-    - `manifest.csv` (or .jsonl, .parquet, .xlsx, ...): `from_manifest`, whose paths are relative to `root`.
+    - `manifest.csv` (or .jsonl, .parquet, .xlsx, ...): `from_manifest`, whose paths are relative to `root`;
+    - `hf://OWNER/NAME`: a data set on the hub, of which `split` names the part, read as such a manifest.
 
     `columns` says which heading of the manifest, or of the table of prompts, to read as which column.
 
@@ -53,10 +57,21 @@ def find_samples(
     1
     """
     for path in paths:
-        if not os.path.exists(path):
+        if not os.path.exists(path) and not is_hub(path):
             raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
-    places = [Path(path) for path in paths]
     more: dict[str, Any] = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
+    if any(map(is_hub, paths)):
+        extra = [name for name, value in {**more, "root": root, "pair_by": pair_by}.items() if value is not None]
+        if len(paths) > 1 or extra:
+            raise DataError(
+                f"{os.fspath(paths[0])} is scored alone: its images and texts are in its columns (--map), without "
+                f"{', '.join(extra) or 'other paths'}"
+            )
+        table = fetch_table(HubAddress.parse(paths[0]), split, progress=sys.stderr.isatty())
+        return from_parquet_files(table.name, table.files, columns)
+    if split is not None:
+        raise DataError(f"split={split} is for a data set on the hub, hf://OWNER/NAME; {EXPECTED}")
+    places = [Path(path) for path in paths]
     if len(places) == 1 and table_suffix(places[0]) and places[0].is_file() and pair_by is None:
         if extra := [name for name, value in more.items() if value is not None]:
             raise DataError(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..files.headings import SAMPLE, read_as, renamed
 from ..files.parquet import StoredImage
-from ..files.rows import Row, read_rows
+from ..files.rows import Row, read_parquet, read_rows
 from ..files.text import DataError, mended, parse_json, usable_text
 from ..images import Unreadable, image_name, is_url
 from ..images.stand_ins import Deferred
@@ -49,45 +49,56 @@ def from_manifest(
     column, or rows share an id.
     """
     path = Path(path)
-    rows = list(read_rows(path))
-    if not rows:
-        raise DataError(f"{path} has no rows")
-    rows, headings = _with_headings(path, rows, columns)
-    names = dict.fromkeys(column for row in rows for column in row.cells)
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is not a folder; expected the folder of the images in {path}")
-    places = [mended(f"{path}, {row.location}") for row in rows]
+    return _set_of(os.fspath(path), list(read_rows(path)), folder, columns)
+
+
+def from_parquet_files(
+    name: str, files: Sequence[str | os.PathLike[str]], columns: Mapping[str, str] | None = None
+) -> SampleSet:
+    """`from_manifest` for a table in several parquet files, which messages call `name`."""
+    paths = [Path(file) for file in files]
+    return _set_of(name, list(read_parquet(*paths)), ImageFolder(paths[0].parent), columns)
+
+
+def _set_of(name: str, rows: list[Row], folder: ImageFolder, columns: Mapping[str, str] | None) -> SampleSet:
+    if not rows:
+        raise DataError(f"{name} has no rows")
+    rows, headings = _with_headings(name, rows, columns)
+    names = dict.fromkeys(column for row in rows for column in row.cells)
+    places = [mended(f"{name}, {row.location}") for row in rows]
     samples = [_sample(row, location, folder, names) for row, location in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
-    _require_unique(path, ids, rows)
+    _require_unique(name, ids, rows)
     samples = [replace(sample, id=identifier) for sample, identifier in zip(samples, ids, strict=True)]
     problems = [_problems(sample, location) for sample, location in zip(samples, places, strict=True)]
     unmatched = {"unreadable": [problem for problem in problems if problem]}
     if any(sample.has("prompt") for sample in samples):
         without = [sample for sample in samples if not sample.has("prompt")]
         unmatched["without_prompt"] = [s.id for s in without if not isinstance(s.prompt, UnusableText)]
-    return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names}, headings, os.fspath(path))
+    return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names}, headings, name)
 
 
 def _with_headings(
-    path: Path, rows: list[Row], columns: Mapping[str, str] | None
+    table: str, rows: list[Row], columns: Mapping[str, str] | None
 ) -> tuple[list[Row], Mapping[str, str]]:
     """The rows with their cells under the names of a sample's fields, and the headings that these were read from."""
     names = dict.fromkeys(mended(column) for row in rows for column in row.cells)
     cells = {name: [row.cells.get(name) for row in rows] for name in names}
-    headings = read_as(os.fspath(path), cells, SAMPLE, columns)
+    headings = read_as(table, cells, SAMPLE, columns)
     if "edited" not in {*names, *headings}:
         broken = next((f"; {row.location} {row.problem}" for row in rows if row.problem), "")
         example = next(iter(names), "COLUMN")
         raise DataError(
-            f"{path} has no column 'edited'; its columns are {', '.join(names) or 'none'}{broken}. Say which one names "
-            f"the edited image: --map edited={example} (columns={{'edited': {example!r}}} in Python)"
+            f"{table} has no column 'edited'; its columns are {', '.join(names) or 'none'}{broken}. Say which one "
+            f"names the edited image: --map edited={example} (columns={{'edited': {example!r}}} in Python)"
         )
     return [replace(row, cells=renamed(row.cells, headings)) for row in rows] if headings else rows, headings
 
 
-def _require_unique(path: Path, ids: list[str], rows: list[Row]) -> None:
+def _require_unique(table: str, ids: list[str], rows: list[Row]) -> None:
     """Raise `DataError`, with all of them, for ids that several rows have."""
     locations: dict[str, list[str]] = {}
     for identifier, row in zip(ids, rows, strict=True):
@@ -100,7 +111,7 @@ def _require_unique(path: Path, ids: list[str], rows: list[Row]) -> None:
         if len(where) > 1
     ]:
         advice = "give each row its own id, or its system (--map system=COLUMN)"
-        raise DataError(f"{in_lines(os.fspath(path), shared)}; {advice}")
+        raise DataError(f"{in_lines(table, shared)}; {advice}")
 
 
 class ImageFolder:

@@ -21,6 +21,7 @@ from ..images import SUFFIXES, image_name, unreadable_kind
 from ..images.kinds import KINDS as IMAGE_KINDS
 from ..sample import Sample, UnusableText, is_blank
 from ..wording import first_few
+from .hub_tables import is_hub
 from .prompts import PromptTable, read_prompt_table
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
@@ -73,8 +74,9 @@ class SampleSet:
         return len(self.samples)
 
     def about(self) -> dict[str, Any]:
-        """Return what the record of a run keeps of how the samples were read: nothing for usual columns."""
-        return {"columns_read_as": dict(self.headings)} if self.headings else {}
+        """Return what the record of a run keeps of how the samples were read: nothing for usual columns and files."""
+        hub = {"data_set": self.origin} if self.origin and is_hub(self.origin) else {}
+        return ({"columns_read_as": dict(self.headings)} if self.headings else {}) | hub
 
     def problems(self, examples: int = 3) -> list[str]:
         """One line for each kind of thing that is not matched: how many, and the first `examples` names."""

@@ -73,7 +73,7 @@ def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
     if READABLE[suffix] == "csv":
         yield from _csv_rows(path, suffix)
         return
-    readers = {"jsonl": _jsonl_rows, "json": _json_rows, "parquet": _parquet_rows, "xlsx": _workbook_rows}
+    readers = {"jsonl": _jsonl_rows, "json": _json_rows, "parquet": read_parquet, "xlsx": _workbook_rows}
     yield from readers[READABLE[suffix]](path)
 
 
@@ -172,11 +172,11 @@ def _object_row(location: str, value: Any, doubtful: bool = True) -> Row:
     return row if cells == row.cells else Row(location, cells, row.problem or NOT_UTF8)
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    """The rows, with a `StoredImage` for the bytes of an image."""
+def read_parquet(*paths: Path) -> Iterator[Row]:
+    """The rows of a parquet file, or of several as one, with a `StoredImage` for the bytes of an image."""
     from .parquet import ParquetFile
 
-    for row_number, cells in enumerate(ParquetFile(path), 1):
+    for row_number, cells in enumerate(ParquetFile(*paths), 1):
         yield _row(f"row {row_number}", cells)
 
 

@@ -48,7 +48,7 @@ WHERE = {
 """Where people put what is missing."""
 
 
-OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by", "columns")
+OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by", "columns", "split")
 """Keywords that say more about paths, see `data.find_samples`."""
 
 OnRow = Callable[[Sample, dict[str, Score]], None]
@@ -107,9 +107,9 @@ def score(
 
     `samples` are `Sample`s, a data frame or other rows with columns of the same names (`data.from_rows`), or paths as
     on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
-    `masks`, `references`, `root` and `pair_by` of `data.find_samples`; what finds no partner is logged. `columns` names
-    the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics` and `options` may
-    also go by position. Without `metrics`, the classic ones compute, as on the command line.
+    `masks`, `references`, `root`, `pair_by` and `split` of `data.find_samples`; what finds no partner is logged.
+    `columns` names the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics`
+    and `options` may also go by position. Without `metrics`, the classic ones compute, as on the command line.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 

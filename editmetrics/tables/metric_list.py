@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ..listing import Download, Listed, in_words
+from ..listing import Download, Listed
+from ..wording import in_words
 
 BETTER = {True: "higher", False: "lower", None: ""}
 """The better direction of a dimension; empty where none is known."""

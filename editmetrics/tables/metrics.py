@@ -9,8 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from ..listing import in_words
-from ..wording import LIKENESS
+from ..wording import LIKENESS, in_words
 from .metric_list import BETTER
 from .table import Block, DataTable, facts, text
 

@@ -6,6 +6,8 @@ import gzip
 import pickle
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import polars as pl
 import pytest
 
@@ -21,6 +23,15 @@ IMAGE = pl.Struct({"bytes": pl.Binary, "path": pl.String})
 
 def stored(path, name=None):
     return {"bytes": path.read_bytes(), "path": name}
+
+
+def psnr(name):
+    """The definition, by Pillow and numpy."""
+    source, edited = (
+        np.asarray(PIL.Image.open(EXAMPLES / folder / f"{name}.jpg").convert("RGB"), float)
+        for folder in ("source", "edited")
+    )
+    return 10 * np.log10(255**2 / ((source - edited) ** 2).mean())
 
 
 @pytest.fixture
@@ -43,12 +54,11 @@ def table(tmp_path):
     return path
 
 
-def test_scores_are_those_of_the_same_images_in_folders(table):
+def test_scores_are_those_of_the_images(table):
     results = score(str(table), metrics=["psnr"], columns={"id": "key"})
-    expected = score(str(EXAMPLES / "source"), str(EXAMPLES / "edited"), metrics=["psnr"])
-    kept = expected.table().filter(pl.col("id").is_in(NAMES)).sort("id")
-    assert results.table()["psnr"].to_list() == kept["psnr"].to_list()
-    assert kept["id"].to_list() == list(NAMES)
+    table = results.table()
+    assert table["id"].to_list() == list(NAMES)
+    assert table["psnr"].to_list() == pytest.approx([psnr(name) for name in NAMES], rel=1e-6)
 
 
 def test_a_missing_image_is_missing_and_the_bytes_stay_in_the_file(table):

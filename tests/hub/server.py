@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-LARGE = (".safetensors", ".pth", ".pt", ".bin")
+LARGE = (".safetensors", ".pth", ".pt", ".bin", ".parquet", ".tar")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -30,7 +30,7 @@ def git_sha1(body: bytes) -> str:
 
 @dataclass
 class Repository:
-    """A model repository: files by path, the revisions that it has, its licence, who may read it."""
+    """A repository: files by path, the revisions that it has, its licence, who may read it, its card's head."""
 
     files: dict[str, bytes]
     commit: str = COMMIT
@@ -39,6 +39,7 @@ class Repository:
     gated: bool = False
     private: bool = False
     members: set[str] = field(default_factory=set)  # tokens
+    card: dict = field(default_factory=dict)
     later: Repository | None = None  # what a branch has now, where that is not the commit above
 
     def at(self, revision: str) -> Repository | None:
@@ -64,7 +65,7 @@ class Request(NamedTuple):
 
 
 class Hub:
-    """Serves `repositories` by id; `requests` lists what was asked."""
+    """Serves `repositories` by id, data sets by "datasets/" and theirs; `requests` lists what was asked."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
@@ -158,15 +159,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.fail(403) if body is None else self.send(path, body, {"ETag": f'"{sha256(body)}"'})
         if path in hub.plain:
             return self.send(path, hub.plain[path], {})
-        if path.startswith("/api/models/"):
-            return self.api(path.removeprefix("/api/models/"), token)
-        if path.startswith("/api/resolve-cache/models/"):
-            owner, name, commit, inner = path.removeprefix("/api/resolve-cache/models/").split("/", 3)
-            repository = hub.repositories[f"{owner}/{name}"].at(commit)
+        raw = urllib.parse.urlsplit(self.path).path
+        if path.startswith(("/api/models/", "/api/datasets/")):
+            return self.api(raw.removeprefix("/api/").removeprefix("models/"), token)
+        if path.startswith("/api/resolve-cache/"):
+            kind, owner, name, commit, inner = path.removeprefix("/api/resolve-cache/").split("/", 4)
+            prefix = "" if kind == "models" else f"{kind}/"
+            repository = hub.repositories[f"{prefix}{owner}/{name}"].at(commit)
             return self.send(path, repository.files[inner], self.facts(repository, inner))
         if "/resolve/" in path:
-            raw = urllib.parse.urlsplit(self.path).path.partition("/resolve/")[2]
-            revision, _, file = raw.partition("/")
+            revision, _, file = raw.partition("/resolve/")[2].partition("/")
             name = path.partition("/resolve/")[0].strip("/")
             return self.resolve(name, urllib.parse.unquote(revision), urllib.parse.unquote(file), token)
         return self.fail(404)
@@ -186,7 +188,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = repository.files[file]
         if file.endswith(LARGE):
             return self.redirect(302, hub.storage_url(body, file), **self.facts(repository, file))
-        cached = f"/api/resolve-cache/models/{name}/{repository.commit}/{urllib.parse.quote(file)}"
+        kind = "" if name.startswith("datasets/") else "models/"
+        cached = f"/api/resolve-cache/{kind}{name}/{repository.commit}/{urllib.parse.quote(file)}"
         return self.redirect(307, cached, **self.facts(repository, file))
 
     def facts(self, repository: Repository, file: str) -> dict[str, str]:
@@ -211,8 +214,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return repository
 
     def api(self, path: str, token: str | None) -> None:
-        parts = path.split("/")
-        name, rest = "/".join(parts[:2]), parts[2:]
+        parts = [urllib.parse.unquote(part) for part in path.split("/")]
+        length = 3 if parts[0] == "datasets" else 2
+        name, rest = "/".join(parts[:length]), parts[length:]
         name = self.server.hub.renamed.get(name, name)
         repository = self.server.hub.repositories.get(name)
         public = repository is not None and not repository.private  # those of gated ones are, too
@@ -232,10 +236,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for one in repository.listing()
         ]
         licence = repository.licence
-        return self.json(
-            {"id": name, "sha": repository.commit, "private": repository.private, "siblings": siblings, "tags":
-             ["pytorch", *([f"license:{licence}"] if licence else [])], "gated": "auto" if repository.gated else False}
-        )  # fmt: skip
+        facts = {"id": name.removeprefix("datasets/"), "sha": repository.commit, "private": repository.private}
+        facts |= {"siblings": siblings, "tags": ["pytorch", *([f"license:{licence}"] if licence else [])]}
+        return self.json(facts | {"cardData": repository.card, "gated": "auto" if repository.gated else False})
 
     def send(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         hub = self.server.hub
