@@ -141,7 +141,7 @@ def look_up(repository: str, revision: str = "main") -> HubRepository:
 
 
 def cached_file(repository: str, commit: str, file: str) -> Path | None:
-    """The file in the hub's own cache on this machine, which other programs share; None where it is not there."""
+    """The file in the hub's own cache on this machine, which other programs share; else None."""
     from huggingface_hub import try_to_load_from_cache
 
     kind, name = _kind(repository)

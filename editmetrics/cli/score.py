@@ -253,7 +253,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
 def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
     """The samples that the options name; says what is unmatched."""
     from ..data import find_samples
-    from ..data.hub_tables import is_hub
+    from ..data.sample_set import is_hub
 
     if bool(paths) == (options.images is not None):
         raise click.UsageError("expected either PATHS or --images")

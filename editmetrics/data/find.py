@@ -15,11 +15,10 @@ from ..files.text import DataError, told_apart
 from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
-from .hub_tables import HubAddress, fetch_table, is_hub
 from .manifest import from_manifest, from_parquet_files
 from .pairing import PairBy, advice, pairs_by_pattern
 from .prompts import PromptTable, read_prompt_table
-from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, look_up
+from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, is_hub, look_up
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "
@@ -61,14 +60,7 @@ def find_samples(
             raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
     more: dict[str, Any] = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
     if any(map(is_hub, paths)):
-        extra = [name for name, value in {**more, "root": root, "pair_by": pair_by}.items() if value is not None]
-        if len(paths) > 1 or extra:
-            raise DataError(
-                f"{os.fspath(paths[0])} is scored alone: its images and texts are in its columns (--map), without "
-                f"{', '.join(extra) or 'other paths'}"
-            )
-        table = fetch_table(HubAddress.parse(paths[0]), split, progress=sys.stderr.isatty())
-        return from_parquet_files(table.name, table.files, columns)
+        return _from_hub(paths, split, {**more, "root": root, "pair_by": pair_by}, columns)
     if split is not None:
         raise DataError(f"split={split} is for a data set on the hub, hf://OWNER/NAME; {EXPECTED}")
     places = [Path(path) for path in paths]
@@ -98,6 +90,24 @@ def find_samples(
         return from_files(source_file, places[-1], **more)
     listed = ", ".join(f"{path} ({_kind(path)})" for path in places)
     raise DataError(f"nothing can be made of {listed or 'no path'}; {EXPECTED}")
+
+
+def _from_hub(
+    paths: Sequence[str | os.PathLike[str]],
+    split: str | None,
+    more: Mapping[str, Any],
+    columns: Mapping[str, str] | None,
+) -> SampleSet:
+    from .hub_tables import HubAddress, fetch_table
+
+    extra = [name for name, value in more.items() if value is not None]
+    if len(paths) > 1 or extra:
+        raise DataError(
+            f"{os.fspath(paths[0])} is scored alone: its images and texts are in its columns (--map), without "
+            f"{', '.join(extra) or 'other paths'}"
+        )
+    table = fetch_table(HubAddress.parse(paths[0]), split, progress=sys.stderr.isatty())
+    return from_parquet_files(table.name, table.files, columns)
 
 
 def _why_missing(path: str) -> str:

@@ -66,15 +66,6 @@ class HubTable:
     files: tuple[Path, ...]
 
 
-def is_hub(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` is the address of a data set on the hub.
-
-    >>> is_hub("hf://stepfun-ai/GEdit-Bench"), is_hub(Path("hf://stepfun-ai/GEdit-Bench")), is_hub("edits/")
-    (True, True, False)
-    """
-    return re.match(r"hf:[/\\]", os.fspath(path)) is not None
-
-
 def fetch_table(address: HubAddress, split: str | None = None, *, progress: bool = False) -> HubTable:
     """Download the files of one split, unless the hub's cache has them; says first how large they are, and the licence.
 

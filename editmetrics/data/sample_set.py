@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,7 +22,6 @@ from ..images import SUFFIXES, image_name, unreadable_kind
 from ..images.kinds import KINDS as IMAGE_KINDS
 from ..sample import Sample, UnusableText, is_blank
 from ..wording import first_few
-from .hub_tables import is_hub
 from .prompts import PromptTable, read_prompt_table
 
 HOW_NAMES_MATCH = "names are matched by the path inside the folder without the suffix, letter by letter"
@@ -193,6 +193,15 @@ class Named:
 
     sample: Sample
     names: tuple[str, ...]
+
+
+def is_hub(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is the address of a data set on the hub.
+
+    >>> is_hub("hf://stepfun-ai/GEdit-Bench"), is_hub(Path("hf://stepfun-ai/GEdit-Bench")), is_hub("edits/")
+    (True, True, False)
+    """
+    return re.match(r"hf:[/\\]", os.fspath(path)) is not None
 
 
 def look_up(

@@ -98,7 +98,7 @@ def test_a_server_is_not_asked_by_default(run, here, metric):
         ("[score]\noverwrite = true", "[score] overwrite has no default here"),
         ('[score]\nray-address = "ray://x"', "[score] ray-address has no default here"),
         ('[score]\nprompts = "../../x.csv"', "[score] prompts has no default here"),
-        ("[score]\nlimt = 2", "Did you mean 'limit'?"),
+        ("[score]\nlimt = 2", "Did you mean 'limit' or 'split'?"),
         ('[score]\nstrict = "no"', "strict is 'no'; expected true or false"),
         ('[score]\nmetric = "psnr"', "metric is 'psnr'; expected a list"),
         ('[score]\nlimit = "many"', "'many'"),
