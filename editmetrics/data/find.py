@@ -80,6 +80,10 @@ def find_samples(
         raise DataError(
             f"root={os.fspath(root)} is the folder of a manifest's paths, and no manifest is given; {EXPECTED}"
         )
+    return _from_images(places, more, pair_by)
+
+
+def _from_images(places: Sequence[Path], more: Mapping[str, Any], pair_by: str | None) -> SampleSet:
     if places and all(map(os.path.isdir, places)):
         source, edited = (places[0], places[1:]) if len(places) > 1 else (None, places)
         return from_folders(source, edited, **more, pair_by=pair_by)
