@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..suites import Suite
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
 from ..suites.of_suite import OfSuite
-from ..suites.rows import fields_of, notes_on_rows
+from ..suites.rows import fields_of, notes_on_rows, ratings_of
 
 if TYPE_CHECKING:
     from ..metric import Metric
@@ -87,4 +87,5 @@ def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:
         unread,
         details.get("script_reads", {}),
         {name: (above, below) for name, (above, below) in details.get("ratios", {}).items()},
+        ratings_of(run.suite, sample),
     )

@@ -25,6 +25,7 @@ class SuiteRow:
     - `answers`: the values of questions that could be read; `unread`: the status of each question that could not.
     - `script_reads`: the values that the published script reads in the answers of those.
     - `ratios`: its part of each pooled number, as numerator and denominator.
+    - `people`: the numbers that people gave it, by dimension.
     """
 
     fields: Fields
@@ -33,6 +34,11 @@ class SuiteRow:
     unread: Mapping[str, Status] = field(default_factory=dict)
     script_reads: Mapping[str, float] = field(default_factory=dict)
     ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    people: Mapping[str, float] = field(default_factory=dict)
+
+    def number(self, column: SuiteColumn) -> float | None:
+        """Its number in a column; None where it has none."""
+        return (self.people if column.of_people else self.values).get(column.value)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,10 @@ def mean_by_levels(items: Items, levels: Sequence[Level]) -> float | None:
     >>> mean_by_levels(items, [Level(("task",), groups=("a", "b", "c")), Level()]) is None
     True
     """
-    items = [(fields, value) for fields, value in items if value is not None]
+    return _steps([(fields, value) for fields, value in items if value is not None], levels)
+
+
+def _steps(items: Items, levels: Sequence[Level]) -> float | None:
     for level in levels:
         groups: dict[tuple[str, ...], Items] = {(name,): [] for name in level.groups}
         if not level.by:
@@ -114,8 +123,9 @@ def filled_table(
     """Return the table `layout` of `suite` over `rows`, by system. A block without any sample has no line."""
     asks = suite.judge(judge).asks if suite.judges else ()
     lines = []
+    by_system = {None: [row for own in rows.values() for row in own]} if layout.together else rows
     for block in layout.blocks:
-        for system, own in rows.items():
+        for system, own in by_system.items():
             chosen = [row for row in own if selected(row.fields, block.where)]
             if chosen:
                 lines.append(_line(suite, layout, block, system, chosen, asks))
@@ -144,12 +154,13 @@ def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Seq
     chosen = [row for row in rows if selected(row.fields, column.where)]
     if column.pooled:
         return _pooled(column, chosen)
-    value = _number(column, chosen, lambda row: row.values.get(column.value))
-    n = sum(column.value in row.values for row in chosen)
+    value = _number(column, chosen, lambda row: row.number(column))
+    n = sum(row.number(column) is not None for row in chosen)
     if value is None:
         return SuiteCell(None, n, _why_empty(column, chosen))
     published = None
-    if any(column.value not in row.values and _answered(row) for row in chosen) and suite.failure.published:
+    missing = not column.of_people and any(row.number(column) is None and _answered(row) for row in chosen)
+    if missing and suite.failure.published:
         published = _by_published_rule(suite, column, chosen, {ask.name: ask for ask in asks})
     return SuiteCell(value, n, published=published)
 
@@ -164,12 +175,31 @@ def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:
 
 
 def _number(column: SuiteColumn, rows: Sequence[SuiteRow], value: Callable[[SuiteRow], float | None]) -> float | None:
-    items: Items = []
-    for row in rows:
-        number = value(row)
-        items.append((row.fields, number if number is None or math.isfinite(number) else None))
-    mean = mean_by_levels(items, column.levels)
+    numbered = [(row, number) for row in rows if (number := value(row)) is not None and math.isfinite(number)]
+    if column.levels[0].how == "spearman":
+        mean = _steps(_correlations(numbered, column), column.levels[1:])
+    else:
+        mean = mean_by_levels([(row.fields, number) for row, number in numbered], column.levels)
     return None if mean is None else column.times * mean + column.plus
+
+
+def _correlations(numbered: Sequence[tuple[SuiteRow, float]], column: SuiteColumn) -> Items:
+    """The rank correlation with people's ratings in each group of the first step; None where it is undefined."""
+    from ..agreement import UndefinedError, srcc
+
+    level, groups = column.levels[0], dict[tuple[str, ...], list[tuple[float, float]]]()
+    for row, number in numbered:
+        if column.value in row.people:
+            key = tuple(row.fields.get(name, "") for name in level.by)
+            groups.setdefault(key, []).append((number, row.people[column.value]))
+    items: Items = []
+    for key, pairs in groups.items():
+        try:
+            rho = float(srcc(*map(list, zip(*pairs, strict=True))))
+        except UndefinedError:  # few, or all alike
+            rho = None
+        items.append((dict(zip(level.by, key, strict=True)), rho))
+    return items
 
 
 def _by_published_rule(
@@ -184,7 +214,7 @@ def _by_published_rule(
     def completed(choose: Callable[[Sequence[float]], Sequence[float]]) -> float | None:
         def value(row: SuiteRow) -> float | None:
             if not _answered(row):
-                return row.values.get(column.value)
+                return row.number(column)
             known = {**row.answers, **row.script_reads}
             names = [value for name in row.unread if name in asks for value in asks[name].values]
             missing = [name for name in names if name not in known]
@@ -210,8 +240,12 @@ def _answered(row: SuiteRow) -> bool:
 
 
 def _why_empty(column: SuiteColumn, rows: Sequence[SuiteRow]) -> str:
+    if (column.of_people or column.levels[0].how == "spearman") and not any(row.people for row in rows):
+        return "no ratings of people"
     for level in column.levels:
-        present = {tuple(row.fields.get(name, "") for name in level.by) for row in rows if column.value in row.values}
+        present = {
+            tuple(row.fields.get(name, "") for name in level.by) for row in rows if row.number(column) is not None
+        }
         if absent := [name for name in level.groups if (name,) not in present]:
             return f"no number for {', '.join(absent)}"
     return "no sample has a number" if rows else "no sample"
@@ -226,9 +260,17 @@ def _mean(group: Items, level: Level) -> float | None:
     values = [value for _, value in group]
     if not values or any(value is None for value in values):
         return None
-    if level.weights is None:
+    if level.how == "fisher":
+        mean = math.tanh(fmean(_artanh(value) for value in values if value is not None))
+    elif level.weights is None:
         mean = fmean(value for value in values if value is not None)
     else:
         weights = [level.weights[next(iter(fields.values()))] for fields, _ in group]
         mean = math.fsum(w * v for w, v in zip(weights, values, strict=True) if v is not None) / math.fsum(weights)
+    if level.how == "tanh":
+        mean = math.tanh(mean)
     return mean if level.digits is None else round(mean, level.digits)
+
+
+def _artanh(value: float) -> float:
+    return math.atanh(value) if abs(value) < 1 else math.copysign(math.inf, value)

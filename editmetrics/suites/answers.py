@@ -16,44 +16,45 @@ MARKS = "||V^=^V||"
 """Delimiters that older versions of VIEScore asked a model to write."""
 
 
-def viescore_rating(name: str) -> Any:
-    """Return a reader of VIEScore's answers: the lower of two scores from 0 to 10, as JSON; reasons are optional.
+def viescore_rating(name: str, count: int = 2) -> Any:
+    """Return a reader of VIEScore's answers: the lowest of `count` scores from 0 to 10, as JSON; reasons are optional.
 
     >>> from editmetrics.judge import Answer
     >>> viescore_rating("SC")(Answer('{"score": [9, 4], "reasoning": "too bright"}')).values
     {'SC': 4.0}
     """
-    return _VIEScoreReader(name)
+    return _VIEScoreReader(name, count)
 
 
 class _VIEScoreReader:
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, count: int) -> None:
+        self.name, self.count = name, count
 
     def __call__(self, answer: Answer) -> Verdict:
         from ..bases.judge import Verdict
         from ..judge import read_json
 
-        parsed = read_json(answer, _rating())
+        parsed = read_json(answer, _rating(self.count))
         scores = [float(score) for score in parsed.value.score]
         shown = f"[{', '.join(f'{score:g}' for score in scores)}]"
         return Verdict({self.name: min(scores)}, str(parsed.value.reasoning), shown, parsed.parsed == "repaired")
 
 
 @cache
-def _rating() -> Any:
+def _rating(count: int) -> Any:
     from pydantic import Field, create_model
 
     number = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
-    scores = Annotated[list[number], Field(min_length=2, max_length=2)]
+    scores = Annotated[list[number], Field(min_length=count, max_length=count)]
     return create_model("SuiteRating", score=(scores, ...), reasoning=(str, ""))
 
 
-def as_viescore_script(text: str) -> float | None:
+def as_viescore_script(text: str, *, mends: bool = True) -> float | None:
     """Return what VIEScore's script makes of an answer: the lowest number of its list, of any length and size.
 
     None where it finds none, and then asks again, and at last guesses. It reads what stands from the first `{` to the
-    last `}` (with quotes and brackets put around what lacks them), a list of two integers, or an integer from 0 to 10.
+    last `}` (with quotes and brackets put around what lacks them, where it `mends`), a list of two integers, or an
+    integer from 0 to 10.
 
     >>> as_viescore_script('{"score": [11]}'), as_viescore_script("7"), as_viescore_script("I cannot say.")
     (11.0, 7.0, None)
@@ -67,7 +68,7 @@ def as_viescore_script(text: str) -> float | None:
     if start == end:
         return None
     content = text[start:end].strip().replace("\n", "")
-    for candidate in (content, _quoted(content)):
+    for candidate in (content, _quoted(content)) if mends else (content,):
         try:
             data = json.loads(candidate)
             score = data["score"]

@@ -6,7 +6,7 @@ what a sample's numbers are made of. `docs/suites.md` has a table of all of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +48,7 @@ class PromptText:
     """The text of a question, or where it stands in the user's copy of the official repository.
 
     - `sha256`: of the text, as UTF-8, before anything is put in.
+    - `rewrites`: what is replaced in a sample's words before they are put in, as `{"_": " "}`.
     - `slots`: from what stands for a sample's words to the field that has them: `{"<instruction>": "prompt"}`; what
       begins with = is the text itself, as in `{"{{": "={"}` for a text that Python's `str.format` fills in.
     - `text`: the text, where its licence allows to ship it. Otherwise `file` and `key`: a path in the repository, and
@@ -61,6 +62,7 @@ class PromptText:
     text: str | None = None
     file: str = ""
     key: str = ""
+    rewrites: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ class Level:
     - `groups`: the values that a group must have; one of them without any number leaves its cell empty.
     - `digits`: decimals to which the script rounds each mean of this step; None rounds nothing.
     - `weights`: of the groups of the step before, by the value of its only field; None weighs them alike.
+    - `how`: the mean; or, of correlations, the `tanh` of their mean, or their mean by `fisher`: tanh of the mean of
+      their artanh. The first step may be `spearman`: the rank correlation of the numbers with those of people.
 
     The first step leaves out samples without a number. Later ones do not: a group without a number has an empty cell.
     """
@@ -227,6 +231,7 @@ class Level:
     groups: tuple[str, ...] = ()
     digits: int | None = None
     weights: Mapping[str, float] | None = None
+    how: Literal["mean", "spearman", "tanh", "fisher"] = "mean"
 
 
 EVERY_SAMPLE = (Level(),)
@@ -246,6 +251,7 @@ class SuiteColumn:
       suite's `FailureRule`.
     - `pooled`: the number is the sum over samples of one number by the sum of another (`SuiteRow.ratios`), as of words
       found by words asked for; `levels` are not looked at.
+    - `of_people`: the numbers are those that people gave (`Suite.people`).
     """
 
     heading: str
@@ -257,6 +263,7 @@ class SuiteColumn:
     digits: int = 3
     failed: float | None = None
     pooled: bool = False
+    of_people: bool = False
 
     @property
     def spec(self) -> str:
@@ -275,11 +282,27 @@ class RowBlock:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """One table of a benchmark: its columns, and a row for each block and system."""
+    """One table of a benchmark: its columns, and a row for each block and system.
+
+    `together`: a row for each block alone, over all systems; a field with the column `system` tells them apart.
+    """
 
     title: str
     columns: tuple[SuiteColumn, ...]
     blocks: tuple[RowBlock, ...] = (RowBlock("all"),)
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class PeopleRatings:
+    """The ratings that people gave a sample, in `columns` of the manifest: a cell for each of them.
+
+    `read` makes their numbers of the cells, by the names of the suite's values; it raises `ValueError` for cells that
+    are not as they should be.
+    """
+
+    columns: tuple[str, ...]
+    read: Callable[[Sequence[str]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -308,6 +331,7 @@ class Suite:
     - `metric`: the metric that computes its values, where another one than `SuiteMetric` does; `ratios`: the names of
       what it pools. `data`: files of the repository that it reads, in the user's copy.
     - `rows`: the number of rows of the whole benchmark.
+    - `people`: the ratings of people, of a benchmark of judges; None for none.
     - `advise`: advice about a sample whose files look like a usual mistake; None for none.
     """
 
@@ -327,6 +351,7 @@ class Suite:
     metric: type[OfSuite] | None = None
     ratios: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    people: PeopleRatings | None = None
     advise: Callable[[str], str | None] = lambda path: None
 
     @property

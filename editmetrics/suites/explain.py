@@ -20,6 +20,15 @@ UNKNOWN = 2000 * "x"
 """As long as the text of a question that is not shipped is taken to be."""
 
 
+HOW = {
+    "mean": "mean over",
+    "spearman": "rank correlation with people's ratings over",
+    "tanh": "tanh of the mean over",
+    "fisher": "mean by Fisher's z over",
+}
+"""The ways of a step of an aggregation, in words."""
+
+
 @dataclass(frozen=True)
 class SuiteCost:
     """Cost of `samples` samples: requests, images sent, tokens of the questions' text, and the most of the answers.
@@ -149,7 +158,7 @@ def aggregation_line(column: SuiteColumn) -> str:
         over = "the samples" if before is None else f"the {len(before.groups) or ''} means".replace("  ", " ")
         each = f" of each {' and '.join(level.by)}" if level.by else ""
         digits = "" if level.digits is None else f", rounded to {level.digits} decimals"
-        words.append(f"{'weighted ' if level.weights else ''}mean over {over}{each}{digits}")
+        words.append(f"{'weighted ' if level.weights else ''}{HOW[level.how]} {over}{each}{digits}")
         before = level
     return ", then ".join(words)
 

@@ -69,8 +69,10 @@ class SuiteMetric(OfSuite, JudgeMetric):
         super().__init__(model=model, **shared)
         self.variant = variant
         words = {name for ask in protocol.asks for prompt in ask.prompts() for name in prompt.slots.values()}
+        shown = {part.role for ask in protocol.asks for part in ask.parts if isinstance(part, Show)}
         texts = {name for name in words if name != "prompt" and not name.startswith("=")}
         self._belong_to(suite, judged_by, repository, texts)
+        self.uses = frozenset(shown) - self.definition.needs  # type: ignore[misc]
 
     def endpoint_options(self) -> dict[str, Any]:
         return {"limit_name": self.protocol.sampling.limit_name}
@@ -162,6 +164,8 @@ class SuiteMetric(OfSuite, JudgeMetric):
             part = part.texts[value]
         text = text_of(self.definition, part, self.repository)
         words = {slot: _words(field, sample) for slot, field in part.slots.items() if slot in text}
+        for old, new in part.rewrites.items():
+            words = {slot: word.replace(old, new) for slot, word in words.items()}
         if not words:
             return text
         return re.sub("|".join(map(re.escape, words)), lambda match: words[match.group()], text)

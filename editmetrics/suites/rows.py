@@ -50,6 +50,25 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
             f"{len(samples):,} {'has' if len(without) == 1 else 'have'} none: {first_few(without)}{strange}. Give it "
             f"as the column {field.columns[0]} of a manifest{known}"
         )
+    for sample in samples:
+        ratings_of(suite, sample)
+
+
+def ratings_of(suite: Suite, sample: Sample) -> dict[str, float]:
+    """Return the numbers that people gave a sample, by the names of the suite's values; empty where there are none.
+
+    Raises `SuiteError` for ratings that cannot be read.
+    """
+    cells = [sample.meta.get(column) for column in suite.people.columns] if suite.people else []
+    if suite.people is None or all(_empty(cell) for cell in cells):
+        return {}
+    try:
+        return dict(suite.people.read([str(cell) for cell in cells if not _empty(cell)]))
+    except ValueError as error:
+        raise SuiteError(
+            f"the suite {suite.name}: the ratings of {sample.id} cannot be read: {error}; they are the columns "
+            f"{', '.join(suite.people.columns)}"
+        ) from error
 
 
 def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
@@ -60,8 +79,11 @@ def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
             f"{plural(len(shared), 'edited image')} judged for more than one row, which share a file name: "
             f"{first_few(shared)}"
         )
+    shown = {name for table in suite.tables for block in table.blocks for name in block.where}
     for field in suite.fields:
-        if not field.needed and not any(_value(field, sample) is not None for sample in samples):
+        if field.needed or field.name not in shown:
+            continue
+        if not any(_value(field, sample) is not None for sample in samples):
             yield f"no sample has the column {field.columns[0]}, so that its rows of the table are left out"
 
 
@@ -91,7 +113,11 @@ def _has(sample: Sample, column: str) -> bool:
     cell = sample.meta.get(column)
     if cell is None:
         return hasattr(sample, column) and sample.has(column)
-    return str(cell).strip().lower() not in ("", "nan")
+    return not _empty(cell)
+
+
+def _empty(cell: Any) -> bool:
+    return cell is None or str(cell).strip().lower() in ("", "nan")
 
 
 def _text(cell: Any) -> str:

@@ -21,6 +21,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "imgedit-hard": "editmetrics.suites.imgedit_hard",
         "kris": "editmetrics.suites.kris",
         "rise": "editmetrics.suites.rise",
+        "imagen-hub": "editmetrics.suites.imagen_hub",
         "wise": "editmetrics.suites.wise",
         "wise-legacy": "editmetrics.suites.wise_legacy",
         "geneval2": "editmetrics.suites.geneval2",

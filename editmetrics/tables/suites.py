@@ -106,6 +106,8 @@ def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
         yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
     if suite.data:
         yield ["rows", f"not shipped: {', '.join(suite.data)} of your copy of the repository"]
+    if suite.people:
+        yield ["people's ratings", f"columns {', '.join(suite.people.columns)}, where they are there"]
 
 
 def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTable:
@@ -116,7 +118,11 @@ def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTa
         scale += f", plus {column.plus:g}" if column.plus else ""
         rows_of = "" if not column.where else f" ({', '.join('/'.join(values) for values in column.where.values())})"
         rows.append(
-            [column.heading.replace("{judge}", judges), column.value, aggregation_line(column) + rows_of + scale]
+            [
+                column.heading.replace("{judge}", judges),
+                f"{column.value} of people" if column.of_people else column.value,
+                aggregation_line(column) + rows_of + scale,
+            ]
         )
     return DataTable([*text("column", "number", "printed")], rows, title)
 

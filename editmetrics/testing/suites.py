@@ -135,7 +135,8 @@ def _numbered(suite: Suite) -> Iterator[SuiteRow]:
 
 def _answered(suite: Suite, fields: Mapping[str, str], asks: list[Ask], number: float) -> SuiteRow:
     answers = {name: ask.low + number * (ask.high - ask.low) for ask in asks for name in ask.values}
-    return SuiteRow(fields, suite.derive(answers), answers)
+    people = {dimension.name: number for dimension in suite.values} if suite.people else {}
+    return SuiteRow(fields, suite.derive(answers), answers, people=people)
 
 
 def _every_row(suite: Suite) -> Iterator[dict[str, str]]:

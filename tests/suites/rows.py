@@ -86,3 +86,35 @@ def kris_samples(folder):
         Sample(key, edited=str(edited), source=str(source), reference=str(source), prompt=prompt, meta=dict(row))
         for (key, source, edited, prompt), row in rows
     ]
+
+
+HUB_PROMPTS = {
+    "t2i": "a cat",
+    "mie": "add a hat",
+    "tie": 'Write "<prompt>" {x}',
+    "sdie": "can_of_beans",
+    "sdig": "a <token> cat in Paris",
+    "msdig": "a <token> cat_b",
+    "cig": "a wall",
+}
+
+
+def write_hub(folder):
+    """Write the images of a row of each task of ImagenHub, where ImagenMuseum has them."""
+    for number, name in enumerate(("input", "token", "a_model")):
+        (folder / name).mkdir()
+        picture(90 + 30 * number, 120 - 20 * number, 2 + number).save(folder / name / "sample_1.jpg")
+    return folder
+
+
+def hub_samples(folder):
+    """The same as samples of the suite `imagen-hub`."""
+    before, token, after = (str(folder / name / "sample_1.jpg") for name in ("input", "token", "a_model"))
+    images = {
+        task: {} if task == "t2i" else {"source": before} | ({"reference": token} if task == "sdie" else {})
+        for task in HUB_PROMPTS
+    }
+    return [
+        Sample(task, edited=after, prompt=prompt, meta={"task": task}, **images[task])
+        for task, prompt in HUB_PROMPTS.items()
+    ]

@@ -34,7 +34,7 @@ from editmetrics.suites.prompt_files import _texts
 from editmetrics.suites.short_answers import as_binary_script, as_labelled_script
 from tests.judge.server import Reply, completion
 
-from .rows import kris_samples, rise_samples, samples
+from .rows import hub_samples, kris_samples, rise_samples, samples, write_hub
 
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 ANSWERS = json.loads(Path(__file__).with_name("answers.json").read_text(encoding="utf-8"))
@@ -161,6 +161,14 @@ def test_wise_asks_as_its_scripts_do(server, tmp_path, monkeypatch, name, key):
     assert without(sent(server, spec, rows), *names) == without(OFFICIAL[key], *names)
 
 
+def test_imagen_hub_asks_as_its_script_does(server, tmp_path):
+    """Seven tasks: one to three images, and the words of a subject as the script rewrites them."""
+    bodies = sent(server, "imagen-hub:timeout=300", hub_samples(write_hub(tmp_path)))
+    names = () if SAME_LIBRARY else ("sha256",)
+    assert len(bodies) == 14
+    assert without(bodies, *names) == without(OFFICIAL["imagen_hub_G"], *names)
+
+
 def test_a_jpeg_travels_as_it_is_under_the_type_that_the_script_declares(server, tmp_path, monkeypatch):
     monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "text")
     rows = samples(tmp_path, ".jpg", edit_type="add")[:1]
@@ -178,6 +186,9 @@ def test_an_image_is_encoded_once_for_all_questions(tmp_path):
 
 def test_the_published_readers_read_as_the_official_ones():
     assert [as_viescore_script(text) for text in ANSWERS["viescore"]] == OFFICIAL["viescore_answers"]
+    texts = ANSWERS["viescore"] + ANSWERS["viescore_counts"]
+    hub = [SUITES["imagen-hub"].judges[0].asks[-1].by_script(text).get("PQ") for text in texts]
+    assert hub == OFFICIAL["imagen_hub_answers"]
     assert [as_lines_script(text) for text in ANSWERS["lines"]] == OFFICIAL["lines_answers"]
     assert [as_final_score_script(text) for text in ANSWERS["final"]] == OFFICIAL["final_answers"]
     assert [as_keyed_script(text, "quality_score") for text in ANSWERS["keyed"]] == OFFICIAL["keyed_answers"]
