@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,15 @@ def named_fields(caller: str, images: Sequence[Any], fields: Mapping[str, Any]) 
     return values
 
 
-def is_batch(fields: Mapping[str, Any]) -> bool:
+def is_batch(fields: Mapping[str, Any], several: Collection[str] = ()) -> bool:
     """Return whether a field holds several images or several texts, and not one.
+
+    A list in the fields `several`, of which a metric takes several images, makes no batch where all others are single.
 
     >>> is_batch({"edited": np.zeros((8, 8, 3))}), is_batch({"edited": np.zeros((1, 8, 8, 3))})
     (False, True)
     """
-    return any(_items(name, value) is not None for name, value in fields.items())
+    return any(_items(name, value) is not None for name, value in fields.items() if name not in several)
 
 
 def samples_of_batch(fields: Mapping[str, Any], first: int = 0) -> list[Sample]:
@@ -55,7 +57,8 @@ def samples_of_batch(fields: Mapping[str, Any], first: int = 0) -> list[Sample]:
     - `prompt`, `source_prompt`: a list of N texts. `questions`: a list of N lists. `meta`: a list of N mappings.
     - `id`: a list, tensor or array of N ids; without it, numbers that begin with `first`.
 
-    A field that is one image or one text belongs to all samples. Raises `BatchError` where lengths differ.
+    A field that is one image or one text belongs to all samples; an item that is a list of images is several images of
+    one sample. Raises `BatchError` where lengths differ.
 
     >>> batch = samples_of_batch({"edited": np.zeros((2, 8, 8, 3)), "prompt": ["a dog", "a cat"]})
     >>> [(sample.id, sample.edited.shape, sample.prompt) for sample in batch]

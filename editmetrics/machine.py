@@ -197,3 +197,10 @@ def side_by_side(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return [alone(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(alone, items))
+
+
+def free_device_memory() -> None:
+    """Give memory that torch keeps for later tensors back to the GPU; nothing where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

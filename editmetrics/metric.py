@@ -14,10 +14,11 @@ from typing import Any, ClassVar, TypeVar
 
 from .clean_room import in_clean_room
 from .late_checks import checked_late
-from .machine import check_device_name, require_device, why_not
+from .machine import check_device_name, free_device_memory, require_device, why_not
 from .machine import pick_device as pick_device
 from .options import Option, options_of, spec_text
-from .sample import FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText, problem_of
+from .sample import FIELDS, IMAGE_FIELDS, Dimension, Sample, SampleError, Score, UnavailableError, UnusableText
+from .sample import problem_of as problem_of
 from .wording import plural
 
 M = TypeVar("M", bound="Metric")
@@ -31,6 +32,7 @@ class Metric(ABC):
     - `name`, `version`: the name it is created by; the version rises whenever any number changes.
     - `needs`: fields of `Sample` it cannot do without. `uses`: fields it honours when an option asks for them.
     - `title`: what it is, in up to 40 characters, for lists; by default the beginning of the docstring.
+    - `several`: those of `source` and `reference` that may be several images, a tuple; else such a sample is `skipped`.
     - `columns`: other columns of a manifest (keys of `Sample.meta`) that its numbers depend on where they are there.
     - `dimensions`: the numbers it gives, exactly one of them primary, and that one first. On an instance it holds what
       the options make of them, see `active_dimensions`.
@@ -63,6 +65,7 @@ class Metric(ABC):
     needs: ClassVar[frozenset[str]] = frozenset({"edited"})
     uses: ClassVar[frozenset[str]] = frozenset()
     title: ClassVar[str] = ""
+    several: ClassVar[frozenset[str]] = frozenset()
     columns: ClassVar[frozenset[str]] = frozenset()
     dimensions: ClassVar[tuple[Dimension, ...]]
     paper: ClassVar[str] = ""
@@ -257,14 +260,18 @@ class Metric(ABC):
     # ------------------------------------------------------------------ what the engine calls
 
     def check_fields(self, sample: Sample) -> None:
-        """Raise `SampleError` when the sample lacks a field that this metric needs (`skipped`), or has it unusable."""
-        for name in FIELDS:
-            if name in self.required() and isinstance(text := getattr(sample, name), UnusableText):
+        """Raise `SampleError` for a needed field that is missing (`skipped`) or unusable, or several images for one."""
+        needed = [name for name in FIELDS if name in self.required()]
+        for name in needed:
+            if isinstance(text := getattr(sample, name), UnusableText):
                 raise SampleError(text.reason)
-        missing = [name for name in FIELDS if name in self.required() and not sample.has(name)]
-        if missing:
+        if missing := [name for name in needed if not sample.has(name)]:
             fields = " and ".join(missing)
             raise SampleError(f"{self.label} requires {fields}, which this sample does not have", "skipped")
+        for name in IMAGE_FIELDS:
+            images = getattr(sample, name)
+            if isinstance(images, tuple) and name in self.fields() - self.several:
+                raise SampleError(f"{self.label} takes one {name} image; this sample has {len(images)}", "skipped")
 
     def prepare_or_why_not(self, sample: Sample) -> tuple[Any, Hashable]:
         """`prepare(sample)` with its `batch_key`; if it fails, the unscored `Score` with the reason, and None."""
@@ -284,7 +291,7 @@ class Metric(ABC):
             return self.checked(self.score_batch(batch), len(batch))
         except (Exception, SystemExit) as error:
             why: BaseException = error
-        _free_device_memory()  # outside the except block: its traceback keeps the failed batch's tensors alive
+        free_device_memory()  # outside the except block: its traceback keeps the failed batch's tensors alive
         if len(batch) == 1 or isinstance(why, UnavailableError):
             return [why_not(why) for _ in batch]
         del why
@@ -331,7 +338,11 @@ class Metric(ABC):
         if len(images) == 1 and "source" in self.required() and "source" not in fields and "edited" not in fields:
             raise TypeError(f"{self.name} compares two images: {self.name}(source, edited)")
         values = named_fields(self.name, images, fields)
-        return samples_of_batch(values) if is_batch(values) else Sample(**{"id": "sample", "edited": None, **values})
+        return (
+            samples_of_batch(values)
+            if is_batch(values, self.several)
+            else Sample(**{"id": "sample", "edited": None, **values})
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.options, self.device)  # loaded weights do not travel
@@ -371,14 +382,6 @@ def _on_a_device_that_is_here(load: Any) -> Any:
             return result
 
     return checked
-
-
-def _free_device_memory() -> None:
-    import sys
-
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _shapes(value: Any) -> Hashable:

@@ -18,8 +18,11 @@ Status = Literal["ok", "refused", "unparseable", "failed", "skipped", "unavailab
 package, endpoint down): it says nothing of the sample, and the same command tries again."""
 
 STATUSES: tuple[str, ...] = get_args(Status)
-IMAGE_FIELDS = ("source", "edited", "reference", "mask")
+IMAGE_FIELDS = ("source", "edited", "reference", "mask", "rival")
 """The fields of `Sample` that hold an image."""
+
+SEVERAL_IMAGES = ("source", "reference")
+"""Those of them that may hold several."""
 
 TEXT_FIELDS = ("prompt", "source_prompt", "questions")
 FIELDS = IMAGE_FIELDS + TEXT_FIELDS
@@ -37,6 +40,15 @@ def is_blank(text: str) -> bool:
     (True, False)
     """
     return all(unicodedata.category(sign) in _UNSEEN_CATEGORIES or sign in _UNSEEN_LETTERS for sign in text)
+
+
+def images_of(value: Any) -> tuple[Any, ...]:
+    """The images in a field of a sample, in their order: none, one or several.
+
+    >>> images_of(None), images_of("a.png"), images_of(("a.png", "b.png"))
+    ((), ('a.png',), ('a.png', 'b.png'))
+    """
+    return () if value is None else value if isinstance(value, tuple) else (value,)
 
 
 class UnusableText(str):
@@ -96,16 +108,22 @@ class Sample:
 
     - `id`: the row's name, unique in a run.
     - `edited`: the image that is judged; for text-to-image, the generated one.
-    - `source`: the image before the edit.
-    - `reference`: a ground-truth target.
+    - `source`: the image before the edit; or several, in a list or tuple whose order is kept.
+    - `reference`: a ground-truth target; or several.
     - `mask`: the edited region, white on black, of the images' size.
     - `prompt`: the instruction, or the text that an image was generated from, or a description of the wanted image.
     - `source_prompt`: a description of the source, for metrics that compare what changed in text and in image.
     - `questions`: questions about the image, for metrics that ask.
     - `meta`: anything else, kept (`system` is the model that made the edit).
+    - `rival`: a second edit of the same source by the same prompt, which `edited` is compared with.
+
+    Several images are for metrics that declare them (`Metric.several`); others skip such a sample. A list of one image
+    is that image.
 
     >>> Sample("cat", edited="edits/cat.png", source="sources/cat.png", prompt="make it a dog").prompt
     'make it a dog'
+    >>> Sample("both", edited="edits/both.png", source=["sources/cat.png", "sources/dog.png"]).source
+    ('sources/cat.png', 'sources/dog.png')
     """
 
     id: str
@@ -118,6 +136,13 @@ class Sample:
     questions: tuple[str, ...] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     source_prompt: str | None = None
+    rival: Any = None
+
+    def __post_init__(self) -> None:
+        for name in IMAGE_FIELDS:
+            if isinstance(images := getattr(self, name), (list, tuple)):
+                one = len(images) < 2
+                object.__setattr__(self, name, next(iter(images), None) if one else tuple(images))
 
     def has(self, name: str) -> bool:
         """Whether the field `name` is there to be used. None is not, nor NaN, which pandas puts into empty cells; nor a

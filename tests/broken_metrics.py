@@ -13,6 +13,7 @@ from typing import Any, Literal
 from editmetrics import Dimension, Metric, Sample, SampleError, Score
 from editmetrics.bases.full_reference import FullReference
 from editmetrics.bases.pixels import region_mean, to_float
+from editmetrics.sample import images_of
 
 
 class MeanError(Metric):
@@ -628,6 +629,25 @@ class AssumesASource(MeanError):
         return super().prepare(replace(sample, source=sample.source if sample.has("source") else sample.edited))
 
 
+class ScoresTheFirst(MeanError):
+    __doc__ = MeanError.__doc__
+
+    def check_fields(self, sample: Sample) -> None:
+        from dataclasses import replace
+
+        super().check_fields(replace(sample, source=images_of(sample.source)[:1]))
+
+    def prepare(self, sample: Sample) -> Any:
+        from dataclasses import replace
+
+        return super().prepare(replace(sample, source=images_of(sample.source)[0]))
+
+
+class RefusesASecond(MeanError):
+    __doc__ = MeanError.__doc__
+    several = frozenset({"source"})
+
+
 class InventsScores(MeanError):
     __doc__ = MeanError.__doc__
 
@@ -743,6 +763,8 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     IgnoresExif: ({"image_modes"}, "EXIF-rotated"),
     MistakesTensors: ({"input_kinds"}, "a float tensor"),
     AssumesASource: ({"missing_fields"}, "without source, a call returned"),
+    ScoresTheFirst: ({"several_images"}, "with two images in source, Metric.score gives Score("),
+    RefusesASecond: ({"several_images"}, "which it declares in several"),
     InventsScores: ({"corrupt_file"}, "expected status 'failed'"),
     NamelessFailure: ({"corrupt_file"}, "the file's name"),
     CrashesOnSmall: ({"sizes"}, "Kernel size"),

@@ -221,7 +221,7 @@ def test_a_metric_of_one_image_takes_it_alone():
         (lambda: Sum()(1, 2, edited=3), "edited both by position and by keyword"),
         (
             lambda: Sum()(1, 2, propmt="red"),
-            "propmt; a sample has source, edited, reference, mask, prompt, source_prompt, questions",
+            "propmt; a sample has source, edited, reference, mask, rival, prompt, source_prompt, questions",
         ),
     ],
 )

@@ -25,7 +25,7 @@ LABELS = {"yes": 1.0, "true": 1.0, "1": 1.0, "1.0": 1.0, "no": 0.0, "false": 0.0
 """The cells that are labels by themselves, in lower case."""
 
 DESCRIPTIVE = frozenset(
-    {"id", "system", "source", "edited", "reference", "mask", "prompt", "questions", "group", "problems"}
+    {"id", "system", "source", "edited", "reference", "mask", "rival", "prompt", "questions", "group", "problems"}
 )
 """Columns that describe the sample and are never scores or ratings."""
 

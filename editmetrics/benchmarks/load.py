@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..images import ImageError, read_image
-from ..sample import IMAGE_FIELDS, Sample
+from ..sample import IMAGE_FIELDS, Sample, images_of
 from ..wording import first_few
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
@@ -187,9 +187,9 @@ def _check_images(samples: Sequence[Sample], checks: CopyChecks) -> None:
     rows: dict[str, list[str]] = {}
     for sample in samples:
         for field in IMAGE_FIELDS:
-            image = getattr(sample, field)
-            if isinstance(image, str):
-                rows.setdefault(image, []).append(sample.id)
+            for image in images_of(getattr(sample, field)):
+                if isinstance(image, str):
+                    rows.setdefault(image, []).append(sample.id)
     if len(rows) > MANY:
         logger.info("checking %s image files in %s", f"{len(rows):,}", checks.folder)
     for path, problem in damaged(rows).items():

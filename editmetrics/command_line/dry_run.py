@@ -12,7 +12,7 @@ import numpy as np
 from rich.markup import escape
 
 from ..listing import Download, asked, downloads
-from ..sample import FIELDS, IMAGE_FIELDS, Sample
+from ..sample import FIELDS, IMAGE_FIELDS, Sample, images_of
 from ..tables.table import Block, Cell, DataTable, numbers, text
 from ..wording import in_words, plural
 from .machine_readable import SCHEMA, print_json
@@ -78,7 +78,7 @@ def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
     counts: Counter[str] = Counter()
     counted = samples[:COUNTED]
     for sample in counted:
-        images: dict[str, Any] = {name: grey for name in IMAGE_FIELDS if sample.has(name)}
+        images: dict[str, Any] = {name: [grey] * len(images_of(getattr(sample, name))) for name in IMAGE_FIELDS}
         for question in questions(replace(sample, **images)).values():
             counts["requests"] += 1
             counts["images"] += len(question.images())
@@ -125,6 +125,8 @@ def _of_system(samples: Sequence[Sample], system: Any) -> list[Sample]:
 
 
 def _shown(image: Any) -> str:
+    if isinstance(image, tuple):
+        return ", ".join(map(_shown, image))
     return "-" if image is None else str(image) if isinstance(image, (str, Path)) else f"({type(image).__name__})"
 
 

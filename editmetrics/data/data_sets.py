@@ -41,12 +41,25 @@ def _light(data_set: Any, index: int) -> Any:
 def _with_files(data_set: Any) -> Any:
     """A data set of Hugging Face with the files of its images, which are then decoded as all files are."""
     for name, feature in (getattr(data_set, "features", None) or {}).items():
-        if type(feature).__name__ == "Image" and hasattr(data_set, "cast_column"):
-            data_set = data_set.cast_column(name, type(feature)(decode=False))
+        if hasattr(data_set, "cast_column") and (undecoded := _undecoded(feature)) is not None:
+            data_set = data_set.cast_column(name, undecoded)
     return data_set
+
+
+def _undecoded(feature: Any) -> Any:
+    """The feature of an image, or of a list of images, without decoding; None for other features."""
+    if type(feature).__name__ == "Image":
+        return type(feature)(decode=False)
+    if isinstance(feature, list) and len(feature) == 1:
+        inner = _undecoded(feature[0])
+        return None if inner is None else [inner]
+    inner = _undecoded(feature.feature) if type(feature).__name__ in ("Sequence", "List") else None
+    return None if inner is None else type(feature)(inner)
 
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, Mapping):
         return value.keys() == {"bytes", "path"}
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_is_image, value))
     return hasattr(value, "getexif") or ((isinstance(value, np.ndarray) or is_tensor(value)) and value.ndim > 1)

@@ -31,6 +31,10 @@ def with_source_as_system(samples: Sequence[Sample]) -> list[Sample]:
         raise DataError(
             f"{plural(len(lacking), 'sample')} without a source, which doing nothing requires: {lacking[0]}"
         )
+    if several := [sample.id for sample in samples if isinstance(sample.source, tuple)]:
+        raise DataError(
+            f"{plural(len(several), 'sample')} with several sources, of which doing nothing gives none: {several[0]}"
+        )
     added: dict[Any, Sample] = {}
     named = []
     for sample in samples:

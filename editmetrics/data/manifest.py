@@ -6,6 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ..files.rows import Row, read_parquet, read_rows
 from ..files.text import DataError, mended, parse_json, usable_text
 from ..images import Unreadable, image_name, is_url
 from ..images.stand_ins import Deferred
-from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, Sample, UnusableText
+from ..sample import FIELDS, IMAGE_FIELDS, SEVERAL_IMAGES, TEXT_FIELDS, Sample, UnusableText, images_of
 from ..wording import first_few, in_lines
 from .sample_set import SampleSet
 
@@ -33,7 +34,8 @@ def from_manifest(
     cells are no values, and blanks around a text are no part of it. Cells of a csv are text: "007" is "007".
     Other headings, such as `edit_instruction` or `image_name`, are understood (`files.headings.SAMPLE`), with a note;
     `columns` says which heading to read as which column: `columns={"prompt": "edit_instruction"}`.
-    `questions` is a list of texts, or the text of one; in a csv, a list stands as JSON.
+    `questions` is a list of texts, or the text of one; in a csv, a list stands as JSON. So do several sources or
+    references, whose order is kept: ["a.png", "b.png"].
 
     Columns of a parquet file may hold the images themselves, as bytes or as `{"bytes": ..., "path": ...}`; they stay
     in the file until they are scored.
@@ -183,13 +185,27 @@ def _sample(row: Row, location: str, folder: ImageFolder, columns: Collection[st
         fields |= {name: Unreadable(reason) for name in IMAGE_FIELDS if name in columns}
     else:
         fields["edited"] = Unreadable(f"{location}: names no edited image")
-        fields |= {name: folder.image(cells[name], location) for name in IMAGE_FIELDS if name in cells}
+        fields |= {name: _images(name, cells[name], folder, location) for name in IMAGE_FIELDS if name in cells}
     return Sample("", meta=meta, **fields)
+
+
+def _images(name: str, cell: Any, folder: ImageFolder, location: str) -> Any:
+    """The image of a cell, or several of a list, which a csv has as JSON."""
+    if name not in SEVERAL_IMAGES:
+        return folder.image(cell, location)
+    if isinstance(cell, str) and cell.startswith("[") and cell.endswith("]"):
+        with suppress(ValueError):  # a file may be called so
+            listed = parse_json(cell)
+            cell = listed if all(isinstance(one, str) for one in listed) else cell
+    if isinstance(cell, (list, tuple)):
+        return [folder.image(one, location) for one in cell] or Unreadable(f"{location}: its list of images is empty")
+    return folder.image(cell, location)
 
 
 def _problems(sample: Sample, location: str) -> str | None:
     """All that is wrong with one row, once each."""
-    values = [getattr(sample, name) for name in FIELDS]
+    values = [getattr(sample, name) for name in TEXT_FIELDS]
+    values += [image for name in IMAGE_FIELDS for image in images_of(getattr(sample, name))]
     reasons = dict.fromkeys(value.reason for value in values if isinstance(value, (Unreadable, UnusableText)))
     texts = [reason.removeprefix(f"{location}: ") for reason in reasons]
     return f"{location}: {'; '.join(texts)}" if texts else None

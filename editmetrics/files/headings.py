@@ -57,16 +57,19 @@ SAMPLE = {
         (
             ("source_image", "source_img", "source_path", "source_file", "src", "src_image", "src_img", "original",
              "original_image", "original_path", "input", "input_image", "input_img", "input_path", "before"),
+            ("sources", "source_images", "inputs", "input_images"),
         ),
     ),
     "reference": Known(
         "image",
         (
             ("reference_image", "reference_path", "ref", "gt", "ground_truth", "gt_image"),
+            ("references", "reference_images"),
             ("target", "target_image", "target_img", "target_path"),
         ),
     ),
     "mask": Known("image", (("mask_image", "mask_img", "mask_path", "mask_file"),)),
+    "rival": Known("image", (("rival_image", "rival_path"),)),
     "prompt": PROMPT,
     "source_prompt": Known("text", (("source_caption", "original_caption", "original_prompt", "input_caption"),)),
     "questions": Known("any", ()),
@@ -209,7 +212,7 @@ def _simple(heading: str) -> str:
 def _holds(cells: Sequence[Any], kind: str) -> bool:
     """Whether most cells name files or are images (`kind` "image"), or do not ("text")."""
     filled = [cell for cell in cells if not (cell is None or cell == "" or isinstance(cell, (bool, int, float)))]
-    files = sum(not isinstance(cell, str) or is_file_name(cell) for cell in filled)
+    files = sum(not isinstance(cell, str) or is_file_name(cell.strip().rstrip('"]')) for cell in filled)
     if kind == "any":
         return True
     return 2 * files >= len(filled) > 0 if kind == "image" else 2 * files < len(filled)

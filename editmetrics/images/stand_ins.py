@@ -57,7 +57,12 @@ class Deferred:
 
 
 def file_or_pixels(value: Any) -> Any:
-    """Return the bytes or the path of a file that data sets of Hugging Face have as `{"bytes": ..., "path": ...}`."""
+    """Return the bytes or the path of a file that data sets of Hugging Face have as `{"bytes": ..., "path": ...}`.
+
+    Of a list, those of each.
+    """
+    if isinstance(value, (list, tuple)):
+        return [file_or_pixels(one) for one in value]
     if isinstance(value, Mapping) and value.keys() <= {"bytes", "path"}:
         return value.get("bytes") or value.get("path")
     return value

@@ -120,11 +120,15 @@ def keys_of(samples: Sequence[Sample], column: str, *, all_of_them: bool = True)
 
 
 def image_key(image: Any) -> Any:
-    """An image file by its path, any other image by its identity in memory."""
+    """An image file by its path, any other image by its identity in memory; of several images, those of each."""
+    if isinstance(image, tuple):
+        return tuple(map(image_key, image))
     return os.path.abspath(image) if isinstance(image, (str, os.PathLike)) else id(image)
 
 
 def _content(image: Any) -> str:
+    if isinstance(image, tuple):
+        return " ".join(map(_content, image))
     if isinstance(image, (str, os.PathLike)):
         return hashlib.sha256(read_bytes(image)).hexdigest()
     if isinstance(image, (bytes, bytearray, memoryview)):

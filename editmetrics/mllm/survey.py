@@ -55,11 +55,12 @@ def survey(samples: Sequence[Sample]) -> list[Surveyed | None]:
 
 
 def _surveyed(sample: Sample) -> Surveyed | None:
-    edited, source = _version(sample.edited), _version(sample.source)
+    before = None if isinstance(sample.source, tuple) else sample.source  # of several, none is the source
+    edited, source = _version(sample.edited), _version(before)
     try:
         if isinstance(edited, tuple) and (source is None or isinstance(source, tuple)):
             return _of_files(edited, source)
-        return _measured(sample.edited, sample.source)
+        return _measured(sample.edited, before)
     except (SampleError, UnavailableError):
         return None
 

@@ -241,11 +241,17 @@ def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str,
         missing = sorted(name for name in needs if not example.sample.has(name))
         if missing:
             left_out.setdefault(f"no {', no '.join(missing)}", []).append(example.id)
+        elif several := [name for name in IMAGE_FIELDS if name in needs and _is_several(example.sample, name)]:
+            left_out.setdefault(f"several images as {' and '.join(several)}", []).append(example.id)
         elif any(image_key(image) in unreadable for image in _images(example.sample, needs)):
             left_out.setdefault("an image cannot be read", []).append(example.id)
         else:
             usable.append(example)
     return usable
+
+
+def _is_several(sample: Sample, name: str) -> bool:
+    return isinstance(getattr(sample, name), tuple)
 
 
 def _images(sample: Sample, needs: Collection[str]) -> list[Any]:

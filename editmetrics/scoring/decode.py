@@ -17,7 +17,7 @@ from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes
 from ..images.kinds import HEAD_BYTES, decoder_of
 from ..images.profiles import profiles_differ
 from ..images.stand_ins import Deferred
-from ..sample import IMAGE_FIELDS, Sample, UnavailableError
+from ..sample import IMAGE_FIELDS, Sample, UnavailableError, images_of
 
 Content = bytes | np.ndarray | Unreadable
 """An image before it is decoded: a file's bytes, the pixels of an image in memory, or the reason why it has neither."""
@@ -34,9 +34,13 @@ class Opened:
     def __init__(self, sample: Sample, fields: Iterable[str], profile: Profile = "ignore") -> None:
         self.sample = sample = _read_deferred(sample)
         self.profile = profile
-        self._images = {name: self._read(name) for name in fields if name in IMAGE_FIELDS and sample.has(name)}
+        self._images = {
+            name: [self._read(name, image) for image in images_of(getattr(sample, name))]
+            for name in fields
+            if name in IMAGE_FIELDS and sample.has(name)
+        }
         self._digests: dict[str, str] = {}
-        self._profiles: dict[str, bytes | None] = {}
+        self._profiles: dict[str, list[bytes | None]] = {}
 
     def fingerprint(self, fields: Iterable[str], columns: Iterable[str] = ()) -> str:
         """32 hex digits that change when the content of any of `fields` does, or a value of `columns` in `meta`."""
@@ -65,42 +69,50 @@ class Opened:
         for name in fields:
             if name in self._images and name != "mask":
                 with suppress(ImageError, UnavailableError):  # it has a reason of its own when it is looked at
-                    profiles[name] = self._profile(name)
+                    for number, profile in enumerate(self._profiles_of(name), 1):
+                        profiles[f"{name} {number}" if len(self._images[name]) > 1 else name] = profile
         differing = profiles_differ(profiles) if any(profiles.values()) else None
         return differing and f"{differing}: their colours are compared as they stand in the files"
 
-    def _profile(self, name: str) -> bytes | None:
+    def _profiles_of(self, name: str) -> list[bytes | None]:
         if name not in self._profiles:
-            content, image = self._images[name], getattr(self.sample, name)
-            self._profiles[name] = colour_profile(image if isinstance(content, np.ndarray) else content)
+            both = zip(self._images[name], images_of(getattr(self.sample, name)), strict=True)
+            self._profiles[name] = [
+                colour_profile(image if isinstance(content, np.ndarray) else content) for content, image in both
+            ]
         return self._profiles[name]
 
     def _digest(self, name: str) -> str:
         if name not in self._digests:  # several metrics look at the same images
-            image = self._images.get(name)
-            text = json.dumps(getattr(self.sample, name), ensure_ascii=False) if image is None else _digest(image)
+            images = self._images.get(name)
+            if images is None:
+                text = json.dumps(getattr(self.sample, name), ensure_ascii=False)
+            else:
+                text = ", ".join(map(_digest, images))
             self._digests[name] = text
         return self._digests[name]
 
-    def _read(self, name: str) -> Content:
-        image = getattr(self.sample, name)
+    def _read(self, name: str, image: Any) -> Content:
         try:
             if isinstance(image, (str, os.PathLike)):
                 return read_bytes(image)
             if isinstance(image, (bytes, bytearray, memoryview)):
                 return bytes(image)
-            return self._pixels(name, image)
+            return self._pixels(name, image, image)
         except (ImageError, UnavailableError) as error:
             return Unreadable(str(error), by_machine=isinstance(error, UnavailableError))
 
-    def _decoded(self, name: str) -> np.ndarray | Unreadable:
+    def _decoded(self, name: str) -> list[np.ndarray | Unreadable]:
+        originals = images_of(getattr(self.sample, name))
+        return [self._decoded_one(name, *both) for both in zip(self._images[name], originals, strict=True)]
+
+    def _decoded_one(self, name: str, content: Content, original: Any) -> np.ndarray | Unreadable:
         try:
-            return self._pixels(name, self._images[name])
+            return self._pixels(name, content, original)
         except (ImageError, UnavailableError) as error:
             return Unreadable(str(error), by_machine=isinstance(error, UnavailableError))
 
-    def _pixels(self, name: str, image: Any) -> np.ndarray:
-        original = getattr(self.sample, name)
+    def _pixels(self, name: str, image: Any, original: Any) -> np.ndarray:
         called = (
             os.fspath(original)
             if isinstance(original, (str, os.PathLike))
@@ -111,11 +123,16 @@ class Opened:
 
 def _read_deferred(sample: Sample) -> Sample:
     """The sample with its deferred images, all from one reading of its row: what is drawn at random fits together."""
-    deferred = {name: image for name in IMAGE_FIELDS if isinstance(image := getattr(sample, name), Deferred)}
+    images = {name: images_of(getattr(sample, name)) for name in IMAGE_FIELDS}
+    deferred = [image for several in images.values() for image in several if isinstance(image, Deferred)]
     if not deferred:
         return sample
-    row = next(iter(deferred.values())).row()
-    return replace(sample, **{name: image.read(row) for name, image in deferred.items()})
+    row = deferred[0].row()
+    read = {
+        name: [image.read(row) if isinstance(image, Deferred) else image for image in several]
+        for name, several in images.items()
+    }
+    return replace(sample, **{name: one[0] if len(one) == 1 else one for name, one in read.items()})
 
 
 def _digest(content: Content) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..clean_room import clean_room
 from ..machine import OUT_OF_MEMORY, one_thread
 from ..metric import Metric
-from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score
+from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score, images_of
 from .decode import Opened
 from .record import Done, Record, UnderWay
 from .results import Column, Results
@@ -255,7 +255,8 @@ class Loop:
                 (piece.score,) = metric.score_or_why_not([prepared])
             else:
                 piece.prepared = prepared
-        shapes = [getattr(getattr(decoded, name), "shape", (0, 0)) for name in IMAGE_FIELDS]
+        images = [image for name in IMAGE_FIELDS for image in images_of(getattr(decoded, name))]
+        shapes = [getattr(image, "shape", (0, 0)) for image in images]
         return pieces, sum(shape[0] * shape[1] for shape in shapes)
 
     def take(self, waiting: deque[Future[tuple[list[_Piece], int]]]) -> None:

@@ -21,7 +21,7 @@ from ..files.text import escaped
 from ..images import decoder
 from ..metric import Metric
 from ..registry import providers_of
-from ..sample import FIELDS, Dimension, EditMetricsError, Sample, Score, plain
+from ..sample import FIELDS, Dimension, EditMetricsError, Sample, Score, images_of, plain
 from ..weights import checksums
 from ..wording import plural
 from .means import Means, Summary
@@ -347,10 +347,11 @@ def _system(sample: Sample) -> str | None:
 
 def _path(field: str) -> Any:
     def get(sample: Sample) -> str | None:
-        image = getattr(sample, field)
-        if not isinstance(image, (str, os.PathLike)):
+        images = images_of(getattr(sample, field))
+        if not images or not all(isinstance(image, (str, os.PathLike)) for image in images):
             return None
-        return os.fsdecode(image)
+        paths = [os.fsdecode(image) for image in images]
+        return paths[0] if len(paths) == 1 else json.dumps(paths, ensure_ascii=False)  # as a manifest has it
 
     return get
 

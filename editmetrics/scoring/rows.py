@@ -11,7 +11,7 @@ from typing import Any
 
 from ..files.score_json import score_from_json, score_to_json
 from ..files.text import json_ready
-from ..sample import IMAGE_FIELDS, TEXT_FIELDS, Sample, Score, plain
+from ..sample import IMAGE_FIELDS, TEXT_FIELDS, Sample, Score, images_of, plain
 from .results import Column, PlanError, Results
 
 
@@ -31,8 +31,11 @@ class ScoredRow:
 def without_images(sample: Sample) -> Sample:
     """Return the sample with its texts, `meta` and paths; images in memory are None."""
     images: dict[str, Any] = {name: getattr(sample, name) for name in IMAGE_FIELDS}
-    in_memory = {name: None for name, image in images.items() if not isinstance(image, (str, os.PathLike))}
-    return replace(sample, **{**images, **in_memory})
+    return replace(sample, **{name: image if _on_disk(image) else None for name, image in images.items()})
+
+
+def _on_disk(image: Any) -> bool:
+    return all(isinstance(one, (str, os.PathLike)) for one in images_of(image))
 
 
 def results_of(columns: Sequence[Column], rows: Sequence[ScoredRow]) -> Results:
@@ -85,13 +88,17 @@ def rows_to_json(rows: Iterable[ScoredRow]) -> list[dict[str, Any]]:
             "inputs": row.inputs,
             "meta": json_ready(dict(row.sample.meta)),
             **{name: value for name in TEXT_FIELDS if (value := getattr(row.sample, name)) is not None},
-            **{name: os.fsdecode(path) for name in IMAGE_FIELDS if (path := getattr(row.sample, name)) is not None},
+            **{name: _paths(path) for name in IMAGE_FIELDS if (path := getattr(row.sample, name)) is not None},
             "scores": {label: score_to_json(score) for label, score in row.scores.items()},
         }
         for row in rows
     ]
     as_json: list[dict[str, Any]] = json.loads(json.dumps(content, default=plain))
     return as_json
+
+
+def _paths(image: Any) -> str | list[str]:
+    return [os.fsdecode(path) for path in image] if isinstance(image, tuple) else os.fsdecode(image)
 
 
 def rows_from_json(content: Iterable[Mapping[str, Any]]) -> Iterator[ScoredRow]:

@@ -40,6 +40,7 @@ WHERE = {
     "source": "a folder or an image of sources before the edited one, or a column source (--map source=COLUMN)",
     "edited": "a column edited (--map edited=COLUMN)",
     "reference": "--references FOLDER, or a column reference",
+    "rival": "a manifest with a column rival, a second edit of the same source",
     "mask": "--masks FOLDER, or a column mask",
     "prompt": "--prompts FILE, or a column prompt (--map prompt=COLUMN)",
     "source_prompt": "a manifest with a column source_prompt, what the source shows",

@@ -28,7 +28,7 @@ from .. import __version__
 from ..files.score_json import score_to_json
 from ..files.text import json_ready
 from ..metric import Metric
-from ..sample import IMAGE_FIELDS, Sample, Score
+from ..sample import IMAGE_FIELDS, Sample, Score, images_of
 from ..scoring.results import Column
 from ..wording import plural
 from .batcher import Batcher, FullError, ServingOptions
@@ -258,8 +258,8 @@ def _checked(objects: Sequence[Any], folder: Path | None, max_pixels: int) -> li
         sample_id = str(item.get("id") or "") if isinstance(item, dict) else ""
         try:
             sample = sample_from_json(item, folder)
-            images = [getattr(sample, field) for field in IMAGE_FIELDS]
-            pixels = sum(claimed_pixels(image) for image in images if image is not None)
+            images = [image for field in IMAGE_FIELDS for image in images_of(getattr(sample, field))]
+            pixels = sum(map(claimed_pixels, images))
             if pixels > max_pixels:
                 raise UnusableError(f"its images have {pixels} pixels; this server decodes {max_pixels} per request")
         except UnusableError as error:
@@ -299,18 +299,20 @@ def _objects(body: bytes) -> list[Any]:
 
 
 async def _form(request: Request, body: bytes) -> dict[str, Any]:
-    """Read the fields of one sample from a form: images as files, texts as fields (`questions` may be repeated)."""
+    """Read the fields of one sample from a form: images as files, texts as fields.
+
+    `questions`, `source` and `reference` may be repeated.
+    """
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     try:
         async with Request(request.scope, receive).form() as form:
-            fields: dict[str, Any] = {
-                name: value if isinstance(value, str) else await value.read() for name, value in form.items()
-            }
-            if "questions" in form:
-                fields["questions"] = form.getlist("questions")
+            fields: dict[str, Any] = {}
+            for name in form:
+                values = [value if isinstance(value, str) else await value.read() for value in form.getlist(name)]
+                fields[name] = values if len(values) > 1 or name == "questions" else values[0]
     except (MultiPartException, HTTPException) as error:
         raise RequestError(f"cannot read the form: {getattr(error, 'detail', error)}") from error
     return fields

@@ -14,7 +14,16 @@ from typing import Any
 
 from ..images import read_bytes
 from ..images.opening import ImageError, as_image_errors, open_image
-from ..sample import FIELDS, IMAGE_FIELDS, TEXT_FIELDS, EditMetricsError, Sample, UnavailableError
+from ..sample import (
+    FIELDS,
+    IMAGE_FIELDS,
+    SEVERAL_IMAGES,
+    TEXT_FIELDS,
+    EditMetricsError,
+    Sample,
+    UnavailableError,
+    images_of,
+)
 
 
 class RequestError(EditMetricsError, ValueError):
@@ -28,6 +37,8 @@ class UnusableError(RequestError):
 def sample_from_json(fields: Any, folder: Path | None) -> Sample:
     """Return the sample of a JSON object: an image is {"base64": "..."} or, below `folder`, {"path": "..."}.
 
+    Several sources or references are a list of them.
+
     Raises `RequestError` for another form, unknown fields and, if `folder` is None, paths; and its subclass
     `UnusableError` for invalid base64, a path that leads out of the folder, and lone surrogates.
     """
@@ -36,7 +47,7 @@ def sample_from_json(fields: Any, folder: Path | None) -> Sample:
     if unknown := fields.keys() - {*FIELDS, "id"}:
         raise RequestError(f"a sample has no field {sorted(unknown)[0]!r}; expected id, {', '.join(FIELDS)}")
     images: dict[str, Any] = {
-        name: _image(name, fields[name], folder) for name in IMAGE_FIELDS if fields.get(name) is not None
+        name: _images(name, fields[name], folder) for name in IMAGE_FIELDS if fields.get(name) is not None
     }
     texts: dict[str, Any] = {name: fields.get(name) for name in TEXT_FIELDS if name != "questions"}
     for name, text in texts.items():
@@ -52,6 +63,13 @@ def sample_from_json(fields: Any, folder: Path | None) -> Sample:
         raise RequestError("a sample requires the image edited")
     texts["questions"] = None if questions is None else tuple(questions)
     return Sample(str(fields.get("id") or ""), **texts, **images)
+
+
+def _images(name: str, value: Any, folder: Path | None) -> Any:
+    """One image, or a list of them where a sample may have several."""
+    if isinstance(value, list) and name in SEVERAL_IMAGES:
+        return [_image(name, one, folder) for one in value]
+    return _image(name, value, folder)
 
 
 def _image(name: str, value: Any, folder: Path | None) -> bytes | Path:
@@ -110,7 +128,8 @@ def sample_to_json(sample: Sample) -> dict[str, Any]:
         if value is None:
             continue
         if name in IMAGE_FIELDS:
-            fields[name] = {"base64": base64.b64encode(_bytes(name, value)).decode()}
+            images = [{"base64": base64.b64encode(_bytes(name, image)).decode()} for image in images_of(value)]
+            fields[name] = images if len(images) > 1 else images[0]
         else:
             fields[name] = list(value) if name == "questions" else value
     return fields

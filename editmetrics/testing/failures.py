@@ -46,6 +46,24 @@ def missing_fields(subject: Subject) -> Iterator[str]:
                     yield f"beside a sample without {name}, {how}: {difference}"
 
 
+def several_images(subject: Subject) -> Iterator[str]:
+    """Several images in a field are skipped by name, not scored as the first; where it declares them, scored."""
+    subject.require_scores()
+    sample, other = subject.samples[0], subject.sample(5)
+    for name in subject.required_images:
+        images = (getattr(sample, name), getattr(other, name))
+        many = replace(sample, **{name: images})
+        for how, (score,) in _both_ways(subject.metric, [many]):
+            if name in subject.metric.several:
+                if not score.ok:
+                    yield f"with two images in {name}, which it declares in several, {how} gives {score}"
+            elif score.status != "skipped" or name not in (score.reason or ""):
+                yield (
+                    f"with two images in {name}, {how} gives {score}; "
+                    "expected status 'skipped' and the field's name, or the field in several"
+                )
+
+
 def corrupt_file(subject: Subject) -> Iterator[str]:
     """One damaged file fails its own sample, with the file's name; the three others score as without it."""
     subject.require_scores()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from ..sample import FIELDS
+from ..sample import FIELDS, IMAGE_FIELDS
 from ..scoring import score as score_all
 from .subject import Subject, undisturbed
 
@@ -92,7 +92,11 @@ def undeclared_fields(subject: Subject) -> Iterator[str]:
     declared = subject.metric.required() | subject.cls.uses
     other = subject.sample(30)
     named: dict[str, Any] = {"id": "another", "meta": {"system": "another", "size": 3}}
-    for name, value in {**named, **{name: getattr(other, name) for name in FIELDS if name not in declared}}.items():
+    named |= {name: getattr(other, name) for name in FIELDS if name not in declared}
+    together = [replace(sample, **named) for sample in subject.samples]
+    if not list(subject.differences(first, subject.metric.score(together))):
+        return
+    for name, value in named.items():
         changed = [replace(sample, **{name: value}) for sample in subject.samples]
         for difference in subject.differences(first, subject.metric.score(changed)):
             yield (
@@ -107,7 +111,7 @@ def inputs_unmodified(subject: Subject) -> Iterator[str]:
 
     subject.require_scores()
     sample = subject.sample(0)
-    images = [name for name in ("source", "edited", "reference", "mask") if sample.has(name)]
+    images = [name for name in IMAGE_FIELDS if sample.has(name)]
     arrays = {name: getattr(sample, name).copy() for name in images}
     subject.metric.score([replace(sample, **arrays)])
     if changed := [name for name in images if (arrays[name] != getattr(sample, name)).any()]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from ..metric import Metric
 from ..options import checked_options
 from ..registry import create_metric
-from ..sample import Dimension, EditMetricsError, Sample, Score
+from ..sample import IMAGE_FIELDS, Dimension, EditMetricsError, Sample, Score
 from ..wording import plural
 from . import toys
 
@@ -118,7 +118,7 @@ class Subject:
     @property
     def required_images(self) -> list[str]:
         """The image fields that it needs, the edited image first."""
-        return [name for name in ("edited", "source", "reference", "mask") if name in self.metric.required()]
+        return [name for name in sorted(IMAGE_FIELDS, key="edited".__ne__) if name in self.metric.required()]
 
     @property
     def compares(self) -> bool:

@@ -94,7 +94,7 @@ def ladder(degradation: str, image: np.ndarray) -> list[np.ndarray]:
 
 
 def sample(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Sample:
-    """A sample with every field: a picture as source and reference, its edit, the edit's mask, a prompt, questions.
+    """A sample with every field: a picture as source and reference, two edits, the edit's mask, a prompt, questions.
 
     >>> [name for name in ("source", "edited", "reference", "mask", "prompt", "questions") if not sample(0).has(name)]
     []
@@ -135,6 +135,7 @@ def _sample(seed: int, height: int, width: int) -> Sample:
         edited=edit(source, seed),
         source=source,
         reference=edit(source, seed + 1000),
+        rival=edit(source, seed + 2000),
         mask=edit_mask(seed, height, width),
         prompt=PROMPTS[seed % len(PROMPTS)],
         source_prompt=SOURCE_PROMPT,
