@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,7 +263,12 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
         from ..command_line.advice import refuse_metrics
 
         refuse_metrics(missing, options.metrics)
-    sample_set = find_samples(
+    find: Callable[..., SampleSet] = find_samples
+    if options.suites:
+        from ..command_line.suites import samples_of_suites
+
+        find = samples_of_suites(options.suites)
+    sample_set = find(
         [*paths] if options.images is None else [options.images],
         prompts=options.prompts,
         prompt=options.prompt,
@@ -327,7 +332,8 @@ def _chosen(samples: Sequence[Sample], options: ScoreOptions) -> tuple[list[Suit
         return metrics_for(samples, specs, options.device, shared) if specs else []
 
     runs, own = suite_runs(options.suites, samples, create, options.device)
-    return runs, [*(metric for run in runs for metric in run.metrics), *own, *create(options.metrics)]
+    of_suites = dict.fromkeys(metric for run in runs for metric in run.metrics)
+    return runs, [*of_suites, *own, *create(options.metrics)]
 
 
 def _thresholds(metrics: Sequence[Metric], options: ScoreOptions) -> list[Threshold]:

@@ -26,8 +26,7 @@ def suite(name: str | None, repository: str | None, as_json: bool) -> None:
     editmetrics suite gedit:judged_by=Q,model=any  and how a run with these options differs from it
     """
     from ..registry import parse_spec
-    from ..suites import SUITES, broken_suites
-    from ..suites import suite as suite_called
+    from ..suites import SUITES, broken_suites, suite_of_spec
     from ..suites.explain import described
     from ..suites.judged import suite_metric
     from ..suites.prompt_files import file_of, text_of
@@ -44,8 +43,8 @@ def suite(name: str | None, repository: str | None, as_json: bool) -> None:
             return
         return show(list_blocks(suites, broken))
     bare, options = parse_spec(name)
-    chosen = suite_called(bare)
-    metric = suite_metric(name) if options or chosen.judges else None
+    chosen = suite_of_spec(name)
+    metric = suite_metric(name) if chosen.judges else None
     if repository is not None:
         for judge in chosen.judges:
             for ask in judge.asks:

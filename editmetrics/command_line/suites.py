@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from ..data import SampleSet
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
     from ..scoring.suite_results import SuiteRun
     from ..tables.table import Block
+
+
+def samples_of_suites(specs: Sequence[str]) -> Callable[..., SampleSet]:
+    """Return what finds samples as `data.find_samples` does, by the names and folders of the benchmarks in `specs`.
+
+    Raises `SuiteError`.
+    """
+    from ..suites import suite_of_spec
+    from ..suites.reading import find_suite_samples
+    from .options import own_set
+
+    suites = [suite_of_spec(spec) for spec in specs if not own_set(spec)]
+    for suite in suites:
+        suite.require_table()
+    return partial(find_suite_samples, suites)
 
 
 def suite_runs(
@@ -23,30 +40,33 @@ def suite_runs(
     `create` makes the metrics of specs. Raises `PlanError` for a field that no sample has, and `SuiteError` for samples
     that do not fit the benchmark.
     """
-    from ..registry import parse_spec
     from ..scoring.run import require_fields
     from ..scoring.suite_results import SuiteRun
-    from ..suites import suite
+    from ..suites import suite_of_spec
     from ..suites.judged import suite_metric
     from ..suites.rows import check_rows
     from .options import own_set
 
     runs: list[SuiteRun] = []
     own: list[Metric] = []
+    known: dict[str, Metric] = {}
     for spec in specs:
         if metrics := own_set(spec):
             created = create(metrics)
             require_fields(spec, created, samples)
             own += created
             continue
-        name, settings = parse_spec(spec)
-        definition = suite(name)
-        judged = definition.judges or settings
-        run = SuiteRun(definition, (suite_metric(spec, device),) if judged else tuple(create(definition.specs)))
-        require_fields(name, run.metrics, samples)
+        definition = suite_of_spec(spec)
+        definition.require_table()
+        if definition.judges:
+            run = SuiteRun(definition, (suite_metric(spec, device),))
+        else:  # suites may share columns
+            run = SuiteRun(definition, tuple(known.setdefault(m.label, m) for m in create(definition.specs)))
+        require_fields(definition.name, run.metrics, samples)
         check_rows(definition, samples)
         runs.append(run)
-    labels = [metric.label for run in runs for metric in run.metrics] + [metric.label for metric in own]
+    labels = [metric.label for metric in dict.fromkeys(metric for run in runs for metric in run.metrics)]
+    labels += [metric.label for metric in own]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise click.UsageError(f"two suites have the column {twice}; score them in runs of their own")
     return runs, own

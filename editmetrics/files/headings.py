@@ -117,21 +117,24 @@ def read_as(
     table: str,
     cells: Mapping[str, Sequence[Any]],
     known: Mapping[str, Known],
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | tuple[str, ...]] | None = None,
 ) -> dict[str, str]:
     """Return which heading of a table holds each column, where it is not the column's own name.
 
     - `table`: its name, for messages. `cells`: its columns by heading.
     - `known`: the columns to look for. One whose own name is a heading is that one; otherwise case, spaces, hyphens and
       underscores do not matter, and the first group with one of its headings counts. What was understood is logged.
-    - `columns`: from a column (of any name) to the heading to take for it, as `--map` says.
+    - `columns`: from a column (of any name) to the heading to take for it, as `--map` says; or to several, of which the
+      first that is there is taken: for a text in any case, otherwise where no heading is the column's own name.
 
     Raises `DataError`, naming the choice, for two headings of one group, and for headings that do not exist.
 
     >>> read_as("t.csv", {"Image": ["a.png"], "edit_instruction": ["red"]}, SAMPLE)
     {'edited': 'Image', 'prompt': 'edit_instruction'}
+    >>> read_as("t.csv", {"prompt": ["red"], "caption": ["a rose"]}, SAMPLE, {"prompt": ("output_caption", "caption")})
+    {'prompt': 'caption'}
     """
-    chosen = dict(columns or {})
+    chosen = _chosen(columns or {}, cells, known)
     problems = [
         f"no column {heading!r} to read as {name}; its columns are {', '.join(cells) or 'none'}."
         f"{did_you_mean(heading, cells)}"
@@ -160,6 +163,20 @@ def read_as(
     if readings := [f"{heading!r} as {name}" for name, heading in understood.items() if (name, heading) not in PLAIN]:
         note_once(f"{table}: read {', '.join(readings)} (--map {next(iter(understood))}=COLUMN chooses another)")
     return {**understood, **chosen}
+
+
+def _chosen(
+    columns: Mapping[str, str | tuple[str, ...]], cells: Collection[str], known: Mapping[str, Known]
+) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for name, headings in columns.items():
+        if isinstance(headings, str):
+            chosen[name] = headings
+            continue
+        present = [heading for heading in headings if heading in cells]
+        if present and (name not in cells or known[name].holds == "text"):
+            chosen[name] = present[0]
+    return chosen
 
 
 def renamed(cells: Mapping[str, Any], headings: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..suites import Suite
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
 from ..suites.of_suite import OfSuite
-from ..suites.rows import fields_of, notes_on_rows, ratings_of
+from ..suites.rows import fields_of, notes_on_left_out, notes_on_rows, notes_on_sizes, ratings_of
 
 if TYPE_CHECKING:
     from ..metric import Metric
@@ -65,7 +65,10 @@ def suite_result(run: SuiteRun, results: Results) -> SuiteResult:
     judge = run.judged.judged_by if run.judged else ""
     tables = tuple(filled_table(run.suite, layout, rows, judge) for layout in run.suite.tables)
     span = tuple(sorted({min(dates), max(dates)})) if dates else ()
-    return SuiteResult(run, tables, dict(served), span, tuple(notes_on_rows(run.suite, results.samples)))
+    fields = {system: [row.fields for row in own] for system, own in rows.items()}
+    notes = [*notes_on_rows(run.suite, results.samples), *notes_on_sizes(run.suite, results.samples)]
+    notes += notes_on_left_out(run.suite, fields)
+    return SuiteResult(run, tables, dict(served), span, tuple(notes))
 
 
 def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:

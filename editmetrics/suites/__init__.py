@@ -23,7 +23,7 @@ from .definition import (
     TableLayout,
     UnknownSuiteError,
 )
-from .table_of_suites import SUITES, broken_suites, suite
+from .table_of_suites import SUITES, broken_suites, suite, suite_of_spec
 
 __all__ = [
     "SUITES",
@@ -48,4 +48,5 @@ __all__ = [
     "UnknownSuiteError",
     "broken_suites",
     "suite",
+    "suite_of_spec",
 ]

@@ -54,13 +54,16 @@ class PublishedRule:
 class SuiteCell:
     """A number of the table as it is printed, with the count of samples behind it; None with the reason for it.
 
-    `published` is there where answers are missing, and the published script would have made numbers of them.
+    `published` is there where answers are missing, and the published script would have made numbers of them. `infinite`
+    numbers, such as the PSNR of equal images, are left out of the mean; of `total` rows, `n` are in it.
     """
 
     value: float | None
     n: int
     reason: str = ""
     published: PublishedRule | None = None
+    infinite: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,14 +158,16 @@ def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Seq
     if column.pooled:
         return _pooled(column, chosen)
     value = _number(column, chosen, lambda row: row.number(column))
-    n = sum(row.number(column) is not None for row in chosen)
+    numbers = [number for row in chosen if (number := row.number(column)) is not None]
+    n = sum(map(math.isfinite, numbers))
+    counts = {"infinite": len(numbers) - n, "total": len(chosen)}
     if value is None:
-        return SuiteCell(None, n, _why_empty(column, chosen))
+        return SuiteCell(None, n, _why_empty(column, chosen), **counts)
     published = None
     missing = not column.of_people and any(row.number(column) is None and _answered(row) for row in chosen)
     if missing and suite.failure.published:
         published = _by_published_rule(suite, column, chosen, {ask.name: ask for ask in asks})
-    return SuiteCell(value, n, published=published)
+    return SuiteCell(value, n, published=published, **counts)
 
 
 def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:
@@ -243,12 +248,15 @@ def _why_empty(column: SuiteColumn, rows: Sequence[SuiteRow]) -> str:
     if (column.of_people or column.levels[0].how == "spearman") and not any(row.people for row in rows):
         return "no ratings of people"
     for level in column.levels:
-        present = {
-            tuple(row.fields.get(name, "") for name in level.by) for row in rows if row.number(column) is not None
-        }
+        numbered = [row for row in rows if math.isfinite(_or_nan(row.number(column)))]
+        present = {tuple(row.fields.get(name, "") for name in level.by) for row in numbered}
         if absent := [name for name in level.groups if (name,) not in present]:
             return f"no number for {', '.join(absent)}"
     return "no sample has a number" if rows else "no sample"
+
+
+def _or_nan(number: float | None) -> float:
+    return math.nan if number is None else number
 
 
 def _worst(unread: Mapping[str, Status]) -> Status:

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..sample import Dimension, EditMetricsError
+from ..sample import Dimension, EditMetricsError, Sample
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..bases.judge import Verdict
+    from ..data import SampleSet
     from ..judge import Answer, Encoding
     from .of_suite import OfSuite
 
@@ -203,6 +206,8 @@ class RowField:
       "no".
     - `numbered`: of a column that holds a number, the first and the last number of each value; without the column, a
       file's name that is a number.
+    - `default`: the field of a sample with no such column, where it can do without.
+    - `compute`: the field of a sample, which then is in no column; None where it cannot be told.
     """
 
     name: str
@@ -212,6 +217,8 @@ class RowField:
     needed: bool = True
     presence: bool = False
     numbered: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    default: str | None = None
+    compute: Callable[[Sample], str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -333,6 +340,13 @@ class Suite:
     - `rows`: the number of rows of the whole benchmark.
     - `people`: the ratings of people, of a benchmark of judges; None for none.
     - `advise`: advice about a sample whose files look like a usual mistake; None for none.
+    - `prompt`: whether the prompt is an instruction, or a caption of the wanted image.
+    - `headings`: the benchmark's own columns for fields of `Sample`: `{"prompt": ("output_caption",)}`.
+    - `sizes`: the numbers of rows that the benchmark's data have, with what each is: `{3589: "the test split"}`.
+    - `read_folders`: the samples of the benchmark's folder and of folders of outputs as its script lays them out, with
+      a file of prompts; None for folders laid out otherwise.
+    - `variants`: of a suite without judges, the protocols that papers report under its name; it has no table of its own
+      then.
     """
 
     name: str
@@ -353,16 +367,27 @@ class Suite:
     data: tuple[str, ...] = ()
     people: PeopleRatings | None = None
     advise: Callable[[str], str | None] = lambda path: None
+    prompt: Literal["instruction", "caption"] = "instruction"
+    headings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: Mapping[int, str] = field(default_factory=dict)
+    read_folders: Callable[[Path, Sequence[Path], Path | None], SampleSet | None] = lambda *paths: None
+    variants: Mapping[str, Suite] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[SuiteColumn, ...]:
         """The columns of its first table, which is the benchmark's main one."""
-        return self.tables[0].columns
+        return self.tables[0].columns if self.tables else ()
 
     @property
     def specs(self) -> tuple[str, ...]:
         """The specs of the metrics, of a suite without judges."""
         return () if self.judges else tuple(dict.fromkeys(column.value for column in self.columns))
+
+    def require_table(self) -> None:
+        """Raise `SuiteError`, naming the variants, for a suite that has a table only with one of them."""
+        if not self.tables:
+            known = "\n".join(f"  --suite {variant.name}: {variant.about}" for variant in self.variants.values())
+            raise SuiteError(f"the suite {self.name} has a table for each of its variants; choose one:\n{known}")
 
     def judge(self, name: str = "") -> SuiteJudge:
         """Return the judge of this name, by default the first. Raises `SuiteError` for another name."""

@@ -81,13 +81,36 @@ def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
         )
     shown = {name for table in suite.tables for block in table.blocks for name in block.where}
     for field in suite.fields:
-        if field.needed or field.name not in shown:
+        if field.needed or field.name not in shown or field.compute is not None or field.default is not None:
             continue
         if not any(_value(field, sample) is not None for sample in samples):
             yield f"no sample has the column {field.columns[0]}, so that its rows of the table are left out"
 
 
+def notes_on_sizes(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield which rows of the benchmark the samples of each system are, by their number."""
+    for system, count in Counter(sample.meta.get("system") for sample in samples).items() if suite.sizes else ():
+        name = "" if system is None else f"{system}: "
+        known = " or ".join(f"{size:,} ({title})" for size, title in suite.sizes.items())
+        yield f"{name}{count:,} rows; " + (suite.sizes.get(count) or f"the benchmark has {known}")
+
+
+def notes_on_left_out(suite: Suite, rows: Mapping[str | None, Sequence[Mapping[str, str]]]) -> Iterator[str]:
+    """Yield how many rows, by system, are in no line of the benchmark's first table, and the fields they have."""
+    blocks = suite.tables[0].blocks if suite.tables else ()
+    names = dict.fromkeys(name for block in blocks for name in block.where)
+    for system, fields in rows.items():
+        outside = [own for own in fields if not any(selected(own, block.where) for block in blocks)]
+        kinds = Counter(", ".join(f"{name} {own.get(name, 'missing')}" for name in names) for own in outside)
+        if outside:
+            counts = "; ".join(f"{kind}: {count:,}" for kind, count in kinds.most_common(3))
+            who = "" if system is None else f"{system}: "
+            yield f"{who}{plural(len(outside), 'sample')} of {len(fields):,} in no row of the table ({counts})"
+
+
 def _value(field: RowField, sample: Sample) -> str | None:
+    if field.compute is not None:
+        return field.compute(sample)
     if field.presence:
         return "yes" if any(_has(sample, column) for column in field.columns) else "no"
     for column in field.columns:
@@ -95,11 +118,15 @@ def _value(field: RowField, sample: Sample) -> str | None:
             value = _text(cell)
             value = _of_number(field, value) or field.renamed.get(value, value)
             return value if not field.values or value in field.values else None
-    parts = [part for text in (sample.id, _path(sample.edited)) for part in re.split(r"[/\\]", text)]
+    if field.default is not None:
+        return field.default
+    folders = [re.split(r"[/\\]", text) for text in (sample.id, _path(sample.edited))]
     if field.numbered:
-        return next(filter(None, (_of_number(field, os.path.splitext(part)[0]) for part in reversed(parts))), None)
+        names = (os.path.splitext(part)[0] for parts in folders[::-1] for part in parts[::-1])
+        return next(filter(None, (_of_number(field, name) for name in names)), None)
+    parts = [part for parts in folders for part in parts[:-1]]
     spelled = {value: value for value in field.values} | dict(field.renamed)
-    return next((spelled[part] for part in parts if part in spelled), None)
+    return next((spelled[part] for part in parts if part in spelled and not part.isdigit()), None)
 
 
 def _of_number(field: RowField, text: str) -> str | None:

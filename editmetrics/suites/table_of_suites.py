@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from ..lazy_table import LazyTable
+from ..registry import parse_spec
 from ..wording import expected_one_of
 from .definition import Suite, SuiteError, UnknownSuiteError
 
@@ -16,6 +17,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
     {
         "pie-bench": "editmetrics.suites.pie_bench",
         "magicbrush": "editmetrics.suites.magicbrush",
+        "emu-edit": "editmetrics.suites.emu_edit",
         "gedit": "editmetrics.suites.gedit",
         "imgedit": "editmetrics.suites.imgedit",
         "imgedit-hard": "editmetrics.suites.imgedit_hard",
@@ -61,6 +63,28 @@ def suite(name: str) -> Suite:
     if name not in SUITES:
         raise UnknownSuiteError(f"no suite is named {name!r}; {expected_one_of(name, SUITES)}")
     return SUITES[name]
+
+
+def suite_of_spec(spec: str) -> Suite:
+    """Return the suite of a spec such as "gedit:judged_by=Q", or its variant: "emu-edit:variant=icedit".
+
+    The options of a suite with judges are `suite_metric`'s. Raises `SuiteError` for options that a suite without judges
+    does not have.
+
+    >>> suite_of_spec("emu-edit:variant=icedit").name
+    'emu-edit:variant=icedit'
+    """
+    name, options = parse_spec(spec)
+    chosen = suite(name)
+    if chosen.judges or not options:
+        return chosen
+    variant = options.get("variant")
+    if [*options] != ["variant"] or variant not in chosen.variants:
+        expected = f"variant, one of {', '.join(chosen.variants)}" if chosen.variants else "none: it asks no judge"
+        raise SuiteError(
+            f"{spec!r}: the options of the suite {name} are {expected}; its metrics are in 'editmetrics suite {name}'"
+        )
+    return chosen.variants[str(variant)]
 
 
 def broken_suites() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -68,6 +69,9 @@ def suite_blocks(suite: Suite, metric: OfSuite | None = None) -> Iterator[Block]
     yield f"[bold]{escape(suite.name)}[/], a benchmark as published\n"
     yield f"{escape(suite.about)}\n"
     yield facts([*_source_facts(suite), *_row_facts(suite)])
+    if suite.variants:
+        yield "\n[bold]Variants[/]"
+        yield facts([[name, variant.about] for name, variant in suite.variants.items()])
     for judge in suite.judges:
         if metric is not None and metric.protocol.name != judge.name:
             continue
@@ -87,18 +91,29 @@ def suite_blocks(suite: Suite, metric: OfSuite | None = None) -> Iterator[Block]
     yield from difference_blocks(differences_of(suite, metric) if metric else default_differences(suite))
     if suite.unchecked:
         yield f"\nNot checked here: {escape(suite.unchecked)}."
-    yield f"\n[dim]'editmetrics score ... --suite {escape(suite.name)}' computes it.[/]"
+    name = suite.name if suite.tables else f"{suite.name}:variant=NAME"
+    yield f"\n[dim]'editmetrics score ... --suite {escape(name)}' computes it.[/]"
 
 
 def _source_facts(suite: Suite) -> Iterator[list[Cell]]:
     source = suite.source
     yield ["paper", source.paper]
-    yield ["source", f"github.com/{source.repository}" + (f" at {source.commit[:12]}" if source.commit else "")]
+    where = f"github.com/{source.repository}" if source.repository else "no official script"
+    yield ["source", where + (f" at {source.commit[:12]}" if source.commit else "")]
     yield ["licences", f"code: {source.code_licence}; questions: {source.prompt_licence}; data: {source.data_licence}"]
 
 
 def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
+    if suite.prompt == "caption":
+        yield ["prompt", "a caption of the wanted image, not the instruction"]
+    for name, columns in suite.headings.items():
+        yield [f"field {name}", f"column {' or '.join(columns)}"]
+    for size, title in suite.sizes.items():
+        yield [f"{size:,} rows", title]
     for field in suite.fields:
+        if field.compute is not None:
+            yield [f"field {field.name}", f"{' or '.join(field.values)}, by looking at each row"]
+            continue
         ends = {name: f" ({first}-{last})" for name, (first, last) in field.numbered.items()}
         named = [name + ends.get(name, "") for name in field.values]
         values = f": {', '.join(named)}" if named else ""
@@ -130,13 +145,19 @@ def _columns(suite: Suite, title: str, columns: Sequence[SuiteColumn]) -> DataTa
 def _table(result: SuiteResult, table: TableResult) -> DataTable:
     systems = any(line.system is not None for line in table.lines)
     columns = [*text("system")] if systems else []
-    columns += [*text("rows"), *numbers(*table.headings, "read")]
+    longest = max(len(line.block.heading) for line in table.lines)  # numbers give way before names of rows do
+    columns += [replace(text("rows")[0], least=longest), *numbers(*table.headings, "read")]
     rows: list[list[Cell]] = []
     for line in table.lines:
         head: list[Cell] = [line.system] if systems else []
         cells = [_cell(cell, column) for cell, column in zip(line.cells, table.layout.columns, strict=True)]
         rows.append([*head, line.block.heading, *cells, f"{line.read:,} of {line.total:,}"])
     notes = [note for line in table.lines for note in _notes(table, line)] if table == result.tables[0] else []
+    if result.run.judged is None and table == result.tables[0]:
+        scaled = [column for column in table.layout.columns if column.times != 1]
+        factors = ", ".join(f"{column.heading} times {column.times:,g}" for column in scaled)
+        notes = [*([f"printed as published: {factors}"] if factors else []), *notes]
+        notes += [note for line in table.lines for note in _counts(table, line)]
     if any(cell.published for line in table.lines for cell in line.cells):
         notes.append("below a number: what the published rule for failures makes of it, on average (from-to)")
     return DataTable(columns, rows, table.layout.title or f"{result.run.suite.name}", notes)
@@ -160,6 +181,20 @@ def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
     for cell, heading in zip(line.cells, table.headings, strict=True):
         if cell.value is None:
             yield f"{name}: {heading} is empty: {cell.reason}"
+
+
+def _counts(table: TableResult, line: BlockResult) -> Iterator[str]:
+    """The number of samples behind each mean of a suite without judges, where columns differ in it."""
+    name = " ".join(filter(None, (line.system, line.block.heading)))
+    cells = [(heading, cell) for heading, cell in zip(table.headings, line.cells, strict=True) if cell.n]
+    if len({cell.n for _, cell in cells}) > 1:
+        groups: dict[int, list[str]] = {}
+        for heading, cell in cells:
+            groups.setdefault(cell.n, []).append(heading)
+        yield f"{name}: " + "; ".join(f"{', '.join(own)}: mean of {plural(n, 'sample')}" for n, own in groups.items())
+    for heading, cell in cells:
+        if cell.infinite:
+            yield f"{name}: {plural(cell.infinite, 'infinite number')} of {heading} (equal images) left out of its mean"
 
 
 def _published(cell: SuiteCell, column: SuiteColumn) -> str:
