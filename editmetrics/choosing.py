@@ -119,6 +119,7 @@ TASKS = (
         (
             Pick("clip_score", "the usual number of papers; quick, saturates, cannot count"),
             Pick("vqa_score", "a model asked whether the image shows the prompt; better on relations"),
+            Pick("pick_score", "which image of a prompt people would prefer; the usual reward"),
         ),
         "editmetrics score --images images/ --prompts prompts.csv {m}",
         "The prompt describes the image. For an instruction such as 'make it red' use the task instruction.",

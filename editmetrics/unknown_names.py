@@ -12,7 +12,8 @@ OTHER_NAMES = {
     "directional_similarity": "clip_direction", "dino": "dino_image", "dino_i": "dino_image", "dinov1": "dino_image",
     "l1": "mae", "l2": "mse", "msssim": "ms_ssim", "structure": "structure_distance", "viescore": "vie_score",
     "vqascore": "vqa_score", "edithf": "edit_hf", "dsieqa": "ds_ieqa", "gpt4v": "vie_score", "gpt_4o": "vie_score",
-    "vifp": "vif",
+    "vifp": "vif", "pickscore": "pick_score", "pick": "pick_score", "hps": "hps_v2", "hpsv2": "hps_v2",
+    "hps_v2.1": "hps_v2", "hpsv2.1": "hps_v2",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 

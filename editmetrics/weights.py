@@ -171,6 +171,7 @@ def used() -> Iterator[set[str]]:
 def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a checkpoint file, by name, on the CPU: of `.safetensors` or a pickle (`weights_only`).
 
+    Of a training's checkpoint, these are the tensors under "state_dict" or "model"; its other entries are left out.
     Raises `WeightsError` for a file that cannot be read, or that holds anything but tensors of finite numbers.
     """
     import pickle
@@ -188,6 +189,9 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise WeightsError(f"{file} is not loaded: it is damaged, or holds more than tensors: {error}") from error
     except Exception as error:  # a damaged file raises whatever its reader stumbled on
         raise WeightsError(f"{file} cannot be read as weights: {type(error).__name__}: {error}") from error
+    for whole in ("state_dict", "model"):
+        if isinstance(tensors, dict) and isinstance(tensors.get(whole), dict):
+            tensors = tensors[whole]
     if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise WeightsError(f"{file} is not a state dict; expected tensors by name")
     for name, tensor in tensors.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..clean_room import clean_room
@@ -10,6 +11,10 @@ from .pixels import check_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+TEXTS = frozenset({"prompt", "source_prompt"})
+"""Fields of a sample that are texts."""
 
 
 class AsTensors:
@@ -53,7 +58,7 @@ class AsTensors:
         check_shapes(source, edited, mask)
         if source.shape[1] not in (1, 3):
             raise EditMetricsError(f"images have {source.shape[1]} channels; expected 1 or 3")
-        self._load_beside(source)
+        load_beside(self, source)
         with clean_room():
             before, after = (self._cut(image.float()).expand(-1, 3, -1, -1) for image in images)
             region = None if mask is None else self._cut(mask > 0 if self.region == "inside" else mask <= 0)
@@ -64,17 +69,46 @@ class AsTensors:
         inner: Tensor = self._inner(image.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
         return inner
 
-    def _load_beside(self: Any, image: Tensor) -> None:
-        """Load what the metric computes with on the device of `image`."""
-        if self.device is None:
-            self.to(str(image.device))
-        self.load()
-        network = getattr(self, "module", None)
-        if network is None:
-            return
-        where = next(network.parameters()).device
-        if where != image.device:
+
+def load_beside(metric: Any, image: Tensor) -> None:
+    """Load what `metric` computes with on the device of `image`. Raises `EditMetricsError` if it is on another."""
+    if metric.device is None:
+        metric.to(str(image.device))
+    metric.load()
+    network = getattr(metric, "module", None)
+    if network is None:
+        return
+    where = next(network.parameters()).device
+    if where != image.device:
+        raise EditMetricsError(
+            f"the network of {metric.label} is on {where} and the images are on {image.device}; "
+            f"call metric.to({str(image.device)!r}) first"
+        )
+
+
+def check_fields(metric: Any, fields: Mapping[str, Any]) -> None:
+    """Raise `EditMetricsError` unless `fields` are those that `metric` requires: images (N, 3, H, W), N texts each."""
+    import torch
+
+    required = metric.required()
+    if missing := sorted(required - fields.keys()):
+        raise EditMetricsError(f"{metric.label} requires {', '.join(missing)}; pass tensors(edited, {missing[0]}=...)")
+    if unknown := sorted(fields.keys() - required):
+        raise EditMetricsError(f"{metric.label} does not look at {', '.join(unknown)}; its fields: {sorted(required)}")
+    edited = fields["edited"]
+    for name, value in fields.items():
+        if name in TEXTS:
+            if isinstance(value, str) or not all(isinstance(text, str) for text in value) or len(value) != len(edited):
+                raise EditMetricsError(f"{name} is not a list of {len(edited)} texts, one for each image")
+        elif not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.ndim != 4:
+            raise EditMetricsError(f"{name}: tensors takes floats in [0, 1], (N, 3, H, W); divide uint8 images by 255")
+        elif value.shape[1] != 3 or len(value) != len(edited) or value.device != edited.device:
             raise EditMetricsError(
-                f"the network of {self.label} is on {where} and the images are on {image.device}; "
-                f"call metric.to({str(image.device)!r}) first"
+                f"{name} is {tuple(value.shape)} on {value.device}; "
+                f"expected ({len(edited)}, 3, H, W) on {edited.device}"
             )
+
+
+def images_of(fields: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the images among `fields`, in float32."""
+    return {name: value.float() for name, value in fields.items() if name not in TEXTS}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..clean_room import clean_room
 from ..late_checks import read_results
 from ..metric import Metric, pick_device
 from ..sample import EditMetricsError, Sample, Score
 from ..transfer import stacked
+from .as_tensors import check_fields, images_of, load_beside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +42,10 @@ class HasNetwork(Metric):
 
     @abstractmethod
     def checkpoints(self) -> tuple[str, ...]:
-        """Names of the entries of the weights registry that the network is loaded from, each with one file."""
+        """Names of the entries of the weights registry that the metric is loaded from, each with one file.
+
+        A text file, such as a vocabulary, is no part of the network: `state` gets the others, in this order.
+        """
 
     def state(self, network: Module, *files: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the network's `state_dict` from the tensors of the checkpoints' files; by default the only file's."""
@@ -96,7 +102,7 @@ class HasNetwork(Metric):
         for name in self.checkpoints():
             weights.pull(name)
         paths = [weights.path(name) for name in self.checkpoints()]
-        files = [weights.load_state_dict(path) for path in paths]
+        files = [weights.load_state_dict(path) for path in paths if path.suffix != ".txt"]
         with torch.random.fork_rng(devices=[]):
             network = self.network()
         try:
@@ -168,6 +174,46 @@ class NetworkMetric(HasNetwork):
     def to_score(self, values: dict[str, float], prepared: dict[str, Any]) -> Score:
         """Make the score of a sample from its row of what `forward` returned."""
         return Score(values, details={"note": prepared["note"]} if prepared.get("note") else {})
+
+    def tensors(self, edited: Tensor, **others: Tensor | Sequence[str]) -> Tensor:
+        """Return the primary dimension of each image of a batch, (N,), as a differentiable function of the images.
+
+        - `edited`: (N, 3, H, W), floats in [0, 1], on any device, where the network is loaded; it gets no gradients.
+        - the other fields that the metric requires, by name: images like `edited`, or N texts.
+
+        Values outside [0, 1] and NaN are not looked for, since that would wait for the device. Sizes change by torch's
+        interpolation, so that numbers differ from those of `score` by the rounding to 8 bits.
+
+        Raises `EditMetricsError` for fields that are missing or too many, for other shapes and types, and where the
+        preprocessing has no form for tensors.
+
+        >>> import torch
+        >>> from editmetrics import create_metric
+        >>> from editmetrics.testing import offline_weights
+        >>> images = torch.full((2, 3, 64, 48), 0.5, requires_grad=True)
+        >>> with offline_weights(["pick-score"]):
+        ...     rewards = create_metric("pick_score").tensors(images, prompt=["a cat", "a dog"])
+        >>> rewards.sum().backward()
+        >>> rewards.shape, bool(images.grad.abs().max() > 0)
+        (torch.Size([2]), True)
+        """
+        fields = {"edited": edited, **others}
+        check_fields(self, fields)
+        load_beside(self, edited)
+        with clean_room():
+            result = self.forward(self.batch_of({**fields, **images_of(fields)}))
+        return result[self.primary().name] if isinstance(result, dict) else result
+
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return what `forward` takes, made of images (N, 3, H, W) in [0, 1] and lists of N texts, differentiably.
+
+        A subclass with a `prepare` of its own gives its differentiable form here.
+        """
+        if type(self).prepare is not NetworkMetric.prepare:
+            raise EditMetricsError(
+                f"{self.label} has no form for tensors: its preprocessing is made for files; use score() instead"
+            )
+        return {"edited": fields["edited"]}
 
     def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
         """Stack the tensors of prepared samples on the device, in one copy; anything else becomes a list."""
