@@ -202,7 +202,7 @@ class JudgeMetric(Metric):
             stop = start + len(item) * self.rounds
             own = [answers[number] for number in range(start, stop) if number in answers]
             complete = len(own) == stop - start
-            scores.append(self._score(list(item), own) if complete else Score.unscored("unavailable", reason))
+            scores.append(self._score(item, own) if complete else Score.unscored("unavailable", reason))
             start = stop
         if reason and all(score.status == "unavailable" for score in scores):
             raise UnavailableError(reason)
@@ -248,8 +248,9 @@ class JudgeMetric(Metric):
             return False
         return True
 
-    def _score(self, names: Sequence[str], answers: Sequence[Answer]) -> Score:
+    def _score(self, asked: Mapping[str, Question], answers: Sequence[Answer]) -> Score:
         """Make the score of one sample from the answers of its rounds, each with those of the questions in turn."""
+        names = list(asked)
         collected: dict[str, list[float]] = {dimension.name: [] for dimension in self.dimensions}
         explanations: list[str] = []
         problems: list[tuple[Status, str]] = []

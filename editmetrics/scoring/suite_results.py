@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,11 @@ def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:
         details.get("read", {}),
         unread,
         details.get("script_reads", {}),
-        {name: (above, below) for name, (above, below) in details.get("ratios", {}).items()},
+        _pairs(details.get("ratios", {})),
         ratings_of(run.suite, sample),
+        _pairs(details.get("script_ratios", {})),
     )
+
+
+def _pairs(ratios: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
+    return {name: (above, below) for name, (above, below) in ratios.items()}

@@ -24,7 +24,8 @@ class SuiteRow:
     - `values`: its numbers, by dimension (or by the spec of the metric).
     - `answers`: the values of questions that could be read; `unread`: the status of each question that could not.
     - `script_reads`: the values that the published script reads in the answers of those.
-    - `ratios`: its part of each pooled number, as numerator and denominator.
+    - `ratios`: its part of each pooled number, as numerator and denominator; `script_ratios`, of a sample without a
+      number: its part by the published script.
     - `people`: the numbers that people gave it, by dimension.
     """
 
@@ -35,6 +36,7 @@ class SuiteRow:
     script_reads: Mapping[str, float] = field(default_factory=dict)
     ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     people: Mapping[str, float] = field(default_factory=dict)
+    script_ratios: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def number(self, column: SuiteColumn) -> float | None:
         """Its number in a column; None where it has none."""
@@ -171,12 +173,17 @@ def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Seq
 
 
 def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:
-    ratios = [row.ratios[column.value] for row in rows if column.value in row.ratios]
-    below = math.fsum(denominator for _, denominator in ratios)
-    if not below:
+    def ratio(pairs: Sequence[tuple[float, float]]) -> float:
+        above, below = (math.fsum(numbers) for numbers in zip(*pairs, strict=True))
+        return column.times * above / below + column.plus
+
+    pairs = [row.ratios[column.value] for row in rows if column.value in row.ratios]
+    pairs = [(above, below) for above, below in pairs if below > 0]
+    if not pairs:
         return SuiteCell(None, 0, "no sample has a number" if rows else "no sample")
-    ratio = math.fsum(numerator for numerator, _ in ratios) / below
-    return SuiteCell(column.times * ratio + column.plus, sum(denominator > 0 for _, denominator in ratios))
+    by_script = [row.script_ratios[column.value] for row in rows if column.value in row.script_ratios]
+    published = PublishedRule(*[ratio([*pairs, *by_script])] * 3) if by_script else None
+    return SuiteCell(ratio(pairs), len(pairs), published=published)
 
 
 def _number(column: SuiteColumn, rows: Sequence[SuiteRow], value: Callable[[SuiteRow], float | None]) -> float | None:

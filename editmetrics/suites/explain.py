@@ -81,10 +81,11 @@ def default_differences(suite: Suite) -> list[ProtocolDifference]:
     """List the differences of runs with no option, of all judges; a judge's own begin with its name."""
     from .judged import SuiteMetric
 
+    kind: Any = suite.metric or SuiteMetric
     own = [
         replace(one, point=f"{judge.name}: {one.point}")
         for judge in suite.judges
-        for one in (suite.metric or SuiteMetric)(suite=suite.name, judged_by=judge.name).option_differences()
+        for one in kind(suite=suite.name, judged_by=judge.name).option_differences()
     ]
     named = [replace(one, point=f"{one.judge}: {one.point}" if one.judge else one.point) for one in suite.differences]
     return [*own, *named]

@@ -25,7 +25,7 @@ from .definition import (
     SuiteSource,
     TableLayout,
 )
-from .of_suite import OfSuite
+from .of_suite import OfSuite, with_its_row
 from .prompt_files import file_of
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ SUITE = Suite(
             "Qwen3-VL-8B on this machine",
             "Qwen/Qwen3-VL-8B-Instruct",
             "Qwen/Qwen3-VL-8B-Instruct",
-            (Ask("answers", (Show("edited", Encoding("bytes")), QUESTION), float, float, 0, 1),),
+            (Ask("answers", (Show("edited", Encoding("bytes")), QUESTION), with_its_row, lambda text: None, 0, 1),),
             Sampling(temperature=0, max_tokens=1),
             weights="Qwen/Qwen3-VL-8B-Instruct",
             local=True,

@@ -57,9 +57,9 @@ class SuiteMetric(OfSuite, JudgeMetric):
         **shared: Any,
     ) -> None:
         protocol = suite_called(suite).judge(judged_by)
-        model = model or chosen_model(protocol, variant, suite)
+        chosen, model = model, model or chosen_model(protocol, variant, suite)
         sampling = protocol.sampling
-        if protocol.local and shared.get("endpoint") is None:
+        if protocol.local and shared.get("endpoint") is None and not chosen:
             shared["backbone"] = shared.get("backbone") or protocol.weights
         if shared.get("backbone") is None or sampling.temperature is not None:
             shared = {"temperature": sampling.temperature, **_given(shared)}

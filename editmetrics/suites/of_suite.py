@@ -6,24 +6,29 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..metric import Metric
-from ..sample import Dimension
+from ..sample import Dimension, SampleError
 from .definition import ProtocolDifference, Suite, SuiteError, SuiteJudge
 from .table_of_suites import suite as suite_called
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..bases.judge import Verdict
+    from ..judge import Answer
+
 
 class OfSuite(Metric):
     """Base of the metrics of suites: one knows its suite, its judge there, and what its options change.
 
-    A subclass gives `option_differences`. `Score.details` of its scores may have `fields`, more fields of the row, and
-    `ratios`, the sample's part of each number that the suite pools: numerator and denominator.
+    A subclass gives `option_differences`. `Score.details` of its scores may have `fields`, more fields of the row;
+    `ratios`, the sample's part of each number that the suite pools: numerator and denominator; `script_ratios`, that of
+    a sample without a number, by the published script; and `served`, answers by model.
     """
 
     runtime_options = frozenset({"repository"})  # the texts and data in it are known by their checksums
 
     model: str
+    backbone: str | None
     suite: str
     judged_by: str
     repository: str | None
@@ -61,6 +66,11 @@ class OfSuite(Metric):
         self.alias = f"{suite}_{self.judged_by}"
         fields = self.definition.fields
         self.columns = frozenset([*columns, *(name for one in fields for name in one.columns)])  # type: ignore[misc]
+
+
+def with_its_row(answer: Answer) -> Verdict:
+    """Stand for the reader of a question whose answers mean something beside their row only: the metric reads them."""
+    raise SampleError(f"{answer.text!r} is read with the row of its sample, by the suite's metric", "failed")
 
 
 def chosen_model(protocol: SuiteJudge, variant: str, suite: str) -> str:

@@ -27,6 +27,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "wise": "editmetrics.suites.wise",
         "wise-legacy": "editmetrics.suites.wise_legacy",
         "geneval2": "editmetrics.suites.geneval2",
+        "longtext": "editmetrics.suites.longtext",
     },
     "SUITE",
 )

@@ -29,7 +29,8 @@ def result_blocks(result: SuiteResult) -> Iterator[Block]:
     if metric is not None:
         served = ", ".join(f"{name} ({count:,} answers)" for name, count in result.served.items()) or "no answer"
         dates = " to ".join(result.asked)
-        yield f"judge {escape(metric.model)}, served by {escape(served)}{f', {dates}' if dates else ''}"
+        asked = escape(metric.backbone or metric.model)
+        yield f"judge {asked}, served by {escape(served)}{f', {dates}' if dates else ''}"
     yield from (escape(f"note: {note}") for note in result.notes)
     yield from difference_blocks(differences_of(suite, metric))
 
@@ -173,7 +174,8 @@ def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
     """The samples that a line of the table leaves out, and the cells that are empty."""
     name = " ".join(filter(None, (line.system, line.block.heading)))
     if line.block.rows is not None and line.total != line.block.rows:
-        yield f"{name}: {line.total:,} of {line.block.rows:,} rows of the benchmark"
+        of_all = "of" if line.total < line.block.rows else "samples for the"
+        yield f"{name}: {line.total:,} {of_all} {line.block.rows:,} rows of the benchmark"
     if line.unread:
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(line.unread.items()))
         script = f"; the published script would have read {line.script_reads:,} of them" if line.script_reads else ""

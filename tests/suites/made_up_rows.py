@@ -33,3 +33,24 @@ def probabilities(rows, seed=7):
     lists = [[round(draw.random(), 6) for _ in row["vqa_list"]] for row in rows]
     lists[4][1] = 0.0
     return lists
+
+
+WANTED = {
+    "en": (["FRESH Brews, every morning!", "Open 24/7"], ["Café crème", "à la carte"], ["No text recognized"],
+           ["the the cat"]),
+    "zh": (["每日新鲜烘焙", "Café 24 小时"], ["欢迎 光临"], ["的的的"], ["ABC abc"]),
+}  # fmt: skip
+READ = {
+    "en": ("fresh brews every\nevery evening OPEN 247", "addCriterion CAFÉ CREME a la carte", "No text recognized.",
+           "the addCriterion dog\u3000the the"),
+    "zh": ("每日 新鲜 24café", "欢迎光", "的, No text recognized.的", "addCriterionABCabC"),
+}  # fmt: skip
+"""Texts that images should show, and what a model read in them."""
+
+
+def longtext_files():
+    """The rows of both languages as files of JSON lines."""
+    return {
+        language: json_lines([{"prompt_id": number, "text": text} for number, text in enumerate(texts)])
+        for language, texts in WANTED.items()
+    }
