@@ -40,6 +40,7 @@ class Metric(ABC):
     - `requires`: packages beyond the core that it imports, as pip names, for the advice in the error message.
     - `runtime_options`: options that change no number (how many requests run at once, a cache, the name of a variable
       that holds a key). They stand in neither the identity nor the label.
+    - `reads_files`: in a run, `prepare` gets images that are in files as their bytes, to send them as they are.
     - `concurrent`: on a CPU, `score_batch` may run in several threads at once, each with its own single sample. True
       for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
     - `host_reads`: how often `score_batch` waits for results of the device (a GPU), whatever the size of the batch;
@@ -72,6 +73,7 @@ class Metric(ABC):
     licence: ClassVar[str] = ""
     requires: ClassVar[tuple[str, ...]] = ()
     runtime_options: ClassVar[frozenset[str]] = frozenset()
+    reads_files: ClassVar[bool] = False
     concurrent: ClassVar[bool] = False
     host_reads: ClassVar[int | None] = 1
     host_copies: ClassVar[int | None] = None

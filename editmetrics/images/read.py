@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 _OF_THIS_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # too little memory, too many open files
 
 
+class FileBytes(bytes):
+    """The content of an image file, which knows the file's path for messages.
+
+    >>> FileBytes(b"GIF89a", "cat.gif").path, len(FileBytes(b"GIF89a", "cat.gif"))
+    ('cat.gif', 6)
+    """
+
+    path: str
+
+    def __new__(cls, data: bytes, path: str) -> FileBytes:
+        made = super().__new__(cls, data)
+        made.path = path
+        return made
+
+    def __getnewargs__(self) -> tuple[bytes, str]:  # type: ignore[override]
+        return bytes(self), self.path
+
+
 def read_image(image: Any, *, name: str | None = None, profile: Profile = "ignore") -> np.ndarray:
     """The pixels of one image: (H, W, 3), uint8, or float32 in [0, 1] for 16-bit files and floating point input.
 
@@ -59,7 +77,7 @@ def read_pixels(image: Any, name: str | None, opaque: bool, profile: Profile = "
     if isinstance(image, (str, os.PathLike)):
         return decode(read_bytes(image), name or path_name(image), opaque=opaque, profile=profile)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode(bytes(image), name or "the image", opaque=opaque, profile=profile)
+        return decode(bytes(image), name or getattr(image, "path", "the image"), opaque=opaque, profile=profile)
     if isinstance(image, np.ndarray):
         with as_image_errors(f"{name or 'the array'} cannot be read", name or "the array"):
             return _from_array(image, name or "the array", opaque)

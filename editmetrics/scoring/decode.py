@@ -16,6 +16,7 @@ import numpy as np
 from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes, read_image, read_mask
 from ..images.kinds import HEAD_BYTES, decoder_of
 from ..images.profiles import profiles_differ
+from ..images.read import FileBytes
 from ..images.stand_ins import Deferred
 from ..sample import IMAGE_FIELDS, Sample, UnavailableError, images_of
 
@@ -49,6 +50,11 @@ class Opened:
         contents |= {f"meta.{name}": str(meta[name]) for name in columns if meta.get(name) is not None}
         text = json.dumps(contents, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def as_files(self, fields: Iterable[str]) -> Sample:
+        """The sample with those of `fields` that are images as the bytes of their files, or as they are in memory."""
+        images: dict[str, Any] = {name: list(self._images[name]) for name in fields if name in self._images}
+        return replace(self.sample, **images, meta=MappingProxyType(dict(self.sample.meta)))
 
     def decoded(self, fields: Iterable[str]) -> Sample:
         """The sample with those of `fields` that are images as arrays; one that is damaged says so when it is used.
@@ -95,7 +101,7 @@ class Opened:
     def _read(self, name: str, image: Any) -> Content:
         try:
             if isinstance(image, (str, os.PathLike)):
-                return read_bytes(image)
+                return FileBytes(read_bytes(image), os.fsdecode(image))
             if isinstance(image, (bytes, bytearray, memoryview)):
                 return bytes(image)
             return self._pixels(name, image, image)

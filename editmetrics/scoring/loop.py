@@ -244,20 +244,21 @@ class Loop:
             elif piece.score is None:
                 piece.score = self.availability.score(piece.column.label)
         todo = [piece for piece in pieces if piece.score is None]
-        decoded = opened.decoded({name for piece in todo for name in piece.column.fields})
+        of_files, of_pixels = set(), set()
+        for piece in todo:
+            (of_files if piece.column.metric.reads_files else of_pixels).update(piece.column.fields)
+        files, decoded = opened.as_files(of_files), opened.decoded(of_pixels)
         for piece in todo:
             metric = piece.column.metric
             piece.note = opened.note(piece.column.fields)
-            prepared, piece.batch_key = metric.prepare_or_why_not(decoded)
+            prepared, piece.batch_key = metric.prepare_or_why_not(files if metric.reads_files else decoded)
             if isinstance(prepared, Score):
                 piece.score = prepared
             elif id(piece.column) in self.inline:
                 (piece.score,) = metric.score_or_why_not([prepared])
             else:
                 piece.prepared = prepared
-        images = [image for name in IMAGE_FIELDS for image in images_of(getattr(decoded, name))]
-        shapes = [getattr(image, "shape", (0, 0)) for image in images]
-        return pieces, sum(shape[0] * shape[1] for shape in shapes)
+        return pieces, _pixels(decoded if of_pixels else files)
 
     def take(self, waiting: deque[Future[tuple[list[_Piece], int]]]) -> None:
         """Wait for the oldest sample under way and collect it; it stays in `waiting` until it is there."""
@@ -294,3 +295,10 @@ class Loop:
             del self.rows[piece.index]
             if self.on_row is not None:
                 self.on_row(sample, row)
+
+
+def _pixels(sample: Sample) -> int:
+    """How many pixels the arrays of a sample have; a byte of a file counts as one."""
+    images = [image for name in IMAGE_FIELDS for image in images_of(getattr(sample, name))]
+    shapes = [getattr(image, "shape", (len(image) if isinstance(image, bytes) else 0, 1)) for image in images]
+    return sum(shape[0] * shape[1] for shape in shapes)

@@ -43,6 +43,7 @@ class SuiteMetric(OfSuite, JudgeMetric):
     name, version = "suite", 1
     title = "a benchmark's judge, as published"
     dimensions = (Dimension("score", primary=True),)
+    reads_files = True  # some are sent byte for byte
     prompts = ()
     runtime_options = JudgeMetric.runtime_options | OfSuite.runtime_options
 
@@ -204,7 +205,7 @@ def thumbnail(image: Any, most: int) -> Any:
 
     pixels = read_image(image)  # refuses what is damaged or no image
     if isinstance(image, (str, os.PathLike, bytes)):
-        name = "the image" if isinstance(image, bytes) else os.fsdecode(image)
+        name = getattr(image, "path", "the image") if isinstance(image, bytes) else os.fsdecode(image)
         opened: Any = open_image(image if isinstance(image, bytes) else read_bytes(image), name)
     else:
         name, opened = "the image", PillowImage.fromarray(eight_bits(pixels))

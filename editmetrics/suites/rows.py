@@ -157,7 +157,7 @@ def _text(cell: Any) -> str:
 
 
 def _path(image: Any) -> str:
-    return os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else ""
+    return os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else getattr(image, "path", "")
 
 
 def selected(fields: Mapping[str, str], where: Mapping[str, tuple[str, ...]]) -> bool:
