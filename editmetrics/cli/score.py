@@ -199,7 +199,8 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
       EDITED_DIR or EDITED       images without a source, for metrics that do not need one
       DIR --pair-by PATTERN      sources and edits in one folder
       MANIFEST                   a table with one row per sample: csv, jsonl, parquet, xlsx, ...
-      hf://OWNER/NAME            a data set on the Hugging Face hub, with --split
+      MANIFEST EDITED_DIR...     rows with keys, and folders of images that are called after them
+      hf://OWNER/NAME            a data set on the Hugging Face hub (--split) in the place of a manifest
 
     Exit codes: 0 success; 1 interrupted or aborted; 2 usage error; 3 some samples have no score; 4 this machine could
     not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under

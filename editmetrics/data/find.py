@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..files.rows import table_suffix
-from ..files.text import DataError, told_apart
+from ..files.text import DataError
 from ..images import SUFFIXES, image_name, is_url, unreadable_kind
 from ..sample import Sample, UnusableText
 from ..wording import first_few
-from .manifest import from_manifest, from_parquet_files
+from .manifest import ManifestTable, read_manifest, read_parquet_files, set_of_table
 from .pairing import PairBy, advice, pairs_by_pattern
 from .prompts import PromptTable, read_prompt_table
-from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, is_hub, look_up
+from .sample_set import HOW_NAMES_MATCH, Listing, Named, SampleSet, examples, images_in, is_hub, look_up, system_names
 
 EXPECTED = (
     "expected a source folder and one or more edited folders, a single folder, a source and an edited image, "
@@ -44,7 +44,8 @@ def find_samples(
     - `edited/`: the same, without sources;
     - `source.png edited.png`, or `edited.png`: `from_files`;
     - `manifest.csv` (or .jsonl, .parquet, .xlsx, ...): `from_manifest`, whose paths are relative to `root`;
-    - `hf://OWNER/NAME`: a data set on the hub, of which `split` names the part, read as such a manifest.
+    - `manifest.csv edited/`, or several folders: `keys.from_keys`, whose images are called after the rows;
+    - `hf://OWNER/NAME` in the place of a manifest: a data set on the hub, of which `split` names the part.
 
     `columns` says which heading of the manifest, or of the table of prompts, to read as which column.
 
@@ -59,17 +60,13 @@ def find_samples(
         if not os.path.exists(path) and not is_hub(path):
             raise DataError(f"{_why_missing(os.fspath(path))}; {EXPECTED}")
     more: dict[str, Any] = {"prompts": prompts, "prompt": prompt, "masks": masks, "references": references}
-    if any(map(is_hub, paths)):
-        return _from_hub(paths, split, {**more, "root": root, "pair_by": pair_by}, columns)
+    places = [Path(path) for path in paths]
+    if paths and is_hub(paths[0]):
+        return _from_table(paths, lambda: _hub_table(paths[0], split), {**more, "root": root}, pair_by, columns)
     if split is not None:
         raise DataError(f"split={split} is for a data set on the hub, hf://OWNER/NAME; {EXPECTED}")
-    places = [Path(path) for path in paths]
-    if len(places) == 1 and table_suffix(places[0]) and places[0].is_file() and pair_by is None:
-        if extra := [name for name, value in more.items() if value is not None]:
-            raise DataError(
-                f"{places[0]} is a manifest: put {', '.join(extra)} into its columns prompt, mask, reference"
-            )
-        return from_manifest(places[0], root, columns)
+    if places and table_suffix(places[0]) and places[0].is_file():
+        return _from_table(paths, lambda: read_manifest(places[0], root), more, pair_by, columns)
     if columns:
         if prompts is None or isinstance(prompts, Mapping):
             raise DataError(
@@ -96,22 +93,33 @@ def _from_images(places: Sequence[Path], more: Mapping[str, Any], pair_by: str |
     raise DataError(f"nothing can be made of {listed or 'no path'}; {EXPECTED}")
 
 
-def _from_hub(
+def _from_table(
     paths: Sequence[str | os.PathLike[str]],
-    split: str | None,
+    table: Callable[[], ManifestTable],
     more: Mapping[str, Any],
+    pair_by: str | None,
     columns: Mapping[str, str] | None,
 ) -> SampleSet:
+    """The samples of a manifest, or of its keys in folders of images."""
+    name, folders = os.fspath(paths[0]), [Path(path) for path in paths[1:]]
+    if extra := [option for option, value in more.items() if value is not None]:
+        raise DataError(f"{name} is a manifest: put {', '.join(extra)} into its columns prompt, mask, reference")
+    if other := [path for path in folders if not os.path.isdir(path)]:
+        raise DataError(f"{name} is a manifest: expected folders of edited images behind it, not {other[0]}")
+    if folders:
+        from .keys import from_keys
+
+        return from_keys(table(), folders, columns, pair_by)
+    if pair_by is not None:
+        raise DataError(f"--pair-by ({pair_by!r}) is for images in folders; {EXPECTED}")
+    return set_of_table(table(), columns)
+
+
+def _hub_table(path: str | os.PathLike[str], split: str | None) -> ManifestTable:
     from .hub_tables import HubAddress, fetch_table
 
-    extra = [name for name, value in more.items() if value is not None]
-    if len(paths) > 1 or extra:
-        raise DataError(
-            f"{os.fspath(paths[0])} is scored alone: its images and texts are in its columns (--map), without "
-            f"{', '.join(extra) or 'other paths'}"
-        )
-    table = fetch_table(HubAddress.parse(paths[0]), split, progress=sys.stderr.isatty())
-    return from_parquet_files(table.name, table.files, columns)
+    fetched = fetch_table(HubAddress.parse(path), split, progress=sys.stderr.isatty())
+    return read_parquet_files(fetched.name, fetched.files)
 
 
 def _why_missing(path: str) -> str:
@@ -173,7 +181,7 @@ def from_folders(
     _note(sources, unmatched)
     pairs: list[Named] = []
     patterns = None if pair_by is None else PairBy.parse(pair_by)
-    for folder, system in zip(folders, _systems(folders, systems), strict=True):
+    for folder, system in zip(folders, system_names(folders, systems), strict=True):
         edits = images_in(folder, named_folders)
         _note(edits, unmatched)
         if patterns is not None:
@@ -249,21 +257,6 @@ def _pairs(sources: Listing | None, edits: Listing, system: str | None, unmatche
             sample = Sample(label, edited=edited[0], source=source[0] if source else None, meta=meta)
             pairs.append(Named(sample, (label, name)))
     return pairs
-
-
-def _systems(folders: Sequence[Path], systems: Sequence[str] | None) -> Sequence[str | None]:
-    """A name for each edited folder: as little of the end of its path as tells them apart; None for a single one."""
-    if systems is not None:
-        if len(systems) != len(folders) or len(set(systems)) != len(systems):
-            raise DataError(f"{len(folders)} edited folders need as many different systems, not {', '.join(systems)}")
-        return systems
-    if len(folders) == 1:
-        return [None]
-    parts = [Path(told_apart(os.path.abspath(folder))).parts for folder in folders]
-    if len(set(parts)) < len(parts):
-        raise DataError(f"an edited folder is given twice: {', '.join(map(str, folders))}")
-    depth = next(n for n in range(1, max(map(len, parts)) + 1) if len({path[-n:] for path in parts}) == len(parts))
-    return ["/".join(path[-depth:]) for path in parts]
 
 
 def _nothing_paired(sources: Listing | None, edits: Listing) -> str:

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,32 +50,48 @@ def from_manifest(
     Raises `DataError` when the manifest cannot be read, has no column `edited` or no rows, when two headings may be one
     column, or rows share an id.
     """
+    return set_of_table(read_manifest(path, root), columns)
+
+
+@dataclass(frozen=True)
+class ManifestTable:
+    """The rows of a manifest, its name in messages, and the folder that its paths are relative to."""
+
+    name: str
+    rows: list[Row]
+    folder: ImageFolder
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise DataError(f"{self.name} has no rows")
+
+
+def read_manifest(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> ManifestTable:
+    """Read the rows of `from_manifest`, whatever their columns are."""
     path = Path(path)
     folder = ImageFolder(path.parent if root is None else Path(root))
     if not os.path.isdir(folder.folder):
         raise DataError(f"the root {folder.folder} is not a folder; expected the folder of the images in {path}")
-    return _set_of(os.fspath(path), list(read_rows(path)), folder, columns)
+    return ManifestTable(os.fspath(path), list(read_rows(path)), folder)
 
 
-def from_parquet_files(
-    name: str, files: Sequence[str | os.PathLike[str]], columns: Mapping[str, str] | None = None
-) -> SampleSet:
-    """`from_manifest` for a table in several parquet files, which messages call `name`."""
+def read_parquet_files(name: str, files: Sequence[str | os.PathLike[str]]) -> ManifestTable:
+    """Read a manifest in several parquet files, which messages call `name`."""
     paths = [Path(file) for file in files]
-    return _set_of(name, list(read_parquet(*paths)), ImageFolder(paths[0].parent), columns)
+    return ManifestTable(name, list(read_parquet(*paths)), ImageFolder(paths[0].parent))
 
 
-def _set_of(name: str, rows: list[Row], folder: ImageFolder, columns: Mapping[str, str] | None) -> SampleSet:
-    if not rows:
-        raise DataError(f"{name} has no rows")
-    rows, headings = _with_headings(name, rows, columns)
+def set_of_table(table: ManifestTable, columns: Mapping[str, str] | None = None) -> SampleSet:
+    """Return `from_manifest` of rows that are read."""
+    name, folder = table.name, table.folder
+    rows, headings = _with_headings(name, table.rows, columns)
     names = dict.fromkeys(column for row in rows for column in row.cells)
     places = [mended(f"{name}, {row.location}") for row in rows]
-    samples = [_sample(row, location, folder, names) for row, location in zip(rows, places, strict=True)]
+    samples = [sample_of(row, location, folder, names) for row, location in zip(rows, places, strict=True)]
     ids = _ids(rows, samples, folder.folder)
-    _require_unique(name, ids, rows)
+    require_unique_rows(name, ids, rows)
     samples = [replace(sample, id=identifier) for sample, identifier in zip(samples, ids, strict=True)]
-    problems = [_problems(sample, location) for sample, location in zip(samples, places, strict=True)]
+    problems = [problems_of(sample, location) for sample, location in zip(samples, places, strict=True)]
     unmatched = {"unreadable": [problem for problem in problems if problem]}
     if any(sample.has("prompt") for sample in samples):
         without = [sample for sample in samples if not sample.has("prompt")]
@@ -95,12 +111,13 @@ def _with_headings(
         example = next(iter(names), "COLUMN")
         raise DataError(
             f"{table} has no column 'edited'; its columns are {', '.join(names) or 'none'}{broken}. Say which one "
-            f"names the edited image: --map edited={example} (columns={{'edited': {example!r}}} in Python)"
+            f"names the edited image: --map edited={example} (columns={{'edited': {example!r}}} in Python), or "
+            "name the folder of edited images behind the manifest"
         )
     return [replace(row, cells=renamed(row.cells, headings)) for row in rows] if headings else rows, headings
 
 
-def _require_unique(table: str, ids: list[str], rows: list[Row]) -> None:
+def require_unique_rows(table: str, ids: list[str], rows: list[Row]) -> None:
     """Raise `DataError`, with all of them, for ids that several rows have."""
     locations: dict[str, list[str]] = {}
     for identifier, row in zip(ids, rows, strict=True):
@@ -165,7 +182,7 @@ class ImageFolder:
         return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _sample(row: Row, location: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
+def sample_of(row: Row, location: str, folder: ImageFolder, columns: Collection[str]) -> Sample:
     """The sample of one row; its id is settled when all rows are known.
 
     The cells of a damaged row cannot be assigned to columns: it keeps its texts, and none of its images is used.
@@ -202,7 +219,7 @@ def _images(name: str, cell: Any, folder: ImageFolder, location: str) -> Any:
     return folder.image(cell, location)
 
 
-def _problems(sample: Sample, location: str) -> str | None:
+def problems_of(sample: Sample, location: str) -> str | None:
     """All that is wrong with one row, once each."""
     values = [getattr(sample, name) for name in TEXT_FIELDS]
     values += [image for name in IMAGE_FIELDS for image in images_of(getattr(sample, name))]

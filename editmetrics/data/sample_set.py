@@ -17,7 +17,7 @@ from typing import Any
 from ..files.decoding import read_text
 from ..files.headings import by_last_parts
 from ..files.notes import note_once
-from ..files.text import LONE_SURROGATE, DataError, mended, stripped, usable_text
+from ..files.text import LONE_SURROGATE, DataError, mended, stripped, told_apart, usable_text
 from ..images import SUFFIXES, image_name, unreadable_kind
 from ..images.kinds import KINDS as IMAGE_KINDS
 from ..sample import Sample, UnusableText, is_blank
@@ -31,6 +31,8 @@ KINDS = {
     "sources": "source images without an edited image",
     "edited": "edited images without a source image",
     "foreign": "images whose names do not fit the pattern",
+    "keys": "rows of the manifest without an edited image",
+    "keyless": "edited images that belong to no row of the manifest",
     "without_prompt": "images without a prompt",
     "prompts": "prompts that name no image",
     "without_mask": "images without a mask",
@@ -202,6 +204,21 @@ def is_hub(path: str | os.PathLike[str]) -> bool:
     (True, True, False)
     """
     return re.match(r"hf:[/\\]", os.fspath(path)) is not None
+
+
+def system_names(folders: Sequence[Path], systems: Sequence[str] | None = None) -> Sequence[str | None]:
+    """A name for each edited folder: as little of the end of its path as tells them apart; None for a single one."""
+    if systems is not None:
+        if len(systems) != len(folders) or len(set(systems)) != len(systems):
+            raise DataError(f"{len(folders)} edited folders need as many different systems, not {', '.join(systems)}")
+        return systems
+    if len(folders) == 1:
+        return [None]
+    parts = [Path(told_apart(os.path.abspath(folder))).parts for folder in folders]
+    if len(set(parts)) < len(parts):
+        raise DataError(f"an edited folder is given twice: {', '.join(map(str, folders))}")
+    depth = next(n for n in range(1, max(map(len, parts)) + 1) if len({path[-n:] for path in parts}) == len(parts))
+    return ["/".join(path[-depth:]) for path in parts]
 
 
 def look_up(

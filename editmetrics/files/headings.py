@@ -78,6 +78,13 @@ SAMPLE = {
 }  # fmt: skip
 """The columns of a manifest, in the order in which they take their headings."""
 
+KEYS = {
+    **{name: known for name, known in SAMPLE.items() if name != "edited"},
+    "source": Known("image", (*SAMPLE["source"].groups, IMAGE_NAMES)),
+    "id": Known("any", (("key",), ("uid",), ("idx",), ("index",), ("prompt_id", "item_id", "sample_id"), ("name",))),
+}
+"""The columns of a manifest whose edited images are in a folder, by its keys."""
+
 PROMPTS = {
     "name": Known("any", (("id",), IMAGE_NAMES, ("edited", "edited_image"), ("source", "source_image", "original"))),
     "prompt": PROMPT,

@@ -48,7 +48,7 @@ def test_what_paths_mean(place, paths, ids):
         (["https://example.org/a.png"], {}, r"https://example\.org/a\.png is a URL; download it first"),
         (["s", "one.png"], {}, r"s \(a folder\), one\.png \(an image\)"),
         (["one.png", "two.jpg", "one.png"], {}, "nothing can be made of"),
-        (["m.csv", "e"], {}, r"m\.csv \(a manifest\), e \(a folder\)"),
+        (["m.csv", "one.png"], {}, r"m\.csv is a manifest: expected folders of edited images behind it, not one\.png"),
         (["notes.txt"], {}, "a file of another kind"),
         (["root"], {}, "root holds no image"),
         (["s", "root"], {}, "root holds no image"),
