@@ -102,10 +102,11 @@ def _keyed(table: ManifestTable, rows: list[Row], pair_by: str | None) -> tuple[
         pattern = None if pair_by is None else PairBy.parse(pair_by)
         named = next((column for column in ("edited", "id") if column in columns), None)
         if named is None:
+            first = next(iter(columns))
             raise DataError(
-                f"{table.name} has no column 'edited' or 'id' to tell which image belongs to which row; its "
-                f"columns are {', '.join(columns)}. Say how the images are called, --pair-by '{{{next(iter(columns))}}}', "
-                f"or which column names them, --map id={next(iter(columns))}"
+                f"{table.name} has no column 'edited' or 'id' to tell which image belongs to which row; its columns "
+                f"are {', '.join(columns)}. Say how the images are called, --pair-by '{{{first}}}', or which column "
+                f"names them, --map id={first}"
             )
         names = [image_name(_text(row.cells.get(named))) for row in rows]
     keyed = [KeyedRow(row, name, _text(row.cells.get("id")) or name) for row, name in zip(rows, names, strict=True)]
