@@ -65,7 +65,7 @@ def find_samples(
         return _from_table(paths, lambda: _hub_table(paths[0], split), {**more, "root": root}, pair_by, columns)
     if split is not None:
         raise DataError(f"split={split} is for a data set on the hub, hf://OWNER/NAME; {EXPECTED}")
-    if places and places[0].suffix.lower() not in SUFFIXES and table_suffix(places[0]) and places[0].is_file():
+    if places and table_suffix(places[0]) and places[0].is_file():
         return _from_table(paths, lambda: read_manifest(places[0], root), more, pair_by, columns)
     if columns:
         if prompts is None or isinstance(prompts, Mapping):

@@ -79,10 +79,11 @@ SAMPLE = {
 """The columns of a manifest, in the order in which they take their headings."""
 
 KEYS = {
-    **{name: known for name, known in SAMPLE.items() if name != "edited"},
+    **SAMPLE,
     "source": Known("image", (*SAMPLE["source"].groups, IMAGE_NAMES)),
     "id": Known("any", (("key",), ("uid",), ("idx",), ("index",), ("prompt_id", "item_id", "sample_id"), ("name",))),
 }
+del KEYS["edited"]
 """The columns of a manifest whose edited images are in a folder, by its keys."""
 
 PROMPTS = {
