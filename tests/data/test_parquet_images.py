@@ -111,3 +111,11 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match=r"t\.parquet cannot be read as parquet"):
         find_samples([tmp_path / "t.parquet"])
+
+
+def test_several_images_keep_their_order(table):
+    samples = from_manifest(table, columns={"source": "views", "id": "key"}).samples
+    assert samples[0].source.reason.endswith("row 1: its list of images is empty")
+    assert [image.column for image in samples[2].source] == ["views[0]", "views[1]"]
+    assert samples[2].source[1].read() == (EXAMPLES / "source" / "coffee.jpg").read_bytes()
+    assert samples[1].source.read() == (EXAMPLES / "source" / "cat.jpg").read_bytes()
