@@ -80,6 +80,8 @@ class Metric(ABC):
 
     device: str | None = None
     """Where it computes: "cpu", "cuda", "cuda:1", ...; None until `to` or `load` settles it."""
+    streams: bool = False
+    """Whether it waits for another machine: samples then go to it as they come (`scoring.streams`), not in batches."""
     retried: frozenset[str] = frozenset()
     """Statuses that the run under way tries again (`--retry`), for a metric that keeps answers of earlier runs."""
     _loaded_on: str | None = None
@@ -234,8 +236,7 @@ class Metric(ABC):
 
     @property
     def label(self) -> str:
-        """The name with the options that are not the default, as in `psnr:crop_border=4`, or its alias: the column of a
-        table."""
+        """The column of a table: the name with options that are not the default, `psnr:crop_border=4`, or the alias."""
         if self.alias is not None:
             return self.alias
         defaults = {option.name: option.default for option in self.option_list()}

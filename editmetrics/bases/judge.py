@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -33,6 +33,19 @@ class Verdict:
     explanation: str = ""
     shown: str = ""
     repaired: bool = False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A sample under way: the questions of one round, those of all rounds, and the answers by number so far."""
+
+    item: Mapping[str, Question]
+    questions: list[Question]
+    answers: dict[int, Answer] = field(default_factory=dict)
+
+    @property
+    def in_order(self) -> list[Answer]:
+        return [self.answers[number] for number in sorted(self.answers)]
 
 
 class JudgeMetric(Metric):
@@ -114,6 +127,7 @@ class JudgeMetric(Metric):
         self.parallel, self.key_variable, self.timeout = parallel, key_variable, timeout
         self.retries, self.cache = retries, cache
         self.judge: ChatModel | None = None
+        self.streams = backbone is None
 
     # ------------------------------------------------------------------ what a metric author writes
 
@@ -183,30 +197,38 @@ class JudgeMetric(Metric):
         """Return the questions of one round, their images decoded."""
         return {name: question.decoded() for name, question in self.questions(sample).items()}
 
+    def score_each(self, prepared: Iterable[dict[str, Question]]) -> Iterator[tuple[int, Score]]:
+        """Yield each sample's number and score as soon as its questions are answered; others are asked meanwhile.
+
+        Where the judge cannot be asked, the samples under way are `unavailable`, and no more are taken.
+        """
+        from ..judge import JudgeError
+
+        open_: dict[int, _Asked] = {}
+        reason = "the run was stopped before its questions were answered"
+        try:
+            yield from self._answered(prepared, open_)
+        except JudgeError as error:
+            reason = str(error)
+        for number in open_:
+            yield number, Score.unscored("unavailable", reason)
+
+    def interrupt(self) -> None:
+        if self.judge is not None:
+            self.judge.interrupt()
+
     def score_batch(self, batch: list[dict[str, Question]]) -> list[Score]:
         """Raises `UnavailableError` where no sample's questions were answered, because the judge cannot be asked."""
         from ..judge import JudgeError
 
-        answers: dict[int, Answer] = {}
-        reason = ""
+        scores: dict[int, Score] = {}
         try:
-            parallel = None if self.backbone else self.parallel
-            for number, answer in self._loaded().ask_each(self._ask(batch), parallel=parallel):
-                answers[number] = answer
-            if "unparseable" in self.retried:
-                self._ask_past_the_cache(batch, answers, parallel)
-        except JudgeError as error:  # the judge cannot be asked: what was answered until then counts
-            reason = str(error)
-        scores, start = [], 0
-        for item in batch:
-            stop = start + len(item) * self.rounds
-            own = [answers[number] for number in range(start, stop) if number in answers]
-            complete = len(own) == stop - start
-            scores.append(self._score(item, own) if complete else Score.unscored("unavailable", reason))
-            start = stop
-        if reason and all(score.status == "unavailable" for score in scores):
-            raise UnavailableError(reason)
-        return scores
+            scores.update(self._answered(batch, {}))
+        except JudgeError as error:  # what was answered until then counts
+            if all(score.status == "unavailable" for score in scores.values()):
+                raise UnavailableError(str(error)) from error
+            scores = dict.fromkeys(range(len(batch)), Score.unscored("unavailable", str(error))) | scores
+        return [scores[number] for number in range(len(batch))]
 
     def batch_key(self, prepared: Any) -> None:
         return None  # each question is asked by itself
@@ -223,22 +245,60 @@ class JudgeMetric(Metric):
             raise RuntimeError("load() opens a judge")
         return self.judge
 
+    def _answered(
+        self, prepared: Iterable[dict[str, Question]], open_: dict[int, _Asked]
+    ) -> Iterator[tuple[int, Score]]:
+        """Yield number and score of each sample that is answered; `open_` holds those that were taken and are not."""
+        sample_of: list[int] = []
+
+        def questions() -> Iterator[Question]:
+            for number, item in enumerate(prepared):
+                open_[number] = _Asked(item, list(self._ask([item])))
+                for question in open_[number].questions:
+                    sample_of.append(number)
+                    yield question
+
+        stale: dict[int, _Asked] = {}
+        for index, answer in self._loaded().ask_each(questions(), parallel=self._parallel):
+            number = sample_of[index]
+            asked = open_[number]
+            asked.answers[index] = answer
+            if len(asked.answers) < len(asked.questions):
+                continue
+            if "unparseable" in self.retried and any(self._stale(asked)):
+                stale[number] = asked
+                continue
+            yield number, self._score(asked.item, asked.in_order)
+            del open_[number]
+        self._ask_past_the_cache([*stale.values()])
+        for number, asked in stale.items():
+            yield number, self._score(asked.item, asked.in_order)
+            del open_[number]
+
+    @property
+    def _parallel(self) -> int | None:
+        return None if self.backbone else self.parallel
+
     def _ask(self, batch: Iterable[Mapping[str, Question]]) -> Iterator[Question]:
         for item in batch:
             for number in range(self.rounds):
                 yield from (replace(question, round=number) for question in item.values())
 
-    def _ask_past_the_cache(
-        self, batch: Sequence[Mapping[str, Question]], answers: dict[int, Answer], parallel: int | None
-    ) -> None:
-        """Ask again the questions whose answers are of an earlier run and cannot be read; put the new ones in place."""
-        names = [name for item in batch for _ in range(self.rounds) for name in item]
-        questions = list(self._ask(batch))
-        stale = sorted(n for n, answer in answers.items() if answer.cached and not self._reads(names[n], answer))
-        again = self._loaded().refreshing().ask_each([questions[number] for number in stale], parallel=parallel)
-        for index, answer in again:
+    def _stale(self, asked: _Asked) -> Iterator[tuple[int, Question]]:
+        """Yield the questions whose answers are of an earlier run and cannot be read, with the answers' numbers."""
+        names = list(asked.item) * self.rounds
+        for name, question, (number, answer) in zip(names, asked.questions, sorted(asked.answers.items()), strict=True):
+            if answer.cached and not self._reads(name, answer):
+                yield number, question
+
+    def _ask_past_the_cache(self, asked: Sequence[_Asked]) -> None:
+        """Ask stale questions again; new answers take the place of the old."""
+        stale = [(one, number, question) for one in asked for number, question in self._stale(one)]
+        questions = [question for *_, question in stale]
+        for index, answer in self._loaded().refreshing().ask_each(questions, parallel=self._parallel):
+            one, number, _ = stale[index]
             if answer.ok:
-                answers[stale[index]] = answer
+                one.answers[number] = answer
 
     def _reads(self, name: str, answer: Answer) -> bool:
         try:

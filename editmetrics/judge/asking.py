@@ -88,6 +88,7 @@ class Judge(ChatModel):
     def __init__(self, backend: Backend, cache: Cache | None = None, *, refresh: bool = False) -> None:
         self.backend, self.cache, self.refresh = backend, cache, refresh
         self._served: set[str] = set()
+        self._under_way: set[threading.Event] = set()
 
     def identity(self) -> dict[str, Any]:
         """All that produces the answers, as JSON: model, endpoint, parameters, encoding of images. Never a key."""
@@ -130,7 +131,7 @@ class Judge(ChatModel):
         parallel = self.backend.parallel if parallel is None else parallel
         if parallel < 1:
             raise JudgeError(f"parallel={parallel}; expected at least 1")
-        stop = threading.Event()
+        self._under_way.add(stop := threading.Event())
         running: dict[Future[list[Answer]], int] = {}
         remaining, start = iter(questions), 0
         error: JudgeError | None = None
@@ -138,7 +139,7 @@ class Judge(ChatModel):
         pool = ThreadPoolExecutor(parallel, thread_name_prefix="judge")
         try:
             while True:
-                while error is None and len(running) < 2 * parallel:
+                while not stop.is_set() and len(running) < 2 * parallel:
                     if not (batch := list(itertools.islice(remaining, self._size))):
                         break
                     running[pool.submit(self._answers, batch, stop)] = start
@@ -168,14 +169,18 @@ class Judge(ChatModel):
                         )
                 if error is not None:
                     stop.set()
-                    for future in list(running):
-                        if future.cancel():
-                            del running[future]
+                for future in [future for future in running if stop.is_set() and future.cancel()]:
+                    del running[future]
             if error is not None:
                 raise error
         finally:
             stop.set()
+            self._under_way.discard(stop)
             pool.shutdown(cancel_futures=True)
+
+    def interrupt(self) -> None:
+        for stop in [*self._under_way]:
+            stop.set()
 
     def refreshing(self) -> Judge:
         """Return this judge, asking again what the cache knows, and replacing it."""

@@ -252,6 +252,9 @@ class ChatModel(ABC):
         """Yield each answer as soon as it comes, with the number of its question; by default, in their order."""
         yield from enumerate(self.ask_all(questions, parallel=parallel))
 
+    def interrupt(self) -> None:  # noqa: B027 - a model that does not ask in other threads ends by itself
+        """End calls of `ask_each` that are under way in other threads: nothing more is asked, nothing sent again."""
+
     def refreshing(self) -> ChatModel:
         """Return the same model, asking what its cache knows, too, and replacing it."""
         return self

@@ -2,14 +2,15 @@
 
 On an accelerator the threads run ahead of the device: they hand prepared samples to the main thread, which fills
 batches. On a CPU a metric that is a pure function (`concurrent`) is scored where it was prepared, one sample and one
-thread each, which is faster there than batches.
+thread each, which is faster there than batches. A metric that waits for another machine (`streams`) has a thread of its
+own, which takes prepared samples as they come.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score, images_of
 from .decode import Opened
 from .record import Done, Record, UnderWay
 from .results import Column, Results
+from .streams import Stream
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster
@@ -153,10 +155,14 @@ class Loop:
         self.fields = tuple(dict.fromkeys(name for column in columns for name in column.fields))
         self.profile = columns[0].profile if columns else "ignore"
         self.inline = {id(c) for c in columns if c.metric.concurrent and c.metric.device in (None, "cpu")}
+        self.streams = {c.label: self.stream(c) for c in columns if c.metric.streams}
         self.rows: dict[int, dict[str, Score]] = {}
         """The samples of which some scores are known and others not yet."""
         self.availability = Availability()
         self.under_way = UnderWay(record.path) if isinstance(record, Record) else None
+
+    def stream(self, column: Column) -> Stream:
+        return Stream(column.metric, lambda: self.availability.score(column.label))
 
     def go(self, workers: int) -> None:
         """Score all samples. A bounded number is under way at a time, so memory does not grow with the run."""
@@ -183,6 +189,8 @@ class Loop:
             for future in waiting:  # what the workers finished meanwhile is kept; what waits for a batch is not
                 if not future.cancelled() and future.exception() is None:
                     self.collect(*future.result(), batch=False)
+            for stream in self.streams.values():
+                self.keep_all(stream.stop())
             raise self.interrupted() from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -204,8 +212,9 @@ class Loop:
         """Finish all that was begun, also what waits for a batch."""
         while waiting:
             self.take(waiting)
-        for piece, score in self.batches.flush():
-            self.keep(piece, score)
+        self.keep_all(self.batches.flush())
+        for stream in self.streams.values():
+            self.keep_all(stream.finish())
 
     def go_over(self, cluster: Cluster) -> None:
         """Have all samples scored by the cluster's actors, and keep what they send back."""
@@ -272,10 +281,16 @@ class Loop:
             score = piece.score or self.availability.score(piece.column.label)
             if score is not None:
                 self.keep(piece, score)
+            elif batch and (stream := self.streams.get(piece.column.label)) is not None:
+                stream.add(piece, piece.prepared)
             elif batch:
-                waiting = self.batches.add(piece.column.metric, piece, piece.prepared, piece.batch_key, pixels)
-                for ready, ready_score in waiting:
-                    self.keep(ready, ready_score)
+                self.keep_all(self.batches.add(piece.column.metric, piece, piece.prepared, piece.batch_key, pixels))
+        for stream in self.streams.values():
+            self.keep_all(stream.ready())
+
+    def keep_all(self, scored: Iterable[tuple[_Piece, Score]]) -> None:
+        for piece, score in scored:
+            self.keep(piece, score)
 
     def keep(self, piece: _Piece, score: Score) -> None:
         """A score is known: into the record at once, unless it came from there."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
 from editmetrics.suites import SUITES, table_of_suites
 from editmetrics.suites.gedit import TASKS
-from tests.judge.server import Reply, completion
+from tests.judge.server import LIMIT, Reply, completion
 
 from .rows import picture
 
@@ -196,3 +197,18 @@ def test_another_package_may_register_a_suite(run, monkeypatch):
     assert "built-in suite" in table_of_suites.broken_suites()["gedit"]
     assert "mine" in run("list").out
     table_of_suites._registered.cache_clear()
+
+
+def test_all_requests_that_may_be_under_way_are_whatever_the_size_of_images(run, server, manifest):
+    """Twice 22 questions, 11 at once: the server answers no request before ten others wait beside it."""
+    eleven = threading.Barrier(11, timeout=LIMIT)
+
+    def answer(request):
+        eleven.wait()
+        return Reply(completion('{"score": [5, 5], "reasoning": "so"}'))
+
+    server.answer = answer
+    spec = f"gedit:endpoint={server.url},parallel=11,retries=0,cache=false"
+    done = run("score", manifest, "--suite", spec, "-q", "--batch-pixels", 1)
+    assert done.code == 0, done.err
+    assert len(server.requests) == 44
