@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
+from ..images.read import FileBytes
 from ..listing import Download, asked, downloads
 from ..sample import FIELDS, IMAGE_FIELDS, Sample, images_of
 from ..tables.table import Block, Cell, DataTable, numbers, text
@@ -58,7 +59,13 @@ def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
     """
     required = metric.required()
     missing = {name: sum(not sample.has(name) for sample in samples) for name in FIELDS if name in required}
-    usable = [sample for sample in samples if all(sample.has(name) for name in required)]
+    single = [name for name in IMAGE_FIELDS if name in metric.fields() - metric.several]
+    missing |= {f"a single {name}": sum(isinstance(getattr(one, name), tuple) for one in samples) for name in single}
+    usable = [
+        sample
+        for sample in samples
+        if all(map(sample.has, required)) and not any(isinstance(getattr(sample, name), tuple) for name in single)
+    ]
     return Planned(
         metric.label,
         len(usable),
@@ -70,15 +77,20 @@ def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
 
 def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
     """Count the questions of a judge, with grey images in the place of the samples' own."""
+    from ..judge import Encoding
+
     model = asked(metric)
     questions = getattr(metric, "questions", None)
     if model is None or not callable(questions):
         return None
-    grey = np.full((64, 64, 3), 128, np.uint8)
+    grey = Encoding().encode(np.full((64, 64, 3), 128, np.uint8)).data
     counts: Counter[str] = Counter()
     counted = samples[:COUNTED]
     for sample in counted:
-        images: dict[str, Any] = {name: [grey] * len(images_of(getattr(sample, name))) for name in IMAGE_FIELDS}
+        images: dict[str, Any] = {
+            name: [FileBytes(grey, _shown(image)) for image in images_of(getattr(sample, name))]
+            for name in IMAGE_FIELDS
+        }
         for question in questions(replace(sample, **images)).values():
             counts["requests"] += 1
             counts["images"] += len(question.images())

@@ -88,15 +88,15 @@ class SystemText:
 class Show:
     """An image of a question: a field of the sample, its size, and its encoding.
 
-    - `role`: source, edited, reference or mask.
+    - `role`: source, edited, reference, mask or rival.
     - `size`: `as_is`; `source`: scaled (Pillow's bicubic) to the source's size where they differ; `thumbnail`: scaled
-      down by Pillow's `thumbnail` until no side is longer than `most` pixels.
+      down by Pillow's `thumbnail` until no side is longer than `most` pixels; `area`: as `shown.within_area` does.
     - `encoding`: as it is sent; "bytes" sends the file as it is.
     """
 
-    role: Literal["source", "edited", "reference", "mask"]
+    role: Literal["source", "edited", "reference", "mask", "rival"]
     encoding: Encoding
-    size: Literal["as_is", "source", "thumbnail"] = "as_is"
+    size: Literal["as_is", "source", "thumbnail", "area"] = "as_is"
     most: int | None = None
 
 

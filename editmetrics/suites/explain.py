@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..wording import plural
 from .definition import Level, PromptChoice, PromptText, ProtocolDifference, Show, Suite, SuiteColumn, SuiteJudge
+from .shown import ShowEach, ShowFrames
 
 if TYPE_CHECKING:
     from .of_suite import OfSuite
@@ -118,6 +119,10 @@ def _part(part: Any) -> str:
         return f"text {part.name}"
     if isinstance(part, PromptChoice):
         return f"one of {len(part.texts)} texts, by {part.field}"
+    if isinstance(part, ShowFrames):
+        return "source and edited image in the order of frames, after {!r} or {!r}".format(*part.captions)
+    if isinstance(part, ShowEach):
+        return f"each {part.role}" + (f" after {part.caption!r}" if part.caption else "")
     return str(part.role) if isinstance(part, Show) else f"text {part!r}"
 
 
@@ -130,7 +135,11 @@ def _sent_as(show: Show) -> str:
     }[encoding.form]
     how += f", declared as {encoding.mime}" if encoding.mime else ""
     how += f", detail {encoding.detail}" if encoding.detail else ""
-    sizes = {"source": ", scaled to the source's size", "thumbnail": f", at most {show.most} pixels a side"}
+    sizes = {
+        "source": ", scaled to the source's size",
+        "thumbnail": f", at most {show.most} pixels a side",
+        "area": f", at most {show.most} pixels, sides in steps of 16",
+    }
     return how + sizes.get(show.size, "")
 
 

@@ -14,6 +14,7 @@ from .definition import Ask, PromptChoice, PromptText, ProtocolDifference, Show,
 from .of_suite import OfSuite, chosen_model
 from .prompt_files import text_of
 from .rows import fields_of, selected
+from .shown import FRAME, ShowEach, ShowFrames, arranged, rendered
 from .table_of_suites import suite as suite_called
 
 if TYPE_CHECKING:
@@ -70,10 +71,13 @@ class SuiteMetric(OfSuite, JudgeMetric):
         super().__init__(model=model, **shared)
         self.variant = variant
         words = {name for ask in protocol.asks for prompt in ask.prompts() for name in prompt.slots.values()}
-        shown = {part.role for ask in protocol.asks for part in ask.parts if isinstance(part, Show)}
-        texts = {name for name in words if name != "prompt" and not name.startswith("=")}
-        self._belong_to(suite, judged_by, repository, texts)
-        self.uses = frozenset(shown) - self.definition.needs  # type: ignore[misc]
+        shows = [part for ask in protocol.asks for part in ask.parts if isinstance(part, Show)]
+        columns = {name for name in words if name != "prompt" and not name.startswith("=")}
+        columns |= {FRAME for show in shows if isinstance(show, ShowFrames)}
+        self._belong_to(suite, judged_by, repository, columns)
+        self.uses = frozenset(show.role for show in shows) - self.definition.needs  # type: ignore[misc]
+        several = (show.role for show in shows if isinstance(show, (ShowEach, ShowFrames)))
+        self.several = frozenset(several)  # type: ignore[misc]
 
     def endpoint_options(self) -> dict[str, Any]:
         return {"limit_name": self.protocol.sampling.limit_name}
@@ -90,7 +94,7 @@ class SuiteMetric(OfSuite, JudgeMetric):
         from ..judge import Message, Question
 
         fields = fields_of(self.definition, sample)
-        shown: dict[Show, Image] = {}
+        shown: dict[Any, Image] = {}
         questions: dict[str, Question] = {}
         for ask in self.protocol.asks:
             if not selected(fields, ask.when):
@@ -98,9 +102,11 @@ class SuiteMetric(OfSuite, JudgeMetric):
             parts: list[str | Image] = []
             for part in ask.parts:
                 if isinstance(part, Show):
-                    if part not in shown:
-                        shown[part] = rendered(part, sample)
-                    parts.append(shown[part])
+                    for caption, content in arranged(part, sample):
+                        alike = part.encoding, part.size, part.most, id(content)
+                        if alike not in shown:
+                            shown[alike] = rendered(part, content, sample)
+                        parts += [caption, shown[alike]] if caption else [shown[alike]]
                 else:
                     parts.append(self._text(part, sample, fields))
             if ask.name in questions:
@@ -170,50 +176,6 @@ class SuiteMetric(OfSuite, JudgeMetric):
         if not words:
             return text
         return re.sub("|".join(map(re.escape, words)), lambda match: words[match.group()], text)
-
-
-def rendered(show: Show, sample: Sample) -> Image:
-    """Return an image of a sample as a question shows it, encoded. Raises `ImageError`."""
-    from ..bases.full_reference import same_size
-    from ..images import eight_bits, read_image
-    from ..judge import Image
-
-    content = getattr(sample, show.role)
-    if content is None:
-        raise SampleError(f"the question shows the {show.role} image, which this sample does not have", "skipped")
-    if show.size == "thumbnail":
-        content = thumbnail(content, show.most or 0)
-    if show.size == "source":
-        source, content = (eight_bits(read_image(image)) for image in (sample.source, content))
-        content = same_size(source, content, "edited")[1]
-    return Image(show.encoding.encode(content))
-
-
-def thumbnail(image: Any, most: int) -> Any:
-    """Return an image scaled down as a script does that opens a file with Pillow and calls its `thumbnail`.
-
-    Of a JPEG, Pillow's decoder makes a smaller image then, so that the file is decoded here and not beforehand; its
-    transparency is dropped, not laid on white. An image that is not in a file is scaled as it is.
-    """
-    import os
-
-    from PIL import Image as PillowImage
-
-    from ..images import eight_bits, read_image
-    from ..images.opening import as_image_errors, open_image
-    from ..images.read import read_bytes
-
-    pixels = read_image(image)  # refuses what is damaged or no image
-    if isinstance(image, (str, os.PathLike, bytes)):
-        name = getattr(image, "path", "the image") if isinstance(image, bytes) else os.fsdecode(image)
-        opened: Any = open_image(image if isinstance(image, bytes) else read_bytes(image), name)
-    else:
-        name, opened = "the image", PillowImage.fromarray(eight_bits(pixels))
-    with as_image_errors(f"{name} cannot be decoded", name):
-        if opened.mode in ("RGBA", "P"):
-            opened = opened.convert("RGB")
-        opened.thumbnail((most, most))
-        return opened.convert("RGB")
 
 
 def suite_metric(spec: str, device: str | None = None, repository: str | None = None) -> OfSuite:

@@ -25,6 +25,7 @@ from .definition import (
     SuiteSource,
     TableLayout,
 )
+from .shown import ShowEach, ShowFrames
 
 TYPES: dict[str, tuple[str, ...]] = {
     "attribute": ("count_change", "color_change", "size_adjustment", "part_completion", "anomaly_correction"),
@@ -48,9 +49,9 @@ KNOWLEDGE = tuple(category for name in WITH_KNOWLEDGE for category in TYPES[name
 SCORES = {name: count * (4 if name in KNOWLEDGE else 3) for name, count in SAMPLES.items()}
 """Scores of each category, which are the weights of Bagel's averages."""
 
-SEVERAL_IMAGES = ("temporal_prediction", "multi-element_composition")
+TEMPORAL, ELEMENTS = ("temporal_prediction",), ("multi-element_composition",)
 VIEW = ("viewpoint_change",)
-COMMON = tuple(one for one in CATEGORIES if one not in (*KNOWLEDGE, *SEVERAL_IMAGES, *VIEW))
+COMMON = tuple(one for one in CATEGORIES if one not in (*KNOWLEDGE, *TEMPORAL, *ELEMENTS, *VIEW))
 
 PROMPTS = "eval/gen/kris/prompts.py"
 SHA256 = {
@@ -59,6 +60,10 @@ SHA256 = {
     "prompt_instruction_following": "7230580658d5411849859a3dabb3cd143881ac7e1a1343c6b34f21091a6dddf3",
     "prompt_view_instruction_following": "ec2d29e6f3c93eabcfdbf77920a29d4e2a233011ee98eb5b81e7874895bdd8f2",
     "prompt_dual_evaluation": "521866619f71b5268d097d7ec0e8f64b1d5e99770359f51936f75a00b3950564",
+    "prompt_consist_temporal": "6cc203d16ac510cf1979484050af597290064bd9eca639803c2733e59b5136c9",
+    "prompt_instruction_temporal": "8a96dbf10e506cccc4b0fc4783a5ab2f46a40249f987feae0df34cef957737f7",
+    "prompt_consist_multi": "9b6f3b5bd3c569ef559fbcdfb6459f3d7199a179f0cee2763f5f9ab29280d1dd",
+    "prompt_instruction_multi": "9a5c3a142e5fa88f7dbc128bea7d85e5095e12fc3e8c1426654d1fe314f2e55e",
 }
 RAW = Encoding("bytes", mime="image/jpeg")
 """The file as it is, called a JPEG, as many sources are not."""
@@ -66,6 +71,10 @@ RAW = Encoding("bytes", mime="image/jpeg")
 ORIGINAL = ("This is the original image:", Show("source", RAW))
 EDITED = ("This is the edited image:", Show("edited", RAW))
 TRUTH = ("This is the ground truth image:", Show("reference", RAW))
+FRAME_ENCODING = Encoding("jpeg", quality=85, subsampling="4:2:0")
+FRAMES = ShowFrames("source", FRAME_ENCODING, captions=("Frame {number} (Reference):", "Frame {number} (Generated):"))
+PARTS = (ShowEach("source", RAW, caption="Reference Image {number}:", least=2), "Predicted Image:", Show("edited", RAW))
+ALONE = "This is the image to evaluate:"
 SLOTS = {"{instruct}": "prompt", "{explanation}": "explain_en", "{{": "={", "}}": "=}"}
 
 
@@ -98,6 +107,12 @@ def _asks() -> tuple[Ask, ...]:
             tuple(names.values()),
         ),
         _ask("quality", "prompt_quality", EDITED, asked),
+        _ask("consistency", "prompt_consist_multi", PARTS, ELEMENTS),
+        _ask("instruction", "prompt_instruction_multi", PARTS, ELEMENTS),
+        _ask("quality", "prompt_quality", (ALONE, Show("edited", RAW)), ELEMENTS),
+        _ask("consistency", "prompt_consist_temporal", (FRAMES,), TEMPORAL),
+        _ask("instruction", "prompt_instruction_temporal", (FRAMES,), TEMPORAL),
+        _ask("quality", "prompt_quality", (ALONE, Show("edited", FRAME_ENCODING)), TEMPORAL),
     )
 
 
@@ -145,7 +160,9 @@ SUITE = Suite(
     about="KRIS-Bench's table: visual consistency, visual quality, instruction following and, for knowledge, its "
     "plausibility, each rescaled to 0 to 100. A sample counts with the mean of its three or four scores. The averages "
     "are weighted by samples, as in the authors' tables; the last column by scores, as in Bagel's. The prompt is the "
-    "data's ins_en, explain_en a column, the reference its gt_img.",
+    "data's ins_en, explain_en a column, the reference its gt_img. Rows of several images have a list of sources "
+    "(ori_img), in a csv as JSON; those of temporal_prediction are called by their frames, as in the data (7-3.png), "
+    "or the column frame has the number of the edited one.",
     source=SuiteSource(
         "Wu et al., KRIS-Bench, 2025, arXiv:2505.16707; github.com/mercurystraw/Kris_Bench, as in Bagel's copy",
         "ByteDance-Seed/Bagel",
@@ -174,7 +191,7 @@ SUITE = Suite(
             _asks(),
             Sampling(max_tokens=1000),
             variants={"published": "gpt-4o", "bagel": "gpt-4o-2024-11-20"},
-            most=(1118 * 3, 1118 * 5 + 50),
+            most=(1267 * 3, 1118 * 5 + 50 + 149 * 9),
         ),
     ),
     values=(
@@ -210,10 +227,22 @@ SUITE = Suite(
     differences=(
         ProtocolDifference("stream", "sent as false, which is the endpoint's default", "not sent", "none"),
         ProtocolDifference(
-            "rows of several images",
-            "temporal_prediction and multi-element_composition show all of them",
-            "are not asked yet, so that their types, Factual, Procedural and Overall stay empty",
-            "those cells are empty, as in published rows of models that take one image",
+            "frames with transparency or an orientation mark (EXIF)",
+            "the alpha channel and the mark are dropped",
+            "are laid on white and turned",
+            "none for others",
+        ),
+        ProtocolDifference(
+            "sources of temporal_prediction whose names have no numbers",
+            "the edited frame is taken for the last one, or the script stops",
+            "the column frame has its number, or the row is skipped",
+            "none with the data's own names",
+        ),
+        ProtocolDifference(
+            "models that take one image",
+            "a type without any score has no cell; some have printed 0",
+            "its cell is empty, and with it Factual, Procedural and Overall",
+            "none",
         ),
         ProtocolDifference(
             "viewpoint_change",

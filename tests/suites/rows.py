@@ -77,14 +77,36 @@ KRIS_ROWS = (
     {"category": "physics", "explain_en": "ice {melts}"},
     {"category": "viewpoint_change", "explain_en": ""},
 )
+KRIS_FRAMES = ("7-1.png", "7-3.png", "7-4.jpg")
+KRIS_ELEMENTS = ("9-1.jpg", "9-2.png")
+
+
+def write_kris(folder):
+    """Write the images of two rows with several sources: frames 1, 3 and 4 of a clip, and two elements."""
+    for number, name in enumerate((*KRIS_FRAMES, *KRIS_ELEMENTS, "7.png", "9.png"), 1):
+        picture(64 + 8 * number, 96, number).save(folder / name)
+    return folder
 
 
 def kris_samples(folder):
     """The same as samples of the suite `kris`, one for each script; the source is its own ground truth."""
+    folder = write_kris(folder)
     rows = zip(write_rows(folder), KRIS_ROWS, strict=True)
     return [
         Sample(key, edited=str(edited), source=str(source), reference=str(source), prompt=prompt, meta=dict(row))
         for (key, source, edited, prompt), row in rows
+    ] + [
+        Sample(
+            name,
+            edited=str(folder / f"{name}.png"),
+            source=[str(folder / one) for one in sources],
+            prompt=f"do {name} {{x}}",
+            meta={"category": category, "explain_en": ""},
+        )
+        for name, category, sources in (
+            ("7", "temporal_prediction", KRIS_FRAMES),
+            ("9", "multi-element_composition", KRIS_ELEMENTS),
+        )
     ]
 
 

@@ -155,7 +155,7 @@ def test_kris_asks_as_its_scripts_do(server, tmp_path, monkeypatch):
     bodies = sent(server, spec, kris_samples(tmp_path))
     official = [dict(body) for body in OFFICIAL["kris_G"]]
     assert {body.pop("stream") for body in official} == {False}
-    assert len(bodies) == 9
+    assert len(bodies) == 15
     assert without(bodies, *names) == without(official, *names)
 
 

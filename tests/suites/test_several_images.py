@@ -1,0 +1,131 @@
+"""Suites whose rows have several images: what is shown, in which order, and rows that do not fit."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from editmetrics import Sample
+from editmetrics.judge import Encoding
+from editmetrics.sample import SampleError
+from editmetrics.suites.judged import suite_metric
+from editmetrics.suites.shown import ShowEach, ShowFrames, arranged, within_area
+from tests.judge.server import Reply, completion
+
+from .rows import KRIS_ELEMENTS, KRIS_FRAMES, kris_samples, picture, write_kris
+
+FRAMES = ShowFrames("source", Encoding(), captions=("{number}", "{number} made"))
+
+
+def order(sample, show=FRAMES):
+    return [(caption, str(image)) for caption, image in arranged(show, sample)]
+
+
+@pytest.mark.parametrize(
+    ("sources", "frame", "captions"),
+    [
+        (["7-1.png", "7-2.png", "7-3.png"], None, ["1", "2", "3", "4 made"]),
+        (["d-9/7-4.png", "d-9/7-2.png", "d-9/7-3.png"], None, ["1 made", "2", "3", "4"]),
+        (["a", "b", "c"], 2, ["1", "2 made", "3", "4"]),
+        (["7-1.png", "7-2.png", "7-3.png"], "3.0", ["1", "2", "3 made", "4"]),
+    ],
+)
+def test_frames_stand_in_their_order_with_the_edited_one_among_them(sources, frame, captions):
+    sample = Sample("x", edited="new", source=sources, meta={"frame": frame})
+    assert [caption for caption, _ in order(sample)] == captions
+    if frame is None:  # by name: each frame at the place of its number
+        shown = dict(order(sample))
+        assert all(shown[source[-5]] == source for source in sources)
+        return
+    assert [image for _, image in order(sample) if image != "new"] == sources
+
+
+@pytest.mark.parametrize(
+    ("sources", "frame", "named"),
+    [
+        (["7-1.png", "7-2.png"], None, "got 7-1.png, 7-2.png"),
+        (["7-1.png", "7-2.png", "7-2.png"], None, "expected as many, whose names have their numbers"),
+        (["7-1.png", "7-2.png", "7-5.png"], None, "7-3.png is frame 3 of clip 7"),
+        (["1.png", "2.png", "3.png"], None, "or the column frame"),
+        (["7-1.png", "7-2.png", "7-3.png"], 5, "1 to 4"),
+        (["7-1.png", "7-2.png", "7-3.png"], "last", "1 to 4"),
+        ([np.zeros((8, 8, 3))] * 3, None, "an image in memory"),
+    ],
+)
+def test_frames_that_are_not_known_are_not_guessed(sources, frame, named):
+    with pytest.raises(SampleError, match=named) as error:
+        order(Sample("x", edited="new", source=sources, meta={"frame": frame}))
+    assert error.value.status == "skipped"
+
+
+def test_one_image_where_the_question_shows_several_is_not_enough():
+    show = ShowEach("source", Encoding(), least=2)
+    with pytest.raises(SampleError, match="at least 2 source images, and this sample has 1"):
+        arranged(show, Sample("x", edited="b", source=["a"]))
+
+
+@pytest.mark.parametrize(
+    ("size", "scaled"),
+    [((64, 48), (64, 48)), ((70, 50), (64, 48)), ((1024, 1024), (1024, 1024)), ((2000, 1000), (1440, 720))],
+)
+def test_the_area_and_its_steps(size, scaled):
+    """2000 x 1000 by sqrt(1024^2 / 2e6) = 0.7241 is 1448 x 724, and in steps of 16 1440 x 720."""
+    image = picture(*size, 1)
+    ours = np.asarray(within_area(image, 1024 * 1024))
+    assert ours.shape[1::-1] == scaled
+    np.testing.assert_array_equal(ours, np.asarray(image.resize(scaled, Image.Resampling.BICUBIC)))
+
+
+def test_kris_from_a_csv(run, server, tmp_path, monkeypatch):
+    """Rows with one image and rows with lists of them, in one table; the row that does not fit is named."""
+    monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "a stand-in")
+    server.answer = lambda request: Reply(
+        completion('{"consistency_score": 5, "instruction_score": 4, "quality_score": 3}')
+    )
+    write_kris(tmp_path)
+    rows = [
+        ("t", "7.png", json.dumps(KRIS_FRAMES), "temporal_prediction"),
+        ("m", "9.png", json.dumps(KRIS_ELEMENTS), "multi-element_composition"),
+        ("c", "9.png", "9-1.jpg", "count_change"),
+        ("wrong", "7.png", "7-1.png", "temporal_prediction"),
+        ("many", "7.png", json.dumps(KRIS_ELEMENTS), "size_adjustment"),
+    ]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "edited", "ori_img", "ins_en", "category"])
+        table.writerows([name, edited, sources, "do it", category] for name, edited, sources, category in rows)
+    command = ("score", tmp_path / "rows.csv", "--map", "source=ori_img", "--map", "prompt=ins_en")
+    options = ("--suite", f"kris:endpoint={server.url},cache=false", "-q", "-o", tmp_path / "scores.csv", "--json")
+    document = json.loads(run(*command, *options).out)
+    print((tmp_path / "scores.csv").read_text())
+    line = document["suites"][0]["lines"][0]
+    cells = {heading: cell["value"] for heading, cell in line["cells"].items()}
+    assert (line["samples"], line["read"]) == (5, 3)
+    assert cells["Temporal"] == pytest.approx((100 + 75 + 50) / 3)
+    with (tmp_path / "scores.csv").open() as file:
+        problems = {row["id"]: row["problems"] for row in csv.DictReader(file)}
+    assert "shows 3 sources as frames of a clip" in problems["wrong"]
+    assert "shows one source image, and this sample has 2" in problems["many"]
+    assert [problems[name] for name in "tmc"] == ["", "", ""]
+    server.requests.clear()
+    assert json.loads(run(*command, *options).out)["suites"][0]["lines"][0]["cells"] == line["cells"]
+    assert server.requests == []  # several images are known again by their content
+
+
+def test_what_a_dry_run_counts_are_the_requests_that_are_sent(run, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "a stand-in")
+    samples = [sample for sample in kris_samples(tmp_path) if isinstance(sample.source, tuple)]
+    metric = suite_metric(f"kris:endpoint={server.url},cache=false")
+    from editmetrics.command_line.dry_run import planned
+
+    requests = planned(metric, samples).requests
+    server.answer = lambda request: Reply(completion("{}"))
+    metric.score(samples)
+    images = sum(
+        part["type"] == "image_url" for request in server.requests for part in request.body["messages"][0]["content"]
+    )
+    assert (requests.requests, requests.images) == (len(server.requests), images) == (6, 16)
