@@ -241,9 +241,11 @@ def _by_published_rule(
 
         return _number(column, rows, value)
 
-    ends = guesses or (0.0,)
-    low, high = completed(lambda _: (min(ends),)), completed(lambda _: (max(ends),))
-    return PublishedRule(low, completed(lambda every: every), high)
+    expected = completed(lambda every: every)
+    if not guesses:
+        return PublishedRule(expected, expected, expected)
+    low, high = completed(lambda _: (min(guesses),)), completed(lambda _: (max(guesses),))
+    return PublishedRule(low, expected, high)
 
 
 def _answered(row: SuiteRow) -> bool:

@@ -79,14 +79,15 @@ ASKS = (*map(_consistency, TASKS), Ask("PQ", (PQ_TEXT, AFTER), viescore_rating("
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """SC and PQ, 0 to 1: a tenth of the score, whose decimals are cut off; and O = sqrt(SC * PQ) where both are there.
+    """SC and PQ, 0 to 1: a tenth of the score, whose decimals are cut off; O = sqrt(SC * PQ). Nothing without both.
 
     >>> numbers({"SC_tie": 5, "PQ": 5.7})
     {'O': 0.5, 'SC': 0.5, 'PQ': 0.5}
     """
     scores = {name.partition("_")[0]: min(max(int(value) / 10, 0.0), 1.0) for name, value in values.items()}
-    both = {"O": math.sqrt(scores["SC"] * scores["PQ"])} if {"SC", "PQ"} <= scores.keys() else {}
-    return {**both, **scores}
+    if not {"SC", "PQ"} <= scores.keys():
+        return {}
+    return {"O": math.sqrt(scores["SC"] * scores["PQ"]), **scores}
 
 
 def ratings(cells: Sequence[str]) -> dict[str, float]:

@@ -180,9 +180,12 @@ def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
         counts = ", ".join(f"{count:,} {status}" for status, count in sorted(line.unread.items()))
         script = f"; the published script would have read {line.script_reads:,} of them" if line.script_reads else ""
         yield f"{name}: without a number: {counts}{script}"
+    empty: dict[str, list[str]] = {}
     for cell, heading in zip(line.cells, table.headings, strict=True):
         if cell.value is None:
-            yield f"{name}: {heading} is empty: {cell.reason}"
+            empty.setdefault(cell.reason, []).append(heading)
+    for reason, headings in empty.items():
+        yield f"{name}: {', '.join(headings)} {'is' if len(headings) == 1 else 'are'} empty: {reason}"
 
 
 def _counts(table: TableResult, line: BlockResult) -> Iterator[str]:
