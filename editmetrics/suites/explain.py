@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from ..wording import plural
-from .definition import Level, PromptChoice, PromptText, ProtocolDifference, Show, Suite, SuiteColumn, SuiteJudge
+from .definition import Ask, Level, PromptChoice, PromptText, ProtocolDifference, Show, Suite, SuiteColumn, SuiteJudge
 from .shown import ShowEach, ShowFrames
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     requests = count * len(judge.asks)
     if judge.most is not None and suite.rows:
         requests, shown = (math.ceil(most * count / suite.rows) for most in judge.most)
-    lengths = [len(prompt.text or UNKNOWN) for ask in judge.asks for prompt in ask.prompts()]
-    tokens = int(requests * sum(lengths) / len(lengths) / CHARACTERS_A_TOKEN)
+    tokens = int(requests * fmean(map(_text_length, judge.asks)) / CHARACTERS_A_TOKEN)
     limit = judge.sampling.max_tokens
     return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)
 
@@ -92,19 +92,47 @@ def default_differences(suite: Suite) -> list[ProtocolDifference]:
     return [*own, *named]
 
 
+def _text_length(ask: Ask) -> float:
+    """The characters of a question; of texts that depend on the row, their mean."""
+    texts = [part for part in ask.parts if isinstance(part, PromptText)]
+    choices = [part for part in ask.parts if isinstance(part, PromptChoice)]
+    if ask.system and isinstance(ask.system.text, PromptText):
+        texts.append(ask.system.text)
+    means = (fmean(len(text.text or UNKNOWN) for text in choice.texts.values()) for choice in choices)
+    return sum(len(text.text or UNKNOWN) for text in texts) + sum(means)
+
+
 def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:
     """Yield each question with its parts in the order in which they are sent, then how images and texts are sent."""
-    for ask in judge.asks:
-        when = "; ".join(f"{name} {' or '.join(values)}" for name, values in ask.when.items())
-        system = f"system {_part(ask.system.text)}, then " if ask.system else ""
-        parts = system + ", then ".join(map(_part, ask.parts))
-        yield f"asks {ask.name}", parts + (f" (of rows with {when})" if when else "")
+    for asks in _alike(judge.asks):
+        first = asks[0]
+        values = {name: dict.fromkeys(value for ask in asks for value in ask.when[name]) for name in first.when}
+        when = "; ".join(f"{name} {' or '.join(listed)}" for name, listed in values.items())
+        system = f"system {_part(first.system.text)}, then " if first.system else ""
+        parts = system + ", then ".join(map(_part, first.parts))
+        yield f"asks {', '.join(ask.name for ask in asks)}", parts + (f" (of rows with {when})" if when else "")
     shows = dict.fromkeys(part for ask in judge.asks for part in ask.parts if isinstance(part, Show))
     for how, roles in _grouped((_sent_as(show), show.role) for show in shows).items():
         yield " and ".join(dict.fromkeys(roles)), how
     prompts = [prompt for ask in judge.asks for prompt in ask.prompts()]
     files = dict.fromkeys(prompt.file for prompt in prompts if prompt.text is None)
     yield "texts", f"not shipped: {', '.join(files)} of your copy of the repository" if files else "shipped"
+
+
+def _alike(asks: Sequence[Ask]) -> list[list[Ask]]:
+    """The questions, those together that are the same but for their name and one field of the row."""
+    groups: list[list[Ask]] = []
+    for ask in asks:
+        for group in groups:
+            first = group[0]
+            same = (ask.system, ask.parts, ask.when.keys()) == (first.system, first.parts, first.when.keys())
+            changed = {name for one in [*group, ask] for name in first.when if one.when.get(name) != first.when[name]}
+            if same and len(changed) <= 1:
+                group.append(ask)
+                break
+        else:
+            groups.append([ask])
+    return groups
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

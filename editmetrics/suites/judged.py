@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..bases.judge import JudgeMetric, Verdict
 from ..options import checked_options
 from ..registry import parse_spec
-from ..sample import Dimension, Sample, SampleError
+from ..sample import FIELDS, Dimension, Sample, SampleError
 from .definition import Ask, PromptChoice, PromptText, ProtocolDifference, Show, SuiteError
 from .of_suite import OfSuite, chosen_model
 from .prompt_files import text_of
@@ -72,10 +72,11 @@ class SuiteMetric(OfSuite, JudgeMetric):
         self.variant = variant
         words = {name for ask in protocol.asks for prompt in ask.prompts() for name in prompt.slots.values()}
         shows = [part for ask in protocol.asks for part in ask.parts if isinstance(part, Show)]
-        columns = {name for name in words if name != "prompt" and not name.startswith("=")}
+        columns = {name for name in words if name not in FIELDS and not name.startswith("=")}
         columns |= {FRAME for show in shows if isinstance(show, ShowFrames)}
         self._belong_to(suite, judged_by, repository, columns)
-        self.uses = frozenset(show.role for show in shows) - self.definition.needs  # type: ignore[misc]
+        used = frozenset(show.role for show in shows) | words.intersection(FIELDS)
+        self.uses = used - self.definition.needs  # type: ignore[misc]
         several = (show.role for show in shows if isinstance(show, (ShowEach, ShowFrames)))
         self.several = frozenset(several)  # type: ignore[misc]
 
@@ -207,7 +208,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 def _words(field: str, sample: Sample) -> str:
     if field.startswith("="):
         return field[1:]
-    value = sample.prompt if field == "prompt" else sample.meta.get(field)
+    value = getattr(sample, field) if field in FIELDS else sample.meta.get(field)
     if not isinstance(value, str):
         raise SampleError(f"the question requires the text {field}, which this sample does not have", "skipped")
     return value

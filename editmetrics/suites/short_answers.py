@@ -1,4 +1,4 @@
-"""Answers that are no more than scores: WISE's one binary score, and the three of its first edition."""
+"""Answers that are no more than scores or a verdict: of WISE and its first edition, and of GenAI-Bench."""
 
 from __future__ import annotations
 
@@ -104,3 +104,46 @@ def as_labelled_script(text: str) -> dict[str, float] | None:
     if not scores and len(lines) >= len(LABELS):
         scores = {name: float(line) for name, line in zip(LABELS.values(), lines, strict=False)}
     return scores if len(scores) == len(LABELS) else None
+
+
+VERDICTS = ("A>B", "A>>B", "B>A", "B>>A", "A=B", "A=B=Good", "A=B=Bad")
+"""The choices of a judge of two images, as it writes them between double brackets."""
+
+
+def agrees(name: str, right: tuple[str, ...]) -> Any:
+    """Return a reader of a verdict such as [[A>B]]: 1 where it is one of `right`, else 0.
+
+    >>> from editmetrics.judge import Answer
+    >>> agrees("left", ("A>B", "A>>B"))(Answer("A follows the prompt. [[A>B]]")).values
+    {'left': 1.0}
+    """
+    return _VerdictReader(name, right)
+
+
+class _VerdictReader:
+    def __init__(self, name: str, right: tuple[str, ...]) -> None:
+        self.name, self.right = name, right
+
+    def __call__(self, answer: Answer) -> Verdict:
+        from ..bases.judge import Verdict
+        from ..judge.answers import unreadable, whole_text
+
+        text = whole_text(answer)
+        verdicts = {*re.findall(r"\[\[(.*)\]\]", text)}
+        if len(verdicts) != 1:
+            unreadable(answer, f"expected one verdict such as [[A>B]], got {len(verdicts)}")
+        if (verdict := verdicts.pop()) not in VERDICTS:
+            unreadable(answer, f"[[{verdict}]] is not one of {', '.join(VERDICTS)}")
+        return Verdict({self.name: float(verdict in self.right)}, text, verdict)
+
+
+def as_verdict_script(text: str, right: tuple[str, ...]) -> float | None:
+    """Return what GenAI-Bench's script makes of an answer: 1 where what stands in its first brackets is right, else 0.
+
+    None for no brackets, which it counts as 0.
+
+    >>> [as_verdict_script(text, ("A>B",)) for text in ("[[A>B]]", "[[C]]", "A>B")]
+    [1.0, 0.0, None]
+    """
+    match = re.search(r"\[\[(.*)\]\]", text)
+    return None if match is None else float(match.group(1) in right)

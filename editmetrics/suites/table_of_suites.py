@@ -24,6 +24,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "kris": "editmetrics.suites.kris",
         "rise": "editmetrics.suites.rise",
         "imagen-hub": "editmetrics.suites.imagen_hub",
+        "genai-bench": "editmetrics.suites.genai_bench",
         "wise": "editmetrics.suites.wise",
         "wise-legacy": "editmetrics.suites.wise_legacy",
         "geneval2": "editmetrics.suites.geneval2",

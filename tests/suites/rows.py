@@ -140,3 +140,19 @@ def hub_samples(folder):
         Sample(task, edited=after, prompt=prompt, meta={"task": task}, **images[task])
         for task, prompt in HUB_PROMPTS.items()
     ]
+
+
+GENAI_ROWS = (
+    {"task": "image_edition", "vote_type": "leftvote", "target_prompt": "a {blue} cat", "source_prompt": "a cat"},
+    {"task": "image_generation", "vote_type": "bothbad_vote"},
+)
+
+
+def genai_samples(folder):
+    """A pair of edits and a pair of generated images, PNG files, as samples of the suite `genai-bench`."""
+    made = []
+    for row, (key, source, edited, prompt) in zip(GENAI_ROWS, write_rows(folder), strict=False):
+        meta = {name: value for name, value in row.items() if name != "source_prompt"}
+        more = {"source": str(source), "source_prompt": row["source_prompt"]} if "source_prompt" in row else {}
+        made.append(Sample(key, edited=str(edited), rival=str(source), prompt=prompt, meta=meta, **more))
+    return made

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from editmetrics import Sample
+from editmetrics.judge import Answer
+from editmetrics.sample import SampleError
 from editmetrics.suites import SUITES, Level, SuiteError
 from editmetrics.suites.aggregation import SuiteRow, filled_table, mean_by_levels
 from editmetrics.suites.gedit import PER_TASK, TASKS
@@ -25,7 +27,11 @@ from editmetrics.suites.wise import CATEGORIES as WISE_CATEGORIES
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 GEDIT, IMGEDIT, RISE, KRIS = (SUITES[name] for name in ("gedit", "imgedit", "rise", "kris"))
-WISE, LEGACY = SUITES["wise"], SUITES["wise-legacy"]
+WISE, LEGACY, GENAI = SUITES["wise"], SUITES["wise-legacy"], SUITES["genai-bench"]
+RIGHT = {
+    "leftvote": ("A>B", "A>>B"), "rightvote": ("B>A", "B>>A"), "tievote": ("A=B=Good", "A=B"),
+    "bothbad_vote": ("A=B=Bad", "A=B"),
+}  # fmt: skip
 
 
 def row(sc=None, pq=None, *, task="color_alter", language="en", intersection="yes", unread=(), script=None):
@@ -235,6 +241,31 @@ def test_published_rows_of_wise_are_weighted_means_of_shares(model):
     assert [round(cell.value, 4) for cell in line.values()] == [overall, *shares]
     broken = SuiteRow({"category": "CULTURE"}, {}, {}, {"score": "refused"})
     assert cells(WISE, [*rows[1:], broken])[0]["Verified"]["CULTURE"].n == 399
+
+
+@pytest.mark.parametrize("model", PUBLISHED["genai"])
+def test_published_accuracies_of_genai_bench_are_shares_of_agreement(model):
+    """Those of the README, from the authors' votes; an answer without a verdict is wrong there and left out here."""
+    rows, right, read = [], dict.fromkeys(PUBLISHED["genai"][model], 0), dict.fromkeys(PUBLISHED["genai"][model], 0)
+    for task, by_vote in PUBLISHED["genai"][model].items():
+        for vote, verdicts in by_vote.items():
+            (ask,) = (ask for ask in GENAI.judges[0].asks if ask.when == {"task": (task,), "vote": (vote,)})
+            for text, count in verdicts.items():
+                fields = {"task": task, "vote": vote}
+                try:
+                    answers = ask.read(Answer(text)).values
+                except SampleError as error:
+                    broken = SuiteRow(fields, {}, {}, {ask.name: error.status}, ask.by_script(text))
+                    rows += [broken] * count
+                    continue
+                rows += [SuiteRow(fields, GENAI.derive(answers), answers)] * count
+                read[task] += count
+                right[task] += count * int(text.strip("[]") in RIGHT[vote])
+    line = cells(GENAI, rows)[0]["Accuracy, percent"]
+    for task, cell, published in zip(right, line.values(), PUBLISHED["genai_table"][model], strict=True):
+        by_script = cell.value if cell.published is None else cell.published.expected
+        assert round(by_script, 2) == published
+        assert cell.value == pytest.approx(100 * right[task] / read[task])
 
 
 def test_the_category_of_wise_is_in_its_number():

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from editmetrics.suites import SUITES, Level, SuiteColumn, TableLayout
+from editmetrics.suites.explain import cost, question_lines
 from editmetrics.suites.gedit import PQ_TEXT
+from editmetrics.suites.genai_bench_prompts import EDITION, GENERATION
 from editmetrics.testing.suites import check_suite
 
 GEDIT, RISE = SUITES["gedit"], SUITES["rise"]
@@ -48,3 +50,18 @@ def test_suites_keep_the_rules(name):
 )  # fmt: skip
 def test_a_fault_is_named(broken, problem):
     assert any(problem in line for line in check_suite(broken)), check_suite(broken)
+
+
+def test_questions_that_differ_in_one_field_are_explained_together():
+    lines = list(question_lines(SUITES["genai-bench"].judges[0]))
+    assert [name for name, _ in lines][:2] == ["asks left, right, tie, both bad"] * 2
+    assert lines[0][1].endswith(
+        "image_generation_2 (of rows with task image_generation; vote leftvote or rightvote or tievote or bothbad_vote)"
+    )
+    assert [name for name, _ in question_lines(GEDIT.judges[0])][:2] == ["asks SC", "asks PQ"]
+
+
+def test_tokens_are_those_of_all_texts_of_a_question():
+    judge = SUITES["genai-bench"].judges[0]
+    lengths = [sum(len(text) for text in texts) for texts in (GENERATION, EDITION)]
+    assert cost(SUITES["genai-bench"], judge).text_tokens == int(2654 * sum(lengths) / 2 / 4)

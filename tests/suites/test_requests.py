@@ -35,7 +35,7 @@ from editmetrics.suites.prompt_files import _texts
 from editmetrics.suites.short_answers import as_binary_script, as_labelled_script
 from tests.judge.server import Reply, completion
 
-from .rows import hub_samples, kris_samples, rise_samples, samples, write_hub
+from .rows import genai_samples, hub_samples, kris_samples, rise_samples, samples, write_hub
 
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 ANSWERS = json.loads(Path(__file__).with_name("answers.json").read_text(encoding="utf-8"))
@@ -177,6 +177,16 @@ def test_imagen_hub_asks_as_its_script_does(server, tmp_path):
     assert without(bodies, *names) == without(OFFICIAL["imagen_hub_G"], *names)
 
 
+def test_genai_bench_asks_as_its_script_does(server, tmp_path):
+    """Texts and images in turn, after a system message that is a list; the rival is the second edit."""
+    bodies = sent(server, "genai-bench:timeout=300", genai_samples(tmp_path))
+    official = [dict(body) for body in OFFICIAL["genai_bench_G"]]
+    assert {body.pop("n") for body in official} == {1}
+    assert any(one.point == "n" for one in SUITES["genai-bench"].differences)
+    names = () if SAME_LIBRARY else ("sha256",)
+    assert without(bodies, *names) == without(official, *names)
+
+
 def test_a_jpeg_travels_as_it_is_under_the_type_that_the_script_declares(server, tmp_path, monkeypatch):
     monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "text")
     rows = samples(tmp_path, ".jpg", edit_type="add")[:1]
@@ -197,6 +207,9 @@ def test_the_published_readers_read_as_the_official_ones():
     texts = ANSWERS["viescore"] + ANSWERS["viescore_counts"]
     hub = [SUITES["imagen-hub"].judges[0].asks[-1].by_script(text).get("PQ") for text in texts]
     assert hub == OFFICIAL["imagen_hub_answers"]
+    asks = [ask for ask in SUITES["genai-bench"].judges[0].asks if "image_edition" in ask.when["task"]]
+    read = [[ask.by_script(text).get(ask.name) for ask in asks] for text in ANSWERS["verdicts"]]
+    assert read == OFFICIAL["verdict_answers"]
     assert [as_lines_script(text) for text in ANSWERS["lines"]] == OFFICIAL["lines_answers"]
     assert [as_final_score_script(text) for text in ANSWERS["final"]] == OFFICIAL["final_answers"]
     assert [as_keyed_script(text, "quality_score") for text in ANSWERS["keyed"]] == OFFICIAL["keyed_answers"]
