@@ -100,14 +100,19 @@ class Local:
         return described
 
     def _generate(self, questions: Sequence[Question]) -> list[str]:
-        prompts = [self._prompt(question) for question in questions]
+        seen: dict[tuple[int, int], Any] = {}  # questions about one image see it once
+        prompts = [self._prompt(question, seen) for question in questions]
         seed = self.seed + questions[0].round
         return self.backbone.generate(prompts, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
 
-    def _prompt(self, question: Question) -> Any:
+    def _prompt(self, question: Question, seen: dict[tuple[int, int], Any]) -> Any:
         chat: list[tuple[str, list[Any]]] = [
             (one.role, [self.backbone.IMAGE if isinstance(part, Image) else part for part in one.parts])
             for one in question.messages
         ]
         images = question.images()
-        return self.backbone.prompt(chat, [self.backbone.see(image.pixels(), among=len(images)) for image in images])
+        keys = [(id(image.content), len(images)) for image in images]
+        for key, image in zip(keys, images, strict=True):
+            if key not in seen:
+                seen[key] = self.backbone.see(image.pixels(), among=len(images))
+        return self.backbone.prompt(chat, [seen[key] for key in keys])

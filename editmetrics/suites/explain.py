@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CHARACTERS_A_TOKEN = 4
 """Of English text; for an estimate."""
 
-UNKNOWN = 2000 * "x"
-"""As long as the text of a question that is not shipped is taken to be."""
+UNKNOWN = 2000
+"""Characters that the text of a question is taken to have that is not shipped."""
 
 
 HOW = {
@@ -29,6 +29,9 @@ HOW = {
     "fisher": "mean by Fisher's z over",
 }
 """The ways of a step of an aggregation, in words."""
+
+A_ROWS_QUESTION = 80
+"""Characters that a question is taken to have that stands in the benchmark's rows."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     requests = count * len(judge.asks)
     if judge.most is not None and suite.rows:
         requests, shown = (math.ceil(most * count / suite.rows) for most in judge.most)
-    tokens = int(requests * fmean(map(_text_length, judge.asks)) / CHARACTERS_A_TOKEN)
+    unknown = A_ROWS_QUESTION if suite.data else UNKNOWN
+    tokens = int(requests * fmean(_text_length(ask, unknown) for ask in judge.asks) / CHARACTERS_A_TOKEN)
     limit = judge.sampling.max_tokens
     return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)
 
@@ -92,14 +96,14 @@ def default_differences(suite: Suite) -> list[ProtocolDifference]:
     return [*own, *named]
 
 
-def _text_length(ask: Ask) -> float:
+def _text_length(ask: Ask, unknown: int) -> float:
     """The characters of a question; of texts that depend on the row, their mean."""
     texts = [part for part in ask.parts if isinstance(part, PromptText)]
     choices = [part for part in ask.parts if isinstance(part, PromptChoice)]
     if ask.system and isinstance(ask.system.text, PromptText):
         texts.append(ask.system.text)
-    means = (fmean(len(text.text or UNKNOWN) for text in choice.texts.values()) for choice in choices)
-    return sum(len(text.text or UNKNOWN) for text in texts) + sum(means)
+    means = (fmean(len(text.text or "") or unknown for text in choice.texts.values()) for choice in choices)
+    return sum(len(text.text or "") or unknown for text in texts) + sum(means)
 
 
 def question_lines(judge: SuiteJudge) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from .definition import (
     TableLayout,
 )
 from .of_suite import OfSuite, with_its_row
-from .prompt_files import file_of
+from .prompt_files import file_of, text_of
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone, Prompt
@@ -45,7 +45,8 @@ QUESTION = PromptText(
     "question",
     "e04ecd761296510b69505c1b861c8354ef75e91cec3b198a43646f3375c258ef",
     {"{}": "one of the row's questions"},
-    "{} Answer in one word.",
+    file="evaluation.py",
+    key="soft_tifa",
 )
 
 
@@ -119,6 +120,7 @@ class SoftTIFA(OfSuite, BackboneMetric):
         self.model = self.backbone or self.BACKBONE
         self._backbone: Backbone | None = None
         self._rows: dict[str, AtomQuestions] = {}
+        self._template = ""
 
     def identity(self) -> dict[str, Any]:
         unknown = {"model": self.model, "revision": self.revision, "sha256": "unknown until loaded"}
@@ -128,6 +130,7 @@ class SoftTIFA(OfSuite, BackboneMetric):
     def load(self) -> None:
         self.device = pick_device(self.device)
         if not self._rows:
+            self._template = text_of(self.definition, QUESTION, self.repository)
             self._rows = questions_of(file_of(self.definition, DATA, self.repository))
         if self._backbone is None:
             self._backbone = self.load_backbone()
@@ -147,7 +150,7 @@ class SoftTIFA(OfSuite, BackboneMetric):
                 "skipped",
             )
         picture = backbone.see(eight_bits(read_image(sample.edited)))
-        texts = [str(QUESTION.text).replace("{}", question) for question in row.questions]
+        texts = [self._template.replace("{}", question) for question in row.questions]
         return row, [backbone.prompt([("user", [IMAGE, text])], [picture]) for text in texts]
 
     def score_batch(self, batch: list[tuple[AtomQuestions, list[Prompt]]]) -> list[Score]:

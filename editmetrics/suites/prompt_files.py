@@ -51,14 +51,14 @@ def _wanted(suite: Suite) -> str:
 
 @cache
 def _texts(suffix: str, data: bytes) -> dict[str, list[str]]:
-    """Return the texts of a JSON object, or those in the variables and functions of a Python file; nothing is run."""
+    """Return the texts of a JSON object, or those of each variable, function and class of a Python file, not run."""
     if suffix == ".json":
         return {key: [value] for key, value in json.loads(data).items() if isinstance(value, str)}
     texts: dict[str, list[str]] = {}
     for node in ast.parse(data).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             texts[node.targets[0].id] = _strings(node.value)  # the last assignment counts
-        elif isinstance(node, ast.FunctionDef):
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             texts[node.name] = [text for inner in ast.walk(node) for text in _strings(inner)]
     return texts
 

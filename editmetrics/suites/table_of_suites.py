@@ -29,6 +29,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "wise-legacy": "editmetrics.suites.wise_legacy",
         "geneval2": "editmetrics.suites.geneval2",
         "longtext": "editmetrics.suites.longtext",
+        "oneig": "editmetrics.suites.oneig",
     },
     "SUITE",
 )

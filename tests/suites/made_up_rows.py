@@ -54,3 +54,32 @@ def longtext_files():
         language: json_lines([{"prompt_id": number, "text": text} for number, text in enumerate(texts)])
         for language, texts in WANTED.items()
     }
+
+
+def graph_rows(name, count=4):
+    """Prompts of a category with questions that depend on each other; no question depends on a later one."""
+    draw, rows = random.Random(name), {}
+    for prompt in range(count):
+        questions = {number: f"Is {name} {prompt} of kind {number}?" for number in range(1, draw.randint(4, 9))}
+        parents = {n: sorted(draw.sample(range(1, n), min(n - 1, draw.randint(0, 2)))) or [0] for n in questions}
+        rows[f"{prompt:03}"] = {"question": json.dumps(questions), "dependency": json.dumps(parents)}
+    return rows
+
+
+def answer_to(question, tile, odd=False):
+    """A made-up answer to a question about a tile, from 1; `odd` ones are of another form at times."""
+    draw = random.Random(f"{question} {tile}")
+    answer = draw.choice(("Yes", "Yes", "No"))
+    return draw.choice((f"{answer}.", answer, answer)) if odd else answer
+
+
+class Results:
+    """Samples and their scores, as a run of one metric has them."""
+
+    systems = (None,)
+
+    def __init__(self, samples, scores):
+        self.samples, self.scores = samples, scores
+
+    def __getitem__(self, name):
+        return self.scores

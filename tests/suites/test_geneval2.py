@@ -35,6 +35,7 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / DATA).write_bytes(data)
     monkeypatch.setitem(SUITE.source.files, DATA, hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr("editmetrics.suites.geneval2.text_of", lambda *_: "{} Say it in a word.")
     return tmp_path / "copy"
 
 
@@ -77,7 +78,7 @@ def test_a_probability_is_the_sum_over_the_first_tokens_of_the_spellings(reposit
     tables = {}
     for number, (question, _) in enumerate(row["vqa_list"]):
         weights = torch.arange(1.0, 10) + number
-        tables[f"{question} Answer in one word."] = weights.log() + 3  # a constant changes nothing
+        tables[f"{question} Say it in a word."] = weights.log() + 3  # a constant changes nothing
     score, stranger = scored(
         KnownLogits(tables),
         [
@@ -98,9 +99,8 @@ def test_a_probability_is_the_sum_over_the_first_tokens_of_the_spellings(reposit
     assert (stranger.status, "has no such prompt" in stranger.reason) == ("skipped", True)
 
 
-def test_it_asks_and_counts_what_the_script_does():
-    for (text, answers), (question, answer) in zip(OFFICIAL["asked"], ROWS[2]["vqa_list"], strict=False):
-        assert text == f"{question} Answer in one word."
+def test_it_counts_the_spellings_that_the_script_counts():
+    for answers, (question, answer) in zip(OFFICIAL["spellings"], ROWS[2]["vqa_list"], strict=False):
         assert list(spellings(question, answer)) == answers
 
 
@@ -113,7 +113,7 @@ def test_its_tables_are_those_of_the_official_analysis(repository):
     scores = [
         metric._score(questions[row["prompt"]], own, [True] * len(own)) for row, own in zip(ROWS, lists, strict=True)
     ]
-    results = type("Made", (), {"systems": [None], "samples": samples, "__getitem__": lambda self, name: scores})()
+    results = made_up_rows.Results(samples, scores)
     main, skills, atoms = suite_result(SuiteRun(SUITE, (metric,)), results).tables
     assert [cell.value for cell in main.lines[0].cells] == pytest.approx(
         [OFFICIAL["soft_tifa_am"], OFFICIAL["soft_tifa_gm"], 100]
@@ -135,7 +135,7 @@ def test_it_agrees_with_the_generation_of_transformers(repository, tmp_path):
     backbone = Backbone.load(folder, device="cpu")
     expected, hits = [], []
     for question, answer in ROWS[2]["vqa_list"]:
-        parts = [{"type": "image", "image": picture}, {"type": "text", "text": f"{question} Answer in one word."}]
+        parts = [{"type": "image", "image": picture}, {"type": "text", "text": f"{question} Say it in a word."}]
         inputs = backbone.processor.apply_chat_template(
             [{"role": "user", "content": parts}], tokenize=True, add_generation_prompt=True, return_dict=True,
             return_tensors="pt",
@@ -154,7 +154,7 @@ def test_it_agrees_with_the_generation_of_transformers(repository, tmp_path):
 
 
 def test_another_version_of_the_data_is_refused(tmp_path):
-    (tmp_path / DATA).write_text("{}")
+    (tmp_path / "evaluation.py").write_text("def soft_tifa(): ...")
     with pytest.raises(SuiteError, match="is not the version"):
         suite_metric(f"geneval2:repository={tmp_path}").load()
     with pytest.raises(SuiteError, match=r"git -C FOLDER checkout a6e82d2"):

@@ -19,22 +19,10 @@ from editmetrics.suites.longtext import FILES, RATIOS, WantedText, as_script_cle
 from editmetrics.testing import ScriptedJudge
 
 from . import made_up_rows
-from .made_up_rows import READ, WANTED
+from .made_up_rows import READ, WANTED, Results
 
 OFFICIAL = json.loads(Path(__file__).with_name("official_t2i.json").read_text(encoding="utf-8"))["longtext"]
 SUITE = SUITES["longtext"]
-
-
-class Results:
-    """Samples and their scores, as a run of one metric has them."""
-
-    systems = (None,)
-
-    def __init__(self, samples, scores):
-        self.samples, self.scores = samples, scores
-
-    def __getitem__(self, name):
-        return self.scores
 
 
 @pytest.fixture
