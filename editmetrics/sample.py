@@ -163,7 +163,8 @@ class Dimension:
 
     `low` and `high` are the ends of the range (infinite where there is none). A score outside it is an error.
     `higher_is_better` is None where no direction is known: such a number is reported, and ranks nothing. `primary`
-    marks the dimension that `float(score)` gives; a metric has exactly one, and lists it first.
+    marks the dimension that `float(score)` gives; a metric has exactly one, and lists it first. An `optional` one is
+    not there for every kind of sample.
 
     >>> Dimension("psnr", unit="dB", low=0, high=math.inf, primary=True).direction
     'higher is better'
@@ -178,6 +179,7 @@ class Dimension:
     higher_is_better: bool | None = True
     primary: bool = False
     description: str = ""
+    optional: bool = False
 
     @property
     def direction(self) -> str:
@@ -349,7 +351,8 @@ def problem_of(score: Any, metric: str, dimensions: Sequence[Dimension]) -> str 
     primary = next(dimension.name for dimension in dimensions if dimension.primary)
     if unknown := [name for name in score if name not in declared]:
         return f"{metric} returned {', '.join(unknown)}, which it does not declare as a dimension"
-    if score.ok and (missing := [name for name in declared if name not in score]):
+    needed = [name for name, dimension in declared.items() if not dimension.optional]
+    if score.ok and (missing := [name for name in needed if name not in score]):
         return f"{metric} returned no {', '.join(missing)}"
     if score.ok and next(iter(score)) != primary:
         return f"{metric} returned {next(iter(score))} first, where the primary {primary} belongs"

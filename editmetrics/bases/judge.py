@@ -340,8 +340,10 @@ class JudgeMetric(Metric):
         more: dict[str, Any] = {"explanation": "\n".join(filter(None, explanations)) or None, "details": details,
                                 "uncertainty": spread or None}  # fmt: skip
         reason = "; ".join(text for _, text in problems)
-        if len(means) < len(collected):
-            statuses = [status for status, _ in problems]
+        needed = [dimension.name for dimension in self.dimensions if reason or not dimension.optional]
+        if missing := [name for name in needed if name not in means]:
+            statuses: list[Status] = [status for status, _ in problems] or ["failed"]
+            reason = reason or f"the answers give no {', '.join(missing)}"
             return Score(means, min(statuses, key=WORST_FIRST.index), reason, **more)
         if reason:
             details["note"] = reason

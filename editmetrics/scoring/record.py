@@ -37,6 +37,9 @@ Row = tuple[str, str]
 Done = MutableMapping[Row, tuple[str, Score]]
 """From (sample id, identity key) to (fingerprint of what was scored, score)."""
 
+ABSENT = "a sample of this kind has none"
+"""The reason beside an optional dimension that a score does not have."""
+
 BEGINNING = b'{"kind":'
 """How every record begins."""
 
@@ -107,7 +110,7 @@ class Record(Journal):
         lines = []
         for dimension in column.metric.dimensions:
             scored = dimension.name in score
-            more: dict[str, Any] = {} if scored else {"reason": score.reason}
+            more: dict[str, Any] = {} if scored else {"reason": score.reason or ABSENT}
             if score.uncertainty and dimension.name in score.uncertainty:
                 more["uncertainty"] = json_ready(score.uncertainty[dimension.name])
             if dimension.primary:  # said once for all dimensions
@@ -119,7 +122,7 @@ class Record(Journal):
                     **system,
                     "metric": column.label,
                     "dimension": dimension.name,
-                    "status": "ok" if scored else score.status,
+                    "status": "ok" if scored else "skipped" if score.ok else score.status,
                     "value": json_ready(score[dimension.name]) if scored else None,
                     **more,
                     "inputs": fingerprint,
@@ -227,7 +230,7 @@ def _score_of(lines: list[dict[str, Any]], metric: Metric) -> Score:
 
 def _joined(lines: list[dict[str, Any]]) -> Score:
     first = lines[0]
-    unscored = next((line for line in lines if line["status"] != "ok"), None)
+    unscored = next((line for line in lines if line["status"] != "ok" and line["reason"] != ABSENT), None)
     return Score(
         {line["dimension"]: float(line["value"]) for line in lines if line["status"] == "ok"},
         status=unscored["status"] if unscored else "ok",

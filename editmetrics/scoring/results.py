@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -153,7 +154,8 @@ class Results(Tabular):
         if index in self._more[column.label]:
             return self._more[column.label][index]
         values = self._values[column.label][index]
-        return Score({d.name: value for d, value in zip(column.metric.dimensions, values, strict=True)})
+        numbers = zip(column.metric.dimensions, values, strict=True)
+        return Score({d.name: value for d, value in numbers if not (d.optional and math.isnan(value))})
 
     @overload
     def __getitem__(self, key: str) -> list[Score]: ...

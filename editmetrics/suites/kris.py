@@ -178,6 +178,7 @@ SUITE = Suite(
         read_on="2026-11-30",
     ),
     needs=frozenset({"source", "edited", "prompt"}),
+    headings={"source": ("ori_img",), "prompt": ("ins_en",), "reference": ("gt_img",)},
     fields=(
         RowField("category", ("category", "type"), CATEGORIES),
         RowField("type", ("category", "type"), ALL_TYPES, {one: name for name, own in TYPES.items() for one in own}),
@@ -199,7 +200,7 @@ SUITE = Suite(
         Dimension("VC", low=0, high=100, description="visual consistency"),
         Dimension("VQ", low=0, high=100, description="visual quality"),
         Dimension("IF", low=0, high=100, description="instruction following"),
-        Dimension("KP", low=0, high=100, description="knowledge plausibility; of knowledge samples"),
+        Dimension("KP", low=0, high=100, description="knowledge plausibility; of knowledge samples", optional=True),
     ),
     derive=numbers,
     failure=FailureRule("leaves the sample out, or takes the first lone digit from 1 to 5 in the answer"),

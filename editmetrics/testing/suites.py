@@ -89,11 +89,12 @@ def _judge(suite: Suite, judge: SuiteJudge) -> Iterator[str]:
 
 def _row(suite: Suite, fields: Mapping[str, str], asks: list[Ask]) -> Iterator[str]:
     primary = next(dimension.name for dimension in suite.values if dimension.primary)
+    needed = [dimension.name for dimension in suite.values if not dimension.optional]
     ranges = {dimension.name: dimension for dimension in suite.values}
     for number in (0, 1):
         values = _answered(suite, fields, asks, number).values
-        if primary not in values:
-            yield f"rows with {dict(fields)}: every answer is there, and {primary} is not"
+        if absent := [name for name in needed if name not in values]:
+            yield f"rows with {dict(fields)}: every answer is there, and {', '.join(absent)} is not"
         if strange := [
             name for name, value in values.items() if name not in ranges or not ranges[name].contains(value)
         ]:

@@ -36,6 +36,10 @@ def test_suites_keep_the_rules(name):
         (with_column(SuiteColumn("X", "Z")), "shows 'Z', which is not one of the suite's values"),
         (with_column(SuiteColumn("X", "SC", (Level(("task",)),))), "the last step of X has the fields task"),
         (with_column(SuiteColumn("X", "SC", where={"task": ("walk",)})), "the column X is empty though every answer"),
+        (
+            replace(SUITES["rise"], values=tuple(replace(one, optional=False) for one in SUITES["rise"].values)),
+            "every answer is there, and consistency is not",
+        ),
         (replace(GEDIT, derive=lambda values: {"O": 5.0, **values}), "O is a number without an answer to SC"),
         (replace(GEDIT, derive=lambda values: {**values, "O": 11.0}), "O is outside of its declared range"),
         (with_asks(GEDIT, lambda asks: (asks[0], asks[0])), "one name twice"),

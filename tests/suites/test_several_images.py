@@ -84,35 +84,41 @@ def test_kris_from_a_csv(run, server, tmp_path, monkeypatch):
     """Rows with one image and rows with lists of them, in one table; the row that does not fit is named."""
     monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "a stand-in")
     server.answer = lambda request: Reply(
-        completion('{"consistency_score": 5, "instruction_score": 4, "quality_score": 3}')
+        completion('{"consistency_score": 5, "instruction_score": 4, "knowledge_score": 2, "quality_score": 3}')
     )
     write_kris(tmp_path)
     rows = [
         ("t", "7.png", json.dumps(KRIS_FRAMES), "temporal_prediction"),
         ("m", "9.png", json.dumps(KRIS_ELEMENTS), "multi-element_composition"),
         ("c", "9.png", "9-1.jpg", "count_change"),
+        ("k", "9.png", "9-1.jpg", "physics"),
         ("wrong", "7.png", "7-1.png", "temporal_prediction"),
         ("many", "7.png", json.dumps(KRIS_ELEMENTS), "size_adjustment"),
     ]
     with (tmp_path / "rows.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["id", "edited", "ori_img", "ins_en", "category"])
-        table.writerows([name, edited, sources, "do it", category] for name, edited, sources, category in rows)
-    command = ("score", tmp_path / "rows.csv", "--map", "source=ori_img", "--map", "prompt=ins_en")
+        table.writerow(["id", "edited", "ori_img", "ins_en", "explain_en", "category"])
+        table.writerows([name, edited, sources, "do it", "so", category] for name, edited, sources, category in rows)
+    command = ("score", tmp_path / "rows.csv")
     options = ("--suite", f"kris:endpoint={server.url},cache=false", "-q", "-o", tmp_path / "scores.csv", "--json")
-    document = json.loads(run(*command, *options).out)
-    print((tmp_path / "scores.csv").read_text())
+    first = run(*command, *options)
+    assert first.out, first.err
+    document = json.loads(first.out)
     line = document["suites"][0]["lines"][0]
     cells = {heading: cell["value"] for heading, cell in line["cells"].items()}
-    assert (line["samples"], line["read"]) == (5, 3)
+    assert (line["samples"], line["read"]) == (6, 4)
     assert cells["Temporal"] == pytest.approx((100 + 75 + 50) / 3)
     with (tmp_path / "scores.csv").open() as file:
-        problems = {row["id"]: row["problems"] for row in csv.DictReader(file)}
+        rows_read = {row["id"]: row for row in csv.DictReader(file)}
+    problems = {name: row["problems"] for name, row in rows_read.items()}
+    assert [rows_read[name]["kris_G.KP"] for name in "tmck"] == ["", "", "", "25.0"]  # knowledge alone has one
     assert "shows 3 sources as frames of a clip" in problems["wrong"]
     assert "shows one source image, and this sample has 2" in problems["many"]
-    assert [problems[name] for name in "tmc"] == ["", "", ""]
+    assert [problems[name] for name in "tmck"] == [""] * 4
     server.requests.clear()
-    assert json.loads(run(*command, *options).out)["suites"][0]["lines"][0]["cells"] == line["cells"]
+    again = run(*command, *options)
+    assert again.out, again.err
+    assert json.loads(again.out)["suites"][0]["lines"][0]["cells"] == line["cells"]
     assert server.requests == []  # several images are known again by their content
 
 
