@@ -6,9 +6,10 @@ A data set is called `datasets/OWNER/NAME`, as in the addresses of the hub.
 
 from __future__ import annotations
 
+import glob
 import os
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,23 +150,28 @@ def cached_file(repository: str, commit: str, file: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def fetch_to_cache(repository: str, commit: str, file: str, *, progress: bool = False) -> Path:
-    """Download one file into the hub's own cache, unless it is there; a download that broke resumes.
+def fetch_files(repository: str, commit: str, files: Sequence[str], *, progress: bool = False) -> Path:
+    """Download files into the hub's own cache, unless they are in it, and return the folder that has them all.
 
-    Raises `DownloadError` and `UnreachableError` as `fetch_from_hub` does.
+    A download that broke resumes. Raises `DownloadError` and `UnreachableError` as `fetch_from_hub` does.
     """
-    if (cached := cached_file(repository, commit, file)) is not None:
-        return cached
-    from huggingface_hub import hf_hub_download
+    cached = [cached_file(repository, commit, file) for file in files]
+    if files and cached[0] is not None and None not in cached:
+        return Path(str(cached[0]).removesuffix(os.path.normpath(files[0])))
+    from huggingface_hub import snapshot_download
 
     check_online()
-    check_url(hub_url(repository, commit, file))
+    check_url(endpoint())
     kind, name = _kind(repository)
+    patterns = [glob.escape(file) for file in files]
     try:
         with hub_progress(progress):
-            return Path(hf_hub_download(name, file, revision=commit, repo_type=kind, endpoint=endpoint()))
+            folder = snapshot_download(
+                name, revision=commit, repo_type=kind, allow_patterns=patterns, endpoint=endpoint()
+            )
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
-        raise hub_failure(repository, commit, file, error) from error
+        raise hub_failure(repository, commit, None, error) from error
+    return Path(folder)
 
 
 def _kind(repository: str) -> tuple[str, str]:

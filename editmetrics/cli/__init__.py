@@ -45,6 +45,7 @@ CORE = {
     "list": ("editmetrics.cli.list_:list_", "List all metrics, grouped by what they need."),
     "info": ("editmetrics.cli.info:info", "Show one metric in full: formula, paper, options, licence."),
     "suite": ("editmetrics.cli.suite:suite", "Explain a benchmark: questions, judge, averages, cost."),
+    "data": ("editmetrics.cli.data:data", "Lay out a benchmark's inputs from the hub, with a manifest."),
     "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
     "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
@@ -62,7 +63,7 @@ CORE = {
 
 SECTIONS = {
     "Score images": ("score", "report", "compare", "merge", "serve"),
-    "Find a metric": ("choose", "list", "info", "suite", "weights"),
+    "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
     "Work with human ratings": ("evaluate", "ratings", "fit", "benchmark"),
     "Ask models": ("judge", "qbench"),
     "Extend and check this installation": ("plugin", "doctor", "selftest", "completion", "help"),

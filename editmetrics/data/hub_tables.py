@@ -20,7 +20,7 @@ from ..file_hashes import home
 from ..files.notes import note_once
 from ..files.text import DataError
 from ..files.writing import replacing
-from ..hub import HubFile, HubRepository, cached_file, fetch_to_cache, look_up
+from ..hub import HubFile, HubRepository, cached_file, fetch_files, look_up
 from ..wording import did_you_mean, first_few, in_words, plural
 
 CONVERTED = "refs/convert/parquet"
@@ -72,6 +72,18 @@ def fetch_table(address: HubAddress, split: str | None = None, *, progress: bool
     Raises `DataError` for a data set without parquet files, and where a split or configuration has to be chosen;
     `DownloadError` and `UnreachableError` for what the hub answers.
     """
+    facts, part, files = files_of_split(address, split)
+    commit = facts.commit or address.revision
+    tell_download(str(address), facts, address.repository, files)
+    folder = fetch_files(address.repository, commit, files, progress=progress)
+    return HubTable(f"{HubAddress(address.repository, commit[:12])} {part}", tuple(folder / file for file in files))
+
+
+def files_of_split(address: HubAddress, split: str | None) -> tuple[HubRepository, str, Sequence[str]]:
+    """Return what the hub says of a data set, and the name and files of one split; downloads nothing.
+
+    Raises the errors of `fetch_table`.
+    """
     facts = listing(address.repository, address.revision)
     tables = _tables(facts)
     if not tables and address.revision == "main":
@@ -83,11 +95,7 @@ def fetch_table(address: HubAddress, split: str | None = None, *, progress: bool
             f"{address} has no parquet files, only {', '.join(kinds) or 'none'}; download it and score its files"
         )
     (configuration, chosen), files = _one(address, tables, split)
-    commit = facts.commit or address.revision
-    part = chosen if configuration == "default" else f"{configuration}/{chosen}"
-    name = f"{HubAddress(address.repository, commit[:12])} {part}"
-    tell_download(str(address), facts, address.repository, files)
-    return HubTable(name, tuple(fetch_to_cache(address.repository, commit, file, progress=progress) for file in files))
+    return facts, chosen if configuration == "default" else f"{configuration}/{chosen}", files
 
 
 def tell_download(name: str, facts: HubRepository, repository: str, files: Sequence[str]) -> None:

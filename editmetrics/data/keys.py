@@ -49,9 +49,9 @@ def from_keys(
 ) -> SampleSet:
     """A sample for each row of `table` and image of `folders` that has its name; each folder is a system of its own.
 
-    A row's name is its cell `edited`, or else `id` (or `key`, `idx`, ...), without the suffix; the path of an image in
-    its folder is compared with it letter by letter. Where no name of a folder matches so, the last parts of names do:
-    `dog/en/0a1b` is `0a1b`, where this tells one row.
+    A row's name is its cell `save_as`, or else `edited`, or else `id` (or `key`, `idx`, ...), without the suffix; the
+    path of an image in its folder is compared with it letter by letter. Where no name of a folder matches so, the last
+    parts of names do: `dog/en/0a1b` is `0a1b`, where this tells one row.
 
     `pair_by` is another pattern of the images' names, whose fields are columns, as in "{task}/{key}"; with fields
     that are not columns, `{id}` stands for the row's name, as in "{id}_{seed}".
@@ -100,7 +100,7 @@ def _keyed(table: ManifestTable, rows: list[Row], pair_by: str | None) -> tuple[
         pattern = None
     else:
         pattern = None if pair_by is None else PairBy.parse(pair_by)
-        named = next((column for column in ("edited", "id") if column in columns), None)
+        named = next((column for column in ("save_as", "edited", "id") if column in columns), None)
         if named is None:
             first = next(iter(columns))
             raise DataError(

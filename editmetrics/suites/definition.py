@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..bases.judge import Verdict
     from ..data import SampleSet
     from ..judge import Answer, Encoding
+    from .inputs import BenchmarkInputs
     from .of_suite import OfSuite
 
 
@@ -345,6 +346,7 @@ class Suite:
     - `sizes`: the numbers of rows that the benchmark's data have, with what each is: `{3589: "the test split"}`.
     - `read_folders`: the samples of the benchmark's folder and of folders of outputs as its script lays them out, with
       a file of prompts; None for folders laid out otherwise.
+    - `inputs`: where its rows lie on the hub, for `editmetrics data`; built-in ones are in the table `inputs.INPUTS`.
     - `variants`: of a suite without judges, the protocols that papers report under its name; it has no table of its own
       then.
     """
@@ -372,6 +374,7 @@ class Suite:
     sizes: Mapping[int, str] = field(default_factory=dict)
     read_folders: Callable[[Path, Sequence[Path], Path | None], SampleSet | None] = lambda *paths: None
     variants: Mapping[str, Suite] = field(default_factory=dict)
+    inputs: BenchmarkInputs | None = None
 
     @property
     def columns(self) -> tuple[SuiteColumn, ...]:
