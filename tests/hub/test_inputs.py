@@ -130,8 +130,9 @@ def test_inputs_and_outputs_meet_in_the_suite(name, run, tmp_path):
     assert table["id"].to_list() == ids
     assert prompt is None or table["prompt"][0] == prompt
     assert "licence: cc-by-nc-4.0" in ran.err
-    assert f"editmetrics score {tmp_path / name}/manifest.csv my_model/ --suite {name}" in ran.out
-    assert f"where the benchmark has {INPUTS[name].rows:,}" in ran.out
+    printed = " ".join(ran.out.replace("\\\n", " ").split())
+    assert f"editmetrics score {tmp_path / name}/manifest.csv my_model/ --suite {name} -o scores.csv" in printed
+    assert f"where the benchmark has {INPUTS[name].rows:,}" in printed
     first = tmp_path / name / table["source"][0]
     assert Image.open(first).convert("RGB").getpixel((3, 3))[0] == pytest.approx(shade, abs=3)
     for output in table["save_as"]:
