@@ -182,7 +182,7 @@ def _chosen(
             chosen[name] = headings
             continue
         present = [heading for heading in headings if heading in cells]
-        if present and (name not in cells or known[name].holds == "text"):
+        if present and (name not in cells or (name in known and known[name].holds == "text")):
             chosen[name] = present[0]
     return chosen
 

@@ -30,7 +30,7 @@ def find_suite_samples(suites: Sequence[Suite], paths: Sequence[str | os.PathLik
                 return samples
     preferred = {name: headings for suite in suites for name, headings in suite.headings.items()}
     chosen = options.get("columns") or {}
-    if paths and (is_hub(paths[0]) or table_suffix(folders[0])):
+    if paths and (is_hub(paths[0]) or (table_suffix(folders[0]) and folders[0].is_file())):
         options["columns"] = {**preferred, **chosen}
     samples = find_samples(paths, **options)
     read_as = samples.headings.items()

@@ -21,7 +21,8 @@ PRESENCE = ("yes", "no")
 def check_suite(suite: Suite) -> list[str]:
     """Return what is wrong with a suite, a line each; empty where nothing is.
 
-    - Every heading is named once, and every column is filled by made-up answers.
+    - Every heading is named once, and every column is filled by made-up answers; of a suite without judges, every
+      column is a metric, and every line's rows can be there. So it is in each variant.
     - The questions of a row have names of their own, and a shipped text has its SHA-256.
     - One missing answer leaves the primary number away, and the published rule's range holds its mean.
 
@@ -33,7 +34,10 @@ def check_suite(suite: Suite) -> list[str]:
     if problems:  # its tables cannot be filled
         return problems
     if not suite.judges:
-        return [*_metrics(suite)]
+        in_variants = (
+            f"variant {name}: {problem}" for name, one in suite.variants.items() for problem in check_suite(one)
+        )
+        return [*_metrics(suite), *_lines(suite), *in_variants]
     for judge in suite.judges:
         problems += [f"judge {judge.name}: {problem}" for problem in _judge(suite, judge)]
     return problems
@@ -59,6 +63,16 @@ def _metrics(suite: Suite) -> Iterator[str]:
             create_metric(spec)
         except EditMetricsError as error:
             yield f"{spec}: {error}"
+
+
+def _lines(suite: Suite) -> Iterator[str]:
+    if not suite.tables and not suite.variants:
+        yield "it has neither a table nor variants"
+    known = {field.name: {*field.values, *(PRESENCE if field.presence else ())} for field in suite.fields}
+    for block in (block for table in suite.tables for block in table.blocks):
+        for name, values in block.where.items():
+            if name not in known or (known[name] and not known[name] & {*values}):
+                yield f"the line {block.heading} is of rows whose {name} is {' or '.join(values)}; no row can be so"
 
 
 def _judge(suite: Suite, judge: SuiteJudge) -> Iterator[str]:

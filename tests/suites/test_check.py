@@ -12,7 +12,7 @@ from editmetrics.suites.gedit import PQ_TEXT
 from editmetrics.suites.genai_bench_prompts import EDITION, GENERATION
 from editmetrics.testing.suites import check_suite
 
-GEDIT, RISE = SUITES["gedit"], SUITES["rise"]
+GEDIT, RISE, EMU = SUITES["gedit"], SUITES["rise"], SUITES["emu-edit"]
 
 
 def with_column(column):
@@ -49,6 +49,12 @@ def test_suites_keep_the_rules(name):
         ),
         (replace(RISE, source=replace(RISE.source, files={})), "whose SHA-256 the source does not have"),
         (with_asks(RISE, lambda asks: (*asks[:-1], replace(asks[-1], when={}))), "one name twice"),
+        (replace(SUITES["magicbrush"], fields=()), "the line Multi-turn is of rows whose multi_turn is yes; no row"),
+        (
+            replace(EMU, variants={"mine": replace(EMU.variants["icedit"], fields=EMU.variants["anybench"].fields)}),
+            "variant mine: the line captions different is of rows whose captions is different",
+        ),
+        (replace(EMU, variants={}), "neither a table nor variants"),
         (replace(SUITES["magicbrush"], tables=with_column(SuiteColumn("X", "psnr:net=vgg")).tables), "no option 'net'"),
     ],
 )  # fmt: skip

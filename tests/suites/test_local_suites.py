@@ -19,7 +19,7 @@ from editmetrics.suites import SUITES, SuiteColumn, SuiteError, TableLayout, sui
 from editmetrics.suites.pie_bench import TYPES
 from editmetrics.suites.pie_bench_folders import decoded_mask
 from editmetrics.suites.reading import find_suite_samples
-from editmetrics.suites.rows import fields_of
+from editmetrics.suites.rows import fields_of, notes_on_sizes
 from editmetrics.tables.suites import result_blocks
 
 from .rows import picture
@@ -130,12 +130,27 @@ def test_types_are_told_by_id_or_folder_and_never_by_a_number_alone():
     assert types == ["4_change_attribute_content_40", "9_change_style_80", None]
 
 
+def test_rows_are_counted_against_the_benchmark():
+    assert sum(block.rows for block in PIE.tables[1].blocks) == PIE.tables[0].blocks[0].rows == PIE.rows
+    variant = suite_of_spec("emu-edit:variant=ultraedit")
+    rows = [Sample(str(number), edited="a.png", meta={"system": "mine"}) for number in range(2022)]
+    (note,) = notes_on_sizes(variant, rows)
+    assert note == "mine: 2,022 rows; validation split; 'test' in emu_edit_test_set_generations"
+
+
 def test_problems_of_a_copy_of_pie_bench_are_named(pie, tmp_path):
     (pie / "out/annotation_images" / next(iter(TYPES)) / "000000000000.png").rename(pie / "out/stray.png")
     samples = find_suite_samples([PIE], [pie / "data", pie / "out"])
     assert samples.unmatched == {"sources": ["000000000000"]}
     both = find_suite_samples([PIE], [pie / "data", pie / "out", pie / "out/annotation_images" / [*TYPES][1]])
     assert both.unmatched["edited"] == ["1_change_object_80/000000000001"]  # too deep a folder
+    systems = {sample.meta["system"] for sample in both}
+    assert systems == {"out"}
+    (pie / "b").mkdir()
+    (pie / "out/annotation_images").rename(pie / "b/annotation_images")
+    named = find_suite_samples([PIE], [pie / "data", pie / "b/annotation_images", pie / "data/annotation_images"])
+    assert {sample.meta["system"] for sample in named} == {"b", "data"}  # and not the name that both folders have
+    (pie / "b/annotation_images").rename(pie / "out/annotation_images")
     with pytest.raises(DataError, match="has the name of a row"):
         find_suite_samples([PIE], [pie / "data", tmp_path / "data/annotation_images" / next(iter(TYPES))])
     with pytest.raises(SuiteError, match="leave out --masks"):
@@ -181,6 +196,8 @@ def test_magicbrush_from_its_folders(magic):
     sources = {sample.id: sample.source[-12:] for sample in samples}
     assert sources["22/22_inde_3"] == "-output2.png"
     assert sources["22/22_iter_3"] == "22-input.png"
+    masks = [sample.mask and sample.mask[-9:] for sample in samples]
+    assert masks == ["mask1.png", "mask1.png", "mask2.png", "mask3.png", None]
     lines, text = table(MAGIC, samples, column(MAGIC, "L1"), column(MAGIC, "L2"))
     truth, out = magic / "test/images", magic / "mine"
     pairs = {
