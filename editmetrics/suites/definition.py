@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension, EditMetricsError, Sample
+from .benchmark_folders import BenchmarkFolders
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..bases.judge import Verdict
-    from ..data import SampleSet
     from ..judge import Answer, Encoding
     from .inputs import BenchmarkInputs
     from .of_suite import OfSuite
@@ -344,8 +342,7 @@ class Suite:
     - `prompt`: whether the prompt is an instruction, or a caption of the wanted image.
     - `headings`: the benchmark's own columns for fields of `Sample`: `{"prompt": ("output_caption",)}`.
     - `sizes`: the numbers of rows that the benchmark's data have, with what each is: `{3589: "the test split"}`.
-    - `read_folders`: the samples of the benchmark's folder and of folders of outputs as its script lays them out, with
-      a file of prompts; None for folders laid out otherwise.
+    - `folders`: the benchmark's folder and those of outputs, where they are read as its script has them.
     - `inputs`: where its rows lie on the hub, for `editmetrics data`; built-in ones are in the table `inputs.INPUTS`.
     - `variants`: of a suite without judges, the protocols that papers report under its name; it has no table of its own
       then.
@@ -372,7 +369,7 @@ class Suite:
     prompt: Literal["instruction", "caption"] = "instruction"
     headings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sizes: Mapping[int, str] = field(default_factory=dict)
-    read_folders: Callable[[Path, Sequence[Path], Path | None], SampleSet | None] = lambda *paths: None
+    folders: BenchmarkFolders | None = None
     variants: Mapping[str, Suite] = field(default_factory=dict)
     inputs: BenchmarkInputs | None = None
 

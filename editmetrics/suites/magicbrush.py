@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .benchmark_folders import BenchmarkFolders
 from .definition import ProtocolDifference, RowBlock, RowField, Suite, SuiteColumn, SuiteSource, TableLayout
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ SUITE = Suite(
     "magicbrush",
     "MagicBrush's table, against the ground-truth target: the reference is the target image, the prompt its caption "
     "(not the instruction). Single-turn: each turn, edited from the ground truth of the turn before; multi-turn: the "
-    "last turn, edited from the model's own outputs. The test set's folders are read as they are, and so are outputs "
-    "as its script names them: score test/images OUTPUTS --suite magicbrush --prompts test/local_captions.json.",
+    "last turn, edited from the model's own outputs. Captions are those of local_captions.json, beside the folder or "
+    "by --prompts.",
     SuiteSource(
         "Zhang et al., MagicBrush, NeurIPS 2023, arXiv:2306.10012",
         "OSU-NLP-Group/MagicBrush",
@@ -70,5 +71,9 @@ SUITE = Suite(
     unchecked="the test set, which is behind a password",
     prompt="caption",
     headings={"source": ("source_img",), "reference": ("target_img",), "mask": ("mask_img",)},
-    read_folders=_read,
+    folders=BenchmarkFolders(
+        "a folder for each session, with ID-output1.png and so on",
+        "ID/ID_1.png, ID/ID_inde_2.png, ID/ID_iter_2.png",
+        _read,
+    ),
 )

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..data import SampleSet
+from ..data.sample_set import system_names
 from ..files.decoding import read_json
 from ..files.notes import note_once
 from ..files.text import DataError
 from ..sample import Sample
-from .reading import sample_id, systems_of
+from .reading import sample_id
 
 CAPTIONS = "local_captions.json"
 TRUTH = re.compile(r"(input|mask\d+|output\d+)\Z")
@@ -43,11 +44,11 @@ def read_folders(data: Path, outputs: Sequence[Path], prompts: Path | None) -> S
     samples: list[Sample] = []
     missing: list[str] = []
     foreign: list[str] = []
-    for output, system in zip(outputs, systems_of(outputs), strict=True):
+    for output, system in zip(outputs, system_names(outputs), strict=True):
         edits = _sessions(output, OUTPUT)
         foreign += [sample_id(system, name) for name in edits if name not in truths]
         several = any(key.startswith("iter_") for session in edits.values() for key in session)
-        if not several:
+        if edits and not several:
             note_once(f"{output}: no image ends in _iter_ and a turn, so that the multi-turn line is left out")
         for name, truth in truths.items():
             rows, lacking = _rows(name, truth, edits.get(name, {}), captions.get(name, {}), several)
@@ -60,8 +61,8 @@ def read_folders(data: Path, outputs: Sequence[Path], prompts: Path | None) -> S
             f"session with MagicBrush's names, such as {first}/{first}_1.png, {first}_inde_2.png, {first}_iter_2.png"
         )
     unmatched = {
-        "sources": missing,
-        "edited": foreign,
+        "keys": missing,
+        "keyless": foreign,
         "without_prompt": [sample.id for sample in samples if not sample.has("prompt")],
     }
     return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names}, origin=str(folder))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .benchmark_folders import BenchmarkFolders
 from .definition import ProtocolDifference, RowBlock, RowField, Suite, SuiteColumn, SuiteSource, TableLayout
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def _read(data: Path, outputs: Sequence[Path], prompts: Path | None) -> SampleSe
 SUITE = Suite(
     "pie-bench",
     "PIE-Bench's table: structure, preservation of the background, fit to the target prompt. Images of 512 x 512 "
-    "pixels, the prompt describes the target, the mask marks the edited region. The folder with mapping_file.json and "
-    "annotation_images is read as it is, and so are folders of outputs: score DATA OUTPUTS --suite pie-bench.",
+    "pixels, the prompt describes the target, the mask marks the edited region.",
     SuiteSource(
         "Ju et al., PnP Inversion, ICLR 2024, arXiv:2310.01506",
         "cure-lab/PnPInversion",
@@ -97,5 +97,9 @@ SUITE = Suite(
     unchecked="the data, which are behind a form",
     prompt="caption",
     headings={"prompt": ("editing_prompt",), "source_prompt": ("original_prompt",)},
-    read_folders=_read,
+    folders=BenchmarkFolders(
+        "mapping_file.json and annotation_images",
+        "the sources' own paths, in the folder or in its annotation_images; any suffix",
+        _read,
+    ),
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import SampleSet
+from ..data.sample_set import images_in, system_names
 from ..files.decoding import read_json
 from ..files.notes import note_once
 from ..files.text import DataError
@@ -19,7 +20,7 @@ from ..images import image_name
 from ..images.stand_ins import Deferred
 from ..sample import Sample
 from ..wording import plural
-from .reading import sample_id, systems_of
+from .reading import sample_id
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +74,8 @@ def read_folders(data: Path, outputs: Sequence[Path], prompts: Path | None) -> S
     missing: list[str] = []
     foreign: list[str] = []
     samples: list[Sample] = []
-    for folder, system in zip(outputs, systems_of(outputs, IMAGES), strict=True):
+    named = [folder.absolute().parent if folder.name == IMAGES else folder for folder in outputs]
+    for folder, system in zip(outputs, system_names(named), strict=True):
         edits = _by_name(folder / IMAGES if (folder / IMAGES).is_dir() else folder)
         foreign += [sample_id(system, name) for name in edits if name not in names.values()]
         missing += [sample_id(system, key) for key, name in names.items() if name not in edits]
@@ -81,8 +83,8 @@ def read_folders(data: Path, outputs: Sequence[Path], prompts: Path | None) -> S
         images = last_squares([edits[names[key]] for key in own])
         if strips := sum(isinstance(image, Deferred) for image in images):
             note_once(
-                f"{folder}: {plural(strips, 'image')} not square; their last {SIDE} x {SIDE} pixels, at the right and "
-                "below, are judged, as by the published script"
+                f"{folder}: {plural(strips, 'image')} not square, of which the last {SIDE} x {SIDE} pixels (right, "
+                "below) are judged, as by the published script"
             )
         for key, image in zip(own, images, strict=True):
             samples.append(_sample(sample_id(system, key), rows[key], sources.get(names[key]), image, system))
@@ -92,8 +94,8 @@ def read_folders(data: Path, outputs: Sequence[Path], prompts: Path | None) -> S
             f"sources' own paths, such as {next(iter(rows.values()))['image_path']}"
         )
     alone = [sample.id for sample in samples if sample.source is None]
-    unmatched = {"sources": missing, "edited": foreign + alone}
-    return SampleSet(samples, {kind: named for kind, named in unmatched.items() if named}, origin=str(data / MAPPING))
+    unmatched = {"keys": missing, "keyless": foreign, "edited": alone}
+    return SampleSet(samples, {kind: ids for kind, ids in unmatched.items() if ids}, origin=str(data / MAPPING))
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,4 @@ def _sample(identifier: str, row: dict[str, Any], source: Path | None, edited: A
 
 def _by_name(folder: Path) -> dict[str, Path]:
     """The images of a folder by their names, paths inside it without suffix."""
-    from ..data.sample_set import images_in
-
     return images_in(folder).alone() if folder.is_dir() else {}

@@ -22,11 +22,9 @@ def find_suite_samples(suites: Sequence[Suite], paths: Sequence[str | os.PathLik
     where the benchmark's is a caption.
     """
     folders = [Path(path) for path in paths]
-    if len(folders) > 1 and all(folder.is_dir() for folder in folders):
+    if folders and all(folder.is_dir() for folder in folders):
         for suite in suites:
-            samples = suite.read_folders(folders[0], folders[1:], _path(options.get("prompts")))
-            if samples is not None:
-                _require_no_more(suite, folders[0], options)
+            if (samples := _from_own_folders(suite, folders, options)) is not None:
                 return samples
     preferred = {name: headings for suite in suites for name, headings in suite.headings.items()}
     chosen = options.get("columns") or {}
@@ -43,15 +41,25 @@ def find_suite_samples(suites: Sequence[Suite], paths: Sequence[str | os.PathLik
     return samples
 
 
-def systems_of(folders: Sequence[Path], inside: str = "") -> list[str | None]:
-    """Return the names of the systems that made the outputs in `folders`; None for a single one.
-
-    A folder called `inside`, which a benchmark's script makes, has its parent's name.
-    """
-    names = [folder.parent.name if folder.name == inside else folder.name for folder in map(Path.absolute, folders)]
-    if len({*names}) < len(names):
-        raise DataError(f"two folders of outputs are called {names[0]}; the folder's name is the name of the system")
-    return list(names) if len(names) > 1 else [None]
+def _from_own_folders(suite: Suite, folders: Sequence[Path], options: dict[str, Any]) -> SampleSet | None:
+    """The samples of the benchmark's own folders; None for others, which are paired by the names of images."""
+    if suite.folders is None:
+        return None
+    prompts = _path(options.get("prompts"))
+    if len(folders) > 1 and (samples := suite.folders.read(folders[0], folders[1:], prompts)) is not None:
+        _require_no_more(suite, folders[0], options)
+        return samples
+    wanted = f"expected the benchmark's folder ({suite.folders.data}) and then one or more folders of outputs"
+    for later in folders[len(folders) > 1 :]:
+        try:
+            data = suite.folders.read(later, folders[:1], prompts) is not None
+        except DataError:  # it is the benchmark's, and these outputs are not its
+            data = True
+        if data:
+            raise SuiteError(f"{later} is {suite.name}'s data; {wanted}: {later} OUTPUTS")
+    if options.get("references") is None:
+        note_once(f"{folders[0]} is not laid out as {suite.name}'s data, and images are paired by name; {wanted}")
+    return None
 
 
 def sample_id(system: str | None, name: str) -> str:

@@ -93,7 +93,8 @@ def suite_blocks(suite: Suite, metric: OfSuite | None = None) -> Iterator[Block]
     if suite.unchecked:
         yield f"\nNot checked here: {escape(suite.unchecked)}."
     name = suite.name if suite.tables else f"{suite.name}:variant=NAME"
-    yield f"\n[dim]'editmetrics score ... --suite {escape(name)}' computes it.[/]"
+    paths = "..." if suite.folders is None else "DATA OUTPUTS"
+    yield f"\n[dim]'editmetrics score {paths} --suite {escape(name)}' computes it.[/]"
 
 
 def _source_facts(suite: Suite) -> Iterator[list[Cell]]:
@@ -107,6 +108,9 @@ def _source_facts(suite: Suite) -> Iterator[list[Cell]]:
 def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
     if suite.prompt == "caption":
         yield ["prompt", "a caption of the wanted image, not the instruction"]
+    if suite.folders is not None:
+        yield ["folder DATA", suite.folders.data]
+        yield ["folder OUTPUTS", suite.folders.outputs]
     for name, columns in suite.headings.items():
         yield [f"field {name}", f"column {' or '.join(columns)}"]
     for size, title in suite.sizes.items():
@@ -116,7 +120,7 @@ def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
             yield [f"field {field.name}", f"{' or '.join(field.values)}, by looking at each row"]
             continue
         ends = {name: f" ({first}-{last})" for name, (first, last) in field.numbered.items()}
-        named = [name + ends.get(name, "") for name in field.values]
+        named = [name + ends.get(name, "") for name in field.values if name != field.default]
         values = f": {', '.join(named)}" if named else ""
         needed = "" if field.needed else ", where it is there"
         yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
@@ -172,7 +176,7 @@ def _cell(cell: SuiteCell, column: SuiteColumn) -> TableCell:
 
 def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
     """The samples that a line of the table leaves out, and the cells that are empty."""
-    name = " ".join(filter(None, (line.system, line.block.heading)))
+    name = ", ".join(filter(None, (line.block.heading, line.system)))
     if line.block.rows is not None and line.total != line.block.rows:
         of_all = "of" if line.total < line.block.rows else "samples for the"
         yield f"{name}: {line.total:,} {of_all} {line.block.rows:,} rows of the benchmark"
@@ -190,7 +194,7 @@ def _notes(table: TableResult, line: BlockResult) -> Iterator[str]:
 
 def _counts(table: TableResult, line: BlockResult) -> Iterator[str]:
     """The number of samples behind each mean of a suite without judges, where columns differ in it."""
-    name = " ".join(filter(None, (line.system, line.block.heading)))
+    name = ", ".join(filter(None, (line.block.heading, line.system)))
     cells = [(heading, cell) for heading, cell in zip(table.headings, line.cells, strict=True) if cell.n]
     if len({cell.n for _, cell in cells}) > 1:
         groups: dict[int, list[str]] = {}

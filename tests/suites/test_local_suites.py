@@ -141,9 +141,9 @@ def test_rows_are_counted_against_the_benchmark():
 def test_problems_of_a_copy_of_pie_bench_are_named(pie, tmp_path):
     (pie / "out/annotation_images" / next(iter(TYPES)) / "000000000000.png").rename(pie / "out/stray.png")
     samples = find_suite_samples([PIE], [pie / "data", pie / "out"])
-    assert samples.unmatched == {"sources": ["000000000000"]}
+    assert samples.unmatched == {"keys": ["000000000000"]}
     both = find_suite_samples([PIE], [pie / "data", pie / "out", pie / "out/annotation_images" / [*TYPES][1]])
-    assert both.unmatched["edited"] == ["1_change_object_80/000000000001"]  # too deep a folder
+    assert both.unmatched["keyless"] == ["1_change_object_80/000000000001"]  # too deep a folder
     systems = {sample.meta["system"] for sample in both}
     assert systems == {"out"}
     (pie / "b").mkdir()
@@ -238,7 +238,10 @@ def test_problems_of_a_copy_of_magicbrush_are_named(magic):
     paths = [magic / "test", magic / "mine"]  # the folder of both, too
     samples = find_suite_samples([MAGIC], paths)
     assert [sample.id for sample in samples] == ["22/22_1", "22/22_inde_3"]
-    assert samples.unmatched == {"sources": ["11/turn 1", "22/turn 2", "22/final turn"], "edited": ["12"]}
+    assert samples.unmatched == {"keys": ["11/turn 1", "22/turn 2", "22/final turn"], "keyless": ["12"]}
+    for wrong in ([magic / "mine", magic / "test"], [magic / "test"]):
+        with pytest.raises(SuiteError, match="test is magicbrush's data; expected the benchmark's folder"):
+            find_suite_samples([MAGIC], wrong)
     (magic / "test/local_captions.json").rename(magic / "flat.json")
     with pytest.raises(DataError, match=r"--prompts local_captions\.json"):
         find_suite_samples([MAGIC], paths)
