@@ -26,27 +26,39 @@ def viescore_rating(name: str, count: int = 2) -> Any:
     return _VIEScoreReader(name, count)
 
 
+def single_rating(name: str) -> Any:
+    """Return a reader of one score from 0 to 10, as JSON; reasons are optional. A list of one is that score.
+
+    >>> from editmetrics.judge import Answer
+    >>> single_rating("PF")(Answer('{"score": 7, "reasoning": "one arm is missing"}')).values
+    {'PF': 7.0}
+    """
+    return _VIEScoreReader(name, 1, bare=True)
+
+
 class _VIEScoreReader:
-    def __init__(self, name: str, count: int) -> None:
-        self.name, self.count = name, count
+    def __init__(self, name: str, count: int, *, bare: bool = False) -> None:
+        self.name, self.count, self.bare = name, count, bare
 
     def __call__(self, answer: Answer) -> Verdict:
         from ..bases.judge import Verdict
         from ..judge import read_json
 
-        parsed = read_json(answer, _rating(self.count))
-        scores = [float(score) for score in parsed.value.score]
+        parsed = read_json(answer, _rating(self.count, self.bare))
+        score = parsed.value.score
+        scores = [float(one) for one in (score if isinstance(score, list) else [score])]
         shown = f"[{', '.join(f'{score:g}' for score in scores)}]"
         return Verdict({self.name: min(scores)}, str(parsed.value.reasoning), shown, parsed.parsed == "repaired")
 
 
 @cache
-def _rating(count: int) -> Any:
+def _rating(count: int, bare: bool) -> Any:
     from pydantic import Field, create_model
 
     number = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
     scores = Annotated[list[number], Field(min_length=count, max_length=count)]
-    return create_model("SuiteRating", score=(scores, ...), reasoning=(str, ""))
+    kind: Any = number | scores if bare else scores
+    return create_model("SuiteRating", score=(kind, ...), reasoning=(str, ""))
 
 
 def as_viescore_script(text: str, *, mends: bool = True) -> float | None:
@@ -68,7 +80,7 @@ def as_viescore_script(text: str, *, mends: bool = True) -> float | None:
     if start == end:
         return None
     content = text[start:end].strip().replace("\n", "")
-    for candidate in (content, _quoted(content)) if mends else (content,):
+    for candidate in (content, quoted(content)) if mends else (content,):
         try:
             data = json.loads(candidate)
             score = data["score"]
@@ -82,11 +94,17 @@ def _bare_scores(text: str) -> list[Any]:
     start, end = text.find("["), text.rfind("]") + 1
     if re.fullmatch(r"\[\d+, ?\d+\]", text[start:end]):
         return list(json.loads(text[start:end]))
+    number = bare_integer(text)
+    return [] if number is None else [number]
+
+
+def bare_integer(text: str) -> float | None:
+    """Return the integer from 0 to 10 that an answer is; None for any other."""
     try:
         number = int(text)
     except ValueError:
-        return []
-    return [number] if 0 <= number <= 10 else []
+        return None
+    return float(number) if 0 <= number <= 10 else None
 
 
 def _lowest(scores: list[Any]) -> float | None:
@@ -94,7 +112,7 @@ def _lowest(scores: list[Any]) -> float | None:
     return min(numbers) if numbers and len(numbers) == len(scores) else None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Put quotes around keys and texts, and brackets around numbers, as the script repairs broken JSON."""
     keyed = re.sub(r"(\w+):", r'"\1":', text)
 

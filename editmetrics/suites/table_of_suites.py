@@ -25,6 +25,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "rise": "editmetrics.suites.rise",
         "imagen-hub": "editmetrics.suites.imagen_hub",
         "genai-bench": "editmetrics.suites.genai_bench",
+        "omnicontext": "editmetrics.suites.omnicontext",
         "wise": "editmetrics.suites.wise",
         "wise-legacy": "editmetrics.suites.wise_legacy",
         "geneval2": "editmetrics.suites.geneval2",

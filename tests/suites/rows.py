@@ -156,3 +156,25 @@ def genai_samples(folder):
         more = {"source": str(source), "source_prompt": row["source_prompt"]} if "source_prompt" in row else {}
         made.append(Sample(key, edited=str(edited), rival=str(source), prompt=prompt, meta=meta, **more))
     return made
+
+
+OMNI_ROWS = {
+    "single_character": ("large.jpg",),
+    "multi_object": ("odd.png", "large.jpg"),
+    "scene_character_object": ("odd.png", "square.png", "large.jpg"),
+}
+
+
+def omni_samples(folder):
+    """Write the images of three rows of OmniContext, with one to three sources, and return the rows."""
+    picture(1900, 1300, 1).save(folder / "large.jpg", quality=90)
+    picture(333, 250, 2).save(folder / "odd.png")
+    picture(256, 256, 3).save(folder / "square.png")
+    made = []
+    for number, (task, sources) in enumerate(OMNI_ROWS.items()):
+        picture(320, 320 + 8 * number, 4).save(folder / f"{task}.png")
+        paths = [str(folder / name) for name in sources]
+        meta = {"task_type": task, "instruction_language": "en"}
+        prompt = f"combine {number} {{x}} <instruction>"
+        made.append(Sample(task, edited=str(folder / f"{task}.png"), source=paths, prompt=prompt, meta=meta))
+    return made

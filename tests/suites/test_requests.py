@@ -31,11 +31,12 @@ from editmetrics.suites.answers import (
     as_viescore_script,
 )
 from editmetrics.suites.judged import SuiteMetric, suite_metric
+from editmetrics.suites.omnicontext import as_omnicontext_script
 from editmetrics.suites.prompt_files import _texts
 from editmetrics.suites.short_answers import as_binary_script, as_labelled_script
 from tests.judge.server import Reply, completion
 
-from .rows import genai_samples, hub_samples, kris_samples, rise_samples, samples, write_hub
+from .rows import genai_samples, hub_samples, kris_samples, omni_samples, rise_samples, samples, write_hub
 
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 ANSWERS = json.loads(Path(__file__).with_name("answers.json").read_text(encoding="utf-8"))
@@ -159,6 +160,13 @@ def test_kris_asks_as_its_scripts_do(server, tmp_path, monkeypatch):
     assert without(bodies, *names) == without(official, *names)
 
 
+def test_omnicontext_asks_as_its_script_does(server, tmp_path):
+    """One to three sources, scaled down and in steps of 16; the script asks each question three times, we once."""
+    bodies = sent(server, "omnicontext:variant=published", omni_samples(tmp_path))
+    names = () if SAME_LIBRARY else ("sha256",)
+    assert without(bodies, *names) == without(OFFICIAL["omnicontext_G"], *names)
+
+
 @pytest.mark.parametrize(("name", "key"), [("wise", "wise_Q"), ("wise-legacy", "wise_legacy_G")])
 def test_wise_asks_as_its_scripts_do(server, tmp_path, monkeypatch, name, key):
     """The system message is a list of one part, and an explanation is put in as it is, whatever is in it."""
@@ -204,6 +212,8 @@ def test_an_image_is_encoded_once_for_all_questions(tmp_path):
 
 def test_the_published_readers_read_as_the_official_ones():
     assert [as_viescore_script(text) for text in ANSWERS["viescore"]] == OFFICIAL["viescore_answers"]
+    texts = [*ANSWERS["viescore"], *ANSWERS["single"]]
+    assert [as_omnicontext_script(text) for text in texts] == OFFICIAL["omnicontext_answers"]
     texts = ANSWERS["viescore"] + ANSWERS["viescore_counts"]
     hub = [SUITES["imagen-hub"].judges[0].asks[-1].by_script(text).get("PQ") for text in texts]
     assert hub == OFFICIAL["imagen_hub_answers"]

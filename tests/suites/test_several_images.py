@@ -13,6 +13,7 @@ from editmetrics import Sample
 from editmetrics.judge import Encoding
 from editmetrics.sample import SampleError
 from editmetrics.suites.judged import suite_metric
+from editmetrics.suites.omnicontext import TASKS
 from editmetrics.suites.shown import ShowEach, ShowFrames, arranged, within_area
 from tests.judge.server import Reply, completion
 
@@ -135,3 +136,46 @@ def test_what_a_dry_run_counts_are_the_requests_that_are_sent(run, server, tmp_p
         part["type"] == "image_url" for request in server.requests for part in request.body["messages"][0]["content"]
     )
     assert (requests.requests, requests.images) == (len(server.requests), images) == (6, 16)
+
+
+def test_the_table_of_omnicontext_is_a_mean_of_eight_means(run, server, tmp_path):
+    """PF and SC of each row by its number; Overall is their geometric mean by sample, and a task's absence shows."""
+    scores = {f"do {number}": (number % 11, (number * 3) % 11) for number in range(17)}
+    scores["do 0"] = (None, 4)  # the judge declines
+
+    def answer(request):
+        text = request.body["messages"][0]["content"][0]["text"]
+        pair = scores[text.rpartition("Editing instruction: ")[2].strip()]
+        score = pair["identities" in text and "Evaluate whether the identities" in text]
+        return Reply(completion("I cannot help with that." if score is None else json.dumps({"score": score})))
+
+    server.answer = answer
+    picture(64, 48, 1).save(tmp_path / "a.png")
+    picture(80, 64, 2).save(tmp_path / "b.png")
+    tasks = [list(TASKS)[number % 8] for number in range(17)]
+
+    def table(rows, name):
+        with (tmp_path / name).open("w", newline="") as file:
+            lines = csv.writer(file)
+            lines.writerow(["id", "edited", "input_images", "instruction", "task_type"])
+            lines.writerows([str(n), "b.png", json.dumps(["a.png", "b.png"]), f"do {n}", tasks[n]] for n in rows)
+        options = ("--suite", f"omnicontext:endpoint={server.url}", "-q", "--json", "-o", tmp_path / f"{name}.out.csv")
+        ran = run("score", tmp_path / name, *options)
+        assert ran.out, ran.err
+        return {line["rows"]: line for line in json.loads(ran.out)["suites"][0]["lines"]}["Average"]["cells"]
+
+    cells = table(range(17), "all.csv")
+    means = {"PF": [], "SC": [], "Overall": []}
+    for task in range(8):
+        pairs = [scores[f"do {number}"] for number in range(task, 17, 8) if number]
+        means["PF"].append(np.mean([one for one, _ in pairs]))
+        means["SC"].append(np.mean([two for _, two in [*pairs, *([scores["do 0"]] if task == 0 else [])]]))
+        means["Overall"].append(np.mean([(one * two) ** 0.5 for one, two in pairs]))
+    assert {name: cell["value"] for name, cell in cells.items()} == {
+        name: pytest.approx(np.mean(column)) for name, column in means.items()
+    }
+    low, high = (cells["PF"]["published"][end] for end in ("low", "high"))
+    first = [scores["do 8"][0], scores["do 16"][0]]
+    assert high - low == pytest.approx(10 / 3 / 8)  # one of three samples of one of eight tasks, from 0 to 10
+    assert low == pytest.approx((sum(first) / 3 + sum(means["PF"][1:])) / 8)
+    assert [cell["value"] for cell in table(range(1, 8), "seven.csv").values()] == [None] * 3
