@@ -32,6 +32,8 @@ class UnknownSuiteError(SuiteError, LookupError):
 class SuiteSource:
     """Where a protocol was read: paper, repository and commit, files with their SHA-256, and licences.
 
+    "git:" and the SHA-1 by which git knows a file's content take the place of a SHA-256 that nobody here could compute.
+
     `read_on` is the date, ISO 8601. A licence that nobody has stated is "none".
     """
 
@@ -167,7 +169,8 @@ class SuiteJudge:
     - `variants`: other dated models, by the name of the evaluation that used them.
     - `weights`: of an open model, its hub id; "" for a closed one.
     - `local`: whether an open model is asked on this machine by default, and not by an endpoint.
-    - `most`: where questions depend on the row, the most requests and images that the whole benchmark takes.
+    - `most`: where questions depend on the row, the most requests and images that the whole benchmark takes; `counted`
+      is false where nobody here could count them.
     """
 
     name: str
@@ -180,6 +183,7 @@ class SuiteJudge:
     weights: str = ""
     local: bool = False
     most: tuple[int, int] | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True)

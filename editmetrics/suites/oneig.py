@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 from ..judge import Encoding
-from ..sample import Dimension, Sample, SampleError
+from ..sample import Dimension, Sample, SampleError, Score
 from .definition import (
     Ask,
     FailureRule,
@@ -20,14 +20,13 @@ from .definition import (
     Show,
     Suite,
     SuiteColumn,
-    SuiteError,
     SuiteJudge,
     SuiteSource,
     TableLayout,
 )
 from .of_suite import with_its_row
 from .prompt_files import text_of
-from .question_graph import GraphJudge, QuestionGraph, tiles_of
+from .question_graph import GraphJudge, QuestionGraph, Tiles, grid_of, tiles_of
 from .row_judge import RowQuestions, key_of
 from .rows import fields_of
 
@@ -72,15 +71,7 @@ class Alignment(GraphJudge):
 
     def __init__(self, *, grid: str = "2x2", **options: Any) -> None:
         super().__init__(**options)
-        if not re.fullmatch(r"[1-9]\d?x[1-9]\d?", grid):
-            raise SuiteError(f"grid is {grid!r}; expected columns and rows of tiles, such as 2x2")
-        self.grid = grid
-
-    @property
-    def tiles(self) -> tuple[int, int]:
-        """The numbers of columns and rows of tiles."""
-        columns, rows = self.grid.split("x")
-        return int(columns), int(rows)
+        self.grid, self.tiles = grid, grid_of(grid)
 
     def read_rows(self, files: Mapping[str, bytes]) -> Rows:
         return {
@@ -111,8 +102,9 @@ class Alignment(GraphJudge):
             return False
         raise SampleError(f"the answer is {text!r}; expected 'Yes' or 'No'", "unparseable")
 
-    def value(self, row: QuestionGraph, answers: Mapping[int, float]) -> float:
-        return sum(row.direct(answers).values()) / len(row.questions)
+    def of_tiles(self, row: QuestionGraph, tiles: Tiles) -> Score:
+        numbers = [fmean(row.direct(answers).values()) for answers in tiles]
+        return Score({"alignment": fmean(numbers)}, details={"tiles": numbers})
 
     def option_differences(self) -> Iterator[ProtocolDifference]:
         yield from super().option_differences()

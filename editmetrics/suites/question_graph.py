@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from ..bases.judge import Verdict
 from ..sample import Sample, SampleError, Score, Status
+from .definition import SuiteError
 from .row_judge import RowJudge, RowQuestions
 
 if TYPE_CHECKING:
@@ -50,10 +52,14 @@ class QuestionGraph:
         return any(parent and answers[parent] == 0 for parent in self.parents[number])
 
 
+Tiles = Sequence[Mapping[int, float]]
+"""The answers to the questions of a row, 1 for yes and 0 for no, by tile."""
+
+
 class GraphJudge(RowJudge):
     """A judge that is asked each question of a row about each tile of its image.
 
-    A subclass gives `read_rows`, `asked` (by `questions_about`), `yes` and `value`.
+    A subclass gives `read_rows`, `asked` (by `questions_about`), `yes` and `of_tiles`.
 
     Source: the suite's, as 'editmetrics suite NAME' shows it.
     """
@@ -63,16 +69,16 @@ class GraphJudge(RowJudge):
         """Tell whether an answer is a yes; raise `SampleError` where it is neither a yes nor a no."""
 
     @abstractmethod
-    def value(self, row: QuestionGraph, answers: Mapping[int, float]) -> float:
-        """Return the number of one tile from the answers to its questions, 1 for yes and 0 for no."""
+    def of_tiles(self, row: Any, tiles: Tiles) -> Score:
+        """Return the score of a sample from the answers about its tiles."""
 
     def yes_by_script(self, text: str) -> bool:
         """Tell whether the published script takes an answer for a yes; by default, the word itself only."""
         return text == "Yes"
 
-    def more(self, row: QuestionGraph, tiles: list[Mapping[int, float]]) -> dict[str, Any]:
-        """Return more to keep in `Score.details`, from the answers of all tiles."""
-        return {}
+    def read(self, name: str, answer: Answer) -> Verdict:
+        self.yes(answer.required())
+        return Verdict({})
 
     def questions_about(self, row: QuestionGraph, tiles: Iterable[EncodedImage], template: str) -> RowQuestions:
         """Return each question of a row about each tile; `template` has {question} in it."""
@@ -86,8 +92,8 @@ class GraphJudge(RowJudge):
                 asked[f"{number}.{key}"] = Question((Message("user", (image, text)),))
         return RowQuestions(asked, row)
 
-    def scored(self, row: QuestionGraph, answers: Mapping[str, Answer]) -> Score:
-        """Return the mean over tiles. A sample with an answer that is missing or unclear has no number."""
+    def scored(self, row: Any, answers: Mapping[str, Answer]) -> Score:
+        """Return the score of the tiles. A sample with an answer that is missing or unclear has no number."""
         tiles: dict[str, dict[int, float]] = {}
         by_script: dict[str, dict[int, float]] = {}
         problems: list[tuple[Status, str]] = []
@@ -98,18 +104,25 @@ class GraphJudge(RowJudge):
                 tiles.setdefault(tile, {})[int(key)] = float(self.yes(answer.required()))
             except SampleError as error:
                 problems.append((error.status, f"tile {tile}, question {key}: {error}"))
-        (ask,) = self.protocol.asks
         if not problems:
-            numbers = [self.value(row, own) for own in tiles.values()]
-            value = fmean(numbers)
-            more = self.more(row, list(tiles.values()))
-            return Score({ask.name: value}, details={"tiles": numbers, "read": {ask.name: value}, **more})
+            score = self.of_tiles(row, list(tiles.values()))
+            details = {"read": dict(score), **score.details}
+            return Score(dict(score), score.status, score.reason, details=details)
+        (ask,) = self.protocol.asks
         worst: Status = "unavailable" if any(status == "unavailable" for status, _ in problems) else problems[0][0]
-        details: dict[str, Any] = {"unread": {ask.name: worst}}
+        details = {"unread": {ask.name: worst}}
         if worst != "unavailable":
-            details["script_reads"] = {ask.name: fmean(self.value(row, own) for own in by_script.values())}
+            details["script_reads"] = dict(self.of_tiles(row, list(by_script.values())))
         others = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
         return Score.unscored(worst, f"{problems[0][1]}{others}", details=details)
+
+
+def grid_of(text: str) -> tuple[int, int]:
+    """Return the columns and rows that a grid's text names, as in 2x2. Raises `SuiteError` for another text."""
+    if not re.fullmatch(r"[1-9]\d?x[1-9]\d?", text):
+        raise SuiteError(f"grid is {text!r}; expected columns and rows of tiles, such as 2x2")
+    columns, rows = text.split("x")
+    return int(columns), int(rows)
 
 
 def tiles_of(sample: Sample, columns: int, rows: int) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..bases.judge import Verdict
 from ..sample import Sample, Score
 from .definition import SuiteError
 from .judged import SuiteMetric
@@ -67,6 +68,11 @@ class RowJudge(SuiteMetric):
 
     def questions(self, sample: Sample) -> RowQuestions:
         return self.asked(sample, self.rows())
+
+    def read(self, name: str, answer: Answer) -> Verdict:
+        """Check that an answer can be read; its numbers are made in `scored`, with the row."""
+        answer.required()
+        return Verdict({})
 
     def prepare(self, sample: Sample) -> RowQuestions:
         """Return the questions with their row, images decoded."""

@@ -31,6 +31,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "geneval2": "editmetrics.suites.geneval2",
         "longtext": "editmetrics.suites.longtext",
         "oneig": "editmetrics.suites.oneig",
+        "dpg": "editmetrics.suites.dpg",
     },
     "SUITE",
 )

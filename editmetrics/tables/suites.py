@@ -80,7 +80,8 @@ def suite_blocks(suite: Suite, metric: OfSuite | None = None) -> Iterator[Block]
         rows += [[f"variant {name}", model] for name, model in judge.variants.items()]
         rows += [["open weights", judge.weights]] if judge.weights else []
         rows += [[name, parts] for name, parts in question_lines(judge)]
-        rows += [["parameters", sampling_line(judge)], ["whole benchmark", str(cost(suite, judge))]]
+        whole = str(cost(suite, judge)) if judge.counted else "a request for each question of its rows"
+        rows += [["parameters", sampling_line(judge)], ["whole benchmark", whole]]
         yield f"\n[bold]Judge {escape(judge.name)}: {escape(judge.title)}[/]"
         yield facts(rows)
     for table in suite.tables:

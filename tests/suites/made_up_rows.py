@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 
@@ -71,6 +73,54 @@ def answer_to(question, tile, odd=False):
     draw = random.Random(f"{question} {tile}")
     answer = draw.choice(("Yes", "Yes", "No"))
     return draw.choice((f"{answer}.", answer, answer)) if odd else answer
+
+
+CATEGORIES = (
+    "entity - whole",
+    "attribute - color",
+    "attribute - other",
+    "relation - spatial",
+    "global",
+    "other - count",
+)
+
+
+def dpg_table(items=7):
+    """The propositions of made-up items, as a csv file; the script loses the first row, and with it the first item."""
+    file = io.StringIO()
+    table = csv.writer(file)
+    table.writerow(
+        ["item_id", "text", "keywords", "proposition_id", "dependency", "category_broad", "category_detailed", "tuple",
+         "question_natural_language"]
+    )  # fmt: skip
+    draw = random.Random(5)
+    for item in range(items):
+        for number in range(1, draw.randint(4, 9)):
+            parents = sorted(draw.sample(range(1, number), min(number - 1, 1 + draw.randint(0, 1)))) or [0]
+            category = CATEGORIES[(number + item) % 6]
+            cells = [",".join(map(str, parents)), category, category, f"{category} (thing {number}, of {item})"]
+            table.writerow(
+                [f"item{item}", f"text {item}", "", number, *cells, f"Is thing {number}, of {item}, in the image?"]
+            )
+    return file.getvalue()
+
+
+def dpg_answers(side=8, images=7):
+    """The answers of all four tiles, in lines as the script writes them; an odd one is neither yes nor no."""
+    rows = list(csv.DictReader(io.StringIO(dpg_table())))[1:]
+    boxes = [(x, y, x + side, y + side) for y in (0, side) for x in (0, side)]
+    return "".join(
+        f"images/item{image}.png, {box}, {row['question_natural_language']}, {dpg_answer(row, tile)}\n"
+        for image in range(images)
+        for tile, box in enumerate(boxes[: 1 if image == 0 else 4], 1)  # the script stops after the first of item0
+        for row in rows
+        if row["item_id"] == f"item{image}"
+    )
+
+
+def dpg_answer(row, tile):
+    """One of them."""
+    return answer_to(row["question_natural_language"], tile, odd=row["proposition_id"] == "5").lower()
 
 
 class Results:
