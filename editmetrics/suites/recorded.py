@@ -10,6 +10,7 @@ from typing import Any
 
 from ..judge.chat import Answer, ChatModel, Message, Question
 from ..sample import SampleError
+from ..wording import plural
 
 LINE = re.compile(r"(?P<path>.*?), (?P<tile>\(\d+, \d+, \d+, \d+\)), (?P<rest>.*)")
 
@@ -58,7 +59,7 @@ class RecordedAnswers(ChatModel):
         for tile, (box, lines) in enumerate(tiles.items(), 1):
             if len(lines) != len(questions):
                 raise SampleError(
-                    f"the file has {len(lines)} answers about tile {tile} of {key}; expected {len(questions)}"
+                    f"the file has {plural(len(lines), 'answer')} about tile {tile} of {key}; expected {len(questions)}"
                 )
             for index, (line, (number, text)) in enumerate(zip(lines, questions.items(), strict=True)):
                 if not line.startswith(f"{text}, "):
