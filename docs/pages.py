@@ -60,6 +60,7 @@ KINDS = {
     "Pixels and structure": "Compare the edit with its source, or with a reference. Nothing is downloaded.",
     "Deep features": "Compare two images by the features of a network, whose weights are downloaded at first use.",
     "Image and text": "Does the image show what the prompt says?",
+    "Sets of images": "Compare all images of a system with a reference set; nothing is paired.",
     "Judges": "Ask a chat model, over an endpoint or on this machine.",
     "Assessors": "Vision-language models that were trained to predict human ratings.",
 }
@@ -77,6 +78,8 @@ def grouped() -> dict[str, list[str]]:
 def kind_of(name: str) -> str:
     """The kind of a metric, by what its class declares."""
     facts = described(name)
+    if facts["of_sets"]:
+        return "Sets of images"
     if issubclass(metric_class(name), JudgeMetric):
         return "Judges"
     if len(facts["dimensions"]) > 1:
@@ -204,6 +207,8 @@ def command(facts: dict[str, Any], toy: bool) -> str:
     """The command that scores the examples, but for the name of the metric."""
     if toy:
         return "editmetrics score docs/examples/squares/test.csv"
+    if facts["of_sets"]:
+        return "editmetrics score real/ generated/"
     if "source" not in facts["needs"]:
         return "editmetrics score docs/examples/edited --prompts docs/examples/prompts.csv"
     prompts = " \\\n    --prompts docs/examples/prompts.csv" if "prompt" in facts["needs"] else ""

@@ -67,6 +67,7 @@ def metric(name: str) -> dict[str, Any]:
             }
             for option in cls.option_list()
         ],
+        "of_sets": cls.of_sets,
         "rewards_no_change": default.rewards_no_change(),
         "learned": issubclass(cls, LearnedMetric),
         "weights": {checkpoint: weights.find(checkpoint) is not None for checkpoint in default.checkpoints()},

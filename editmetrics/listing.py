@@ -37,6 +37,7 @@ class Listed:
     - `title`: what it is, in a few words. `needs`, `uses`: fields of a sample that it requires, and honours on request.
     - `higher_is_better`: of its primary dimension. `dimensions`: the names of all.
     - `downloads`: what its first use downloads. `judge`: the chat model that it asks, or None.
+    - `of_sets`: whether it scores sets of images.
     - `trains`: whether it learns from ratings. `ready`: whether it gives scores without being trained by its user.
     """
 
@@ -51,6 +52,7 @@ class Listed:
     judge: str | None
     trains: bool
     ready: bool
+    of_sets: bool = False
 
     @property
     def cost(self) -> str:
@@ -63,6 +65,8 @@ class Listed:
             return "judge" if self.judge else "training"
         sizes = [download.megabytes for download in self.downloads]
         known = sum(size for size in sizes if size is not None)
+        if sizes and not known:
+            return "size ?"
         return f"{'>' if None in sizes else ''}{in_words(known)}" if sizes else "-"
 
 
@@ -88,6 +92,7 @@ def listed(name: str) -> Listed:
         asked(metric),
         issubclass(cls, LearnedMetric),
         getattr(cls, "zero_shot_scores", True),
+        cls.of_sets,
     )
 
 

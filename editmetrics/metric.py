@@ -43,6 +43,7 @@ class Metric(ABC):
     - `reads_files`: in a run, `prepare` gets images that are in files as their bytes, to send them as they are.
     - `concurrent`: on a CPU, `score_batch` may run in several threads at once, each with its own single sample. True
       for pure functions of pixels, where that is faster than batches; False for anything that keeps state.
+    - `of_sets`: the images of its samples are sets, and a sample is a system (`bases.set_metric.SetMetric`).
     - `host_reads`: how often `score_batch` waits for results of the device (a GPU), whatever the size of the batch;
       None where that depends on the length of a text that a model writes.
     - `host_copies`: how often it copies to the device, whatever the size of the batch; None where nobody has counted.
@@ -75,6 +76,7 @@ class Metric(ABC):
     runtime_options: ClassVar[frozenset[str]] = frozenset()
     reads_files: ClassVar[bool] = False
     concurrent: ClassVar[bool] = False
+    of_sets: ClassVar[bool] = False
     host_reads: ClassVar[int | None] = 1
     host_copies: ClassVar[int | None] = None
 

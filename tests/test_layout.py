@@ -109,6 +109,7 @@ INSIDE_ONLY = {
     "plugins/hpe_lsa/contrastive.py",
     "plugins/hpe_lsa/decoders.py",
     "plugins/hpe_lsa/joint.py",
+    "plugins/inception_network.py",
     "plugins/lmm4lmm/learner.py",
     "serving/app.py",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +253,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
 
 def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
     """The samples that the options name; says what is unmatched."""
-    from ..data import find_samples
+    from ..command_line.options import finder_for
     from ..data.sample_set import is_hub
 
     if bool(paths) == (options.images is not None):
@@ -264,7 +264,7 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
         from ..command_line.advice import refuse_metrics
 
         refuse_metrics(missing, options.metrics)
-    find: Callable[..., SampleSet] = find_samples
+    find = finder_for(options)
     if options.suites:
         from ..command_line.suites import samples_of_suites
 

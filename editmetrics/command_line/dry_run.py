@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
+from ..data import ImageSet
 from ..images.read import FileBytes
 from ..listing import Download, asked, downloads
 from ..sample import FIELDS, IMAGE_FIELDS, Sample, images_of
@@ -137,6 +138,8 @@ def _of_system(samples: Sequence[Sample], system: Any) -> list[Sample]:
 
 
 def _shown(image: Any) -> str:
+    if isinstance(image, ImageSet):
+        return f"{image.name} ({plural(len(image), 'image')})"
     if isinstance(image, tuple):
         return ", ".join(map(_shown, image))
     return "-" if image is None else str(image) if isinstance(image, (str, Path)) else f"({type(image).__name__})"

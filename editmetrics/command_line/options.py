@@ -16,6 +16,7 @@ from ..wording import expected_one_of
 from .context import CONFIG, NAMED
 
 if TYPE_CHECKING:
+    from ..data import SampleSet
     from ..judge import Judge
 
 Command = Callable[..., Any]
@@ -342,3 +343,33 @@ def score_rating(text: str) -> tuple[str, str]:
     if not equals or not score or not rating:
         raise click.UsageError(f"--pair {text}: expected SCORE=RATING, such as --pair psnr=mos_quality")
     return score, rating
+
+
+NOT_OF_SETS = {
+    "suites": "--suite",
+    "pair_by": "--pair-by",
+    "with_source_as_system": "--with-source-as-system",
+    "shard": "--shard",
+    "limit": "--limit",
+    "report": "--report",
+}
+"""Options that a run of sets does not have, by their name in Python."""
+
+
+def finder_for(options: Any) -> Callable[..., SampleSet]:
+    """Return the function that finds the samples of `score` with these options: pairs of images, or sets.
+
+    Raises `UsageError` for an option that a run of sets does not have.
+    """
+    from ..data import find_samples, find_sets
+    from ..scoring.run import scores_sets
+
+    if not scores_sets(options.metrics or None):
+        return find_samples
+    unusable = [option for name, option in NOT_OF_SETS.items() if getattr(options, name)]
+    unusable += ["--engine ray"] if options.engine == "ray" else []
+    if unusable:
+        raise click.UsageError(
+            f"leave out {', '.join(unusable)}: a run of sets of images, as of {options.metrics[0]}, does not have it"
+        )
+    return find_sets

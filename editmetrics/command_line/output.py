@@ -17,7 +17,7 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -235,6 +235,18 @@ class TrainingProgress(_Bar):
         self.show(step, total, note, f"step {step} of {total}: {note}", due)
 
 
+def progress_of_sets(samples: Iterable[Sample], metrics: Sequence[Metric], quiet: bool) -> Progress:
+    """Return the progress of a run of metrics of sets, which counts the images that each of them sees."""
+    total = 0
+    for metric in metrics:
+        fields = metric.required()
+        total += sum(len(getattr(sample, name)) for sample in samples for name in fields if sample.has(name))
+    progress = Progress(total, quiet, ("images", "saw", "unread"))
+    for metric in metrics:
+        setattr(metric, "on_images", lambda count: progress.step(count=count))  # noqa: B010 - of SetMetric alone
+    return progress
+
+
 def score_with_progress(
     samples: Sequence[Sample] | SampleSet, metrics: Sequence[Metric], *, quiet: bool, **options: Any
 ) -> Results:
@@ -243,8 +255,9 @@ def score_with_progress(
 
     keep_freed_memory()
     try:
-        with Progress(len(samples), quiet) as progress:
-            return score(samples, metrics, on_row=None if quiet else progress.row, **options)
+        of_sets = any(metric.of_sets for metric in metrics)
+        with progress_of_sets(samples, metrics, quiet) if of_sets else Progress(len(samples), quiet) as progress:
+            return score(samples, metrics, on_row=None if quiet or of_sets else progress.row, **options)
     except Interrupted as interruption:
         click.echo(f"\n{interruption}", err=True)
         sys.exit(1)

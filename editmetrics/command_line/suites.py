@@ -40,8 +40,7 @@ def suite_runs(
     `create` makes the metrics of specs. Raises `PlanError` for a field that no sample has, and `SuiteError` for samples
     that do not fit the benchmark.
     """
-    from ..scoring.run import require_fields
-    from ..scoring.suite_results import SuiteRun
+    from ..scoring.suite_results import SuiteRun, require_fields
     from ..suites import suite_of_spec
     from ..suites.judged import suite_metric
     from ..suites.rows import check_rows

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ..data.image_sets import ImageSet
 from ..images import ImageError, Profile, Unreadable, colour_profile, read_bytes, read_image, read_mask
 from ..images.kinds import HEAD_BYTES, decoder_of
 from ..images.profiles import profiles_differ
 from ..images.read import FileBytes
 from ..images.stand_ins import Deferred
-from ..sample import IMAGE_FIELDS, Sample, UnavailableError, images_of
+from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, UnavailableError, images_of
 
 Content = bytes | np.ndarray | Unreadable
 """An image before it is decoded: a file's bytes, the pixels of an image in memory, or the reason why it has neither."""
@@ -35,10 +36,12 @@ class Opened:
     def __init__(self, sample: Sample, fields: Iterable[str], profile: Profile = "ignore") -> None:
         self.sample = sample = _read_deferred(sample)
         self.profile = profile
+        names = [name for name in fields if name in IMAGE_FIELDS and sample.has(name)]
+        self._sets = {name: image for name in names if isinstance(image := getattr(sample, name), ImageSet)}
         self._images = {
             name: [self._read(name, image) for image in images_of(getattr(sample, name))]
-            for name in fields
-            if name in IMAGE_FIELDS and sample.has(name)
+            for name in names
+            if name not in self._sets
         }
         self._digests: dict[str, str] = {}
         self._profiles: dict[str, list[bytes | None]] = {}
@@ -62,6 +65,7 @@ class Opened:
         Metrics share it: its arrays and `meta` cannot be written to.
         """
         images: dict[str, Any] = {name: self._decoded(name) for name in fields if name in self._images}
+        images |= {name: of_set.with_profile(self.profile) for name, of_set in self._sets.items()}
         return replace(self.sample, **images, meta=MappingProxyType(dict(self.sample.meta)))
 
     def note(self, fields: Iterable[str]) -> str | None:
@@ -91,7 +95,9 @@ class Opened:
     def _digest(self, name: str) -> str:
         if name not in self._digests:  # several metrics look at the same images
             images = self._images.get(name)
-            if images is None:
+            if name in self._sets:
+                text = _digest_of_set(self._sets[name])
+            elif images is None:
                 text = json.dumps(getattr(self.sample, name), ensure_ascii=False)
             else:
                 text = ", ".join(map(_digest, images))
@@ -147,3 +153,10 @@ def _digest(content: Content) -> str:
     if isinstance(content, np.ndarray):
         return f"{content.dtype} {content.shape} {hashlib.sha256(content.tobytes()).hexdigest()}"
     return f"{hashlib.sha256(content).hexdigest()} {decoder_of(content[:HEAD_BYTES])}".strip()
+
+
+def _digest_of_set(images: ImageSet) -> str:
+    try:
+        return hashlib.sha256("\n".join(sorted(images.digests())).encode()).hexdigest()
+    except EditMetricsError as error:  # the metric says so again
+        return f"unreadable: {error}"

@@ -159,7 +159,8 @@ class Loop:
         self.rows: dict[int, dict[str, Score]] = {}
         """The samples of which some scores are known and others not yet."""
         self.availability = Availability()
-        self.under_way = UnderWay(record.path) if isinstance(record, Record) else None
+        sets = any(column.metric.of_sets for column in columns)  # hours each: a run that is killed is not their fault
+        self.under_way = UnderWay(record.path) if isinstance(record, Record) and not sets else None
 
     def stream(self, column: Column) -> Stream:
         return Stream(column.metric, lambda: self.availability.score(column.label))

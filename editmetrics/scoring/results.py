@@ -317,6 +317,7 @@ def _frame(results: Results) -> polars.DataFrame:
     for column in results.columns:
         for dimension, name in column.names.items():
             columns.append(polars.Series(name, results.values(column, dimension), polars.Float64).fill_nan(None))
+    columns += [_series(name, values) for name, values in _of_sets(results).items()]
     problems: list[list[str]] = [[] for _ in results.samples]
     for column in results.columns:
         scores = [results.get(index, column) for index in range(len(results))]
@@ -327,6 +328,20 @@ def _frame(results: Results) -> polars.DataFrame:
                 row.append(f"{column.label}: {score.status}: {score.reason}")
     columns.append(_series("problems", ["; ".join(row) for row in problems]))
     return polars.DataFrame(columns)
+
+
+def _of_sets(results: Results) -> dict[str, list[Any]]:
+    """The columns beside the numbers of metrics of sets: ends of intervals, and numbers of images."""
+    columns: dict[str, list[Any]] = {}
+    counted: dict[str, list[Any]] = {}
+    for column in results.columns if any(column.metric.of_sets for column in results.columns) else ():
+        details = [results.get(index, column).details for index in range(len(results))]
+        for dimension, name in column.names.items():
+            ends = [one.get("interval", {}).get(dimension, (None, None)) for one in details]
+            columns |= {f"{name}.low": [low for low, _ in ends], f"{name}.high": [high for _, high in ends]}
+        counts = {name: [one.get(name) for one in details] for name in ("images", "reference_images")}
+        counted |= {name: values for name, values in counts.items() if any(values)}
+    return columns | counted
 
 
 def _other_columns(results: Results, taken: set[str]) -> dict[str, Any]:

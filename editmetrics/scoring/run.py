@@ -6,20 +6,21 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..data import find_samples
 from ..data.frames import set_of_rows
+from ..data.image_sets import find_sets, sets_of
 from ..data.sample_set import SampleSet
 from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
 from ..metric import Metric
 from ..registry import BUILTIN, create_metric, metric_class, parse_spec, split_alias
-from ..sample import FIELDS, STATUSES, Sample, Score
+from ..sample import FIELDS, STATUSES, EditMetricsError, Sample, Score
 from ..wording import expected_one_of
 from .loop import Availability, Loop
 from .record import Done, Record, record_path
@@ -47,6 +48,8 @@ WHERE = {
     "questions": "a manifest with a column questions",
 }
 """Where people put what is missing."""
+
+OF_SETS = "a folder of reference images before the others, --references FOLDER, or a column reference or source"
 
 
 OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by", "columns", "split")
@@ -127,6 +130,7 @@ def score(
     >>> results["psnr"][0].ok
     True
     """
+    metrics = metrics if metrics is None or isinstance(metrics, (str, Metric)) else list(metrics)
     asked = _request(samples, more, metrics, options, changes)
     chosen = (asked.options or RunOptions()).changed(**asked.changes)
     samples = asked.samples
@@ -175,7 +179,8 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         paths = [first, *more]
         if not all(isinstance(path, (str, os.PathLike)) for path in paths):
             raise PlanError("after paths, metrics go by keyword: score('sources/', 'edited/', metrics=['psnr'])")
-        sample_set = find_samples(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
+        finder = find_sets if scores_sets(metrics) else find_samples
+        sample_set = finder(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
         for problem in sample_set.problems():
             logger.warning("%s", problem)
     else:
@@ -185,7 +190,8 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
         if len(more) > 2 or any(by_keyword[name] is not None for name in by_position):
             raise PlanError("score takes samples, metrics and options, each once")
         metrics, options = ({**by_keyword, **by_position}[name] for name in ("metrics", "options"))
-    return _Request(list(sample_set), metrics, options, changes, sample_set.about())
+    samples = sets_of(sample_set) if scores_sets(metrics) else list(sample_set)
+    return _Request(samples, metrics, options, changes, sample_set.about())
 
 
 def plan(
@@ -214,9 +220,10 @@ def plan(
     for column in columns.values():
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
         if absent and samples:
+            where = {**WHERE, "reference": OF_SETS} if column.metric.of_sets else WHERE
             raise PlanError(
                 f"{column.label} requires {' and '.join(absent)}, which no sample has: "
-                f"give {' and '.join(WHERE[name] for name in absent)}"
+                f"give {' and '.join(where[name] for name in absent)}"
             )
     return list(columns.values())
 
@@ -255,17 +262,26 @@ def require_unique_ids(samples: Iterable[Sample]) -> None:
         raise PlanError(f"{len(twice)} ids stand for more than one sample, {twice[0]!r} among them; ids must be unique")
 
 
-def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:
-    """Raise `PlanError`, before anything is loaded, naming each field that a metric needs and no sample has."""
-    lacking: dict[str, list[str]] = {}
-    for name in FIELDS:
-        if any(sample.has(name) for sample in samples):
-            continue
-        if needing := [metric.label for metric in metrics if name in metric.required()]:
-            lacking[name] = needing
-    if lacking:
-        lines = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
-        raise PlanError(f"the suite {suite} requires fields that no sample has:\n{lines}")
+def scores_sets(metrics: str | Metric | Iterable[str | Metric] | None) -> bool:
+    """Return whether these metrics score sets of images, so that a sample is a system.
+
+    Raises `PlanError` when some do and others score single images.
+
+    >>> scores_sets(["fid"]), scores_sets("psnr"), scores_sets(None)
+    (True, False, False)
+    """
+    specs = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics or ())
+    kinds: dict[bool, Any] = {}
+    for spec in specs:
+        with suppress(EditMetricsError, TypeError):  # the run says later that it does not know the name
+            name = spec.name if isinstance(spec, Metric) else parse_spec(split_alias(spec)[1])[0]
+            kinds.setdefault(spec.of_sets if isinstance(spec, Metric) else metric_class(name).of_sets, name)
+    if len(kinds) == 2:
+        raise PlanError(
+            f"metrics of sets of images ({kinds[True]}) and of single ones ({kinds[False]}) do not go together; "
+            "compute them in two runs, with two output files"
+        )
+    return True in kinds
 
 
 def _cluster(results: Results, options: RunOptions) -> Cluster:

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..sample import FIELDS
 from ..suites import Suite
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
 from ..suites.of_suite import OfSuite
 from ..suites.rows import fields_of, notes_on_left_out, notes_on_rows, notes_on_sizes, ratings_of
+from .results import PlanError
+from .run import WHERE
 
 if TYPE_CHECKING:
     from ..metric import Metric
@@ -97,3 +100,16 @@ def _row(run: SuiteRun, sample: Sample, scores: Sequence[Score]) -> SuiteRow:
 
 def _pairs(ratios: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
     return {name: (above, below) for name, (above, below) in ratios.items()}
+
+
+def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:
+    """Raise `PlanError`, before anything is loaded, naming each field that a metric needs and no sample has."""
+    lacking: dict[str, list[str]] = {}
+    for name in FIELDS:
+        if any(sample.has(name) for sample in samples):
+            continue
+        if needing := [metric.label for metric in metrics if name in metric.required()]:
+            lacking[name] = needing
+    if lacking:
+        lines = "\n".join(f"  {name}: give {WHERE[name]}; for {', '.join(by)}" for name, by in lacking.items())
+        raise PlanError(f"the suite {suite} requires fields that no sample has:\n{lines}")

@@ -21,6 +21,8 @@ GROUPS: dict[frozenset[str], str] = {
 }
 """The heading of each group, by the fields that its metrics require; other sets of fields are named by their fields."""
 
+SETS = "A set of images and a reference set"
+
 REGION = "with a mask: -m NAME:region=outside compares what should be unchanged"
 
 
@@ -30,12 +32,14 @@ def grouped(metrics: Iterable[Listed]) -> list[tuple[str, list[Listed]]]:
 
     def rank(metric: Listed) -> tuple[int, tuple[str, ...]]:
         needs = frozenset(metric.needs)
+        if metric.of_sets:
+            return (len(order) + 1, ())
         return (order.index(needs) if needs in GROUPS else len(order), metric.needs)
 
     ranked = sorted(metrics, key=lambda metric: (rank(metric), metric.name))
     return [
-        (GROUPS.get(frozenset(needs)) or f"Samples with {', '.join(needs)}", list(group))
-        for needs, group in groupby(ranked, key=lambda metric: metric.needs)
+        (SETS if of_sets else GROUPS.get(frozenset(needs)) or f"Samples with {', '.join(needs)}", list(group))
+        for (of_sets, needs), group in groupby(ranked, key=lambda one: (one.of_sets, one.needs * (not one.of_sets)))
     ]
 
 

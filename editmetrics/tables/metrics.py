@@ -21,7 +21,8 @@ def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
     """One metric in full."""
     yield f"[bold]{escape(metric['name'])}[/] (version {metric['version']}, from {escape(metric['package'])})\n"
     yield escape(_without_options(metric["documentation"]))
-    rows = [["needs", ", ".join(metric["needs"])], ["uses", ", ".join(metric["uses"]) or "nothing more"]]
+    needs = ", ".join(metric["needs"]) + (" (a set of images each)" if metric["of_sets"] else "")
+    rows = [["needs", needs], ["uses", ", ".join(metric["uses"]) or "nothing more"]]
     if metric["rewards_no_change"]:
         rows.append(["measures", f"{LIKENESS}: an edit that does nothing scores best"])
     for dimension in metric["dimensions"]:

@@ -25,6 +25,11 @@ ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     """The scores of a few samples that are not written to a file, the summary, and the reasons for missing scores."""
+    if any(column.metric.of_sets for column in results.columns):
+        from .sets import sets_blocks
+
+        yield from (*sets_blocks(results), *_problems(results), *_notes(results), *_reused(results))
+        return
     if not written and 1 < len(results) <= FEW:
         yield from (_each_sample(results), "")
     summary = results.summary()
@@ -43,8 +48,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
         )
     yield from _problems(results)
     yield from _notes(results)
-    if results.reused:
-        yield f"{plural(results.reused, 'score')} reused from the record of an earlier run"
+    yield from _reused(results)
     if not written and len(results) > 1:
         yield "[dim]Nothing was written; -o scores.csv keeps every score and lets a stopped run resume.[/]"
 
@@ -112,6 +116,11 @@ def _problems(results: Results) -> Iterator[str]:
         yield f"[yellow]{len(ids)} {status}[/] ({escape(metrics)}): {escape(reason)} [dim]({escape(first_few(ids))})[/]"
     if len(reasons) > MANY:
         yield f"... and {len(reasons) - MANY} more reasons; the column 'problems' of the table has them all."
+
+
+def _reused(results: Results) -> Iterator[str]:
+    if results.reused:
+        yield f"{plural(results.reused, 'score')} reused from the record of an earlier run"
 
 
 def _notes(results: Results) -> Iterator[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from ..metric import Metric
 from ..registry import list_metrics, parse_spec
 from ..sample import EditMetricsError
-from . import declarations, devices, failures, inputs, invariance, numbers, options
+from . import declarations, devices, failures, inputs, invariance, numbers, options, sets
 from .hooks import Declaration, declared_for
 from .subject import NotApplicable, Subject, undisturbed
 
@@ -193,7 +193,7 @@ class Candidate:
             inside = self.declared.imitating(self.imitated)
         try:
             with inside, undisturbed():
-                problems.extend(CHECKS[check](subject))
+                problems.extend(sets.check_of(subject, check, CHECKS[check])(subject))
         except unittest.SkipTest:
             raise
         except Exception as error:

@@ -82,14 +82,18 @@ class Subject:
     @property
     def samples(self) -> list[Sample]:
         """Three samples with every field, new ones each time, so that what a metric writes into them is gone."""
-        return [self.sample(seed) for seed in range(3)]
+        return [self.sample(seed) for seed in range(1 if self.cls.of_sets else 3)]
 
     def sample(self, seed: int) -> Sample:
         """Return a toy sample with every field."""
+        if self.cls.of_sets:
+            return toys.system(seed, self.metric.minimum)  # type: ignore[attr-defined]
         return toys.sample(seed, *self.size)
 
     def larger_sample(self, seed: int) -> Sample:
         """Return a toy sample of larger pictures."""
+        if self.cls.of_sets:
+            return toys.system(seed, self.metric.minimum + 3)  # type: ignore[attr-defined]
         return toys.sample(seed, self.size[0] + 64, self.size[1] + 32)
 
     def picture(self, seed: int) -> np.ndarray:

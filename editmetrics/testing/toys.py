@@ -25,6 +25,9 @@ SOURCE_PROMPT = "a disc and a box under the sky"
 QUESTIONS = ("Is the disc blue?", "Is everything else unchanged?")
 STRENGTHS = 4
 
+SMALL = (12, 16)
+"""Height and width of the pictures of a toy set, which has many."""
+
 
 def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """A picture (height, width, 3) of uint8: coloured clouds with a disc and a box in them; another for each seed.
@@ -101,6 +104,18 @@ def sample(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Sample:
     """
     made = _sample(seed, height, width)
     return replace(made, **{name: getattr(made, name).copy() for name in IMAGE_FIELDS})
+
+
+def system(seed: int, count: int, level: float = 128.0) -> Sample:
+    """A sample of sets: `count` small pictures around a mean `level`, and the same reference set for all seeds."""
+    from ..data.image_sets import ImageSet
+
+    def pictures(seed: int, level: float) -> list[np.ndarray]:
+        random = np.random.default_rng([seed, 7])
+        return [random.normal(level, 40, (*SMALL, 3)).clip(0, 255).astype(np.uint8) for _ in range(count)]
+
+    reference = ImageSet(pictures(0, 128.0), "the toy reference")
+    return Sample(f"toy-{seed}", edited=ImageSet(pictures(seed + 1, level), f"the toy set {seed}"), reference=reference)
 
 
 def samples(count: int, height: int = HEIGHT, width: int = WIDTH, first: int = 0) -> list[Sample]:
