@@ -13,7 +13,9 @@ OTHER_NAMES = {
     "l1": "mae", "l2": "mse", "msssim": "ms_ssim", "structure": "structure_distance", "viescore": "vie_score",
     "vqascore": "vqa_score", "edithf": "edit_hf", "dsieqa": "ds_ieqa", "gpt4v": "vie_score", "gpt_4o": "vie_score",
     "vifp": "vif", "pickscore": "pick_score", "pick": "pick_score", "hps": "hps_v2", "hpsv2": "hps_v2",
-    "hps_v2.1": "hps_v2", "hpsv2.1": "hps_v2",
+    "hps_v2.1": "hps_v2", "hpsv2.1": "hps_v2", "is": "inception_score", "isc": "inception_score", "fid_score": "fid",
+    "clean_fid": "fid", "fd_dino": "fd_dinov2", "fdd": "fd_dinov2", "clip_mmd": "cmmd", "precision": "precision_recall",
+    "recall": "precision_recall", "prc": "precision_recall",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
@@ -33,11 +35,8 @@ ELSEWHERE = {
 }  # fmt: skip
 """Well-known metrics that only another library has, by the library that offers them through a bridge."""
 
-SETS = {
-    "fid", "kid", "is", "inception_score", "clip_fid", "cmmd", "fd_dino", "fd_dinov2", "fdd", "sfid", "msid", "gs",
-    "precision", "recall", "mifid", "fid_score",
-}  # fmt: skip
-"""Metrics of sets of images, which have no number for a single one."""
+SETS = {"clip_fid", "sfid", "msid", "gs", "mifid", "prdc"}
+"""Metrics of sets of images that are not here, while others are."""
 
 
 def advice(name: str, known: Iterable[str], bridges: Mapping[str, bool] | None = None) -> str:
@@ -59,8 +58,8 @@ def advice(name: str, known: Iterable[str], bridges: Mapping[str, bool] | None =
         return f"Did you mean {ours!r}? 'editmetrics list' shows all metrics."
     if simple in SETS:
         return (
-            f"{name.upper()} compares sets of images; editmetrics scores single images and pairs. "
-            "pyiqa, torchmetrics and torch-fidelity compute it from two folders."
+            f"{name.upper()} compares sets of images, as fid, kid, cmmd, fd_dinov2 and precision_recall do: "
+            "editmetrics score real/ generated/ -m fid."
         )
     bridged = {other.lower(): f"{library}/{other}" for library, others in ELSEWHERE.items() for other in others}
     if full := bridged.get(simple):

@@ -61,6 +61,7 @@ class SetMetric(HasNetwork):
 
     of_sets: ClassVar[bool] = True
     needs = frozenset({"edited", "reference"})
+    several = frozenset({"edited", "reference"})
     runtime_options = frozenset({"cache"})
     host_reads: ClassVar[int | None] = None  # once for each batch of images
     minimum: int = 50
@@ -195,6 +196,8 @@ class SetMetric(HasNetwork):
 
     def _sample(self, images: tuple[Any, ...], fields: dict[str, Any]) -> Sample | list[Sample]:
         """The sample of `metric(reference, edited)` or `metric(edited)`, of folders or lists of images."""
+        from ..data.image_sets import ImageSet
+
         if images and isinstance(images[0], Sample):
             return super()._sample(images, fields)
         if isinstance(images[0] if images else None, (list, tuple)) and images[0] and isinstance(images[0][0], Sample):
@@ -202,7 +205,9 @@ class SetMetric(HasNetwork):
         if len(images) > 2:
             raise TypeError(f"{self.name} compares two sets: {self.name}(reference, edited)")
         named = dict(zip(("reference", "edited")[2 - len(images) :], images, strict=True))
-        return Sample(**{"id": "set", "edited": None, **named, **fields})
+        values = {**named, **fields}
+        sets = {name: ImageSet.of(values[name]) for name in ("edited", "reference") if name in values}
+        return Sample(**{"id": "set", "edited": None, **fields, **sets})
 
 
 def _notes(edited: ImageSet, reference: ImageSet | None) -> list[str]:

@@ -42,9 +42,9 @@ class ImageSet:
 
     @classmethod
     def of(cls, images: Any) -> ImageSet:
-        """Return the set that `images` stands for: itself, a folder, or a list of images.
+        """Return the set that `images` stands for: itself, a folder, a list of images, or one image.
 
-        Raises `DataError` for a folder without images and for what is neither.
+        Raises `DataError` for a path that is not a folder, and for a folder without images.
         """
         if isinstance(images, ImageSet):
             return images
@@ -52,9 +52,7 @@ class ImageSet:
             if not os.path.isdir(images):
                 raise DataError(f"{os.fspath(images)} is not a folder of images; a set has many")
             return _of_folder(Path(images))
-        if isinstance(images, (list, tuple)):
-            return cls(images)
-        raise DataError(f"a set of images is a folder or a list, not {type(images).__name__}")
+        return cls(images if isinstance(images, (list, tuple)) else [images])
 
     def __len__(self) -> int:
         return len(self.images)

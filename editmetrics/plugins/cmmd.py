@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..bases.set_metric import SetEstimate, SetMetric
 from ..sample import Dimension
 from .clip import DEVIATION, MEAN
@@ -13,6 +11,7 @@ from .frechet import sums_device
 from .kernel_distance import discrepancy, gaussian
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 SIZE = 336
@@ -53,6 +52,7 @@ class CMMD(SetMetric):
         return CLIP(**get_model_config("ViT-L-14-336-quickgelu"))
 
     def see(self, pixels: np.ndarray) -> Tensor:
+        import numpy as np
         import torch
         from PIL import Image
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..sample import Dimension
 from .dino import normalized
 from .frechet import FrechetMetric
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 ARCHITECTURE = "vit_large_patch14_dinov2.lvd142m"
@@ -59,6 +58,7 @@ class FDDINOv2(FrechetMetric):
         return {**tensors, "pos_embed": scaled_positions(tensors["pos_embed"], SIZE // PATCH)}
 
     def see(self, pixels: np.ndarray) -> Tensor:
+        import numpy as np
         import torch
         from PIL import Image
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..bases.set_metric import SetEstimate, SetMetric
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 HALVES = 20
@@ -62,6 +61,7 @@ def frechet_estimate(name: str, features: np.ndarray, reference: np.ndarray, dev
     whole's (Shao and Wu, 1989). They lie higher, since a distance of few images is biased by about c / n: by how much
     estimates the bias of the whole.
     """
+    import numpy as np
     from scipy.stats import t
 
     compared = Reference(reference, device)
@@ -79,6 +79,7 @@ def frechet_estimate(name: str, features: np.ndarray, reference: np.ndarray, dev
 
 
 def _centred(features: np.ndarray, device: str) -> tuple[Tensor, Tensor]:
+    import numpy as np
     import torch
 
     rows = torch.from_numpy(np.asarray(features)).to(device, torch.float64)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from ..bases.set_metric import SetMetric
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 Mode = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
@@ -62,6 +61,7 @@ def resized(pixels: np.ndarray, mode: Mode) -> Tensor:
     >>> resized(np.full((10, 20, 3), 128, np.uint8), "clean").unique()
     tensor([0.])
     """
+    import numpy as np
     import torch
     import torch.nn.functional as F
 
@@ -76,6 +76,7 @@ def resized(pixels: np.ndarray, mode: Mode) -> Tensor:
 
 def bicubic(image: np.ndarray, size: int) -> np.ndarray:
     """Resize a float image (H, W, 3) in [0, 255] by Pillow's antialiased bicubic: (3, size, size), not rounded."""
+    import numpy as np
     from PIL import Image
 
     planes = [Image.fromarray(np.ascontiguousarray(image[..., channel])) for channel in range(3)]

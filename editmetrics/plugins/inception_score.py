@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..bases.set_metric import SetEstimate
 from ..sample import Dimension
 from .inception import InceptionMetric, Mode
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SPLITS = 10
 
@@ -40,6 +43,7 @@ class InceptionScore(InceptionMetric):
         super().__init__(mode=mode, cache=cache)
 
     def reduce(self, features: np.ndarray, reference: np.ndarray) -> SetEstimate:
+        import numpy as np
         from scipy.stats import t
 
         weights = self.module.fc.weight.detach().float().cpu().numpy()
@@ -59,6 +63,7 @@ def inception_scores(logits: np.ndarray, parts: int = SPLITS) -> np.ndarray:
     >>> inception_scores(logits, 1).round(6)
     array([4.])
     """
+    import numpy as np
     from scipy.special import log_softmax, logsumexp
 
     scores = []

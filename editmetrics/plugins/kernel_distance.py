@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..bases.set_metric import SetEstimate
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 Kernel = Callable[["Tensor", "Tensor"], "Tensor"]
@@ -49,6 +48,7 @@ def discrepancy(
     >>> discrepancy("kid", cubic, (zeros, ones)).values  # 1 + 2^3 - 2 * 1
     {'kid': 7.0}
     """
+    import numpy as np
     import torch
 
     first, second = (torch.from_numpy(features).to(device, torch.float64) for features in sets)

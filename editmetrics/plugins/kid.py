@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..bases.set_metric import SetEstimate
 from ..sample import Dimension
 from .frechet import sums_device
 from .inception import InceptionMetric, Mode
 from .kernel_distance import cubic, discrepancy
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class KID(InceptionMetric):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from annotated_types import Ge
 
 from ..bases.set_metric import SetEstimate, SetMetric
@@ -13,6 +12,7 @@ from .dino import normalized
 from .inception import bicubic
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 SIZE = 224
@@ -70,6 +70,7 @@ class PrecisionRecall(SetMetric):
         return {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.6.")}
 
     def see(self, pixels: np.ndarray) -> Tensor:
+        import numpy as np
         import torch
 
         scaled = pixels.astype(np.float32) if pixels.dtype == np.uint8 else pixels * np.float32(255)
@@ -100,6 +101,7 @@ def covered(points: np.ndarray, centres: np.ndarray, k: int = 3) -> np.ndarray:
     >>> covered(np.array([[2.9], [3.1]], np.float32), centres, k=1)
     array([ True, False])
     """
+    import numpy as np
     import torch
 
     rows, balls = (torch.from_numpy(np.asarray(features, np.float64)) for features in (points, centres))

@@ -144,7 +144,9 @@ def test_the_list_imports_nothing_heavy():
     [
         ("niqe", "pyiqa has it: -m pyiqa/niqe"),
         ("brisque", "-m piq/brisque"),
-        ("FID", "compares sets of images"),
+        ("FID", "Did you mean 'fid'"),
+        ("fdd", "Did you mean 'fd_dinov2'?"),
+        ("mifid", "compares sets of images, as fid,"),
         ("psnr,ssim", "-m psnr -m ssim;"),
         ("clip-i", "Did you mean 'clip_image'?"),
         ("musik", "'pyiqa/musiq'"),
