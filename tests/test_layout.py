@@ -19,7 +19,7 @@ FLOORS = {
     "images": 2,
     "data": 3, "agreement": 4, "judge": 5, "mllm": 6,
     "bases": 7, "plugins": 8,
-    "allowed": 9, "unknown_names": 9, "registry": 9,
+    "allowed": 9, "builtin": 9, "unknown_names": 9, "registry": 9,
     "listing": 10, "choosing": 10, "describe": 10, "suites": 10, "scaffold": 10,
     "scoring": 11,
     "runs": 12, "evaluation": 12, "serving": 12, "tables": 13, "report": 14, "benchmarks": 15, "testing": 16,

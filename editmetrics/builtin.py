@@ -1,0 +1,55 @@
+"""The built-in metrics by name, and what stands in for their weights in the conformance kit: all as strings."""
+
+BUILTIN = {
+    "clip_direction": "editmetrics.plugins.clip_direction:CLIPDirection",
+    "clip_image": "editmetrics.plugins.clip_image:CLIPImage",
+    "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
+    "clip_text": "editmetrics.plugins.clip_text:CLIPText",
+    "cmmd": "editmetrics.plugins.cmmd:CMMD",
+    "dino_image": "editmetrics.plugins.dino_image:DINOImage",
+    "dists": "editmetrics.plugins.dists:DISTS",
+    "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
+    "edit_hf": "editmetrics.plugins.edit_hf.metric:EditHF",
+    "epaiqa": "editmetrics.plugins.epaiqa.metric:EPAIQA",
+    "fd_dinov2": "editmetrics.plugins.fd_dinov2:FDDINOv2",
+    "fid": "editmetrics.plugins.fid:FID",
+    "fsim": "editmetrics.plugins.fsim:FSIM",
+    "gmsd": "editmetrics.plugins.gmsd:GMSD",
+    "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
+    "hps_v2": "editmetrics.plugins.hps_v2:HPSv2",
+    "inception_score": "editmetrics.plugins.inception_score:InceptionScore",
+    "kid": "editmetrics.plugins.kid:KID",
+    "lmm4edit": "editmetrics.plugins.lmm4edit.metric:LMM4Edit",
+    "lmm4lmm": "editmetrics.plugins.lmm4lmm.metric:LMM4LMM",
+    "lpips": "editmetrics.plugins.lpips:LPIPS",
+    "mae": "editmetrics.plugins.mae:MAE",
+    "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
+    "mse": "editmetrics.plugins.psnr:MSE",
+    "pick_score": "editmetrics.plugins.pick_score:PickScore",
+    "precision_recall": "editmetrics.plugins.precision_recall:PrecisionRecall",
+    "psnr": "editmetrics.plugins.psnr:PSNR",
+    "ssim": "editmetrics.plugins.ssim:SSIM",
+    "structure_distance": "editmetrics.plugins.structure_distance:StructureDistance",
+    "vie_score": "editmetrics.plugins.vie_score.metric:VIEScore",
+    "vif": "editmetrics.plugins.vif:VIF",
+    "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
+}
+
+CONFORMANCE = {
+    **dict.fromkeys(
+        ("clip_direction", "clip_image", "clip_score", "clip_text"), "editmetrics.plugins.conformance.clip"
+    ),
+    **dict.fromkeys(("dino_image", "structure_distance"), "editmetrics.plugins.conformance.dino"),
+    **dict.fromkeys(
+        ("cmmd", "fd_dinov2", "fid", "inception_score", "kid", "precision_recall"),
+        "editmetrics.plugins.conformance.sets",
+    ),
+    **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
+    **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
+    **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
+    **dict.fromkeys(("hps_v2", "pick_score"), "editmetrics.plugins.conformance.preference"),
+    "vie_score": "editmetrics.plugins.conformance.judge",
+    "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
+}
+"""What stands in for the weights or the model of a built-in metric in the conformance kit, and what it is told besides;
+other packages register theirs as entry points in the group `editmetrics.conformance`."""
