@@ -13,7 +13,8 @@ class Summary:
     """One metric and dimension over the samples of one system (or all): what a table of results shows of it.
 
     Mean, spread (standard deviation, n-1) are over the finite scores, the median over all; `infinite` says how many
-    are not finite (PSNR of identical images). What was not scored is in none of them: `unscored` counts it by status.
+    are not finite (PSNR of identical images). What was not scored is in none of them: `unscored` counts it by status,
+    and as "without it" the samples that have no such dimension.
     """
 
     column: str

@@ -284,6 +284,8 @@ class Results(Tabular):
         finite = values[np.isfinite(values)]
         missing = np.setdiff1d(rows, scored, assume_unique=True)
         statuses: Counter[str] = Counter(self.get(int(index), column).status for index in missing)
+        if left := statuses.pop("ok", 0):  # an optional dimension that these samples do not have
+            statuses["without it"] = left
         ranked = scored[np.argsort(-values if dimension.higher_is_better else values, kind="stable")]
         ends: dict[str, Any] = {"best": None, "worst": None}
         if len(ranked) and dimension.higher_is_better is not None:

@@ -27,7 +27,9 @@ from .definition import (
 from .genai_bench_prompts import EDITION, GENERATION, SYSTEM
 from .short_answers import agrees, as_verdict_script
 
-TASKS = {"image_generation": ("Image Generation", 1735), "image_edition": ("Image Editing", 919)}
+TASKS = {"image_generation": ("Image Generation", 1735, "no"), "image_edition": ("Image Editing", 919, "yes")}
+"""Of each task its heading, its rows, and whether they are edits, which have a target_prompt."""
+
 VOTES = {
     "leftvote": ("left", ("A>B", "A>>B")),
     "rightvote": ("right", ("B>A", "B>>A")),
@@ -64,11 +66,11 @@ ASKS = tuple(
         partial(as_verdict_script, right=right),
         0,
         1,
-        {"task": (task,), "vote": (vote,)},
+        {"edit": (edit,), "vote": (vote,)},
         system=SystemText(SYSTEM, listed=True),
     )
     for vote, (name, right) in VOTES.items()
-    for task in TASKS
+    for task, (_, _, edit) in TASKS.items()
 )
 
 
@@ -86,7 +88,7 @@ SUITE = Suite(
     about="GenAI-Bench's table (TIGER-Lab's, a benchmark of judges): the share of pairs, in percent, in which a judge "
     "says of two images what people said: the left one, the right one, both good or both bad. The edited image is the "
     "left one and the rival the right one; edits have a source, the prompt is the instruct_prompt (or the prompt), "
-    "source_prompt and target_prompt are columns as they are.",
+    "source_prompt and target_prompt are columns as they are. A row with a target_prompt is an edit.",
     source=SuiteSource(
         "Jiang et al., GenAI Arena, NeurIPS 2024, arXiv:2406.04485",
         "TIGER-AI-Lab/GenAI-Bench",
@@ -112,7 +114,7 @@ SUITE = Suite(
     ),
     needs=frozenset({"edited", "rival", "prompt"}),
     fields=(
-        RowField("task", ("task",), tuple(TASKS)),
+        RowField("edit", ("target_prompt",), presence=True),
         RowField("vote", ("vote_type",), tuple(VOTES)),
     ),
     judges=(
@@ -133,16 +135,22 @@ SUITE = Suite(
     tables=(
         TableLayout(
             "",
-            tuple(_share(heading, {"task": (task,)}) for task, (heading, _) in TASKS.items()),
+            tuple(_share(heading, {"edit": (edit,)}) for heading, _, edit in TASKS.values()),
             (RowBlock("Accuracy, percent", rows=2654),),
         ),
         TableLayout(
             "By the vote of people",
             tuple(_share(name, {"vote": (vote,)}) for vote, (name, _) in VOTES.items()),
-            tuple(RowBlock(heading, {"task": (task,)}, rows) for task, (heading, rows) in TASKS.items()),
+            tuple(RowBlock(heading, {"edit": (edit,)}, rows) for heading, rows, edit in TASKS.values()),
         ),
     ),
     rows=2654,
+    headings={
+        "edited": ("left_output_image", "left_image"),
+        "rival": ("right_output_image", "right_image"),
+        "source": ("source_image",),
+        "prompt": ("instruct_prompt",),
+    },
     differences=(
         ProtocolDifference(
             "an answer without a verdict",

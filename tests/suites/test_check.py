@@ -66,7 +66,7 @@ def test_questions_that_differ_in_one_field_are_explained_together():
     lines = list(question_lines(SUITES["genai-bench"].judges[0]))
     assert [name for name, _ in lines][:2] == ["asks left, right, tie, both bad"] * 2
     assert lines[0][1].endswith(
-        "image_generation_2 (of rows with task image_generation; vote leftvote or rightvote or tievote or bothbad_vote)"
+        "image_generation_2 (of rows with edit no; vote leftvote or rightvote or tievote or bothbad_vote)"
     )
     assert [name for name, _ in question_lines(GEDIT.judges[0])][:2] == ["asks SC", "asks PQ"]
 

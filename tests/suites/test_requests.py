@@ -217,7 +217,7 @@ def test_the_published_readers_read_as_the_official_ones():
     texts = ANSWERS["viescore"] + ANSWERS["viescore_counts"]
     hub = [SUITES["imagen-hub"].judges[0].asks[-1].by_script(text).get("PQ") for text in texts]
     assert hub == OFFICIAL["imagen_hub_answers"]
-    asks = [ask for ask in SUITES["genai-bench"].judges[0].asks if "image_edition" in ask.when["task"]]
+    asks = [ask for ask in SUITES["genai-bench"].judges[0].asks if "yes" in ask.when["edit"]]
     read = [[ask.by_script(text).get(ask.name) for ask in asks] for text in ANSWERS["verdicts"]]
     assert read == OFFICIAL["verdict_answers"]
     assert [as_lines_script(text) for text in ANSWERS["lines"]] == OFFICIAL["lines_answers"]

@@ -212,3 +212,39 @@ def test_all_requests_that_may_be_under_way_are_whatever_the_size_of_images(run,
     done = run("score", manifest, "--suite", spec, "-q", "--batch-pixels", 1)
     assert done.code == 0, done.err
     assert len(server.requests) == 44
+
+
+def test_the_tables_of_rise_have_samples_with_fewer_questions(run, server, tmp_path, monkeypatch):
+    """Logical samples have no plausibility, and some no consistency: both are read, and neither is a failure."""
+    monkeypatch.setattr("editmetrics.suites.judged.text_of", lambda *_: "{reference}")
+    picture(64, 48, 1).save(tmp_path / "a.png")
+    rows = [
+        {"category": "temporal_reasoning", "reference_text": "5"},
+        {"category": "causal_reasoning", "reference_text": "5", "consistency_free": "yes"},
+        {"category": "logical_reasoning", "reference_txt": "1"},
+        {"category": "spatial_reasoning", "reference_text": "4"},
+    ]
+    names = ["id", "source", "edited", "prompt", *dict.fromkeys(name for row in rows for name in row)]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        for number, row in enumerate(rows):
+            table.writerow({"id": number, "source": "a.png", "edited": "a.png", "prompt": "x", **row})
+
+    def answer(request):
+        said = request.body["messages"][-1]["content"][0]["text"]
+        return Reply(completion(f"Final Score: {'5' if said == '{reference}' else said}"))
+
+    server.answer = answer
+    ran = run(
+        "score", tmp_path / "rows.csv", "--suite", f"rise:endpoint={server.url}", "-o", tmp_path / "s.csv", "--json"
+    )
+    assert ran.code == 0
+    suite = json.loads(ran.out)
+    line = suite["suites"][0]["lines"][0]
+    assert {name: cell["value"] for name, cell in line["cells"].items()} == {
+        "Temporal": 100, "Causal": 100, "Logical": 100, "Spatial": 0, "Overall": 75
+    }  # fmt: skip
+    assert (line["read"], line["unread"]) == (4, {})
+    quality = next(one for one in suite["metrics"] if one["dimension"] == "quality")
+    assert quality["not_scored"] == {"without it": 1}
