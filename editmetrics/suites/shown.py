@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..sample import Sample, SampleError, images_of
+from ..wording import plural
 from .definition import Show
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def arranged(show: Show, sample: Sample) -> list[tuple[str, Any]]:
     if isinstance(show, ShowEach):
         if len(images) < show.least:
             raise SampleError(
-                f"the question shows at least {show.least} {show.role} images, and this sample has {len(images)}; give "
+                f"the question shows at least {plural(show.least, f'{show.role} image')}, and this sample has "
+                f"{len(images)}; give "
                 f'a list of them, in a csv as JSON: ["a.png", "b.png"]',
                 "skipped",
             )
