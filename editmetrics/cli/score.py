@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
-    from ..scoring.suite_results import SuiteRun
+    from ..scoring.suite_runs import SuiteRun
 
 
 @dataclass(frozen=True)
@@ -327,12 +327,12 @@ def _chosen(samples: Sequence[Sample], options: ScoreOptions) -> tuple[list[Suit
     shared = {name: value for name, value in shared.items() if value not in (None, "none")}
     if not options.suites:
         return [], metrics_for(samples, options.metrics or None, options.device, shared)
-    from ..command_line.suites import suite_runs
+    from ..command_line.suites import chosen_suites
 
     def create(specs: Sequence[str]) -> list[Metric]:
         return metrics_for(samples, specs, options.device, shared) if specs else []
 
-    runs, own = suite_runs(options.suites, samples, create, options.device)
+    runs, own = chosen_suites(options.suites, samples, create, options.device)
     of_suites = dict.fromkeys(metric for run in runs for metric in run.metrics)
     return runs, [*of_suites, *own, *create(options.metrics)]
 

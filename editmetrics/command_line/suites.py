@@ -3,71 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import click
 
 if TYPE_CHECKING:
     from ..data import SampleSet
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
-    from ..scoring.suite_results import SuiteRun
+    from ..scoring.suite_runs import SuiteRun
     from ..tables.table import Block
 
 
 def samples_of_suites(specs: Sequence[str]) -> Callable[..., SampleSet]:
-    """Return what finds samples as `data.find_samples` does, by the names and folders of the benchmarks in `specs`.
-
-    Raises `SuiteError`.
-    """
-    from ..suites import suite_of_spec
-    from ..suites.reading import find_suite_samples
+    """Return what finds samples as `data.find_samples` does, by the names and folders of the benchmarks in `specs`."""
+    from ..scoring.suite_runs import suite_finder
     from .options import own_set
 
-    suites = [suite_of_spec(spec) for spec in specs if not own_set(spec)]
-    for suite in suites:
-        suite.require_table()
-    return partial(find_suite_samples, suites)
+    return suite_finder(spec for spec in specs if not own_set(spec))
 
 
-def suite_runs(
+def chosen_suites(
     specs: Sequence[str], samples: Sequence[Sample], create: Callable[[Sequence[str]], list[Metric]], device: str | None
 ) -> tuple[list[SuiteRun], list[Metric]]:
     """Return the suites that `specs` name, and the metrics of the user's own sets among them. Nothing is asked.
 
-    `create` makes the metrics of specs. Raises `PlanError` for a field that no sample has, and `SuiteError` for samples
-    that do not fit the benchmark.
+    `create` makes the metrics of specs. Raises as `suite_runs`, and `PlanError` for a set without its fields.
     """
-    from ..scoring.suite_results import SuiteRun, require_fields
-    from ..suites import suite_of_spec
-    from ..suites.judged import suite_metric
-    from ..suites.rows import check_rows
+    from ..scoring.fields import require_fields
+    from ..scoring.suite_runs import require_own_columns, suite_runs
     from .options import own_set
 
-    runs: list[SuiteRun] = []
+    runs = suite_runs((spec for spec in specs if not own_set(spec)), samples, create, device)
     own: list[Metric] = []
-    known: dict[str, Metric] = {}
     for spec in specs:
-        if metrics := own_set(spec):
-            created = create(metrics)
-            require_fields(spec, created, samples)
-            own += created
-            continue
-        definition = suite_of_spec(spec)
-        definition.require_table()
-        if definition.judges:
-            run = SuiteRun(definition, (suite_metric(spec, device),))
-        else:  # suites may share columns
-            run = SuiteRun(definition, tuple(known.setdefault(m.label, m) for m in create(definition.specs)))
-        require_fields(definition.name, run.metrics, samples)
-        check_rows(definition, samples)
-        runs.append(run)
-    labels = [metric.label for metric in dict.fromkeys(metric for run in runs for metric in run.metrics)]
-    labels += [metric.label for metric in own]
-    if twice := next((label for label in labels if labels.count(label) > 1), None):
-        raise click.UsageError(f"two suites have the column {twice}; score them in runs of their own")
+        created = create(own_set(spec))
+        require_fields(spec, created, samples)
+        own += created
+    require_own_columns([*(metric for run in runs for metric in run.metrics), *own])
     return runs, own
 
 

@@ -23,10 +23,10 @@ from ..sample import IMAGE_FIELDS, EditMetricsError, Sample, Score, images_of
 from .decode import Opened
 from .record import Done, Record, UnderWay
 from .results import Column, Results
-from .streams import Stream
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster
+    from .streams import Stream
 
 STOP_AFTER = 3
 """After how many scores in a row that this machine could not compute a metric is stopped."""
@@ -163,7 +163,13 @@ class Loop:
         self.under_way = UnderWay(record.path) if isinstance(record, Record) and not sets else None
 
     def stream(self, column: Column) -> Stream:
-        return Stream(column.metric, lambda: self.availability.score(column.label))
+        from .streams import Stream
+
+        return Stream(
+            column.metric,
+            known=lambda: self.availability.score(column.label),
+            watch=lambda score: self.availability.watch(column.label, score),
+        )
 
     def go(self, workers: int) -> None:
         """Score all samples. A bounded number is under way at a time, so memory does not grow with the run."""
@@ -191,7 +197,7 @@ class Loop:
                 if not future.cancelled() and future.exception() is None:
                     self.collect(*future.result(), batch=False)
             for stream in self.streams.values():
-                self.keep_all(stream.stop())
+                self.keep_all(stream.stop(), watched=True)
             raise self.interrupted() from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -215,7 +221,7 @@ class Loop:
             self.take(waiting)
         self.keep_all(self.batches.flush())
         for stream in self.streams.values():
-            self.keep_all(stream.finish())
+            self.keep_all(stream.finish(), watched=True)
 
     def go_over(self, cluster: Cluster) -> None:
         """Have all samples scored by the cluster's actors, and keep what they send back."""
@@ -287,21 +293,22 @@ class Loop:
             elif batch:
                 self.keep_all(self.batches.add(piece.column.metric, piece, piece.prepared, piece.batch_key, pixels))
         for stream in self.streams.values():
-            self.keep_all(stream.ready())
+            self.keep_all(stream.ready(), watched=True)
 
-    def keep_all(self, scored: Iterable[tuple[_Piece, Score]]) -> None:
+    def keep_all(self, scored: Iterable[tuple[_Piece, Score]], watched: bool = False) -> None:
         for piece, score in scored:
-            self.keep(piece, score)
+            self.keep(piece, score, watched)
 
-    def keep(self, piece: _Piece, score: Score) -> None:
-        """A score is known: into the record at once, unless it came from there."""
+    def keep(self, piece: _Piece, score: Score, watched: bool = False) -> None:
+        """A score is known: into the record at once, unless it came from there. `watched`: availability knows of it."""
         sample = self.samples[piece.index]
         if piece.reused:
             self.results.reused += 1
             self.results.reused_failures += score.status == "failed"
         else:
             score = score.with_note(piece.note) if piece.note else score
-            self.availability.watch(piece.column.label, score)
+            if not watched:
+                self.availability.watch(piece.column.label, score)
             if self.record is not None:
                 self.record.write(sample, piece.column, piece.fingerprint, score)
         self.results.put(piece.index, piece.column, score)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from ..agreement.bootstrap import Resampling
     from ..agreement.systems import SystemComparison
+    from .suite_results import SuiteResult
+    from .suite_runs import SuiteRun
 
 
 class PlanError(EditMetricsError, ValueError):
@@ -132,8 +134,8 @@ class Results(Tabular):
     ['cat: 28.3 dB']
     """
 
-    def __init__(self, samples: Sequence[Sample], columns: Sequence[Column]) -> None:
-        self.samples, self.columns = list(samples), list(columns)
+    def __init__(self, samples: Sequence[Sample], columns: Sequence[Column], runs: Sequence[SuiteRun] = ()) -> None:
+        self.samples, self.columns, self.suite_runs = list(samples), list(columns), tuple(runs)
         self.reused = 0
         """How many scores were taken over from an earlier run."""
         self.reused_failures = 0
@@ -254,6 +256,12 @@ class Results(Tabular):
         fields = [(sample.id, _system(sample), source(sample), _prompt(sample)) for sample in self.samples]
         ids, names, sources, prompts = map(list, zip(*fields, strict=True))
         return compare_systems(columns, tasks_of(ids, names, sources, prompts), systems, resampling)
+
+    def suite(self, name: str | None = None) -> SuiteResult:
+        """The tables of a suite of this run, or of the only one, by its name or judge ("gedit_Q"); else `PlanError`."""
+        from .suite_results import chosen_result
+
+        return chosen_result(self, name)
 
     def overview(self) -> polars.DataFrame:
         """The summary as a table: a row for each metric, dimension and system."""

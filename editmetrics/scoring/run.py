@@ -28,6 +28,7 @@ from .results import Column, PlanError, Results
 
 if TYPE_CHECKING:
     from .ray_engine import Cluster
+    from .suite_runs import SuiteRun
 
 logger = logging.getLogger(__name__)
 
@@ -35,21 +36,6 @@ Profile = Literal["ignore", "convert"]
 
 BATCH_PIXELS = 16 * 512 * 512
 """How many pixels a batch holds, all images of its samples counted."""
-
-
-WHERE = {
-    "source": "a folder or an image of sources before the edited one, or a column source (--map source=COLUMN)",
-    "edited": "a column edited (--map edited=COLUMN)",
-    "reference": "--references FOLDER, or a column reference",
-    "rival": "a manifest with a column rival, a second edit of the same source",
-    "mask": "--masks FOLDER, or a column mask",
-    "prompt": "--prompts FILE, or a column prompt (--map prompt=COLUMN)",
-    "source_prompt": "a manifest with a column source_prompt, what the source shows",
-    "questions": "a manifest with a column questions",
-}
-"""Where people put what is missing."""
-
-OF_SETS = "a folder of reference images before the others, --references FOLDER, or a column reference or source"
 
 
 OF_PATHS = ("prompts", "prompt", "masks", "references", "root", "pair_by", "columns", "split")
@@ -104,6 +90,7 @@ def score(
     samples: Any,
     *more: Any,
     metrics: str | Metric | Iterable[str | Metric] | None = None,
+    suites: str | Iterable[str] | None = None,
     options: RunOptions | None = None,
     **changes: Any,
 ) -> Results:
@@ -114,6 +101,7 @@ def score(
     `masks`, `references`, `root`, `pair_by` and `split` of `data.find_samples`; what finds no partner is logged.
     `columns` names the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics`
     and `options` may also go by position. Without `metrics`, the classic ones compute, as on the command line.
+    `suites` are benchmarks, such as "gedit", of which `results.suite("gedit")` gives the table.
 
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
@@ -122,8 +110,8 @@ def score(
     sample that cannot be scored costs its own row, never the run. What this machine cannot do (no GPU, no network, an
     endpoint that is down) stops that metric alone: its scores are `unavailable`, and the same call tries them again.
 
-    Raises `PlanError` or `DataError` for a run that cannot start, `JournalError` for a record that cannot be used,
-    `EngineError` for a cluster that cannot be used, `Interrupted` for a keyboard interrupt.
+    Raises `PlanError` or `DataError` for a run that cannot start, `JournalError` for a record and `EngineError` for a
+    cluster that cannot be used, `Interrupted` for a keyboard interrupt.
 
     >>> from editmetrics import score
     >>> results = score("docs/examples/source", "docs/examples/edited", metrics=["psnr", "ssim"])
@@ -131,11 +119,10 @@ def score(
     True
     """
     metrics = metrics if metrics is None or isinstance(metrics, (str, Metric)) else list(metrics)
-    asked = _request(samples, more, metrics, options, changes)
-    chosen = (asked.options or RunOptions()).changed(**asked.changes)
-    samples = asked.samples
-    wanted = metrics_for(samples, None, chosen.device) if asked.metrics is None else asked.metrics
-    results = Results(samples, plan(samples, wanted, chosen.device, chosen.profile))
+    asked = _request(samples, more, metrics, options, {**changes, "suites": suites})
+    chosen, samples = (asked.options or RunOptions()).changed(**asked.changes), asked.samples
+    runs, wanted = _wanted(asked, chosen.device)
+    results = Results(samples, plan(samples, wanted, chosen.device, chosen.profile), runs)
     path = Path(chosen.output) if chosen.output is not None else None
     with _open_record(path, chosen.overwrite) as record, _told(chosen, len(samples)) as on_row:
         cluster = None
@@ -162,6 +149,15 @@ def score(
     return results
 
 
+def _wanted(asked: _Request, device: str | None) -> tuple[Sequence[SuiteRun], Any]:
+    """The suites of a run, and all metrics that it computes."""
+    if asked.suites:
+        from .suite_runs import suites_and_metrics
+
+        return suites_and_metrics(asked.suites, asked.samples, asked.metrics, device)
+    return (), metrics_for(asked.samples, None, device) if asked.metrics is None else asked.metrics
+
+
 class _Request(NamedTuple):
     """The samples, the metrics, and the options with changes to them."""
 
@@ -170,17 +166,24 @@ class _Request(NamedTuple):
     options: Any
     changes: dict[str, Any]
     about: Mapping[str, Any]
+    suites: list[str]
 
 
 def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
     """Tell samples, metrics and options of a call apart."""
     changes = dict(keywords)
+    suites = changes.pop("suites")
+    suites = [suites] if isinstance(suites, str) else [*(suites or ())]
     if isinstance(first, (str, os.PathLike)):
         paths = [first, *more]
         if not all(isinstance(path, (str, os.PathLike)) for path in paths):
             raise PlanError("after paths, metrics go by keyword: score('sources/', 'edited/', metrics=['psnr'])")
-        finder = find_sets if scores_sets(metrics) else find_samples
-        sample_set = finder(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
+        find: Callable[..., SampleSet] = find_sets if scores_sets(metrics) else find_samples
+        if suites:
+            from .suite_runs import suite_finder
+
+            find = suite_finder(suites)
+        sample_set = find(paths, **{name: changes.pop(name) for name in OF_PATHS if name in changes})
         for problem in sample_set.problems():
             logger.warning("%s", problem)
     else:
@@ -191,7 +194,7 @@ def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywor
             raise PlanError("score takes samples, metrics and options, each once")
         metrics, options = ({**by_keyword, **by_position}[name] for name in ("metrics", "options"))
     samples = sets_of(sample_set) if scores_sets(metrics) else list(sample_set)
-    return _Request(samples, metrics, options, changes, sample_set.about())
+    return _Request(samples, metrics, options, changes, sample_set.about(), suites)
 
 
 def plan(
@@ -220,11 +223,11 @@ def plan(
     for column in columns.values():
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
         if absent and samples:
+            from .fields import OF_SETS, WHERE
+
             where = {**WHERE, "reference": OF_SETS} if column.metric.of_sets else WHERE
-            raise PlanError(
-                f"{column.label} requires {' and '.join(absent)}, which no sample has: "
-                f"give {' and '.join(where[name] for name in absent)}"
-            )
+            names, places = " and ".join(absent), " and ".join(where[name] for name in absent)
+            raise PlanError(f"{column.label} requires {names}, which no sample has: give {places}")
     return list(columns.values())
 
 

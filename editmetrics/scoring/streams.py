@@ -30,19 +30,19 @@ class Streaming(Protocol):
 class Stream:
     """One metric that `streams`, such as a judge: prepared samples go in, scores come out as soon as they are known.
 
-    There is no end of a batch at which nothing is asked. `known` gives the score of a sample that need not be scored,
-    since the metric was stopped.
+    There is no end of a batch at which nothing is asked. `watch` is told each score at once, and `known` gives the
+    score of a sample that need not be scored, since the metric was stopped.
 
     >>> from editmetrics import create_metric
     >>> judge = create_metric("vie_score")
-    >>> stream = Stream(judge, lambda: Score.unscored("unavailable", "the endpoint is down"))
+    >>> stream = Stream(judge, lambda: Score.unscored("unavailable", "the endpoint is down"), print)
     >>> stream.add("cat", None)
     >>> list(stream.finish())
     [('cat', Score(unavailable: the endpoint is down))]
     """
 
-    def __init__(self, metric: Metric, known: Callable[[], Score | None]) -> None:
-        self.metric, self._known = metric, known
+    def __init__(self, metric: Metric, known: Callable[[], Score | None], watch: Callable[[Score], object]) -> None:
+        self.metric, self._known, self._watch = metric, known, watch
         self._streaming = cast("Streaming", metric)
         self._waiting: Queue[tuple[Any, Any] | None] = Queue(AHEAD)
         self._scored: SimpleQueue[tuple[Any, Score] | None] = SimpleQueue()
@@ -110,7 +110,11 @@ class Stream:
 
         with suppress(Exception, SystemExit):  # whichever sample it was: each is scored again below
             for number, score in self._streaming.score_each(prepared()):
-                self._scored.put((held.pop(number)[0], self.metric.checked([score], 1)[0]))
+                self._give(held.pop(number)[0], self.metric.checked([score], 1)[0])
         for ticket, item in held.values():
             if not self._stopped.is_set():
-                self._scored.put((ticket, self.metric.score_or_why_not([item])[0]))
+                self._give(ticket, self.metric.score_or_why_not([item])[0])
+
+    def _give(self, ticket: Any, score: Score) -> None:
+        self._watch(score)
+        self._scored.put((ticket, score))

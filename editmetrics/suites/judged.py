@@ -144,8 +144,12 @@ class SuiteMetric(OfSuite, JudgeMetric):
         return {"read": read, "unread": unread, "script_reads": script}
 
     def option_differences(self) -> Iterator[ProtocolDifference]:
+        from ..judge.endpoint import ANY
+
         judge, sampling = self.protocol, self.protocol.sampling
         asked = self.model if self.backbone is None else self.backbone
+        if asked == ANY and self.judge is not None:
+            asked = f"{self.judge.identity().get('model', ANY)}, the only model of the endpoint"
         if asked not in (judge.published, judge.weights if self.backbone else judge.published):
             dated = self.backbone is None and asked == judge.snapshot
             effect = "the name without a date meant this or another version" if dated else "other numbers"

@@ -52,7 +52,9 @@ TRAINED = {
 }  # fmt: skip
 """Whose checkpoint `runs/...` is on these pages; elsewhere ds_ieqa's."""
 
-UNFINISHED = {"judge.md": "asks a model", "qbench.md": "asks a model", "serving.md": "needs a server"}
+UNFINISHED = {
+    **dict.fromkeys(("judge.md", "suites.md", "qbench.md"), "asks a model"), "serving.md": "needs a server",
+}  # fmt: skip
 """Pages whose Python is only compiled, and why."""
 
 

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from editmetrics import Sample
-from editmetrics.scoring.suite_results import SuiteRun, suite_result
+from editmetrics.scoring.suite_results import suite_result
+from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteError
 from editmetrics.suites.aggregation import SuiteRow, filled_table
 from editmetrics.suites.geneval2 import DATA, questions_of, spellings

@@ -14,7 +14,8 @@ from PIL import Image
 import editmetrics
 from editmetrics import Sample, create_metric
 from editmetrics.data import DataError
-from editmetrics.scoring.suite_results import SuiteRun, suite_result
+from editmetrics.scoring.suite_results import suite_result
+from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteColumn, SuiteError, TableLayout, suite_of_spec
 from editmetrics.suites.pie_bench import TYPES
 from editmetrics.suites.pie_bench_folders import decoded_mask

@@ -12,7 +12,8 @@ from PIL import Image
 
 from editmetrics import Sample
 from editmetrics.judge import Answer, Judge
-from editmetrics.scoring.suite_results import SuiteRun, suite_result
+from editmetrics.scoring.suite_results import suite_result
+from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteError
 from editmetrics.suites.judged import suite_metric
 from editmetrics.suites.longtext import FILES, RATIOS, WantedText, as_script_cleans, cleaned, matched

@@ -13,7 +13,8 @@ from PIL import Image
 
 from editmetrics import Sample
 from editmetrics.judge import Answer, Judge
-from editmetrics.scoring.suite_results import SuiteRun, suite_result
+from editmetrics.scoring.suite_results import suite_result
+from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteError
 from editmetrics.suites.judged import suite_metric
 from editmetrics.suites.oneig import QUESTIONS
