@@ -77,7 +77,7 @@ def read_pixels(image: Any, name: str | None, opaque: bool, profile: Profile = "
     if isinstance(image, (str, os.PathLike)):
         return decode(read_bytes(image), name or path_name(image), opaque=opaque, profile=profile)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode(bytes(image), name or getattr(image, "path", "the image"), opaque=opaque, profile=profile)
+        return decode(bytes(image), name or str(getattr(image, "path", "the image")), opaque=opaque, profile=profile)
     if isinstance(image, np.ndarray):
         with as_image_errors(f"{name or 'the array'} cannot be read", name or "the array"):
             return _from_array(image, name or "the array", opaque)

@@ -140,7 +140,7 @@ def _read_deferred(sample: Sample) -> Sample:
     if not deferred:
         return sample
     row = deferred[0].row()
-    read = {
+    read: dict[str, Any] = {
         name: [image.read(row) if isinstance(image, Deferred) else image for image in several]
         for name, several in images.items()
     }

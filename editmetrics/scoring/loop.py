@@ -260,7 +260,8 @@ class Loop:
             elif piece.score is None:
                 piece.score = self.availability.score(piece.column.label)
         todo = [piece for piece in pieces if piece.score is None]
-        of_files, of_pixels = set(), set()
+        of_files: set[str] = set()
+        of_pixels: set[str] = set()
         for piece in todo:
             (of_files if piece.column.metric.reads_files else of_pixels).update(piece.column.fields)
         files, decoded = opened.as_files(of_files), opened.decoded(of_pixels)

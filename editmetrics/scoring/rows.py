@@ -31,7 +31,8 @@ class ScoredRow:
 def without_images(sample: Sample) -> Sample:
     """Return the sample with its texts, `meta` and paths; images in memory are None."""
     images: dict[str, Any] = {name: getattr(sample, name) for name in IMAGE_FIELDS}
-    return replace(sample, **{name: image if _on_disk(image) else None for name, image in images.items()})
+    on_disk: dict[str, Any] = {name: image if _on_disk(image) else None for name, image in images.items()}
+    return replace(sample, **on_disk)
 
 
 def _on_disk(image: Any) -> bool:

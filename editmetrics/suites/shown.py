@@ -68,8 +68,7 @@ def arranged(show: Show, sample: Sample) -> list[tuple[str, Any]]:
         if len(images) < show.least:
             raise SampleError(
                 f"the question shows at least {plural(show.least, f'{show.role} image')}, and this sample has "
-                f"{len(images)}; give "
-                f'a list of them, in a csv as JSON: ["a.png", "b.png"]',
+                f'{len(images)}; give a list of them, in a csv as JSON: ["a.png", "b.png"]',
                 "skipped",
             )
         return [(show.caption.format(number=number), image) for number, image in enumerate(images, 1)]
@@ -89,16 +88,16 @@ def _in_order(show: ShowFrames, sample: Sample, sources: tuple[Any, ...]) -> lis
 def _frames(show: ShowFrames, sample: Sample, sources: tuple[Any, ...]) -> list[int]:
     """Return the number of each source among the frames. Raises `SampleError`."""
     frames = range(1, show.frames + 1)
-    if (cell := sample.meta.get(FRAME)) is not None:
-        text = str(cell).strip().removesuffix(".0")
+    text = str(sample.meta.get(FRAME, "")).strip().removesuffix(".0")
+    if text not in ("", "None", "nan"):
         numbers = [number for number in frames if str(number) != text]
     else:
         names = [re.search(r"\d+-(\d+)", os.path.basename(_path(image))) for image in sources]
         numbers = [int(match.group(1)) for match in names if match]
     if not len(sources) == len({*numbers}) == show.frames - 1 or not {*numbers} <= {*frames}:
         raise SampleError(
-            f"the question shows {show.frames - 1} sources as frames of a clip; expected as many, whose names have "
-            f"their numbers (7-3.png is frame 3 of clip 7), or the column {FRAME} with the number of the edited frame, "
+            f"the question shows {plural(show.frames - 1, 'source')} as frames of a clip; expected as many, whose "
+            f"names have their numbers (7-3.png is frame 3 of clip 7), or the column {FRAME} with that of the edited, "
             f"1 to {show.frames}; got {', '.join(_path(image) or 'an image in memory' for image in sources)}",
             "skipped",
         )
@@ -128,8 +127,8 @@ def rendered(show: Show, content: Any, sample: Sample) -> Image:
 def within_area(image: Any, most: int, multiple: int = 16) -> Any:
     """Return an image scaled to at most `most` pixels, and sides that are multiples of 16, by Pillow's bicubic filter.
 
-    >>> within_area("docs/examples/source/cat.jpg", 32 * 32).size
-    (32, 32)
+    >>> within_area("docs/examples/source/cat.jpg", 32 * 32).size  # 384 x 255
+    (32, 16)
     """
     from PIL import Image as PillowImage
 

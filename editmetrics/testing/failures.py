@@ -51,8 +51,8 @@ def several_images(subject: Subject) -> Iterator[str]:
     subject.require_scores()
     sample, other = subject.samples[0], subject.sample(5)
     for name in subject.required_images:
-        images = (getattr(sample, name), getattr(other, name))
-        many = replace(sample, **{name: images})
+        images: dict[str, Any] = {name: (getattr(sample, name), getattr(other, name))}
+        many = replace(sample, **images)
         for how, (score,) in _both_ways(subject.metric, [many]):
             if name in subject.metric.several:
                 if not score.ok:
