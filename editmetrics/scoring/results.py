@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import metadata
@@ -208,20 +208,18 @@ class Results(Tabular):
 
     def problems(self) -> dict[tuple[str, str, str], list[str]]:
         """The ids of samples without a score, by (metric, status, reason)."""
-        ids: dict[tuple[str, str, str], list[str]] = {}
-        for column in self.columns:
-            for index, score in sorted(self._more[column.label].items()):
-                if not score.ok:
-                    ids.setdefault((column.label, score.status, score.reason or ""), []).append(self.samples[index].id)
-        return ids
+        return self._ids_by(lambda score: None if score.ok else (score.status, score.reason or ""))
 
     def notes(self) -> dict[tuple[str, str], list[str]]:
         """The ids of samples with a `details["note"]`, such as "prompt truncated", by (metric, note)."""
-        ids: dict[tuple[str, str], list[str]] = {}
+        return self._ids_by(lambda score: (str(note),) if (note := score.details.get("note")) else None)
+
+    def _ids_by(self, key: Callable[[Score], tuple[str, ...] | None]) -> dict[Any, list[str]]:
+        ids: dict[Any, list[str]] = {}
         for column in self.columns:
             for index, score in sorted(self._more[column.label].items()):
-                if note := score.details.get("note"):
-                    ids.setdefault((column.label, str(note)), []).append(self.samples[index].id)
+                if (group := key(score)) is not None:
+                    ids.setdefault((column.label, *group), []).append(self.samples[index].id)
         return ids
 
     def summary(self) -> list[Summary]:

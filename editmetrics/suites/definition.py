@@ -348,8 +348,7 @@ class Suite:
     - `sizes`: the numbers of rows that the benchmark's data have, with what each is: `{3589: "the test split"}`.
     - `folders`: the benchmark's folder and those of outputs, where they are read as its script has them.
     - `inputs`: where its rows lie on the hub, for `editmetrics data`; built-in ones are in the table `inputs.INPUTS`.
-    - `variants`: of a suite without judges, the protocols that papers report under its name; it has no table of its own
-      then.
+    - `variants`: the protocols that papers report under its name, of a suite without judges and table of its own.
     """
 
     name: str

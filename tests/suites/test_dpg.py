@@ -14,7 +14,8 @@ import pytest
 
 from editmetrics import Sample
 from editmetrics.judge import Answer, Judge
-from editmetrics.scoring.suite_results import SuiteRun, suite_result
+from editmetrics.scoring.suite_results import suite_result
+from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteError
 from editmetrics.suites.dpg import DATA
 from editmetrics.suites.judged import suite_metric
