@@ -132,7 +132,7 @@ def look_up(repository: str, revision: str = "main") -> HubRepository:
     check_url(endpoint())
     kind, name = _kind(repository)
     try:
-        info = HfApi(endpoint=endpoint()).repo_info(name, repo_type=kind, revision=revision, files_metadata=True)
+        info: Any = HfApi(endpoint=endpoint()).repo_info(name, repo_type=kind, revision=revision, files_metadata=True)
     except Exception as error:
         raise hub_failure(repository, revision, None, error) from error
     licences = [tag.partition(":")[2] for tag in info.tags or () if tag.startswith("license:")]

@@ -92,6 +92,8 @@ def _origin(
 def _show(
     name: str, inputs: BenchmarkInputs, laid_out: LaidOut, origin: dict[str, Any], split: str | None, as_json: bool
 ) -> None:
+    from ..suites import suite
+
     if as_json:
         described = {**origin, "manifest": str(laid_out.manifest), "rows": laid_out.rows, "expected": inputs.rows}
         click.echo(json.dumps(described, indent=2))
@@ -105,7 +107,8 @@ def _show(
         f"Save your model's image of each row as its cell save_as says ({laid_out.first}; any suffix) in a folder of "
         "the model, then:"
     )
-    for line in command_in_lines(f"  editmetrics score {laid_out.manifest} my_model/ --suite {name} -o scores.csv"):
+    spec = name if suite(name).tables else f"{name}:variant=NAME"
+    for line in command_in_lines(f"  editmetrics score {laid_out.manifest} my_model/ --suite {spec} -o scores.csv"):
         click.echo(line)
 
 
@@ -126,10 +129,10 @@ def _list(as_json: bool) -> None:
         listed = [{"name": each, "data_set": one.repository or None, "rows": one.rows} for each, one in INPUTS.items()]
         click.echo(json.dumps(listed, indent=2))
         return
-    rows = [[each, one.repository or "-", one.rows, one.name] for each, one in INPUTS.items() if one.repository]
+    rows = [[each, one.repository or "-", one.rows, one.name] for each, one in INPUTS.items() if one.name]
     show([DataTable([*text("name", "data set on the hub"), *numbers("rows"), *text("outputs are called")], rows)])
     for one in INPUTS.values():
         if not one.repository:
-            _say(one.advice)
+            _say(f"{one.advice[:1].upper()}{one.advice[1:]}")
     if without := [each for each in SUITES if each not in INPUTS]:
         _say(f"No inputs are known of {', '.join(without)}: 'editmetrics suite NAME' says what a row needs.")

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,7 +73,9 @@ def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
     if READABLE[suffix] == "csv":
         yield from _csv_rows(path, suffix)
         return
-    readers = {"jsonl": _jsonl_rows, "json": _json_rows, "parquet": read_parquet, "xlsx": _workbook_rows}
+    readers: dict[str, Callable[[Path], Iterator[Row]]] = {
+        "jsonl": _jsonl_rows, "json": _json_rows, "parquet": read_parquet, "xlsx": _workbook_rows,
+    }  # fmt: skip
     yield from readers[READABLE[suffix]](path)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..files.decoding import read_data
 from ..files.text import DataError
-from ..wording import first_few
+from ..wording import first_few, plural
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ class InputFiles:
         files = self.called(name)
         if len(files) > 1:
             raise DataError(f"{self.folder} has {name} more than once: {first_few(file.name for file in files)}")
+        return files[0]
+
+    def ending(self, path: str) -> StoredFile:
+        """Return the file whose path ends with `path`. Raises `DataError` for none, and for several."""
+        files = [one for one in self.called(posixpath.basename(path)) if f"/{one.name}".endswith(f"/{path}")]
+        if len(files) != 1:
+            raise DataError(f"{self.folder} holds {path} {plural(len(files), 'time')}; expected the published files")
         return files[0]
 
     def image(self, path: str, near: str) -> StoredFile:

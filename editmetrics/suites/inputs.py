@@ -181,6 +181,27 @@ def read_rise(files: InputFiles) -> FileRows:
         yield columns, images
 
 
+def read_wise(files: InputFiles) -> FileRows:
+    """The prompts of WISE, verified edition: a list of objects."""
+    for row in json.loads(files.ending("data_verified/merge.json").read()):
+        yield {"prompt_id": row["prompt_id"], "prompt": row["Prompt"], "Explanation": row["Explanation"]}, {}
+
+
+def read_geneval2(files: InputFiles) -> FileRows:
+    """The prompts of GenEval 2, which have no ids: they are numbered from 0."""
+    lines = files.one_of("geneval2_data.jsonl").read().decode().splitlines()
+    for number, line in enumerate(filter(str.strip, lines)):
+        yield {"number": f"{number:03}", "prompt": json.loads(line)["prompt"]}, {}
+
+
+def read_longtext(files: InputFiles) -> FileRows:
+    """The prompts of LongText-Bench, English and Chinese."""
+    for language, name in (("en", "text_prompts.jsonl"), ("zh", "text_prompts_zh.jsonl")):
+        for line in filter(str.strip, files.one_of(name).read().decode().splitlines()):
+            row = json.loads(line)
+            yield {"language": language, "prompt_id": row["prompt_id"], "prompt": row["prompt"]}, {}
+
+
 PICTURES = ("*.png", "*.jpg", "*.jpeg", "*.webp", "*.json", "*.zip", "*.tar")
 
 GEDIT = BenchmarkInputs(
@@ -190,24 +211,41 @@ GEDIT = BenchmarkInputs(
     {"prompt": "instruction"},
     rows=1212,
 )
+OMNICONTEXT = BenchmarkInputs(
+    "OmniGen2/OmniContext", "{task_type}/{key}", {"source": "input_images"}, {"prompt": "instruction"}, rows=400
+)
 EMU_EDIT = BenchmarkInputs("facebook/emu_edit_test_set", "{idx}", {"source": "image"}, split="test", rows=3589)
 IMGEDIT = BenchmarkInputs("sysuyy/ImgEdit", "{key}", patterns=("Benchmark.tar",), read=read_imgedit, rows=737)
 KRIS = BenchmarkInputs("Liang0223/KRIS_Bench", "{category}/{key}", patterns=PICTURES, read=read_kris, rows=1267)
 RISE = BenchmarkInputs("PhoenixZ/RISEBench", "{category}/{index}", patterns=PICTURES, read=read_rise, rows=360)
+
+
+def _of_repository(name: str, repository: str, folder: str, pattern: str, read: Any, rows: int) -> BenchmarkInputs:
+    """Prompts that lie in the official repository, of which the user has a copy."""
+    advice = (
+        f"the prompts of {name} lie in its repository: git clone https://github.com/{repository}, then "
+        f"editmetrics data {name} FOLDER --from {folder}"
+    )
+    return BenchmarkInputs("", pattern, read=read, rows=rows, advice=advice)
+
+
+WISE = _of_repository("wise", "PKU-YuanGroup/WISE", "WISE", "{prompt_id}", read_wise, 1000)
+GENEVAL2 = _of_repository("geneval2", "facebookresearch/GenEval2", "GenEval2", "{number}", read_geneval2, 800)
+LONGTEXT = _of_repository("longtext", "X-Omni-Team/X-Omni", "X-Omni", "{language}/{prompt_id}", read_longtext, 320)
 PIE_BENCH = BenchmarkInputs(
     "",
-    advice="pie-bench: its authors hand the data out by a form (https://github.com/cure-lab/PnPInversion); unpacked, "
+    advice="the authors of pie-bench hand its data out by a form (https://github.com/cure-lab/PnPInversion); unpacked, "
     "it is scored as it is: editmetrics score PIE-Bench/data outputs/ --suite pie-bench",
 )
 MAGICBRUSH = BenchmarkInputs(
     "",
-    advice="magicbrush: the test set is an archive with a password (https://github.com/OSU-NLP-Group/MagicBrush); "
+    advice="the test set of magicbrush is an archive with a password (https://github.com/OSU-NLP-Group/MagicBrush); "
     "the hub has the other splits. Unpacked, it is scored as it is: editmetrics score test/images outputs/ --suite "
     "magicbrush --prompts test/local_captions.json",
 )
 INPUTS = {
-    "gedit": GEDIT, "imgedit": IMGEDIT, "kris": KRIS, "rise": RISE, "emu-edit": EMU_EDIT, "pie-bench": PIE_BENCH,
-    "magicbrush": MAGICBRUSH,
+    "gedit": GEDIT, "imgedit": IMGEDIT, "kris": KRIS, "rise": RISE, "omnicontext": OMNICONTEXT, "emu-edit": EMU_EDIT,
+    "wise": WISE, "geneval2": GENEVAL2, "longtext": LONGTEXT, "pie-bench": PIE_BENCH, "magicbrush": MAGICBRUSH,
 }  # fmt: skip
 """The inputs of the built-in benchmarks, by the name of the suite."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..files.decoding import read_json
 from ..files.rows import write_rows
 from ..files.text import DataError
-from ..files.writing import replacing
+from ..files.writing import make_folder, replacing
 from ..images.kinds import HEAD_BYTES, kind_of
 from ..wording import first_few
 from .input_files import StoredFile
@@ -66,6 +66,7 @@ def lay_out(rows: Iterable[InputRow], folder: Path, origin: dict[str, Any], over
         table.append({**cells, **{name: cell for name, cell in row.columns.items() if name not in cells}})
     if not table:
         raise DataError(f"{folder}: the benchmark's files have no rows; nothing was written")
+    make_folder(folder / ORIGIN)
     with replacing(folder / ORIGIN) as temporary:
         temporary.write_text(json.dumps({**origin, "rows": len(table)}, indent=2) + "\n", encoding="utf-8")
     write_rows(table, folder / MANIFEST)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from ..suites.explain import aggregation_line, cost, default_differences, differences_of, question_lines, sampling_line
+from ..suites.inputs import INPUTS
 from ..wording import plural
 from .table import Block, Cell, DataTable, TableCell, facts, numbers, text
 
@@ -127,6 +128,9 @@ def _row_facts(suite: Suite) -> Iterator[list[Cell]]:
         yield [f"field {field.name}", f"column {' or '.join(field.columns)}{needed}{values}"]
     if suite.data:
         yield ["rows", f"not shipped: {', '.join(suite.data)} of your copy of the repository"]
+    inputs = INPUTS.get(suite.name, suite.inputs)
+    if inputs is not None:
+        yield ["inputs", f"'editmetrics data {suite.name} FOLDER'" + ("" if inputs.name else " says how to get them")]
     if suite.people:
         yield ["people's ratings", f"columns {', '.join(suite.people.columns)}, where they are there"]
 

@@ -98,7 +98,22 @@ def emu_edit():
     return {"data/test-00000-of-00001.parquet": parquet(rows, "image"), "data/validation-00000-of-00001.parquet": b""}
 
 
-SHAPES = {"gedit": gedit, "imgedit": imgedit, "kris": kris, "rise": rise, "emu-edit": emu_edit}
+def omnicontext():
+    rows = [{"key": key, "task_type": "multi_object", "instruction": f"Join {key}.", "instruction_language": "en",
+             "input_images": [{"bytes": picture(n), "path": None} for n in range(1, count)]}
+            for key, count in (("0a", 3), ("0b", 2))]  # fmt: skip
+    return {"data/train-00000-of-00001.parquet": parquet_of_lists(rows)}
+
+
+def parquet_of_lists(rows):
+    buffer = io.BytesIO()
+    pl.DataFrame(rows, schema_overrides={"input_images": pl.List(IMAGE)}).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+SHAPES = {
+    "gedit": gedit, "imgedit": imgedit, "kris": kris, "rise": rise, "emu-edit": emu_edit, "omnicontext": omnicontext,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +135,7 @@ EXPECTED = {
     "kris": (["color_change/3", "temporal_prediction/5"], "Paint it.", 1),
     "rise": (["temporal_reasoning/temporal_reasoning_1", "spatial_reasoning/spatial_reasoning_2"], "Later?", 0),
     "emu-edit": (["0", "1"], None, 0),
+    "omnicontext": (["multi_object/0a", "multi_object/0b"], "Join 0a.", 1),
 }
 
 
@@ -131,9 +147,10 @@ def test_inputs_and_outputs_meet_in_the_suite(name, run, tmp_path):
     assert prompt is None or table["prompt"][0] == prompt
     assert "licence: cc-by-nc-4.0" in ran.err
     printed = " ".join(ran.out.replace("\\\n", " ").split())
-    assert f"editmetrics score {tmp_path / name}/manifest.csv my_model/ --suite {name} -o scores.csv" in printed
+    assert f"editmetrics score {tmp_path / name}/manifest.csv my_model/ --suite {name}" in printed
     assert f"where the benchmark has {INPUTS[name].rows:,}" in printed
-    first = tmp_path / name / table["source"][0]
+    source = table["source"][0]
+    first = tmp_path / name / (json.loads(source)[0] if source.startswith("[") else source)
     assert Image.open(first).convert("RGB").getpixel((3, 3))[0] == pytest.approx(shade, abs=3)
     for output in table["save_as"]:
         path = tmp_path / "out" / output
@@ -198,9 +215,33 @@ def test_a_copy_of_ones_own_is_read_without_the_hub(run, hub, tmp_path):
     assert "names the image a.jpg, which" in ran.err
 
 
+def test_prompts_of_text_to_image_benchmarks_are_read_from_a_copy(run, tmp_path):
+    lines = '{"prompt_id": 0, "prompt": "A sign", "text": ["hi"]}\n'
+    files = {
+        "WISE/data_verified/merge.json": '[{"Prompt": "A cake", "Explanation": "round", "prompt_id": 7}]',
+        "WISE/data/merge.json": "[]",
+        "GenEval2/geneval2_data.jsonl": '{"prompt": "two cats"}\n{"prompt": "a dog"}\n',
+        "X-Omni/textbench/text_prompts.jsonl": lines,
+        "X-Omni/textbench/text_prompts_zh.jsonl": lines,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    expected = {
+        "wise": ("WISE", ["7.png"], ["A cake"]),
+        "geneval2": ("GenEval2", ["000.png", "001.png"], ["two cats", "a dog"]),
+        "longtext": ("X-Omni", ["en/0.png", "zh/0.png"], ["A sign", "A sign"]),
+    }
+    for name, (copy, outputs, prompts) in expected.items():
+        assert f"--from {copy}" in run("data", name, tmp_path / name).err
+        assert run("data", name, tmp_path / name, "--from", tmp_path / copy).code == 0
+        table = pl.read_csv(tmp_path / name / "manifest.csv", infer_schema=False)
+        assert (table["save_as"].to_list(), table["prompt"].to_list()) == (outputs, prompts)
+
+
 def test_what_cannot_be_had_says_how_to_get_it(run, tmp_path):
     assert "archive with a password" in run("data", "magicbrush", tmp_path / "m").err
-    assert "pie-bench: its authors hand the data out by a form" in run("data", "pie-bench", tmp_path / "p").err
+    assert "the authors of pie-bench hand its data out by a form" in run("data", "pie-bench", tmp_path / "p").err
     assert "Did you mean 'gedit' or 'imgedit'?" in run("data", "gedti", tmp_path / "g").err
     assert "missing the folder to write" in run("data", "gedit").err
     ran = run("data")
