@@ -129,13 +129,14 @@ def report_run(table: Path, report: Path, kept: bool, quiet: bool, err: bool) ->
     """
     from dataclasses import replace
 
+    from ..report.pictures import listed
     from ..report.write import ReportOptions, write_report
     from ..runs.read_scores import read_scores
 
     scores = read_scores(table)
     if not kept:
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
-    images = {name for names in (scores.sources, scores.edits) for name in names if name}
+    images = {path for names in (scores.sources, scores.edits) for name in names for path in listed(name)}
     with CountProgress("pictures", quiet) as progress:
         written = write_report(scores, report, ReportOptions(trusted=images), progress.at)
     show_written(written, err=err)

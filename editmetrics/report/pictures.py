@@ -7,12 +7,14 @@ import io
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..files.text import parse_json
 from ..images import ImageError, eight_bits, is_url, read_image
 
 if TYPE_CHECKING:
@@ -132,6 +134,7 @@ def _pictures_of_source(table: ScoredTable, rows: Sequence[int], places: ImagePl
             pictures.large[row, kind] = encoded(pixels, sizes.larger, LARGER_QUALITY)
 
     first = rows[0]
+    several = len(listed(table.sources[first])) if len(listed(table.sources[first])) > 1 else 0
     source = _read(table.sources[first], places, pictures.reasons, (first, "source"))
     if source is not None:
         put(first, "source", source, not sizes.enlarged.isdisjoint(rows))
@@ -140,7 +143,9 @@ def _pictures_of_source(table: ScoredTable, rows: Sequence[int], places: ImagePl
         edited = _read(table.edits[row], places, pictures.reasons, (row, "edited"))
         if edited is not None:
             put(row, "edited", edited, row in sizes.enlarged)
-        if source is not None and edited is not None:
+        if several:
+            pictures.reasons[row, "difference"] = f"{several} sources have no difference to one edited image"
+        elif source is not None and edited is not None:
             difference, note = amplified_difference(source, edited)
             put(row, "difference", difference, row in sizes.enlarged)
             if note:
@@ -158,10 +163,45 @@ def _read(
         reasons[key] = f"the table names no {key[1]} image"
         return None
     try:
-        return eight_bits(read_image(places.find(name), name=name))
+        return side_by_side([eight_bits(read_image(places.find(one), name=one)) for one in listed(name)])
     except ImageError as error:
         reasons[key] = str(error)
         return None
+
+
+def listed(name: str | None) -> list[str]:
+    """The paths in a cell: those of several images stand in it as JSON, as in a manifest.
+
+    >>> listed("a.png"), listed('["a.png", "b.png"]'), listed(None)
+    (['a.png'], ['a.png', 'b.png'], [])
+    """
+    if not name:
+        return []
+    if name.startswith("[") and name.endswith("]"):
+        with suppress(ValueError):  # a file may be called so
+            paths = parse_json(name)
+            if isinstance(paths, list) and paths and all(isinstance(path, str) for path in paths):
+                return paths
+    return [name]
+
+
+def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+    """One image as it is; several in a row from left to right, as high as the lowest, on white between them.
+
+    >>> side_by_side([np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)]).shape
+    (4, 9, 3)
+    """
+    from PIL import Image
+
+    if len(images) == 1:
+        return images[0]
+    height = min(image.shape[0] for image in images)
+    gap = np.full((height, max(1, height // 50), 3), 255, np.uint8)
+    row: list[np.ndarray] = []
+    for pixels in images:
+        width = max(1, round(pixels.shape[1] * height / pixels.shape[0]))
+        row += [gap, np.asarray(Image.fromarray(pixels).resize((width, height)))]
+    return np.concatenate(row[1:], axis=1)
 
 
 def amplified_difference(source: np.ndarray, edited: np.ndarray) -> tuple[np.ndarray, str | None]:
@@ -207,10 +247,10 @@ def relative_links(
     links = {}
     for row in rows:
         for kind, name in (("source", table.sources[row]), ("edited", table.edits[row])):
-            if not name:
+            if len(listed(name)) != 1:
                 continue
             try:
-                path = places.find(name)
+                path = places.find(str(name))
             except ImageError:
                 continue
             relative = os.path.relpath(path, folder)

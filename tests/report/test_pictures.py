@@ -88,6 +88,21 @@ def test_what_is_missing_is_said(folder):
     assert set(found.small) == {(0, "source"), (1, "edited")}
 
 
+def test_several_sources_stand_side_by_side_and_have_no_difference(folder):
+    Image.new("RGB", (40, 20), "red").save(folder / "a.png")
+    Image.new("RGB", (50, 100), "blue").save(folder / "b.png")
+    made = scored(['["a.png", "b.png"]', '["a.png", "gone.png"]'], ["a.png", "a.png"])
+    pictures = take(made, ImagePlaces(folder / "t.csv"))
+    shown = decoded(pictures.small[0, "source"]).astype(int)
+    assert shown.shape[:2] == (20, 40 + 1 + 10)  # as high as the lowest, with one pixel between
+    assert shown[10, 20].argmax() == 0
+    assert shown[10, -5].argmax() == 2
+    assert "2 sources have no difference" in pictures.reasons[0, "difference"]
+    assert (0, "difference") not in pictures.small
+    assert "gone.png is neither below" in pictures.reasons[1, "source"]
+    assert set(relative_links(made, [0], ImagePlaces(folder / "t.csv"), folder)) == {(0, "edited")}
+
+
 def test_no_picture_is_taken_from_elsewhere(folder, tmp_path):
     """A table that somebody sent must not put this machine's other pictures into a report."""
     secret = tmp_path / "secret.png"
