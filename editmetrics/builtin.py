@@ -1,8 +1,11 @@
 """The built-in metrics by name, and what stands in for their weights in the conformance kit: all as strings."""
 
 BUILTIN = {
+    "aesthetic": "editmetrics.plugins.aesthetic:Aesthetic",
+    "blip_score": "editmetrics.plugins.blip_score:BLIPScore",
     "clip_direction": "editmetrics.plugins.clip_direction:CLIPDirection",
     "clip_image": "editmetrics.plugins.clip_image:CLIPImage",
+    "clip_iqa": "editmetrics.plugins.clip_iqa:CLIPIQA",
     "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
     "clip_text": "editmetrics.plugins.clip_text:CLIPText",
     "cmmd": "editmetrics.plugins.cmmd:CMMD",
@@ -17,6 +20,7 @@ BUILTIN = {
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
     "hps_v2": "editmetrics.plugins.hps_v2:HPSv2",
+    "image_reward": "editmetrics.plugins.image_reward:ImageReward",
     "inception_score": "editmetrics.plugins.inception_score:InceptionScore",
     "kid": "editmetrics.plugins.kid:KID",
     "lmm4edit": "editmetrics.plugins.lmm4edit.metric:LMM4Edit",
@@ -47,7 +51,10 @@ CONFORMANCE = {
     **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
     **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
     **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
-    **dict.fromkeys(("hps_v2", "pick_score"), "editmetrics.plugins.conformance.preference"),
+    **dict.fromkeys(
+        ("aesthetic", "blip_score", "clip_iqa", "hps_v2", "image_reward", "pick_score"),
+        "editmetrics.plugins.conformance.preference",
+    ),
     "vie_score": "editmetrics.plugins.conformance.judge",
     "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
 }

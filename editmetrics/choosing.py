@@ -130,6 +130,7 @@ TASKS = (
         "quality aesthetic no reference noreference blind nr iqa niqe brisque musiq naturalness artefact sharp noise",
         ("edited",),
         (
+            Pick("aesthetic", "what people find beautiful; a network trained on their ratings"),
             Pick("piq/brisque", "distortions by statistics of natural images; lower is better"),
             Pick("pyiqa/musiq", "a network trained on ratings of photographs"),
         ),

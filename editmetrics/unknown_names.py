@@ -16,6 +16,9 @@ OTHER_NAMES = {
     "hps_v2.1": "hps_v2", "hpsv2.1": "hps_v2", "is": "inception_score", "isc": "inception_score", "fid_score": "fid",
     "clean_fid": "fid", "fd_dino": "fd_dinov2", "fdd": "fd_dinov2", "clip_mmd": "cmmd", "precision": "precision_recall",
     "recall": "precision_recall", "prc": "precision_recall",
+    "imagereward": "image_reward", "blip": "blip_score", "blipscore": "blip_score",
+    "laion_aes": "aesthetic", "laion_aesthetic": "aesthetic", "aesthetics": "aesthetic", "aesthetic_score": "aesthetic",
+    "clipiqa": "clip_iqa",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 

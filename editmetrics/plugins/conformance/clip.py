@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from ...mllm.turns import seeded
@@ -21,8 +21,22 @@ TINY = {
 }
 
 
+TINY_RESNET: dict[str, Any] = {
+    **TINY,
+    "vision_cfg": {"image_size": 224, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None},
+    "embed_dim": 32,
+}
+
+
+def config_of(architecture: str) -> dict[str, Any]:
+    """Return the small stand-in of one of open_clip's architectures."""
+    if architecture.startswith("RN50"):
+        return TINY_RESNET
+    return {**TINY, "quick_gelu": architecture.endswith("quickgelu")}
+
+
 def stand_in() -> AbstractContextManager[object]:
-    return mock.patch("open_clip.get_model_config", return_value=TINY)
+    return mock.patch("open_clip.get_model_config", config_of)
 
 
 def random_weights(_: Path) -> dict[str, Tensor]:
