@@ -18,6 +18,7 @@ BUILTIN = {
     "fid": "editmetrics.plugins.fid:FID",
     "fsim": "editmetrics.plugins.fsim:FSIM",
     "gmsd": "editmetrics.plugins.gmsd:GMSD",
+    "haarpsi": "editmetrics.plugins.haarpsi:HaarPSI",
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
     "hps_v2": "editmetrics.plugins.hps_v2:HPSv2",
     "image_reward": "editmetrics.plugins.image_reward:ImageReward",
@@ -27,6 +28,7 @@ BUILTIN = {
     "lmm4lmm": "editmetrics.plugins.lmm4lmm.metric:LMM4LMM",
     "lpips": "editmetrics.plugins.lpips:LPIPS",
     "mae": "editmetrics.plugins.mae:MAE",
+    "mdsi": "editmetrics.plugins.mdsi:MDSI",
     "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
     "mse": "editmetrics.plugins.psnr:MSE",
     "pick_score": "editmetrics.plugins.pick_score:PickScore",
@@ -38,6 +40,9 @@ BUILTIN = {
     "vif": "editmetrics.plugins.vif:VIF",
     "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
 }
+
+CLASSIC = ("fsim", "gmsd", "mae", "ms_ssim", "mse", "psnr", "ssim", "vif")
+"""The metrics of a run that names none: without a download, and well known."""
 
 CONFORMANCE = {
     **dict.fromkeys(

@@ -23,7 +23,7 @@ OTHER_NAMES = {
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
 ELSEWHERE = {
-    "piq": ("brisque", "CLIPIQA", "dss", "haarpsi", "mdsi", "PieAPP", "srsim", "total_variation", "vsi", "StyleLoss",
+    "piq": ("brisque", "CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "vsi", "StyleLoss",
             "ContentLoss"),
     "pyiqa": (
         "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "cw_ssim", "dbcnn", "deepdc",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ..builtin import CLASSIC
 from ..data import find_samples
 from ..data.frames import set_of_rows
 from ..data.image_sets import find_sets, sets_of
@@ -19,7 +20,7 @@ from ..files.rows import require_writable
 from ..files.writing import JournalError
 from ..machine import machine_fault
 from ..metric import Metric
-from ..registry import BUILTIN, create_metric, metric_class, parse_spec, split_alias
+from ..registry import create_metric, metric_class, parse_spec, split_alias
 from ..sample import FIELDS, STATUSES, EditMetricsError, Sample, Score
 from ..wording import expected_one_of
 from .loop import Availability, Loop
@@ -245,7 +246,7 @@ def metrics_for(
     ['fsim', 'gmsd', 'mae']
     """
     classic = specs is None
-    names = [name for name in BUILTIN if metric_class(name).concurrent] if specs is None else specs
+    names = CLASSIC if specs is None else specs
     metrics = []
     for spec in names:
         name, options = parse_spec(split_alias(spec)[1])

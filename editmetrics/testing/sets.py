@@ -141,6 +141,7 @@ CHECKS: dict[str, Callable[[Subject], Iterator[str]]] = {check.__name__: check f
 """What takes the place of a check of single images."""
 
 NOT_OF_SETS = {
+    "several_images": "its fields hold sets",
     "threads": "prepare reads nothing of a set",
     "image_modes": "the check 'input_kinds' reads a set's images as other metrics' are read",
     "synchronisations": "it waits for the device once for each batch of images, and a sample has many",

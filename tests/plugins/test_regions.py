@@ -35,12 +35,14 @@ SPECS = (
     "vif",
     "fsim",
     "fsim:chromatic=true,convention=piq",
+    "haarpsi",
+    "mdsi",
     "lpips",
     "dists",
     "structure_distance",
 )
 NETWORKS = ("lpips", "dists", "structure_distance")
-ROUNDING = {"vif": 1e-6, "fsim": 1e-6, "dists": 1e-6}
+ROUNDING = {"vif": 1e-6, "fsim": 1e-6, "dists": 1e-6, "haarpsi": 5e-6}
 """How far from its best an untouched region may be; the others are there exactly."""
 
 WINDOWED = {"psnr": psnr, "mse": mse, "mae": mae, "ssim": ssim, "ms_ssim": ms_ssim, "gmsd": gmsd, "vif": vif}
