@@ -119,7 +119,6 @@ def score(
     >>> results["psnr"][0].ok
     True
     """
-    metrics = metrics if metrics is None or isinstance(metrics, (str, Metric)) else list(metrics)
     asked = _request(samples, more, metrics, options, {**changes, "suites": suites})
     chosen, samples = (asked.options or RunOptions()).changed(**asked.changes), asked.samples
     runs, wanted = _wanted(asked, chosen.device)
@@ -173,6 +172,7 @@ class _Request(NamedTuple):
 def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
     """Tell samples, metrics and options of a call apart."""
     changes = dict(keywords)
+    metrics = metrics if metrics is None or isinstance(metrics, (str, Metric)) else list(metrics)
     suites = changes.pop("suites")
     suites = [suites] if isinstance(suites, str) else [*(suites or ())]
     if isinstance(first, (str, os.PathLike)):
