@@ -103,7 +103,6 @@ def score(
     `columns` names the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics`
     and `options` may also go by position. Without `metrics`, the classic ones compute, as on the command line.
     `suites` are benchmarks, such as "gedit", of which `results.suite("gedit")` gives the table.
-
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 
     With `output`, each score goes to `OUTPUT.record.jsonl` at once, and the table is written at the end. The same call
