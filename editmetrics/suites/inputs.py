@@ -17,6 +17,7 @@ from ..files.text import DataError
 from ..hub import HubRepository, fetch_files
 from .definition import SuiteError
 from .input_files import InputFiles, StoredFile
+from .shown import FRAME, numbers_of_frames
 from .table_of_suites import suite
 
 FileRows = Iterator[tuple[dict[str, Any], Mapping[str, tuple[StoredFile, ...]]]]
@@ -160,10 +161,16 @@ def read_kris(files: InputFiles) -> FileRows:
         category = table.name.split("/")[-2]
         for key, row in json.loads(table.read()).items():
             originals = row["ori_img"] if isinstance(row["ori_img"], list) else [row["ori_img"]]
+            columns = {"category": category, "key": key, "prompt": row["ins_en"], "explain_en": row["explain_en"]}
+            if category == "temporal_prediction":
+                numbers = numbers_of_frames(originals)
+                absent = {1, 2, 3, 4} - {*numbers}
+                if len(absent) == 1 and len(numbers) == len(originals):  # else the suite says what it lacks
+                    columns[FRAME] = absent.pop()
+                    originals = [name for _, name in sorted(zip(numbers, originals, strict=True))]
             images = {"source": tuple(files.image(name, near=table.name) for name in originals)}
             if row.get("gt_img"):
                 images["reference"] = (files.image(row["gt_img"], near=table.name),)
-            columns = {"category": category, "key": key, "prompt": row["ins_en"], "explain_en": row["explain_en"]}
             yield columns, images
 
 

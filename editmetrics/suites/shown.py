@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,7 @@ def _frames(show: ShowFrames, sample: Sample, sources: tuple[Any, ...]) -> list[
     if text not in ("", "None", "nan"):
         numbers = [number for number in frames if str(number) != text]
     else:
-        names = [re.search(r"\d+-(\d+)", os.path.basename(_path(image))) for image in sources]
-        numbers = [int(match.group(1)) for match in names if match]
+        numbers = numbers_of_frames([os.path.basename(_path(image)) for image in sources])
     if not len(sources) == len({*numbers}) == show.frames - 1 or not {*numbers} <= {*frames}:
         raise SampleError(
             f"the question shows {plural(show.frames - 1, 'source')} as frames of a clip; expected as many, whose "
@@ -102,6 +102,16 @@ def _frames(show: ShowFrames, sample: Sample, sources: tuple[Any, ...]) -> list[
             "skipped",
         )
     return numbers
+
+
+def numbers_of_frames(names: Sequence[str]) -> list[int]:
+    """Return the number of each frame of a clip by its file's name; names without one are left out.
+
+    >>> numbers_of_frames(["7-1.png", "7-3.png", "cat.png"])
+    [1, 3]
+    """
+    matches = [re.search(r"\d+-(\d+)", name) for name in names]
+    return [int(match.group(1)) for match in matches if match]
 
 
 def _path(image: Any) -> str:

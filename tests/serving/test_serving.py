@@ -89,6 +89,11 @@ def test_an_upload_gives_what_json_gives(serve):
     by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(sample)]}, timeout=60).json()
     assert said["samples"][0]["scores"] == by_json["samples"][0]["scores"]
     assert said["identities"] == by_json["identities"]
+    twice = [("edited", files["edited"]), ("source", files["source"]), ("source", files["source"])]
+    skipped = httpx.post(f"{served.url}/v1/score", files=twice, timeout=60).json()["samples"][0]["scores"]["psnr"]
+    assert skipped["reason"] == "psnr takes one source image; this sample has 2"
+    twice = [("edited", files["edited"]), *twice]
+    assert httpx.post(f"{served.url}/v1/score", files=twice).status_code == 422
 
 
 def test_images_by_path_only_below_the_folder_that_is_allowed(serve, tmp_path):

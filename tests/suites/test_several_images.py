@@ -12,7 +12,9 @@ from PIL import Image
 from editmetrics import Sample
 from editmetrics.judge import Encoding
 from editmetrics.sample import SampleError
+from editmetrics.suites.inputs import input_rows, inputs_called
 from editmetrics.suites.judged import suite_metric
+from editmetrics.suites.layout import lay_out
 from editmetrics.suites.omnicontext import TASKS
 from editmetrics.suites.shown import ShowEach, ShowFrames, arranged, within_area
 from tests.judge.server import Reply, completion
@@ -179,3 +181,27 @@ def test_the_table_of_omnicontext_is_a_mean_of_eight_means(run, server, tmp_path
     assert high - low == pytest.approx(10 / 3 / 8)  # one of three samples of one of eight tasks, from 0 to 10
     assert low == pytest.approx((sum(first) / 3 + sum(means["PF"][1:])) / 8)
     assert [cell["value"] for cell in table(range(1, 8), "seven.csv").values()] == [None] * 3
+
+
+def test_the_inputs_of_kris_keep_the_places_of_frames_whose_files_are_renamed(tmp_path):
+    """`editmetrics data kris` calls files by the row, so that the column frame has to say which one is missing."""
+    folder = tmp_path / "KRIS_Bench" / "temporal_prediction"
+    folder.mkdir(parents=True)
+    write_kris(folder)
+    row = {"ori_img": ["7-3.png", "7-1.png", "7-4.jpg"], "gt_img": "", "ins_en": "do it", "explain_en": ""}
+    (folder / "annotation.json").write_text(json.dumps({"7": row}))
+    lay_out(input_rows(inputs_called("kris"), tmp_path), tmp_path / "laid_out", {"suite": "kris"})
+    with (tmp_path / "laid_out" / "manifest.csv").open() as file:
+        (cells,) = csv.DictReader(file)
+    sources = [tmp_path / "laid_out" / path for path in json.loads(cells["source"])]
+    shown = arranged(FRAMES, Sample("7", edited="new", source=sources, meta={"frame": cells["frame"]}))
+    assert [caption for caption, _ in shown] == ["1", "2 made", "3", "4"]
+    originals = [path if path == "new" else path.read_bytes() for _, path in shown]
+    assert originals == [(folder / n).read_bytes() if n else "new" for n in ("7-1.png", "", "7-3.png", "7-4.jpg")]
+
+
+def test_the_number_of_the_frame_is_part_of_what_a_score_is_of():
+    metric = suite_metric("kris:endpoint=http://localhost:1/v1,model=any")
+    assert "frame" in metric.columns
+    assert metric.several == {"source"}
+    assert not suite_metric("gedit:endpoint=http://localhost:1/v1,model=any").several
