@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..files.tabular import Tabular
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
 from ..suites.explain import differences_of
+from ..suites.of_suite import notes_on_keys
 from ..suites.rows import fields_of, notes_on_left_out, notes_on_rows, notes_on_sizes, ratings_of
 from ..wording import plural
 from .results import PlanError
@@ -104,6 +105,7 @@ def suite_result(run: SuiteRun, results: Results) -> SuiteResult:
     fields = {system: [row.fields for row in own] for system, own in rows.items()}
     notes = [*notes_on_rows(run.suite, results.samples), *notes_on_sizes(run.suite, results.samples)]
     notes += [*notes_on_left_out(run.suite, fields), *_notes_on_served(run, served)]
+    notes += notes_on_keys(run.judged, results.samples) if run.judged else ()
     return SuiteResult(run, tables, dict(served), span, tuple(notes))
 
 

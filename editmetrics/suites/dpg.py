@@ -101,8 +101,14 @@ class Propositions(GraphJudge):
     def read_rows(self, files: Mapping[str, bytes]) -> dict[str, PropositionGraph]:
         return propositions_of(files[DATA])
 
+    def row_key(self, sample: Sample) -> str:
+        return key_of(sample, ("item_id",)).split(".")[0]
+
+    def row_keys(self) -> dict[str, str]:
+        return dict.fromkeys(self.rows(), "")
+
     def asked(self, sample: Sample, rows: Mapping[str, PropositionGraph]) -> RowQuestions:
-        key = key_of(sample, ("item_id",)).split(".")[0]
+        key = self.row_key(sample)
         row = rows.get(key)
         if row is None:
             raise SampleError(
@@ -226,7 +232,7 @@ SUITE = Suite(
     judges=(
         SuiteJudge(
             "mPLUG",
-            "mPLUG, by the answers of the official script",
+            "mPLUG, by the script's answers",
             MPLUG,
             MPLUG,
             (Ask("official", (Show("edited", Encoding("png")), QUESTION), with_its_row, lambda text: None, 0, 1),),
@@ -234,7 +240,7 @@ SUITE = Suite(
         ),
         SuiteJudge(
             "Qwen",
-            "Qwen2.5-VL-7B on this machine, no published judge of this benchmark",
+            "Qwen2.5-VL-7B on this machine (unpublished)",
             MPLUG,
             "Qwen/Qwen2.5-VL-7B-Instruct",
             (Ask("official", (Show("edited", Encoding("png")), QUESTION), with_its_row, lambda text: None, 0, 1),),

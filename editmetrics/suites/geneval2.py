@@ -129,11 +129,18 @@ class SoftTIFA(OfSuite, BackboneMetric):
 
     def load(self) -> None:
         self.device = pick_device(self.device)
-        if not self._rows:
-            self._template = text_of(self.definition, QUESTION, self.repository)
-            self._rows = questions_of(file_of(self.definition, DATA, self.repository))
+        self._template = text_of(self.definition, QUESTION, self.repository)
+        self.row_keys()
         if self._backbone is None:
             self._backbone = self.load_backbone()
+
+    def row_key(self, sample: Sample) -> str:
+        return (sample.prompt or "").strip()
+
+    def row_keys(self) -> dict[str, str]:
+        if not self._rows:
+            self._rows = questions_of(file_of(self.definition, DATA, self.repository))
+        return dict.fromkeys(self._rows, "")
 
     def unload(self) -> None:
         self._backbone = None
@@ -144,7 +151,7 @@ class SoftTIFA(OfSuite, BackboneMetric):
         from ..mllm.backbone import IMAGE
 
         backbone = self._loaded()
-        if (row := self._rows.get((sample.prompt or "").strip())) is None:
+        if (row := self._rows.get(self.row_key(sample))) is None:
             raise SampleError(
                 f"GenEval 2 has no such prompt, and its questions are known by their prompt: {sample.prompt!r}",
                 "skipped",

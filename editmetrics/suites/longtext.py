@@ -119,15 +119,20 @@ class TextRecall(RowJudge):
                 rows[language, row["prompt_id"]] = WantedText(" ".join(row["text"]), language)
         return rows
 
+    def row_key(self, sample: Sample) -> str:
+        number = key_of(sample, ("prompt_id",)).split("_")[0]
+        return f"{fields_of(self.definition, sample)['language']}/{number}"
+
+    def row_keys(self) -> dict[str, str]:
+        return {f"{language}/{number}": language for language, number in self.rows()}
+
     def asked(self, sample: Sample, rows: Mapping[tuple[str, int], WantedText]) -> RowQuestions:
-        key = key_of(sample, ("prompt_id",))
-        number = key.split("_")[0]
-        language = fields_of(self.definition, sample)["language"]
+        language, number = self.row_key(sample).split("/", 1)
         row = rows.get((language, int(number))) if number.isdecimal() else None
         if row is None:
             raise SampleError(
-                f"{key!r} names no prompt of LongText-Bench; expected the prompt's number first, from 0 to "
-                f"{len(rows) // 2 - 1}, as in 17.png or 17_2.png, or a column prompt_id",
+                f"{key_of(sample, ('prompt_id',))!r} names no prompt of LongText-Bench; expected the prompt's number "
+                f"first, from 0 to {len(rows) // 2 - 1}, as in 17.png or 17_2.png, or a column prompt_id",
                 "skipped",
             )
         return RowQuestions(super(RowJudge, self).questions(sample), row)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..metric import Metric
-from ..sample import Dimension, SampleError
+from ..sample import Dimension, Sample, SampleError
+from ..wording import first_few, plural
 from .definition import ProtocolDifference, Suite, SuiteError, SuiteJudge
 from .table_of_suites import suite as suite_called
 
@@ -56,6 +58,14 @@ class OfSuite(Metric):
         known = {**super().identity(), "prompts": prompts, "suite_commit": source.commit}
         return {**known, **data} if self.definition.data else known
 
+    def row_key(self, sample: Sample) -> str | None:
+        """Return the key of the benchmark's row that a sample belongs to; None where rows have none."""
+        return None
+
+    def row_keys(self) -> dict[str, str]:
+        """Return the keys of all rows of the benchmark, each with the part of it that it is in; empty if unknown."""
+        return {}
+
     def option_differences(self) -> Iterator[ProtocolDifference]:
         """Yield the points in which its options differ from the published protocol."""
         raise NotImplementedError
@@ -66,6 +76,24 @@ class OfSuite(Metric):
         self.alias = f"{suite}_{self.judged_by}"
         fields = self.definition.fields
         self.columns = frozenset([*columns, *(name for one in fields for name in one.columns)])  # type: ignore[misc]
+
+
+def notes_on_keys(metric: OfSuite, samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield which rows of the benchmark, where they are known, have no image among the samples, or several."""
+    try:
+        known = metric.row_keys()
+    except SuiteError:  # all was scored in an earlier run, and no copy of the rows is named in this one
+        return
+    systems = dict.fromkeys(sample.meta.get("system") for sample in samples)
+    for system in systems if known else ():
+        own = [sample for sample in samples if sample.meta.get("system") == system]
+        counts = Counter(key for sample in own if (key := metric.row_key(sample)) in known)
+        parts = {known[key] for key in counts}
+        name = f"{system}: " if system else ""
+        if absent := [key for key, part in known.items() if part in parts and key not in counts]:
+            yield f"{name}no image for {plural(len(absent), 'row')} of the benchmark: {first_few(absent)}"
+        if several := [key for key, count in counts.items() if count > 1]:
+            yield f"{name}several images of {plural(len(several), 'row')}, each of which counts: {first_few(several)}"
 
 
 def with_its_row(answer: Answer) -> Verdict:

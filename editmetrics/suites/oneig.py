@@ -79,14 +79,20 @@ class Alignment(GraphJudge):
             for key, file in QUESTIONS.items()
         }
 
-    def asked(self, sample: Sample, rows: Rows) -> RowQuestions:
+    def row_key(self, sample: Sample) -> str:
         fields = fields_of(self.definition, sample)
-        key = key_of(sample, ("prompt_id",))
-        row = rows.get((fields["language"], fields["category"]), {}).get(key[:3])
+        return f"{fields['language']}/{fields['category']}/{key_of(sample, ('prompt_id',))[:3]}"
+
+    def row_keys(self) -> dict[str, str]:
+        return {f"{language}/{name}/{key}": language for (language, name), own in self.rows().items() for key in own}
+
+    def asked(self, sample: Sample, rows: Rows) -> RowQuestions:
+        language, category, key = self.row_key(sample).split("/", 2)
+        row = rows.get((language, category), {}).get(key)
         if row is None:
             raise SampleError(
-                f"{key!r} names no prompt of OneIG-Bench's {fields['category']} in {fields['language']}; expected the "
-                "prompt's three digits first, as in 017.png, or a column prompt_id",
+                f"{key_of(sample, ('prompt_id',))!r} names no prompt of OneIG-Bench's {category} in {language}; "
+                "expected the prompt's three digits first, as in 017.png, or a column prompt_id",
                 "skipped",
             )
         tiles = [tile for tile in tiles_of(sample, *self.tiles) if tile.any()]

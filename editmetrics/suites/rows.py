@@ -40,6 +40,7 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
         if not without:
             continue
         known = f", one of {', '.join(field.values)}" if field.values else ""
+        folders = ", or put the image in a folder of that name" if field.values and not field.numbered else ""
         if field.numbered:
             ends = [number for pair in field.numbered.values() for number in pair]
             known = f", a number from {min(ends)} to {max(ends)}; a file of that name will do as well"
@@ -48,7 +49,7 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
         raise SuiteError(
             f"the suite {suite.name} requires the {field.name} of each row, and {plural(len(without), 'sample')} of "
             f"{len(samples):,} {'has' if len(without) == 1 else 'have'} none: {first_few(without)}{strange}. Give it "
-            f"as the column {field.columns[0]} of a manifest{known}"
+            f"as the column {field.columns[0]} of a manifest{known}{folders}"
         )
     for sample in samples:
         ratings_of(suite, sample)

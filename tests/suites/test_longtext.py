@@ -73,7 +73,7 @@ def table(samples, repository, reader):
     metric.use(Judge(reader))
     scores = metric.score(samples)
     result = suite_result(SuiteRun(SUITE, (metric,)), Results(samples, scores))
-    return scores, {line.block.heading: line for line in result.tables[0].lines}
+    return scores, {line.block.heading: line for line in result.tables[0].lines} | {"notes": result.notes}
 
 
 def test_counts_and_scores_are_those_of_the_official_summary(repository, tmp_path):
@@ -133,3 +133,13 @@ def test_it_asks_once_and_on_this_machine():
     assert suite_metric("longtext").backbone == SUITE.judges[0].weights
     served = suite_metric("longtext:model=any,endpoint=http://localhost:1/v1")
     assert (served.backbone, served.model, served.max_tokens) == (None, "any", 1024)
+
+
+def test_rows_without_an_image_and_with_several_are_named(repository, tmp_path):
+    first, *rest = images(tmp_path)
+    again = Sample("en/0 again", edited=Path(first.edited).read_bytes(), meta={"language": "en", "prompt_id": 0})
+    _, lines = table([first, again, *rest[1:3]], repository, Reader())  # Chinese is no part of it
+    assert lines["notes"] == (
+        "no image for 1 row of the benchmark: en/1",
+        "several images of 1 row, each of which counts: en/0",
+    )

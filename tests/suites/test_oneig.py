@@ -13,6 +13,7 @@ from PIL import Image
 
 from editmetrics import Sample
 from editmetrics.judge import Answer, Judge
+from editmetrics.sample import SampleError
 from editmetrics.scoring.suite_results import suite_result
 from editmetrics.scoring.suite_runs import SuiteRun
 from editmetrics.suites import SUITES, SuiteError
@@ -146,3 +147,10 @@ def test_rows_and_options_that_do_not_fit_are_named(repository):
     with pytest.raises(SuiteError, match="such as 2x2"):
         suite_metric("oneig:grid=0x2")
     assert [one.point for one in suite_metric("oneig:grid=4x1").option_differences()] == ["tiles of an image"]
+
+
+@pytest.mark.parametrize("text", ["Maybe", "yes", "Yes.", "No, but the cat is", ""])
+def test_an_unclear_answer_is_neither(text):
+    with pytest.raises(SampleError, match="expected 'Yes' or 'No'"):
+        suite_metric("oneig").yes(text)
+    assert [suite_metric("oneig").yes(clear) for clear in ("Yes", "No", "No.", "no")] == [True, False, False, False]
