@@ -62,6 +62,16 @@ def test_what_is_sent_is_what_was_asked(server, judge):
     np.testing.assert_array_equal(np.array(sent_image(request, 1)[1]), PIXELS[:2])
 
 
+def test_a_text_may_be_sent_as_a_list_which_is_another_question(server, judge):
+    plain, listed = (Question((Message("user", ("How sharp?",), flag),)) for flag in (False, True))
+    judge().ask(plain)
+    judge().ask(listed)
+    contents = [request.body["messages"][0]["content"] for request in server.requests]
+    assert contents == ["How sharp?", [{"type": "text", "text": "How sharp?"}]]
+    assert plain.content() != listed.content()
+    assert "listed" not in plain.content()["messages"][0]  # answers of earlier versions stay in the cache
+
+
 def test_a_conversation_keeps_its_order(server, judge):
     judge().ask(
         Question(

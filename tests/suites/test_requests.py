@@ -21,6 +21,7 @@ import pytest
 from PIL import Image, features
 
 from editmetrics import score
+from editmetrics.judge import Answer
 from editmetrics.sample import SampleError
 from editmetrics.suites import SUITES, SuiteError
 from editmetrics.suites.answers import (
@@ -230,8 +231,6 @@ def test_the_published_readers_read_as_the_official_ones():
 
 @pytest.mark.parametrize("suite", [name for name in SUITES if SUITES[name].judges and not SUITES[name].metric])
 def test_where_our_reader_reads_the_published_one_reads_the_same(suite):
-    from editmetrics.judge import Answer
-
     if suite == "imgedit-hard":  # its script reads nearly nothing, which is a declared difference
         return
     for ask in SUITES[suite].judges[0].asks:
@@ -244,6 +243,44 @@ def test_where_our_reader_reads_the_published_one_reads_the_same(suite):
             assert ask.by_script(text) in (values, {})  # nothing: syntax that it does not mend
             same += ask.by_script(text) == values
         assert same >= (2 if ask.high > 1 and "consistency" not in ask.name and "instruction" not in ask.name else 0)
+
+
+@pytest.mark.parametrize(
+    ("suite", "name", "text", "value"),
+    [
+        ("wise", "score", "Score: 1", 1), ("wise", "score", "<think>Score: 0?</think> **Score: 0**", 0),
+        ("wise", "score", "Score: 1\nScore: 0", None), ("wise", "score", "Score: 0.5", None),
+        ("wise", "score", "Score: 10", None), ("wise", "score", "Good.\n1", None),
+        ("wise-legacy", "realism", "Consistency: 2\nRealism: 1\nAesthetic Quality: 0", 1),
+        ("wise-legacy", "realism", "Consistency: 2\nRealism: 3\nAesthetic Quality: 0", None),
+        ("wise-legacy", "realism", "Consistency: 2\nRealism: 1\nRealism: 2\nAesthetic Quality: 0", None),
+        ("wise-legacy", "realism", "2\n1\n0\n1", None),
+        ("genai-bench", "left", "[[A>B]]\nIn short: [[A>B]]", 1), ("genai-bench", "left", "[[A=B]]", 0),
+        ("genai-bench", "left", "[[A>B]]\n[[B>A]]", None), ("genai-bench", "left", "[[A]]", None),
+    ],
+)  # fmt: skip
+def test_an_answer_is_read_strictly(suite, name, text, value):
+    """What may be read in two ways, or is outside of the scale, is no number."""
+    ask = SUITES[suite].judges[0].asks[0]
+    if value is None:
+        with pytest.raises(SampleError, match="cannot be read"):
+            ask.read(Answer(text))
+    else:
+        assert ask.read(Answer(text)).values[name] == value
+
+
+def test_a_score_depends_on_all_that_its_questions_show():
+    """Each text and image, so that another one in the manifest is asked about anew."""
+    depends = {}
+    for name in ("wise", "rise", "genai-bench", "imagen-hub"):
+        metric = suite_metric(f"{name}:endpoint=http://localhost:1/v1")
+        depends[name] = (metric.columns, metric.fields())
+    assert depends["wise"] == ({"prompt_id", "Explanation"}, {"edited", "prompt"})
+    assert depends["genai-bench"][1] == {"edited", "rival", "source", "prompt", "source_prompt"}
+    assert depends["genai-bench"][0] == {"target_prompt", "vote_type"}
+    assert depends["imagen-hub"][1] == {"edited", "source", "reference", "prompt"}
+    assert {"reference_text", "reference_txt"} <= depends["rise"][0]
+    assert "reference" in depends["rise"][1]
 
 
 def test_texts_of_a_python_file_are_those_of_its_variables_and_functions():
