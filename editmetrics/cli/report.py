@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ from ..wording import plural
 
 if TYPE_CHECKING:
     from ..report.write import WrittenReport
+    from ..scoring import Results
+    from ..scoring.suite_runs import SuiteRun
+    from .score import ScoreOptions
 
 
 @click.command(cls=SectionedCommand)
@@ -122,24 +126,27 @@ def report(
     show_written(written)
 
 
-def report_run(table: Path, report: Path, kept: bool, quiet: bool, err: bool) -> None:
+def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Results, options: ScoreOptions) -> None:
     """Write the report of the run whose table is `table`, with images wherever the run found them.
 
-    `kept` is whether the table stays; `err`, whether standard output is for other things.
+    The tables of its suites, `runs`, stand first; `options` are those of the run.
     """
     from dataclasses import replace
 
+    from ..command_line.suites import suite_tables
     from ..report.pictures import listed
     from ..report.write import ReportOptions, write_report
     from ..runs.read_scores import read_scores
 
     scores = read_scores(table)
-    if not kept:
+    if options.table is None:
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {path for names in (scores.sources, scores.edits) for name in names for path in listed(name)}
-    with CountProgress("pictures", quiet) as progress:
-        written = write_report(scores, report, ReportOptions(trusted=images), progress.at)
-    show_written(written, err=err)
+    with CountProgress("pictures", options.quiet) as progress:
+        written = write_report(
+            scores, report, ReportOptions(trusted=images, first=suite_tables(runs, results)), progress.at
+        )
+    show_written(written, err=options.as_json or options.to_standard_output)
 
 
 def show_written(written: WrittenReport, err: bool = False) -> None:

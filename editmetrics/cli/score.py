@@ -246,7 +246,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         if report is not None and kept is not None:
             from .report import report_run
 
-            report_run(kept, report, table is not None, options.quiet, options.as_json or options.to_standard_output)
+            report_run(kept, report, runs, results, options)
     _advise(results)
     sys.exit(code)
 
@@ -354,6 +354,7 @@ def _show(
     runs: Sequence[SuiteRun],
 ) -> int:
     """Print the outcome of a run, as tables or for programs, and return the exit code."""
+    from ..command_line.suites import suite_blocks
     from ..tables.results import results_blocks
     from ..tables.table import error_output, show
 
@@ -380,11 +381,7 @@ def _show(
         print_json(described)
     if not options.as_json or options.to_standard_output:
         kept = output is not None or options.to_standard_output or options.report is not None
-        blocks = [*results_blocks(results, kept), *(check.line for check in checked)]
-        if runs:
-            from ..command_line.suites import suite_tables
-
-            blocks += suite_tables(runs, results)
+        blocks = [*results_blocks(results, kept), *(check.line for check in checked), *suite_blocks(runs, results)]
         if options.limit is not None:
             total = about["limit"]["samples"]
             blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")

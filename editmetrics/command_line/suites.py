@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..sample import Sample
     from ..scoring import Results
     from ..scoring.suite_runs import SuiteRun
-    from ..tables.table import Block
+    from ..tables.table import Block, DataTable
 
 
 def samples_of_suites(specs: Sequence[str]) -> Callable[..., SampleSet]:
@@ -43,12 +43,24 @@ def chosen_suites(
     return runs, own
 
 
-def suite_tables(runs: Sequence[SuiteRun], results: Results) -> list[Block]:
-    """Return the benchmarks' tables of a run, for people."""
+def suite_blocks(runs: Sequence[SuiteRun], results: Results) -> list[Block]:
+    """Return the benchmarks' tables of a run, with notes and differences, for a terminal."""
+    if not runs:
+        return []
     from ..scoring.suite_results import suite_result
     from ..tables.suites import result_blocks
 
     return [block for run in runs for block in result_blocks(suite_result(run, results))]
+
+
+def suite_tables(runs: Sequence[SuiteRun], results: Results) -> list[DataTable]:
+    """Return the benchmarks' tables of a run, each complete by itself, for a report."""
+    if not runs:
+        return []
+    from ..scoring.suite_results import suite_result
+    from ..tables.suites import result_tables
+
+    return [table for run in runs for table in result_tables(suite_result(run, results))]
 
 
 def suites_as_json(runs: Sequence[SuiteRun], results: Results) -> list[dict[str, Any]]:

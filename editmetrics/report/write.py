@@ -25,6 +25,7 @@ from .standing import shown_rows
 
 if TYPE_CHECKING:
     from ..agreement.pairing import Pairs
+    from ..tables.table import DataTable
 
 FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "latex": (".tex",)}
 """The suffixes of each format."""
@@ -55,7 +56,7 @@ class ReportOptions:
     - roots: folders of images, besides the current one and the table's. trusted: image files, as the table names them,
       that may be anywhere.
     - thumbnail: pixels of the longer side. max_pairs: pairs in the gallery. larger_pairs: the number of pairs with
-      larger pictures.
+      larger pictures. first: tables that stand before all others, in Markdown and LaTeX.
     """
 
     format: str | None = None
@@ -76,6 +77,7 @@ class ReportOptions:
     level: float = 0.95
     seed: int = 0
     workers: int | None = None
+    first: Sequence[DataTable] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def write_report(
     title = options.title or task_title(scores)
     if format == "html":
         return _write_html(content, path, title, options, on_pairs)
-    tables = content_tables(content)
+    tables = [*options.first, *content_tables(content)]
     if format == "md":
         notes = [f"> {escape_markdown(note)}\n" for note in content.notes]
         text = "\n".join([f"# {escape_markdown(title)}\n", *notes, markdown(tables)])

@@ -256,7 +256,7 @@ class Results(Tabular):
         return compare_systems(columns, tasks_of(ids, names, sources, prompts), systems, resampling)
 
     def suite(self, name: str | None = None) -> SuiteResult:
-        """The tables of a suite of this run, or of the only one, by its name or judge ("gedit_Q"); else `PlanError`."""
+        """The tables of a suite of this run, or the only one, by its name or judge ("gedit_Q"); else `SuiteError`."""
         from .suite_results import chosen_result
 
         return chosen_result(self, name)

@@ -101,7 +101,7 @@ def score(
     on the command line: `score("sources/", "edited_a/", "edited_b/", metrics=["psnr"])`, with `prompts`, `prompt`,
     `masks`, `references`, `root`, `pair_by` and `split` of `data.find_samples`; what finds no partner is logged.
     `columns` names the columns of a table or of rows: `columns={"prompt": "task"}`. After samples or rows, `metrics`
-    and `options` may also go by position. Without `metrics`, the classic ones compute, as on the command line.
+    and `options` may also go by position. Without `metrics` or `suites` the classic ones compute.
     `suites` are benchmarks, such as "gedit", of which `results.suite("gedit")` gives the table.
     `options` are `RunOptions`; each may also be a keyword: `score(samples, "psnr", output="scores.csv")`.
 

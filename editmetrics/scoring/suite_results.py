@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..files.tabular import Tabular
+from ..suites import SuiteError
 from ..suites.aggregation import SuiteRow, TableResult, filled_table
 from ..suites.explain import differences_of
 from ..suites.of_suite import notes_on_keys
 from ..suites.rows import fields_of, notes_on_left_out, notes_on_rows, notes_on_sizes, ratings_of
 from ..wording import plural
-from .results import PlanError
 
 if TYPE_CHECKING:
     import polars
@@ -110,12 +110,12 @@ def suite_result(run: SuiteRun, results: Results) -> SuiteResult:
 
 
 def chosen_result(results: Results, name: str | None) -> SuiteResult:
-    """Return the `suite_result` of the suite called `name` in a run, or of its only one. Raises `PlanError`."""
+    """Return the `suite_result` of the suite called `name` in a run, or of its only one. Raises `SuiteError`."""
     runs = [run for run in results.suite_runs if name is None or name in (run.suite.name, run.metrics[0].label)]
     if len(runs) != 1:
         names = [run.metrics[0].label if run.judged else run.suite.name for run in results.suite_runs]
         known = ", ".join(names) or "none: score(..., suites=NAME) computes one"
-        raise PlanError(f"{name or 'suite()'} stands for {plural(len(runs), 'suite')} of this run; it has {known}")
+        raise SuiteError(f"{name or 'suite()'} stands for {plural(len(runs), 'suite')} of this run; it has {known}")
     return suite_result(runs[0], results)
 
 

@@ -28,12 +28,29 @@ def result_blocks(result: SuiteResult) -> Iterator[Block]:
             yield ""
             yield _table(result, table)
     if metric is not None:
-        served = ", ".join(f"{name} ({count:,} answers)" for name, count in result.served.items()) or "no answer"
-        dates = " to ".join(result.asked)
-        asked = escape(metric.backbone or metric.model)
-        yield f"judge {asked}, served by {escape(served)}{f', {dates}' if dates else ''}"
+        yield escape(_judge_line(result, metric))
     yield from (escape(f"note: {note}") for note in result.notes)
     yield from difference_blocks(differences_of(suite, metric))
+
+
+def result_tables(result: SuiteResult) -> Iterator[DataTable]:
+    """The same for a report: each table says whose it is; notes and what differs stand below the first one."""
+    suite, metric = result.run.suite, result.run.judged
+    below = [*([] if metric is None else [_judge_line(result, metric)]), *result.notes]
+    if points := [one.point for one in differences_of(suite, metric)]:
+        below.append(f"{plural(len(points), 'difference')} from the published protocol: {'; '.join(points)}")
+    for table in result.tables:
+        if table.lines:
+            made = _table(result, table)
+            title = suite.name if made.title == suite.name else f"{suite.name}: {made.title}"
+            yield replace(made, title=title, notes=[*made.notes, *below])
+            below = []
+
+
+def _judge_line(result: SuiteResult, metric: OfSuite) -> str:
+    served = ", ".join(f"{name} ({plural(count, 'answer')})" for name, count in result.served.items()) or "no answer"
+    dates = " to ".join(result.asked)
+    return f"judge {metric.backbone or metric.model}, served by {served}{f', {dates}' if dates else ''}"
 
 
 def difference_blocks(differences: Sequence[ProtocolDifference]) -> Iterator[Block]:

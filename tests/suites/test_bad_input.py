@@ -146,3 +146,22 @@ def test_both_doors_give_one_table(scored, rows, server, tmp_path):
     assert "<th>G_O</th>" in result._repr_html_()
     with pytest.raises(editmetrics.EditMetricsError, match="kris stands for 0 suites of this run; it has gedit_G"):
         results.suite("kris")
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex"])
+def test_a_report_begins_with_the_suites_tables(scored, tmp_path, suffix):
+    path = tmp_path / f"report.{suffix}"
+    done, _ = scored("--report", path)
+    assert done.code == 0, done.err
+    text = path.read_text().replace("\\_", "_")
+    row = (
+        "| Full set, English | 6.000 | 6.000 | 6.000 | 11 of 11 |"
+        if suffix == "md"
+        else "Full set, English & 6.000 & 6.000 & 6.000 & 11 of 11"
+    )
+    assert row in text
+    assert text.index("Full set, English") < text.index("Mean scores")
+    assert "44 answers" in text
+    assert "differences from the published protocol: the judge" in text
+    done, _ = scored("--report", path)  # and is known as a report when it is written again
+    assert done.code == 0, done.err
