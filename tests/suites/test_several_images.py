@@ -118,11 +118,13 @@ def test_kris_from_a_csv(run, server, tmp_path, monkeypatch):
     assert "shows 3 sources as frames of a clip" in problems["wrong"]
     assert "shows one source image, and this sample has 2" in problems["many"]
     assert [problems[name] for name in "tmck"] == [""] * 4
+    table = (tmp_path / "scores.csv").read_text()
     server.requests.clear()
     again = run(*command, *options)
     assert again.out, again.err
     assert json.loads(again.out)["suites"][0]["lines"][0]["cells"] == line["cells"]
     assert server.requests == []  # several images are known again by their content
+    assert (tmp_path / "scores.csv").read_text() == table
 
 
 def test_what_a_dry_run_counts_are_the_requests_that_are_sent(run, server, tmp_path, monkeypatch):
