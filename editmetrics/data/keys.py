@@ -74,10 +74,11 @@ def from_keys(
         edits = images_in(folder, folders)
         unmatched["ambiguous"] += edits.shared()
         unmatched["unusable"] += edits.unusable
-        matches = _matches(edits, keyed, pattern)
+        matches, ambiguous = _matches(edits, keyed, pattern)
+        unmatched["ambiguous"] += ambiguous.values()
         if not matches:
             raise DataError(_nothing_matched(table, edits, keyed))
-        _note_unmatched(unmatched, keyed, edits, matches, system)
+        _note_unmatched(unmatched, keyed, edits, {match.image for match in matches} | ambiguous.keys(), matches, system)
         samples += (_sample(table, match, edits, system) for match in matches)
     unmatched["unreadable"] = damaged + list(filter(None, (problems_of(sample, table.name) for sample in samples)))
     return SampleSet(samples, {kind: names for kind, names in unmatched.items() if names}, headings, table.name)
@@ -124,20 +125,32 @@ def _text(cell: object) -> str:
     return "" if cell is None else mended(str(cell).strip())
 
 
-def _matches(edits: Listing, rows: Sequence[KeyedRow], pattern: PairBy | None) -> list[Match]:
-    """The matches in the order of the rows; images whose name several files have match nothing."""
+def _matches(edits: Listing, rows: Sequence[KeyedRow], pattern: PairBy | None) -> tuple[list[Match], dict[str, str]]:
+    """The matches in the order of the rows, and the images that could belong to several rows, with these.
+
+    Images whose name several files have match nothing.
+    """
+    ambiguous: dict[str, str] = {}
     by_name: dict[str, list[KeyedRow]] = {}
     for row in rows:
         by_name.setdefault(row.name, []).append(row)
     images = edits.alone()
     if pattern is not None:
         read = {image: list(_readings(pattern, image, by_name)) for image in images}
-        matches = [readings[0] for readings in read.values() if len(readings) == 1]
+        ways = {
+            image: {(match.row.name, *match.fields.items()) for match in readings} for image, readings in read.items()
+        }
+        ambiguous = {
+            image: f"{image} (row {' or '.join(sorted({str(name) for name, *_ in readings}))})"
+            for image, readings in ways.items()
+            if len(readings) > 1
+        }
+        matches = [match for image, readings in read.items() if image not in ambiguous for match in readings]
     else:
         names = {image: image for image in images if image in by_name} or _by_last_parts(edits, images, by_name)
         matches = [Match(image, row, {}) for image, name in names.items() for row in by_name[name]]
     order = {row.id: number for number, row in enumerate(rows)}
-    return sorted(matches, key=lambda match: (order[match.row.id], match.image))
+    return sorted(matches, key=lambda match: (order[match.row.id], match.image)), ambiguous
 
 
 def _readings(pattern: PairBy, image: str, by_name: Mapping[str, Sequence[KeyedRow]]) -> Iterator[Match]:
@@ -175,12 +188,13 @@ def _note_unmatched(
     unmatched: dict[str, list[str]],
     rows: Sequence[KeyedRow],
     edits: Listing,
+    used: set[str],
     matches: Sequence[Match],
     system: str | None,
 ) -> None:
-    """Add the rows without an image and the images without a row, and note what may be the reason."""
+    """Add the rows without an image and the images that are not `used`, and note what may be the reason."""
     prefix = f"{system}/" if system else ""
-    with_image, used = {match.row.id for match in matches}, {match.image for match in matches}
+    with_image = {match.row.id for match in matches}
     lacking = [row for row in rows if row.id not in with_image]
     strange = [image for image in edits.alone() if image not in used]
     unmatched["keys"] += [f"{prefix}{row.id}{edits.why_none(row.name)}" for row in lacking]

@@ -83,6 +83,14 @@ def test_patterns_of_columns_and_of_more(keys, tmp_path, names, pattern, ids):
     assert [s.id for s in find_samples([keys, outputs(tmp_path / "out", *names)], pair_by=pattern)] == ids
 
 
+def test_an_image_that_may_belong_to_two_rows_belongs_to_none(tmp_path):
+    (tmp_path / "m.csv").write_text("id\ncat\ncat_big\n")
+    folder = outputs(tmp_path / "out", "cat_big_red", "cat_red")
+    samples = find_samples([tmp_path / "m.csv", folder], pair_by="{id}_{variant}")
+    assert [sample.id for sample in samples] == ["cat_red"]
+    assert samples.unmatched == {"ambiguous": ["cat_big_red (row cat or cat_big)"], "keys": ["cat_big"]}
+
+
 def test_rows_that_share_an_image_are_both_scored(tmp_path):
     """As two rows of GEdit-Bench do."""
     (tmp_path / "m.csv").write_text("id,edited,prompt\na,x/k.png,one\nb,x/k.png,two\n")

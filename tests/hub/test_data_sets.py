@@ -166,3 +166,22 @@ def test_who_is_asked_for_access_is_named(data_set):
 def test_a_split_belongs_to_the_hub():
     with pytest.raises(DataError, match="split=test is for a data set on the hub"):
         find_samples(["docs/examples/edited"], split="test")
+
+
+def test_a_file_that_is_in_the_cache_does_not_stand_for_its_neighbour(data_set):
+    assert instructions(find_samples([ADDRESS + "/data/test-00000-of-00002.parquet"])) == [
+        "edit the cat",
+        "edit the coffee",
+    ]
+    assert instructions(find_samples([ADDRESS], split="test")) == [f"edit the {name}" for name in NAMES]
+
+
+def test_the_keys_of_a_data_set_meet_images_of_a_folder(data_set, tmp_path):
+    for name in ("cat", "stars"):
+        (tmp_path / f"{name}.png").write_bytes(b"not looked at")
+    samples = find_samples([ADDRESS, tmp_path], split="test")
+    assert [(sample.id, sample.edited) for sample in samples] == [
+        (name, tmp_path / f"{name}.png") for name in ("cat", "stars")
+    ]
+    assert samples.samples[1].source.read() == (EXAMPLES / "source" / "stars.jpg").read_bytes()
+    assert samples.unmatched["keys"] == ["coffee"]

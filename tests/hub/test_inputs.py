@@ -188,9 +188,11 @@ def test_a_dry_run_downloads_nothing_and_a_second_run_nothing_again(run, hub, tm
     assert not hub.downloads(".parquet")
     laid_out(run, "gedit", tmp_path / "g")
     (tmp_path / "g" / "source" / "ps_human" / "cn" / "0c.png").unlink()
+    (tmp_path / "g" / "source" / "color_alter" / "en" / "0a.png").write_bytes(b"half")
     (tmp_path / "g" / "manifest.csv").unlink()  # as if it had been stopped
     laid_out(run, "gedit", tmp_path / "g")
     assert (tmp_path / "g" / "source" / "ps_human" / "cn" / "0c.png").read_bytes() == picture(3)
+    assert (tmp_path / "g" / "source" / "color_alter" / "en" / "0a.png").read_bytes() == picture(0)
     assert len(hub.downloads(".parquet")) == 1
 
 
