@@ -34,7 +34,7 @@ def result_blocks(result: SuiteResult) -> Iterator[Block]:
 
 
 def result_tables(result: SuiteResult) -> Iterator[DataTable]:
-    """The same for a report: each table says whose it is; notes and what differs stand below the first one."""
+    """Yield the tables for a report: each says whose it is; notes and what differs stand below the first one."""
     suite, metric = result.run.suite, result.run.judged
     below = [*([] if metric is None else [_judge_line(result, metric)]), *result.notes]
     if points := [one.point for one in differences_of(suite, metric)]:
