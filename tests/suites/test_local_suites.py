@@ -302,6 +302,14 @@ def test_a_prompt_that_is_an_instruction_is_refused(emu, run):
     assert own.code == 0, own.err
 
 
+def test_the_benchmarks_captions_come_before_a_column_called_prompt(emu):
+    text = (emu / "emu.csv").read_text().replace("instruction,", "prompt,", 1)
+    (emu / "laid_out.csv").write_text(text)  # as 'editmetrics data' lays rows out
+    for suite in (suite_of_spec("emu-edit:variant=ultraedit"), MAGIC):
+        prompts = [sample.prompt for sample in find_suite_samples([suite], [emu / "laid_out.csv"])]
+        assert prompts == (["make it so"] * 3 if suite is MAGIC else ["a dog", "a cat", "a fish"])
+
+
 def test_emu_edit_has_no_table_without_a_variant(emu, run):
     done = run("score", emu / "emu.csv", "--suite", "emu-edit", "-q")
     assert done.code == 2
