@@ -57,7 +57,7 @@ def _from_own_folders(suite: Suite, folders: Sequence[Path], options: dict[str, 
             data = True
         if data:
             raise SuiteError(f"{later} is {suite.name}'s data; {wanted}: {later} OUTPUTS")
-    if options.get("references") is None:
+    if not any(options.get(name) for name in ("references", "masks", "pair_by")):
         note_once(f"{folders[0]} is not laid out as {suite.name}'s data, and images are paired by name; {wanted}")
     return None
 
