@@ -354,7 +354,6 @@ def _show(
     runs: Sequence[SuiteRun],
 ) -> int:
     """Print the outcome of a run, as tables or for programs, and return the exit code."""
-    from ..command_line.suites import suite_blocks
     from ..tables.results import results_blocks
     from ..tables.table import error_output, show
 
@@ -381,7 +380,11 @@ def _show(
         print_json(described)
     if not options.as_json or options.to_standard_output:
         kept = output is not None or options.to_standard_output or options.report is not None
-        blocks = [*results_blocks(results, kept), *(check.line for check in checked), *suite_blocks(runs, results)]
+        blocks = [*results_blocks(results, kept), *(check.line for check in checked)]
+        if runs:
+            from ..command_line.suites import suite_blocks
+
+            blocks += suite_blocks(runs, results)
         if options.limit is not None:
             total = about["limit"]["samples"]
             blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")
