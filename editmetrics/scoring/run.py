@@ -171,7 +171,7 @@ class _Request(NamedTuple):
 def _request(first: Any, more: Sequence[Any], metrics: Any, options: Any, keywords: Mapping[str, Any]) -> _Request:
     """Tell samples, metrics and options of a call apart."""
     changes = dict(keywords)
-    metrics = metrics if metrics is None or isinstance(metrics, (str, Metric)) else list(metrics)
+    metrics, *more = (list(one) if isinstance(one, Iterator) else one for one in (metrics, *more))
     suites = changes.pop("suites")
     suites = [suites] if isinstance(suites, str) else [*(suites or ())]
     if isinstance(first, (str, os.PathLike)):
