@@ -162,14 +162,14 @@ def _cell(suite: Suite, column: SuiteColumn, rows: Sequence[SuiteRow], asks: Seq
     value = _number(column, chosen, lambda row: row.number(column))
     numbers = [number for row in chosen if (number := row.number(column)) is not None]
     n = sum(map(math.isfinite, numbers))
-    counts = {"infinite": len(numbers) - n, "total": len(chosen)}
+    infinite = len(numbers) - n
     if value is None:
-        return SuiteCell(None, n, _why_empty(column, chosen), **counts)
+        return SuiteCell(None, n, _why_empty(column, chosen), infinite=infinite, total=len(chosen))
     published = None
     missing = not column.of_people and any(row.number(column) is None and _answered(row) for row in chosen)
     if missing and suite.failure.published:
         published = _by_published_rule(suite, column, chosen, {ask.name: ask for ask in asks})
-    return SuiteCell(value, n, published=published, **counts)
+    return SuiteCell(value, n, published=published, infinite=infinite, total=len(chosen))
 
 
 def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:

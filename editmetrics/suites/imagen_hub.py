@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Literal
 
 from ..judge import Encoding
 from ..sample import Dimension
@@ -117,7 +118,8 @@ def ratings(cells: Sequence[str]) -> dict[str, float]:
 def _correlations(*steps: tuple[str, ...]) -> tuple[SuiteColumn, ...]:
     """Averages of each model's correlation, by the published rule and by Fisher's z; `steps` are groups to average."""
     columns = []
-    for how, heading in (("tanh", "{}"), ("fisher", "{}, Fisher's z")):
+    ways: tuple[tuple[Literal["tanh", "fisher"], str], ...] = (("tanh", "{}"), ("fisher", "{}, Fisher's z"))
+    for how, heading in ways:
         means = (Level(("task",) if groups else (), groups, how=how) for groups in steps)
         levels = (Level(("task", "model"), how="spearman"), *means)
         columns += [SuiteColumn(heading.format(name), name, levels, digits=4) for name in VALUES]
