@@ -29,6 +29,7 @@ BUILTIN = {
     "lpips": "editmetrics.plugins.lpips:LPIPS",
     "mae": "editmetrics.plugins.mae:MAE",
     "mdsi": "editmetrics.plugins.mdsi:MDSI",
+    "mps": "editmetrics.plugins.mps:MPS",
     "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
     "mse": "editmetrics.plugins.psnr:MSE",
     "pick_score": "editmetrics.plugins.pick_score:PickScore",
@@ -57,7 +58,7 @@ CONFORMANCE = {
     **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
     **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
     **dict.fromkeys(
-        ("aesthetic", "blip_score", "clip_iqa", "hps_v2", "image_reward", "pick_score"),
+        ("aesthetic", "blip_score", "clip_iqa", "hps_v2", "image_reward", "mps", "pick_score"),
         "editmetrics.plugins.conformance.preference",
     ),
     "vie_score": "editmetrics.plugins.conformance.judge",

@@ -43,6 +43,15 @@ def clip_iqa(images: Tensor, tokens: Tensor, model: Any) -> Tensor:
     Differentiable in the images.
 
     Source: Wang, Chan, Loy, AAAI 2023, arXiv:2207.12396, equation 3.
+
+    >>> import torch
+    >>> from editmetrics.testing import offline_weights
+    >>> metric = CLIPIQA().to("cpu")
+    >>> with offline_weights(["clip-rn50-openai"]):
+    ...     metric.load()
+    >>> images = torch.rand(2, 3, 64, 96)
+    >>> clip_iqa(images, torch.ones(2, 77, dtype=torch.int64), metric.module)  # equal texts have equal shares
+    tensor([0.5000, 0.5000])
     """
     import torch.nn.functional as F
 

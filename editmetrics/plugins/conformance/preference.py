@@ -120,7 +120,7 @@ def random_state(metric: Any) -> dict[str, Tensor]:
     with stand_in():
         shapes = metric.network().state_dict()
     for name, tensor in shapes.items():
-        scale = 0.05 if tensor.ndim == 1 else tensor[0].numel() ** -0.5
+        scale = 0.05 if tensor.ndim == 1 else tensor[:1].numel() ** -0.5 if tensor.ndim else 1.0
         state[name] = torch.randn(tensor.shape, generator=random) * scale
         if "norm" in name.lower() and name.endswith("weight"):
             state[name] += 1
@@ -129,6 +129,20 @@ def random_state(metric: Any) -> dict[str, Tensor]:
 
 def vocabulary(folder: Path) -> None:
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+
+
+def mps_weights(_: Path) -> dict[str, Tensor]:
+    """Random weights of MPS by the names of the published file."""
+    from ..mps import MPS
+
+    published = {}
+    for name, tensor in random_state(MPS()).items():
+        if name.startswith("clip."):
+            published[name.replace("clip.", "mps.model.", 1)] = tensor
+        else:
+            parts = name.split(".")
+            published[".".join(["mps.cross_model", *parts[:3], "fn", *parts[3:]])] = tensor
+    return published
 
 
 def head_weights(model: Any, _: Path) -> dict[str, Tensor]:
@@ -163,6 +177,7 @@ WEIGHTS = {
     **{name: partial(hps_v2_weights, name) for name in ("hps-v2", "hps-v2.1")},
     **{name: partial(blip_weights, name)
        for name in ("image-reward", "blip-pretrained-large", "blip-itm-base-coco", "blip-itm-large-coco")},
+    "mps": mps_weights,
     "bert-base-uncased-vocabulary": vocabulary,
     **{predictor.head_weights: partial(head_weights, model) for model, predictor in PREDICTORS.items()},
     "siglip-so400m-patch14-384": siglip_weights,
