@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import os
 from collections import Counter
@@ -211,12 +212,20 @@ def _images(name: str, cell: Any, folder: ImageFolder, location: str) -> Any:
     if name not in SEVERAL_IMAGES:
         return folder.image(cell, location)
     if isinstance(cell, str) and cell.startswith("[") and cell.endswith("]"):
-        with suppress(ValueError):  # a file may be called so
-            listed = parse_json(cell)
-            cell = listed if all(isinstance(one, str) for one in listed) else cell
+        cell = _listed(cell)
     if isinstance(cell, (list, tuple)):
         return [folder.image(one, location) for one in cell] or Unreadable(f"{location}: its list of images is empty")
     return folder.image(cell, location)
+
+
+def _listed(cell: str) -> Any:
+    """The texts of a list in JSON, or as Python shows one, which pandas writes; the cell itself for anything else."""
+    for read in (parse_json, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):  # a file may be called so
+            listed = read(cell)
+            if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+                return listed
+    return cell
 
 
 def problems_of(sample: Sample, location: str) -> str | None:

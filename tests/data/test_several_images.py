@@ -73,6 +73,13 @@ def test_a_manifest_has_a_list_of_sources_in_its_order(folder, suffix, heading):
     assert float(results["weighted"][0]) == LEVELS["b"] + 2 * LEVELS["a"]
 
 
+def test_a_list_as_pandas_writes_it_is_one(folder):
+    (folder / "manifest.csv").write_text("edited,source\nc.png,\"['b.png', 'a.png']\"\nb.png,[c.png]\n")
+    listed, odd = from_manifest(folder / "manifest.csv")
+    assert names(listed.source) == ["b.png", "a.png"]
+    assert odd.source == str(folder / "[c.png]")
+
+
 def test_a_list_of_one_is_the_image_and_a_file_may_be_called_like_a_list(folder):
     (folder / "manifest.jsonl").write_text(
         json.dumps({"id": "one", "edited": "c.png", "source": ["a.png"]})
