@@ -103,12 +103,14 @@ def _show(
     if expected not in (None, laid_out.rows):
         as_many = f", where the benchmark has {expected:,}: the data set has changed, or your copy is not complete"
     _say(f"wrote {laid_out.manifest}: {plural(laid_out.rows, 'row')}{as_many}")
-    _say(
-        f"Save your model's image of each row as its cell save_as says ({laid_out.first}; any suffix) in a folder of "
-        "the model, then:"
-    )
+    if not inputs.complete:
+        _say(
+            f"Save your model's image of each row as its cell save_as says ({laid_out.first}; any suffix) in a folder "
+            "of the model, then:"
+        )
     spec = name if suite(name).tables else f"{name}:variant=NAME"
-    for line in command_in_lines(f"  editmetrics score {laid_out.manifest} my_model/ --suite {spec} -o scores.csv"):
+    paths = f"{laid_out.manifest}" if inputs.complete else f"{laid_out.manifest} my_model/"
+    for line in command_in_lines(f"  editmetrics score {paths} --suite {spec} -o scores.csv"):
         click.echo(line)
 
 

@@ -212,6 +212,11 @@ def _matches(file: str, pattern: str) -> bool:
     return fnmatchcase(file, pattern) or fnmatchcase(file, pattern.replace("**/", ""))
 
 
+def configuration_of(file: str) -> str:
+    """Return the configuration that a parquet file belongs to by its path, "default" for none."""
+    return _by_name(file)[0]
+
+
 def _by_name(file: str) -> Key:
     """The configuration and split of a file by its path.
 

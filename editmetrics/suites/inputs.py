@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.hub_tables import HubAddress, files_of_split, listing
+from ..data.hub_tables import HubAddress, configuration_of, files_of_split, listing
 from ..files.notes import note_once
 from ..files.parquet import ParquetFile, StoredImage
 from ..files.text import DataError
@@ -42,6 +42,8 @@ class BenchmarkInputs:
     - `images`, `texts`: from a field of `Sample` to the benchmark's column; its other columns stay as they are.
     - `split`: of the data set, whose parquet files are the rows.
     - `patterns`, `read`: without parquet files, which files are needed, and what makes rows of them.
+    - `configuration`: of the data set; `constants`: columns that all of its rows have.
+    - `parts`: the inputs of several configurations, of which this one is made.
     - `rows`: the number of rows that are expected.
     """
 
@@ -52,8 +54,16 @@ class BenchmarkInputs:
     split: str = "train"
     patterns: tuple[str, ...] = ()
     read: Callable[[InputFiles], FileRows] | None = None
+    configuration: str = ""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[BenchmarkInputs, ...] = ()
     rows: int | None = None
     advice: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether its rows have the images that are judged, as those of a benchmark of judges do."""
+        return "edited" in self.images or any(part.complete for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,10 @@ def ask_hub(inputs: BenchmarkInputs, split: str | None = None) -> InputsOnHub:
     """
     if not inputs.repository:
         raise DataError(inputs.advice)
-    address = HubAddress(f"datasets/{inputs.repository}")
+    address = HubAddress(f"datasets/{inputs.repository}", inner=inputs.configuration)
+    if inputs.parts:
+        first, *others = (ask_hub(part, split) for part in inputs.parts)
+        return InputsOnHub(first.repository, first.facts, sum((one.files for one in others), first.files))
     if inputs.read is None:
         facts, _, files = files_of_split(address, split or inputs.split)
         return InputsOnHub(address.repository, facts, tuple(files))
@@ -100,6 +113,10 @@ def input_rows(inputs: BenchmarkInputs, folder: Path, files: tuple[str, ...] | N
 
     Raises `DataError` for files that are not as the benchmark's are.
     """
+    for part in inputs.parts:
+        yield from input_rows(part, folder, files)
+    if inputs.parts:
+        return
     if inputs.read is not None:
         try:
             for columns, pictures in inputs.read(InputFiles(folder)):
@@ -107,20 +124,23 @@ def input_rows(inputs: BenchmarkInputs, folder: Path, files: tuple[str, ...] | N
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"{folder}: the rows are not as those of {inputs.repository}: {error!r}") from error
         return
-    names = files if files is not None else sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    stored = (path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
+    named = files if files is not None else tuple(sorted(stored))
+    names = [name for name in named if inputs.configuration in ("", configuration_of(name))]
     if not names:
         raise DataError(
             f"{folder} holds no parquet files; expected those of https://huggingface.co/datasets/{inputs.repository}"
         )
     table = ParquetFile(*(folder / name for name in names))
-    for cells in table:
+    for number, row in enumerate(table):
+        cells = {"number": f"{number:04}", **row, **inputs.constants}
         if lacking := {*inputs.images.values(), *inputs.texts.values(), *_fields(inputs.name)} - cells.keys():
             raise DataError(
                 f"{folder}: no column {', '.join(sorted(lacking))}; its columns are {', '.join(cells)}. The data set "
                 "has changed, or is another one"
             )
         taken = {column: name for name, column in inputs.texts.items()}
-        columns = {taken.get(name, name): cell for name, cell in cells.items() if name not in table.images}
+        columns = {taken.get(name, name): cell for name, cell in cells.items() if name not in (*table.images, "number")}
         images = {name: _several(cells[column]) for name, column in inputs.images.items()}
         yield InputRow(
             _filled(inputs.name, cells), columns, {name: several for name, several in images.items() if several}
@@ -222,6 +242,29 @@ OMNICONTEXT = BenchmarkInputs(
     "OmniGen2/OmniContext", "{task_type}/{key}", {"source": "input_images"}, {"prompt": "instruction"}, rows=400
 )
 EMU_EDIT = BenchmarkInputs("facebook/emu_edit_test_set", "{idx}", {"source": "image"}, split="test", rows=3589)
+PAIRS = {"edited": "left_image", "rival": "right_image"}
+EDITED_PAIRS = {"source": "source_image", "edited": "left_output_image", "rival": "right_output_image"}
+GENAI_BENCH = BenchmarkInputs(
+    "TIGER-Lab/GenAI-Bench",
+    "{task}/{number}",
+    split="test_v1",
+    parts=tuple(
+        BenchmarkInputs(
+            "TIGER-Lab/GenAI-Bench",
+            "{task}/{number}",
+            images,
+            texts,
+            "test_v1",
+            configuration=task,
+            constants={"task": task},
+        )
+        for task, images, texts in (
+            ("image_generation", PAIRS, {}),
+            ("image_edition", EDITED_PAIRS, {"prompt": "instruct_prompt"}),
+        )
+    ),
+    rows=1735 + 919,
+)
 IMGEDIT = BenchmarkInputs("sysuyy/ImgEdit", "{key}", patterns=("Benchmark.tar",), read=read_imgedit, rows=737)
 KRIS = BenchmarkInputs("Liang0223/KRIS_Bench", "{category}/{key}", patterns=PICTURES, read=read_kris, rows=1267)
 RISE = BenchmarkInputs("PhoenixZ/RISEBench", "{category}/{index}", patterns=PICTURES, read=read_rise, rows=360)
@@ -252,6 +295,7 @@ MAGICBRUSH = BenchmarkInputs(
 )
 INPUTS = {
     "gedit": GEDIT, "imgedit": IMGEDIT, "kris": KRIS, "rise": RISE, "omnicontext": OMNICONTEXT, "emu-edit": EMU_EDIT,
+    "genai-bench": GENAI_BENCH,
     "wise": WISE, "geneval2": GENEVAL2, "longtext": LONGTEXT, "pie-bench": PIE_BENCH, "magicbrush": MAGICBRUSH,
 }  # fmt: skip
 """The inputs of the built-in benchmarks, by the name of the suite."""

@@ -14,6 +14,7 @@ from ..files.rows import write_rows
 from ..files.text import DataError
 from ..files.writing import make_folder, replacing
 from ..images.kinds import HEAD_BYTES, kind_of
+from ..sample import IMAGE_FIELDS
 from ..wording import first_few
 from .input_files import StoredFile
 from .inputs import InputRow, StoredImage
@@ -29,7 +30,7 @@ UNFIT = frozenset('\0\\:*?"<>|')
 
 @dataclass(frozen=True)
 class LaidOut:
-    """A benchmark's inputs in a folder: the manifest, the number of its rows, and the first output's name."""
+    """A benchmark's inputs in a folder: the manifest, the number of its rows, and the first output's name, if any."""
 
     manifest: Path
     rows: int
@@ -54,7 +55,7 @@ def lay_out(rows: Iterable[InputRow], folder: Path, origin: dict[str, Any], over
         name = _checked(row.name)
         counts[name] += 1
         identifier = name if counts[name] == 1 else f"{name}_{counts[name]}"  # as two pairs of GEdit-Bench's rows
-        cells: dict[str, Any] = {"id": identifier, "save_as": f"{name}.png"}
+        cells: dict[str, Any] = {"id": identifier} | ({} if "edited" in row.images else {"save_as": f"{name}.png"})
         for field, images in row.images.items():
             several = len(images) > 1
             paths = []
@@ -70,7 +71,7 @@ def lay_out(rows: Iterable[InputRow], folder: Path, origin: dict[str, Any], over
     with replacing(folder / ORIGIN) as temporary:
         temporary.write_text(json.dumps({**origin, "rows": len(table)}, indent=2) + "\n", encoding="utf-8")
     write_rows(table, folder / MANIFEST)
-    return LaidOut(folder / MANIFEST, len(table), table[0]["save_as"], written)
+    return LaidOut(folder / MANIFEST, len(table), table[0].get("save_as", ""), written)
 
 
 def _check_origin(folder: Path, origin: dict[str, Any], overwrite: bool) -> None:
@@ -82,7 +83,7 @@ def _check_origin(folder: Path, origin: dict[str, Any], overwrite: bool) -> None
             "another folder, or replace them with --overwrite"
         )
     if known is None and folder.is_dir() and not overwrite and (strange := sorted(folder.iterdir())):
-        partial = [path for path in strange if path.name not in ("source", "reference", "mask", MANIFEST)]
+        partial = [path for path in strange if path.name not in (*IMAGE_FIELDS, MANIFEST)]
         if partial:
             raise DataError(f"{folder} holds other files ({first_few(p.name for p in partial)}); name a new folder")
 

@@ -165,6 +165,30 @@ def test_inputs_and_outputs_meet_in_the_suite(name, run, tmp_path):
     assert all(fields_of(suite, sample) for sample in samples) or not suite.fields
 
 
+def test_pairs_of_a_benchmark_of_judges_are_complete(run, hub, tmp_path):
+    def stored(shade):
+        return {"bytes": picture(shade), "path": None}
+
+    made = [{"prompt": "a cat", "left_image": stored(1), "right_image": stored(2), "vote_type": "leftvote"}]
+    edited = [{"instruct_prompt": "red", "source_prompt": "x", "target_prompt": "y", "vote_type": "tievote",
+               "source_image": stored(3), "left_output_image": stored(4), "right_output_image": stored(5)}]  # fmt: skip
+    files = {
+        "image_generation/test_v1-00000-of-00001.parquet": parquet(made),
+        "image_edition/test_v1-00000-of-00001.parquet": parquet(edited),
+        "video_generation/test_v1-00000-of-00001.parquet": b"not asked for",
+    }
+    hub.repositories["datasets/TIGER-Lab/GenAI-Bench"] = Repository(files, licence="mit")
+    ran, table = laid_out(run, "genai-bench", tmp_path / "g")
+    assert "manifest.csv --suite genai-bench" in " ".join(ran.out.replace("\\\n", " ").split())
+    assert table["id"].to_list() == ["image_generation/0000", "image_edition/0000"]
+    samples = find_suite_samples([SUITES["genai-bench"]], [tmp_path / "g" / "manifest.csv"]).samples
+    check_rows(SUITES["genai-bench"], samples)
+    assert [sample.prompt for sample in samples] == ["a cat", "red"]
+    shades = [[Image.open(path).getpixel((0, 0))[0] for path in (s.edited, s.rival)] for s in samples]
+    assert shades == [[1, 2], [4, 5]]
+    assert [sample.has("source") for sample in samples] == [False, True]
+
+
 def test_bytes_stay_as_they_are_and_columns_keep_their_names(run, tmp_path):
     _, table = laid_out(run, "kris", tmp_path / "k")
     assert json.loads(table["source"][1]) == [f"source/temporal_prediction/5_{n}.jpg" for n in (1, 2)]
