@@ -131,7 +131,11 @@ def _list(as_json: bool) -> None:
         listed = [{"name": each, "data_set": one.repository or None, "rows": one.rows} for each, one in INPUTS.items()]
         click.echo(json.dumps(listed, indent=2))
         return
-    rows = [[each, one.repository or "-", one.rows, one.name] for each, one in INPUTS.items() if one.name]
+    rows = [
+        [each, one.repository or "-", one.rows, "-" if one.complete else one.name]
+        for each, one in INPUTS.items()
+        if one.name
+    ]
     show([DataTable([*text("name", "data set on the hub"), *numbers("rows"), *text("outputs are called")], rows)])
     for one in INPUTS.values():
         if not one.repository:

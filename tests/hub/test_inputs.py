@@ -15,7 +15,7 @@ from PIL import Image
 from editmetrics.data import DataError
 from editmetrics.files.notes import note_once
 from editmetrics.suites import SUITES
-from editmetrics.suites.inputs import INPUTS, BenchmarkInputs, InputRow, input_rows
+from editmetrics.suites.inputs import INPUTS, InputRow, input_rows
 from editmetrics.suites.layout import lay_out
 from editmetrics.suites.reading import find_suite_samples
 from editmetrics.suites.rows import check_rows, fields_of
@@ -273,6 +273,7 @@ def test_what_cannot_be_had_says_how_to_get_it(run, tmp_path):
     ran = run("data")
     assert ran.code == 0
     assert "stepfun-ai/GEdit-Bench" in ran.out
+    assert "{task}/{number}" not in ran.out  # pairs of a benchmark of judges have no outputs
     assert {one["name"] for one in json.loads(run("data", "--json").out)} == INPUTS.keys()
 
 
@@ -302,4 +303,3 @@ def test_files_of_another_shape_are_refused(tmp_path):
     (tmp_path / "data_total.json").write_text('[{"index": 1, "category": "c", "image": "a.png"}]')
     with pytest.raises(DataError, match="is not an image"):
         lay_out(input_rows(INPUTS["rise"], tmp_path), Path(tmp_path / "f"), {"suite": "rise"})
-    assert BenchmarkInputs("").rows is None
