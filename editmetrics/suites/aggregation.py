@@ -183,7 +183,7 @@ def _pooled(column: SuiteColumn, rows: Sequence[SuiteRow]) -> SuiteCell:
         return SuiteCell(None, 0, "no sample has a number" if rows else "no sample")
     by_script = [row.script_ratios[column.value] for row in rows if column.value in row.script_ratios]
     published = PublishedRule(*[ratio([*pairs, *by_script])] * 3) if by_script else None
-    return SuiteCell(ratio(pairs), len(pairs), published=published)
+    return SuiteCell(ratio(pairs), len(pairs), published=published, total=len(pairs) + len(by_script))
 
 
 def _number(column: SuiteColumn, rows: Sequence[SuiteRow], value: Callable[[SuiteRow], float | None]) -> float | None:
