@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..sample import EditMetricsError
+from ..transfer import constant
 from .embeddings import EmbeddingMetric, each_once
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
 Model = Literal["ViT-B-32", "ViT-B-16", "ViT-L-14"]
@@ -55,6 +58,15 @@ class CLIPMetric(EmbeddingMetric):
 
         return CLIP(**get_model_config(f"{self.model_name}-quickgelu"))
 
+    def sees(self, images: Tensor) -> Tensor:
+        """Preprocess images (N, 3, H, W), floats in [0, 1], differentiably: (N, 3, 224, 224).
+
+        Raises `EditMetricsError` for a region, which is painted in files alone.
+        """
+        if getattr(self, "region", "whole") != "whole":
+            raise EditMetricsError(f"{self.label} has no form for tensors: a region is painted in files; use score()")
+        return _squashed(images) if self.resizing == "squash" else Preprocessing().of_tensors(images)
+
     def embed_images(self, images: list[Tensor]) -> Tensor:
         """Embed preprocessed images: (N, D), of unit length."""
         return each_once(lambda batch: self.module.encode_image(batch, normalize=True), images, self.device)
@@ -74,12 +86,16 @@ def preprocess(image: Any, resizing: Resizing = "crop") -> Tensor:
     >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape
     torch.Size([3, 224, 224])
     """
+    import torch
     from PIL import Image
 
     from ..images import eight_bits, read_image
 
     pixels = eight_bits(read_image(image))
-    return _transform()(Image.fromarray(pixels)) if resizing == "crop" else _squashed(pixels)
+    if resizing == "crop":
+        cropped: Tensor = _transform()(Image.fromarray(pixels))
+        return cropped
+    return _squashed(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)[0]
 
 
 def tokenize(text: str) -> tuple[Tensor, str | None]:
@@ -96,13 +112,18 @@ def tokenize(text: str) -> tuple[Tensor, str | None]:
     return open_clip.tokenize([text])[0], cut if length > TOKENS else None
 
 
-def _squashed(pixels: np.ndarray) -> Tensor:
+def tokenize_all(texts: Sequence[str], like: Tensor) -> Tensor:
+    """Return the tokens (N, 77), int64, of texts, on the device of `like`."""
     import torch
+
+    return torch.stack([tokenize(text)[0] for text in texts]).to(like.device)
+
+
+def _squashed(images: Tensor) -> Tensor:
     import torch.nn.functional as F
 
-    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
-    square = F.interpolate(image, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", align_corners=False)[0]
-    mean, deviation = (torch.tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
+    square = F.interpolate(images, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", align_corners=False)
+    mean, deviation = (constant(values, images)[:, None, None] for values in (MEAN, DEVIATION))
     return (square - mean) / deviation
 
 

@@ -65,6 +65,9 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
     def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
         return preprocess(seen_region(pixels, mask, self.region, MEAN, 1.0), self.resizing)
 
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"edited": self.sees(fields["edited"]), "other": self.sees(fields[self.compared_with])}
+
     def forward(self, batch: dict[str, Any]) -> Tensor:
         edited, other = self.embed_images([*batch["edited"], *batch["other"]]).chunk(2)
         return (edited * other).sum(-1)

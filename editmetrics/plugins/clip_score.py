@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Gt
 
 from ..sample import Dimension, EditMetricsError, Sample
-from .clip import CLIPMetric, Model, preprocess, tokenize
+from .clip import CLIPMetric, Model, preprocess, tokenize, tokenize_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,6 +98,10 @@ class CLIPScore(CLIPMetric):
         """The image (3, 224, 224), float32, the text's tokens (77,), int64, and a note when the text was cut."""
         tokens, note = tokenize(self.template.replace("{prompt}", sample.prompt or ""))
         return {"image": preprocess(sample.edited), "tokens": tokens, "note": note}
+
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        texts = [self.template.replace("{prompt}", prompt) for prompt in fields["prompt"]]
+        return {"image": self.sees(fields["edited"]), "tokens": tokenize_all(texts, fields["edited"])}
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         return _stretched(self.embed_images(batch["image"]), self.embed_texts(batch["tokens"]), self.scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import Region, with_border
 from ..options import Variants, with_variant
 from ..sample import Dimension, Sample
-from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize
+from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize, tokenize_all
 from .embeddings import seen_region
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ class CLIPText(CLIPMetric):
         pixels = eight_bits(read_image(sample.edited))
         tokens, note = tokenize(text)
         return {"image": preprocess(seen_region(pixels, mask, self.region, fill, 1.0)), "tokens": tokens, "note": note}
+
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        texts = fields["prompt"]
+        if self.variant == "pie-bench":
+            texts = [text.replace("[", "").replace("]", "") for text in texts]
+        return {"image": self.sees(fields["edited"]), "tokens": tokenize_all(texts, fields["edited"])}
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         cosines = (self.embed_images(batch["image"]) * self.embed_texts(batch["tokens"])).sum(-1)

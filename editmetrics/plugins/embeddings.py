@@ -79,6 +79,8 @@ def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], devi
 
     from ..mllm.readouts import require_direction
 
+    if any(image.requires_grad or image.device.type != "cpu" for image in images):
+        return encode(torch.stack(list(images)))  # of `tensors`: nothing is looked at on the host
     distinct: dict[bytes, int] = {}
     rows = [distinct.setdefault(image.numpy().tobytes(), len(distinct)) for image in images]
     chosen = [images[rows.index(row)] for row in range(len(distinct))]

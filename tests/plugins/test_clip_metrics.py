@@ -188,3 +188,37 @@ def test_metrics_share_one_network_and_encode_a_source_once(monkeypatch):
         ]
     )
     assert counts == [3]  # of six images
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ("clip_score", {"prompt"}),
+        ("clip_text:variant=pie-bench", {"prompt"}),
+        ("clip_image", {"source"}),
+        ("clip_image:variant=instruct-pix2pix", {"source"}),
+    ],
+)
+def test_tensors_give_the_score_and_its_slope(spec, fields):
+    source, edited = (as_tensor(image) for image in pairs()["pasted"])
+    metric = create_metric(spec, device="cpu")
+    others = {"prompt": ["a [cat]"], "source": source}
+    others = {name: others[name] for name in fields}
+    edited.requires_grad_()
+    value = metric.tensors(edited, **others)
+    sample = Sample("x", edited=edited.detach()[0], source=source[0], prompt="a [cat]")
+    unit = 100 if "pie-bench" in spec else 1
+    assert value.item() == pytest.approx(float(metric(sample)), abs=2e-3 * unit)
+    value.sum().backward()
+    step = 1e-2 * edited.grad / edited.grad.norm()
+    with torch.no_grad():
+        slope = (metric.tensors(edited + step, **others) - metric.tensors(edited - step, **others)) / 2e-2
+    assert slope.item() == pytest.approx(edited.grad.norm().item(), rel=0.05)
+
+
+def test_regions_have_no_form_for_tensors():
+    from editmetrics import EditMetricsError
+
+    images = torch.zeros(1, 3, 64, 64)
+    with pytest.raises(EditMetricsError, match=r"requires mask|no form for tensors"):
+        create_metric("clip_image:region=inside", device="cpu").tensors(images, source=images)
