@@ -52,7 +52,7 @@ def decoded_mask(runs: Sequence[int], side: int = SIDE) -> np.ndarray:
     pairs = np.asarray(runs)
     if pairs.ndim != 1 or len(pairs) % 2 or (len(pairs) and (pairs.dtype.kind != "i" or pairs.min() < 0)):
         raise ValueError("expected a flat list of whole numbers: start, length, start, length, ...")
-    mask = np.zeros(side * side, bool)
+    mask: np.ndarray = np.zeros(side * side, bool)
     for start, length in pairs.reshape(-1, 2):
         mask[start : start + length] = True
     return mask.reshape(side, side)
@@ -153,7 +153,8 @@ def _sample(identifier: str, row: dict[str, Any], source: Path | None, edited: A
         raise DataError(f"{MAPPING}: the mask of {identifier} cannot be read: {error}") from error
     file = io.BytesIO()
     Image.fromarray(mask).save(file, "png")
-    meta = {name: row[name] for name in ("editing_type_id", "editing_instruction", "image_path") if name in row}
+    kept = ("editing_type_id", "editing_instruction", "image_path")
+    meta: dict[str, Any] = {name: row[name] for name in kept if name in row}
     return Sample(
         identifier,
         edited=edited if isinstance(edited, Deferred) else os.fspath(edited),
