@@ -182,7 +182,7 @@ def load_state_dict(file: str | os.PathLike[str]) -> dict[str, Tensor]:
         if Path(file).suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            tensors = load_file(file)
+            tensors: Any = load_file(file)
         else:
             tensors = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..data.image_sets import ImageSet
+    from ..images import Profile
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class SetMetric(HasNetwork):
                 raise SampleError(
                     f"{self.name} needs at least {self.minimum} images in a set; {images.name} has {len(images)}"
                 )
-        return {"id": sample.id, **sets}
+        return {"id": sample.id} | sets
 
     def batch_key(self, prepared: dict[str, Any]) -> Hashable:
         return prepared["id"]  # systems one by one
@@ -150,7 +151,7 @@ class SetMetric(HasNetwork):
         deviation = {name: float(value) for name, value in estimate.deviation.items()}
         return Score(estimate.values, uncertainty=deviation or None, details=details)
 
-    def _kept(self, profile: str) -> Any:
+    def _kept(self, profile: Profile) -> Any:
         """The cache of features, in a `with` block; None where there is none."""
         if not self.cache or self._stand_in is not None:
             return nullcontext()
@@ -204,10 +205,13 @@ class SetMetric(HasNetwork):
             return super()._sample(images, fields)
         if len(images) > 2:
             raise TypeError(f"{self.name} compares two sets: {self.name}(reference, edited)")
-        named = dict(zip(("reference", "edited")[2 - len(images) :], images, strict=True))
-        values = {**named, **fields}
-        sets = {name: ImageSet.of(values[name]) for name in ("edited", "reference") if name in values}
-        return Sample(**{"id": "set", "edited": None, **fields, **sets})
+        values: dict[str, Any] = {"id": "set", "edited": None}
+        values.update(zip(("reference", "edited")[2 - len(images) :], images, strict=True))
+        values.update(fields)
+        for name in ("edited", "reference"):
+            if values.get(name) is not None:
+                values[name] = ImageSet.of(values[name])
+        return Sample(**values)
 
 
 def _notes(edited: ImageSet, reference: ImageSet | None) -> list[str]:

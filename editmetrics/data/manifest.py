@@ -142,10 +142,8 @@ class ImageFolder:
         self._real = os.path.realpath(folder)
         self._real_parents: dict[str, str] = {}  # few folders hold many images
 
-    def image(self, text: Any, location: str) -> str | Deferred | Unreadable:
-        """The image at the path `text`, or of the cell itself, or why it cannot be used."""
-        if isinstance(text, StoredImage):
-            return Deferred(text.rows, text.index, text.column)
+    def image(self, text: Any, location: str) -> str | Unreadable:
+        """The image at the path `text`, or why it cannot be used."""
         if not isinstance(text, str) or "\0" in text:
             return Unreadable(f"{location}: {text!r} is not a path; expected text")
         if is_url(text):
@@ -210,11 +208,18 @@ def sample_of(row: Row, location: str, folder: ImageFolder, columns: Collection[
 def _images(name: str, cell: Any, folder: ImageFolder, location: str) -> Any:
     """The image of a cell, or several of a list, which a csv has as JSON."""
     if name not in SEVERAL_IMAGES:
-        return folder.image(cell, location)
+        return _image(cell, folder, location)
     if isinstance(cell, str) and cell.startswith("[") and cell.endswith("]"):
         cell = _listed(cell)
     if isinstance(cell, (list, tuple)):
-        return [folder.image(one, location) for one in cell] or Unreadable(f"{location}: its list of images is empty")
+        return [_image(one, folder, location) for one in cell] or Unreadable(f"{location}: its list of images is empty")
+    return _image(cell, folder, location)
+
+
+def _image(cell: Any, folder: ImageFolder, location: str) -> str | Deferred | Unreadable:
+    """The image of a cell: at a path, or in the table itself."""
+    if isinstance(cell, StoredImage):
+        return Deferred(cell.rows, cell.index, cell.column)
     return folder.image(cell, location)
 
 

@@ -91,11 +91,10 @@ def _gradient_difference(x: Tensor, y: Tensor) -> Tensor:
 
 def _chroma_difference(x: Tensor, y: Tensor) -> Tensor:
     """1 - CS, of both chromaticity channels together."""
-    pairs = [[weighted_channels(image, weights) for image in (x, y)] for weights in CHROMA]
-    apart = sum((one - other).square() for one, other in pairs)
-    squares = sum(one.square() + other.square() for one, other in pairs)
-    difference: Tensor = apart / (squares + C3)
-    return difference
+    (h1, h2), (m1, m2) = ([weighted_channels(image, weights) for image in (x, y)] for weights in CHROMA)
+    apart = (h1 - h2).square() + (m1 - m2).square()
+    squares = (h1.square() + h2.square()) + (m1.square() + m2.square())
+    return apart / (squares + C3)
 
 
 class MDSI(FullReference):

@@ -104,7 +104,7 @@ class MPS(TextImageMetric):
 
         from .transformers_networks import clip_h, without_numbers
 
-        clip = clip_h()
+        clip: Any = clip_h()
         width = clip.config.projection_dim
         layers = without_numbers(lambda: nn.ModuleList([nn.ModuleList(_layer(width)) for _ in range(LAYERS)]))
         return nn.ModuleDict({"clip": clip, "layers": layers})

@@ -97,5 +97,5 @@ def _tokenizer() -> Any:
     for name in ("start", "end"):
         vocabulary[f"<|{name}oftext|>"] = vocabulary.pop(f"<{name}_of_text>")
     with gzip.open(default_bpe(), "rt", encoding="utf-8") as file:
-        merges = [tuple(line.split()) for line in file.read().split("\n")[1 : 49152 - 256 - 2 + 1]]
+        merges: Any = [tuple(line.split()) for line in file.read().split("\n")[1 : 49152 - 256 - 2 + 1]]
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=10**9)

@@ -78,8 +78,8 @@ def blip_weights(name: str, folder: Path) -> dict[str, Tensor] | None:
     from .. import image_reward
     from ..blip_score import BLIPScore
 
-    model = {"blip-itm-base-coco": "coco-base", "blip-itm-large-coco": "coco-large"}.get(name, "pretrained-large")
-    tensors = random_state(BLIPScore(model=model))
+    models: dict[str, Any] = {"blip-itm-base-coco": "coco-base", "blip-itm-large-coco": "coco-large"}
+    tensors = random_state(BLIPScore(model=models.get(name, "pretrained-large")))
     if name.startswith("blip-itm"):
         return tensors
     theirs = {ours_to_theirs(key): tensor for key, tensor in tensors.items()}
@@ -89,7 +89,7 @@ def blip_weights(name: str, folder: Path) -> dict[str, Tensor] | None:
     sides = (TINY_BLIP["hidden_size"], *image_reward.WIDTHS)
     with seeded(1):
         head = [torch.nn.Linear(*pair) for pair in zip(sides, image_reward.WIDTHS, strict=False)]
-    layers = {}
+    layers: dict[str, Tensor] = {}
     for position, layer in zip((0, 2, 4, 6, 7), head, strict=True):
         layers |= {f"mlp.layers.{position}.{key}": tensor for key, tensor in layer.state_dict().items()}
     return {**{f"blip.{key}": tensor for key, tensor in theirs.items()}, **layers}
