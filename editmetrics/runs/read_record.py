@@ -29,12 +29,16 @@ class ScoreEntry(NamedTuple):
 
 
 class MetricColumn(NamedTuple):
-    """The label, dimension and identity key behind a column of the table; `rewards_no_change`: None if not recorded."""
+    """The label, dimension and identity key behind a column of the table.
+
+    `rewards_no_change` and `higher_is_better` are None if not recorded.
+    """
 
     label: str
     dimension: str
     key: str
     rewards_no_change: bool | None = None
+    higher_is_better: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +63,15 @@ class RunRecord:
         for run in self.runs:
             for metric in run["metrics"]:
                 label, dimensions = metric["label"], metric["dimensions"]
+                directions = metric.get("higher_is_better")
                 for dimension in dimensions:
                     name = label if len(dimensions) == 1 else f"{label}.{dimension}"
-                    rewards = metric.get("rewards_no_change")
                     columns[name] = MetricColumn(
-                        label, dimension, metric["identity"], rewards if isinstance(rewards, bool) else None
+                        label,
+                        dimension,
+                        metric["identity"],
+                        _truth(metric.get("rewards_no_change")),
+                        _truth(directions.get(dimension)) if isinstance(directions, dict) else None,
                     )
         return columns
 
@@ -77,6 +85,10 @@ class RunRecord:
         """The newest line of a column and sample id; None if the record has none."""
         metric = self.columns.get(column)
         return self.entries.get((sample, metric.key, metric.dimension)) if metric else None
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def read_record(table: Path) -> RunRecord | None:

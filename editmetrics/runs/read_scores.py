@@ -132,6 +132,7 @@ def _score_column(
     if not metric and dimension and name.endswith(f".{dimension.name}"):
         label = name.removesuffix(f".{dimension.name}")
     recorded_reward = metric.rewards_no_change if metric else None
+    direction = dimension.higher_is_better if dimension else metric.higher_is_better if metric else None
     numbers = map(number_in, table.column(name))
     values = np.array([math.nan if number is None else number for number in numbers])
     statuses, reasons = np.full(len(ids), "ok", dtype=object), np.full(len(ids), "", dtype=object)
@@ -172,8 +173,8 @@ def _score_column(
         statuses=statuses,
         reasons=reasons,
         uncertainty=uncertainty,
-        higher_is_better=dimension is None or dimension.higher_is_better is not False,
-        known=dimension is not None and dimension.higher_is_better is not None,
+        higher_is_better=direction is not False,
+        known=direction is not None,
         unit=dimension.unit if dimension else "",
         identity=metric.key if metric else None,
         rewards_no_change=rewards_no_change(label) if recorded_reward is None else recorded_reward,

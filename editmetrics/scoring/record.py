@@ -95,6 +95,7 @@ class Record(Journal):
                         "identity": c.key,
                         "device": c.metric.device,
                         "dimensions": list(c.names),
+                        "higher_is_better": {d.name: d.higher_is_better for d in c.metric.dimensions},
                         "rewards_no_change": c.metric.rewards_no_change(),
                     }
                     for c in columns

@@ -162,7 +162,7 @@ class SoftTIFA(OfSuite, BackboneMetric):
 
     def score_batch(self, batch: list[tuple[AtomQuestions, list[Prompt]]]) -> list[Score]:
         backbone = self._loaded()
-        chances = backbone.next_logits([prompt for _, prompts in batch for prompt in prompts]).softmax(-1)
+        chances = backbone.next_logits([prompt for _, prompts in batch for prompt in prompts]).softmax(-1).cpu()
         likeliest = [backbone.tokenizer.decode([token]) for token in chances.argmax(-1).tolist()]
         scores, start = [], 0
         for row, prompts in batch:

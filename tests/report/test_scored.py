@@ -7,13 +7,13 @@ import numpy as np
 import polars
 import pytest
 
-from editmetrics import Sample, score
+from editmetrics import Dimension, Sample, score
 from editmetrics.report.write import ReportOptions, write_report
 from editmetrics.runs.read_record import read_record
 from editmetrics.runs.read_scores import MISSING, read_scores
 from editmetrics.runs.scored_table import ScoresError
 
-from ..scoring.toys import Captioned, write_images
+from ..scoring.toys import Brightness, Captioned, write_images
 from .conftest import SYSTEMS
 
 
@@ -126,6 +126,19 @@ def test_a_damaged_record_is_said_to_be_so(tmp_path, run_folder):
         write_report(tmp_path / "scores.csv", tmp_path / "report.html", ReportOptions(roots=[run_folder])).missing == 1
     )
     assert any("3 lines of scores.record.jsonl cannot be read" in note for note in notes)
+
+
+def test_a_metric_that_is_not_installed_keeps_the_direction_that_it_was_recorded_with(tmp_path):
+    class Distance(Brightness):
+        name = "distance"
+        dimensions = (Dimension("brightness", low=0, higher_is_better=False, primary=True),)
+
+    samples = [Sample(name, edited=np.zeros((4, 4, 3), np.uint8)) for name in "ab"]
+    score(samples, Distance(), output=tmp_path / "scores.csv")
+    table = read_scores(tmp_path / "scores.csv")
+    assert list(table.columns[0].values) == [0, 0]
+    assert not table.columns[0].higher_is_better
+    assert not any("assumed" in note for note in table.notes)
 
 
 def test_foreign_tables(tmp_path):
