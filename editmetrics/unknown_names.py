@@ -69,9 +69,11 @@ def advice(name: str, known: Iterable[str], bridges: Mapping[str, bool] | None =
         library = full.partition("/")[0]
         install = "" if bridges.get(library) else f", after pip install {library}"
         return f"The library {library} has it: -m {full}{install}."
-    if close := did_you_mean(name, known) or did_you_mean(name, bridged):
-        for other, full in bridged.items():
-            close = close.replace(f"'{other}'", f"'{full}'")
+    closest = did_you_mean(name, [*known, *bridged], n=1)
+    elsewhere = {f"'{other}'": f"'{full}'" for other, full in bridged.items()}
+    if (other := closest.removeprefix(" Did you mean ").removesuffix("?")) in elsewhere:
+        return f"Did you mean {elsewhere[other]}? 'editmetrics list' shows all metrics."
+    if close := did_you_mean(name, known):
         return f"{close.strip()} 'editmetrics list' shows all metrics."
     library, slash, _ = name.partition("/")
     unbridged = slash and bridges and library not in bridges

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,6 @@ def _about_others() -> None:
         advice = f"editmetrics list {name}" if bridge(name).installed else f"pip install {bridge(name).package}"
         click.echo(f"  {name + '/...':<18}  {advice}")
     click.echo("\nBenchmarks as published ('editmetrics suite NAME' explains one)")
-    click.echo(f"  {', '.join(SUITES)}")
-    click.echo("\nSets of images (FID, KID, ...) are not scored.")
-    click.echo("'editmetrics choose' starts from a task; 'editmetrics info NAME' shows one metric in full.")
+    for line in textwrap.wrap(", ".join(SUITES), 76):
+        click.echo(f"  {line}")
+    click.echo("\n'editmetrics choose' starts from a task; 'editmetrics info NAME' shows one metric.")

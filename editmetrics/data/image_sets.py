@@ -30,7 +30,7 @@ class ImageSet:
     - `profile`: "convert" converts images with a colour profile to sRGB.
 
     >>> ImageSet.of("docs/examples/edited")
-    ImageSet('docs/examples/edited', 4 images)
+    ImageSet('docs/examples/edited', 9 images)
     """
 
     def __init__(self, images: Iterable[Any], name: str = "the set", profile: Profile = "ignore") -> None:
@@ -126,7 +126,7 @@ def find_sets(
     Raises `DataError` for anything else.
 
     >>> [(sample.id, sample.edited) for sample in find_sets(["docs/examples/source", "docs/examples/edited"])]
-    [('edited', ImageSet('docs/examples/edited', 4 images))]
+    [('edited', ImageSet('docs/examples/edited', 9 images))]
     """
     if pair_by is not None:
         raise DataError(f"sets of images are not paired; leave out --pair-by ({pair_by!r})")

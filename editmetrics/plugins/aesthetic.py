@@ -71,7 +71,7 @@ class Aesthetic(ImageMetric):
     """
 
     name, version = "aesthetic", 1
-    title = "looks good to people (aesthetic predictor)"
+    title = "looks good to people (aesthetics)"
     requires = ("open-clip-torch",)
     needs = frozenset({"edited"})
     dimensions = (Dimension("aesthetic", primary=True, description="how good the image looks"),)

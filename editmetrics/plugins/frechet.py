@@ -26,6 +26,7 @@ def frechet_distance(features: np.ndarray, reference: np.ndarray, device: str = 
 
     |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)), with covariances over n - 1, in float64.
 
+    >>> import numpy as np
     >>> points = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
     >>> round(frechet_distance(points + 3, points), 6)  # a shift by 3 in two directions
     18.0

@@ -58,6 +58,7 @@ def resized(pixels: np.ndarray, mode: Mode) -> Tensor:
     - `clean`: clean-fid's way, with antialiasing and without rounding (Parmar et al., CVPR 2022).
     - `legacy_pytorch`: that of pytorch-fid. `legacy_tensorflow`: that of the original graph, and of torch-fidelity.
 
+    >>> import numpy as np
     >>> resized(np.full((10, 20, 3), 128, np.uint8), "clean").unique()
     tensor([0.])
     """

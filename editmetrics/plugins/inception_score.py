@@ -59,6 +59,7 @@ def inception_scores(logits: np.ndarray, parts: int = SPLITS) -> np.ndarray:
 
     Part i holds the rows i, i + parts, ...
 
+    >>> import numpy as np
     >>> logits = np.where(np.eye(4, dtype=bool), 100.0, 0.0)  # four images, each surely of a class of its own
     >>> inception_scores(logits, 1).round(6)
     array([4.])

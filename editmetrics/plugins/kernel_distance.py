@@ -44,6 +44,7 @@ def discrepancy(
     mean k(x, x') + mean k(y, y') - 2 mean k(x, y), times `scale`; unbiased leaves out pairs of an image with itself.
     The interval is a bootstrap over the first set, whose resamples leave out such pairs, too.
 
+    >>> import numpy as np
     >>> zeros, ones = np.zeros((10, 2), np.float32), np.ones((10, 2), np.float32)
     >>> discrepancy("kid", cubic, (zeros, ones)).values  # 1 + 2^3 - 2 * 1
     {'kid': 7.0}

@@ -97,6 +97,7 @@ def covered(points: np.ndarray, centres: np.ndarray, k: int = 3) -> np.ndarray:
 
     A ball reaches to the k-th nearest other centre.
 
+    >>> import numpy as np
     >>> centres = np.array([[0.0], [1.0], [2.0]], np.float32)
     >>> covered(np.array([[2.9], [3.1]], np.float32), centres, k=1)
     array([ True, False])

@@ -18,12 +18,14 @@ ELSEWHERE = {
     "benchmark": "tests/benchmarks/test_command.py::test_the_figures_are_those_of_python",
     "lsa": "tests/cli/test_lsa.py::test_the_profile_of_any_backbone_is_shown_written_and_drawn",
     "fit": "tests/cli/test_fit.py::test_from_a_manifest_to_scores",
+    "suite": "tests/suites/test_bad_input.py::test_both_doors_give_one_table",
     "qbench": "tests/benchmarks/qbench/test_command.py::test_tables_come_out",
 }
 """Commands whose two doors are compared by a test in another place, which needs what stands beside it."""
 
 ONE_DOOR = {
     "weights": "files, and no number",
+    "data": "files, and no number",
     "plugin": "a scaffold and the conformance kit, which pytest runs as well",
     "choose": "names of metrics, and no number",
     "help": "texts, and no number",

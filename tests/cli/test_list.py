@@ -88,7 +88,7 @@ def test_needs_refuses_what_is_not_a_field(run):
     [
         (("CLIP-T",), ["clip_text"]),
         (("structural", "similarity"), ["ms_ssim", "ssim"]),
-        (("gradient",), ["gmsd"]),
+        (("gradient",), ["gmsd", "mdsi"]),
         (("lpisp",), ["lpips"]),
     ],
 )
@@ -151,7 +151,7 @@ def test_the_list_imports_nothing_heavy():
         ("clip-i", "Did you mean 'clip_image'?"),
         ("musik", "'pyiqa/musiq'"),
         ("lpisp", "Did you mean 'lpips'? "),
-        ("zzzz", "Metrics: clip_direction, "),
+        ("zzzz", "Metrics: aesthetic, "),
     ],
 )
 def test_an_unknown_name_is_answered_with_what_to_write(name, advice):
