@@ -56,6 +56,7 @@ def test_a_picture_that_cannot_be_written_is_said_before_anything_is_loaded(edit
     assert ".svg" in str(done.exception)
 
 
+@pytest.mark.slow  # nine trainings, a minute of a core
 def test_one_command_trains_all_ablations_and_compares_them(edits, tmp_path):
     from editmetrics.plugins.hpe_lsa.metric import HPELSA
 
