@@ -762,7 +762,7 @@ GALLERY: dict[type[Metric], tuple[set[str], str]] = {
     DisablesGradients: ({"side_effects"}, "torch.is_grad_enabled()"),
     IgnoresExif: ({"image_modes"}, "EXIF-rotated"),
     MistakesTensors: ({"input_kinds"}, "a float tensor"),
-    AssumesASource: ({"missing_fields"}, "without source, a call returned"),
+    AssumesASource: ({"missing_fields", "several_images"}, "without source, a call returned"),
     ScoresTheFirst: ({"several_images"}, "with two images in source, Metric.score gives Score("),
     RefusesASecond: ({"several_images"}, "which it declares in several"),
     InventsScores: ({"corrupt_file"}, "expected status 'failed'"),

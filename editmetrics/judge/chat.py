@@ -16,13 +16,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-
-from ..images import eight_bits, read_image
 from ..sample import EditMetricsError, SampleError, Status, UnavailableError
 from .schema import json_schema
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .transport import Encoding
 
 Role = Literal["system", "user", "assistant"]
@@ -69,6 +68,8 @@ class Image:
 
     def pixels(self) -> np.ndarray:
         """Return the pixels (H, W, 3), uint8, that a model is shown; 16-bit images are rounded to 8 bits."""
+        from ..images import eight_bits, read_image
+
         content = self.content.data if isinstance(self.content, EncodedImage) else self.content
         return eight_bits(read_image(content))
 
@@ -294,6 +295,8 @@ def _decoded(part: str | Image) -> str | Image:
 
 
 def _digest(image: Image) -> dict[str, Any]:
+    import numpy as np
+
     if isinstance(image.content, EncodedImage):
         sent = {"encoded": hashlib.sha256(image.content.data).hexdigest(), "mime": image.content.mime}
         return sent | ({"detail": image.content.detail} if image.content.detail else {})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..machine import out_of_memory
 from ..sample import SampleError, Status
 from .chat import Answer, Image, Question, now
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Generator(Protocol):

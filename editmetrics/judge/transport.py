@@ -9,11 +9,12 @@ import time
 import urllib.parse
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from .chat import EncodedImage, JudgeError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HERE = "this machine"
 """Recorded in place of the host of an endpoint on this machine."""
@@ -35,6 +36,7 @@ class Encoding:
 
     What is sent holds pixels only: no EXIF, no place, no name of a file. "bytes" sends whatever the file holds.
 
+    >>> import numpy as np
     >>> Encoding(max_side=512).data_uri(np.zeros((4, 4, 3), dtype=np.uint8))[:22]
     'data:image/png;base64,'
     """
@@ -95,6 +97,7 @@ class Encoding:
         return settings
 
     def _of_pixels(self, pixels: np.ndarray) -> EncodedImage:
+        import numpy as np
         from PIL import Image
 
         image = Image.fromarray(np.ascontiguousarray(pixels))

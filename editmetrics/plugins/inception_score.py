@@ -34,7 +34,7 @@ class InceptionScore(InceptionMetric):
 
     name, version = "inception_score", 1
     title = "quality and variety (Inception score)"
-    needs = frozenset({"edited"})
+    needs = several = frozenset({"edited"})
     dimensions = (Dimension("inception_score", low=1, high=1008, primary=True, description="quality and variety"),)
     paper = "Salimans et al., Improved techniques for training GANs, NeurIPS 2016, arXiv:1606.03498"
     minimum = 100

@@ -198,7 +198,7 @@ def _field_problems(subject: Subject) -> Iterator[str]:
             return
         if unknown := sorted(fields - set(FIELDS)):
             yield f"{attribute} names {', '.join(unknown)}; a sample has {', '.join(FIELDS)}"
-    if unusual := sorted(cls.several - (cls.needs | cls.uses) & set(SEVERAL_IMAGES)):
+    if unusual := sorted((cls.several - (cls.needs | cls.uses)) & set(SEVERAL_IMAGES)):
         yield f"several names {', '.join(unusual)}; expected source or reference, where it is in needs or uses"
     if "edited" not in cls.needs:
         yield "needs lacks 'edited', the image that every metric judges"
