@@ -275,12 +275,17 @@ def _load_builtin(name: str) -> type[Metric]:
     return cls
 
 
-@cache
-def _all_entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
+def points_by_name(group: str) -> dict[str, list[importlib.metadata.EntryPoint]]:
+    """Return what installed packages register in a group of entry points, by name; imports none of it."""
     points: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
+    for point in importlib.metadata.entry_points(group=group):
         points.setdefault(point.name, []).append(point)
     return points
+
+
+@cache
+def _all_entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    return points_by_name(GROUP)
 
 
 def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:

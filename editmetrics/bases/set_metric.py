@@ -44,9 +44,9 @@ class SetMetric(HasNetwork):
     """Base of metrics of sets of images: features of each image by a network, and a statistic of all of them.
 
     `edited` and `reference` of its samples are sets (`ImageSet`, a folder, a list of images): a sample is a system. A
-    subclass gives `name`, `version`, `dimensions`, `preprocessing`, what `HasNetwork` asks for, `see`, `features` and
-    `reduce`. This class reads images in threads, runs the network in batches, keeps features on disk by the content of
-    the image, and refuses sets that are too small.
+    subclass gives `name`, `version`, `dimensions`, `preprocessing`, what `HasNetwork` asks for, `see` and `reduce`, and
+    `features` where they are not the network's output. This class reads images in threads, runs the network in batches,
+    keeps features on disk by the content of the image, and refuses sets that are too small.
 
     A set with an image that cannot be read has no score. Duplicates count as often as they are there, with a note. The
     order of the images and their names change nothing.
@@ -79,9 +79,10 @@ class SetMetric(HasNetwork):
     def see(self, pixels: np.ndarray) -> Tensor:
         """Preprocess an image (H, W, 3), uint8 or float32 in [0, 1], for the network; always of one size."""
 
-    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Return the features of preprocessed images on the device: (N, D)."""
+        """Return the features of preprocessed images on the device, (N, D): by default the network's output."""
+        features: Tensor = self.module(images)
+        return features
 
     @abstractmethod
     def reduce(self, features: np.ndarray, reference: np.ndarray) -> SetEstimate:

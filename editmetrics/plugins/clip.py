@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..sample import EditMetricsError
 from ..transfer import constant
 from .embeddings import EmbeddingMetric, each_once
-from .preprocessing import Preprocessing
+from .preprocessing import CLIP_DEVIATION, CLIP_MEAN, Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,6 @@ CHECKPOINTS: dict[Model, str] = {
     "ViT-L-14": "clip-vit-l-14-openai",
 }
 IMAGE_SIZE = 224
-MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PREPROCESSING: dict[Resizing, str] = {
     "crop": "8-bit RGB, shorter side to 224 (Pillow's antialiased bicubic), centre crop 224, CLIP's mean and deviation",
     "squash": "float RGB, to 224 x 224 (bicubic without antialiasing), CLIP's mean and deviation",
@@ -123,7 +122,7 @@ def _squashed(images: Tensor) -> Tensor:
     import torch.nn.functional as F
 
     square = F.interpolate(images, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", align_corners=False)
-    mean, deviation = (constant(values, images)[:, None, None] for values in (MEAN, DEVIATION))
+    mean, deviation = (constant(values, images)[:, None, None] for values in (CLIP_MEAN, CLIP_DEVIATION))
     return (square - mean) / deviation
 
 

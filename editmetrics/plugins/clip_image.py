@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import Against, Region
 from ..options import Variants, with_variant
 from ..sample import Dimension
-from .clip import MEAN, CLIPMetric, Model, Resizing, preprocess
+from .clip import CLIPMetric, Model, Resizing, preprocess
 from .embeddings import ImageSimilarity, seen_region
+from .preprocessing import CLIP_MEAN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
         self.resizing: Resizing = "squash" if variant == "instruct-pix2pix" else "crop"
 
     def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
-        return preprocess(seen_region(pixels, mask, self.region, MEAN, 1.0), self.resizing)
+        return preprocess(seen_region(pixels, mask, self.region, CLIP_MEAN, 1.0), self.resizing)
 
     def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {"edited": self.sees(fields["edited"]), "other": self.sees(fields[self.compared_with])}

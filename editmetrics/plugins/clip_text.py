@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import Region, with_border
 from ..options import Variants, with_variant
 from ..sample import Dimension, Sample
-from .clip import MEAN, CLIPMetric, Model, preprocess, tokenize, tokenize_all
+from .clip import CLIPMetric, Model, preprocess, tokenize, tokenize_all
 from .embeddings import seen_region
+from .preprocessing import CLIP_MEAN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,7 @@ class CLIPText(CLIPMetric):
         """The image (3, 224, 224), float32, the text's tokens (77,), int64, and a note when the text was cut."""
         from ..images import eight_bits, read_image, read_mask
 
-        text, mask, fill = sample.prompt or "", sample.mask, MEAN
+        text, mask, fill = sample.prompt or "", sample.mask, CLIP_MEAN
         if self.variant == "pie-bench":
             text, fill = text.replace("[", "").replace("]", ""), (0.0, 0.0, 0.0)
             mask = with_border(read_mask(mask)) if self.region != "whole" else None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..bases.set_metric import SetEstimate, SetMetric
 from ..sample import Dimension
-from .clip import DEVIATION, MEAN
 from .frechet import sums_device
 from .kernel_distance import discrepancy, gaussian
+from .preprocessing import CLIP_DEVIATION, CLIP_MEAN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class CMMD(SetMetric):
         top, left = (height - side) // 2, (width - side) // 2
         square = Image.fromarray(eight_bits(pixels)).crop((left, top, left + side, top + side))
         image = np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float32) / 255
-        normalized = (image - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+        normalized = (image - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_DEVIATION, np.float32)
         return torch.from_numpy(np.ascontiguousarray(normalized.transpose(2, 0, 1)))
 
     def features(self, images: Tensor) -> Tensor:

@@ -68,10 +68,6 @@ class FDDINOv2(FrechetMetric):
         image = torch.from_numpy(np.asarray(small, np.float32).transpose(2, 0, 1) / 255)
         return normalized(image[None])[0]
 
-    def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.module(images)
-        return features
-
 
 def scaled_positions(positions: Tensor, side: int) -> Tensor:
     """Scale position embeddings (1, 1 + n * n, D), the class token's first, to `side` x `side` patches.

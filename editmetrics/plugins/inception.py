@@ -47,10 +47,6 @@ class InceptionMetric(SetMetric):
     def see(self, pixels: np.ndarray) -> Tensor:
         return resized(pixels, self.mode)
 
-    def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.module(images)
-        return features
-
 
 def resized(pixels: np.ndarray, mode: Mode) -> Tensor:
     """Resize an image (H, W, 3), uint8 or float32 in [0, 1], for Inception: (3, 299, 299), about [-1, 1].

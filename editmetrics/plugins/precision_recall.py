@@ -76,10 +76,6 @@ class PrecisionRecall(SetMetric):
         scaled = pixels.astype(np.float32) if pixels.dtype == np.uint8 else pixels * np.float32(255)
         return normalized(torch.from_numpy(bicubic(scaled, SIZE) / 255)[None])[0]
 
-    def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.module(images)
-        return features
-
     def reduce(self, features: np.ndarray, reference: np.ndarray) -> SetEstimate:
         from scipy.stats import binomtest
 

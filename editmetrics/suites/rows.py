@@ -31,7 +31,7 @@ def check_rows(suite: Suite, samples: Sequence[Sample]) -> None:
     A sample without a needed field, with a value that the benchmark does not have, or with a file that is a usual
     mistake (`Suite.advise`).
     """
-    mistakes = [advice for sample in samples if (advice := suite.advise(_path(sample.edited)))]
+    mistakes = [advice for sample in samples if (advice := suite.advise(path_of(sample.edited)))]
     if mistakes:
         more = f" (so do {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise SuiteError(f"the suite {suite.name}: {mistakes[0]}{more}")
@@ -74,7 +74,7 @@ def ratings_of(suite: Suite, sample: Sample) -> dict[str, float]:
 
 def notes_on_rows(suite: Suite, samples: Sequence[Sample]) -> Iterator[str]:
     """Yield what a reader of the table should know of its rows: images that several rows share, and missing fields."""
-    counts = Counter((sample.meta.get("system"), path) for sample in samples if (path := _path(sample.edited)))
+    counts = Counter((sample.meta.get("system"), path) for sample in samples if (path := path_of(sample.edited)))
     if shared := sorted(path for (_, path), count in counts.items() if count > 1):
         yield (
             f"{plural(len(shared), 'edited image')} judged for more than one row, which share a file name: "
@@ -121,7 +121,7 @@ def _value(field: RowField, sample: Sample) -> str | None:
             return value if not field.values or value in field.values else None
     if field.default is not None:
         return field.default
-    folders = [re.split(r"[/\\]", text) for text in (sample.id, _path(sample.edited))]
+    folders = [re.split(r"[/\\]", text) for text in (sample.id, path_of(sample.edited))]
     if field.numbered:
         names = (os.path.splitext(part)[0] for parts in folders[::-1] for part in parts[::-1])
         return next(filter(None, (_of_number(field, name) for name in names)), None)
@@ -157,7 +157,8 @@ def _text(cell: Any) -> str:
     return str(cell).strip()
 
 
-def _path(image: Any) -> str:
+def path_of(image: Any) -> str:
+    """Return the path of an image's file; empty for an image in memory."""
     return os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else getattr(image, "path", "")
 
 

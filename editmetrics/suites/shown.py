@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..sample import Sample, SampleError, images_of
 from ..wording import plural
 from .definition import Show
+from .rows import path_of
 
 if TYPE_CHECKING:
     from ..judge import Image
@@ -93,12 +94,12 @@ def _frames(show: ShowFrames, sample: Sample, sources: tuple[Any, ...]) -> list[
     if text not in ("", "None", "nan"):
         numbers = [number for number in frames if str(number) != text]
     else:
-        numbers = numbers_of_frames([os.path.basename(_path(image)) for image in sources])
+        numbers = numbers_of_frames([os.path.basename(path_of(image)) for image in sources])
     if not len(sources) == len({*numbers}) == show.frames - 1 or not {*numbers} <= {*frames}:
         raise SampleError(
             f"the question shows {plural(show.frames - 1, 'source')} as frames of a clip; expected as many, whose "
             f"names have their numbers (7-3.png is frame 3 of clip 7), or the column {FRAME} with that of the edited, "
-            f"1 to {show.frames}; got {', '.join(_path(image) or 'an image in memory' for image in sources)}",
+            f"1 to {show.frames}; got {', '.join(path_of(image) or 'an image in memory' for image in sources)}",
             "skipped",
         )
     return numbers
@@ -112,10 +113,6 @@ def numbers_of_frames(names: Sequence[str]) -> list[int]:
     """
     matches = [re.search(r"\d+-(\d+)", name) for name in names]
     return [int(match.group(1)) for match in matches if match]
-
-
-def _path(image: Any) -> str:
-    return os.fsdecode(image) if isinstance(image, (str, os.PathLike)) else getattr(image, "path", "")
 
 
 def rendered(show: Show, content: Any, sample: Sample) -> Image:

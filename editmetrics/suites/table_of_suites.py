@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..lazy_table import LazyTable
-from ..registry import parse_spec
+from ..registry import parse_spec, points_by_name
 from ..wording import expected_one_of
 from .definition import Suite, SuiteError, UnknownSuiteError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "editmetrics.suites"
 
@@ -107,11 +110,8 @@ def broken_suites() -> dict[str, str]:
 
 
 @cache
-def _entry_points() -> dict[str, list[importlib.metadata.EntryPoint]]:
-    points: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        points.setdefault(point.name, []).append(point)
-    return points
+def _entry_points() -> dict[str, list[EntryPoint]]:
+    return points_by_name(GROUP)
 
 
 @cache
