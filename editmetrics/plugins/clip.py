@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..sample import EditMetricsError
 from ..transfer import constant
 from .embeddings import EmbeddingMetric, each_once
 from .preprocessing import CLIP_DEVIATION, CLIP_MEAN, Preprocessing
@@ -58,12 +57,7 @@ class CLIPMetric(EmbeddingMetric):
         return CLIP(**get_model_config(f"{self.model_name}-quickgelu"))
 
     def sees(self, images: Tensor) -> Tensor:
-        """Preprocess images (N, 3, H, W), floats in [0, 1], differentiably: (N, 3, 224, 224).
-
-        Raises `EditMetricsError` for a region, which is painted in files alone.
-        """
-        if getattr(self, "region", "whole") != "whole":
-            raise EditMetricsError(f"{self.label} has no form for tensors: a region is painted in files; use score()")
+        """Preprocess images (N, 3, H, W), floats in [0, 1], differentiably: (N, 3, 224, 224)."""
         return _squashed(images) if self.resizing == "squash" else Preprocessing().of_tensors(images)
 
     def embed_images(self, images: list[Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..options import with_variant
 from ..sample import Dimension, Sample, Score
-from .clip import CLIPMetric, Model, Resizing, preprocess, tokenize
+from .clip import CLIPMetric, Model, Resizing, preprocess, tokenize, tokenize_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ class CLIPDirection(CLIPMetric):
     of a cat", "a photo of a dog". An instruction ("make it a dog") is not a description.
 
     Where the images or the texts have the same embedding, nothing changed, and no direction can be compared: such a
-    sample fails with that reason. The published script gives 0.
+    sample fails with that reason. The published script gives 0, and so does `tensors`, which looks at no values.
 
     Options:
         model: OpenAI's CLIP, by its size: ViT-L-14 (InstructPix2Pix's), ViT-B-16 or ViT-B-32.
@@ -76,6 +76,10 @@ class CLIPDirection(CLIPMetric):
             **{name: tokens for name, (tokens, _) in texts.items()},
             "note": "; ".join(f"{name}: {note}" for name, (_, note) in texts.items() if note),
         }
+
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        images = {name: self.sees(fields[name]) for name in ("source", "edited")}
+        return images | {name: tokenize_all(fields[name], fields["edited"]) for name in ("source_prompt", "prompt")}
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         source, edited = self.embed_images([*batch["source"], *batch["edited"]]).chunk(2)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..bases.full_reference import Against, Region
+from ..bases.full_reference import Against
 from ..options import Variants, with_variant
 from ..sample import Dimension
 from .clip import CLIPMetric, Model, Resizing, preprocess
-from .embeddings import ImageSimilarity, seen_region
+from .embeddings import ImageSimilarity, SeenRegion, seen_region
 from .preprocessing import CLIP_MEAN
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
 
     With a region, what lies outside of it is painted in CLIP's mean colour in both images before anything else. That is
     not normalised by the area of the mask, which an embedding cannot be: compare regions of like size only.
+    `region=subject` looks at what the mask marks and nothing else, and fills the network's input with it, so that
+    large and small subjects are seen alike.
 
     Options:
         model: OpenAI's CLIP, by its size: ViT-B-32 (the usual one), ViT-B-16 or ViT-L-14.
         against: What the edited image is compared with: its source, or the reference, a ground-truth target.
-        region: What is seen: the whole image, or what lies inside or outside the sample's mask.
+        region: What is seen: the whole image, what lies inside or outside the sample's mask, or its subject: the box
+            around the mask, cut out and enlarged, and painted outside the mask.
         variant: none; magicbrush: MagicBrush's script, which compares with the reference by ViT-B/32; instruct-pix2pix:
             the script of that paper, which has ViT-L/14 and scales the whole image to a square without antialiasing.
 
@@ -55,7 +58,7 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
         *,
         model: Model = "ViT-B-32",
         against: Against = "source",
-        region: Region = "whole",
+        region: SeenRegion = "whole",
         variant: Literal["none", "magicbrush", "instruct-pix2pix"] = "none",
     ) -> None:
         self.model, self.against, self.region, self.variant = model, against, region, variant
@@ -65,9 +68,6 @@ class CLIPImage(CLIPMetric, ImageSimilarity):
 
     def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
         return preprocess(seen_region(pixels, mask, self.region, CLIP_MEAN, 1.0), self.resizing)
-
-    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {"edited": self.sees(fields["edited"]), "other": self.sees(fields[self.compared_with])}
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         edited, other = self.embed_images([*batch["edited"], *batch["other"]]).chunk(2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..bases.full_reference import Against, Region
+from ..bases.full_reference import Against
 from ..options import with_variant
 from ..sample import Dimension
 from .dino import IMAGE_SIZE, MEAN, DINOMetric, Model, normalized
-from .embeddings import ImageSimilarity, each_once, seen_region
+from .embeddings import ImageSimilarity, SeenRegion, each_once, seen_region
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +30,14 @@ class DINOImage(DINOMetric, ImageSimilarity):
 
     With a region, what lies outside of it is painted in ImageNet's mean colour in both images before anything else.
     That is not normalised by the area of the mask, which an embedding cannot be: compare regions of like size only.
+    `region=subject` looks at what the mask marks and nothing else, and fills the network's input with it, so that
+    large and small subjects are seen alike.
 
     Options:
         model: DINO's transformer: ViT-S-16 (the usual one), ViT-S-8, ViT-B-16 or ViT-B-8.
         against: What the edited image is compared with: its source, or the reference, a ground-truth target.
-        region: What is seen: the whole image, or what lies inside or outside the sample's mask.
+        region: What is seen: the whole image, what lies inside or outside the sample's mask, or its subject: the box
+            around the mask, cut out and enlarged, and painted outside the mask.
         variant: none, or magicbrush: MagicBrush's script, which compares with the reference by ViT-S/16.
 
     Source: Caron et al., ICCV 2021, arXiv:2104.14294; as a measure of edits: Zhang et al., MagicBrush, NeurIPS 2023,
@@ -54,7 +57,7 @@ class DINOImage(DINOMetric, ImageSimilarity):
         *,
         model: Model = "ViT-S-16",
         against: Against = "source",
-        region: Region = "whole",
+        region: SeenRegion = "whole",
         variant: Literal["none", "magicbrush"] = "none",
     ) -> None:
         self.model, self.against, self.region, self.variant = model, against, region, variant
@@ -66,6 +69,10 @@ class DINOImage(DINOMetric, ImageSimilarity):
 
     def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
         return preprocess(seen_region(pixels, mask, self.region, MEAN, IMAGE_SIZE / RESIZED))
+
+    def sees(self, images: Tensor) -> Tensor:
+        """Preprocess images (N, 3, H, W), floats in [0, 1], differentiably: (N, 3, 224, 224)."""
+        return normalized(_scaled()(images).clamp(0, 1))
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         import torch.nn.functional as F
@@ -83,12 +90,14 @@ def preprocess(pixels: Any) -> Tensor:
     torch.Size([3, 224, 224])
     """
     from PIL import Image
+    from torchvision.transforms.functional import to_tensor
 
-    return normalized(_transform()(Image.fromarray(pixels))[None])[0]
+    return normalized(to_tensor(_scaled()(Image.fromarray(pixels)))[None])[0]
 
 
 @cache
-def _transform() -> Any:
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize, ToTensor
+def _scaled() -> Any:
+    """torchvision's scaling and cropping, of Pillow's images and of tensors."""
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-    return Compose([Resize(RESIZED, InterpolationMode.BICUBIC), CenterCrop(IMAGE_SIZE), ToTensor()])
+    return Compose([Resize(RESIZED, InterpolationMode.BICUBIC, antialias=True), CenterCrop(IMAGE_SIZE)])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.network import NetworkMetric
-from ..sample import Sample, SampleError
+from ..sample import EditMetricsError, Sample, SampleError
 from ..transfer import stacked
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from ..bases.full_reference import Against, Region
+    from ..bases.full_reference import Against
+
+SeenRegion = Literal["whole", "inside", "outside", "subject"]
 
 
 class EmbeddingMetric(NetworkMetric):
@@ -33,21 +36,30 @@ class EmbeddingMetric(NetworkMetric):
         """Return each field of the prepared samples as a list, on the CPU."""
         return {name: [item[name] for item in batch] for name in batch[0]}
 
+    def tensors(self, edited: Tensor, **others: Tensor | Sequence[str]) -> Tensor:
+        if getattr(self, "region", "whole") != "whole":
+            raise EditMetricsError(f"{self.label} has no form for tensors: a region is painted in files; use score()")
+        return super().tensors(edited, **others)
+
 
 class ImageSimilarity(EmbeddingMetric):
     """The cosine of the embeddings of the edited image and another one; a subclass gives `see` and `forward`.
 
-    It stores the option `region`, and as `compared_with` the field of the other image.
+    It stores the option `region`, and as `compared_with` the field of the other image; `sees` is `see` of tensors.
     """
 
     needs = frozenset({"edited"})
     uses = frozenset({"source", "reference", "mask"})
-    region: Region
+    region: SeenRegion
     compared_with: Against
 
     @abstractmethod
     def see(self, pixels: np.ndarray, mask: Any) -> Tensor:
         """Preprocess an image (H, W, 3), uint8."""
+
+    @abstractmethod
+    def sees(self, images: Tensor) -> Tensor:
+        """Preprocess images (N, 3, H, W), floats in [0, 1], differentiably."""
 
     def required(self) -> frozenset[str]:
         return frozenset({"edited", self.compared_with} | ({"mask"} if self.region != "whole" else set()))
@@ -62,6 +74,9 @@ class ImageSimilarity(EmbeddingMetric):
 
         images = {"edited": sample.edited, "other": getattr(sample, self.compared_with)}
         return {name: self.see(eight_bits(read_image(image)), sample.mask) for name, image in images.items()}
+
+    def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"edited": self.sees(fields["edited"]), "other": self.sees(fields[self.compared_with])}
 
 
 def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], device: Any) -> Tensor:
@@ -90,8 +105,8 @@ def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], devi
     return require_direction(encode(copied["images"]), "the network's embedding")[copied["rows"]]
 
 
-def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[float], share: float) -> np.ndarray:
-    """Paint all but a region of an image (H, W, 3), uint8, in the colour `fill`.
+def seen_region(image: np.ndarray, mask: Any, region: SeenRegion, fill: Sequence[float], share: float) -> np.ndarray:
+    """Paint all but a region of an image (H, W, 3), uint8, in the colour `fill`; a subject is also cut out.
 
     An embedding is one of a whole image, so that it cannot be normalised by a region's area: colours of equal meaning
     in both images are the next best. `fill` is in [0, 1]; the network's mean colour is 0 to it. `share`: the side of
@@ -117,10 +132,29 @@ def seen_region(image: np.ndarray, mask: Any, region: Region, fill: Sequence[flo
             f"the mask is {marked.shape[1]} x {marked.shape[0]} pixels, the image {width} x {height}; "
             "a mask has the image's size"
         )
+    colour = np.rint(np.array(fill) * 255).astype(np.uint8)
+    if region == "subject":
+        return _cut_out(image, marked, colour, share)
     inside = marked if region == "inside" else ~marked
     side = max(1, round(min(height, width) * share))
     top, left = (height - side) // 2, (width - side) // 2
     if not inside[top : top + side, left : left + side].any():
         raise SampleError(f"no pixel lies {region} the mask, in the central square that the network sees", "skipped")
-    colour = np.rint(np.array(fill) * 255).astype(np.uint8)
     return np.where(inside[..., None], image, colour)
+
+
+def _cut_out(image: np.ndarray, marked: np.ndarray, colour: np.ndarray, share: float) -> np.ndarray:
+    """Return the box around a mask in the middle of a square, of which the network sees no less than the box."""
+    import numpy as np
+
+    if not marked.any():
+        raise SampleError("no pixel lies inside the mask", "skipped")
+    rows, columns = np.flatnonzero(marked.any(1)), np.flatnonzero(marked.any(0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    subject = np.where(marked[box][..., None], image[box], colour)
+    height, width = subject.shape[:2]
+    side = math.ceil(max(height, width) / share)
+    square = np.tile(colour, (side, side, 1))
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = subject
+    return square

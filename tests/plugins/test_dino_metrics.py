@@ -42,6 +42,32 @@ def test_dino_image_is_timms_cosine_by_the_whole_vit_s_16(tmp_path):
         assert float(theirs(sample)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_tensors_of_dino_image_give_the_score_and_its_slope():
+    source, edited = tensors("pasted")
+    edited.requires_grad_()
+    with offline_weights(["dino-vit-s-16"]):
+        metric = create_metric("dino_image", device="cpu")
+        value = metric.tensors(edited, source=source)
+        score = metric(source[0], edited.detach()[0])
+    assert value.item() == pytest.approx(float(score), abs=2e-3)  # rounding to 8 bits
+    value.sum().backward()
+    step = 1e-2 * edited.grad / edited.grad.norm()
+    with torch.no_grad():
+        slope = (metric.tensors(edited + step, source=source) - metric.tensors(edited - step, source=source)) / 2e-2
+    assert slope.item() == pytest.approx(edited.grad.norm().item(), rel=0.05)
+
+
+def test_dino_sees_the_whole_subject_at_its_size():
+    """A subject of 224 pixels is scaled by nothing and cropped at its border."""
+    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    mask = np.zeros(image.shape[:2], bool)
+    mask[40:264, 10:234] = True
+    with offline_weights(["dino-vit-s-16"]):
+        seen = create_metric("dino_image:region=subject", device="cpu").see(image, mask)
+    expected = IMAGENET(torch.tensor(image[40:264, 10:234]).permute(2, 0, 1) / 255)
+    torch.testing.assert_close(seen, expected)
+
+
 @pytest.fixture(scope="module")
 def network():
     with offline_weights(["dino-vit-b-8"]):
