@@ -5,9 +5,13 @@ A file stands there without a test's name where its tests share a training, or a
 """
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
+
+# Before a worker of xdist imports numpy or torch: threads of two workers on two cores wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 THOROUGH = frozenset(Path(__file__).with_name("thorough.txt").read_text(encoding="utf-8").split())
 
