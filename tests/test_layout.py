@@ -104,6 +104,7 @@ INSIDE_ONLY = {
     "mllm/growing_cache.py",
     "mllm/heads.py",
     "mllm/loop.py",
+    "mllm/recurrent_cache.py",
     "plugins/ds_ieqa/learner.py",
     "plugins/epaiqa/learner.py",
     "plugins/hpe_lsa/contrastive.py",

@@ -379,9 +379,9 @@ class Backbone:
     @in_turn
     def read(self, prompts: Sequence[Prompt], features: Sequence[Sequence[Features]] | None = None) -> PrefixCache:
         """Compute the prompts once and keep their key-value cache, to continue from; see `PrefixCache`."""
-        from .prefix_cache import PrefixCache
+        from .separate_rows import read
 
-        return PrefixCache.of(self, prompts, features)
+        return read(self, prompts, features)
 
     def generate(
         self,

@@ -7,6 +7,7 @@ as much as reading the model's weights. This module imports transformers at its 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -42,6 +43,11 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = keys[:, :, :end], values[:, :, :end]
         return self.keys, self.values
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of keys and values."""
+        return int(self.keys.nbytes + self.values.nbytes)
+
     def rows(self, chosen: Tensor | None) -> RoomyLayer:
         """A copy of some rows, to grow independently; a copy of all (None) shares the existing tensors."""
         other = copy.copy(self)
@@ -51,9 +57,13 @@ class RoomyLayer(DynamicLayer):
         return other
 
 
-def new_cache() -> Cache:
-    """An empty cache."""
-    return Cache(layer_class_to_replicate=RoomyLayer)
+def new_cache(kinds: Sequence[str] | None = None) -> Cache:
+    """An empty cache; `kinds` are the kinds of layers of a recurrent family, as its configuration names them."""
+    if kinds is None:
+        return Cache(layer_class_to_replicate=RoomyLayer)
+    from .recurrent_cache import RecurrentLayer
+
+    return Cache(layers=[RecurrentLayer() if kind == "linear_attention" else RoomyLayer() for kind in kinds])
 
 
 def copied(cache: Cache, rows: Tensor | None) -> Cache:

@@ -67,7 +67,8 @@ class PrefixCache:
         backbone.require_all_layers()
         with backbone.exclusive(), torch.inference_mode():
             batch = backbone.batch(prompts, features)
-            cache = new_cache()
+            text = backbone.model.config.get_text_config()
+            cache = new_cache(text.layer_types if backbone.family.recurrent else None)
             hidden = backbone.language(**batch.inputs, **_kept_in(cache, backbone)).last_hidden_state
             last = hidden[torch.arange(len(prompts), device=hidden.device), batch.lengths - 1]
             return cls(backbone, cache, batch.mask, batch.following, backbone.logits(last))
@@ -121,9 +122,14 @@ class PrefixCache:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of keys and values."""
+        """The bytes of the cache."""
         layers: list[Any] = self._cache.layers
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        return sum(layer.nbytes for layer in layers)
+
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest prompt."""
+        return int(self._mask.sum(1).max())
 
     def repeated(self, rows: Sequence[int]) -> PrefixCache:
         """A new cache of the prompts `rows`, which may repeat; this one stays unchanged.
@@ -242,7 +248,7 @@ def generate(cache: PrefixCache, max_tokens: int = 256, temperature: float = 0.0
     backbone = cache.backbone
     if max_tokens < 1 or temperature < 0:
         raise BackboneError(f"max_tokens={max_tokens}, temperature={temperature:g}; expected at least 1, and 0 or more")
-    room = backbone.context - int(cache._mask.sum(1).max())
+    room = backbone.context - cache.longest
     if max_tokens > room:
         raise SampleError(
             f"an answer of {max_tokens} tokens does not fit: the prompt leaves {room} of {backbone.context}"
