@@ -19,6 +19,7 @@ from .registry import (
     bridge,
     create_metric,
     metric_class,
+    parse_spec,
     usable_bridge,
 )
 from .sample import FIELDS, Dimension, EditMetricsError
@@ -129,6 +130,18 @@ def rewards_no_change(label: str) -> bool:
     """
     try:
         return create_metric(label).rewards_no_change()
+    except EditMetricsError:
+        return False
+
+
+def of_sets(label: str) -> bool:
+    """Whether the metric with this label scores sets of images; False for one that is not installed.
+
+    >>> of_sets("fid:mode=legacy_pytorch"), of_sets("psnr"), of_sets("a column")
+    (True, False, False)
+    """
+    try:
+        return metric_class(parse_spec(label)[0]).of_sets
     except EditMetricsError:
         return False
 

@@ -187,8 +187,8 @@ class Metric(ABC):
         sample = self._sample(images, fields)
         if isinstance(sample, list):
             return self.score(sample)
-        self.load()
         self.check_fields(sample)
+        self.load()
         (score,) = self.checked(self.score_batch([self.prepare(sample)]), 1)
         return score
 

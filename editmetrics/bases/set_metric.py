@@ -98,18 +98,18 @@ class SetMetric(HasNetwork):
     def fields(self) -> frozenset[str]:
         return self.required()
 
-    def prepare(self, sample: Sample) -> dict[str, Any]:
-        """Return the sets of a sample by field, and its id. Raises `SampleError` for one below `minimum`."""
-        from ..data.image_sets import ImageSet
-
-        names = [name for name in ("edited", "reference") if name in self.required()]
-        sets = {name: ImageSet.of(getattr(sample, name)) for name in names}
-        for images in sets.values():
+    def check_fields(self, sample: Sample) -> None:
+        """Raise `SampleError` as any metric does, and for a set below `minimum`: before anything is downloaded."""
+        super().check_fields(sample)
+        for images in self._sets(sample).values():
             if len(images) < self.minimum:
                 raise SampleError(
                     f"{self.name} needs at least {self.minimum} images in a set; {images.name} has {len(images)}"
                 )
-        return {"id": sample.id} | sets
+
+    def prepare(self, sample: Sample) -> dict[str, Any]:
+        """Return the sets of a sample by field, and its id."""
+        return {"id": sample.id} | self._sets(sample)
 
     def batch_key(self, prepared: dict[str, Any]) -> Hashable:
         return prepared["id"]  # systems one by one
@@ -136,6 +136,12 @@ class SetMetric(HasNetwork):
         return np.stack([rows[digest] for digest in sorted(digests)])
 
     # ------------------------------------------------------------------ inside
+
+    def _sets(self, sample: Sample) -> dict[str, ImageSet]:
+        from ..data.image_sets import ImageSet
+
+        names = [name for name in ("edited", "reference") if name in self.required()]
+        return {name: ImageSet.of(getattr(sample, name)) for name in names}
 
     def _score(self, edited: ImageSet, reference: ImageSet | None) -> Score:
         features = self.features_of(edited)

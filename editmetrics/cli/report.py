@@ -159,8 +159,8 @@ def show_written(written: WrittenReport, err: bool = False) -> None:
         others = len(written.outside) - 1
         more = f" (and {plural(others, 'more folder')})" if others else ""
         click.echo(f"note: to show images from {written.outside[0]}{more}: --root {written.outside[0]}", err=True)
-    samples = len(written.content.table)
-    shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else plural(samples, "pair")
+    samples, one = len(written.content.table), "system" if written.content.table.of_sets else "pair"
+    shown = f"{written.pairs} of {samples} pairs" if written.pairs < samples else plural(samples, one)
     pictures = f", including {_megabytes(written.pictures)} of pictures" if written.pictures else ""
     click.echo(f"wrote {written.path}: {shown}, {_megabytes(written.size)}{pictures}", err=err)
 

@@ -216,8 +216,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     if options.limit is not None:
         from ..command_line.parts import first_of_each_system
 
-        about["limit"] = {"per_system": options.limit, "samples": len(samples)}
-        samples = first_of_each_system(samples, options.limit)
+        samples, about["limit"] = first_of_each_system(samples, options.limit)
     if options.with_source_as_system:
         samples = with_source_as_system(samples)
     runs, chosen = _chosen(samples, options)
@@ -386,8 +385,9 @@ def _show(
 
             blocks += suite_blocks(runs, results)
         if options.limit is not None:
-            total = about["limit"]["samples"]
-            blocks.append(f"Only {plural(len(results), 'sample')} of {total:,} scored (--limit {options.limit}).")
+            from ..command_line.parts import limit_line
+
+            blocks.append(limit_line(about, results))
         show(blocks, output, error_output() if options.to_standard_output else None)
     return code
 

@@ -349,9 +349,6 @@ NOT_OF_SETS = {
     "suites": "--suite",
     "pair_by": "--pair-by",
     "with_source_as_system": "--with-source-as-system",
-    "shard": "--shard",
-    "limit": "--limit",
-    "report": "--report",
 }
 """Options that a run of sets does not have, by their name in Python."""
 
@@ -367,9 +364,13 @@ def finder_for(options: Any) -> Callable[..., SampleSet]:
     if not scores_sets(options.metrics or None):
         return find_samples
     unusable = [option for name, option in NOT_OF_SETS.items() if getattr(options, name)]
-    unusable += ["--engine ray"] if options.engine == "ray" else []
     if unusable:
         raise click.UsageError(
             f"leave out {', '.join(unusable)}: a run of sets of images, as of {options.metrics[0]}, does not have it"
+        )
+    if options.report is not None and options.report.suffix.lower() in (".html", ".htm"):
+        raise click.UsageError(
+            f"--report {options.report}: the page shows pictures one by one, and of sets there is a table alone; give "
+            f"{options.report.stem}.md or {options.report.stem}.tex"
         )
     return find_sets

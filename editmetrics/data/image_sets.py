@@ -68,6 +68,17 @@ class ImageSet:
         other._digests = self._digests
         return other
 
+    def first(self, count: int) -> ImageSet:
+        """Return the set of its first `count` images.
+
+        >>> ImageSet.of("docs/examples/edited").first(3)
+        ImageSet('docs/examples/edited', 3 images)
+        """
+        return ImageSet(self.images[:count], self.name, self.profile)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ImageSet, (self.images, self.name, self.profile)  # a lock stays in its process
+
     def digests(self) -> list[str]:
         """Return a text for each image that changes with its content; each is read once.
 

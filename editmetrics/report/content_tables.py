@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..runs.identity import fields
 from ..runs.scored_table import short_names
+from ..tables.sets import sets_table
 from ..tables.systems import systems_table
 from ..tables.table import Cell, DataTable, TableCell, digits_of, numbers, rounded, text
 from ..wording import first_few
@@ -32,7 +33,13 @@ DRAWN = {"source": "edits of one source together", "sample": "answers to one req
 
 
 def content_tables(content: ReportContent) -> Iterator[DataTable]:
-    """Leaderboard, groups, agreement, correlations, extreme samples, failures, provenance; wide tables in parts."""
+    """Leaderboard, groups, agreement, correlations, extreme samples, failures, provenance; wide tables in parts.
+
+    Of metrics of sets: the number of each system with its interval, failures, provenance.
+    """
+    if content.table.of_sets:
+        yield from (sets_table(content.table), _failures(content), *_provenance(content))
+        return
     for board in content.boards:
         yield from _board(content, board).abreast(MEANS_ABREAST, kept=2 if board.column is None else 3)
         if board.column is None and (differences := differences_table(content)):

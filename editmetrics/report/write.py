@@ -32,7 +32,7 @@ FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "latex": (".te
 
 MARKS = {
     "html": ('<script type="application/json" id="report">',),
-    "md": ("\n## Mean scores\n", "\n## Leaderboard\n"),
+    "md": ("\n## Mean scores\n", "\n## Leaderboard\n", "\n## Sets of images\n"),
     "latex": ("% Tables of editmetrics.",),
 }
 """Text in every report of a format, and in few other files."""
@@ -147,6 +147,12 @@ def write_report(
         )
     if path.resolve() == scores.path.resolve():
         raise ReportError(f"{path} is the table itself; choose another output")
+    if scores.of_sets and (format == "html" or ratings is not None):
+        asked = "the HTML page" if format == "html" else "agreement with ratings"
+        raise ReportError(
+            f"{scores.path} holds numbers of sets of images, and {asked} is of single ones; give a report.md or "
+            "report.tex, without ratings"
+        )
     content = report_content(
         scores,
         ratings=ratings,
@@ -232,6 +238,8 @@ def _with_others(rows: Iterable[int], table: ScoredTable) -> set[int]:
 
 def task_title(table: ScoredTable) -> str:
     """The systems and the number of samples of a table: the title of its report."""
+    if table.of_sets:
+        return f"Sets of images: {' and '.join(table.ids)}" if len(table) <= 2 else f"{len(table)} sets of images"
     names = [name for name in table.system_names if name not in (None, DO_NOTHING)]
     sources = {task for task in table.items if task is not None}
     samples = plural(len(sources) if names and sources else len(table), "edit" if any(table.sources) else "image")

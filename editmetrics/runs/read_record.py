@@ -31,7 +31,7 @@ class ScoreEntry(NamedTuple):
 class MetricColumn(NamedTuple):
     """The label, dimension and identity key behind a column of the table.
 
-    `rewards_no_change` and `higher_is_better` are None if not recorded.
+    `rewards_no_change`, `higher_is_better` and `of_sets` are None if not recorded.
     """
 
     label: str
@@ -39,6 +39,7 @@ class MetricColumn(NamedTuple):
     key: str
     rewards_no_change: bool | None = None
     higher_is_better: bool | None = None
+    of_sets: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,7 @@ class RunRecord:
                         metric["identity"],
                         _truth(metric.get("rewards_no_change")),
                         _truth(directions.get(dimension)) if isinstance(directions, dict) else None,
+                        _truth(metric.get("of_sets")),
                     )
         return columns
 

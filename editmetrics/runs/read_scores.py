@@ -13,7 +13,7 @@ import numpy as np
 
 from ..agreement.columns import DESCRIPTIVE, Table, read_table
 from ..agreement.systems import tasks_of
-from ..describe import dimension_of, rewards_no_change
+from ..describe import dimension_of, of_sets, rewards_no_change
 from ..files.text import number_in
 from ..sample import STATUSES, Dimension
 from ..wording import first_few, plural
@@ -178,6 +178,7 @@ def _score_column(
         unit=dimension.unit if dimension else "",
         identity=metric.key if metric else None,
         rewards_no_change=rewards_no_change(label) if recorded_reward is None else recorded_reward,
+        of_sets=of_sets(label) if metric is None or metric.of_sets is None else metric.of_sets,
     )
 
 

@@ -28,6 +28,7 @@ class ScoreColumn:
     - `uncertainty`: (n,) standard deviations, NaN where unknown.
     - `label`: the metric with its options; `identity`: the key of its identity in the record, None if unknown.
     - `known`: False where the direction was assumed. `rewards_no_change`: True if it measures how little changed.
+    - `of_sets`: True if a row is a set of images.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ScoreColumn:
     unit: str = ""
     identity: str | None = None
     rewards_no_change: bool = False
+    of_sets: bool = False
 
     @property
     def arrow(self) -> str:
@@ -94,6 +96,11 @@ class ScoredTable:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def of_sets(self) -> bool:
+        """Whether a row is a set of images, and not an image."""
+        return any(column.of_sets for column in self.columns)
 
     @cached_property
     def system_names(self) -> list[str | None]:

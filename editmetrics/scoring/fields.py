@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..metric import Metric
-from ..sample import FIELDS, Sample
+from ..sample import FIELDS, EditMetricsError, Sample
 from .results import PlanError
 
 WHERE = {
@@ -22,6 +22,25 @@ WHERE = {
 
 OF_SETS = "a folder of reference images before the others, --references FOLDER, or a column reference or source"
 """Where people put the reference images of a metric of sets."""
+
+
+def require_some(metric: Metric, absent: Sequence[str], samples: Sequence[Sample]) -> None:
+    """Raise `PlanError`, before anything is loaded, for the fields `absent` that the metric needs and no sample has.
+
+    So it does where no system has enough images for a metric of sets, with the reason of the first.
+    """
+    if absent:
+        where = {**WHERE, "reference": OF_SETS} if metric.of_sets else WHERE
+        names, places = " and ".join(absent), " and ".join(where[name] for name in absent)
+        raise PlanError(f"{metric.label} requires {names}, which no sample has: give {places}")
+    refused: list[str] = []
+    for sample in samples if metric.of_sets else ():
+        try:
+            metric.check_fields(sample)
+        except EditMetricsError as error:
+            refused.append(str(error))
+    if refused and len(refused) == len(samples):
+        raise PlanError(refused[0])
 
 
 def require_fields(suite: str, metrics: Sequence[Metric], samples: Sequence[Sample]) -> None:

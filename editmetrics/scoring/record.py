@@ -97,6 +97,7 @@ class Record(Journal):
                         "dimensions": list(c.names),
                         "higher_is_better": {d.name: d.higher_is_better for d in c.metric.dimensions},
                         "rewards_no_change": c.metric.rewards_no_change(),
+                        "of_sets": c.metric.of_sets,
                     }
                     for c in columns
                 ],

@@ -205,7 +205,8 @@ def plan(
 ) -> list[Column]:
     """A column for each metric, in order; a metric named twice is computed once.
 
-    Raises `PlanError` when two samples share an id, two metrics a label, or no sample has a field that a metric needs.
+    Raises `PlanError` when two samples share an id, two metrics a label, or no sample has a field that a metric needs;
+    and when all sets have too few images.
     """
     if isinstance(metrics, (str, Metric)):
         metrics = [metrics]
@@ -222,12 +223,10 @@ def plan(
     require_unique_ids(samples)
     for column in columns.values():
         absent = [name for name in FIELDS if name in column.metric.required() and not any(s.has(name) for s in samples)]
-        if absent and samples:
-            from .fields import OF_SETS, WHERE
+        if samples and (absent or column.metric.of_sets):
+            from .fields import require_some
 
-            where = {**WHERE, "reference": OF_SETS} if column.metric.of_sets else WHERE
-            names, places = " and ".join(absent), " and ".join(where[name] for name in absent)
-            raise PlanError(f"{column.label} requires {names}, which no sample has: give {places}")
+            require_some(column.metric, absent, samples)
     return list(columns.values())
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from editmetrics.plugins.conformance.sets import small_network
 from editmetrics.plugins.fid import FID
 from editmetrics.sample import Sample, SampleError
 from editmetrics.scoring import PlanError
+from editmetrics.scoring.ray_engine import ActorTask, LocalEngine
+from editmetrics.scoring.results import Column
 
 COUNT = 52
 
@@ -167,8 +170,11 @@ def test_a_set_is_read_anew_when_a_file_changes(run, world):
     assert rows("fid.csv")[0]["fid"] != before
 
 
-def test_few_images_are_refused_with_the_number(world):
+def test_few_images_are_refused_with_the_number_before_anything_is_downloaded(run, world, monkeypatch):
+    monkeypatch.setattr(weights, "pull", lambda name: pytest.fail(f"{name} is downloaded"))
     few = [Image.new("RGB", (8, 8))]
+    ran = run("score", "real", "good", "bad", "-m", "fid", "--limit", "20")
+    assert (ran.code, ran.err) == (2, "error: fid needs at least 50 images in a set; good has 20\n")
     with pytest.raises(SampleError, match=r"fid needs at least 50 images in a set; the set has 1$"):
         create_metric("fid")("real", few)
     with pytest.raises(SampleError, match="requires reference"):
@@ -181,11 +187,10 @@ def test_few_images_are_refused_with_the_number(world):
     ("arguments", "message"),
     [
         (["-m", "psnr"], "two runs"),
-        (["--limit", "3"], "--limit"),
-        (["--shard", "1/2"], "--shard"),
+        (["--shard", "1/2", "-o", "fid.csv"], "divided by systems, and this one has 1"),
         (["--pair-by", "{id}_a"], "--pair-by"),
         (["--with-source-as-system"], "--with-source-as-system"),
-        (["--report", "report.html"], "--report"),
+        (["--report", "report.html"], "give report.md or report.tex"),
         (["--references", "bad"], "reference set"),
     ],
 )
@@ -194,6 +199,42 @@ def test_what_goes_with_pairs_alone_is_refused(run, world, arguments, message):
     assert ran.code == 2
     assert message in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_part_of_each_set_and_a_report_of_the_systems(run, world):
+    ran = run("score", "real", "good", "bad", "-m", "close=fid", "-o", "fid.csv", "--limit", "50", "--report", "a.md")
+    assert ran.code == 0, ran.err
+    assert "Only the first 50 images of each set" in ran.out
+    good, bad = rows("fid.csv")
+    assert {good["images"], bad["images"], bad["reference_images"]} == {"50"}
+    first = [sorted((world / name).rglob("*.png"), key=lambda path: str(path))[:50] for name in ("real", "good")]
+    assert float(good["close"]) == pytest.approx(float(create_metric("fid")(*first)))
+    report = (world / "a.md").read_text()
+    low, high = (f"{float(bad[f'close.{end}']):.4g}" for end in ("low", "high"))
+    assert f"|  | bad | {float(bad['close']):.4g} | {low} to {high} | 50 | 50 |" in report
+    assert "Mean" not in report  # of numbers of two systems there is none
+    assert run("report", "fid.csv", "-o", "b.tex").code == 0
+    assert f"bad & {float(bad['close']):.4g} & {low} to {high} & 50 & 50" in (world / "b.tex").read_text()
+    ran = run("report", "fid.csv", "-o", "b.html")
+    assert (ran.code, "sets of images" in ran.err) == (2, True)
+    assert run("report", "fid.csv", "-o", "a.md").code == 0  # in place of a report
+
+
+def test_shards_are_of_systems_and_merge(run, world):
+    for part in ("1/2", "2/2"):
+        assert run("score", "real", "good", "bad", "-m", "fid", "-o", "fid.csv", "--shard", part).code == 0
+    assert run("merge", "fid.1-of-2.csv", "fid.2-of-2.csv", "-o", "merged.csv").code == 0
+    assert run("score", "real", "good", "bad", "-m", "fid", "-o", "whole.csv").code == 0
+    assert rows("merged.csv") == rows("whole.csv")
+
+
+def test_a_set_travels_to_a_worker_of_ray(world):
+    column = Column(create_metric("fid", device="cpu"))
+    column.metric.load()
+    samples = list(find_sets(["real", "good"]))
+    work, tasks = pickle.loads(pickle.dumps((LocalEngine(1, "ignore"), [ActorTask(0, samples[0], {})])))
+    (scored,) = work([column.metric], tasks, 1)
+    assert float(scored.score) == float(create_metric("fid")("real", "good"))
 
 
 def test_the_reference_set_has_an_option_of_its_own(run, world):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
+from editmetrics import create_metric
 from editmetrics.plugins.fd_dinov2 import scaled_positions
 from editmetrics.plugins.frechet import frechet_distance, frechet_estimate
 from editmetrics.plugins.inception import resized
@@ -182,6 +183,16 @@ def test_a_ramp_is_resized_as_each_convention_says(width, mode):
     pixels = (row + 1) * 127.5 if mode == "legacy_pytorch" else row * 128 + 128
     inner = slice(3, -3) if mode == "clean" else slice(None)  # a wide filter sees the border
     assert np.abs(pixels - expected)[inner].max() < 0.02  # Pillow keeps 22 bits of its weights
+
+
+@pytest.mark.parametrize("name", ["fid", "fid:mode=legacy_pytorch", "kid", "cmmd", "fd_dinov2", "precision_recall"])
+def test_one_grey_is_one_grey_whatever_the_shape_of_the_image(name):
+    metric = create_metric(name, device="cpu")
+    square, *strips = (
+        metric.see(np.full((*size, 3), 90, np.uint8)) for size in ((9, 9), (1, 1), (1, 20_000), (20_000, 1))
+    )
+    for strip in strips:
+        torch.testing.assert_close(strip, square, rtol=0, atol=1e-5)
 
 
 def test_positions_at_the_trained_size_are_as_they_are_and_a_ramp_stays_one():
