@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...agreement.shares import wilson_interval
 from ...tables.scores import MeanScore, count_table
 from ...tables.table import DataTable, percent
-from .intervals import wilson_interval
 from .outcomes import Outcome
 from .questions import LETTERS
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ...agreement.shares import paired_difference
 from ...files.rows import write_rows
 from ...files.writing import replacing, write_text
 from ...report.radar_plot import FEWEST_AXES, drawable, plot_radar
@@ -26,7 +27,6 @@ from ...tables.scores import ScoreTable, count_table
 from ...tables.table import DataTable, percent
 from ..benchmark import BenchmarkError
 from .asking import RECORD_HEAD
-from .intervals import paired_difference
 from .outcomes import Outcome
 from .positions import position_tables
 from .tables import score_tables, status_table

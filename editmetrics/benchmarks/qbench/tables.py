@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...agreement.shares import wilson_interval
 from ...tables.scores import MeanScore, ScoreTable, count_table, score_column
 from ...tables.table import DataTable, TableColumn
 from ...wording import plural
-from .intervals import wilson_interval
 from .outcomes import NO_JUDGE, Outcome
 from .portrait import DIMENSIONS, SCOPES, SOURCE_DIMENSIONS, SOURCES, SUBDIMENSIONS
 from .questions import TYPES

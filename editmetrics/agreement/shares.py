@@ -1,4 +1,4 @@
-"""Confidence intervals of mean scores: Wilson's, with questions about one image as one draw; and of differences."""
+"""Confidence intervals of shares: Wilson's, with questions about one image as one draw; and of differences of means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+
+from .bootstrap import cluster_codes, percentile_interval, resample
 
 
 def wilson_interval(scores: Sequence[float], clusters: Sequence[Any], level: float = 0.95) -> tuple[float, float]:
@@ -64,8 +66,6 @@ def paired_difference(
     >>> paired_difference([1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 2, 3])[0]
     0.25
     """
-    from ...agreement.bootstrap import cluster_codes, percentile_interval, resample
-
     gap = np.asarray(first, float) - np.asarray(second, float)
     values = resample(
         cluster_codes(clusters, len(gap)), lambda counts: ((counts @ gap) / counts.sum(1))[None], replicates, 0

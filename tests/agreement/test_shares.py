@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from editmetrics.benchmarks.qbench.intervals import effective_number, paired_difference, wilson_interval
+from editmetrics.agreement.shares import effective_number, paired_difference, wilson_interval
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (3, 18), (491, 848), (1, 1)])
