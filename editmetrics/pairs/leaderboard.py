@@ -1,0 +1,345 @@
+"""Leaderboards: ratings of systems from battles, with intervals, and what may be said of their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..agreement.bootstrap import BY_DEFAULT, Resampling, percentile_interval, resample
+from ..agreement.correlation import srcc
+from ..agreement.measure import Floats, defined
+from ..files.tabular import Tabular
+from ..wording import expected_one_of, first_few, plural
+from .apart import letters_of, rank_bounds, shared_groups, told_apart
+from .battles import INCONSISTENT, LOSS, TIE, WIN, ArenaError, Battles
+from .checks import PositionBias, Triples, intransitive_triples, position_bias
+from .strengths import ELO, bradley_terry, davidson, islands, meeting, rank_centrality, thurstone
+
+if TYPE_CHECKING:
+    import polars
+
+RatingModel = Literal["bradley-terry", "davidson", "thurstone"]
+
+SCALES = {"bradley-terry": (ELO, 1000.0, "Elo"), "davidson": (ELO, 1000.0, "Elo"), "thurstone": (1.0, 0.0, "SD")}
+"""Points in a unit of strength, the mean rating, and the unit's name, by model."""
+
+FEWEST_CLUSTERS = 5
+"""Fewer sources (or battles) have no interval: resamples of few claim more than they know."""
+
+
+@dataclass(frozen=True)
+class RankingOptions:
+    """How battles become ratings.
+
+    - `model`: "bradley-terry", where a tie is half a win of each; "davidson", which models ties; "thurstone" (case V).
+    - `resampling`: of the bootstrap, which draws battles of one source together; no replicates, no intervals.
+    - `anchor`: (system, rating) that fixes the scale; by default the mean rating is 1000 (0 for thurstone).
+    - `inconsistent`: "leave out" battles whose two orders contradict each other, or count them as a "tie", as some
+      published leaderboards do.
+
+    Raises `ArenaError` for an unknown choice.
+    """
+
+    model: RatingModel = "bradley-terry"
+    resampling: Resampling = BY_DEFAULT
+    anchor: tuple[str, float] | None = None
+    inconsistent: Literal["leave out", "tie"] = "leave out"
+
+    def __post_init__(self) -> None:
+        if self.model not in SCALES:
+            raise ArenaError(f"unknown model {self.model!r}; {expected_one_of(self.model, SCALES)}")
+        if self.inconsistent not in ("leave out", "tie"):
+            raise ArenaError(f"inconsistent battles are to be {self.inconsistent!r}; expected 'leave out' or 'tie'")
+
+
+@dataclass(frozen=True)
+class RatedSystem:
+    """One system of a leaderboard.
+
+    - `rating`, `low`, `high`: on the scale of its island, with the bootstrap interval; None with the `reason`.
+    - `island`: the number, from 1, of the systems that its rating may be compared with; None without a rating.
+    - `rank_low`, `rank_high`: the best and the worst rank in its island that the battles allow.
+    - `groups`: letters; two systems of an island cannot be told apart if, and only if, they share one.
+    - `battles`: all that were judged; `wins`, `losses`, `ties` and `inconsistent` add up to them.
+    """
+
+    system: str
+    rating: float | None
+    low: float | None
+    high: float | None
+    island: int | None
+    rank_low: int | None
+    rank_high: int | None
+    groups: str
+    battles: int = 0
+    wins: int = 0
+    losses: int = 0
+    ties: int = 0
+    inconsistent: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Leaderboard(Tabular):
+    """The result of `rank`.
+
+    - `systems`: from best to worst within an island; the larger islands first.
+    - `model`, `unit`: how ratings were made. `tie`: Davidson's nu of the first island, None for other models.
+    - `battles`: the number judged. `left_out`: others by reason.
+    - `bias`: the judge's. `triples`: of the systems. `points`: (S, S), rows against columns, in the order of `systems`.
+    - `check`: Spearman's correlation of the ratings with rank centrality in the first island; None below three systems.
+    - `tasks`: a leaderboard of each task. `notes`: sentences for readers. `level`: of the intervals.
+
+    >>> from editmetrics.pairs import Battle, battles_of, rank
+    >>> wins = [Battle("a", "b", "win", source=f"s{n}") for n in range(70)]
+    >>> losses = [Battle("a", "b", "loss", source=f"s{n + 70}") for n in range(30)]
+    >>> board = rank(battles_of(wins + losses))
+    >>> [(one.system, round(one.rating, 2), one.groups) for one in board.systems]
+    [('a', 1073.6, 'a'), ('b', 926.4, 'b')]
+    """
+
+    systems: Sequence[RatedSystem]
+    model: RatingModel
+    unit: str
+    battles: int
+    left_out: Mapping[str, int]
+    bias: PositionBias
+    triples: Triples
+    points: np.ndarray
+    tie: float | None = None
+    check: float | None = None
+    level: float = 0.95
+    clustered_by: str = "source"
+    tasks: Mapping[str, Leaderboard] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def __getitem__(self, system: str) -> RatedSystem:
+        for rated in self.systems:
+            if rated.system == system:
+                return rated
+        raise KeyError(f"{system!r}; {expected_one_of(system, [rated.system for rated in self.systems])}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every system has a rating, and all may be compared."""
+        return {rated.island for rated in self.systems} == {1}
+
+    @property
+    def islands(self) -> list[list[RatedSystem]]:
+        """The systems whose ratings may be compared, island by island."""
+        numbers = sorted({rated.island for rated in self.systems if rated.island is not None})
+        return [[rated for rated in self.systems if rated.island == number] for number in numbers]
+
+    def table(self) -> polars.DataFrame:
+        """A row for each system, overall and in each task (column `task`, empty for overall)."""
+        import polars
+
+        rows = [{"task": None, **asdict(rated)} for rated in self.systems]
+        for task, board in self.tasks.items():
+            rows += [{"task": task, **asdict(rated)} for rated in board.systems]
+        return polars.DataFrame(rows, infer_schema_length=None)
+
+    def overview(self) -> polars.DataFrame:
+        columns = ["system", "rating", "low", "high", "groups", "battles", "wins", "losses", "ties", "inconsistent"]
+        return self.table().filter(self.table()["task"].is_null()).select(columns)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        return {
+            "model": self.model, "unit": self.unit, "nu": self.tie, "level": self.level, "battles": self.battles,
+            "left_out": dict(self.left_out), "resampled_by": self.clustered_by,
+            "systems": [asdict(rated) for rated in self.systems],
+            "points": self.points.tolist(),
+            "position_bias": {"first": self.bias.first, "answers": self.bias.answers, "share": self.bias.share,
+                              "low": self.bias.low, "high": self.bias.high},
+            "self_consistency": {"consistent": self.bias.consistent, "both_orders": self.bias.both_orders,
+                                 "share": self.bias.consistency},
+            "intransitive_triples": {"intransitive": self.triples.intransitive, "comparable": self.triples.comparable,
+                                     "examples": [[self.systems[n].system for n in triple]
+                                                  for triple in self.triples.examples]},
+            "rank_centrality_srcc": self.check, "notes": list(self.notes),
+            "tasks": {task: board.as_json() for task, board in self.tasks.items()},
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        best = ", ".join(f"{rated.system} {rated.rating:.4g}" for rated in self.systems if rated.rating is not None)
+        counted = f"{plural(len(self.systems), 'system')}, {plural(self.battles, 'battle')}"
+        return f"Leaderboard({counted}; {best or 'none rated'})"
+
+
+def rank(battles: Battles, options: RankingOptions | None = None, *, by_task: bool = False) -> Leaderboard:
+    """Rank systems by their battles.
+
+    A rating is the strength of `options.model`; 400 points of Elo are odds of 10 to 1. Systems that never met, or of
+    which one took all points, have no finite difference: each island of comparable systems has a scale of its own, and
+    a system that won or lost every battle has none. Inconsistent battles are counted, and rank nothing. Where every
+    answer chose one position, nothing is ranked.
+
+    - by_task: also rank each task by itself.
+
+    Raises `ArenaError` for an anchor that has no battles.
+
+    Source: intervals by the percentile bootstrap, as in `agreement.bootstrap_interval`.
+    """
+    chosen = options or RankingOptions()
+    names = battles.systems
+    if chosen.anchor is not None and chosen.anchor[0] not in names:
+        raise ArenaError(f"the anchor {chosen.anchor[0]!r} has no battle; {expected_one_of(chosen.anchor[0], names)}")
+    bias = position_bias(battles, chosen.resampling.level)
+    ranked = _as_ranked(battles, chosen)
+    points = ranked.points()
+    notes = _notes(battles, bias)
+    parts = [] if bias.total else [part for part in islands(points) if len(part) > 1]
+    rated: list[RatedSystem] = []
+    tie = check = None
+    for number, part in enumerate(parts, 1):
+        island, nu, srcc_of_check = _rate(ranked, part, chosen, number)
+        rated += [_with_counts(one, battles) for one in island]
+        tie, check = (nu, srcc_of_check) if number == 1 else (tie, check)
+    unrated = [index for index in range(len(names)) if not any(index in part for part in parts)]
+    reasons = {index: "every answer chose one position" if bias.total else _why(points, index) for index in unrated}
+    above = [index for index in unrated if reasons[index].startswith("won")]
+    below = [index for index in unrated if index not in above]
+    without = {index: _with_counts(_unrated(names[index], reasons[index]), battles) for index in unrated}
+    systems = [*(without[i] for i in above), *rated, *(without[i] for i in below)]
+    if len(parts) > 1 or (len(meeting(points)) > 1 and not bias.total):
+        notes.append(_apart_note(points, names, len(parts)))
+    order = [names.index(one.system) for one in systems]
+    points = points[np.ix_(order, order)]
+    tasks = {task: rank(part, chosen) for task, part in battles.each_task()} if by_task else {}
+    return Leaderboard(
+        systems,
+        chosen.model,
+        SCALES[chosen.model][2],
+        len(battles),
+        battles.left_out,
+        bias,
+        intransitive_triples(points),
+        points,
+        tie,
+        check,
+        chosen.resampling.level,
+        battles.clustered_by,
+        tasks,
+        notes,
+    )
+
+
+def _as_ranked(battles: Battles, options: RankingOptions) -> Battles:
+    """The battles that count, with inconsistent ones left out or as ties."""
+    if options.inconsistent == "tie":
+        return replace(battles, outcome=np.where(battles.outcome == INCONSISTENT, TIE, battles.outcome))
+    return battles.where(battles.outcome != INCONSISTENT)
+
+
+def _fit(wins: Floats, ties: Floats, model: RatingModel) -> tuple[Floats, Floats | None]:
+    if model == "davidson":
+        return davidson(wins, ties)
+    return (bradley_terry if model == "bradley-terry" else thurstone)(wins + ties / 2), None
+
+
+def _rate(
+    battles: Battles, part: list[int], options: RankingOptions, number: int
+) -> tuple[list[RatedSystem], float | None, float | None]:
+    """The systems of an island from best to worst, Davidson's nu, and the check by rank centrality."""
+    inside = battles.where(np.isin(battles.first, part) & np.isin(battles.second, part))
+    names = [battles.systems[index] for index in part]
+    cells = np.ix_(part, part)
+    values, log_tie = _fit(inside.wins()[cells], inside.ties()[cells], options.model)
+    scale, centre, _ = SCALES[options.model]
+    anchor = next((at for at, name in enumerate(names) if options.anchor and name == options.anchor[0]), None)
+
+    def scaled(strengths: Floats) -> Floats:
+        if anchor is None or options.anchor is None:
+            return centre + scale * strengths
+        return options.anchor[1] + scale * (strengths - strengths[..., anchor, None])
+
+    ratings, replicates = scaled(values), _replicates(inside, part, options)
+    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part)
+    better = np.zeros((len(part),) * 2, bool)
+    reason = f"fewer than {FEWEST_CLUSTERS} {inside.clustered_by}s: no interval"
+    if replicates is not None:
+        missing = float(np.isnan(replicates).any(axis=1).mean())
+        reason = f"no interval: in {missing:.0%} of the resamples a system won or lost every battle"
+        intervals = [percentile_interval(column, options.resampling.level) for column in scaled(replicates).T]
+        if all(interval is not None for interval in intervals):
+            bounds = [(interval.low, interval.high) for interval in intervals if interval is not None]
+            better, reason = told_apart(values, replicates, options.resampling.level), ""
+    elif options.resampling.replicates == 0:
+        reason = ""
+    order = np.argsort(-values, kind="stable").tolist()
+    groups = letters_of(shared_groups(better, order), len(part)) if bounds[0][0] is not None else [""] * len(part)
+    ranks: list[Any] = rank_bounds(better) if bounds[0][0] is not None else [(None, None)] * len(part)
+    rated = []
+    for i in order:
+        (low, high), (best, worst) = bounds[i], ranks[i]
+        rated.append(RatedSystem(names[i], float(ratings[i]), low, high, number, best, worst, groups[i], reason=reason))
+    check = defined(srcc, values, rank_centrality(inside.points()[cells])) if len(part) > 2 else None
+    return rated, None if log_tie is None else float(np.exp(log_tie)), check
+
+
+def _replicates(inside: Battles, part: list[int], options: RankingOptions) -> Floats | None:
+    """The strengths of an island in each replicate, (R, systems); None where there are too few clusters."""
+    resampling = options.resampling
+    if resampling.replicates == 0 or int(inside.clusters.max()) + 1 < FEWEST_CLUSTERS:
+        return None
+    rows, columns = np.ix_(part, part)
+
+    def strengths(counts: np.ndarray) -> Floats:
+        wins, ties = inside.wins(counts)[:, rows, columns], inside.ties(counts)[:, rows, columns]
+        return _fit(wins, ties, options.model)[0].T
+
+    return resample(inside.clusters, strengths, resampling.replicates, resampling.seed).T
+
+
+def _unrated(name: str, reason: str) -> RatedSystem:
+    return RatedSystem(name, None, None, None, None, None, None, "", reason=reason)
+
+
+def _with_counts(rated: RatedSystem, battles: Battles) -> RatedSystem:
+    """The system with its battles of each outcome, inconsistent ones included."""
+    index = battles.systems.index(rated.system)
+    mine, other = battles.outcome[battles.first == index], battles.outcome[battles.second == index]
+    won = int((mine == WIN).sum() + (other == LOSS).sum())
+    lost = int((mine == LOSS).sum() + (other == WIN).sum())
+    tied, unsure = (int((mine == code).sum() + (other == code).sum()) for code in (TIE, INCONSISTENT))
+    return replace(rated, battles=len(mine) + len(other), wins=won, losses=lost, ties=tied, inconsistent=unsure)
+
+
+def _why(points: np.ndarray, index: int) -> str:
+    """Why a system by itself has no finite rating."""
+    won, lost = points[index].sum(), points[:, index].sum()
+    if not won and not lost:
+        return "no battle with an outcome"
+    if not lost:
+        return "won every battle: no finite rating"
+    if not won:
+        return "lost every battle: no finite rating"
+    return "won every battle with some systems and lost every one with the others: no finite rating"
+
+
+def _apart_note(points: np.ndarray, names: Sequence[str], parts: int) -> str:
+    groups = meeting(points)
+    if len(groups) > 1:
+        listed = "; ".join(first_few([names[index] for index in group], 4) for group in groups)
+        return f"{len(groups)} groups of systems never met, and have no number across them: {listed}"
+    return (
+        f"{parts} groups of systems have ratings of their own: between them, one won every battle, so that no finite "
+        "number compares them"
+    )
+
+
+def _notes(battles: Battles, bias: PositionBias) -> list[str]:
+    notes = []
+    if bias.total:
+        which = "first" if bias.first else "second"
+        notes.append(
+            f"all {bias.answers} answers chose the edit shown {which}: position bias of 100 %, and nothing is ranked"
+        )
+    if unsure := battles.count(INCONSISTENT):
+        notes.append(f"{plural(unsure, 'battle')} inconsistent: the answer changed with the order of the two edits")
+    notes += [f"{plural(count, 'row')} left out: {reason}" for reason, count in battles.left_out.items()]
+    return notes
