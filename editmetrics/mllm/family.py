@@ -7,6 +7,8 @@ are in `families` and `qwen`.
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -47,6 +49,12 @@ class Family:
     projector: ClassVar[tuple[str, ...]] = ("model.multi_modal_projector",)
     language: ClassVar[str] = "model.language_model"
     lora_targets: ClassVar[Mapping[str, str]]
+    counts_plainly: bool = False
+    """See `plain`."""
+
+    older_names: ClassVar[Mapping[str, str]] = {}
+    """From patterns of names that tensors had in older versions of transformers to what stands there now."""
+
     recurrent: ClassVar[bool] = False
     """Whether some layers keep a state of fixed size in place of keys and values: padding would flow into it."""
 
@@ -82,6 +90,28 @@ class Family:
     def language_inputs(self, features: Sequence[Features], image_mask: Tensor) -> dict[str, Any]:
         """Arguments of the language model beside embeddings, positions and mask; `image_mask` is (B, T)."""
         return {}
+
+    def native_name(self, name: str) -> str:
+        """The name, in the transformers of today, of a tensor or layer of an older checkpoint.
+
+        >>> from editmetrics.mllm.families import FAMILIES
+        >>> FAMILIES["qwen2_vl"].native_name("model.layers.0.mlp.up_proj")
+        'model.language_model.layers.0.mlp.up_proj'
+        """
+        for older, native in self.older_names.items():
+            if re.match(older, name):
+                return re.sub(older, native, name, count=1)
+        return name
+
+    def plain(self) -> Family:
+        """A copy that counts all tokens from 0, those of pictures as well, whatever axes its positions have.
+
+        Published reward models were trained in this way: their code hands embeddings to the language model, which then
+        does not know of pictures.
+        """
+        other = copy.copy(self)
+        other.counts_plainly = True
+        return other
 
     def positions(
         self, model: PreTrainedModel, ids: Tensor, mask: Tensor, pictures: Sequence[Picture]

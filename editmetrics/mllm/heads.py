@@ -114,3 +114,41 @@ def load_heads(file: str | Path, settings: Mapping[str, Mapping[str, Any]]) -> d
             raise HeadError(f"{file} does not hold the head {name!r} of settings {dict(values)}: {error}") from error
         heads[name] = head.eval()
     return heads
+
+
+def published_head(
+    tensors: Mapping[str, Tensor],
+    layers: Mapping[str, int],
+    *,
+    inputs: int,
+    origin: str | Path,
+    activation: str = "relu",
+    bias: bool = True,
+) -> RegressionHead:
+    """A head from the tensors that other authors published, ready for scoring and without gradients.
+
+    `layers` are the names of its linear layers in order, each with its number of outputs; `inputs` is the size of a
+    hidden state. `bias` is whether the layers have one.
+
+    Raises `HeadError` naming `origin` and the tensor that is missing, too many or of another shape.
+
+    >>> tensors = {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)}
+    >>> published_head(tensors, {"0": 2}, inputs=3, origin="head.pth")(torch.ones(1, 3))
+    tensor([[3., 3.]])
+    """
+    *hidden, outputs = layers.values()
+    head = RegressionHead(inputs, hidden=hidden, outputs=outputs, activation=activation)
+    own = head.state_dict()
+    linear = dict.fromkeys(name.rpartition(".")[0] for name in own)
+    kinds = ("weight", "bias") if bias else ("weight",)
+    wanted = {f"{name}.{kind}": f"{mine}.{kind}" for name, mine in zip(layers, linear, strict=True) for kind in kinds}
+    if different := sorted(wanted.keys() ^ tensors.keys()):
+        raise HeadError(f"{origin} {'lacks' if different[0] in wanted else 'has'} {different[0]}")
+    for published, mine in wanted.items():
+        if tensors[published].shape != own[mine].shape:
+            raise HeadError(
+                f"{origin}: {published} is {tuple(tensors[published].shape)}, expected {tuple(own[mine].shape)}"
+            )
+    zeros = {name: torch.zeros_like(value) for name, value in own.items() if name.endswith("bias")}
+    head.load_state_dict(zeros | {mine: tensors[name].float() for name, mine in wanted.items()})
+    return head.requires_grad_(False).eval()

@@ -105,6 +105,8 @@ def check_config(folder: Path, name: str | None = None) -> None:
         raise BackboneError(f"{name} is not a vision-language model: it has no config.json")
     config = read_json(file)
     check_code(folder, name)
+    if config.get("quantization_config"):
+        raise BackboneError(f"{name} is quantised (quantization_config), which is not supported; take the original")
     kind = config.get("model_type")
     if isinstance(kind, str) and kind in FAMILIES:
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .backbone import Backbone
 
-__all__ = ["LowRank", "put_low_rank", "read_peft_folder", "split_fused"]
+__all__ = ["LowRank", "put_low_rank", "put_peft_folder", "read_peft_folder", "split_fused"]
 
 
 class LowRank(NamedTuple):
@@ -81,3 +81,13 @@ def put_low_rank(backbone: Backbone, name: str, matrices: Mapping[str, LowRank],
         tensors[f"{PREFIX}{path}.lora_A.weight"] = F.pad(down, (0, 0, 0, rank - len(down)))
         tensors[f"{PREFIX}{path}.lora_B.weight"] = F.pad(up, (0, rank - len(down)))
     put_lora(backbone, name, tensors, pattern="|".join(map(re.escape, matrices)), rank=rank, origin=origin)
+
+
+def put_peft_folder(backbone: Backbone, name: str, folder: str | Path) -> None:
+    """Put the adapter of a peft folder on `backbone` as `name`, inactive, where a whole model of its family was wrapped.
+
+    Layers may have the names of older versions of transformers. Those of the vision tower are adapted like any other.
+    Raises `LoraError`: a folder that `read_peft_folder` refuses; a layer that does not exist or has another size.
+    """
+    matrices = {backbone.family.native_name(path): matrix for path, matrix in read_peft_folder(folder).items()}
+    put_low_rank(backbone, name, matrices, str(folder))

@@ -87,14 +87,32 @@ class PrefixCache:
             raise BackboneError("a text to continue with has no tokens")
         logits: list[Tensor] = []
         with self.backbone.exclusive(), torch.inference_mode():
-            for some in self._together(rows):
-                several = [row for row, _ in some]
-                hidden, _ = self._after(several, [text[:-1] for _, text in some], self._copy(several))
-                for states, (row, text) in zip(hidden, some, strict=True):
-                    rest = self.backbone.logits(states[: len(text) - 1])
-                    logits.append(torch.cat([self.logits[row : row + 1], rest]))
+            for states, (row, text) in self._computed([(row, text[:-1]) for row, text in rows]):
+                logits.append(torch.cat([self.logits[row : row + 1], self.backbone.logits(states[: len(text)])]))
         results = iter(logits)
         return [[next(results) for _ in of_row] for of_row in texts]
+
+    def states(self, texts: Sequence[Sequence[Sequence[int]]], behind: int = 1) -> list[list[Tensor]]:
+        """The hidden state (H,) `behind` tokens from the end of each text (token ids) of each prompt.
+
+        The cache itself does not change. No text is shorter than `behind`.
+        """
+        import torch
+
+        self._expect_rows(texts)
+        rows = [(row, list(text)) for row, of_row in enumerate(texts) for text in of_row]
+        if not all(len(text) >= behind for _, text in rows):
+            raise BackboneError(f"a text to continue with has less than {plural(behind, 'token')}")
+        with self.backbone.exclusive(), torch.inference_mode():
+            results = iter([states[len(text) - behind] for states, (_, text) in self._computed(rows)])
+        return [[next(results) for _ in of_row] for of_row in texts]
+
+    def _computed(self, rows: Sequence[tuple[int, list[int]]]) -> Iterator[tuple[Tensor, tuple[int, list[int]]]]:
+        """The hidden states (L, H) of each text after its prompt, with the row and the text itself."""
+        for some in self._together(rows):
+            several = [row for row, _ in some]
+            hidden, _ = self._after(several, [text for _, text in some], self._copy(several))
+            yield from zip(hidden, some, strict=True)
 
     def extend(self, tokens: Sequence[Sequence[int]]) -> None:
         """Append token ids to each prompt (none where its list is empty), and update `logits`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +63,9 @@ def write_prompt(
     answer: str = "",
     max_tokens: int | None = None,
     inline: bool = False,
+    allowed: Collection[str] = (),
 ) -> Prompt:
-    """The prompt of a chat, see `Backbone.prompt`.
+    """The prompt of a chat, see `Backbone.prompt`; `allowed` are control tokens that its texts may hold.
 
     LLaVA-OneVision's chat template writes the images of a turn before its text, and each text on a line of its own.
     With `inline`, each image stays between the texts that it is between in the chat, as the templates of the other
@@ -73,7 +74,7 @@ def write_prompt(
     import torch
 
     tokenizer = processor.tokenizer
-    _check_texts(tokenizer, chat)
+    _check_texts(tokenizer, chat, allowed)
     _check_pictures(chat, pictures)
     turns = _turns(chat, processor.image_token if inline and family.moves_images else None)
     text = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
@@ -135,9 +136,10 @@ def _turns(chat: Chat, image_token: str | None) -> list[dict[str, Any]]:
     ]
 
 
-def _check_texts(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> None:
+def _check_texts(tokenizer: PreTrainedTokenizerBase, chat: Chat, allowed: Collection[str] = ()) -> None:
     """Refuse a text that holds a control token: it could end its turn and speak for another, or fake an image."""
     control = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
+    control -= {tokenizer.convert_tokens_to_ids(token) for token in allowed}
     texts = ["".join("\n" if part is IMAGE else part for part in parts) for _, parts in chat]
     if not any(text.strip() for text in texts):
         raise SampleError("the prompt is empty; expected some text")

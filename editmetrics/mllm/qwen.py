@@ -22,6 +22,10 @@ class Qwen2VL(Family):
 
     name = "qwen2_vl"
     vision = "model.visual"
+    older_names: ClassVar[Mapping[str, str]] = {
+        r"visual\.": "model.visual.",
+        r"model\.(?!visual\.|language_model\.)": "model.language_model.",
+    }
     projector: ClassVar[tuple[str, ...]] = ("model.visual.merger",)
     lora_targets: ClassVar[Mapping[str, str]] = {
         "vision": r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(fc1|fc2))",
@@ -77,6 +81,8 @@ class Qwen2VL(Family):
     ) -> tuple[Tensor | None, Tensor]:
         import torch
 
+        if self.counts_plainly:
+            return super().positions(model, ids, mask, pictures)
         grids = [picture.pixels["image_grid_thw"] for picture in pictures]
         positions, deltas = model.model.get_rope_index(
             ids,

@@ -1,8 +1,8 @@
-"""From a language model's logits or hidden states to a number: level words, digits, yes or no, regression heads.
+"""From a language model's logits to a number: level words, digits, yes or no. `states` reads hidden states.
 
 Every read-out of tokens says, beside its number, how much of the model's probability lay on the tokens that it looked
 at (`mass`): a model that was about to write something else has a mass near 0, and its number means nothing. `meant`
-is the one test for it. No read-out gives a number for logits or states that are not finite: `require_finite` refuses
+is the one test for it. No read-out gives a number for logits that are not finite: `require_finite` refuses
 them, and what was read from them is `failed`, never a score.
 """
 
@@ -17,8 +17,6 @@ from ..sample import SampleError
 from ..transfer import constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from .prefix_cache import PrefixCache
@@ -27,9 +25,6 @@ LEAST_MASS = 0.5
 """The least share of the probability that a read-out's tokens must have: with less, the model more likely than not
 writes something else there. `docs/reproducibility.md` has what the shipped weights give, on edits like those that they
 were trained on and on others."""
-
-LARGEST = 1e12
-"""A bound that no rating exceeds: a head's larger number comes from damaged weights."""
 
 LEVELS = ("bad", "poor", "fair", "good", "excellent")
 """The five levels of ITU-R BT.500's quality scale, from 1 to 5."""
@@ -64,42 +59,6 @@ dtype=bfloat16 or float32, and if that does not help, get the weights again
     )
     require(torch.isfinite(values), lambda: SampleError(problem))
     return values
-
-
-def require_direction(states: Tensor, name: str) -> Tensor:
-    """Return `states` (..., D) if each is finite and has a direction. Raises `SampleError` (`failed`) otherwise: for a
-    vector of zeros, or one so long that its squares overflow, which a norm turns into zeros. Its cosine with any other
-    would be 0, and a head would give its bias.
-    """
-    import torch
-
-    lengths = torch.linalg.vector_norm(require_finite(states, name).float(), dim=-1)
-    problem = f"{name} is all zeros, or too large for its length (damaged weights): get the weights again"
-    require((lengths > 0) & torch.isfinite(lengths), lambda: SampleError(problem))
-    return states
-
-
-def read_head(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
-    """(N,), float32: the number that a regression head makes of hidden states (N, H), on their device.
-
-    Raises `SampleError` (`failed`) for states that `require_direction` refuses, and where the head's number is not
-    finite or beyond `LARGEST`: clamped to a scale, it would look like a rating.
-
-    >>> import torch
-    >>> read_head(lambda states: states.sum(-1, keepdim=True), torch.tensor([[1.0, 2.0]]))
-    tensor([3.])
-    """
-    require_direction(states, "the backbone's hidden state")
-    numbers = require_finite(head(states)[:, 0].float(), "what the regression head gives")
-
-    def too_large() -> SampleError:
-        largest = float(numbers.abs().max())
-        return SampleError(
-            f"the regression head gives {largest:.3g}, which cannot be a rating: its weights are damaged"
-        )
-
-    require(numbers.abs() <= LARGEST, too_large)
-    return numbers
 
 
 class LevelReadout(NamedTuple):

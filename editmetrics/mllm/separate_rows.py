@@ -49,6 +49,10 @@ class SeparateRows(PrefixCache):
         self._expect_rows(texts)
         return [row.continued([of_row])[0] for row, of_row in zip(self._rows, texts, strict=True)]
 
+    def states(self, texts: Sequence[Sequence[Sequence[int]]], behind: int = 1) -> list[list[Tensor]]:
+        self._expect_rows(texts)
+        return [row.states([of_row], behind)[0] for row, of_row in zip(self._rows, texts, strict=True)]
+
     def extend(self, tokens: Sequence[Sequence[int]]) -> None:
         self._expect_rows(tokens)
         for row, ids in zip(self._rows, tokens, strict=True):

@@ -184,7 +184,7 @@ class EditRegression(BackboneMetric):
         import torch
 
         from ..mllm.lora import adapts_vision, using
-        from ..mllm.readouts import read_head
+        from ..mllm.states import read_head
 
         part, backbone = self._parts[aspect], self._backbone
         if backbone is None:
@@ -211,35 +211,18 @@ class EditRegression(BackboneMetric):
         return {str(file.relative_to(str(self.weights))): weights.sha256(file) for file in files if file.is_file()}
 
 
-def load_head(
-    file: Path, layers: Mapping[str, str], *, inputs: int, hidden: tuple[int, int], activation: str
-) -> Callable[[Tensor], Tensor]:
-    """Load the regression head in a .pth file of the authors, ready for scoring.
-
-    `layers`: from their names of layers to those of `RegressionHead`.
+def load_head(file: Path, layers: Mapping[str, int], *, inputs: int, activation: str) -> Callable[[Tensor], Tensor]:
+    """Load the regression head in a .pth file of the authors, ready for scoring; see `published_head`.
 
     Raises `PublishedWeightsError` naming the file and the tensor that is missing, too many or of another shape.
     """
     from .. import weights
-    from ..mllm.heads import RegressionHead
+    from ..mllm.heads import HeadError, published_head
 
-    tensors = weights.load_state_dict(file)
-    head = RegressionHead(inputs, hidden=hidden, activation=activation)
-    wanted = {
-        f"{published}.{kind}": f"{own_name}.{kind}"
-        for published, own_name in layers.items()
-        for kind in ("weight", "bias")
-    }
-    if different := sorted(wanted.keys() ^ tensors.keys()):
-        raise PublishedWeightsError(f"{file} {'lacks' if different[0] in wanted else 'has'} {different[0]}")
-    own = head.state_dict()
-    for published, own_name in wanted.items():
-        if tensors[published].shape != own[own_name].shape:
-            raise PublishedWeightsError(
-                f"{file}: {published} is {tuple(tensors[published].shape)}, expected {tuple(own[own_name].shape)}"
-            )
-    head.load_state_dict({own_name: tensors[published].float() for published, own_name in wanted.items()})
-    return head.requires_grad_(False).eval()
+    try:
+        return published_head(weights.load_state_dict(file), layers, inputs=inputs, origin=file, activation=activation)
+    except HeadError as error:
+        raise PublishedWeightsError(str(error)) from error
 
 
 def _short(digests: str) -> str:

@@ -92,7 +92,7 @@ def each_once(encode: Callable[[Tensor], Tensor], images: Sequence[Tensor], devi
     """
     import torch
 
-    from ..mllm.readouts import require_direction
+    from ..mllm.states import require_direction
 
     if any(image.requires_grad or image.device.type != "cpu" for image in images):
         return encode(torch.stack(list(images)))  # of `tensors`: nothing is looked at on the host

@@ -47,7 +47,7 @@ def structure_distance(
     import torch
     import torch.nn.functional as F
 
-    from ..mllm.readouts import require_direction
+    from ..mllm.states import require_direction
 
     check_shapes(source, edited, mask)
     edited = same_outside(source, edited, mask)

@@ -63,6 +63,11 @@ def test_code_of_its_own(folder):
     refused(folder, r"runs code of its own .*auto_map.* refused; take the version .*-hf")
 
 
+def test_a_quantised_model(folder):
+    change(folder / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
+    refused(folder, r"is quantised \(quantization_config\), which is not supported; take the original")
+
+
 def test_a_broken_configuration(folder):
     (folder / "config.json").write_text("{")
     refused(folder, r"config\.json cannot be read: Expecting")

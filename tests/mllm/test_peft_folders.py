@@ -12,7 +12,7 @@ from torch import nn
 
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.lora import LoraError, adapters, using
-from editmetrics.mllm.peft_folders import LowRank, put_low_rank, read_peft_folder, split_fused
+from editmetrics.mllm.peft_folders import LowRank, put_low_rank, put_peft_folder, read_peft_folder, split_fused
 
 
 def test_the_matrices_are_what_peft_adds(tmp_path):
@@ -79,3 +79,43 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path, what):
         weights.write_bytes(weights.read_bytes()[:-5])
     with pytest.raises(LoraError, match=expected):
         read_peft_folder(tmp_path)
+
+
+def adapter_of(folder, layers):
+    """A peft folder with matrices for layers by name, from a whole Qwen2.5-VL of older transformers."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        f"base_model.model.{path}.lora_{half}.weight": torch.randn(shape, generator=generator)
+        for path, (inputs, outputs) in layers.items()
+        for half, shape in (("A", (2, inputs)), ("B", (outputs, 2)))
+    }
+    folder.mkdir(exist_ok=True)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": [path.split(".")[-1] for path in layers]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_an_adapter_on_both_parts_by_older_names_is_put_on_both(folders, tmp_path):
+    backbone = Backbone.load(folders["qwen2_5_vl"], device="cpu", own=True)
+    layers = {"model.layers.1.mlp.up_proj": (64, 128), "visual.blocks.0.attn.qkv": (64, 192)}
+    put_peft_folder(backbone, "both", adapter_of(tmp_path, layers))
+    matrices = read_peft_folder(tmp_path)
+    names = {"model.language_model.layers.1.mlp.up_proj", "model.visual.blocks.0.attn.qkv"}
+    with using(backbone, "both"), torch.no_grad():
+        for path, older in zip(sorted(names), layers, strict=True):
+            layer = backbone.model.get_submodule(path)
+            given = torch.ones(1, 64)
+            added = given @ matrices[older].down.T @ matrices[older].up.T
+            torch.testing.assert_close(layer(given), layer.base_layer(given) + added, rtol=0, atol=1e-4)
+
+
+def test_an_adapter_of_a_vision_tower_that_is_not_there_is_refused(folders, tmp_path):
+    """It would be ignored where only the language model is looked for."""
+    backbone = Backbone.load(folders["qwen2_5_vl"], device="cpu", own=True)
+    layers = {"model.layers.1.mlp.up_proj": (64, 128), "visual.blocks.7.attn.qkv": (64, 192)}
+    with pytest.raises(
+        LoraError, match=r"another backbone than qwen2_5_vl: it has .*model\.visual\.blocks\.7\.attn\.qkv"
+    ):
+        put_peft_folder(backbone, "other", adapter_of(tmp_path, layers))
+    assert adapters(backbone) == []

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 import editmetrics
 from editmetrics import create_metric
 from editmetrics.data import from_manifest
-from editmetrics.mllm import readouts
+from editmetrics.mllm import readouts, states
 from editmetrics.mllm.tensors import Picture
 from editmetrics.sample import SampleError
 from editmetrics.testing import offline_weights, tiny_backbone
@@ -243,7 +243,7 @@ def test_what_a_head_gives_is_refused_where_it_cannot_be_a_rating():
     def head(states):
         return states[:, :1]
 
-    assert readouts.read_head(head, torch.tensor([[250.0, 1.0], [-3.0, 1.0]])).tolist() == [250, -3]
+    assert states.read_head(head, torch.tensor([[250.0, 1.0], [-3.0, 1.0]])).tolist() == [250, -3]
     for state in ([math.nan, 1.0], [1.0, math.inf], [0.0, 0.0], [1e30, 1.0], [1e13, 1.0]):
         with pytest.raises(SampleError):
-            readouts.read_head(head, torch.tensor([[1.0, 2.0], state]))
+            states.read_head(head, torch.tensor([[1.0, 2.0], state]))

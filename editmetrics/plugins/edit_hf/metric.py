@@ -110,9 +110,8 @@ class EditHF(EditRegression):
         size = backbone.hidden_size
         head: Any = load_head(
             folder / HEAD,
-            {"mlp.0": "layers.0", "mlp.2": "layers.3", "mlp.4": "layers.6"},
+            {"mlp.0": size // 2, "mlp.2": HIDDEN, "mlp.4": 1},
             inputs=size,
-            hidden=(size // 2, HIDDEN),
             activation="relu",
         )
         head.to(backbone.device)

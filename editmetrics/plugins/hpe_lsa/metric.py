@@ -160,7 +160,7 @@ class HPELSA(AssessorMetric):
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         import torch
 
-        from ...mllm.readouts import read_head
+        from ...mllm.states import read_head
 
         (assessor,) = self.assessors
         low, high = self.label_scale

@@ -104,9 +104,8 @@ class LMM4Edit(EditRegression):
             put_low_rank(backbone, adapter, matrices, str(folder))
         head: Any = load_head(
             folder / HEAD,
-            {"mlp.0": "layers.0", "mlp.3": "layers.3", "mlp.6": "layers.6"},
+            {"mlp.0": config["head_hidden_size"], "mlp.3": config["head_hidden_size2"], "mlp.6": 1},
             inputs=config["hidden_size"],
-            hidden=(config["head_hidden_size"], config["head_hidden_size2"]),
             activation="silu",
         )
         return DimensionScorer(adapter, head.to(backbone.device), float(config.get("score_output_scale", HIGHEST)))

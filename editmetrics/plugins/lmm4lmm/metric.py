@@ -309,7 +309,8 @@ class LMM4LMM(AssessorMetric):
         readings: Sequence[dict[str, Any]],
     ) -> None:
         """Put what one backbone says of each sample into `found`."""
-        from ...mllm.readouts import meant, read_head
+        from ...mllm.readouts import meant
+        from ...mllm.states import read_head
 
         for dimension in assessor.dimensions:
             prompts = [prepared["scored"][dimension] for _, prepared in batch]

@@ -1,0 +1,64 @@
+"""Stand-ins for published reward models: tiny random checkpoints in their layout, for a tiny base.
+
+A file holds a whole model, by the names that tensors have in the authors' version of transformers, with one row more
+for their control token, and the heads. The numbers are random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...mllm.turns import seeded
+
+TOKEN = "<|Reward|>"  # noqa: S105 - no password
+
+HPSV3_HEADS = {"rm_head.0": 1024, "rm_head.3": 16, "rm_head.5": 2}
+EDIT_REWARD_HEADS = {f"rm_heads.head_{head}.{layer}": size
+                     for head in (0, 1) for layer, size in ((0, 1024), (3, 16), (5, 2))}  # fmt: skip
+"""The linear layers of the published heads, each with its outputs."""
+
+
+def write_reward_model(
+    base: str | Path, file: str | Path, heads: Mapping[str, int], *, older_names: bool = True, seed: int = 0
+) -> Path:
+    """Write a random checkpoint for the tiny backbone in the folder `base`; returns the file.
+
+    `heads` are the linear layers by name, with their outputs; the first layer of each head, whose name ends with 0,
+    takes hidden states. `older_names` are those of transformers 4.45, others those of today. A file that ends with
+    .pth is written by torch.
+
+    >>> import tempfile
+    >>> from editmetrics.testing import tiny_backbone
+    >>> from safetensors.torch import load_file
+    >>> root = Path(tempfile.mkdtemp())
+    >>> made = write_reward_model(tiny_backbone("qwen2_vl", root / "base"), root / "HPSv3.safetensors", HPSV3_HEADS)
+    >>> [name for name in load_file(made) if name.startswith("rm_head") and name.endswith("bias")]
+    ['rm_head.0.bias', 'rm_head.3.bias', 'rm_head.5.bias']
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoConfig
+
+    from ...mllm.families import FAMILIES
+
+    file = Path(file)
+    family = FAMILIES[AutoConfig.from_pretrained(base, trust_remote_code=False).model_type]
+    tensors = dict(load_file(Path(base) / "model.safetensors"))
+    if not older_names:
+        tensors = {family.native_name(name): tensor for name, tensor in tensors.items()}
+    with seeded(seed):
+        for name in [name for name in tensors if name.endswith(("embed_tokens.weight", "lm_head.weight"))]:
+            tensors[name] = torch.cat([tensors[name], torch.randn_like(tensors[name][:1])])
+        hidden = tensors["lm_head.weight"].shape[1]
+        inputs = hidden
+        for name, outputs in heads.items():
+            inputs = hidden if name.endswith(".0") else inputs
+            tensors[f"{name}.weight"] = torch.randn(outputs, inputs) / inputs**0.5
+            tensors[f"{name}.bias"] = 0.1 * torch.randn(outputs)
+            inputs = outputs
+    if file.suffix == ".pth":
+        torch.save(tensors, file)
+    else:
+        save_file(tensors, str(file), metadata={"format": "pt"})
+    return file
