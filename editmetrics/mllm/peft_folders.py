@@ -84,7 +84,7 @@ def put_low_rank(backbone: Backbone, name: str, matrices: Mapping[str, LowRank],
 
 
 def put_peft_folder(backbone: Backbone, name: str, folder: str | Path) -> None:
-    """Put the adapter of a peft folder on `backbone` as `name`, inactive, where a whole model of its family was wrapped.
+    """Put the adapter of a peft folder, trained on a whole model of the family, on `backbone` as `name`, inactive.
 
     Layers may have the names of older versions of transformers. Those of the vision tower are adapted like any other.
     Raises `LoraError`: a folder that `read_peft_folder` refuses; a layer that does not exist or has another size.

@@ -52,7 +52,7 @@ class WholeModel:
 
 @dataclass(frozen=True)
 class WholeLayout:
-    """What a whole checkpoint holds beside the tensors of its base.
+    """The tensors and tokens of a whole checkpoint beside those of its base.
 
     - `family`: the `model_type` of its base. `heads`: what the names of its heads' tensors begin with.
     - `tokens`: the control tokens that were added to the base's vocabulary, which has exactly so many rows more.

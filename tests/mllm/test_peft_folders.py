@@ -114,8 +114,6 @@ def test_an_adapter_of_a_vision_tower_that_is_not_there_is_refused(folders, tmp_
     """It would be ignored where only the language model is looked for."""
     backbone = Backbone.load(folders["qwen2_5_vl"], device="cpu", own=True)
     layers = {"model.layers.1.mlp.up_proj": (64, 128), "visual.blocks.7.attn.qkv": (64, 192)}
-    with pytest.raises(
-        LoraError, match=r"another backbone than qwen2_5_vl: it has .*model\.visual\.blocks\.7\.attn\.qkv"
-    ):
+    with pytest.raises(LoraError, match=r"another backbone than .*: it has .*model\.visual\.blocks\.7\.attn\.qkv"):
         put_peft_folder(backbone, "other", adapter_of(tmp_path, layers))
     assert adapters(backbone) == []
