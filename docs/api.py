@@ -66,6 +66,11 @@ PAGES = {
         "Formulas on arrays. [Agreement with people](../agreement.md) says which one to use.",
         {"editmetrics.agreement": ()},
     ),
+    "pairs": Page(
+        "Pairs and ratings",
+        "Battles of two edits, and ratings of systems from them. [Two edits side by side](../arena.md) explains them.",
+        {"editmetrics.pairs": ()},
+    ),
     "judge": Page(
         "Judges and images",
         "Ask chat models, and read images and masks as the metrics do.",

@@ -39,6 +39,7 @@ CORE = {
     "score": ("editmetrics.cli.score:score", "Score edited images: two folders, two files, or a manifest."),
     "report": ("editmetrics.cli.report:report", "Write a report on scores, as a page that opens offline."),
     "compare": ("editmetrics.cli.compare:compare", "Compare two runs and show what changed beyond noise."),
+    "arena": ("editmetrics.cli.arena:arena", "Rank systems by battles of two edits of one source."),
     "merge": ("editmetrics.cli.merge:merge", "Join the parts that 'score --shard' wrote."),
     "serve": ("editmetrics.cli.serve:serve", "Score over HTTP: a reward for training, a service."),
     "choose": ("editmetrics.cli.choose:choose", "Choose metrics by your task or by what you have."),
@@ -62,7 +63,7 @@ CORE = {
 """Module and attribute of each command of the program, and its line in `editmetrics --help`."""
 
 SECTIONS = {
-    "Score images": ("score", "report", "compare", "merge", "serve"),
+    "Score images": ("score", "report", "compare", "arena", "merge", "serve"),
     "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
     "Work with human ratings": ("evaluate", "ratings", "fit", "benchmark"),
     "Ask models": ("judge", "qbench"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .battles import ArenaError, Battle, Battles, battles_of
 from .checks import intransitive_triples, position_bias
 from .leaderboard import Leaderboard, RankingOptions, RatedSystem, rank
+from .reading import rankings_as_battles, read_battles
 from .strengths import bradley_terry, davidson, rank_centrality, thurstone
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "position_bias",
     "rank",
     "rank_centrality",
+    "rankings_as_battles",
+    "read_battles",
     "thurstone",
 ]

@@ -31,7 +31,8 @@ class Battle(NamedTuple):
 
     - `source`: the image that both edited; battles of one source are resampled together. `task`: the kind of edit.
     - `judge`: who judged. `id`: the name of the battle; two rows of one name are one battle.
-    - `orders`: the two answers behind the outcome, where both orders were asked.
+    - `orders`: the two answers behind the outcome, where both orders were asked and are known. `both_orders`: whether
+      both were asked.
     """
 
     first: str
@@ -42,6 +43,7 @@ class Battle(NamedTuple):
     judge: str | None = None
     id: str | None = None
     orders: Orders | None = None
+    both_orders: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,7 @@ def battles_of(
         np.array([battle.id for battle in kept], object),
         np.array([first for first, _ in answers]),
         np.array([second for _, second in answers]),
-        np.array([battle.orders is not None for battle in kept]),
+        np.array([battle.both_orders or battle.orders is not None for battle in kept]),
         positions,
         dict(counted),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,7 +13,10 @@ import numpy as np
 from ..agreement.bootstrap import BY_DEFAULT, Resampling, percentile_interval, resample
 from ..agreement.correlation import srcc
 from ..agreement.measure import Floats, defined
+from ..files.overwrite import check_json, check_table
+from ..files.rows import require_writable, write_rows
 from ..files.tabular import Tabular
+from ..files.writing import write_text
 from ..wording import expected_one_of, first_few, plural
 from .apart import letters_of, rank_bounds, shared_groups, told_apart
 from .battles import INCONSISTENT, LOSS, TIE, WIN, ArenaError, Battles
@@ -164,10 +169,28 @@ class Leaderboard(Tabular):
             "tasks": {task: board.as_json() for task, board in self.tasks.items()},
         }  # fmt: skip
 
+    def write(self, path: str | Path) -> None:
+        """Write everything as .json, or a row for each system, overall and in each task, as .csv."""
+        path = Path(path)
+        check_leaderboard(path, overwrite=True)
+        if path.suffix.lower() == ".json":
+            write_text(path, json.dumps(self.as_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            return
+        write_rows(self.table().to_dicts(), path)
+
     def __repr__(self) -> str:
         best = ", ".join(f"{rated.system} {rated.rating:.4g}" for rated in self.systems if rated.rating is not None)
         counted = f"{plural(len(self.systems), 'system')}, {plural(self.battles, 'battle')}"
         return f"Leaderboard({counted}; {best or 'none rated'})"
+
+
+def check_leaderboard(path: Path, overwrite: bool = False) -> None:
+    """Raise `DataError` unless a leaderboard can be written to `path`: a known suffix, and no other file there."""
+    require_writable(path, (".json", ".csv"), "a leaderboard")
+    if path.suffix.lower() == ".json":
+        check_json(path, ("systems", "points", "position_bias"), overwrite)
+    else:
+        check_table(path, ("system", "rating", "groups"), overwrite)
 
 
 def rank(battles: Battles, options: RankingOptions | None = None, *, by_task: bool = False) -> Leaderboard:

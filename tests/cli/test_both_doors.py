@@ -18,6 +18,7 @@ ELSEWHERE = {
     "benchmark": "tests/benchmarks/test_command.py::test_the_figures_are_those_of_python",
     "lsa": "tests/cli/test_lsa.py::test_the_profile_of_any_backbone_is_shown_written_and_drawn",
     "fit": "tests/cli/test_fit.py::test_from_a_manifest_to_scores",
+    "arena": "tests/cli/test_arena.py::test_options_are_pythons",
     "suite": "tests/suites/test_bad_input.py::test_both_doors_give_one_table",
     "qbench": "tests/benchmarks/qbench/test_command.py::test_tables_come_out",
 }

@@ -20,7 +20,9 @@ def made(monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("module", ["editmetrics", "editmetrics.testing", "editmetrics.agreement", "editmetrics.judge"])
+@pytest.mark.parametrize(
+    "module", ["editmetrics", "editmetrics.testing", "editmetrics.agreement", "editmetrics.judge", "editmetrics.pairs"]
+)
 def test_the_reference_has_every_public_name(made, module):
     headings = "\n".join(made("api").page(name) for name in made("api").PAGES)
     skipped = {"rehearsal", "toys"}  # modules

@@ -55,6 +55,9 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     ]  # fmt: skip
     _table(folder / "manifest.csv", rows)
     _table(folder / "test.csv", rows)
+    systems = {"system_a": "model_a", "system_b": "model_b", "task": "colour"}
+    battles = [{**systems, "winner": winner, "source": f"s{n}"} for n in range(6) for winner in ("a", "a", "b", "tie")]
+    _table(folder / "battles.csv", battles)
     polars.DataFrame(rows).write_parquet(folder / "manifest.parquet")
     _workbook(folder / "theirs.xlsx", rows)
     for name in ("runs/mine", "runs/a", "runs/pose"):

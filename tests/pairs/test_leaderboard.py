@@ -8,6 +8,7 @@ import pytest
 from editmetrics.agreement.bootstrap import Resampling
 from editmetrics.pairs import ArenaError, Battle, RankingOptions, battles_of, intransitive_triples, rank
 from editmetrics.pairs.apart import letters_of, shared_groups, told_apart
+from tests.pairs.planted import BATTLES
 
 FEW = Resampling(replicates=200)
 
@@ -21,8 +22,8 @@ def ranked(*battles, **options):
     return rank(battles_of([battle for some in battles for battle in some]), RankingOptions(resampling=FEW, **options))
 
 
-def test_counts_add_up_and_the_order_is_by_rating(battles):
-    board = rank(battles_of(battles), RankingOptions(resampling=FEW), by_task=True)
+def test_counts_add_up_and_the_order_is_by_rating():
+    board = rank(battles_of(BATTLES), RankingOptions(resampling=FEW), by_task=True)
     assert [one.system for one in board.systems] == ["ada", "bob", "cyd", "dee", "eli"]
     assert sum(one.battles for one in board.systems) == 2 * board.battles == 800
     for one in board.systems:
@@ -37,15 +38,15 @@ def test_counts_add_up_and_the_order_is_by_rating(battles):
     assert len(board.table()) == 15
 
 
-def test_an_anchor_moves_the_scale_and_nothing_else(battles):
-    plain, anchored = (ranked(battles), ranked(battles, anchor=("cyd", 1200.0)))
+def test_an_anchor_moves_the_scale_and_nothing_else():
+    plain, anchored = (ranked(BATTLES), ranked(BATTLES, anchor=("cyd", 1200.0)))
     assert anchored["cyd"].rating == anchored["cyd"].low == anchored["cyd"].high == pytest.approx(1200)
     for one in plain.systems:
         gap = one.rating - plain["cyd"].rating
         assert anchored[one.system].rating - 1200 == pytest.approx(gap)
         assert anchored[one.system].groups == one.groups
     with pytest.raises(ArenaError, match="Did you mean 'cyd'"):
-        ranked(battles, anchor=("cyb", 1000.0))
+        ranked(BATTLES, anchor=("cyb", 1000.0))
 
 
 def test_systems_that_never_met_have_no_number_across_them():

@@ -9,11 +9,12 @@ from scipy.stats import norm
 
 from editmetrics.pairs import ArenaError, battles_of, bradley_terry, davidson, rank_centrality, thurstone
 from editmetrics.pairs.strengths import ELO, connected, islands, meeting
+from tests.pairs.planted import BATTLES
 
 
 @pytest.fixture(scope="module")
-def counted(battles):
-    arrays = battles_of(battles)
+def counted():
+    arrays = battles_of(BATTLES)
     return arrays.wins(), arrays.ties()
 
 

@@ -1,0 +1,77 @@
+"""`editmetrics arena`: logs in, leaderboards out."""
+
+import csv
+import json
+
+import pytest
+
+from editmetrics.pairs import RankingOptions, rank, read_battles
+from tests.pairs.planted import BATTLES
+
+
+@pytest.fixture
+def log(tmp_path):
+    with (tmp_path / "log.csv").open("w", newline="") as file:
+        head = ["system_a", "system_b", "outcome", "source", "task"]
+        csv.writer(file).writerows([head, *([b.first, b.second, b.outcome, b.source, b.task] for b in BATTLES)])
+    return tmp_path / "log.csv"
+
+
+def test_a_leaderboard_fits_80_columns(run, monkeypatch, log):
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = run("arena", "--battles", log, "--by-task", "--bootstrap", 100)
+    assert ran.code == 0, ran.err
+    table = ran.out.split("\n\n")[0].splitlines()
+    assert table[1].split()[:5] == ["rank", "system", "Elo", "95", "%"]
+    assert [line.split()[1] for line in table[2:]] == ["ada", "bob", "cyd", "dee", "eli"]
+    assert max(map(len, table)) <= 80
+    assert "Elo in each task" in ran.out
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv"])
+def test_everything_is_written_once(run, log, tmp_path, suffix):
+    output = tmp_path / f"board{suffix}"
+    command = ("arena", "--battles", log, "--bootstrap", 50, "-o", output)
+    assert run(*command).code == 0
+    assert run(*command).code == 0, "its own file may be replaced"
+    output.write_text("{}" if suffix == ".json" else "x\n")
+    refused = run(*command)
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert run(*command, "--overwrite").code == 0
+
+
+def test_a_picture_is_drawn(run, log, tmp_path):
+    ran = run("arena", "--battles", log, "--bootstrap", 50, "--plot", tmp_path / "wins.svg")
+    assert ran.code == 0, ran.err
+    drawn = (tmp_path / "wins.svg").read_text()
+    assert "ada" in drawn
+    assert "points of the row" in drawn
+
+
+def test_options_are_pythons(run, log, tmp_path):
+    with log.open("a") as file:
+        file.write("ada,bob,inconsistent,s1,k\n" * 30)
+    ran = run("arena", "--battles", log, "--model", "davidson", "--inconsistent", "tie", "--anchor", "cyd=1200",
+              "--bootstrap", 60, "--level", 0.9, "--seed", 5, "-o", tmp_path / "b.json")  # fmt: skip
+    assert ran.code == 0, ran.err
+    from editmetrics.agreement.bootstrap import Resampling
+
+    options = RankingOptions("davidson", Resampling(60, 0.9, 5), ("cyd", 1200.0), "tie")
+    board = rank(read_battles(log), options)
+    assert json.loads((tmp_path / "b.json").read_text()) == json.loads(json.dumps(board.as_json()))
+    assert board["cyd"].rating == 1200
+
+
+def test_systems_that_cannot_be_compared_end_with_3(run, tmp_path):
+    (tmp_path / "l.csv").write_text("model_a,model_b,winner\na,b,model_a\na,b,model_b\nc,d,model_a\n")
+    ran = run("arena", "--battles", tmp_path / "l.csv")
+    assert ran.code == 3
+    assert "never met" in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--battles", "LOG", "--anchor", "cyd")])
+def test_usage(run, log, arguments):
+    ran = run("arena", *(log if one == "LOG" else one for one in arguments))
+    assert ran.code == 2
+    assert "battles" in ran.err or "SYSTEM=RATING" in ran.err
