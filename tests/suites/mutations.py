@@ -46,8 +46,8 @@ MUTATIONS = (
     ),
     ("rows are not checked", "editmetrics/scoring/suite_runs.py", "    check_rows(suite, samples)\n", "", REFUSED),
     (
-        "a text of another version is asked", "editmetrics/suites/prompt_files.py",
-        "if source.files[file] not in (", "if not source.files[file] and data not in (",
+        "a text of another version is asked", "editmetrics/files/official_copies.py",
+        "if expected not in (", "if not expected and data not in (",
         (f"{REQUESTS}::test_texts_come_from_the_repository_by_checksum",),
     ),
     (

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image, features
 
 from editmetrics import score
+from editmetrics.files.official_copies import _texts
 from editmetrics.judge import Answer
 from editmetrics.sample import SampleError
 from editmetrics.suites import SUITES, SuiteError
@@ -33,7 +34,6 @@ from editmetrics.suites.answers import (
 )
 from editmetrics.suites.judged import SuiteMetric, suite_metric
 from editmetrics.suites.omnicontext import as_omnicontext_script
-from editmetrics.suites.prompt_files import _texts
 from editmetrics.suites.short_answers import as_binary_script, as_labelled_script
 from tests.judge.server import Reply, completion
 
