@@ -7,13 +7,11 @@ server is used only if the command line names it.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -96,8 +94,10 @@ def configure(context: click.Context, path: Path, named: bool) -> None:
 
 def read_config(path: Path) -> Config:
     """Read editmetrics.toml, or the table [tool.editmetrics] of a pyproject.toml. Raises `ConfigError`."""
+    from ..files.toml import parse_toml
+
     try:
-        content = _toml().loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
@@ -162,12 +162,3 @@ def _parameter(name: str) -> str:
 def _shown(value: Any) -> str:
     """The value of an option behind its name; nothing for a flag that is set."""
     return "" if value is True else f" {' '.join(map(str, value)) if isinstance(value, list) else value}"
-
-
-def _toml() -> ModuleType:
-    for name in ("tomllib", "tomli"):  # the first is Python's own, from 3.11
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-    raise ConfigError(f"reading {FILE} requires Python 3.11, or 'pip install tomli'")
