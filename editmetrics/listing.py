@@ -123,9 +123,11 @@ def downloads(metric: Metric) -> tuple[Download, ...]:
 
 def asked(metric: Metric) -> str | None:
     """The chat model at an endpoint that `metric` asks; None for a metric without one."""
-    if not hasattr(metric, "endpoint") or getattr(metric, "backbone", None):
+    from .bases.judge import JudgeMetric
+
+    if not isinstance(metric, JudgeMetric) or metric.is_local():
         return None
-    return str(getattr(metric, "model", "a chat model"))
+    return metric.endpoint_model()
 
 
 def shortened(summary: str) -> str:

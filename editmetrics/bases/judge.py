@@ -16,6 +16,7 @@ from .backbone_metric import on_the_hub
 
 if TYPE_CHECKING:
     from ..judge import Answer, ChatModel, Encoding, Estimate, Question
+    from ..judge.local import Generator
 
 WORST_FIRST: tuple[Status, ...] = ("unavailable", "refused", "unparseable", "failed", "skipped")
 
@@ -93,7 +94,7 @@ class JudgeMetric(Metric):
     """
 
     needs = frozenset({"source", "edited", "prompt"})
-    requires = ("openai", "json-repair")
+    requires: ClassVar[tuple[str, ...]] = ("openai", "json-repair")
     runtime_options: ClassVar[frozenset[str]] = frozenset(
         {"endpoint", "key_variable", "parallel", "timeout", "retries", "cache"}
     )
@@ -143,6 +144,25 @@ class JudgeMetric(Metric):
         """Return more options of `editmetrics.judge.Endpoint` than the metric's own, such as `limit_name`."""
         return {}
 
+    def is_local(self) -> bool:
+        """Tell whether a model on this machine is asked, and not an endpoint."""
+        return self.backbone is not None
+
+    def sampling(self) -> dict[str, Any]:
+        """Return what the judge draws answers by: temperature, max_tokens and seed, where they are set."""
+        options = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
+        return {name: value for name, value in options.items() if value is not None}
+
+    def local_model(self) -> Generator:
+        """Load the model on this machine that is asked."""
+        from ..mllm.backbone import Backbone
+
+        return Backbone.load(str(self.backbone), device=pick_device(self.device))
+
+    def endpoint_model(self) -> str:
+        """Return the name of the model that the endpoint is asked for."""
+        return self.model
+
     def more_details(self, names: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
         """Return more to keep in `Score.details` about the answers to the questions `names`, as JSON."""
         return {}
@@ -178,18 +198,15 @@ class JudgeMetric(Metric):
         from ..judge import open_judge
         from ..judge.endpoint import ANY
 
-        sampling = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
-        options: dict[str, Any] = {name: value for name, value in sampling.items() if value is not None}
-        if self.backbone is not None:
-            from ..mllm.backbone import Backbone
-
-            local = Backbone.load(self.backbone, device=pick_device(self.device))
-            self.judge = open_judge(backbone=local, cache=self.cache, **options)
+        options = self.sampling()
+        if self.is_local():
+            self.judge = open_judge(backbone=self.local_model(), cache=self.cache, **options)
             return
         for name in ("endpoint", "key_variable", "parallel", "timeout", "retries", "extra"):
             options[name] = getattr(self, name)
-        judge = open_judge(self.model, cache=self.cache, images=self.encoding, **options, **self.endpoint_options())
-        if self.model == ANY:
+        model = self.endpoint_model()
+        judge = open_judge(model, cache=self.cache, images=self.encoding, **{**options, **self.endpoint_options()})
+        if model == ANY:
             judge.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
         self.judge = judge
 
@@ -277,7 +294,7 @@ class JudgeMetric(Metric):
 
     @property
     def _parallel(self) -> int | None:
-        return None if self.backbone else self.parallel
+        return None if self.is_local() else self.parallel
 
     def _ask(self, batch: Iterable[Mapping[str, Question]]) -> Iterator[Question]:
         for item in batch:

@@ -26,9 +26,9 @@ class Generator(Protocol):
         """Make a prompt of a chat, (role, texts and IMAGEs) a turn, and its pictures in order."""
 
     def generate(
-        self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0
+        self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0, **likeliest: Any
     ) -> list[str]:
-        """Generate one text for each prompt."""
+        """Generate one text for each prompt; `likeliest` are `top_p` and `top_k`, where they are set."""
 
     def identity(self) -> dict[str, Any]:
         """Return the model, its revision and all else that changes its answers, as JSON."""
@@ -38,7 +38,8 @@ class Local:
     """The backend of a model on this machine.
 
     Greedy (`temperature` 0) questions are answered in batches. With a temperature each is answered alone, since what is
-    drawn would otherwise depend on its neighbours; `round` is added to the seed.
+    drawn would otherwise depend on its neighbours; `round` is added to the seed. `top_p` and `top_k` leave only the
+    likeliest tokens to be drawn, up to this probability and this number.
     """
 
     parallel = 1
@@ -51,10 +52,14 @@ class Local:
         max_tokens: int = 1024,
         seed: int = 0,
         batch_size: int = 8,
+        top_p: float | None = None,
+        top_k: int | None = None,
     ) -> None:
         self.backbone = backbone
         self.temperature, self.max_tokens, self.seed = temperature, max_tokens, seed
         self.batch_size = batch_size if temperature == 0 else 1
+        drawn = {"top_p": top_p, "top_k": top_k} if temperature else {}
+        self.likeliest: dict[str, Any] = {name: value for name, value in drawn.items() if value is not None}
         self._turn = threading.Lock()
 
     def identity(self) -> dict[str, Any]:
@@ -65,6 +70,7 @@ class Local:
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
+            **self.likeliest,
         }
 
     def answer(self, questions: Sequence[Question], stop: threading.Event) -> list[Answer]:
@@ -104,7 +110,7 @@ class Local:
         seen: dict[tuple[int, int], Any] = {}  # questions about one image see it once
         prompts = [self._prompt(question, seen) for question in questions]
         seed = self.seed + questions[0].round
-        return self.backbone.generate(prompts, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
+        return self.backbone.generate(prompts, self.max_tokens, self.temperature, seed, **self.likeliest)
 
     def _prompt(self, question: Question, seen: dict[tuple[int, int], Any]) -> Any:
         chat: list[tuple[str, list[Any]]] = [

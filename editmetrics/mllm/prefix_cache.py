@@ -253,19 +253,29 @@ def after_images(backbone: Backbone, prompt: Prompt) -> tuple[Prompt, list[int]]
     return replace(prompt, ids=prompt.ids[:cut], answer_start=cut), prompt.ids[cut:].tolist()
 
 
-def generate(cache: PrefixCache, max_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> list[str]:
+def generate(
+    cache: PrefixCache,
+    max_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+) -> list[str]:
     """Generate an answer to each prompt of `cache`, of at most `max_tokens`, without control tokens.
 
     `temperature` 0 takes the likeliest token each time, as transformers' `generate` does with `do_sample=False` and no
     penalties; above 0 it draws from `softmax(logits / temperature)`, every row from a generator of its own with `seed`,
-    so that an answer does not depend on the batch. `cache` is extended by the answers. Raises `SampleError` when a
-    prompt leaves no room for `max_tokens`.
+    so that an answer does not depend on the batch. Drawn are the `top_k` likeliest tokens only, and of these the
+    likeliest that together have `top_p` of their probability, as transformers has it. `cache` is extended by the
+    answers. Raises `SampleError` when a prompt leaves no room for `max_tokens`.
     """
     import torch
 
     backbone = cache.backbone
     if max_tokens < 1 or temperature < 0:
         raise BackboneError(f"max_tokens={max_tokens}, temperature={temperature:g}; expected at least 1, and 0 or more")
+    if not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+        raise BackboneError(f"top_p={top_p:g}, top_k={top_k}; expected more than 0 and at most 1, and at least 1")
     room = backbone.context - cache.longest
     if max_tokens > room:
         raise SampleError(
@@ -276,7 +286,7 @@ def generate(cache: PrefixCache, max_tokens: int = 256, temperature: float = 0.0
     answers: list[list[int]] = [[] for _ in cache.logits]
     growing = set(range(len(answers)))
     while True:
-        chosen = _choose(cache.logits, temperature, dice)
+        chosen = _choose(_likeliest(cache.logits, temperature, top_p, top_k), temperature, dice)
         for row in sorted(growing):
             if chosen[row] in ends:
                 growing.remove(row)
@@ -288,6 +298,20 @@ def generate(cache: PrefixCache, max_tokens: int = 256, temperature: float = 0.0
             break
         cache.extend([[chosen[row]] if row in growing else [] for row in range(len(answers))])
     return [backbone.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
+
+
+def _likeliest(logits: Tensor, temperature: float, top_p: float, top_k: int | None) -> Tensor:
+    """Return `logits` (B, vocabulary) with -inf for each token that is not to be drawn."""
+    if temperature == 0:
+        return logits
+    if top_k is not None:
+        least = logits.topk(min(top_k, logits.shape[1])).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    if top_p < 1:
+        ordered, order = (logits / temperature).softmax(1).sort(descending=True)
+        beyond = ordered.cumsum(1) - ordered >= top_p  # the token that crosses the limit is drawn, too
+        logits = logits.masked_fill(beyond.scatter(1, order, beyond), float("-inf"))
+    return logits
 
 
 def _choose(logits: Tensor, temperature: float, dice: Sequence[torch.Generator]) -> list[int]:
