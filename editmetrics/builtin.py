@@ -1,5 +1,11 @@
 """The built-in metrics by name, and what stands in for their weights in the conformance kit: all as strings."""
 
+from operator import attrgetter
+from pathlib import Path
+
+CONVENTIONS = sorted(map(attrgetter("stem"), Path(__file__).with_name("conventions").glob("*.toml")))
+"""The built-in metrics that a file of conventions makes."""
+
 BUILTIN = {
     "aesthetic": "editmetrics.plugins.aesthetic:Aesthetic",
     "blip_score": "editmetrics.plugins.blip_score:BLIPScore",
@@ -40,6 +46,7 @@ BUILTIN = {
     "vie_score": "editmetrics.plugins.vie_score.metric:VIEScore",
     "vif": "editmetrics.plugins.vif:VIF",
     "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
+    **dict(zip(CONVENTIONS, map("editmetrics.conventions:{}".format, CONVENTIONS), strict=True)),
 }
 
 CLASSIC = ("fsim", "gmsd", "mae", "ms_ssim", "mse", "psnr", "ssim", "vif")
@@ -62,6 +69,7 @@ CONFORMANCE = {
         "editmetrics.plugins.conformance.preference",
     ),
     "vie_score": "editmetrics.plugins.conformance.judge",
+    **dict.fromkeys(CONVENTIONS, "editmetrics.plugins.conformance.conventions"),
     "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
 }
 """What stands in for the weights or the model of a built-in metric in the conformance kit, and what it is told besides;

@@ -1,0 +1,193 @@
+"""Read the numbers that an answer states, in the form that a question asked for; nothing is guessed.
+
+Each form takes the answer as it was asked for, with the repairs of `editmetrics.judge.read_json`: punctuation, never
+words or numbers. What the authors' own parsers make of other answers is in `docs/assessors.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from .schema import AnswerForm
+
+if TYPE_CHECKING:
+    from ..bases.judge import Verdict
+    from ..judge import Answer
+
+NUMBER = r"-?\d+(?:\.\d+)?"
+_ALONE = re.compile(rf"(?P<number>{NUMBER})")
+_AROUND = " \t\r\n*_`\"'"
+NOT_APPLICABLE = "N/A"
+
+
+def read_answer(form: AnswerForm, answer: Answer) -> Verdict:
+    """Return the values of `form` in an answer, on the scale of the values, with its reasons.
+
+    Raises `SampleError`: `unparseable` for a number that is missing, doubled, outside its scale, or not plainly one
+    number ("7/10", "7 or 8"), and for an answer that was cut off; `refused` where the model declines.
+
+    >>> from editmetrics.judge import Answer
+    >>> form = AnswerForm("json", ("success", "overediting"), 0, 25, times=0.4)
+    >>> read_answer(form, Answer('{"reasoning": "fine", "score": [20, 25]}')).values
+    {'success': 8.0, 'overediting': 10.0}
+    >>> read_answer(AnswerForm("tag", ("quality",), 1, 5, key="answer"), Answer("<answer> 3.25 </answer>")).values
+    {'quality': 3.25}
+    """
+    from ..bases.judge import Verdict
+
+    numbers, reasons, repaired = _READERS[form.form](form, answer)
+    shown = f"[{', '.join(NOT_APPLICABLE if number is None else f'{number:g}' for number in numbers)}]"
+    for name, number in zip(form.values, numbers, strict=True):
+        _check(form, name, number, answer)
+    values = {
+        name: form.times * number + form.plus
+        for name, number in zip(form.values, numbers, strict=True)
+        if number is not None
+    }
+    return Verdict(values, reasons, shown, repaired)
+
+
+Reading = tuple["Sequence[float | None]", str, bool]
+"""The numbers in their order, the reasons, and whether punctuation was repaired."""
+
+
+def _check(form: AnswerForm, name: str, number: float | None, answer: Answer) -> None:
+    if number is None:
+        if name not in form.optional:
+            _refuse(answer, f"{name} is {NOT_APPLICABLE}; expected a number")
+        return
+    if not form.low <= number <= form.high:
+        _refuse(answer, f"{name} is {number:g}, which is not from {form.low:g} to {form.high:g}")
+    if form.whole and not float(number).is_integer():
+        _refuse(answer, f"{name} is {number:g}; expected a whole number")
+
+
+def _of_json(form: AnswerForm, answer: Answer) -> Reading:
+    from ..judge import read_json
+
+    parsed = read_json(answer, _schema(form.key, len(form.values)))
+    score = getattr(parsed.value, "score")  # noqa: B009 - a field of a model made below
+    numbers = [float(number) for number in (score if isinstance(score, list) else [score])]
+    return numbers, str(parsed.value.reasoning), parsed.parsed == "repaired"
+
+
+def _of_tagged_json(form: AnswerForm, answer: Answer) -> Reading:
+    from ..judge import Answer as JudgeAnswer
+
+    inside, reasons = _tagged(answer, "answer")
+    numbers, more, repaired = _of_json(form, JudgeAnswer(inside))
+    return numbers, reasons or more, repaired
+
+
+def _of_tag(form: AnswerForm, answer: Answer) -> Reading:
+    inside, reasons = _tagged(answer, form.key)
+    return [_number(inside, form, form.values[0], answer)], reasons, False
+
+
+def _of_label(form: AnswerForm, answer: Answer) -> Reading:
+    """A number behind its label, at the end of the answer; or the number alone."""
+    text = _whole(answer)
+    if (alone := _plain(text)) is not None:
+        return [alone], "", False
+    pieces = re.findall(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*[:：=]([^\n]*)", text)
+    if len(pieces) != 1:
+        _refuse(answer, f"expected one number behind '{form.key}:', got {len(pieces)}")
+    return [_number(pieces[0], form, form.values[0], answer)], text, False
+
+
+def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
+    """A line "Title: number" for each value; other lines are reasons."""
+    text = _whole(answer)
+    numbers: list[float | None] = []
+    reasons = text
+    for name, title in zip(form.values, form.titles or form.values, strict=True):
+        lines = re.findall(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：]([^\n]*)$", text)
+        if len(lines) != 1:
+            _refuse(answer, f"expected one line '{title}: number', got {len(lines)}")
+        numbers.append(_number(lines[0], form, name, answer))
+        reasons = re.sub(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：][^\n]*$", "", reasons)
+    return numbers, " ".join(reasons.split()), False
+
+
+def _of_sections(form: AnswerForm, answer: Answer) -> Reading:
+    """A section under each title, with one number behind the key in it; the last section ends at the next heading."""
+    text = _whole(answer)
+    titles = form.titles or form.values
+    headings = [rf"(?im)^[\W\d_]*{re.escape(title)}[\s*_]*[:：]" for title in titles]
+    starts = [[match.end() for match in re.finditer(heading, text)] for heading in headings]
+    for title, positions in zip(titles, starts, strict=True):
+        if len(positions) != 1:
+            _refuse(answer, f"expected one section '{title}:', got {len(positions)}")
+    ends = [*(ends[0] for ends in starts[1:]), len(text)]
+    if any(start[0] > end for start, end in zip(starts, ends, strict=True)):
+        _refuse(answer, "its sections are not in the order in which they were asked for")
+    numbers: list[float | None] = []
+    for name, title, start, end in zip(form.values, titles, starts, ends, strict=True):
+        section = re.split(r"(?m)^#\s", text[start[0] : end])[0]
+        pieces = re.findall(rf"(?im)^[\W_]*{re.escape(form.key)}[\s*_]*[:：]([^\n]*)", section)
+        if len(pieces) != 1:
+            _refuse(answer, f"expected one '{form.key}:' in the section '{title}', got {len(pieces)}")
+        numbers.append(_number(pieces[0], form, name, answer))
+    return numbers, text, False
+
+
+_READERS: dict[str, Any] = {
+    "json": _of_json,
+    "tagged_json": _of_tagged_json,
+    "tag": _of_tag,
+    "label": _of_label,
+    "lines": _of_lines,
+    "sections": _of_sections,
+}
+
+
+def _tagged(answer: Answer, tag: str) -> tuple[str, str]:
+    """Return what stands in the only pair of tags, and what stands before it."""
+    text = _whole(answer)
+    pieces = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL | re.IGNORECASE)
+    if len(pieces) != 1:
+        _refuse(answer, f"expected one <{tag}> ... </{tag}>, got {len(pieces)}")
+    return pieces[0].strip(), re.sub(rf"(?is)<{tag}>.*", "", text).strip()
+
+
+def _number(text: str, form: AnswerForm, name: str, answer: Answer) -> float | None:
+    """Return the number that a piece of an answer is, None for "N/A"."""
+    bare = text.strip(_AROUND + ".[]").strip()
+    if bare.upper() == NOT_APPLICABLE and name in form.optional:
+        return None
+    number = _plain(text)
+    if number is None:
+        _refuse(answer, f"{name} is {text.strip()[:40]!r}; expected one number from {form.low:g} to {form.high:g}")
+    return number
+
+
+def _plain(text: str) -> float | None:
+    """Return the number that a text is, apart from emphasis, brackets and a full stop around it; None for any other."""
+    bare = text.strip(_AROUND + "[]").rstrip(".").strip(_AROUND + "[]")
+    return float(bare) if re.fullmatch(NUMBER, bare, re.ASCII) else None
+
+
+def _whole(answer: Answer) -> str:
+    from ..judge.answers import whole_text
+
+    return whole_text(answer)
+
+
+def _refuse(answer: Answer, problem: str) -> NoReturn:
+    from ..judge.answers import unreadable
+
+    unreadable(answer, problem)
+
+
+@cache
+def _schema(key: str, count: int) -> Any:
+    """{key: number, or a list of `count` numbers, "reasoning": text}; a list of one may stand without its brackets."""
+    from pydantic import Field, create_model
+
+    number = Annotated[float, Field(allow_inf_nan=False)]
+    numbers = Annotated[list[number], Field(min_length=count, max_length=count)]
+    kind: Any = number | numbers if count == 1 else numbers
+    return create_model("ConventionAnswer", score=(kind, Field(alias=key)), reasoning=(str, ""))

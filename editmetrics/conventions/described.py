@@ -1,0 +1,85 @@
+"""The docstring of a metric that is made of a file of conventions: what `editmetrics info` and the pages show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from .schema import Conventions, DimensionRule, ImageRule, QuestionRule
+
+WIDTH = 116
+
+
+def documentation(conventions: Conventions) -> str:
+    """Return the docstring: summary, notes, and the conventions in words, one paragraph each."""
+    paragraphs = [conventions.summary, *conventions.notes.strip().split("\n\n"), *_facts(conventions)]
+    return "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs if paragraph.strip())
+
+
+def licence(conventions: Conventions) -> str:
+    """Return the terms of use: of this code, the prompts and the weights."""
+    origin = conventions.origin
+    unstated = {"none": "none stated"}
+    prompts, weights = (unstated.get(terms, terms) for terms in (origin.prompt_licence, origin.weights_licence))
+    return f"this code: Apache-2.0; its prompts: {prompts}; its weights: {weights}"
+
+
+def _facts(conventions: Conventions) -> Iterator[str]:
+    origin = conventions.origin
+    models = (f"{one.name} ({one.base}{' with ' + one.weights if one.weights else ''})" for one in conventions.models)
+    yield f"Checkpoints: {', '.join(models)}."
+    shipped = all(prompt.text is not None for prompt in conventions.prompts.values())
+    where = "shipped" if shipped else "read from your copy of the repository, by checksum (repository=FOLDER)"
+    asked = "; ".join(f"{rule.name}: {_question(rule)}" for rule in conventions.questions)
+    yield f"Questions, {where}: {asked}. {_images(conventions.images)}"
+    if (drawn := conventions.sampling) is not None:
+        likeliest = [f"{name} {value}" for name, value in (("top_p", drawn.top_p), ("top_k", drawn.top_k)) if value]
+        how = ", ".join([f"temperature {drawn.temperature:g}", *likeliest]) if drawn.temperature else "greedy"
+        seed = "" if drawn.seed is None else f", seed {drawn.seed}"
+        yield f"Answers: {how}{seed}, at most {drawn.max_tokens} tokens."
+    yield f"Dimensions: {'; '.join(f'{rule.name} = {_formula(rule)}' for rule in conventions.dimensions)}."
+    if conventions.differences:
+        yield f"Differences from the authors' code: {'; '.join(conventions.differences)}."
+    if conventions.published:
+        figures = (
+            f"{figure.measure} {figure.value:g} on {figure.data} ({figure.checkpoint}, {figure.where})"
+            for figure in conventions.published
+        )
+        yield f"Published: {'; '.join(figures)}."
+    yield f"Source: {origin.paper}; {origin.repository} at {origin.commit[:7]}, read on {origin.read_on}."
+
+
+def _question(rule: QuestionRule) -> str:
+    images = " and ".join(rule.images)
+    order = {"images_first": f"{images}, then the text", "text_first": f"the text, then {images}",
+             "inline": f"{images} inside the text"}[rule.order]  # fmt: skip
+    if rule.answer is None:
+        return order
+    form = {
+        "json": "a JSON object", "lines": "a line for each number", "sections": "a section for each number",
+        "tag": f"a number in <{rule.answer.key}> tags", "tagged_json": "a JSON object in <answer> tags",
+        "label": f"a number behind '{rule.answer.key}:'",
+    }[rule.answer.form]  # fmt: skip
+    return f"{order}; {form}, {rule.answer.low:g} to {rule.answer.high:g}"
+
+
+def _images(rule: ImageRule) -> str:
+    sizes = {
+        "as_is": "Images have their own size",
+        "source": "The edited image is scaled to the source's size",
+        "qwen": f"Images are scaled as qwen-vl-utils does, {rule.min_pixels} to {rule.max_pixels} pixels",
+    }
+    return sizes[rule.size] + (f", as JPEG of quality {rule.quality}." if rule.form == "jpeg" else ".")
+
+
+def _formula(rule: DimensionRule) -> str:
+    names, product = ", ".join(rule.values), " * ".join(rule.values)
+    if rule.how == "geometric":
+        return f"sqrt({product})" if len(rule.values) == 2 else f"geometric mean of {names}"
+    return {"value": names, "product": product}.get(rule.how, f"{rule.how} of {names}")
+
+
+def _wrapped(paragraph: str) -> str:
+    if any(line.startswith((" ", "-")) for line in paragraph.splitlines()):
+        return paragraph
+    return textwrap.fill(" ".join(paragraph.split()), WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,120 @@
+"""`TextAssessor`, the read-out "text": a checkpoint is asked, and the numbers in its answers are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..bases.backbone_metric import on_the_hub
+from ..bases.judge import JudgeMetric, Verdict
+from ..metric import pick_device
+from ..options import OptionError
+from ..sample import EditMetricsError, Sample
+from .answers import read_answer
+from .assessor import ConventionMetric
+from .dimensions import combined
+from .schema import SamplingRule
+
+if TYPE_CHECKING:
+    from ..judge import Answer, Question
+    from ..judge.local import Generator
+
+
+class TextAssessor(ConventionMetric, JudgeMetric):
+    """Base of metrics of the read-out "text", made of a file of conventions.
+
+    The checkpoint runs on this machine, or behind an endpoint that serves it, with the same questions. An answer that
+    does not state its numbers gives none: it is never mended, guessed or drawn. With several rounds each value is the
+    mean over those that could be read, and `uncertainty` their standard deviation.
+
+    Options:
+        backend: local, the checkpoint on this machine; or endpoint, a server that serves it (vLLM, SGLang).
+        model: The name under which the endpoint serves the checkpoint; by default its id on the hub.
+        backbone: The hub id or folder of another model on this machine, in place of the checkpoint's base.
+        rounds: How many times each question is asked, each time with the next seed.
+        temperature: By default the authors'.
+        max_tokens: The longest answer; by default the authors'.
+        seed: Of the first round; by default the authors'.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("json-repair",)
+    runtime_options = JudgeMetric.runtime_options | ConventionMetric.runtime_options
+
+    def __init__(
+        self, *, backend: Literal["local", "endpoint"] = "local", model: str | None = None, **shared: Any
+    ) -> None:
+        super().__init__(**shared)
+        self.backend, self.model = backend, model  # type: ignore[assignment]
+        self.streams = backend == "endpoint"
+        if self.endpoint is not None and backend == "local":
+            raise OptionError(f"{self.name}: endpoint={self.endpoint} is asked with backend=endpoint only; add that")
+        if self.backbone is not None and backend == "endpoint":
+            raise OptionError(f"{self.name}: backbone={self.backbone} is for backend=local; leave out one of the two")
+
+    # ------------------------------------------------------------------ what is asked, and of whom
+
+    def is_local(self) -> bool:
+        return self.backend == "local"
+
+    def hub_model(self) -> str | None:
+        return on_the_hub(self.backbone or self.model_rule.base) if self.is_local() else None
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (self.model_rule.weights,) if self.is_local() and self.model_rule.weights else ()
+
+    def local_model(self) -> Generator:
+        """Load the checkpoint: its base, and an adapter on it where it has one."""
+        from .. import weights
+        from ..mllm.backbone import Backbone
+
+        rule = self.model_rule
+        revision = rule.revision if self.backbone is None else None
+        backbone = Backbone.load(self.backbone or rule.base, revision=revision, device=pick_device(self.device))
+        if not rule.weights:
+            return backbone
+        from .adapted import AdaptedBackbone
+
+        return AdaptedBackbone(backbone, rule.weights, weights.pull(rule.weights))
+
+    def endpoint_model(self) -> str:
+        if self.endpoint is None:
+            served = self.model_rule.served or self.model_rule.base
+            raise EditMetricsError(
+                f"{self.name}: backend=endpoint requires the address of a server that serves {served}, such as "
+                "endpoint=http://localhost:8000/v1"
+            )
+        return self.model or self.model_rule.served or self.model_rule.base
+
+    def endpoint_options(self) -> dict[str, Any]:
+        rule = self._sampling_rule
+        drawn = {"top_p": rule.top_p, "top_k": rule.top_k}
+        extra = {name: value for name, value in drawn.items() if value is not None}
+        return {"extra": {**extra, **rule.extra, **(self.extra or {})}}
+
+    def sampling(self) -> dict[str, Any]:
+        """Return the authors' way of drawing answers, with what the options change of it."""
+        rule = self._sampling_rule
+        published: dict[str, Any] = {"temperature": rule.temperature, "max_tokens": rule.max_tokens, "seed": rule.seed}
+        if self.is_local():
+            published |= {"top_p": rule.top_p, "top_k": rule.top_k}
+        return {name: value for name, value in {**published, **super().sampling()}.items() if value is not None}
+
+    @property
+    def _sampling_rule(self) -> SamplingRule:
+        if self.conventions.sampling is None:
+            raise EditMetricsError(f"{self.name}: its conventions have no table [sampling]")
+        return self.conventions.sampling
+
+    # ------------------------------------------------------------------ questions and answers
+
+    def questions(self, sample: Sample) -> dict[str, Question]:
+        return self.asked(sample)
+
+    def read(self, name: str, answer: Answer) -> Verdict:
+        """Read the numbers in an answer. Raises `SampleError` where it does not state them."""
+        form = next(rule.answer for rule in self.conventions.questions if rule.name == name)
+        if form is None:
+            raise EditMetricsError(f"{self.name}: the question {name} has no table [questions.answer]")
+        return read_answer(form, answer)
+
+    def combine(self, values: dict[str, float]) -> dict[str, float]:
+        return combined(self.conventions, values)

@@ -1,0 +1,59 @@
+"""Stand-in for the checkpoint of a metric that a file of conventions makes: a judge that answers in the form asked for.
+
+Its numbers are the brightness of the images, on the scale of each question.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ...judge import Judge
+from ...testing.judges import ScriptedJudge
+
+if TYPE_CHECKING:
+    from ...conventions.schema import AnswerForm, QuestionRule
+    from ...conventions.text import TextAssessor
+    from ...judge import Question
+
+
+def written(form: AnswerForm, numbers: list[float]) -> str:
+    """Return an answer that states `numbers` in the form that is asked for."""
+    titles = form.titles or form.values
+    if form.form in ("json", "tagged_json"):
+        score: Any = numbers if len(numbers) > 1 else numbers[0]
+        answer = json.dumps({"reasoning": "scripted", form.key: score})
+        return f"<answer>{answer}</answer>" if form.form == "tagged_json" else answer
+    if form.form == "tag":
+        return f"<{form.key}>{numbers[0]}</{form.key}>"
+    if form.form == "label":
+        return f"{form.key}: {numbers[0]}"
+    behind = "" if form.form == "lines" else f"\n## {form.key}:"
+    return "\n".join(f"{title}:{behind} {number}" for title, number in zip(titles, numbers, strict=True))
+
+
+def setup(metric: TextAssessor) -> None:
+    """Let a scripted judge answer the questions of the conventions."""
+    questions = metric.conventions.questions
+
+    def reply(question: Question) -> str:
+        asked = _rule_of(metric, question)
+        form = asked.answer
+        if form is None:
+            raise ValueError(f"{metric.name}: the question {asked.name} is not answered in words")
+        levels = [image.pixels().astype(float).mean() / 255 for image in question.images()]
+        closeness = [1 - abs(levels[0] - levels[-1]), levels[-1]]
+        numbers = [form.low + (form.high - form.low) * closeness[row % 2] for row in range(len(form.values))]
+        return written(form, [float(round(number)) if form.whole else round(number, 2) for number in numbers])
+
+    def _rule_of(metric: TextAssessor, question: Question) -> QuestionRule:
+        texts = " ".join(part for message in question.messages for part in message.parts if isinstance(part, str))
+        return max(questions, key=lambda rule: _begins(metric, rule, texts))
+
+    metric.use(Judge(ScriptedJudge(reply)))
+
+
+def _begins(metric: TextAssessor, rule: QuestionRule, texts: str) -> int:
+    """Count the lines of a question's text that stand in what was asked."""
+    lines = [line for name in rule.texts for line in metric.text(name).splitlines() if len(line) > 20]
+    return sum(line in texts for line in lines)
