@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...mllm.losses import RatingLoss
 from ...mllm.recipe import RecipeError
 from ...wording import expected_one_of
-from .tdrl import Vocabulary, tdrl
+from .tdrl import Reduction, Vocabulary, tdrl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,10 +37,14 @@ class DigitLoss:
     terms: RatingLoss | None = None
     vocabulary: Vocabulary = "digits"
     cross_entropy_on_digits: bool = False
+    cross_entropy_over_tokens: Reduction = "mean"
 
     @classmethod
-    def parse(cls, text: str, *, vocabulary: Vocabulary = "digits", cross_entropy_on_digits: bool = False) -> DigitLoss:
-        """Read "tdrl", "cross_entropy", "soft", "tdrl+0.5*plcc", "soft+rank", ... Raises `RecipeError` for others."""
+    def parse(cls, text: str, **of_tdrl: Any) -> DigitLoss:
+        """Read "tdrl", "cross_entropy", "soft", "tdrl+0.5*plcc", "soft+rank", ... Raises `RecipeError` for others.
+
+        `of_tdrl`: the fields that are arguments of `tdrl.tdrl`.
+        """
         base, plus, more = text.replace(" ", "").partition("+")
         if base not in BASES:
             raise RecipeError(f"loss={text!r} begins with {base!r}; {expected_one_of(base, BASES)}")
@@ -51,7 +55,7 @@ class DigitLoss:
                     f"loss={text!r}: {name} compares the integer digit with the whole number; "
                     f"{expected_one_of(name, COMPARING)}"
                 )
-        return cls(base, terms, vocabulary, cross_entropy_on_digits)
+        return cls(base, terms, **of_tdrl)
 
     def of_answers(
         self,
@@ -71,6 +75,7 @@ class DigitLoss:
             parts = tdrl(
                 logits, answers, digits, vocabulary=self.vocabulary, weights=weights,
                 cross_entropy_on_digits=self.cross_entropy_on_digits,
+                cross_entropy_over_tokens=self.cross_entropy_over_tokens,
             )  # fmt: skip
             return parts._asdict()
         if self.base == "soft" and soft is not None:

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt
 
 from ...mllm.recipe import Recipe
 from .digit_loss import DigitLoss
-from .tdrl import Vocabulary
+from .tdrl import Reduction, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class DSIEQAMethod:
       that prepares them.
     - `loss`: "tdrl"; "cross_entropy" on all tokens, the paper's ablation; or "soft", the same with a Gaussian around
       the rating as the digits' labels. Terms that compare examples may be added: "tdrl+0.5*plcc", "soft+rank"; see
-      `digit_loss` and `mllm.losses`. `vocabulary`, `cross_entropy_on_digits`: of TDRL, see `tdrl`.
+      `digit_loss` and `mllm.losses`. `vocabulary`, `cross_entropy_on_digits`,
+      `cross_entropy_over_tokens`: of TDRL, see `tdrl`.
     - `rater_spread`: what the columns with the raters' standard deviations are called, after the ratings' names: ".sd"
       for `mos_v.sd` beside `mos_v`. With "soft" the spread is the width of the label, else it becomes a weight.
     - `soft_width`: the width of soft labels without such columns, as a share of the label scale.
@@ -60,6 +61,7 @@ class DSIEQAMethod:
     loss: str = "tdrl"
     vocabulary: Vocabulary = "digits"
     cross_entropy_on_digits: bool = False
+    cross_entropy_over_tokens: Reduction = "mean"
     rater_spread: str | None = None
     soft_width: Annotated[float, Ge(0)] = 0.05
     together: bool = False
@@ -71,8 +73,9 @@ class DSIEQAMethod:
     def digit_loss(self) -> DigitLoss:
         """The loss that `loss` names."""
         return DigitLoss.parse(
-            self.loss, vocabulary=self.vocabulary, cross_entropy_on_digits=self.cross_entropy_on_digits
-        )
+            self.loss, vocabulary=self.vocabulary, cross_entropy_on_digits=self.cross_entropy_on_digits,
+            cross_entropy_over_tokens=self.cross_entropy_over_tokens,
+        )  # fmt: skip
 
     @property
     def parts(self) -> set[str]:
@@ -93,7 +96,7 @@ PRESETS: dict[str, tuple[DSIEQAMethod, Recipe]] = {
     "default": (DSIEQAMethod(), PAPER),
     "paper": (DSIEQAMethod(optimiser="gpt-4o"), PAPER),
     "toy": (
-        DSIEQAMethod(adapted="both", dropout=0.0, cross_entropy_on_digits=True),
+        DSIEQAMethod(adapted="both", dropout=0.0, cross_entropy_on_digits=True, cross_entropy_over_tokens="sum"),
         Recipe(steps=1000, batch_size=32, learning_rate=2e-3, warmup_ratio=0.05, evaluate_every=50, patience=3),
     ),
 }

@@ -1,4 +1,9 @@
-"""TDRL, the token-decoupled distance regression loss of DS-IEQA (section 3.3, equations 3 to 5)."""
+"""TDRL, the token-decoupled distance regression loss of DS-IEQA (section 3.3, equations 3 to 5).
+
+As long as nothing is known of the answers, its distance is lowest with all probability on their median, and there the
+gradient, P(k) (|k - g| - E|d - g|), vanishes: a backbone that begins with little knowledge stays there. Equation 4 as
+the sum over all tokens, digits included, holds against it: P(k) is then near the share of k among the answers.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Vocabulary = Literal["digits", "all"]
+Reduction = Literal["mean", "sum"]
 
 
 class TDRL(NamedTuple):
@@ -26,6 +32,7 @@ def tdrl(
     *,
     vocabulary: Vocabulary = "digits",
     cross_entropy_on_digits: bool = False,
+    cross_entropy_over_tokens: Reduction = "mean",
     weights: Tensor | None = None,
 ) -> TDRL:
     """The loss of answers that hold one number X.XX each: cross-entropy on the words, distance on the digits.
@@ -38,9 +45,9 @@ def tdrl(
     with as many digits in each answer, from the most significant one; `digits`, the ids of "0" to "9".
 
     P of L_score is renormalised over the ten digit tokens. With the whole vocabulary's P (`vocabulary="all"`, the
-    literal reading of equation 5) a token that is not a digit costs nothing, so the model can lower the loss by not
-    writing digits at all; then `cross_entropy_on_digits=True` (equation 4 over all tokens) keeps them. L_CE is a mean
-    over tokens, as is usual; equation 4 writes a sum. With `weights` (N,), of a mean of 1, each answer counts so much.
+    literal reading of equation 5) the model can lower the loss by not writing digits at all; then
+    `cross_entropy_on_digits=True` (equation 4 over all tokens) keeps them. L_CE is a mean over tokens, as is usual, or
+    the "sum" that equation 4 writes (`cross_entropy_over_tokens`). `weights` (N,), of a mean of 1, are the answers'.
 
     Raises `ValueError` when the answers hold no digit, or not equally many each.
 
@@ -61,13 +68,13 @@ def tdrl(
     if not counts.min() or counts.min() != counts.max():
         raise ValueError(f"every answer must hold the same number of digits; these hold {sorted(set(counts.tolist()))}")
     positions = int(counts[0])
-
     logarithms = logits.float().log_softmax(-1)
     likelihoods = logarithms.gather(-1, answers[..., None])[..., 0]
     words = torch.ones_like(is_digit) if cross_entropy_on_digits else ~is_digit
     shares = torch.ones_like(likelihoods[:, 0]) if weights is None else weights.to(likelihoods)
     each = -likelihoods * shares[:, None]
-    cross_entropy = each[words].mean() if words.any() else likelihoods.new_zeros(())
+    counted = words.sum().clamp(min=1) if cross_entropy_over_tokens == "mean" else len(answers)
+    cross_entropy = each[words].sum() / counted
 
     at_digits = logarithms[is_digit][:, ids].reshape(len(answers), positions, len(ids))
     truth = (answers[is_digit][:, None] == ids).int().argmax(-1).reshape(len(answers), positions)

@@ -103,6 +103,9 @@ def test_the_better_read_out_is_the_papers_unless_another_is_better():
 
 # ---------------------------------------------------------------------- the training
 
+OF_PAPER = {"cross_entropy_on_digits": False, "cross_entropy_over_tokens": "mean"}
+"""Of the toy preset's settings, those that the sums by hand do not have."""
+
 
 def fit(backbone, folder, monkeypatch, expected, rows=papers.rows, **settings):
     """Compare the loss of each stage with `expected(backbone, samples)`."""
@@ -113,7 +116,7 @@ def fit(backbone, folder, monkeypatch, expected, rows=papers.rows, **settings):
         assert value == pytest.approx(expected(module.assessor.backbone, train), rel=ROUNDING)
 
     before_each_stage(monkeypatch, compare)
-    metric = papers.fit(backbone, folder, train, rows(2), cross_entropy_on_digits=False, **settings)
+    metric = papers.fit(backbone, folder, train, rows(2), **OF_PAPER, **settings)
     return metric, compared
 
 
@@ -179,9 +182,7 @@ def test_the_spread_of_raters_is_a_weight_and_part_of_the_identity(backbones, tm
     from editmetrics.mllm.checkpoint import CheckpointError
 
     with pytest.raises(CheckpointError, match=r"another training .*spreads"):
-        papers.fit(
-            backbones["internvl"], folder, rows(1, 0.2), rows(2), rater_spread=".sd", cross_entropy_on_digits=False
-        )
+        papers.fit(backbones["internvl"], folder, rows(1, 0.2), rows(2), rater_spread=".sd", **OF_PAPER)
 
 
 # ---------------------------------------------------------------------- together, and what is read

@@ -80,7 +80,8 @@ def test_the_loss_is_the_papers_or_its_ablations(backbones, tmp_path, monkeypatc
         assert value == pytest.approx(np.mean(losses), rel=ROUNDING)
 
     before_each_stage(monkeypatch, compare)
-    fit(backbones[family], tmp_path / "run", train, rows(2), loss=loss, cross_entropy_on_digits=False)
+    of_paper = {"cross_entropy_on_digits": False, "cross_entropy_over_tokens": "mean"}
+    fit(backbones[family], tmp_path / "run", train, rows(2), loss=loss, **of_paper)
     assert compared == [5]
 
 

@@ -80,6 +80,28 @@ def test_cross_entropy_may_include_the_digits():
     assert loss.cross_entropy.item() == pytest.approx(everything, rel=1e-6)
 
 
+@pytest.mark.parametrize("on_digits", [False, True])
+def test_cross_entropy_may_be_the_sum_of_equation_4(on_digits):
+    probabilities = (0.8, 0.5, 0.9, 0.7, 0.4) if on_digits else (0.8, 0.9)
+    both = torch.cat([PREDICTED, PREDICTED]), torch.cat([ANSWER, ANSWER])  # the mean over answers all the same
+    loss = tdrl(*both, DIGITS, cross_entropy_on_digits=on_digits, cross_entropy_over_tokens="sum")
+    assert loss.cross_entropy.item() == pytest.approx(-sum(map(math.log, probabilities)), rel=1e-6)
+    assert loss.score == tdrl(*both, DIGITS).score
+
+
+@pytest.mark.parametrize(("over_tokens", "gathers"), [("mean", True), ("sum", False)])
+def test_without_knowledge_the_mean_gathers_all_digits_on_the_median_and_the_sum_does_not(over_tokens, gathers):
+    """Answers 0.--, 3.-- and 9.-- by 35, 25 and 40 %, and a distribution that has 90 % on the median, 3, already."""
+    first = torch.tensor([0] * 7 + [3] * 5 + [9] * 8)
+    words = torch.full((20, 9), POINT)
+    answers = torch.cat([words[:, :7], first[:, None], words[:, :2]], 1)
+    at_digit = logits_of({0: 0.045, 3: 0.9, 9: 0.045})[0, 0].requires_grad_()
+    logits = 50.0 * torch.nn.functional.one_hot(answers, 13).double()
+    logits[:, 7] = at_digit
+    tdrl(logits, answers, DIGITS, cross_entropy_on_digits=True, cross_entropy_over_tokens=over_tokens).loss.backward()
+    assert (at_digit.grad[3].item() < 0) is gathers  # a step against the gradient adds to the median
+
+
 def test_a_batch_is_the_mean_of_its_items():
     other = torch.tensor([[SCORE, 0, POINT, 9, 9]])
     both = tdrl(PREDICTED.expand(2, -1, -1), torch.cat([ANSWER, other]), DIGITS)
