@@ -1,36 +1,38 @@
 """What the four assessors learn of the made world, and what the parts of their methods add.
 
-    python -m tools.evidence FOLDER BACKBONE
+    python -m tools.evidence FOLDER
 
 trains each metric of `STUDIES` and each of its variants with three seeds on the same edits (or pictures), and scores
 with each result once images of photographs that neither they nor the backbone have seen. A row of
-`FOLDER/evidence.csv` is the agreement of one training with the truth in one dimension; the rows of "baseline" are those
-of ridge regression on image statistics. The same call resumes. `--only`, `--variant`, `--seeds` and `--dimension` do a
-part of it, `--jobs` so many trainings at once, each with one thread. `--validation` scores nothing: it trains, and the
-cards say how weights agree with the validation part, by which a recipe may be chosen.
+`docs/evidence/results.csv` is the agreement of one training with the truth in one dimension; the rows of "baseline" are
+those of ridge regression on image statistics. **A training that stands there, with the setting that it has now, is
+skipped**, so the file is committed after every few trainings and the study resumes on any machine; what is in FOLDER
+only spares the same machine some work. `--only`, `--variant` and `--seeds` do a part of it, `--jobs` so many trainings
+at once, each with one thread. `--validation` scores nothing: it trains, and the cards say how weights agree with the
+validation part, by which a recipe may be chosen. `--tables` only writes the tables of docs/evidence.md anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import hashlib
+import json
 import logging
-import statistics
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
 import editmetrics
-from editmetrics import studies
+from editmetrics import studies, weights
 from editmetrics.data import from_manifest
-from editmetrics.files.rows import read_rows
-from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.mllm.folds import Fold
+from tools.evidence_results import BASELINE, FILE, FULL, WHOLE, Table, row
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import FITTING, TESTING
@@ -39,41 +41,62 @@ PARTS = {"train": (6000, FITTING), "validation": (300, FITTING), "test": (600, T
 """How many edits, and how many pictures, an assessor learns from, chooses its weights by and is tested on; and the
 photographs that they are made of."""
 
-MEASURES = ("srcc", "auc")
-"""Of ratings, and of labels."""
+SMALL = 2000
+"""How many of the first edits, or pictures, the ablations learn from."""
+
+BACKBONE = "toy-scenes"
+"""The backbone of all trainings."""
+
+LABEL = "is_real"
+"""The column that is a label and no rating."""
+
+SETTINGS, PAGE = FILE.with_name("settings.json"), FILE.parents[1] / "evidence.md"
+"""What the digests of the column `setting` stand for; and the page whose tables are made from the results."""
 
 
 @dataclass(frozen=True)
 class Study:
     """A metric, the columns of the made world that it learns, and its trainings: settings by the variant's name.
 
-    `full` is the whole method; each variant lacks a part of it. `apart`: each dimension is a training of its own.
+    `full` is the whole method. The ablations are smaller: the `WHOLE` method and the `variants`, each of which lacks a
+    part of it, with the settings of `small` and on the first `SMALL` examples. `options` are those of the metric.
     """
 
     world: str
     targets: Mapping[str, str]
     full: Mapping[str, Any]
+    small: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
-    apart: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """All variants, the most telling first."""
+        return [FULL, WHOLE, *self.variants]
 
     def settings(self, variant: str) -> dict[str, Any]:
         """The settings of a variant."""
-        return {**self.full, **({} if variant == FULL else self.variants[variant])}
+        return {**self.full, **({} if variant == FULL else {**self.small, **self.variants.get(variant, {})})}
 
-
-FULL, BASELINE = "full", "baseline"
-
-DOTS, COLOURS = ("o", "x", "+"), ("#0072b2", "#d55e00", "#009e73")
-"""Of the full method and of its variants, in the figure."""
 
 STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {"steps": 2000, "evaluate_every": 400, "patience": None},
-        {"cross-entropy in place of TDRL": {"loss": "cross_entropy"}},
-        apart=True,
+        {
+            "together": True,
+            "loss": "tdrl+plcc",
+            "batch_size": 48,
+            "steps": 700,
+            "evaluate_every": 350,
+            "patience": None,
+        },
+        {"steps": 200, "evaluate_every": 200},
+        {
+            "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
+            "TDRL alone, L_CE a mean over the tokens": {"loss": "tdrl", "cross_entropy_over_tokens": "mean"},
+        },
+        {"read": "auto"},
     ),
     "hpe_lsa": Study(
         "edits",
@@ -81,7 +104,7 @@ STUDIES = {
             "perceptual_quality": "visual_quality",
             "editing_alignment": "editing_fidelity",
             "attribute_preservation": "content_preservation",
-            "authenticity": "is_real",
+            "authenticity": LABEL,
         },
         {
             "training": "joint",
@@ -94,6 +117,7 @@ STUDIES = {
             "evaluate_every": 150,
             "decoder_steps": 300,
         },
+        {"steps": 200, "evaluate_every": 100},
         {
             "the last layer in place of LSA's": {"lsa": False},
             "no contrastive loss": {"contrastive_weight": 0.0},
@@ -103,6 +127,7 @@ STUDIES = {
         "pictures",
         {"perception": "perception", "correspondence": "correspondence"},
         {"group": None, "level_steps": 100, "steps": 600, "evaluate_every": 200},
+        {"level_steps": 50, "steps": 200, "evaluate_every": 100},
         {"one stage": {"levels": False}},
         {"explain": False},
     ),
@@ -121,6 +146,7 @@ STUDIES = {
             "explained_steps": 1000,
             "evaluate_every": 500,
         },
+        {"grounding_steps": 100, "quantitative_steps": 200, "explained_steps": 300, "evaluate_every": 150},
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
     ),
 }
@@ -139,33 +165,69 @@ def data(folder: Path) -> dict[str, dict[str, Path]]:
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a variant of a metric, to be tested on `targets`."""
+    """One training of a variant of a metric; or the fit of the baseline."""
 
     name: str
     variant: str
     seed: int
-    targets: Mapping[str, str]
+
+    @property
+    def study(self) -> Study:
+        return STUDIES[self.name]
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        return self.study.targets
+
+    @property
+    def examples(self) -> int:
+        """How many edits, or pictures, it learns from."""
+        return PARTS["train"][0] if self.variant in (FULL, BASELINE) else SMALL
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """All that decides its result but the seed, as JSON."""
+        about: dict[str, Any] = {"metric": self.name, "targets": dict(self.targets), "examples": self.examples}
+        if self.variant != BASELINE:
+            kind = cast(LearnedMetric, editmetrics.create_metric(self.name))
+            settings = kind.effective_settings({"preset": "toy", **self.study.settings(self.variant)})
+            sha256 = weights.checksums([BACKBONE])[BACKBONE]["model.safetensors"]
+            about |= {"version": kind.version, "backbone": sha256, "options": dict(self.study.options)}
+            about |= {"settings": settings}
+        return cast("dict[str, Any]", json.loads(json.dumps(about)))
+
+    @property
+    def setting(self) -> str:
+        """The digest of `about`."""
+        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:8]
 
     def folder(self, root: Path) -> Path:
         """Where its checkpoint is."""
-        one = next(iter(self.targets)) if STUDIES[self.name].apart else ""
-        return root / self.name / self.variant.replace(" ", "_") / str(self.seed) / one
+        return root / self.name / f"{self.variant.replace(' ', '_')}-{self.setting}" / str(self.seed)
 
-    def train(self, manifests: Mapping[str, Path], backbone: str, root: Path) -> Path:
+    def train(self, manifests: Mapping[str, Path], root: Path) -> Path:
         """Write the checkpoint, and return its folder."""
-        output, study = self.folder(root), STUDIES[self.name]
+        output = self.folder(root)
         if not (output / "metric.json").exists():
-            metric = cast(LearnedMetric, editmetrics.create_metric(self.name, backbone=backbone, dtype="float32"))
+            options = {"backbone": BACKBONE, "dtype": "float32", **self.study.options}
+            metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
+            train = list(from_manifest(manifests["train"]))
+            first = train[: len(train) * self.examples // PARTS["train"][0]]
             metric.fit(
-                manifests["train"], manifests["validation"], output_dir=output, targets=dict(self.targets),
+                first, manifests["validation"], output_dir=output, targets=dict(self.targets),
                 label_scale=(0, 100), preset="toy", dtype="float32", seed=self.seed, baseline=False,
-                **study.settings(self.variant),
+                **self.study.settings(self.variant),
             )  # fmt: skip
         return output
 
-    def test(self, weights: Path, manifest: Path) -> list[dict[str, Any]]:
+    def updates(self, root: Path) -> int:
+        """How many updates it took, over all of its stages."""
+        histories = self.folder(root).glob("training/*/history.jsonl")
+        return sum(max(json.loads(line)["step"] for line in file.read_text().splitlines()) for file in histories)
+
+    def test(self, checkpoint: Path, manifest: Path) -> list[dict[str, Any]]:
         """The agreement of the checkpoint with the truth about the test's images, a row for each dimension."""
-        options = {"weights": str(weights), "dtype": "float32", **STUDIES[self.name].options}
+        options = {"weights": str(checkpoint), "dtype": "float32", **self.study.options}
         metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
         samples = metric.samples_for_folds(list(from_manifest(manifest)), self.targets)
         results = editmetrics.score(samples, [metric])
@@ -173,27 +235,24 @@ class Training:
 
 
 def trainings(
-    only: str | None = None, variant: str | None = None, seeds: Sequence[int] = (0, 1, 2), dimension: str | None = None
+    only: str | None = None, variant: str | None = None, seeds: Sequence[int] = (0, 1, 2)
 ) -> Iterator[Training]:
-    """All trainings, or those of one metric, variant or dimension."""
-    for name in [only] if only else STUDIES:
-        study = STUDIES[name]
-        parts = [{one: column} for one, column in study.targets.items()] if study.apart else [study.targets]
-        for one in [variant] if variant else [FULL, *study.variants]:
-            for seed in seeds:
-                yield from (
-                    Training(name, one, seed, targets) for targets in parts if dimension is None or dimension in targets
-                )
+    """All trainings, or those of one metric or variant; one seed of everything before the next."""
+    for seed in seeds:
+        for name in [only] if only else STUDIES:
+            for one in STUDIES[name].names:
+                if variant in (None, one):
+                    yield Training(name, one, seed)
 
 
-def run(training: Training, manifests: Mapping[str, Path], backbone: str, root: Path, tested: bool) -> list[Any]:
+def run(training: Training, manifests: Mapping[str, Path], root: Path, tested: bool) -> list[Any]:
     """Train and test in a process of its own; without `tested`, only train."""
     import torch
 
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {training.name} {training.seed} %(message)s")
-    weights = training.train(manifests, backbone, root)
-    return training.test(weights, manifests["test"]) if tested else []
+    checkpoint = training.train(manifests, root)
+    return training.test(checkpoint, manifests["test"]) if tested else []
 
 
 def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
@@ -203,108 +262,83 @@ def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
     return [{**row, "dimension": row["dimension"].removeprefix("baseline of ")} for row in rows]
 
 
-class Table:
-    """`evidence.csv`: the rows of every training that was tested, written once each."""
-
-    COLUMNS = ("metric", "variant", "seed", "dimension", "measure", "value", "n", "excluded")
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = [row.cells for row in read_rows(path)] if path.exists() else []
-
-    def has(self, training: Training) -> bool:
-        """True if this training was tested."""
-        wanted = [(training.name, training.variant, str(training.seed), dimension) for dimension in training.targets]
-        there = {tuple(str(row[key]) for key in self.COLUMNS[:4]) for row in self.rows}
-        return set(wanted) <= there
-
-    def add(self, training: Training, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the rows of a training."""
-        about = {"metric": training.name, "variant": training.variant, "seed": training.seed}
-        own = [{key: {**about, **row}[key] for key in self.COLUMNS} for row in rows if row["measure"] in MEASURES]
-        self.rows += own
-        with self.path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, self.COLUMNS)
-            if stream.tell() == 0:
-                writer.writeheader()
-            writer.writerows(own)
-
-    def with_value(self) -> list[Mapping[str, Any]]:
-        """The rows whose measure is defined."""
-        return [row for row in self.rows if row["value"] not in (None, "")]
-
-    def summary(self) -> str:
-        """A Markdown table: for each metric and dimension the mean over seeds, with the least and the greatest."""
-        values: dict[tuple[str, str, str], list[float]] = {}
-        for row in self.with_value():
-            values.setdefault((row["metric"], row["dimension"], row["variant"]), []).append(float(row["value"]))
-        lines = ["| metric | dimension | variant | mean | least, greatest |", "|-|-|-|-|-|"]
-        for (name, dimension, variant), numbers in sorted(values.items(), key=lambda item: item[0][:2]):
-            spread = f"{min(numbers):.2f}, {max(numbers):.2f}" if len(numbers) > 1 else ""
-            lines.append(f"| {name} | {dimension} | {variant} | {statistics.mean(numbers):.3f} | {spread} |")
-        return "\n".join(lines)
+def keep(table: Table, training: Training, rows: Sequence[Mapping[str, Any]], updates: int | str = "") -> None:
+    """Add the rows of a training to the results, and what its setting stands for to theirs."""
+    ask = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(ask, cwd=PAGE.parent, capture_output=True, text=True, check=True)  # noqa: S603
+    table.add(training, rows, updates=updates, commit=commit.stdout.strip())
+    known = json.loads(SETTINGS.read_text(encoding="utf-8")) if SETTINGS.exists() else {}
+    known[training.setting] = training.about
+    lines = [f"{json.dumps(digest)}: {json.dumps(about)}" for digest, about in sorted(known.items())]
+    SETTINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """A panel for each metric: a dot for each training, a row for each dimension; the bar is the baseline."""
-    from matplotlib.figure import Figure
+def tables(table: Table) -> dict[str, str]:
+    """The Markdown tables of the page, by name: the metrics against the baseline, and the ablations."""
+    heads = {
+        "results": ("metric", "dimension", "baseline", "mean of the seeds", "least, greatest", "seeds"),
+        "ablations": ("metric", "variant", "dimension", "mean of the seeds", "least, greatest", "seeds"),
+    }
+    lines = {name: [row(head), row("-" for _ in head)] for name, head in heads.items()}
+    for name, study in STUDIES.items():
+        settings = {variant: {Training(name, variant, 0).setting} for variant in (BASELINE, *study.names)}
+        for dimension in study.targets:
+            plain, full = (table.of(name, one, dimension, settings[one]) for one in (BASELINE, FULL))
+            words = dimension.replace("_", " ") + (" (AUC)" if study.targets[dimension] == LABEL else "")
+            if plain is not None and full is not None:
+                cells = full.cells(bold=full.mean > plain.mean)
+                lines["results"].append(row([name, words, f"{plain.mean:.3f}", *cells]))
+            for variant in (WHOLE, *study.variants):
+                if (of_variant := table.of(name, variant, dimension, settings[variant])) is not None:
+                    lines["ablations"].append(row([name, variant, words, *of_variant.cells()]))
+    return {name: "\n".join(each) for name, each in lines.items()}
 
-    names = [name for name in STUDIES if any(row["metric"] == name for row in rows)]
-    heights = [len(STUDIES[name].targets) for name in names]
-    figure = Figure(figsize=(8, 1.2 + 0.62 * sum(heights)), layout="constrained")
-    panels = figure.subplots(len(names), height_ratios=heights, sharex=True, squeeze=False)[:, 0]
-    for name, axes in zip(names, panels, strict=True):
-        dimensions = list(STUDIES[name].targets)
-        for number, variant in enumerate([BASELINE, FULL, *STUDIES[name].variants]):
-            own = [row for row in rows if (row["metric"], row["variant"]) == (name, variant)]
-            values = [float(row["value"]) for row in own]
-            across = [dimensions.index(row["dimension"]) + 0.22 * (number - 1.5) for row in own]
-            if variant == BASELINE:
-                places = [dimensions.index(row["dimension"]) for row in own]
-                axes.barh(places, values, 0.8, color="0.88", label="baseline: ridge regression on image statistics")
-            else:
-                axes.plot(values, across, DOTS[number - 1], color=COLOURS[number - 1], alpha=0.8, label=variant)
-        axes.set_yticks(range(len(dimensions)), [dimension.replace("_", " ") for dimension in dimensions])
-        axes.set(title=name, xlim=(0, 1))
-        axes.invert_yaxis()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    panels[-1].set_xlabel("SRCC with the truth (authenticity: AUC), images of new photographs")
-    write_figure(figure, path, dpi=110)
+
+def with_tables(page: str, made: Mapping[str, str]) -> str:
+    """The page with these tables between the comments that name them."""
+    for name, table in made.items():
+        start, end = f"<!-- {name}: made by tools.evidence -->\n", f"<!-- end of {name} -->"
+        before, _, rest = page.partition(start)
+        page = f"{before}{start}{table}\n{end}{rest.partition(end)[2]}"
+    return page
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("backbone")
     parser.add_argument("--only", choices=STUDIES)
     parser.add_argument("--variant")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--validation", action="store_true", help="train only, and print the validation's agreement")
-    parser.add_argument("--dimension", help="of a metric that learns each in a training of its own")
+    parser.add_argument("--validation", action="store_true", help="train only, to look at the cards")
+    parser.add_argument("--tables", action="store_true", help="train nothing, and write the page's tables anew")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    manifests, table = data(options.folder), Table(options.folder / "evidence.csv")
-    chosen = list(trainings(options.only, options.variant, options.seeds, options.dimension))
-    if not options.validation:
+    table = Table()
+    if not options.tables:
+        study(options, table)
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), tables(table)), encoding="utf-8")
+    print("\n\n".join(tables(table).values()))
+
+
+def study(options: argparse.Namespace, table: Table) -> None:
+    """Train and test what is asked for and not in the table yet."""
+    manifests, root = data(options.folder), options.folder / "trained"
+    tested = not options.validation
+    chosen = list(trainings(options.only, options.variant, options.seeds))
+    if tested:
         for name in dict.fromkeys(training.name for training in chosen):
-            plain = Training(name, BASELINE, 0, STUDIES[name].targets)
-            if not table.has(plain):
-                table.add(plain, baseline(name, manifests[STUDIES[name].world]))
+            if not table.has(plain := Training(name, BASELINE, 0)):
+                keep(table, plain, baseline(name, manifests[plain.study.world]))
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         jobs = {
-            pool.submit(
-                run, training, manifests[STUDIES[training.name].world], options.backbone, options.folder / "trained",
-                not options.validation,
-            ): training
-            for training in chosen if options.validation or not table.has(training)
-        }  # fmt: skip
+            pool.submit(run, training, manifests[training.study.world], root, tested): training
+            for training in chosen
+            if not (tested and table.has(training))
+        }
         for job in as_completed(jobs):
-            table.add(jobs[job], job.result())
-    if table.rows:
-        draw(table.with_value(), options.folder / "evidence.svg")
-    print(table.summary())
+            if tested:
+                keep(table, jobs[job], job.result(), jobs[job].updates(root))
 
 
 if __name__ == "__main__":
