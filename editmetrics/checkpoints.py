@@ -11,6 +11,7 @@ import importlib.util
 import json
 import logging
 import re
+import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -209,13 +210,28 @@ def size_and_licence(name: str) -> tuple[float | None, str]:
 
 
 def bundled_folder(name: str) -> Path | None:
-    """The folder of an installed package that holds the checkpoint `name`; None for one that is downloaded.
+    """The folder of a package, installed or not, that holds the checkpoint `name`; None for one that is downloaded.
 
     >>> bundled_folder("lpips-alexnet") is None
     True
     """
     source = _built_in()[name]["source"].get("package") if name in _built_in() else checkpoint(name).source.package
-    return _package_folder(source) if source else None
+    if not source:
+        return None
+    try:
+        return _package_folder(source)
+    except WeightsError:  # a package that is not installed: where it would be
+        return Path(sysconfig.get_path("purelib"), *source.split("/"))
+
+
+def missing_from_package(entry: WeightsEntry, target: Path) -> WeightsError:
+    """Return the error for a file of a checkpoint in a package: the package is not installed, or it is damaged."""
+    package = str(entry.source.package).partition("/")[0]
+    if importlib.util.find_spec(package) is None:
+        return WeightsUnavailableError(
+            f"{entry.name} comes with the package {package}, which is not installed here: pip install {package}"
+        )
+    return WeightsError(f"{target} is missing from the installed package; install it again")
 
 
 def registry_file() -> Path:

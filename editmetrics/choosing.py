@@ -125,6 +125,15 @@ TASKS = (
         "The prompt describes the image. For an instruction such as 'make it red' use the task instruction.",
     ),
     Task(
+        "text",
+        "Can the text be read that was asked for?",
+        "ocr letters words spelling typography rendering sign poster quotes longtext anytext",
+        ("edited", "prompt"),
+        (Pick("text_accuracy", "the share of the wanted words, characters and phrases that an OCR model reads"),),
+        "editmetrics score --images images/ --prompts prompts.csv {m}",
+        "The wanted text is in the prompt's quotes or in a column. pip install 'editmetrics[ocr]'.",
+    ),
+    Task(
         "look",
         "How good does an image look by itself?",
         "quality aesthetic no reference noreference blind nr iqa niqe brisque musiq naturalness artefact sharp noise",

@@ -89,11 +89,10 @@ def create_metric(spec: str, *, device: str | None = None, **options: Any) -> Me
     cls = metric_class(name)
     if twice := from_spec.keys() & options.keys():
         raise OptionError(f"{spec}: option {', '.join(sorted(twice))} is given both in the name and as a keyword")
-    for package in cls.requires:
-        if not _installed(package):
-            raise MissingPackageError(
-                f"{name} needs the package {package}, which is not installed: pip install {package}"
-            )
+    if missing := [package for package in cls.requires if not _installed(package)]:
+        packages = f"the package {missing[0]}" if len(missing) == 1 else f"the packages {' and '.join(missing)}"
+        not_here = f"which {'is' if len(missing) == 1 else 'are'} not installed"
+        raise MissingPackageError(f"{name} needs {packages}, {not_here}: pip install {' '.join(missing)}")
     try:
         metric = cls(**checked_options(cls, {**from_spec, **options})).to(device)
     except OSError as error:  # an option that names a file may be no name of one

@@ -18,7 +18,8 @@ OTHER_NAMES = {
     "recall": "precision_recall", "prc": "precision_recall",
     "imagereward": "image_reward", "blip": "blip_score", "blipscore": "blip_score",
     "laion_aes": "aesthetic", "laion_aesthetic": "aesthetic", "aesthetics": "aesthetic", "aesthetic_score": "aesthetic",
-    "clipiqa": "clip_iqa",
+    "clipiqa": "clip_iqa", "ocr": "text_accuracy", "ocr_accuracy": "text_accuracy", "ned": "text_accuracy",
+    "cer": "text_accuracy", "text_rendering": "text_accuracy", "word_accuracy": "text_accuracy",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 

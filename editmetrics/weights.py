@@ -31,6 +31,7 @@ from .checkpoints import (
     bundled_folder,
     checkpoint,
     file_paths,
+    missing_from_package,
     registered,
 )
 from .downloads import DownloadError, UnreachableError, check_online, fetch_url
@@ -296,7 +297,7 @@ def _expected(entry: WeightsEntry, file: File, remote: HubFile) -> None:
 def _verified_digest(entry: WeightsEntry, file: File, rehash: bool = False) -> str:
     target = folder_of(entry.name) / file.path
     if not target.is_file() and entry.source.package is not None:
-        raise WeightsError(f"{target} is missing from the installed package; install it again")
+        raise missing_from_package(entry, target)
     if not target.is_file():
         raise WeightsUnavailableError(
             f"{entry.name} is not on this machine. Run 'editmetrics weights pull {entry.name}' ("

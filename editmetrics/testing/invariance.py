@@ -86,12 +86,14 @@ def determinism(subject: Subject) -> Iterator[str]:
 
 
 def undeclared_fields(subject: Subject) -> Iterator[str]:
-    """Fields that it neither requires nor declares in `uses`, and the id and meta of a sample, change nothing."""
+    """Fields that it neither requires nor declares in `uses`, and the id and meta of a sample (but for `columns`),
+    change nothing."""
     subject.require_scores()
     first = subject.metric.score(subject.samples)
     declared = subject.metric.required() | subject.cls.uses
     other = subject.sample(30)
-    named: dict[str, Any] = {"id": "another", "meta": {"system": "another", "size": 3}}
+    columns = {name: value for name, value in subject.sample(0).meta.items() if name in subject.metric.columns}
+    named: dict[str, Any] = {"id": "another", "meta": {"system": "another", "size": 3, **columns}}
     named |= {name: getattr(other, name) for name in FIELDS if name not in declared}
     together = [replace(sample, **named) for sample in subject.samples]
     if not list(subject.differences(first, subject.metric.score(together))):

@@ -65,7 +65,8 @@ def test_a_source_is_one_thing_and_a_package_folder_stays_in_its_package(source)
 
 def test_the_toys_that_ship_are_what_the_registry_says():
     registered = json.loads(checkpoints.registry_file().read_text(encoding="utf-8"))["checkpoints"]
-    bundled = [name for name, entry in registered.items() if "package" in entry["source"]]
+    packages = {name: entry["source"].get("package", "") for name, entry in registered.items()}
+    bundled = [name for name, package in packages.items() if package.startswith("editmetrics/")]
     assert {"toy-internvl", "ds_ieqa.toy"} <= set(bundled)
     for name in bundled:
         folder = weights.pull(name)
