@@ -15,6 +15,7 @@ BUILTIN = {
     "clip_score": "editmetrics.plugins.clip_score:CLIPScore",
     "clip_text": "editmetrics.plugins.clip_text:CLIPText",
     "cmmd": "editmetrics.plugins.cmmd:CMMD",
+    "cw_ssim": "editmetrics.plugins.cw_ssim:CWSSIM",
     "dino_image": "editmetrics.plugins.dino_image:DINOImage",
     "dists": "editmetrics.plugins.dists:DISTS",
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
@@ -38,6 +39,7 @@ BUILTIN = {
     "mps": "editmetrics.plugins.mps:MPS",
     "ms_ssim": "editmetrics.plugins.ms_ssim:MSSSIM",
     "mse": "editmetrics.plugins.psnr:MSE",
+    "nlpd": "editmetrics.plugins.nlpd:NLPD",
     "pick_score": "editmetrics.plugins.pick_score:PickScore",
     "precision_recall": "editmetrics.plugins.precision_recall:PrecisionRecall",
     "psnr": "editmetrics.plugins.psnr:PSNR",
@@ -46,7 +48,9 @@ BUILTIN = {
     "text_accuracy": "editmetrics.plugins.text_accuracy:TextAccuracy",
     "vie_score": "editmetrics.plugins.vie_score.metric:VIEScore",
     "vif": "editmetrics.plugins.vif:VIF",
+    "vif_wavelet": "editmetrics.plugins.vif_wavelet:VIFWavelet",
     "vqa_score": "editmetrics.plugins.vqa_score:VQAScore",
+    "vsi": "editmetrics.plugins.vsi:VSI",
     **dict(zip(CONVENTIONS, map("editmetrics.conventions:{}".format, CONVENTIONS), strict=True)),
 }
 

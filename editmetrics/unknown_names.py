@@ -24,12 +24,12 @@ OTHER_NAMES = {
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
 ELSEWHERE = {
-    "piq": ("brisque", "CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "vsi", "StyleLoss",
+    "piq": ("brisque", "CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "StyleLoss",
             "ContentLoss"),
     "pyiqa": (
-        "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "cw_ssim", "dbcnn", "deepdc",
+        "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "dbcnn", "deepdc",
         "entropy", "hyperiqa", "ilniqe", "laion_aes", "liqe", "mad", "maniqa", "msswd", "musiq", "nima", "niqe",
-        "nlpd", "nrqm", "paq2piq", "pi", "piqe", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
+        "nrqm", "paq2piq", "pi", "piqe", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
         "topiq_nr", "tres", "unique", "wadiqam_fr", "wadiqam_nr",
     ),
     "torchmetrics": (

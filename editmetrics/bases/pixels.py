@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..late_checks import require
 from ..sample import SampleError
+from ..transfer import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,6 +111,21 @@ def same_block_means(images: Tensor, factor: int) -> Tensor:
     if before or after_height or after_width:
         images = F.pad(images, (before, after_width, before, after_height))
     return block_means(images, factor)
+
+
+def mirrored(images: Tensor, before: int, after: int) -> Tensor:
+    """Pad the last two axes of images by their mirror images, outermost pixels doubled, as MATLAB's "symmetric" does.
+
+    >>> import torch
+    >>> mirrored(torch.tensor([[[[1, 2, 3]]]]), 2, 1)[0, 0, 0]
+    tensor([2, 1, 1, 2, 3, 3])
+    """
+    for axis in (-2, -1):
+        side = images.shape[axis]
+        positions = [position % (2 * side) for position in range(-before, side + after)]
+        kept = constant([position if position < side else 2 * side - 1 - position for position in positions], images)
+        images = images.index_select(axis, kept)
+    return images
 
 
 def same_outside(source: Tensor, edited: Tensor, mask: Tensor | None) -> Tensor:

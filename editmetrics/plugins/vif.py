@@ -116,9 +116,9 @@ class VIF(FullReference):
     gives more than 1. A flat source holds no information, and has no score.
 
     This is the variant in the pixel domain (VIFp), which is the usual one. The paper's own is in the wavelet domain and
-    gives other numbers (pyiqa's `vif`). With a region, windows and scales are made of its pixels alone (normalised
-    convolution), and a window counts by the share of it that lies in the region: the size of the mask does not matter,
-    no pixel of either image outside it has a say, and a region that is the same in both gives 1 to 1e-6.
+    gives other numbers (`vif_wavelet`, pyiqa's `vif`). With a region, windows and scales are made of its pixels alone
+    (normalised convolution), and a window counts by the share of it that lies in the region: the size of the mask does
+    not matter, no pixel of either image outside it has a say, and a region that is the same in both gives 1 to 1e-6.
 
     Options:
         channels: What is compared: y (luma), y8 (luma rounded to 8 bits) or rgb (the mean over channels).
