@@ -156,6 +156,11 @@ MUTATIONS = (
         "[prompt.answer_start - 1 for prompt in prompts]", "[prompt.answer_start for prompt in prompts]", DS_LOSS,
     ),
     Mutation(
+        "ds_ieqa: equation 4 is a mean where it shall be the sum", f"{DS}/tdrl.py",
+        'if cross_entropy_over_tokens == "mean" else len(answers)', 'if cross_entropy_over_tokens else len(answers)',
+        ("tests/plugins/ds_ieqa/test_tdrl.py::test_cross_entropy_may_be_the_sum_of_equation_4",),
+    ),
+    Mutation(
         "ds_ieqa: every digit weighs the same", f"{DS}/tdrl.py",
         "steps = 10.0 ** -torch.arange(positions, device=truth.device)",
         "steps = torch.ones(positions, device=truth.device)", DS_LOSS,
