@@ -76,6 +76,7 @@ CONFORMANCE = {
     "text_accuracy": "editmetrics.plugins.conformance.text",
     "vie_score": "editmetrics.plugins.conformance.judge",
     **dict.fromkeys(CONVENTIONS, "editmetrics.plugins.conformance.conventions"),
+    **dict.fromkeys(("edit_reward", "hpsv3"), "editmetrics.plugins.conformance.reward_models"),
     "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
 }
 """What stands in for the weights or the model of a built-in metric in the conformance kit, and what it is told besides;

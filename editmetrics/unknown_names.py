@@ -20,6 +20,7 @@ OTHER_NAMES = {
     "laion_aes": "aesthetic", "laion_aesthetic": "aesthetic", "aesthetics": "aesthetic", "aesthetic_score": "aesthetic",
     "clipiqa": "clip_iqa", "ocr": "text_accuracy", "ocr_accuracy": "text_accuracy", "ned": "text_accuracy",
     "cer": "text_accuracy", "text_rendering": "text_accuracy", "word_accuracy": "text_accuracy",
+    "hps_v3": "hpsv3", "editreward": "edit_reward",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 

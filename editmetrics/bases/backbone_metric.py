@@ -134,15 +134,15 @@ def _said_plainly(load: Callable[[BackboneMetric], None]) -> Callable[[BackboneM
 
 
 def _without_folders(metric: str, value: Any) -> Any:
-    """The value of an option with "a folder" for each name that is one; several are separated by ";"."""
+    """The value of an option with "a folder" or "a file" for each name that is one; several are separated by ";"."""
     if not isinstance(value, str):
         return value
     from ..weights import registered
 
     known = registered()
     return ";".join(
-        "a folder"
-        if name not in known and f"{metric}.{name}" not in known and Path(name).expanduser().is_dir()
+        ("a folder" if Path(name).expanduser().is_dir() else "a file")
+        if name not in known and f"{metric}.{name}" not in known and Path(name).expanduser().exists()
         else name
         for name in value.split(";")
     )

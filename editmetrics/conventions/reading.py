@@ -187,6 +187,13 @@ def _readout_problems(conventions: Conventions) -> Iterator[Problem]:
     for row, head in enumerate(conventions.state.heads if conventions.state else ()):
         if head.question not in names:
             yield ("state", "heads", row, "question"), f"unknown; {expected_one_of(head.question, names)}"
+        if head.outputs.count("mean") != 1:
+            yield ("state", "heads", row, "outputs"), "expected 'mean' once"
+        if not head.layers or list(head.layers.values())[-1] != len(head.outputs):
+            yield (
+                ("state", "heads", row, "layers"),
+                f"expected {len(head.outputs)} outputs of the last one, as 'outputs' has",
+            )
     levels = conventions.levels
     if levels and len(levels.words) != len(levels.weights):
         yield ("levels", "weights"), f"expected {len(levels.words)}, one for each of the words"

@@ -36,7 +36,8 @@ class CheckpointModel:
 
     - `name`: as the option `checkpoint` has it. `family`: a `model_type` of `editmetrics.mllm.families`.
     - `base`: the hub id of the model that is loaded, and its `revision` and `subfolder` where they are known.
-    - `weights`: an entry of the weights registry with an adapter or a head; "" where `base` is all.
+    - `weights`: an entry of the weights registry with an adapter, or with a whole model and its heads for the read-out
+      "state"; "" where `base` is all.
     - `served`: the hub id that a server of yours serves for `backend=endpoint`; by default `base`.
     - `image_label`: the text before each image, `{n}` its number from 1, as "Picture {n}: ".
     - `size`: of images, in place of that in `[images]`.
@@ -152,34 +153,34 @@ class QuestionRule:
 class HeadRule:
     """A regression head on a hidden state: the read-out "state".
 
-    - `question`: whose prompt's state it reads. `file`, `prefix`: where its tensors lie in the weights, and what their
-      names begin with.
-    - `layers`: outputs of each linear layer; `activation` between them.
+    - `question`: whose prompt's state it reads. `value`: the name of its number.
+    - `layers`: the names of its linear layers in the checkpoint, in order, each with its number of outputs;
+      `activation` between them. `bias`: whether they have one.
     - `outputs`: what its numbers are, in order: "mean", and "log_std" or "log_variance", from which the uncertainty
       comes, or "ignored".
-    - `values`: the name of the value.
     """
 
     value: str
     question: str
-    file: str
-    prefix: str
-    layers: tuple[int, ...]
+    layers: dict[str, int]
     outputs: tuple[Literal["mean", "log_std", "log_variance", "ignored"], ...] = ("mean",)
-    activation: Literal["relu", "gelu", "silu", "tanh", "none"] = "relu"
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    bias: bool = True
 
 
 @dataclass(frozen=True)
 class StateRule:
-    """Where a hidden state is read: at `token`, a special token of the checkpoint, or `behind` tokens from the end.
+    """Where a hidden state is read, after the last layer and its norm, and the heads that read it.
 
-    `layer` counts from 0, the embeddings; None is the last one after the final norm, which logits are read from.
+    - `token`: a control token that the checkpoint added to its base's vocabulary, at which it is read; or else
+      `behind`, the position from the end of the prompt, 1 the last.
+    - `positions`: those of the family; or "plain", all tokens counted from 0, those of images as well.
     """
 
     heads: tuple[HeadRule, ...]
     token: str = ""
     behind: int = 1
-    layer: int | None = None
+    positions: Literal["family", "plain"] = "family"
 
 
 @dataclass(frozen=True)

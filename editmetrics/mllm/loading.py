@@ -145,12 +145,15 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
     return folder, folder.name
 
 
-def find_processor(model: str) -> Path:
+def find_processor(model: str, revision: str | None = None) -> Path:
     """The folder with the small files of a hub id or a folder: all but its weights. None of them names code.
 
     Raises `BackboneError` if it does not exist.
     """
-    folder = Path(model) if Path(model).is_dir() else _from_hub(model, None, SMALL_FILES)
+    if model in registered():
+        folder = pull(model)
+    else:
+        folder = Path(model) if Path(model).is_dir() else _from_hub(model, revision, SMALL_FILES)
     check_code(folder, model)
     return folder
 

@@ -70,17 +70,18 @@ def load_whole_model(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    revision: str | None = None,
     attention: str = "sdpa",
 ) -> WholeModel:
     """Load the checkpoint at `source`, a file or a folder; equal arguments share one object while it is in use.
 
-    `base` is the hub id or folder of the model that it was trained from, of which only the small files are read.
+    `base` is the hub id (at `revision`) or folder of the model that it was trained from; only its small files are read.
 
     Raises `BackboneError`, naming the file and the tensor: one that is missing, too many or of another shape; a base of
     another family or vocabulary; quantised weights; a pickle of more than tensors; too little memory.
     """
     files = tensor_files(source)
-    small = find_processor(base)
+    small = find_processor(base, revision)
 
     def load() -> WholeModel:
         return _load(source, files, layout, base, small, device, dtype, attention)

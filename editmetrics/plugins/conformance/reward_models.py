@@ -7,10 +7,12 @@ for their control token, and the heads. The numbers are random.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ...mllm.turns import seeded
 
+PICTURE = (64, 72)
 TOKEN = "<|Reward|>"  # noqa: S105 - no password
 
 HPSV3_HEADS = {"rm_head.0": 1024, "rm_head.3": 16, "rm_head.5": 2}
@@ -62,3 +64,25 @@ def write_reward_model(
     else:
         save_file(tensors, str(file), metadata={"format": "pt"})
     return file
+
+
+def _whole(family: str, name: str, heads: Mapping[str, int], folder: Path) -> None:
+    """Write a checkpoint with the small files of its base beside it; its tokenizer knows the words of the questions."""
+    from ...conventions import FOLDER
+    from ...conventions.reading import read_conventions
+    from ...testing import tiny_backbone
+
+    metric = "hpsv3" if family == "qwen2_vl" else "edit_reward"
+    prompts = read_conventions(FOLDER / f"{metric}.toml").prompts.values()
+    words = " ".join(prompt.text or "" for prompt in prompts)
+    tiny_backbone(family, folder, layers=2, patch=14, image=56, corpus=words, vocabulary=2000)
+    write_reward_model(folder, folder / "whole.safetensors", heads)
+    (folder / "model.safetensors").unlink()
+    (folder / "whole.safetensors").rename(folder / name)
+
+
+WEIGHTS = {
+    "hpsv3": partial(_whole, "qwen2_vl", "HPSv3.safetensors", HPSV3_HEADS),
+    "edit_reward.qwen2.5-vl-7b": partial(_whole, "qwen2_5_vl", "model.safetensors", EDIT_REWARD_HEADS),
+    "edit_reward.mimo-vl-7b": partial(_whole, "qwen2_5_vl", "model.safetensors", EDIT_REWARD_HEADS),
+}

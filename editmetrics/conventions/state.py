@@ -1,0 +1,196 @@
+"""`StateAssessor`, the read-out "state": a hidden state of the checkpoint goes through its heads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from ..bases.backbone_metric import BackboneMetric, on_the_hub
+from ..late_checks import read_results
+from ..metric import pick_device
+from ..mllm.prompts import length_class
+from ..sample import EditMetricsError, Sample, Score
+from .assessor import ConventionMetric
+from .dimensions import combined
+from .schema import StateRule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..judge import Question
+    from ..mllm.backbone import Backbone, Prompt
+
+
+class StateAssessor(ConventionMetric, BackboneMetric):
+    """Base of metrics of the read-out "state", made of a file of conventions.
+
+    The checkpoint is a whole model with heads, which is loaded strictly; its base gives configuration, tokenizer and
+    image processor. Both images of a sample are seen once for all questions.
+
+    Options:
+        weights: The checkpoint on your disk, a file or a folder; by default downloaded at its first use.
+    """
+
+    BACKBONE = ""
+    IMAGE_TOKENS = 16384
+    """As many as the processor allows: conventions scale images before it sees them."""
+
+    host_reads = 4  # transformers looks at positions to choose a mask, once for each part of a prompt; the results
+    host_copies = 8
+
+    def __init__(self, *, weights: str | None = None, **shared: Any) -> None:
+        super().__init__(**shared)
+        self.weights = weights
+        self._backbone: Backbone | None = None
+        self._heads: dict[str, Callable[[Tensor], Tensor]] = {}
+
+    # ------------------------------------------------------------------ the contract
+
+    def hub_model(self) -> str | None:
+        return on_the_hub(self._base())
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return () if self.weights else (self.model_rule.weights,)
+
+    def identity(self) -> dict[str, Any]:
+        unknown = {"model": self._base(), "revision": self.revision, "sha256": "unknown until loaded"}
+        return {**super().identity(), "backbone": self._backbone.identity() if self._backbone else unknown}
+
+    def load(self) -> None:
+        """Load the checkpoint. Raises `BackboneError` and `HeadError`, naming file and tensor."""
+        self.device = pick_device(self.device)
+        if self._heads:
+            return
+        super().load()
+        import torch
+
+        from .. import weights
+        from ..mllm.heads import published_head
+        from ..mllm.loading import torch_dtype
+        from ..mllm.whole_models import WholeLayout, backbone_of, load_whole_model
+
+        rule = self._state_rule
+        source = Path(self.weights).expanduser() if self.weights else weights.pull(self.model_rule.weights)
+        device = torch.device(self.device)
+        usual = torch.bfloat16 if device.type == "cuda" else torch.float32
+        tokens = (rule.token,) if rule.token else ()
+        whole = load_whole_model(
+            source,
+            WholeLayout(
+                self.model_rule.family, tuple(f"{name}." for head in rule.heads for name in head.layers), tokens
+            ),
+            self._base(),
+            revision=self._base_revision(),
+            device=device,
+            dtype=torch_dtype(None if self.dtype == "auto" else self.dtype) or usual,
+            attention=self.attention,
+        )
+        backbone = backbone_of(whole, self.image_tokens, plain_positions=rule.positions == "plain")
+        for head in rule.heads:
+            own = {name: tensor for name, tensor in whole.heads.items() if name.rpartition(".")[0] in head.layers}
+            self._heads[head.value] = published_head(
+                own,
+                head.layers,
+                inputs=backbone.hidden_size,
+                origin=source,
+                activation=head.activation,
+                bias=head.bias,
+            ).to(device)
+        self._backbone = backbone
+
+    def unload(self) -> None:
+        self._backbone = None
+        self._heads.clear()
+
+    def prepare(self, sample: Sample) -> dict[str, Prompt]:
+        """Return the prompt of each question, up to where its state is read; all with the same pictures."""
+        seen: dict[tuple[int, int], Any] = {}
+        return {name: self._prompt(question, seen) for name, question in self.asked(sample).items()}
+
+    def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
+        from ..mllm.states import read_state, states_of
+
+        rule, names = self._state_rule, list(batch[0])
+        behind = 1 if rule.token else rule.behind
+        prompts = [[item[name] for item in batch] for name in names]
+        states = dict(zip(names, states_of(self._loaded(), prompts, behind=behind), strict=True))
+        read = {
+            head.value: read_state(self._heads[head.value], states[head.question], head.outputs) for head in rule.heads
+        }
+        columns = {f"mean {name}": one.mean for name, one in read.items()}
+        columns |= {f"spread {name}": one.spread for name, one in read.items() if one.spread is not None}
+        numbers = dict(zip(columns, (column.tolist() for column in read_results(*columns.values())), strict=True))
+        return [
+            self._score(
+                {name: numbers[f"mean {name}"][row] for name in read},
+                {name: numbers[f"spread {name}"][row] for name in read if f"spread {name}" in numbers},
+            )
+            for row in range(len(batch))
+        ]
+
+    def batch_key(self, prepared: dict[str, Prompt]) -> int:
+        return length_class(prepared.values())
+
+    # ------------------------------------------------------------------ inside
+
+    def _score(self, values: Mapping[str, float], spreads: Mapping[str, float]) -> Score:
+        """Make the score; a mean of several numbers has the geometric mean of their deviations, as reward models do."""
+        spread = {}
+        for rule in self.conventions.dimensions:
+            known = [spreads[name] for name in rule.values if name in spreads]
+            if len(known) == len(rule.values) and (rule.how == "value" or rule.how == "mean"):
+                spread[rule.name] = math.exp(fmean(math.log(one) for one in known))
+        return Score(combined(self.conventions, values), uncertainty=spread or None)
+
+    def _prompt(self, question: Question, seen: dict[tuple[int, int], Any]) -> Prompt:
+        from ..judge import Image
+        from ..mllm.prompts import IMAGE, write_prompt
+        from ..mllm.states import cut_at_token
+
+        backbone, token = self._loaded(), self._state_rule.token
+        images = question.images()
+        for image in images:
+            key = id(image), len(images)
+            if key not in seen:
+                seen[key] = backbone.see(image.pixels(), among=len(images))
+        chat = [
+            (message.role, [IMAGE if isinstance(part, Image) else part for part in message.parts])
+            for message in question.messages
+        ]
+        prompt = write_prompt(
+            backbone.family,
+            backbone.processor,
+            chat,
+            [seen[id(image), len(images)] for image in images],
+            max_tokens=backbone.context,
+            allowed=[token] if token else (),
+        )
+        return cut_at_token(prompt, backbone.token(token), token) if token else prompt
+
+    def _base(self) -> str:
+        """The hub id or folder of the model that the checkpoint was trained from.
+
+        By default that is the folder of the checkpoint itself, where it has a configuration of its own.
+        """
+        from .. import weights
+
+        folder = Path(self.weights).expanduser() if self.weights else weights.folder_of(self.model_rule.weights)
+        own = str(folder) if (folder / "config.json").is_file() else ""
+        return self.backbone or own or self.model_rule.base
+
+    def _base_revision(self) -> str | None:
+        return self.revision or (self.model_rule.revision if self._base() == self.model_rule.base else None)
+
+    @property
+    def _state_rule(self) -> StateRule:
+        if self.conventions.state is None:
+            raise EditMetricsError(f"{self.name}: its conventions have no table [state]")
+        return self.conventions.state
+
+    def _loaded(self) -> Backbone:
+        if self._backbone is None:
+            raise EditMetricsError(f"{self.name} prepares samples with its backbone: load() it first")
+        return self._backbone
