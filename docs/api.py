@@ -49,6 +49,8 @@ PAGES = {
             "editmetrics.bases.full_reference": ("FullReference",),
             "editmetrics.bases.network": ("NetworkMetric",),
             "editmetrics.bases.judge": ("JudgeMetric",),
+            "editmetrics.bases.pair": ("PairMetric", "Preference"),
+            "editmetrics.bases.pair_judge": ("PairJudgeMetric",),
             "editmetrics.bases.backbone_metric": ("BackboneMetric",),
             "editmetrics.bases.assessor": ("AssessorMetric",),
             "editmetrics.bases.pixels": (

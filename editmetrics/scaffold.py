@@ -20,13 +20,14 @@ KINDS = {
     "classic": "a formula over the pixels of two images",
     "network": "a network whose weights are downloaded",
     "judge": "a question to a chat model",
+    "pair": "a question about two edits of one source",
     "learned": "a head on features, trained on ratings",
 }
 """The templates, and the purpose of each."""
 
 RESERVED = {
     "Dimension", "EditMetricsError", "FullReference", "JudgeMetric", "LearnedMetric", "Metric", "NetworkMetric",
-    "Sample", "SampleError", "Score", "Verdict",
+    "PairJudgeMetric", "Preference", "Sample", "SampleError", "Score", "Verdict",
 }  # fmt: skip
 """Class names that the templates use themselves."""
 

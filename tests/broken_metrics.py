@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from editmetrics import Dimension, Metric, Sample, SampleError, Score
 from editmetrics.bases.full_reference import FullReference
+from editmetrics.bases.pair import PairMetric, Preference
 from editmetrics.bases.pixels import region_mean, to_float
 from editmetrics.sample import images_of
 
@@ -694,7 +695,23 @@ class BelowRangeOnWhite(MeanError):
         return super().value(item) - (item["source"].min() == 255)
 
 
+class BelievesOneOrder(PairMetric):
+    """Preference between two edits, -1 to 1, by the order in which they come."""
+
+    name, version = "one_order", 1
+    paper, licence = "none", "Apache-2.0"
+
+    def prepare_order(self, sample: Sample) -> Any:
+        from editmetrics.images import read_image
+
+        return [read_image(image) for image in (sample.source, sample.edited, sample.rival)]
+
+    def prefer(self, batch: list[Any]) -> list[Preference]:
+        return [Preference(1.0), Preference(-1.0)] * (len(batch) // 2)
+
+
 GALLERY: dict[type[Metric], tuple[set[str], str]] = {
+    BelievesOneOrder: ({"exchanged_edits"}, "with its edits exchanged a win is a win; expected loss"),
     HeavyConstructor: ({"light_import"}, "PIL"),
     SlowConstructor: ({"constructor"}, "leave work to load()"),
     PositionalOption: ({"constructor"}, "factor"),

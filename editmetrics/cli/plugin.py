@@ -58,6 +58,7 @@ def new(name: str, kind: str, parent: Path) -> None:
     classic   a formula over the pixels of two images
     network   a network whose weights are downloaded
     judge     a question to a chat model
+    pair      a question about two edits of one source
     learned   a head on features, trained on ratings
     """
     folder, names = write_plugin(name, kind, parent)
@@ -65,6 +66,7 @@ def new(name: str, kind: str, parent: Path) -> None:
         "classic": f"the function {names['metric']}",
         "network": "network and forward",
         "judge": "QUESTION",
+        "pair": "QUESTION",
         "learned": "the function features",
     }
     click.echo(f"wrote {folder}: a {kind} metric {names['metric']} that works as it is\n")

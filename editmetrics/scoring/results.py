@@ -316,8 +316,8 @@ def _frame(results: Results) -> polars.DataFrame:
     import polars
 
     columns = [_series("id", [sample.id for sample in results.samples])]
-    text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "prompt": _prompt}
-    text |= _other_columns(results, {"id", *text, "problems"})
+    text = {"system": _system, "source": _path("source"), "edited": _path("edited"), "rival": _path("rival")}
+    text |= {"prompt": _prompt} | _other_columns(results, {"id", "prompt", *text, "problems"})
     for name, get in text.items():
         values = [get(sample) for sample in results.samples]
         if any(value is not None for value in values):
@@ -325,7 +325,10 @@ def _frame(results: Results) -> polars.DataFrame:
     for column in results.columns:
         for dimension, name in column.names.items():
             columns.append(polars.Series(name, results.values(column, dimension), polars.Float64).fill_nan(None))
-    columns += [_series(name, values) for name, values in _of_sets(results).items()]
+    if any(column.metric.of_sets or "rival" in column.fields for column in results.columns):
+        from .beside import columns_beside
+
+        columns += [_series(name, values) for name, values in columns_beside(results).items()]
     problems: list[list[str]] = [[] for _ in results.samples]
     for column in results.columns:
         scores = [results.get(index, column) for index in range(len(results))]
@@ -336,20 +339,6 @@ def _frame(results: Results) -> polars.DataFrame:
                 row.append(f"{column.label}: {score.status}: {score.reason}")
     columns.append(_series("problems", ["; ".join(row) for row in problems]))
     return polars.DataFrame(columns)
-
-
-def _of_sets(results: Results) -> dict[str, list[Any]]:
-    """The columns beside the numbers of metrics of sets: ends of intervals, and numbers of images."""
-    columns: dict[str, list[Any]] = {}
-    counted: dict[str, list[Any]] = {}
-    for column in results.columns if any(column.metric.of_sets for column in results.columns) else ():
-        details = [results.get(index, column).details for index in range(len(results))]
-        for dimension, name in column.names.items():
-            ends = [one.get("interval", {}).get(dimension, (None, None)) for one in details]
-            columns |= {f"{name}.low": [low for low, _ in ends], f"{name}.high": [high for _, high in ends]}
-        counts = {name: [one.get(name) for one in details] for name in ("images", "reference_images")}
-        counted |= {name: values for name, values in counts.items() if any(values)}
-    return columns | counted
 
 
 def _other_columns(results: Results, taken: set[str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     summary = results.summary()
     comparison = results.compare() if len(results.systems) > 1 else None
     yield _summary(summary, comparison.best if comparison else {})
+    yield from _outcomes(results)
     likeness = [column.label for column in results.columns if column.metric.rewards_no_change()]
     if note := likeness_note(likeness, len(results.columns)):
         yield f"[yellow]{escape(note)}[/]"
@@ -103,6 +104,19 @@ def _each_sample(results: Results) -> DataTable:
             cells.append(score[dimension] if dimension in score else TableCell(score.status, mark="warning"))
         rows.append(cells)
     return DataTable([*text("id"), *numbers(*headings)], rows)
+
+
+def _outcomes(results: Results) -> Iterator[str]:
+    """A line for each metric of two edits and system: how its pairs ended."""
+    if not any("rival" in column.fields for column in results.columns):
+        return
+    from ..scoring.beside import outcomes
+
+    for (label, system), counts in outcomes(results).items():
+        name = label if system is None else f"{label}, {system}"
+        ends = ((counts["win"], "won"), (counts["loss"], "lost"), (counts["tie"], "tied"))
+        ended = ", ".join(f"{count} {word}" for count, word in (*ends, (counts["inconsistent"], "inconsistent")))
+        yield escape(f"{name}: {ended}")
 
 
 def _problems(results: Results) -> Iterator[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from ..metric import Metric
 from ..registry import list_metrics, parse_spec
 from ..sample import EditMetricsError
-from . import declarations, devices, failures, inputs, invariance, numbers, options, sets
+from . import declarations, devices, failures, inputs, invariance, numbers, options, pairs, sets
 from .hooks import Declaration, declared_for
 from .subject import NotApplicable, Subject, undisturbed
 
@@ -31,6 +31,7 @@ CHECKS: dict[str, Check] = {
         numbers.scores,
         numbers.ladders,
         numbers.optimum,
+        pairs.exchanged_edits,
         invariance.batch_invariance,
         invariance.engine_invariance,
         invariance.determinism,
@@ -63,6 +64,7 @@ ADVICE: dict[str, str] = {
     "scores": "Return one Score a sample from score_batch, with every declared dimension, in its range, and never NaN.",
     "ladders": "Check the sign, the formula and higher_is_better: a worse image must score worse.",
     "optimum": "Check constants and the declared range: identical images must reach its best end.",
+    "exchanged_edits": "Ask both orders, and make one score of both answers, as PairMetric and PairJudgeMetric do.",
     "batch_invariance": "Reduce over each item alone, never over the batch; pad nothing, or mask what is padded.",
     "engine_invariance": "Let score_batch depend on nothing but the prepared samples that it is given.",
     "determinism": "Draw from a generator with a fixed seed, switch dropout off, and keep no state between calls.",

@@ -102,6 +102,7 @@ def _pair(picture: np.ndarray, edited: np.ndarray) -> Sample:
         edited=edited,
         source=picture,
         reference=picture,
+        rival=picture,
         mask=mask,
         prompt=toys.PROMPTS[0],
         questions=toys.QUESTIONS,

@@ -126,9 +126,9 @@ class Subject:
 
     @property
     def compares(self) -> bool:
-        """Whether it says how close the edited image is to another: it needs a source or a reference, and no text."""
+        """Whether it says how close two images are: it needs a source or a reference, and no text and no rival."""
         required = self.metric.required()
-        return bool(required & {"source", "reference"}) and not required & {"prompt", "questions"}
+        return bool(required & {"source", "reference"}) and not required & {"prompt", "questions", "rival"}
 
     def require_comparison(self) -> None:
         """Raise `NotApplicable` unless `compares`."""

@@ -21,7 +21,13 @@ from tests.broken_metrics import MeanError
 from tests.test_plugin import installed_by_hand
 
 ROOT = Path(__file__).parents[2]
-KINDS = {"tiny-difference": "classic", "seen-quality": "network", "asked_fit": "judge", "rated": "learned"}
+KINDS = {
+    "tiny-difference": "classic",
+    "seen-quality": "network",
+    "asked_fit": "judge",
+    "better-of-two": "pair",
+    "rated": "learned",
+}
 """From a name, as somebody may write it, to its kind."""
 
 
@@ -68,7 +74,7 @@ def test_new_plugins_are_found_and_described(site):
     listing = json.loads(run("-m", "editmetrics", "list", "--json", path=[site]).stdout)
     assert listing["broken"] == []
     found = {metric["name"]: metric for metric in listing["metrics"] if metric["name"] not in BUILTIN}
-    assert found.keys() == {"tiny_difference", "seen_quality", "asked_fit", "rated"}
+    assert found.keys() == {"tiny_difference", "seen_quality", "asked_fit", "better_of_two", "rated"}
     assert [found["rated"]["learned"], found["asked_fit"]["needs"]] == [True, ["source", "edited", "prompt"]]
 
 

@@ -1,0 +1,191 @@
+"""Metrics of two edits: both orders, four outcomes, and what is neither of them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from editmetrics import Sample, create_metric, score
+from editmetrics.bases.pair import PairMetric, Preference
+from editmetrics.judge import Judge, JudgeError
+from editmetrics.plugins.pair_judge.protocols import GENARENA, MMRB2, PROTOCOLS
+from editmetrics.scoring.beside import outcomes
+from editmetrics.testing import ScriptedJudge
+
+GREY = [np.full((8, 8, 3), level, np.uint8) for level in (10, 90, 170, 250)]
+
+
+def pair(name, edited, rival, **more):
+    return Sample(name, source=GREY[0], edited=GREY[edited], rival=GREY[rival], prompt="make it bright", **more)
+
+
+def asked(reply, **options):
+    metric = create_metric("pair_judge", **options)
+    metric.use(Judge(ScriptedJudge(reply)))
+    return metric
+
+
+def levels(question):
+    return [int(image.pixels().mean()) for image in question.images()]
+
+
+def brighter(question):
+    _, first, second = levels(question)
+    winner = "tie" if first == second else "A" if first > second else "B"
+    return json.dumps({"why": f"{first} against {second}", "winner": winner})
+
+
+@pytest.mark.parametrize(
+    ("edited", "rival", "preference", "outcome"), [(3, 1, 1, "win"), (1, 3, -1, "loss"), (2, 2, 0, "tie")]
+)
+def test_both_orders_are_asked_and_agree(edited, rival, preference, outcome):
+    seen = []
+    metric = asked(lambda question: seen.append(levels(question)) or brighter(question), ties=True)
+    found = metric(pair("x", edited, rival))
+    assert (float(found), found["consistent"], found.details["outcome"]) == (preference, 1, outcome)
+    light = [int(GREY[n].mean()) for n in (edited, rival)]
+    assert sorted(seen) == sorted([[10, *light], [10, *light[::-1]]])
+    assert found.explanation.count("against") == 2
+
+
+def test_an_answer_that_changes_with_the_order_is_inconsistent_and_no_tie():
+    found = asked(lambda question: '{"why": "it is first", "winner": "A"}')(pair("x", 3, 1))
+    assert (found.ok, float(found), found["consistent"]) == (True, 0, 0)
+    assert (found.details["outcome"], found.details["orders"]) == ("inconsistent", [1, -1])
+
+
+def test_half_a_pair_has_no_number():
+    replies = {10: 0}
+
+    def once(question):
+        replies[10] += 1
+        return brighter(question) if levels(question)[1] == 250 else "I would rather not say."
+
+    found = asked(once)(pair("x", 3, 1))
+    assert found.status == "unparseable"
+    assert dict(found) == {}
+    assert "outcome" not in found.details
+
+
+@pytest.mark.parametrize("text", ['{"why": "both", "winner": "tie"}', "A", '{"why": "", "winner": "C"}', "A or B"])
+def test_a_tie_must_be_allowed_and_letters_be_in_json(text):
+    assert asked(lambda question: text).score([pair("x", 3, 1)])[0].status == "unparseable"
+
+
+def test_aspects_are_asked_one_by_one_and_averaged():
+    def by_aspect(question):
+        text = question.messages[-1].parts[-1]
+        if "more natural" in text:  # quality: the darker one
+            return json.dumps({"why": "", "winner": "B" if json.loads(brighter(question))["winner"] == "A" else "A"})
+        return brighter(question)
+
+    found = asked(by_aspect, about="aspects")(pair("x", 3, 1))
+    assert (found["instruction"], found["preservation"], found["quality"]) == (1, 1, -1)
+    assert float(found) == pytest.approx(1 / 3)
+    assert found.details["outcome"] == "win"
+
+
+def test_rounds_are_averaged_and_their_orders_compared():
+    def wavering(question):
+        return json.dumps({"why": "", "winner": "A"}) if question.round == 2 else brighter(question)
+
+    found = asked(wavering, rounds=3)(pair("x", 3, 1))
+    assert float(found) == pytest.approx(2 / 3)
+    assert found["consistent"] == pytest.approx(2 / 3)
+    assert (found.details["outcome"], found.details["orders"]) == ("win", [1, 1])
+
+
+def test_outcomes_are_counted_and_written(tmp_path):
+    def always_a_where_grey(question):
+        _, first, second = levels(question)
+        if 90 in (first, second) and 170 in (first, second):
+            return '{"why": "", "winner": "A"}'
+        return "no" if 10 in (first, second) else brighter(question)
+
+    samples = [
+        pair("s1", 3, 1, meta={"system": "x"}), pair("s2", 1, 3, meta={"system": "x"}),
+        pair("s3", 1, 2, meta={"system": "x"}), pair("s4", 2, 2, meta={"system": "y"}),
+        pair("s5", 0, 3, meta={"system": "y"}),
+    ]  # fmt: skip
+    results = score(samples, [asked(always_a_where_grey, ties=True)], output=tmp_path / "s.csv")
+    label = "pair_judge:ties=True"
+    assert outcomes(results) == {(label, "x"): {"win": 1, "loss": 1, "inconsistent": 1}, (label, "y"): {"tie": 1}}
+    table = results.table()
+    assert table[f"{label}.outcome"].to_list() == ["win", "loss", "inconsistent", "tie", None]
+    assert table[f"{label}.orders"].to_list() == ["1, 1", "-1, -1", "1, -1", "0, 0", None]
+    again = score(samples, [asked(always_a_where_grey, ties=True)], output=tmp_path / "s.csv")
+    assert (again.reused, outcomes(again)) == (5, outcomes(results))
+
+    from editmetrics.tables.results import results_blocks
+
+    lines = [block for block in results_blocks(results, written=True) if isinstance(block, str)]
+    assert f"{label}, x: 1 won, 1 lost, 0 tied, 1 inconsistent" in lines
+
+
+class Counted(PairMetric):
+    name, version = "counted", 1
+
+    def prepare_order(self, sample):
+        return {"first": sample.edited.mean(), "second": sample.rival.mean()}
+
+    def prefer(self, batch):
+        return [Preference((one["first"] - one["second"]) / 255) for one in batch]
+
+
+def test_a_network_compares_batches_of_orders():
+    one, other = Counted().score([pair("a", 3, 1), pair("b", 1, 3)])
+    assert (float(one), float(other)) == (pytest.approx(160 / 255), pytest.approx(-160 / 255))
+    assert (one.details["outcome"], other.details["outcome"]) == ("win", "loss")
+    assert Counted().score([Sample("c", source=GREY[0], edited=GREY[1], prompt="x")])[0].status == "skipped"
+
+
+def test_unified_rewards_question_and_answer():
+    texts = []
+
+    def reply(question):
+        *images, text = question.messages[0].parts
+        texts.append((text, [image.content.mime for image in images]))
+        first, second = levels(question)[1:]
+        return f"Both follow it. **Image {1 if first > second else 2}** is better than the other one."
+
+    found = asked(reply, protocol="unified_reward")(pair("x", 3, 1))
+    assert (float(found), found.details["outcome"]) == (1, "win")
+    text, mimes = texts[0]
+    assert text.endswith("Text instruction - make it bright\n")
+    assert mimes == ["image/jpeg"] * 3
+    both = asked(lambda question: "Image 1 is better than Image 2, yet Image 2 is better.", protocol="unified_reward")
+    assert both.score([pair("x", 3, 1)])[0].status == "unparseable"
+
+
+@pytest.mark.parametrize("name", ["genarena", "mmrb2"])
+def test_prompts_that_may_not_be_shipped_are_read_from_a_copy(tmp_path, monkeypatch, name):
+    import dataclasses
+    import hashlib
+
+    official = {"genarena": GENARENA, "mmrb2": MMRB2}[name]
+    prompt = "You compare {A} and {B}."
+    code = f"{official.key} = {prompt!r}\n" if name == "genarena" else f"def {official.key}():\n    return {prompt!r}\n"
+    (tmp_path / "their.py").write_text(code)
+    file = str(tmp_path / "their.py")
+    with pytest.raises(JudgeError, match="prompt_file=PATH"):
+        asked(brighter, protocol=name).load()
+    with pytest.raises(Exception, match="another text"):
+        asked(brighter, protocol=name, prompt_file=file).load()
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    mine = dataclasses.replace(PROTOCOLS[name], prompt=dataclasses.replace(official, sha256=digest))
+    monkeypatch.setitem(PROTOCOLS, name, mine)
+    seen = []
+
+    def reply(question):
+        seen.append([part if isinstance(part, str) else "image" for part in question.messages[0].parts])
+        winner = json.loads(brighter(question))["winner"]
+        return json.dumps({"reasoning": {"comparison_summary": "brighter"}, "score": 6, "better_response": winner})
+
+    metric = asked(reply, protocol=name, prompt_file=file)
+    assert metric(pair("x", 3, 1)).details["outcome"] == "win"
+    label = ["[INPUT IMAGE FROM PROMPT:]"] if name == "genarena" else []
+    assert seen[0] == [prompt, "[ORIGINAL PROMPT TO MODEL:]", "make it bright", *label, "image",
+                       "[RESPONSE A:]", "image", "[RESPONSE B:]", "image"]  # fmt: skip
+    assert metric.identity()["prompts"] == {"sha256": digest}
+    with pytest.raises(JudgeError, match="without ties"):
+        asked(reply, protocol=name, prompt_file=file, ties=True).load()
