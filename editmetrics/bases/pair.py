@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..metric import Metric
-from ..pairs.battles import BattleOutcome
 from ..sample import Dimension, Sample, Score
+
+if TYPE_CHECKING:
+    from ..pairs.battles import BattleOutcome
 
 ORDERS = ("edited_first", "rival_first")
 """The two orders in which a pair is shown, by the edit that is shown first."""
