@@ -9,6 +9,7 @@ CONVENTIONS = sorted(map(attrgetter("stem"), Path(__file__).with_name("conventio
 BUILTIN = {
     "aesthetic": "editmetrics.plugins.aesthetic:Aesthetic",
     "blip_score": "editmetrics.plugins.blip_score:BLIPScore",
+    "brisque": "editmetrics.plugins.brisque:BRISQUE",
     "clip_direction": "editmetrics.plugins.clip_direction:CLIPDirection",
     "clip_image": "editmetrics.plugins.clip_image:CLIPImage",
     "clip_iqa": "editmetrics.plugins.clip_iqa:CLIPIQA",
@@ -41,7 +42,9 @@ BUILTIN = {
     "mse": "editmetrics.plugins.psnr:MSE",
     "nlpd": "editmetrics.plugins.nlpd:NLPD",
     "pair_judge": "editmetrics.plugins.pair_judge.metric:PairJudge",
+    "niqe": "editmetrics.plugins.niqe:NIQE",
     "pick_score": "editmetrics.plugins.pick_score:PickScore",
+    "piqe": "editmetrics.plugins.piqe:PIQE",
     "precision_recall": "editmetrics.plugins.precision_recall:PrecisionRecall",
     "psnr": "editmetrics.plugins.psnr:PSNR",
     "ssim": "editmetrics.plugins.ssim:SSIM",

@@ -140,7 +140,7 @@ TASKS = (
         ("edited",),
         (
             Pick("aesthetic", "what people find beautiful; a network trained on their ratings"),
-            Pick("piq/brisque", "distortions by statistics of natural images; lower is better"),
+            Pick("brisque", "distortions by statistics of natural images; lower is better"),
             Pick("pyiqa/musiq", "a network trained on ratings of photographs"),
         ),
         "editmetrics score --images images/ {m}",

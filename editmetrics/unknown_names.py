@@ -25,12 +25,12 @@ OTHER_NAMES = {
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
 ELSEWHERE = {
-    "piq": ("brisque", "CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "StyleLoss",
+    "piq": ("CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "StyleLoss",
             "ContentLoss"),
     "pyiqa": (
         "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "dbcnn", "deepdc",
-        "entropy", "hyperiqa", "ilniqe", "laion_aes", "liqe", "mad", "maniqa", "msswd", "musiq", "nima", "niqe",
-        "nrqm", "paq2piq", "pi", "piqe", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
+        "entropy", "hyperiqa", "ilniqe", "laion_aes", "liqe", "mad", "maniqa", "msswd", "musiq", "nima",
+        "nrqm", "paq2piq", "pi", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
         "topiq_nr", "tres", "unique", "wadiqam_fr", "wadiqam_nr",
     ),
     "torchmetrics": (

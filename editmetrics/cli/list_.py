@@ -142,7 +142,7 @@ def _about_others() -> None:
     from ..registry import BRIDGES, bridge
     from ..suites import SUITES
 
-    click.echo("\nMetrics of other libraries, such as pyiqa/niqe for one image")
+    click.echo("\nMetrics of other libraries, such as pyiqa/musiq for one image")
     for name in BRIDGES:
         advice = f"editmetrics list {name}" if bridge(name).installed else f"pip install {bridge(name).package}"
         click.echo(f"  {name + '/...':<18}  {advice}")

@@ -142,8 +142,8 @@ def test_the_list_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("niqe", "pyiqa has it: -m pyiqa/niqe"),
-        ("brisque", "-m piq/brisque"),
+        ("hyperiqa", "pyiqa has it: -m pyiqa/hyperiqa"),
+        ("srsim", "-m piq/srsim"),
         ("FID", "Did you mean 'fid'"),
         ("fdd", "Did you mean 'fd_dinov2'?"),
         ("mifid", "compares sets of images, as fid,"),
