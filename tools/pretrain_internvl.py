@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from editmetrics.mllm.backbone import IMAGE, Backbone, Picture, Prompt
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.mllm.loop import train
-from editmetrics.mllm.readouts import LEVELS
 from editmetrics.mllm.recipe import Recipe, TrainingRun
 from editmetrics.plugins.ds_ieqa.digit_scale import DigitScale
 from editmetrics.plugins.ds_ieqa.prompts import NAMES, START_DEFINITIONS, answer, chat

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from editmetrics.mllm.backbone import IMAGE, Backbone
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.mllm.loop import train
-from editmetrics.mllm.readouts import LEVELS
 from editmetrics.mllm.recipe import Recipe, TrainingRun
 from editmetrics.plugins.epaiqa.answers import Pieces, explained_answer
 from editmetrics.plugins.epaiqa.box import Box

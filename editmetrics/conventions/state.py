@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ..bases.backbone_metric import BackboneMetric, on_the_hub
 from ..late_checks import read_results
 from ..metric import pick_device
-from ..mllm.prompts import length_class
-from ..sample import EditMetricsError, Sample, Score
-from .assessor import ConventionMetric
+from ..sample import EditMetricsError, Score
 from .dimensions import combined
+from .local import LocalAssessor
 from .schema import StateRule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..judge import Question
-    from ..mllm.backbone import Backbone, Prompt
+    from ..mllm.backbone import Prompt
 
 
-class StateAssessor(ConventionMetric, BackboneMetric):
+class StateAssessor(LocalAssessor):
     """Base of metrics of the read-out "state", made of a file of conventions.
 
     The checkpoint is a whole model with heads, which is loaded strictly; its base gives configuration, tokenizer and
@@ -34,30 +32,15 @@ class StateAssessor(ConventionMetric, BackboneMetric):
         weights: The checkpoint on your disk, a file or a folder; by default downloaded at its first use.
     """
 
-    BACKBONE = ""
-    IMAGE_TOKENS = 16384
-    """As many as the processor allows: conventions scale images before it sees them."""
-
-    host_reads = 4  # transformers looks at positions to choose a mask, once for each part of a prompt; the results
-    host_copies = 8
-
     def __init__(self, *, weights: str | None = None, **shared: Any) -> None:
         super().__init__(**shared)
         self.weights = weights
-        self._backbone: Backbone | None = None
         self._heads: dict[str, Callable[[Tensor], Tensor]] = {}
 
     # ------------------------------------------------------------------ the contract
 
-    def hub_model(self) -> str | None:
-        return on_the_hub(self._base())
-
     def checkpoints(self) -> tuple[str, ...]:
         return () if self.weights else (self.model_rule.weights,)
-
-    def identity(self) -> dict[str, Any]:
-        unknown = {"model": self._base(), "revision": self.revision, "sha256": "unknown until loaded"}
-        return {**super().identity(), "backbone": self._backbone.identity() if self._backbone else unknown}
 
     def load(self) -> None:
         """Load the checkpoint. Raises `BackboneError` and `HeadError`, naming file and tensor."""
@@ -82,8 +65,8 @@ class StateAssessor(ConventionMetric, BackboneMetric):
             WholeLayout(
                 self.model_rule.family, tuple(f"{name}." for head in rule.heads for name in head.layers), tokens
             ),
-            self._base(),
-            revision=self._base_revision(),
+            self.base_model(),
+            revision=self.base_revision(),
             device=device,
             dtype=torch_dtype(None if self.dtype == "auto" else self.dtype) or usual,
             attention=self.attention,
@@ -102,13 +85,8 @@ class StateAssessor(ConventionMetric, BackboneMetric):
         self._backbone = backbone
 
     def unload(self) -> None:
-        self._backbone = None
+        super().unload()
         self._heads.clear()
-
-    def prepare(self, sample: Sample) -> dict[str, Prompt]:
-        """Return the prompt of each question, up to where its state is read; all with the same pictures."""
-        seen: dict[tuple[int, int], Any] = {}
-        return {name: self._prompt(question, seen) for name, question in self.asked(sample).items()}
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         from ..mllm.states import read_state, states_of
@@ -116,7 +94,7 @@ class StateAssessor(ConventionMetric, BackboneMetric):
         rule, names = self._state_rule, list(batch[0])
         behind = 1 if rule.token else rule.behind
         prompts = [[item[name] for item in batch] for name in names]
-        states = dict(zip(names, states_of(self._loaded(), prompts, behind=behind), strict=True))
+        states = dict(zip(names, states_of(self.loaded_backbone(), prompts, behind=behind), strict=True))
         read = {
             head.value: read_state(self._heads[head.value], states[head.question], head.outputs) for head in rule.heads
         }
@@ -131,9 +109,6 @@ class StateAssessor(ConventionMetric, BackboneMetric):
             for row in range(len(batch))
         ]
 
-    def batch_key(self, prepared: dict[str, Prompt]) -> int:
-        return length_class(prepared.values())
-
     # ------------------------------------------------------------------ inside
 
     def _score(self, values: Mapping[str, float], spreads: Mapping[str, float]) -> Score:
@@ -145,33 +120,22 @@ class StateAssessor(ConventionMetric, BackboneMetric):
                 spread[rule.name] = math.exp(fmean(math.log(one) for one in known))
         return Score(combined(self.conventions, values), uncertainty=spread or None)
 
-    def _prompt(self, question: Question, seen: dict[tuple[int, int], Any]) -> Prompt:
-        from ..judge import Image
-        from ..mllm.prompts import IMAGE, write_prompt
+    def prompt(
+        self,
+        question: Question,
+        seen: dict[tuple[int, int], Any],
+        answer: str = "",
+        allowed: Collection[str] = (),
+    ) -> Prompt:
         from ..mllm.states import cut_at_token
 
-        backbone, token = self._loaded(), self._state_rule.token
-        images = question.images()
-        for image in images:
-            key = id(image), len(images)
-            if key not in seen:
-                seen[key] = backbone.see(image.pixels(), among=len(images))
-        chat = [
-            (message.role, [IMAGE if isinstance(part, Image) else part for part in message.parts])
-            for message in question.messages
-        ]
-        prompt = write_prompt(
-            backbone.family,
-            backbone.processor,
-            chat,
-            [seen[id(image), len(images)] for image in images],
-            max_tokens=backbone.context,
-            allowed=[token] if token else (),
-        )
-        return cut_at_token(prompt, backbone.token(token), token) if token else prompt
+        if not (token := self._state_rule.token):
+            return super().prompt(question, seen, answer, allowed)
+        prompt = super().prompt(question, seen, answer, allowed=(*allowed, token))
+        return cut_at_token(prompt, self.loaded_backbone().token(token), token)
 
-    def _base(self) -> str:
-        """The hub id or folder of the model that the checkpoint was trained from.
+    def base_model(self) -> str:
+        """Return the hub id or folder of the model that the checkpoint was trained from.
 
         By default that is the folder of the checkpoint itself, where it has a configuration of its own.
         """
@@ -181,16 +145,8 @@ class StateAssessor(ConventionMetric, BackboneMetric):
         own = str(folder) if (folder / "config.json").is_file() else ""
         return self.backbone or own or self.model_rule.base
 
-    def _base_revision(self) -> str | None:
-        return self.revision or (self.model_rule.revision if self._base() == self.model_rule.base else None)
-
     @property
     def _state_rule(self) -> StateRule:
         if self.conventions.state is None:
             raise EditMetricsError(f"{self.name}: its conventions have no table [state]")
         return self.conventions.state
-
-    def _loaded(self) -> Backbone:
-        if self._backbone is None:
-            raise EditMetricsError(f"{self.name} prepares samples with its backbone: load() it first")
-        return self._backbone

@@ -1,4 +1,6 @@
-"""From a language model's logits to a number: level words, digits, yes or no. `states` reads hidden states.
+"""From a language model's logits to a number: the digits that it is about to write.
+
+`levels` reads words, `states` hidden states.
 
 Every read-out of tokens says, beside its number, how much of the model's probability lay on the tokens that it looked
 at (`mass`): a model that was about to write something else has a mass near 0, and its number means nothing. `meant`
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..late_checks import read_results, require
 from ..sample import SampleError
@@ -25,9 +27,6 @@ LEAST_MASS = 0.5
 """The least share of the probability that a read-out's tokens must have: with less, the model more likely than not
 writes something else there. `docs/reproducibility.md` has what the shipped weights give, on edits like those that they
 were trained on and on others."""
-
-LEVELS = ("bad", "poor", "fair", "good", "excellent")
-"""The five levels of ITU-R BT.500's quality scale, from 1 to 5."""
 
 
 def meant(mass: float) -> bool:
@@ -59,73 +58,6 @@ dtype=bfloat16 or float32, and if that does not help, get the weights again
     )
     require(torch.isfinite(values), lambda: SampleError(problem))
     return values
-
-
-class LevelReadout(NamedTuple):
-    """The result of `read_levels`; N items."""
-
-    probabilities: Tensor
-    """(N, 5), over the five words alone."""
-    expectation: Tensor
-    """(N,), in [1, 5]."""
-    spread: Tensor
-    """(N,), standard deviation of the level, in [0, 2]."""
-    mass: Tensor
-    """(N,), in [0, 1]: the words' share of the whole vocabulary's probability."""
-
-
-def read_levels(logits: Tensor, words: Sequence[int]) -> LevelReadout:
-    """The level, from 1 (bad) to 5 (excellent), that a model gives where its next word is a level.
-
-    p_i = softmax over the five words' logits, expectation = sum_i i p_i, spread^2 = sum_i (i - expectation)^2 p_i.
-
-    `logits` is (N, vocabulary) at the position that predicts the word, `words` the ids of bad, poor, fair, good and
-    excellent in this order, in the form that follows in the text (" excellent" is another token than "excellent").
-    Differentiable. Raises `SampleError` (`failed`) for logits that are not finite. Source: Wu et al., Q-Align, ICML
-    2024, equation 2; weights 1 to 5.
-
-    >>> import torch
-    >>> logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    >>> read_levels(logits, [1, 2, 3, 4, 5]).expectation
-    tensor([3.])
-    """
-    import torch
-
-    logits = require_finite(logits.float())
-    chosen = logits[:, constant(words, logits)]
-    probabilities = chosen.softmax(-1)
-    levels = torch.arange(1.0, len(words) + 1, device=logits.device)
-    expectation = probabilities @ levels
-    spread = (probabilities * (levels - expectation[:, None]) ** 2).sum(-1).sqrt()
-    return LevelReadout(probabilities, expectation, spread, _mass(chosen, logits))
-
-
-class YesNoReadout(NamedTuple):
-    """The result of `read_yes_no`; N items."""
-
-    yes: Tensor
-    """(N,), in [0, 1]: the probability of yes against no."""
-    mass: Tensor
-    """(N,), in [0, 1]: their share of the whole vocabulary's probability."""
-
-
-def read_yes_no(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> YesNoReadout:
-    """The probability, from 0 to 1, of yes against no, where a model's next word is one of them.
-
-    P(yes) / (P(yes) + P(no)), each summed over its forms ("Yes", "yes", " Yes", ...).
-
-    `logits` is (N, vocabulary) at the position that predicts the word, `yes` and `no` the ids of the forms.
-    Raises `SampleError` (`failed`) for logits that are not finite.
-
-    >>> import torch
-    >>> read_yes_no(torch.tensor([[0.0, 0.0, 9.0]]), [0], [1]).yes
-    tensor([0.5000])
-    """
-    import torch
-
-    logits = require_finite(logits.float())
-    either = torch.stack([logits[:, constant(ids, logits)].logsumexp(-1) for ids in (yes, no)], -1)
-    return YesNoReadout(either.softmax(-1)[:, 0], _mass(either, logits))
 
 
 @dataclass(frozen=True)
@@ -167,7 +99,7 @@ def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals:
         logits = require_finite(cache.logits.float())
         chosen = logits[:, ids]
         steps.append(chosen.softmax(-1))
-        masses.append(_mass(chosen, logits))
+        masses.append(mass_of(chosen, logits))
         if position < decimals:
             best = [digits[int(index)] for index in read_results(steps[-1].argmax(-1))[0].tolist()]
             cache.extend([[token, point] if position == 0 else [token] for token in best])
@@ -186,7 +118,7 @@ def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals:
     )
 
 
-def _mass(chosen: Tensor, logits: Tensor) -> Tensor:
+def mass_of(chosen: Tensor, logits: Tensor) -> Tensor:
     """The share of the probability that lies on the chosen logits, which may be sums over several tokens already."""
     mass: Tensor = (chosen.logsumexp(-1) - logits.logsumexp(-1)).exp().clamp(max=1.0)
     return mass

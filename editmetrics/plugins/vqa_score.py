@@ -86,7 +86,7 @@ class VQAScore(BackboneMetric):
         return backbone.prompt([("user", [IMAGE, question])], [picture])
 
     def score_batch(self, batch: list[Prompt]) -> list[Score]:
-        from ..mllm.readouts import read_yes_no
+        from ..mllm.levels import read_yes_no
 
         backbone = self._loaded()
         read = read_yes_no(backbone.next_logits(batch), [backbone.token("Yes")], [backbone.token("No")])

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from editmetrics.mllm.readouts import read_levels, read_number, read_yes_no
+from editmetrics.mllm.levels import read_levels, read_yes_no
+from editmetrics.mllm.readouts import read_number
 
 
 def logits_of(probabilities):

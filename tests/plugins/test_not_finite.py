@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 import editmetrics
 from editmetrics import create_metric
 from editmetrics.data import from_manifest
-from editmetrics.mllm import readouts, states
+from editmetrics.mllm import levels, readouts, states
 from editmetrics.mllm.tensors import Picture
 from editmetrics.sample import SampleError
 from editmetrics.testing import offline_weights, tiny_backbone
@@ -228,8 +228,8 @@ def test_logits_that_are_not_finite_are_refused(value, place):
     bad = good.clone()
     bad[1, place] = value
     for read in (
-        lambda logits: readouts.read_levels(logits, range(5)),
-        lambda logits: readouts.read_yes_no(logits, [0], [1]),
+        lambda logits: levels.read_levels(logits, range(5)),
+        lambda logits: levels.read_yes_no(logits, [0], [1]),
         lambda logits: readouts.read_number(Scripted(good, good, logits), range(10), 10),
         lambda logits: readouts.read_number(Scripted(logits, good, good), range(10), 10),
     ):

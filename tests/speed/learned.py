@@ -302,7 +302,7 @@ def _pair(random: np.random.Generator, height: int, width: int) -> tuple[np.ndar
 
 def corpus() -> str:
     """What the random backbone's tokenizer knows in few tokens, as a real one does: the words of the prompts."""
-    from editmetrics.mllm.readouts import LEVELS
+    from editmetrics.mllm.levels import LEVELS
     from editmetrics.plugins.ds_ieqa.prompts import chat
     from editmetrics.plugins.epaiqa.levels import COMPLETIONS
     from editmetrics.plugins.epaiqa.prompts import EXPLAINED, GROUNDING, HARMONY, NATURALNESS

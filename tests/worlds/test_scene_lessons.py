@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from editmetrics.mllm.backbone import IMAGE, Backbone
-from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.mllm.recipe import Recipe
 from editmetrics.testing import tiny_backbone
 from tools.pretrain_scenes import Phase, SceneLearner, pretrain

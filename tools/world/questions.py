@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.levels import LEVELS
 from tools.world.instructions import Attempt, Instruction, at, reference
 from tools.world.scenes import CELLS, COLOURS, LOOKS, SHAPES, SIDE, Flaw, Scene, box, plural
 

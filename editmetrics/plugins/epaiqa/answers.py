@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...mllm.readouts import LEVELS
+from ...mllm.levels import LEVELS
 from .levels import COMPLETIONS
 
 COMPLETION_START = "The prompt completion is"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...late_checks import read_results
 from ...mllm import prefix_cache
+from ...mllm.levels import LEVELS, LevelReadout, read_levels
 from ...mllm.prefix_cache import after_images
-from ...mllm.readouts import LEVELS, LevelReadout, read_levels, require_finite
+from ...mllm.readouts import require_finite
 from ...sample import SampleError
 from .answers import COMPLETION_START, LEVEL_START, up_to_level
 from .box import Box, read_box

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...mllm.readouts import LEVELS
+from ...mllm.levels import LEVELS
 from ...sample import EditMetricsError
 
 COMPLETIONS = ("Non-Completion", "Partial Completion", "Full Completion")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ...mllm.backbone import Backbone
     from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
+    from ...mllm.levels import LevelReadout
     from ...mllm.prefix_cache import PrefixCache
-    from ...mllm.readouts import LevelReadout
     from ...mllm.recipe import Recipe
     from .annotate import Annotator
     from .assessor import ExplainingAssessor, Explanation, PreparedEdit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...mllm.backbone import Backbone, Picture, Prompt
-    from ...mllm.readouts import LevelReadout, YesNoReadout
+    from ...mllm.levels import LevelReadout, YesNoReadout
 
 
 class PreparedImage(TypedDict):
@@ -160,14 +160,14 @@ class TaskAssessor:
 
     def levels(self, dimension: str, prompts: Sequence[Prompt]) -> LevelReadout:
         """The level words' probabilities after `scored` prompts."""
-        from ...mllm.readouts import read_levels
+        from ...mllm.levels import read_levels
 
         return read_levels(self.backbone.logits(self.hidden(prompts)), self.level_words[dimension])
 
     @cached_property
     def level_words(self) -> dict[str, list[int]]:
         """The tokens of the five level words after each dimension's answer start."""
-        from ...mllm.readouts import LEVELS
+        from ...mllm.levels import LEVELS
         from .prompts import DIMENSIONS
 
         return {d: [self._next(answer_start(d), f" {word}") for word in LEVELS] for d in DIMENSIONS}
@@ -197,8 +197,8 @@ class TaskAssessor:
         """
         import torch
 
+        from ...mllm.levels import YesNoReadout, read_yes_no
         from ...mllm.prefix_cache import after_images
-        from ...mllm.readouts import YesNoReadout, read_yes_no
 
         with_questions = [row for row, questions in enumerate(prompts) if questions]
         nothing = YesNoReadout(torch.empty(0), torch.empty(0))

@@ -18,11 +18,11 @@ from ...images import eight_bits, read_image
 from ...mllm import raters
 from ...mllm.heads import RegressionHead
 from ...mllm.lessons import Lesson, Lessons, without_unusable
+from ...mllm.levels import LEVELS
 from ...mllm.lora import trainable, using
 from ...mllm.losses import soft_levels
 from ...mllm.processes import rank_and_count
 from ...mllm.projector import projector_tensors, using_projector
-from ...mllm.readouts import LEVELS
 from ...mllm.recipe import Recipe, RecipeError
 from ...mllm.targets import Example, TrainingSet
 from ...mllm.validation import mean_merit, merit

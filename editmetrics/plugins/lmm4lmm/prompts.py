@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...mllm.readouts import LEVELS
+from ...mllm.levels import LEVELS
 from ...sample import EditMetricsError
 
 DIMENSIONS = ("perception", "correspondence")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.plugins.epaiqa.answers import (
     LEVEL_START,
     Pieces,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.plugins.epaiqa.levels import completion_of, level_of
 from editmetrics.sample import EditMetricsError
 

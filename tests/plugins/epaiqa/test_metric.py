@@ -14,7 +14,7 @@ from editmetrics.images import read_image
 from editmetrics.mllm import prefix_cache, readouts
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.checkpoint_writing import CheckpointContents, write_checkpoint
-from editmetrics.mllm.readouts import LEVELS
+from editmetrics.mllm.levels import LEVELS
 from editmetrics.plugins.epaiqa.answers import COMPLETION_START, LEVEL_START
 from editmetrics.plugins.epaiqa.levels import COMPLETIONS
 from editmetrics.plugins.epaiqa.metric import EPAIQA
