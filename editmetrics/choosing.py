@@ -112,6 +112,19 @@ TASKS = (
         "Pixel metrics punish a change of style as much as a broken shape.",
     ),
     Task(
+        "identity",
+        "Is it still the same person, or the same thing?",
+        "face faces person people identity id arcface portrait subject object character preserve keep dreambooth "
+        "customisation personalisation",
+        (*PAIR, "mask"),
+        (
+            Pick("face_identity", "whether the faces are still the same people's"),
+            Pick("dino_image:region=subject", "likeness of what the mask marks, cut out"),
+        ),
+        "editmetrics score sources/ edits/ --masks masks/ {m}",
+        "Of another picture of the person, use against=reference. Faces: pip install 'editmetrics[faces]'.",
+    ),
+    Task(
         "generation",
         "Does a generated image show its prompt?",
         "text to image t2i text-to-image generated prompt alignment caption clip diffusion",

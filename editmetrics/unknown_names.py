@@ -19,6 +19,8 @@ OTHER_NAMES = {
     "imagereward": "image_reward", "blip": "blip_score", "blipscore": "blip_score",
     "laion_aes": "aesthetic", "laion_aesthetic": "aesthetic", "aesthetics": "aesthetic", "aesthetic_score": "aesthetic",
     "clipiqa": "clip_iqa", "ocr": "text_accuracy", "ocr_accuracy": "text_accuracy", "ned": "text_accuracy",
+    "face": "face_identity", "arcface": "face_identity", "id_sim": "face_identity", "face_sim": "face_identity",
+    "face_similarity": "face_identity", "insightface": "face_identity", "sface": "face_identity",
     "cer": "text_accuracy", "text_rendering": "text_accuracy", "word_accuracy": "text_accuracy",
     "hps_v3": "hpsv3", "editreward": "edit_reward",
 }  # fmt: skip
