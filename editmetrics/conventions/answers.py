@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..judge import Answer
 
 NUMBER = r"-?\d+(?:\.\d+)?"
-_ALONE = re.compile(rf"(?P<number>{NUMBER})")
 _AROUND = " \t\r\n*_`\"'"
 NOT_APPLICABLE = "N/A"
 
@@ -100,7 +99,7 @@ def _of_label(form: AnswerForm, answer: Answer) -> Reading:
 
 def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
     """A line "Title: number" for each value; other lines are reasons."""
-    text = _whole(answer)
+    text = _without_stray_numbers(answer)
     numbers: list[float | None] = []
     reasons = text
     for name, title in zip(form.values, form.titles or form.values, strict=True):
@@ -114,7 +113,7 @@ def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
 
 def _of_sections(form: AnswerForm, answer: Answer) -> Reading:
     """A section under each title, with one number behind the key in it; the last section ends at the next heading."""
-    text = _whole(answer)
+    text = _without_stray_numbers(answer)
     titles = form.titles or form.values
     headings = [rf"(?im)^[\W\d_]*{re.escape(title)}[\s*_]*[:：]" for title in titles]
     starts = [[match.end() for match in re.finditer(heading, text)] for heading in headings]
@@ -168,6 +167,14 @@ def _plain(text: str) -> float | None:
     """Return the number that a text is, apart from emphasis, brackets and a full stop around it; None for any other."""
     bare = text.strip(_AROUND + "[]").rstrip(".").strip(_AROUND + "[]")
     return float(bare) if re.fullmatch(NUMBER, bare, re.ASCII) else None
+
+
+def _without_stray_numbers(answer: Answer) -> str:
+    """Return the text of an answer; refuse it where a number has a line of its own, and may correct another."""
+    text = _whole(answer)
+    if stray := re.search(rf"(?m)^[\s*_]*({NUMBER})[\s*_.]*$", text):
+        _refuse(answer, f"the number {stray[1]} stands on a line of its own")
+    return text
 
 
 def _whole(answer: Answer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,6 +39,7 @@ class ConventionMetric(Metric):
             raise OptionError(f"{self.name} has no checkpoint {checkpoint!r}; {expected_one_of(checkpoint, names)}")
         super().__init__(**shared)
         self.checkpoint, self.repository = checkpoint, repository
+        self._texts: dict[str, str] = {}
 
     @property
     def model_rule(self) -> CheckpointModel:
@@ -51,6 +53,7 @@ class ConventionMetric(Metric):
             **super().identity(),
             "conventions": digest_of(self.conventions),
             "checkpoint": asdict(model),
+            **({"texts": self._texts} if self._texts else {}),
         }
 
     def load(self) -> None:
@@ -62,8 +65,8 @@ class ConventionMetric(Metric):
     def text(self, name: str) -> str:
         """Return the text of a prompt: the shipped one, or that of the user's copy of the repository, by checksum."""
         origin, prompt = self.conventions.origin, self.conventions.prompts[name]
-        if prompt.text is not None:
-            return prompt.text
+        if (shipped := self._texts.get(name, prompt.text)) is not None:
+            return shipped
         wanted = f"https://github.com/{origin.repository} at commit {origin.commit}"
         if self.repository is None:
             raise ConventionsError(
@@ -75,6 +78,10 @@ class ConventionMetric(Metric):
             return official_text(prompt.file, data, prompt.key, prompt.sha256, wanted)
         except DataError as error:
             raise ConventionsError(f"{self.name}: {error}") from error
+
+    def use_texts(self, texts: Mapping[str, str]) -> None:
+        """Ask with these texts in place of the published ones: stand-ins for tests, which stand in the identity."""
+        self._texts = dict(texts)
 
     def asked(self, sample: Sample) -> dict[str, Question]:
         """Return the questions about a sample by name, texts and images in the order in which they are shown.
@@ -90,32 +97,39 @@ class ConventionMetric(Metric):
     def _question(self, rule: QuestionRule, images: dict[str, Any], sample: Sample) -> Question:
         from ..judge import Message, Question
 
-        text = rule.join.join(self._filled(name, sample) for name in rule.texts)
         label = self.model_rule.image_label
-        shown: list[list[Any]] = []
-        for number, field in enumerate(rule.images, 1):
-            shown.append([*([label.replace("{n}", str(number))] if label else []), images[field]])
-        flat = [part for parts in shown for part in parts]
-        if rule.order == "images_first":
-            parts = [*flat, text]
-        elif rule.order == "text_first":
-            parts = [text, *flat]
-        else:
-            pieces = text.split(rule.mark)
-            parts = [pieces[0]]
+        shown: list[list[Any]] = [
+            [label.replace("{n}", str(number)), images[field]] if label else [images[field]]
+            for number, field in enumerate(rule.images, 1)
+        ]
+        pieces = self._pieces(rule, sample)
+        if rule.order == "inline":
+            parts: list[Any] = [pieces[0]]
             for image, piece in zip(shown, pieces[1:], strict=True):
                 parts += [*image, piece]
-        opening = (Message("system", (self._filled(rule.system, sample),)),) if rule.system else ()
+        else:
+            together = [part for image in shown for part in image]
+            parts = [*together, *pieces] if rule.order == "images_first" else [*pieces, *together]
+        opening = (Message("system", tuple(self._filled(rule.system, sample))),) if rule.system else ()
         return Question((*opening, Message("user", tuple(parts))))
 
-    def _filled(self, name: str, sample: Sample) -> str:
-        """Return a text with the sample's words in its slots; words that look like a slot stay as they are."""
-        slots = self.conventions.prompts[name].slots
+    def _pieces(self, rule: QuestionRule, sample: Sample) -> list[str]:
+        """Return the text of a question, cut where images stand in it."""
+        pieces: list[str] = []
+        for name in rule.texts:
+            first, *others = self._filled(name, sample, rule.mark if rule.order == "inline" else "")
+            pieces[-1:] = [f"{pieces[-1]}{rule.join}{first}" if pieces else first, *others]
+        return pieces
+
+    def _filled(self, name: str, sample: Sample, mark: str = "") -> list[str]:
+        """Return a text, cut at each `mark`, with the sample's words in its slots; these stay whatever they are."""
+        text, slots = self.text(name), self.conventions.prompts[name].slots
+        pieces = text.split(mark) if mark else [text]
+        if not slots:
+            return pieces
         words = {slot: _words(field, sample) for slot, field in slots.items()}
-        text = self.text(name)
-        if not words:
-            return text
-        return re.sub("|".join(map(re.escape, words)), lambda match: words[match.group()], text)
+        pattern = "|".join(map(re.escape, words))
+        return [re.sub(pattern, lambda match: words[match.group()], piece) for piece in pieces]
 
 
 def _words(field: str, sample: Sample) -> str:

@@ -76,6 +76,9 @@ def _formula(rule: DimensionRule) -> str:
     names, product = ", ".join(rule.values), " * ".join(rule.values)
     if rule.how == "geometric":
         return f"sqrt({product})" if len(rule.values) == 2 else f"geometric mean of {names}"
+    if rule.weights:
+        terms = (f"{weight:g} {name}" for weight, name in zip(rule.weights, rule.values, strict=True))
+        return f"({' + '.join(terms)}) / {sum(rule.weights):g}"
     return {"value": names, "product": product}.get(rule.how, f"{rule.how} of {names}")
 
 

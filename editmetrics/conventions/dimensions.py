@@ -43,8 +43,11 @@ def combined(conventions: Conventions, values: Mapping[str, float]) -> dict[str,
         parts = {name: number(name) for name in rule.values}
         numbers = [part for part in parts.values() if part is not None]
         lacking = {name for name, part in parts.items() if part is None}
-        if not numbers or (lacking if rule.how != "mean" else lacking - absent):
+        if not numbers or (lacking - absent if rule.how == "mean" and not rule.weights else lacking):
             return None
+        if rule.weights:
+            total = sum(weight * number for weight, number in zip(rule.weights, numbers, strict=True))
+            return total / sum(rule.weights)
         return _HOW[rule.how](numbers)
 
     results = {name: made(rule) for name, rule in rules.items()}

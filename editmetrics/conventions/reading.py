@@ -220,6 +220,8 @@ def _dimension_problems(conventions: Conventions) -> Iterator[Problem]:
         key = ("dimensions", row)
         if rule.how == "value" and len(rule.values) != 1:
             yield (*key, "values"), f"how = 'value' takes one name, not {len(rule.values)}"
+        if rule.weights and (rule.how != "mean" or len(rule.weights) != len(rule.values)):
+            yield (*key, "weights"), f"expected {len(rule.values)}, one for each of the values of how = 'mean'"
         if not rule.low < rule.high:
             yield (*key, "low"), f"it is {rule.low:g}; expected less than high, {rule.high:g}"
         for name in rule.values:

@@ -205,14 +205,15 @@ class DimensionRule:
     """One dimension of the metric: `how` it is made of `values`, numbers of answers or other dimensions.
 
     "value" is the only one; "min", "mean", "product" and "geometric" (the n-th root of the product) combine several.
-    All must be there, except for the mean, which leaves out optional values that are "N/A". The first dimension is the
-    primary one.
+    All must be there, except for the mean, which leaves out optional values that are "N/A". `weights` are those of a
+    mean, which then leaves nothing out. The first dimension is the primary one.
     """
 
     name: str
     values: tuple[str, ...]
     description: str
     how: Literal["value", "min", "mean", "product", "geometric"] = "value"
+    weights: tuple[float, ...] = ()
     low: float = 0.0
     high: float = 10.0
     unbounded: bool = False

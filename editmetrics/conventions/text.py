@@ -67,6 +67,12 @@ class TextAssessor(ConventionMetric, JudgeMetric):
         from ..mllm.backbone import Backbone
 
         rule = self.model_rule
+        if rule.subfolder and self.backbone is None:
+            raise EditMetricsError(
+                f"{self.name}: its checkpoint lies in a folder of {rule.base}, which is not loaded by name; get it by "
+                f"\"hf download {rule.base} --include '{rule.subfolder}/*' --local-dir FOLDER\", and name the folder: "
+                f"{self.name}:backbone=FOLDER/{rule.subfolder}"
+            )
         revision = rule.revision if self.backbone is None else None
         backbone = Backbone.load(self.backbone or rule.base, revision=revision, device=pick_device(self.device))
         if not rule.weights:

@@ -33,8 +33,16 @@ def written(form: AnswerForm, numbers: list[float]) -> str:
 
 
 def setup(metric: TextAssessor) -> None:
-    """Let a scripted judge answer the questions of the conventions."""
+    """Let a scripted judge answer the questions of the conventions; texts that are not shipped have stand-ins."""
     questions = metric.conventions.questions
+    metric.use_texts(
+        {
+            name: f"A stand-in for the text {name}: {' '.join([*prompt.slots, *marks])}"
+            for name, prompt in metric.conventions.prompts.items()
+            if prompt.text is None
+            for marks in [[rule.mark] * len(rule.images) for rule in questions if rule.texts[0] == name] or [[]]
+        }
+    )
 
     def reply(question: Question) -> str:
         asked = _rule_of(metric, question)

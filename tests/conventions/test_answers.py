@@ -1,0 +1,110 @@
+"""No answer gives a number that it does not state: refusals, examples, fractions, ranges, words, thoughts, cut-offs."""
+
+from __future__ import annotations
+
+import pytest
+
+from editmetrics.conventions.answers import read_answer
+from editmetrics.conventions.schema import AnswerForm
+from editmetrics.judge import Answer
+from editmetrics.plugins.conformance.conventions import written
+from editmetrics.sample import SampleError
+
+FORMS = {
+    "json": AnswerForm("json", ("success", "consistency"), 0, 25, times=0.4),
+    "whole": AnswerForm("json", ("execution",), 1, 5, whole=True),
+    "tagged_json": AnswerForm("tagged_json", ("quality",), 1, 5, key="rating"),
+    "tag": AnswerForm("tag", ("quality",), 1, 5, key="answer"),
+    "label": AnswerForm("label", ("score",), 0, 1, key="Score", whole=True),
+    "lines": AnswerForm("lines", ("compliance", "look"), 1, 5, titles=("Prompt Compliance", "Visual Naturalness")),
+    "sections": AnswerForm(
+        "sections", ("text", "image", "rendering"), 1, 4, key="Score",
+        titles=("Text Faithfulness", "Image Faithfulness", "Text Rendering"), optional=("rendering",),
+    ),
+}  # fmt: skip
+STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "lines": [4, 5],
+          "sections": [3.5, 4, 2]}  # fmt: skip
+"""A readable answer of each form states these."""
+
+NOT_ONE_NUMBER = [
+    "7/10", "3 / 5", "4 or 5", "3-4", "3 to 4", "3~4", "four", "four of five", "4 of 5", "三", "四点五", "４", "4,5",
+    "4.", ".", "", "?", "~", "about 4", "4 (maybe 3)", "4 -> 3", "4; 3", "4 4", "0x3", "4%", "½", "Ⅳ", "NaN", "inf",
+    "-Infinity", "null", "true", "N/A", "-3", "99", "4 stars", "★★★★", "4️⃣", "4\n3", "<4>", "$4$", "4\\5",
+]  # fmt: skip
+"""Put in the place of the first number; only "4." may be read, as 4."""
+
+
+def numbers_of(form, text, **more):
+    """The values of an answer, or the status that it gets."""
+    try:
+        return read_answer(form, Answer(text, **more)).values
+    except SampleError as error:
+        return error.status
+
+
+def in_place(kind, junk):
+    """A readable answer of the form, with `junk` in the place of its first number."""
+    mark = 2.125
+    numbers = [mark, *STATED[kind][1:]]
+    return written(FORMS[kind], numbers).replace(str(mark), junk)
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_an_answer_of_the_form_gives_its_numbers(kind):
+    form, stated = FORMS[kind], STATED[kind]
+    values = {name: form.times * number for name, number in zip(form.values, stated, strict=True)}
+    for text in (
+        written(form, stated),
+        f"<think>Between 1 and 2, or 3/5.</think>{written(form, stated)}",
+        f"\n{written(form, stated)}\n\n",
+    ):
+        assert numbers_of(form, text) == pytest.approx(values), text
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_no_number_is_read_that_the_answer_does_not_state(kind):
+    form, stated = FORMS[kind], STATED[kind]
+    for junk in NOT_ONE_NUMBER:
+        read = numbers_of(form, in_place(kind, junk))
+        if junk == "4." and isinstance(read, dict) and form.low <= 4 <= form.high:
+            assert read[form.values[0]] == form.times * 4
+        elif junk == "N/A" and form.values[0] in form.optional:
+            assert form.values[0] not in read
+        else:
+            assert read == "unparseable", (junk, read)
+    fine = written(form, stated)
+    other = written(form, [min(form.high, number + 1) for number in stated[:-1]] + [form.low])
+    for text in (
+        f"{fine}\n{other}", f"{fine}\nor rather\n{other}", "I would give it a 4.", f"<think>{fine}",
+        fine[: len(fine) // 2], "The scores are good and bad.", "4 and 5", f"The rating is {stated[0]} of {form.high}.",
+    ):  # fmt: skip
+        assert numbers_of(form, text) == "unparseable", text
+    assert numbers_of(form, fine, finish="length") == (
+        "unparseable" if form.form != "json" else numbers_of(form, fine)
+    ), "a whole object is whole wherever the model was cut off"
+    for refusal in ("I'm sorry, but I can't assist with that request.", "抱歉，我无法评价这张图片。"):
+        assert numbers_of(form, refusal) == "refused"
+
+
+def test_an_optional_value_may_be_not_applicable_and_no_other():
+    form = FORMS["sections"]
+    text = written(form, [3.5, 4, 2])
+    assert numbers_of(form, text.replace(": 2", ": N/A")) == {"text": 3.5, "image": 4.0}
+    assert numbers_of(form, text.replace(": 3.5", ": N/A")) == "unparseable"
+
+
+def test_a_list_of_one_may_stand_without_its_brackets():
+    assert numbers_of(FORMS["whole"], '{"reasoning": "fine", "score": [4]}') == {"execution": 4.0}
+    assert numbers_of(FORMS["whole"], '{"reasoning": "fine", "score": [4, 5]}') == "unparseable"
+    assert numbers_of(FORMS["whole"], '{"reasoning": "fine", "score": 4.5}') == "unparseable"
+
+
+def test_sections_end_where_the_next_begins_and_summaries_are_not_read():
+    text = (
+        "# Detailed Judgement\n1. Text Faithfulness:\n## Justification: the sky is red, 4 clouds of 5.\n## Score: 3.5\n"
+        "2. Image Faithfulness:\n## Justification: kept.\n## Score: **4.0**\n3. Text Rendering:\n## Justification: -\n"
+        "## Score: N/A\n# Summary: all in all\n## Score: 1\n"
+    )
+    assert numbers_of(FORMS["sections"], text) == {"text": 3.5, "image": 4.0}
+    assert numbers_of(FORMS["sections"], text.replace("## Score: 3.5", "")) == "unparseable"
+    assert numbers_of(FORMS["sections"], text.replace("## Score: 3.5", "## Score: 3\n## Score: 4")) == "unparseable"

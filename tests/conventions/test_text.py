@@ -1,0 +1,128 @@
+"""The read-out text on this machine and at an endpoint: what is sent, how answers are drawn, several rounds, adapters."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from editmetrics import Sample, create_metric
+from editmetrics.judge import Judge
+from editmetrics.sample import EditMetricsError
+from editmetrics.testing import ScriptedJudge
+from tests.judge.server import Reply, completion
+
+CAT = Sample(
+    "cat", source="docs/examples/source/cat.jpg", edited="docs/examples/edited/cat.jpg", prompt="give it a hat"
+)
+FINE = json.dumps({"reasoning": "fine", "score": [20, 25]})
+
+
+def scripted(metric, *answers):
+    """The metric with a judge that gives these answers: to the questions of the first round in their order, and so on."""
+    names = [rule.name for rule in metric.conventions.questions]
+    texts = {name: question.messages for name, question in metric.questions(CAT).items()}
+
+    def reply(question):
+        (number,) = (row for row, name in enumerate(names) if len(texts[name][-1].parts) == len(question.messages[-1].parts)
+                     and texts[name][-1].parts[-1] == question.messages[-1].parts[-1])  # fmt: skip
+        return answers[question.round * len(names) + number]
+
+    metric.use(Judge(ScriptedJudge(reply)))
+    return metric
+
+
+def answer(*numbers):
+    return json.dumps({"reasoning": "seen", "score": list(numbers)})
+
+
+def test_the_numbers_are_those_of_the_authors_code():
+    """`EditScore.evaluate` gave these for the same two answers (`official.json` has them, too)."""
+    score = scripted(create_metric("edit_score"), answer(20, 25), answer(10, 15))(CAT)
+    assert dict(score) == pytest.approx(
+        {"overall": 5.656854249492381, "semantic_consistency": 8.0, "perceptual_quality": 4.0, "prompt_following": 8.0,
+         "consistency": 10.0}
+    )  # fmt: skip
+
+
+def test_several_rounds_give_a_mean_and_their_spread():
+    answers = [answer(20, 25), answer(10, 15), answer(10, 25), answer(20, 25)]
+    score = scripted(create_metric("edit_score:rounds=2"), *answers)(CAT)
+    first, second = (8 * 4) ** 0.5, (4 * 8) ** 0.5
+    assert score["overall"] == pytest.approx((first + second) / 2)  # the mean of the rounds, as "average_last"
+    assert score["semantic_consistency"] == pytest.approx(6)
+    assert score.uncertainty == pytest.approx(
+        {"overall": 0.0, "semantic_consistency": 2.0, "perceptual_quality": 2.0, "prompt_following": 2.0,
+         "consistency": 0.0}, abs=1e-12
+    )  # fmt: skip
+
+
+def test_a_number_that_is_missing_is_no_number():
+    score = scripted(create_metric("edit_score"), answer(20, 25), "I like it: 9/10")(CAT)
+    assert score.status == "unparseable"
+    assert dict(score) == pytest.approx({"semantic_consistency": 8, "prompt_following": 8, "consistency": 10})
+    score = scripted(create_metric("firm_edit"), answer(0), answer(5))(CAT)  # the published server's score of a failure
+    assert "is 0, which is not from 1 to 5" in score.reason
+    assert dict(score) == {"consistency": 1.0}
+
+
+def test_an_endpoint_is_asked_as_the_authors_ask_and_draws_as_they_draw(server):
+    server.replies = [Reply(completion(FINE))]
+    spec = f"edit_score:backend=endpoint,endpoint={server.url},rounds=2,cache=false"
+    metric = create_metric(spec)
+    assert float(metric(CAT)) == pytest.approx(8)
+    bodies = [request.body for request in server.requests]
+    assert len(bodies) == 4
+    assert {body["model"] for body in bodies} == {"EditScore/EditScore-7B"}
+    assert sorted(body["seed"] for body in bodies) == [42, 42, 43, 43]
+    drawn = {name: {body[name] for body in bodies} for name in ("temperature", "top_p", "top_k", "max_tokens")}
+    assert drawn == {"temperature": {0.7}, "top_p": {0.9}, "top_k": {20}, "max_tokens": {512}}
+    kinds = sorted([part["type"] for part in body["messages"][0]["content"]] for body in bodies)
+    assert kinds == [["text", "image_url", "text"]] * 2 + [["text", "image_url", "text", "image_url", "text"]] * 2
+    identity = metric.identity()
+    assert identity["options"]["backend"] == identity["judge"]["judge"] == "endpoint"
+    assert identity["judge"]["extra"] == {"top_p": 0.9, "top_k": 20} and identity["judge"]["seed"] == 42
+
+
+def test_options_say_whom_to_ask():
+    with pytest.raises(EditMetricsError, match="asked with backend=endpoint only"):
+        create_metric("edit_score:endpoint=http://localhost:8000/v1")
+    with pytest.raises(EditMetricsError, match="requires the address of a server that serves EditScore/EditScore-7B"):
+        create_metric("edit_score:backend=endpoint").load()
+    with pytest.raises(EditMetricsError, match="leave out one of the two"):
+        create_metric("edit_score:backend=endpoint,backbone=some/model")
+    with pytest.raises(EditMetricsError, match="hf download ByteDance/Q-Insight --include 'score_degradation/"):
+        create_metric("q_insight").load()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    from editmetrics.plugins.conformance.edit_regression import _model, _write_adapter
+    from editmetrics.testing import tiny_backbone
+
+    backbone = tiny_backbone("qwen2_5_vl", tmp_path_factory.mktemp("backbone"))
+    adapter = tmp_path_factory.mktemp("adapter")
+    _write_adapter(_model(backbone), adapter, r".*language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj", 0)
+    return backbone, adapter
+
+
+def test_a_checkpoint_on_this_machine_answers_with_its_adapter(folders):
+    """A random model writes nothing that can be read: how it answers is what is looked at."""
+    from editmetrics import weights
+
+    backbone, adapter = folders
+    spec = f"edit_score:backbone={backbone},max_tokens=6,cache=false"
+    with weights.substitute("edit_score.7b", adapter):
+        metric = create_metric(spec, device="cpu")
+        metric.load()
+        question = metric.questions(CAT)["perceptual_quality"]
+        texts = [metric.judge.ask(question).text for _ in range(2)]
+        other = create_metric(f"{spec},seed=7", device="cpu")
+        other.load()
+        identity = metric.identity()["judge"]["backbone"]
+    assert texts[0] == texts[1] != other.judge.ask(question).text
+    drawn = metric.identity()["judge"]
+    assert {name: drawn[name] for name in ("temperature", "top_p", "top_k", "seed", "max_tokens")} == {
+        "temperature": 0.7, "top_p": 0.9, "top_k": 20, "seed": 42, "max_tokens": 6}  # fmt: skip
+    assert identity["adapter"].keys() == {"adapter_config.json", "adapter_model.safetensors"}
+    assert metric(CAT).status == "unparseable"
