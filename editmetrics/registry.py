@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .builtin import BUILTIN as BUILTIN
 from .builtin import CONFORMANCE as CONFORMANCE
+from .builtin import CONVENTIONS as CONVENTIONS
 from .metric import Metric
 from .options import OptionError, checked_options
 from .sample import FIELDS, EditMetricsError

@@ -25,14 +25,14 @@ class AdaptedBackbone:
 
     def __init__(self, backbone: Backbone, name: str, folder: Path) -> None:
         from ..mllm.lora import adapters
-        from ..mllm.peft_folders import put_low_rank, read_peft_folder
+        from ..mllm.peft_folders import put_peft_folder
         from ..weights import checksums
 
         self.backbone = backbone
         self.sha256 = checksums([name])[name]
         self.adapter = f"{name} {min(self.sha256.values())[:12]}".replace(".", "_").replace(" ", "_")
         if self.adapter not in adapters(backbone):
-            put_low_rank(backbone, self.adapter, read_peft_folder(folder), origin=str(folder))
+            put_peft_folder(backbone, self.adapter, folder)
 
     def see(self, image: np.ndarray, among: int = 1) -> Any:
         return self.backbone.see(image, among)

@@ -1,4 +1,4 @@
-"""The read-out text on this machine and at an endpoint: what is sent, how answers are drawn, several rounds, adapters."""
+"""The read-out text on this machine and at an endpoint: what is sent, how answers are drawn, rounds, adapters."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ FINE = json.dumps({"reasoning": "fine", "score": [20, 25]})
 
 
 def scripted(metric, *answers):
-    """The metric with a judge that gives these answers: to the questions of the first round in their order, and so on."""
+    """The metric with a judge that gives these answers: to the questions of a round in their order, and so on."""
     names = [rule.name for rule in metric.conventions.questions]
     texts = {name: question.messages for name, question in metric.questions(CAT).items()}
 
     def reply(question):
-        (number,) = (row for row, name in enumerate(names) if len(texts[name][-1].parts) == len(question.messages[-1].parts)
-                     and texts[name][-1].parts[-1] == question.messages[-1].parts[-1])  # fmt: skip
-        return answers[question.round * len(names) + number]
+        asked = [texts[name][-1].parts[-1] for name in names].index(question.messages[-1].parts[-1])
+        return answers[question.round * len(names) + asked]
 
     metric.use(Judge(ScriptedJudge(reply)))
     return metric
@@ -81,7 +80,8 @@ def test_an_endpoint_is_asked_as_the_authors_ask_and_draws_as_they_draw(server):
     assert kinds == [["text", "image_url", "text"]] * 2 + [["text", "image_url", "text", "image_url", "text"]] * 2
     identity = metric.identity()
     assert identity["options"]["backend"] == identity["judge"]["judge"] == "endpoint"
-    assert identity["judge"]["extra"] == {"top_p": 0.9, "top_k": 20} and identity["judge"]["seed"] == 42
+    assert identity["judge"]["extra"] == {"top_p": 0.9, "top_k": 20}
+    assert identity["judge"]["seed"] == 42
 
 
 def test_options_say_whom_to_ask():
