@@ -19,6 +19,7 @@ BUILTIN = {
     "cw_ssim": "editmetrics.plugins.cw_ssim:CWSSIM",
     "dino_image": "editmetrics.plugins.dino_image:DINOImage",
     "dists": "editmetrics.plugins.dists:DISTS",
+    "dreamsim": "editmetrics.plugins.dreamsim:DreamSim",
     "ds_ieqa": "editmetrics.plugins.ds_ieqa.metric:DSIEQA",
     "edit_hf": "editmetrics.plugins.edit_hf.metric:EditHF",
     "epaiqa": "editmetrics.plugins.epaiqa.metric:EPAIQA",
@@ -45,6 +46,7 @@ BUILTIN = {
     "pair_judge": "editmetrics.plugins.pair_judge.metric:PairJudge",
     "niqe": "editmetrics.plugins.niqe:NIQE",
     "pick_score": "editmetrics.plugins.pick_score:PickScore",
+    "pieapp": "editmetrics.plugins.pieapp:PieAPP",
     "piqe": "editmetrics.plugins.piqe:PIQE",
     "precision_recall": "editmetrics.plugins.precision_recall:PrecisionRecall",
     "psnr": "editmetrics.plugins.psnr:PSNR",
@@ -72,6 +74,7 @@ CONFORMANCE = {
         "editmetrics.plugins.conformance.sets",
     ),
     **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
+    **dict.fromkeys(("dreamsim", "pieapp"), "editmetrics.plugins.conformance.perceptual"),
     **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
     **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
     **dict.fromkeys(

@@ -27,7 +27,7 @@ OTHER_NAMES = {
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
 ELSEWHERE = {
-    "piq": ("CLIPIQA", "dss", "PieAPP", "srsim", "total_variation", "StyleLoss",
+    "piq": ("CLIPIQA", "dss", "srsim", "total_variation", "StyleLoss",
             "ContentLoss"),
     "pyiqa": (
         "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "dbcnn", "deepdc",

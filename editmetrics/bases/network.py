@@ -15,6 +15,8 @@ from ..transfer import stacked
 from .as_tensors import check_fields, images_of, load_beside
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
     from torch.nn import Module
 
@@ -51,6 +53,12 @@ class HasNetwork(Metric):
         """Return the network's `state_dict` from the tensors of the checkpoints' files; by default the only file's."""
         (only,) = files
         return only
+
+    def read_file(self, path: Path) -> dict[str, Tensor]:
+        """Return the tensors of a checkpoint's file, which is verified; a subclass may know other formats."""
+        from .. import weights
+
+        return weights.load_state_dict(path)
 
     def network_name(self) -> str:
         """Name what `network` builds: metrics with equal names, weights and device share one network in memory."""
@@ -102,7 +110,7 @@ class HasNetwork(Metric):
         for name in self.checkpoints():
             weights.pull(name)
         paths = [weights.path(name) for name in self.checkpoints()]
-        files = [weights.load_state_dict(path) for path in paths if path.suffix != ".txt"]
+        files = [self.read_file(path) for path in paths if path.suffix != ".txt"]
         with torch.random.fork_rng(devices=[]):
             network = self.network()
         try:
