@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from ..wording import first_few, plural
-from .table import Block, Cell, DataTable, TableCell, TableColumn, numbers
+from .table import Block, Cell, DataTable, TableCell, TableColumn, numbers, text
 
 if TYPE_CHECKING:
     from ..pairs import Leaderboard, RatedSystem
+    from ..pairs.judges import JudgeAgreement
 
 ABREAST = 5
 """Tasks that fit side by side in 80 characters."""
@@ -68,6 +69,17 @@ def task_tables(board: Leaderboard) -> DataTable:
         rows.append(cells)
     headings = [TableColumn("system", wrap="ellipsis", least=12), *numbers(*board.tasks)]
     return DataTable(headings, rows, title=f"{board.unit} in each task, each on a scale of its own", name="tasks")
+
+
+def judges_table(lines: Sequence[JudgeAgreement]) -> DataTable:
+    """How each two judges agree on the battles of both."""
+    columns = [*text("judge", "and", wrap="ellipsis"), *numbers("battles", "same", "kappa", "inconsistent")]
+    rows = [
+        [one.judge, one.other, one.battles, "-" if one.share is None else _percent(one.share), one.kappa,
+         one.inconsistent] for one in lines
+    ]  # fmt: skip
+    notes = ("kappa is Cohen's: 0 is chance; battles that either judge answered inconsistently are not among them",)
+    return DataTable(columns, rows, title="Agreement of the judges", notes=notes, name="judges")
 
 
 def _short(rated: RatedSystem | None, unit: str) -> Cell:

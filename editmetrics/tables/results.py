@@ -28,7 +28,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
     if any(column.metric.of_sets for column in results.columns):
         from .sets import sets_blocks
 
-        yield from (*sets_blocks(results), *_problems(results), *_notes(results), *_reused(results))
+        yield from (*sets_blocks(results), *problem_lines(results), *_notes(results), *_reused(results))
         return
     if not written and 1 < len(results) <= FEW:
         yield from (_each_sample(results), "")
@@ -47,7 +47,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
         yield from systems_blocks(
             comparison, {line.column: ARROWS[line.dimension.higher_is_better] for line in summary}
         )
-    yield from _problems(results)
+    yield from problem_lines(results)
     yield from _notes(results)
     yield from _reused(results)
     if not written and len(results) > 1:
@@ -119,7 +119,7 @@ def _outcomes(results: Results) -> Iterator[str]:
         yield escape(f"{name}: {ended}")
 
 
-def _problems(results: Results) -> Iterator[str]:
+def problem_lines(results: Results) -> Iterator[str]:
     """A line for each reason why something has no score: which metrics, how many samples, the first of them."""
     reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
     for (label, status, reason), ids in results.problems().items():

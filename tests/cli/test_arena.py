@@ -75,3 +75,68 @@ def test_usage(run, log, arguments):
     ran = run("arena", *(log if one == "LOG" else one for one in arguments))
     assert ran.code == 2
     assert "battles" in ran.err or "SYSTEM=RATING" in ran.err
+
+
+@pytest.fixture
+def systems(tmp_path):
+    """The examples' two systems under names of their own."""
+    from pathlib import Path
+
+    examples = Path(__file__).parents[2] / "docs" / "examples"
+    return [str(examples / name) for name in ("source", "edited", "edited_b")]
+
+
+def test_scores_are_compared_and_judges_with_each_other(run, systems, tmp_path):
+    log = tmp_path / "scores.csv"
+    command = (
+        "arena",
+        *systems,
+        "-m",
+        "mae",
+        "-m",
+        "psnr",
+        "-q",
+        "--bootstrap",
+        50,
+        "--tie-threshold",
+        0,
+        "--log",
+        log,
+    )
+    ran = run(*command, "-o", tmp_path / "board.json", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "Agreement of the judges" in ran.out
+    boards = [json.loads((tmp_path / f"board.{name}.json").read_text()) for name in ("mae", "psnr")]
+    assert [board["battles"] for board in boards] == [9, 9]
+    assert "18 scores reused" not in ran.out
+    assert log.with_suffix(".record.jsonl").exists()
+
+
+def test_a_judge_is_asked_within_the_budget_and_its_log_ranked_again(run, systems, tmp_path, monkeypatch):
+    from editmetrics import create_metric
+    from editmetrics.cli import arena as command
+    from editmetrics.plugins.conformance.pair_judge import setup
+
+    def created(specs, device):
+        metric = create_metric(specs[0])
+        setup(metric)
+        return [metric]
+
+    monkeypatch.setattr(command, "_created", created)
+    log = tmp_path / "log.jsonl"
+    prompts = f"{systems[0]}/../prompts.csv"
+    asked = ("arena", *systems, "--prompts", prompts, "-m", "pair_judge", "-q", "--bootstrap", 50)
+    ran = run(*asked, "--ask", "adaptive", "--budget", 6, "--log", log)
+    assert ran.code in (0, 3), ran.err
+    assert "of 6 battles asked in both orders" in ran.out
+    assert len(log.read_text().splitlines()) == 6
+    again = run("arena", "--battles", log, "--bootstrap", 50)
+    assert again.out.split("\n")[:4] == ran.out.split("\n")[:4]
+    retried = run(*asked, "--ask", "sampled", "--budget", 6, "--task", "system", "--log", log, "--retry", "refused")
+    assert retried.code in (0, 3), retried.err
+
+
+def test_a_log_takes_no_questions(run, log):
+    ran = run("arena", "--battles", log, "-m", "mae", "--ask", "sampled")
+    assert ran.code == 2
+    assert "leave out --metrics, --ask" in ran.err
