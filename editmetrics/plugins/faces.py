@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import SampleError, UnavailableError
@@ -55,13 +57,9 @@ class FaceReader:
         detector, network = (str(weights.path(name)) for name in (DETECTOR, EMBEDDINGS[embedding]))
         self._cv2: Any = cv2
         self._scaling = SCALING[embedding]
-        log = cv2.utils.logging
-        level = log.setLogLevel(log.LOG_LEVEL_ERROR)  # OpenCV 5 warns of a target that it takes all the same
-        try:
+        with _without_warnings(cv2):
             self._detector = cv2.FaceDetectorYN.create(detector, "", (SIDES[0], SIDES[0]), certainty, OVERLAP)
             self._network = cv2.dnn.readNetFromONNX(network)
-        finally:
-            log.setLogLevel(level)
 
     def read(self, pixels: np.ndarray) -> np.ndarray:
         """Return the embeddings (N, D), of unit length, of the faces in an image (H, W, 3), uint8; the largest first.
@@ -118,6 +116,18 @@ class FaceReader:
             return np.zeros((0, 15))
         across, down = image.shape[1] / width, image.shape[0] / height
         return np.asarray(faces, np.float64) * [*(across, down) * 7, 1]
+
+
+@contextmanager
+def _without_warnings(cv2: Any) -> Iterator[None]:
+    """Keep OpenCV 5 from warning, inside a `with` block, of a target that it takes all the same; OpenCV 4 does not."""
+    log = getattr(cv2.utils, "logging", None)
+    level = log.setLogLevel(log.LOG_LEVEL_ERROR) if log else None
+    try:
+        yield
+    finally:
+        if log:
+            log.setLogLevel(level)
 
 
 def alignment(landmarks: np.ndarray) -> np.ndarray:

@@ -115,6 +115,7 @@ def write_detector(path):
     offsets = np.stack([landmarks.real, landmarks.imag], 1) / 8 - FACE / 16 + 0.5
     biases = {"bbox": np.array([0.5, 0.5, np.log(FACE / 8), np.log(FACE / 8)]), "kps": offsets.reshape(-1)}
     for stride in (8, 16, 32):
+        window = {"kernel_shape": [stride] * 2, "strides": [stride] * 2}
         for head, size in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
             name = f"{head}_{stride}"
             weight = np.zeros((size, 3, stride, stride), np.float32)
@@ -122,7 +123,7 @@ def write_detector(path):
             if size == 1 and stride == 8:  # of a block of blue, green, red: the mean of red less twice the others
                 weight[0] = np.array([-2, -2, 1], np.float32)[:, None, None] / (255 * 64)
             constants |= {f"{name}.weight": weight, f"{name}.bias": bias, f"{name}.shape": np.array([1, -1, size])}
-            convolved = ("Conv", ["input", f"{name}.weight", f"{name}.bias"], f"{name}.map", {"strides": [stride] * 2})
+            convolved = ("Conv", ["input", f"{name}.weight", f"{name}.bias"], f"{name}.map", window)
             nodes += [
                 convolved,
                 ("Transpose", [f"{name}.map"], f"{name}.last", {"perm": [0, 2, 3, 1]}),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from editmetrics import Sample, create_metric
+from editmetrics import Sample, create_metric, score
 from editmetrics.plugins.ocr import TextReader
 from editmetrics.plugins.text_accuracy import flow_grpo_reward, text_accuracy
 from editmetrics.plugins.wanted_text import edit_distance, normalised, quoted, require_one_reading
@@ -144,6 +144,14 @@ def test_what_is_compared():
 def test_a_column_goes_before_the_prompt(prompt, meta, wanted):
     (score,) = reading("x").score([Sample("x", edited=IMAGE, prompt=prompt, meta=meta)])
     assert score.details["wanted"] == wanted
+
+
+def test_a_resumed_run_compares_with_a_changed_column(tmp_path):
+    def run(text: str) -> float:
+        sample = Sample("x", edited=IMAGE, prompt='"no"', meta={"text": text})
+        return float(score([sample], metrics=[reading("hello you")], output=tmp_path / "s.csv")["text_accuracy"][0])
+
+    assert [run("hello"), run("hello there")] == [1, 0.5]
 
 
 @pytest.mark.parametrize(
