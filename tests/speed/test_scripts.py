@@ -16,6 +16,7 @@ SCRIPTS = {
     "busy": (["--sizes", "64", "--rounds", "1", "--metrics", "psnr"], "| psnr | 64 |"),
     "engine": (["--pairs", "4", "--size", "192", "--rounds", "1", "--skip-memory"], "the command over decoding"),
     "learned": (["--side", "64", "--batch", "1", "--rounds", "1", "--cases", "hpe_lsa"], "hpe_lsa"),
+    "reward_models": (["--few", "--pairs", "1", "--rounds", "1", "--metrics", "edit_reward"], "| edit_reward | 2 |"),
     "training": (
         ["--size", "toy", "--side", "64", "--batch", "2", "--micro", "1", "--updates", "1", "--rounds", "1",
          "--no-memory", "--only", "ds_ieqa"],

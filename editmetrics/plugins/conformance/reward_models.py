@@ -75,7 +75,7 @@ def _whole(family: str, name: str, heads: Mapping[str, int], folder: Path) -> No
     metric = "hpsv3" if family == "qwen2_vl" else "edit_reward"
     prompts = read_conventions(FOLDER / f"{metric}.toml").prompts.values()
     words = " ".join(prompt.text or "" for prompt in prompts)
-    tiny_backbone(family, folder, layers=2, patch=14, image=56, corpus=words, vocabulary=2000)
+    tiny_backbone(family, folder, layers=1, patch=14, image=56, corpus=words, vocabulary=2000)
     write_reward_model(folder, folder / "whole.safetensors", heads)
     (folder / "model.safetensors").unlink()
     (folder / "whole.safetensors").rename(folder / name)
