@@ -60,6 +60,7 @@ class Study:
 
     `full` is the whole method. The ablations are smaller: the `WHOLE` method and the `variants`, each of which lacks a
     part of it, with the settings of `small` and on the first `SMALL` examples. `options` are those of the metric.
+    `examples`: how many of the training's edits, or pictures, the whole method learns from.
     """
 
     world: str
@@ -68,6 +69,7 @@ class Study:
     small: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    examples: int = PARTS["train"][0]
 
     @property
     def names(self) -> list[str]:
@@ -87,8 +89,8 @@ STUDIES = {
             "together": True,
             "loss": "tdrl+plcc",
             "batch_size": 48,
-            "steps": 700,
-            "evaluate_every": 350,
+            "steps": 500,
+            "evaluate_every": 250,
             "patience": None,
         },
         {"steps": 200, "evaluate_every": 200},
@@ -142,12 +144,13 @@ STUDIES = {
         {
             "grounding_steps": 60,
             "grounding_learning_rate": 3e-4,
-            "quantitative_steps": 400,
-            "explained_steps": 900,
-            "evaluate_every": 300,
+            "quantitative_steps": 300,
+            "explained_steps": 700,
+            "evaluate_every": 350,
         },
         {"grounding_steps": 60, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 125},
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
+        examples=3000,
     ),
 }
 
@@ -182,7 +185,8 @@ class Training:
     @property
     def examples(self) -> int:
         """How many edits, or pictures, it learns from."""
-        return PARTS["train"][0] if self.variant in (FULL, BASELINE) else SMALL
+        of_variant = {BASELINE: PARTS["train"][0], FULL: self.study.examples}
+        return of_variant.get(self.variant, SMALL)
 
     @cached_property
     def about(self) -> dict[str, Any]:
