@@ -9,7 +9,7 @@ those of ridge regression on image statistics. **A training that stands there, w
 skipped**, so the file is committed after every few trainings and the study resumes on any machine; what is in FOLDER
 only spares the same machine some work. `--only`, `--variant` and `--seeds` do a part of it, `--jobs` so many trainings
 at once, each with one thread. `--validation` scores nothing: it trains, and the cards say how weights agree with the
-validation part, by which a recipe may be chosen. `--tables` only writes the tables of docs/evidence.md anew.
+validation part, by which a recipe may be chosen. `--tables` only writes tables and figure of docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from typing import Any, cast
 import editmetrics
 from editmetrics import studies, weights
 from editmetrics.data import from_manifest
+from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.mllm.folds import Fold
-from tools.evidence_results import BASELINE, FILE, FULL, WHOLE, Table, row
+from tools.evidence_results import BASELINE, FILE, FULL, WHOLE, Summary, Table, row
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import FITTING, TESTING
@@ -277,25 +278,49 @@ def keep(table: Table, training: Training, rows: Sequence[Mapping[str, Any]], up
     SETTINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
+def compared(table: Table) -> Iterator[tuple[str, str, Summary, Summary]]:
+    """Metric, dimension, baseline and whole method, with the settings that they have now; where both are known."""
+    for name, study in STUDIES.items():
+        for dimension, column in study.targets.items():
+            plain, full = (table.of(one.name, one.variant, dimension, {one.setting})
+                           for one in (Training(name, BASELINE, 0), Training(name, FULL, 0)))  # fmt: skip
+            if plain is not None and full is not None:
+                yield name, dimension.replace("_", " ") + (" (AUC)" if column == LABEL else ""), plain, full
+
+
 def tables(table: Table) -> dict[str, str]:
     """The Markdown tables of the page, by name: the metrics against the baseline, and the ablations."""
-    heads = {
-        "results": ("metric", "dimension", "baseline", "mean of the seeds", "least, greatest", "seeds"),
-        "ablations": ("metric", "variant", "dimension", "mean of the seeds", "least, greatest", "seeds"),
-    }
-    lines = {name: [row(head), row("-" for _ in head)] for name, head in heads.items()}
+    spread = ("mean of the seeds", "least, greatest", "seeds")
+    results, ablations = ([row(head), row("-" for _ in head)] for head in (
+        ("metric", "dimension", "baseline", *spread), ("metric", "variant", "dimension", *spread)
+    ))  # fmt: skip
+    for name, words, plain, full in compared(table):
+        results.append(row([name, words, f"{plain.mean:.3f}", *full.cells(bold=full.mean > plain.mean)]))
     for name, study in STUDIES.items():
-        settings = {variant: {Training(name, variant, 0).setting} for variant in (BASELINE, *study.names)}
         for dimension in study.targets:
-            plain, full = (table.of(name, one, dimension, settings[one]) for one in (BASELINE, FULL))
-            words = dimension.replace("_", " ") + (" (AUC)" if study.targets[dimension] == LABEL else "")
-            if plain is not None and full is not None:
-                cells = full.cells(bold=full.mean > plain.mean)
-                lines["results"].append(row([name, words, f"{plain.mean:.3f}", *cells]))
-            for variant in (WHOLE, *study.variants):
-                if (of_variant := table.of(name, variant, dimension, settings[variant])) is not None:
-                    lines["ablations"].append(row([name, variant, words, *of_variant.cells()]))
-    return {name: "\n".join(each) for name, each in lines.items()}
+            for one in (Training(name, variant, 0) for variant in (WHOLE, *study.variants)):
+                if (summary := table.of(name, one.variant, dimension, {one.setting})) is not None:
+                    ablations.append(row([name, one.variant, dimension.replace("_", " "), *summary.cells()]))
+    return {"results": "\n".join(results), "ablations": "\n".join(ablations)}
+
+
+def draw(table: Table, path: Path) -> None:
+    """The table of results: a bar for the baseline, a dot for the mean of the seeds, a line from least to greatest."""
+    from matplotlib.figure import Figure
+
+    rows = list(compared(table))
+    figure = Figure(figsize=(7, 1 + 0.3 * len(rows)), layout="constrained")
+    axes, across = figure.subplots(), range(len(rows))
+    means = [full.mean for *_, full in rows]
+    ends = [[full.mean - full.least for *_, full in rows], [full.greatest - full.mean for *_, full in rows]]
+    axes.barh(across, [plain.mean for _, _, plain, _ in rows], 0.75, color="0.87", label="baseline")
+    axes.errorbar(means, across, xerr=ends, fmt="o", color="#0072b2", label="assessor")
+    axes.set_yticks(across, [f"{name}: {words}" for name, words, *_ in rows])
+    axes.set(xlim=(0, 1), xlabel="SRCC with the truth (authenticity: AUC), images of new photographs")
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    write_figure(figure, path, metadata={"Date": None})
 
 
 def with_tables(page: str, made: Mapping[str, str]) -> str:
@@ -314,13 +339,14 @@ def main() -> None:
     parser.add_argument("--variant")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--validation", action="store_true", help="train only, to look at the cards")
-    parser.add_argument("--tables", action="store_true", help="train nothing, and write the page's tables anew")
+    parser.add_argument("--tables", action="store_true", help="train nothing, and write the page's tables and figure")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     table = Table()
     if not options.tables:
         study(options, table)
+    draw(table, FILE.with_suffix(".svg"))
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), tables(table)), encoding="utf-8")
     print("\n\n".join(tables(table).values()))
 
