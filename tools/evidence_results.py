@@ -66,7 +66,10 @@ class Table:
             "metric": training.name, "variant": training.variant, "seeds": training.seed, "setting": training.setting,
             **more,
         }  # fmt: skip
-        own = [{key: {**row, **about}.get(key, "") for key in COLUMNS} for row in rows if row["measure"] in MEASURES]
+        measured = [row for row in rows if row["measure"] in MEASURES]
+        own = [{key: {**row, **about}.get(key, "") for key in COLUMNS} for row in measured]
+        for one in own:
+            one["value"] = one["value"] if one["value"] in (None, "") else round(float(one["value"]), 4)
         self.rows += own
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", newline="", encoding="utf-8") as stream:
