@@ -88,13 +88,25 @@ def _of_tag(form: AnswerForm, answer: Answer) -> Reading:
 
 def _of_label(form: AnswerForm, answer: Answer) -> Reading:
     """A number behind its label, at the end of the answer; or the number alone."""
-    text = _whole(answer)
-    if (alone := _plain(text)) is not None:
+    if (alone := _plain(_whole(answer))) is not None:
         return [alone], "", False
-    pieces = re.findall(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*[:：=]([^\n]*)", text)
+    text = _without_stray_numbers(answer)
+    pieces = re.findall(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*(?:is\b|[:：=])[:：]?([^\n]*)", text)
     if len(pieces) != 1:
         _refuse(answer, f"expected one number behind '{form.key}:', got {len(pieces)}")
     return [_number(pieces[0], form, form.values[0], answer)], text, False
+
+
+def _of_level(form: AnswerForm, answer: Answer) -> Reading:
+    """A word for a level, alone or behind "level is", as often as it is the same; its number counts from `low`."""
+    text = _whole(answer)
+    words = "|".join(map(re.escape, form.words))
+    pattern = rf"(?i)\b{re.escape(form.key)}\b[^.\n]*?\bis\b[\s:：\"'*_\[]*({words})\b"
+    levels = [text] if text.strip(_AROUND + ".[]").casefold() in form.words else re.findall(pattern, text)
+    stated = {level.strip(_AROUND + ".[]").casefold() for level in levels}
+    if len(stated) != 1:
+        _refuse(answer, f"expected one of {', '.join(form.words)} behind '{form.key} is', got {len(stated)}")
+    return [form.low + form.words.index(stated.pop())], text, False
 
 
 def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
@@ -138,6 +150,7 @@ _READERS: dict[str, Any] = {
     "tagged_json": _of_tagged_json,
     "tag": _of_tag,
     "label": _of_label,
+    "level": _of_level,
     "lines": _of_lines,
     "sections": _of_sections,
 }

@@ -46,7 +46,8 @@ def _facts(conventions: Conventions) -> Iterator[str]:
             for figure in conventions.published
         )
         yield f"Published: {'; '.join(figures)}."
-    yield f"Source: {origin.paper}; {origin.repository} at {origin.commit[:7]}, read on {origin.read_on}."
+    where = f"; {origin.repository} at {origin.commit[:7]}" if origin.repository != "none" else ""
+    yield f"Source: {origin.paper}{where}, read on {origin.read_on}."
 
 
 def _question(rule: QuestionRule) -> str:
@@ -58,7 +59,7 @@ def _question(rule: QuestionRule) -> str:
     form = {
         "json": "a JSON object", "lines": "a line for each number", "sections": "a section for each number",
         "tag": f"a number in <{rule.answer.key}> tags", "tagged_json": "a JSON object in <answer> tags",
-        "label": f"a number behind '{rule.answer.key}:'",
+        "label": f"a number behind '{rule.answer.key}'", "level": f"one of {', '.join(rule.answer.words)}",
     }[rule.answer.form]  # fmt: skip
     return f"{order}; {form}, {rule.answer.low:g} to {rule.answer.high:g}"
 

@@ -166,6 +166,8 @@ def _question_problems(conventions: Conventions, question: QuestionRule) -> Iter
         yield ("answer", "low"), f"it is {answer.low:g}; expected less than high, {answer.high:g}"
     if answer.titles and len(answer.titles) != len(answer.values):
         yield ("answer", "titles"), f"expected {len(answer.values)}, one for each of the values"
+    if (answer.form == "level") != bool(answer.words) or len(answer.words) > answer.high - answer.low + 1:
+        yield ("answer", "words"), "the form 'level', and no other, has words, one for each number from low to high"
     if unknown := set(answer.optional) - set(answer.values):
         yield ("answer", "optional"), f"unknown values {', '.join(sorted(unknown))}"
 

@@ -111,18 +111,20 @@ class AnswerForm:
 
     - `form`: "json", an object with the number or list of numbers under `key`; "lines", a line "Title: number" each;
       "sections", a heading with a title each, and the number behind `key` in the section; "tag", a number in <key>
-      tags; "tagged_json", such an object in <answer> tags; "label", a number behind `key`.
+      tags; "tagged_json", such an object in <answer> tags; "label", a number behind `key`; "level", one of `words`
+      behind `key`, from `low` on.
     - `values`: names of the numbers, in their order. `titles`: as lines and sections have them; by default the names.
     - `low`, `high`: the scale on which they are asked for; `whole`: whole numbers only.
     - `times`, `plus`: `times * number + plus` is the value.
     - `optional`: values that may be "N/A", and then are left out.
     """
 
-    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label"]
+    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label", "level"]
     values: tuple[str, ...]
     low: float
     high: float
     key: str = "score"
+    words: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     whole: bool = False
     times: float = 1.0

@@ -16,20 +16,21 @@ FORMS = {
     "tagged_json": AnswerForm("tagged_json", ("quality",), 1, 5, key="rating"),
     "tag": AnswerForm("tag", ("quality",), 1, 5, key="answer"),
     "label": AnswerForm("label", ("score",), 0, 1, key="Score", whole=True),
+    "is": AnswerForm("label", ("quality",), 0, 100, key="The quality score"),
     "lines": AnswerForm("lines", ("compliance", "look"), 1, 5, titles=("Prompt Compliance", "Visual Naturalness")),
     "sections": AnswerForm(
         "sections", ("text", "image", "rendering"), 1, 4, key="Score",
         titles=("Text Faithfulness", "Image Faithfulness", "Text Rendering"), optional=("rendering",),
     ),
 }  # fmt: skip
-STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "lines": [4, 5],
-          "sections": [3.5, 4, 2]}  # fmt: skip
+STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "is": [85.25],
+          "lines": [4, 5], "sections": [3.5, 4, 2]}  # fmt: skip
 """A readable answer of each form states these."""
 
 NOT_ONE_NUMBER = [
     "7/10", "3 / 5", "4 or 5", "3-4", "3 to 4", "3~4", "four", "four of five", "4 of 5", "三", "四点五", "４", "4,5",
     "4.", ".", "", "?", "~", "about 4", "4 (maybe 3)", "4 -> 3", "4; 3", "4 4", "0x3", "4%", "½", "Ⅳ", "NaN", "inf",
-    "-Infinity", "null", "true", "N/A", "-3", "99", "4 stars", "★★★★", "4️⃣", "4\n3", "<4>", "$4$", "4\\5",
+    "-Infinity", "null", "true", "N/A", "-3", "999", "4 stars", "★★★★", "4️⃣", "4\n3", "<4>", "$4$", "4\\5",
 ]  # fmt: skip
 """Put in the place of the first number; only "4." may be read, as 4."""
 
@@ -84,6 +85,25 @@ def test_no_number_is_read_that_the_answer_does_not_state(kind):
     ), "a whole object is whole wherever the model was cut off"
     for refusal in ("I'm sorry, but I can't assist with that request.", "抱歉，我无法评价这张图片。"):
         assert numbers_of(form, refusal) == "refused"
+
+
+LEVEL = AnswerForm("level", ("overall",), 1, 5, key="quality level", words=("bad", "poor", "fair", "good", "excellent"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Good.", 4), ("**excellent**", 5), ("Therefore, the overall editing quality level of the image is fair.", 3),
+        ("The lights are poor. The quality level is: **Bad**.", 1),
+        ("The quality level is good.\nOnce more: the quality level is good.", 4),
+        ("The quality level is good. No: the quality level is poor.", None), ("good or excellent", None), ("4", None),
+        ("The picture is good.", None), ("The quality level is not bad.", None), ("The quality level is high.", None),
+        ("The quality level is between fair and good.", None), ("not good", None), ("goodish", None),
+        ("<think>The quality level is bad</think>", None),
+    ],
+)  # fmt: skip
+def test_a_level_is_a_word_that_is_stated_once(text, expected):
+    assert numbers_of(LEVEL, text) == ("unparseable" if expected is None else {"overall": float(expected)})
 
 
 def test_an_optional_value_may_be_not_applicable_and_no_other():

@@ -6,6 +6,7 @@ Its numbers are the brightness of the images, on the scale of each question.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...judge import Judge
@@ -28,6 +29,8 @@ def written(form: AnswerForm, numbers: list[float]) -> str:
         return f"<{form.key}>{numbers[0]}</{form.key}>"
     if form.form == "label":
         return f"{form.key}: {numbers[0]}"
+    if form.form == "level":
+        return f"The {form.key} is: {form.words[round(numbers[0] - form.low)]}"
     behind = "" if form.form == "lines" else f"\n## {form.key}:"
     return "\n".join(f"{title}:{behind} {number}" for title, number in zip(titles, numbers, strict=True))
 
@@ -56,12 +59,16 @@ def setup(metric: TextAssessor) -> None:
 
     def _rule_of(metric: TextAssessor, question: Question) -> QuestionRule:
         texts = " ".join(part for message in question.messages for part in message.parts if isinstance(part, str))
-        return max(questions, key=lambda rule: _begins(metric, rule, texts))
+        return max(questions, key=lambda rule: _matching(metric, rule, texts))
 
     metric.use(Judge(ScriptedJudge(reply)))
 
 
-def _begins(metric: TextAssessor, rule: QuestionRule, texts: str) -> int:
-    """Count the lines of a question's text that stand in what was asked."""
-    lines = [line for name in rule.texts for line in metric.text(name).splitlines() if len(line) > 20]
-    return sum(line in texts for line in lines)
+def _matching(metric: TextAssessor, rule: QuestionRule, texts: str) -> int:
+    """Count the characters of a question's text, apart from its slots and images, that stand in what was asked."""
+    matching = 0
+    for name in rule.texts:
+        marks = [rule.mark, *metric.conventions.prompts[name].slots]
+        pieces = re.split("|".join(map(re.escape, marks)), metric.text(name))
+        matching += sum(len(piece) for piece in pieces if piece in texts)
+    return matching
