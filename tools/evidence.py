@@ -29,6 +29,7 @@ from typing import Any, cast
 
 import editmetrics
 from editmetrics import studies, weights
+from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.data import from_manifest
 from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
@@ -194,8 +195,11 @@ class Training:
         """All that decides its result but the seed, as JSON."""
         about: dict[str, Any] = {"metric": self.name, "targets": dict(self.targets), "examples": self.examples}
         if self.variant != BASELINE:
-            kind = cast(LearnedMetric, editmetrics.create_metric(self.name))
-            settings = kind.effective_settings({"preset": "toy", **self.study.settings(self.variant)})
+            kind = cast(AssessorMetric, editmetrics.create_metric(self.name))
+            effective = kind.effective_settings({"preset": "toy", **self.study.settings(self.variant)})
+            # those that are no defaults: a setting that is added later leaves earlier results what they are
+            usual = {name: value for part in kind.presets()["toy"] for name, value in vars(type(part)()).items()}
+            settings = {name: value for name, value in effective.items() if value != usual[name]}
             sha256 = weights.checksums([BACKBONE])[BACKBONE]["model.safetensors"]
             about |= {"version": kind.version, "backbone": sha256, "options": dict(self.study.options)}
             about |= {"settings": settings}

@@ -75,5 +75,5 @@ def test_the_results_say_what_they_are_of_and_the_page_shows_them():
     assert all(known[one.setting] == one.about for one in now if one.setting in known)
     page = PAGE.read_text(encoding="utf-8")
     made = tables(table)
-    assert with_tables(page, made) == page
+    assert with_tables(page, made) == page, "python -m tools.evidence FOLDER --tables makes them anew"
     assert all(text in page for text in made.values())
