@@ -79,6 +79,8 @@ class NoReference(Metric):
     def load(self) -> None:
         if self._arrays or not (self.parameters or self.checkpoints()):
             return
+        import numpy as np
+
         from .. import weights
 
         for name in self.checkpoints():
@@ -88,6 +90,8 @@ class NoReference(Metric):
             raise ParametersError(f"the file of parameters {file} does not exist")
         arrays = self.read_parameters(file)
         self.check_parameters(arrays, file)
+        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+            raise ParametersError(f"{file}: {bad[0]} holds NaN or an infinite number")
         self._arrays = arrays
 
     def read_parameters(self, file: Path) -> dict[str, np.ndarray]:
@@ -100,8 +104,6 @@ class NoReference(Metric):
             arrays = {name: array.astype(np.float64) for name, array in load_file(file).items()}
         except (SafetensorError, OSError) as error:
             raise ParametersError(f"{file} cannot be read as parameters (safetensors): {error}") from error
-        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-            raise ParametersError(f"{file}: {bad[0]} holds NaN or an infinite number")
         return arrays
 
     @property

@@ -115,5 +115,5 @@ class NIQE(NoReference):
         return niqe(to_gray(image, GRAYS[self.convention]), self.arrays["mean"], self.arrays["covariance"])
 
     def pristine_features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features (blocks, 36) and sharpness (blocks,) of a photograph (H, W, 3), for a model of one's own."""
+        """Return features (blocks, 36) and sharpness (blocks,) of a prepared photograph, for a model of one's own."""
         return niqe_features(to_gray(image, GRAYS[self.convention]))
