@@ -77,6 +77,10 @@ METHODS = {
         "editmetrics.plugins.epaiqa.command:explanations",
         "epaiqa: compare explanations with answers.",
     ),
+    "pristine": (
+        "editmetrics.plugins.natural_scenes.command:pristine",
+        "niqe, ilniqe: fit their model of natural photographs to yours.",
+    ),
     "lsa": ("editmetrics.plugins.hpe_lsa.command:lsa", "hpe_lsa: find the layer that separates real from edited."),
 }
 """The same for the commands of single built-in methods, which live in the folder of their plugin."""

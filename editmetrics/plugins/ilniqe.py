@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..bases.no_reference import NoReference, ParametersError
+from ..bases.no_reference import ParametersError
 from ..sample import Dimension, Sample, SampleError
-from .natural_scenes.gaussian_model import complete
+from .natural_scenes.gaussian_model import complete, mean_and_covariance
 from .natural_scenes.matlab import resized_in_eight_bits
-from .natural_scenes.rich_features import BLOCK, FEATURES, SIDE, rich_features
+from .natural_scenes.pristine import PristineMetric
+from .natural_scenes.rich_features import BLOCK, SIDE, rich_features
 
 if TYPE_CHECKING:
     import numpy as np
+
+KEPT = 0.92
+"""The share of the principal directions that the authors' model keeps: 430 of 468."""
 
 
 def ilniqe(image: np.ndarray, model: Mapping[str, np.ndarray]) -> float:
@@ -50,7 +54,7 @@ def ilniqe(image: np.ndarray, model: Mapping[str, np.ndarray]) -> float:
     return float(np.sqrt(((apart @ inverse) * apart).sum(1).clip(0)).mean())
 
 
-class ILNIQE(NoReference):
+class ILNIQE(PristineMetric):
     """Mean distance of the blocks of the edited image from natural photographs, about 10 to 150; lower is more natural.
 
     NIQE's statistics with those of gradients, colours and filters of several orientations: 468 of each of 36 blocks,
@@ -80,6 +84,8 @@ class ILNIQE(NoReference):
     )
     licence = "Apache-2.0; the terms of the authors' model are in 'editmetrics weights list'"
     smallest: ClassVar[tuple[int, int]] = (32, 32)
+    FEATURES: ClassVar[int] = 468
+    SHARPNESS: ClassVar[float] = 0.78
 
     def __init__(
         self, *, resize: Literal["authors", "none"] = "authors", parameters: str | None = None, **shared: Any
@@ -108,10 +114,10 @@ class ILNIQE(NoReference):
 
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
         count = len(arrays.get("mean", ()))
-        expected = {"centre": (FEATURES,), "covariance": (count, count), "directions": (FEATURES, count)}
-        expected_all: dict[str, tuple[int, ...]] = {**expected, "mean": (count,)}
-        if (shapes := {name: arrays[name].shape for name in sorted(arrays)}) != expected_all:
-            raise ParametersError(f"{file} holds {shapes}; expected {expected_all}")
+        expected: dict[str, tuple[int, ...]] = {"centre": (self.FEATURES,), "covariance": (count, count)}
+        expected |= {"directions": (self.FEATURES, count), "mean": (count,)}
+        if (shapes := {name: arrays[name].shape for name in sorted(arrays)}) != expected:
+            raise ParametersError(f"{file} holds {shapes}; expected {expected}")
 
     def prepare(self, sample: Sample) -> dict[str, np.ndarray]:
         image = super().prepare(sample)["edited"]
@@ -124,5 +130,14 @@ class ILNIQE(NoReference):
         return ilniqe(image, self.arrays)
 
     def pristine_features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features (blocks, 468) and sharpness (blocks,) of a prepared photograph, for a model of one's own."""
         return rich_features(image)
+
+    def model_of(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the model on the principal directions of the largest variance, 92 % of them, as the authors keep."""
+        import numpy as np
+
+        centre = features.mean(0)
+        axes = np.linalg.svd(features - centre, full_matrices=False)[2]
+        directions = axes[: int(KEPT * len(axes))].T
+        mean, covariance = mean_and_covariance((features - centre) @ directions)
+        return {"mean": mean, "covariance": covariance, "centre": centre, "directions": directions}

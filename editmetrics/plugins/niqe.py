@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..bases.no_reference import NoReference
 from ..sample import Dimension, Sample, SampleError
 from .natural_scenes.gaussian_model import check_gaussian_model, complete, distance, mean_and_covariance
 from .natural_scenes.matlab import Gray, halved, to_gray
+from .natural_scenes.pristine import PristineMetric
 from .natural_scenes.statistics import block_features, blocks, normalised_luminance
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Convention = Literal["authors", "basicsr"]
 
-BLOCK, FEATURES = 96, 36
+BLOCK = 96
 
 GRAYS: dict[Convention, Gray] = {"authors": "rgb2gray", "basicsr": "rgb2ycbcr"}
 
@@ -65,7 +65,7 @@ def niqe_features(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([block_features(each) for each in scales], 1), blocks(contrast, BLOCK).mean((1, 2))
 
 
-class NIQE(NoReference):
+class NIQE(PristineMetric):
     """Distance of the edited image from natural photographs, at least 0; lower looks more natural.
 
     Mean and covariance of 36 statistics of blocks of 96 x 96 pixels, against those of 125 photographs (the authors'
@@ -93,6 +93,8 @@ class NIQE(NoReference):
     paper = 'Mittal, Soundararajan, Bovik, Making a "completely blind" image quality analyzer, IEEE SPL 2013'
     licence = "Apache-2.0; parameters: The University of Texas at Austin, free with its notice (NOTICE)"
     smallest: ClassVar[tuple[int, int]] = (BLOCK, BLOCK)
+    FEATURES: ClassVar[int] = 36
+    SHARPNESS: ClassVar[float] = 0.75
 
     def __init__(self, *, convention: Convention = "authors", parameters: str | None = None, **shared: Any) -> None:
         super().__init__(**shared)
@@ -102,7 +104,7 @@ class NIQE(NoReference):
         return "niqe-live"
 
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
-        check_gaussian_model(arrays, file, FEATURES)
+        check_gaussian_model(arrays, file, self.FEATURES)
 
     def prepare(self, sample: Sample) -> dict[str, np.ndarray]:
         prepared = super().prepare(sample)
@@ -112,8 +114,16 @@ class NIQE(NoReference):
         return prepared
 
     def measure(self, image: np.ndarray) -> float:
-        return niqe(to_gray(image, GRAYS[self.convention]), self.arrays["mean"], self.arrays["covariance"])
+        return niqe(self.gray(image), self.arrays["mean"], self.arrays["covariance"])
+
+    def gray(self, image: np.ndarray) -> np.ndarray:
+        """Return the grey levels (H, W) that the convention names."""
+        return to_gray(image, GRAYS[self.convention])
 
     def pristine_features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features (blocks, 36) and sharpness (blocks,) of a prepared photograph, for a model of one's own."""
-        return niqe_features(to_gray(image, GRAYS[self.convention]))
+        return niqe_features(self.gray(image))
+
+    def model_of(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the mean and the covariance."""
+        mean, covariance = mean_and_covariance(features)
+        return {"mean": mean, "covariance": covariance}

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "serve": "tests/serving/test_serving.py::test_answers_equal_the_command_lines",
     "benchmark": "tests/benchmarks/test_command.py::test_the_figures_are_those_of_python",
+    "pristine": "tests/cli/test_pristine.py::test_a_model_of_photographs_is_what_python_fits",
     "lsa": "tests/cli/test_lsa.py::test_the_profile_of_any_backbone_is_shown_written_and_drawn",
     "fit": "tests/cli/test_fit.py::test_from_a_manifest_to_scores",
     "arena": "tests/cli/test_arena.py::test_options_are_pythons",
