@@ -76,7 +76,7 @@ class ILNIQE(PristineMetric):
     """
 
     name, version = "ilniqe", 1
-    title = "natural statistics with colours (blind)"
+    title = "natural statistics, colours (blind)"
     dimensions = (Dimension("ilniqe", low=0, high=math.inf, higher_is_better=False, primary=True),)
     paper = (
         "Zhang, Zhang, Bovik, A feature-enriched completely blind image quality evaluator, IEEE TIP 2015, "
