@@ -29,7 +29,8 @@ class StateAssessor(LocalAssessor):
     image processor. Both images of a sample are seen once for all questions.
 
     Options:
-        weights: The checkpoint on your disk, a file or a folder; by default downloaded at its first use.
+        weights: The checkpoint on your disk, a file or a folder; by default downloaded at its first use, unless the
+            folder that `backbone` names is one.
     """
 
     def __init__(self, *, weights: str | None = None, **shared: Any) -> None:
@@ -40,7 +41,7 @@ class StateAssessor(LocalAssessor):
     # ------------------------------------------------------------------ the contract
 
     def checkpoints(self) -> tuple[str, ...]:
-        return () if self.weights else (self.model_rule.weights,)
+        return () if self._own_source() else (self.model_rule.weights,)
 
     def load(self) -> None:
         """Load the checkpoint. Raises `BackboneError` and `HeadError`, naming file and tensor."""
@@ -56,7 +57,7 @@ class StateAssessor(LocalAssessor):
         from ..mllm.whole_models import WholeLayout, backbone_of, load_whole_model
 
         rule = self._state_rule
-        source = Path(self.weights).expanduser() if self.weights else weights.pull(self.model_rule.weights)
+        source = self._own_source() or weights.pull(self.model_rule.weights)
         device = torch.device(self.device)
         usual = torch.bfloat16 if device.type == "cuda" else torch.float32
         tokens = (rule.token,) if rule.token else ()
@@ -141,9 +142,23 @@ class StateAssessor(LocalAssessor):
         """
         from .. import weights
 
-        folder = Path(self.weights).expanduser() if self.weights else weights.folder_of(self.model_rule.weights)
+        folder = self._own_source() or weights.folder_of(self.model_rule.weights)
         own = str(folder) if (folder / "config.json").is_file() else ""
         return self.backbone or own or self.model_rule.base
+
+    def _own_source(self) -> Path | None:
+        """Return the checkpoint on this machine that the options name; None for the published one."""
+        if self.weights:
+            return Path(self.weights).expanduser()
+        if not self.backbone or not (folder := Path(self.backbone).expanduser()).is_dir():
+            return None
+        from ..mllm.whole_models import holds_heads
+
+        return folder if holds_heads(folder, self._head_names()) else None
+
+    def _head_names(self) -> tuple[str, ...]:
+        """Return what the names of the heads' tensors begin with."""
+        return tuple(f"{name}." for head in self._state_rule.heads for name in head.layers)
 
     @property
     def _state_rule(self) -> StateRule:

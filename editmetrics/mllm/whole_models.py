@@ -119,6 +119,21 @@ def tensor_files(source: Path) -> list[Path]:
     )
 
 
+def holds_heads(folder: Path, heads: tuple[str, ...]) -> bool:
+    """Return whether a folder holds a whole model with heads, from the headers of its safetensors files alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        for path in tensor_files(folder):
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="numpy") as file:
+                    if any(name.startswith(heads) for name in file.keys()):  # noqa: SIM118
+                        return True
+    except (BackboneError, SafetensorError, OSError):
+        return False
+    return False
+
+
 def _load(
     source: Path,
     files: Sequence[Path],

@@ -117,6 +117,9 @@ def test_a_checkpoint_of_the_registry_with_a_base_in_another_folder(folders, tmp
     wanted = create_metric("edit_reward", weights=str(folders["edit_reward"]), device="cpu")(sample())
     with weights.substitute("edit_reward.qwen2.5-vl-7b", checkpoint):
         assert create_metric("edit_reward", backbone=str(base), device="cpu")(sample()) == wanted
+    whole = create_metric("edit_reward", backbone=str(folders["edit_reward"]), device="cpu")
+    assert whole.checkpoints() == ()
+    assert whole(sample()) == wanted
     file = str(checkpoint / "model.safetensors")
     by_file = create_metric("edit_reward", backbone=str(base), weights=file, device="cpu")
     assert by_file(sample()) == wanted

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from editmetrics import SampleError
 from editmetrics.mllm.backbone import IMAGE, BackboneError
+from editmetrics.mllm.families import BackboneUnavailableError
 from editmetrics.mllm.heads import HeadError, published_head
 from editmetrics.mllm.prompts import write_prompt
 from editmetrics.mllm.states import cut_at_token, read_state, states_of
@@ -171,6 +172,12 @@ def test_a_base_of_another_family_or_size_is_refused(checkpoints, tmp_path):
     wider = tiny_backbone("qwen2_vl", tmp_path, hidden=96)
     with pytest.raises(BackboneError, match=r"is \(64, 256\), expected \(96, 256\).*a base of another size than"):
         loaded(checkpoints, "qwen2_vl", base=wider)
+
+
+def test_too_little_memory_is_said_before_the_model_is_made(checkpoints, monkeypatch):
+    monkeypatch.setattr("editmetrics.mllm.loading.free_memory", lambda device: 1000)
+    with pytest.raises(BackboneUnavailableError, match=r"HPSv3\.safetensors takes 0\.0 GB in float64, and 0\.0 GB are"):
+        loaded(checkpoints, "qwen2_vl", dtype=torch.float64)
 
 
 def test_files_that_are_no_whole_model_are_refused(checkpoints, tmp_path):
