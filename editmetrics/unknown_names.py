@@ -31,7 +31,7 @@ ELSEWHERE = {
             "ContentLoss"),
     "pyiqa": (
         "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "dbcnn", "deepdc",
-        "entropy", "hyperiqa", "laion_aes", "liqe", "mad", "maniqa", "msswd", "musiq", "nima",
+        "entropy", "hyperiqa", "laion_aes", "liqe", "maniqa", "msswd", "musiq", "nima",
         "nrqm", "paq2piq", "pi", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
         "topiq_nr", "tres", "unique", "wadiqam_fr", "wadiqam_nr",
     ),

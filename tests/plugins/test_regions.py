@@ -41,12 +41,13 @@ SPECS = (
     "nlpd",
     "cw_ssim",
     "vif_wavelet",
+    "ssimulacra2",
     "lpips",
     "dists",
     "structure_distance",
 )
 NETWORKS = ("lpips", "dists", "structure_distance")
-FEW_SHAPES = (*NETWORKS, "vsi", "nlpd", "cw_ssim", "vif_wavelet")
+FEW_SHAPES = (*NETWORKS, "vsi", "nlpd", "cw_ssim", "vif_wavelet", "ssimulacra2")
 """What is tried on two shapes alone."""
 
 ROUNDING = {"vif": 1e-6, "fsim": 1e-6, "dists": 1e-6, "haarpsi": 5e-6, "cw_ssim": 1e-6}
