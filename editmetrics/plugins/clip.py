@@ -91,6 +91,21 @@ def preprocess(image: Any, resizing: Resizing = "crop") -> Tensor:
     return _squashed(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)[0]
 
 
+def text_embeddings(tokens: Tensor, model: Any) -> Tensor:
+    """Return the embeddings of texts, (N, D), of unit length, as open_clip's `CLIP.encode_text` does.
+
+    `tokens`: (N, T), int64, T <= 77: those after the end of the longest text, at which nothing looks, may be missing.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    length = tokens.shape[1]
+    states = model.token_embedding(tokens) + model.positional_embedding[:length]
+    states = model.ln_final(model.transformer(states, attn_mask=model.attn_mask[:length, :length]))
+    ends = states[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
+    return F.normalize(ends @ model.text_projection, dim=-1)
+
+
 def tokenize(text: str) -> tuple[Tensor, str | None]:
     """Return the tokens (77,), int64, of a text, and a note where its end was cut off.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..bases.set_metric import SetEstimate, SetMetric
@@ -31,28 +32,29 @@ def frechet_distance(features: np.ndarray, reference: np.ndarray, device: str = 
     >>> round(frechet_distance(points + 3, points), 6)  # a shift by 3 in two directions
     18.0
     """
-    return Reference(reference, device).distance(features)
+    (distance,) = distances(features, reference, device=device)
+    return distance
 
 
-class Reference:
-    """A reference set of a Fréchet distance, for many sets: its mean and a factor of its covariance are made once."""
+def distances(
+    features: np.ndarray, reference: np.ndarray, parts: Iterable[np.ndarray] = (), *, device: str = "cpu"
+) -> list[float]:
+    """Return the distance of `features` to the reference set, and that of each part of them, given by its rows.
 
-    def __init__(self, features: np.ndarray, device: str = "cpu") -> None:
-        self.device = device
-        self.mean, centred = _centred(features, device)
-        self.trace = float(centred.square().sum())
-        self.factor = centred.T if len(centred) < centred.shape[1] else _factor(centred.T @ centred)
-
-    def distance(self, features: np.ndarray) -> float:
-        """Return the distance of a set of features to the reference set."""
-        mean, centred = _centred(features, self.device)
-        crossed = centred @ self.factor  # tr (S1 S2)^(1/2) is the sum of its singular values
-        gram = crossed @ crossed.T if len(crossed) < crossed.shape[1] else crossed.T @ crossed
-        import torch
-
-        overlap = float(torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().sum())
-        distance = float((mean - self.mean).square().sum()) + self.trace + float(centred.square().sum()) - 2 * overlap
-        return max(0.0, distance)  # 0 is the least; below it is rounding
+    The reference's covariance is factored once, S_2 = F F', and all features are multiplied by F once: the trace of
+    (S_1 S_2)^(1/2) is the sum of the singular values of F's product with the centred features.
+    """
+    rows, other = _rows(features, device), _rows(reference, device)
+    mean, trace = _mean_and_trace(other)
+    other = (other - mean) / (len(other) - 1) ** 0.5
+    crossed = rows @ (other.T if len(other) < other.shape[1] else _factor(other.T @ other))
+    results = []
+    every: list[Any] = [slice(None), *parts]
+    for part in every:
+        own_mean, own_trace = _mean_and_trace(rows[part])
+        distance = float((own_mean - mean).square().sum()) + own_trace + trace - 2 * _overlap(crossed[part])
+        results.append(max(0.0, distance))  # 0 is the least; below it is rounding
+    return results
 
 
 def frechet_estimate(name: str, features: np.ndarray, reference: np.ndarray, device: str = "cpu") -> SetEstimate:
@@ -65,27 +67,39 @@ def frechet_estimate(name: str, features: np.ndarray, reference: np.ndarray, dev
     import numpy as np
     from scipy.stats import t
 
-    compared = Reference(reference, device)
-    value = compared.distance(features)
     random = np.random.default_rng(0)
     count = len(features)
-    distances = [compared.distance(features[random.permutation(count)[: count // 2]]) for _ in range(HALVES)]
-    error = float(np.std(distances, ddof=1)) * float(np.sqrt((count // 2) / (count - count // 2)))
+    halves = (random.permutation(count)[: count // 2] for _ in range(HALVES))
+    value, *of_halves = distances(features, reference, halves, device=device)
+    error = float(np.std(of_halves, ddof=1)) * float(np.sqrt((count // 2) / (count - count // 2)))
     reach = float(t.ppf(0.975, HALVES - 1)) * error
     notes = []
-    bias = float(np.mean(distances)) - value
+    bias = float(np.mean(of_halves)) - value
     if bias > 0.02 * value:
         notes.append(f"few images bias it upwards: these {count:,} by about {bias:.2g}; compare only sets of as many")
     return SetEstimate({name: value}, {name: error}, {name: (max(0.0, value - reach), value + reach)}, notes)
 
 
-def _centred(features: np.ndarray, device: str) -> tuple[Tensor, Tensor]:
+def _rows(features: np.ndarray, device: str) -> Tensor:
     import numpy as np
     import torch
 
-    rows = torch.from_numpy(np.asarray(features)).to(device, torch.float64)
+    return torch.from_numpy(np.asarray(features)).to(device, torch.float64)
+
+
+def _mean_and_trace(rows: Tensor) -> tuple[Tensor, float]:
+    """The mean of the rows, and the trace of their covariance."""
     mean = rows.mean(0)
-    return mean, (rows - mean) / (len(rows) - 1) ** 0.5
+    return mean, float((rows - mean).square().sum()) / (len(rows) - 1)
+
+
+def _overlap(crossed: Tensor) -> float:
+    """The sum of the singular values of the rows, centred and divided by the root of n - 1."""
+    import torch
+
+    centred = (crossed - crossed.mean(0)) / (len(crossed) - 1) ** 0.5
+    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    return float(torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().sum())
 
 
 def _factor(covariance: Tensor) -> Any:

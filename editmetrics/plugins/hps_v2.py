@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..sample import Dimension
-from .clip import tokenize
+from .clip import text_embeddings, tokenize
 from .preprocessing import Preprocessing
 from .text_image import TextImageMetric
 
@@ -23,18 +23,17 @@ def hps_v2(images: Tensor, tokens: Tensor, model: Any) -> Tensor:
     cos(E_image, E_text)
 
     with the embeddings of the trained CLIP ViT-H/14. `images`: (N, 3, 224, 224), as the preprocessing leaves them.
-    `tokens`: (N, 77), int64. `model`: open_clip's CLIP. Differentiable in the images.
+    `tokens`: (N, T), int64, T up to 77. `model`: open_clip's CLIP. Differentiable in the images.
 
     Source: Wu et al., Human Preference Score v2, arXiv:2306.09341; `img_score.py` of the authors' package.
 
     >>> import torch
-    >>> class Embeddings(torch.nn.Module):  # the embedding of an image is its first two pixels, of a text its tokens
-    ...     def encode_image(self, images, normalize): return torch.nn.functional.normalize(images[:, 0, 0, :2], dim=-1)
-    ...     def encode_text(self, tokens, normalize): return torch.nn.functional.normalize(tokens.float(), dim=-1)
-    >>> hps_v2(torch.tensor([3.0, 4.0]).expand(1, 3, 2, 2), torch.tensor([[1, 0]]), Embeddings())
-    tensor([0.6000])
+    >>> from open_clip import CLIP
+    >>> model = CLIP(8, {"layers": 1, "width": 64, "image_size": 32, "patch_size": 32}, {"layers": 1, "width": 64})
+    >>> hps_v2(torch.zeros(2, 3, 32, 32), torch.ones(2, 5, dtype=torch.int64), model).shape
+    torch.Size([2])
     """
-    pairs = model.encode_image(images, normalize=True) * model.encode_text(tokens, normalize=True)
+    pairs = model.encode_image(images, normalize=True) * text_embeddings(tokens, model)
     total: Tensor = pairs.sum(-1)
     return total
 
@@ -63,6 +62,7 @@ class HPSv2(TextImageMetric):
     """
 
     name, version = "hps_v2", 1
+    causal = True
     title = "what people would prefer (HPS v2)"
     requires = ("open-clip-torch",)
     dimensions = (Dimension("hps_v2", low=-1, high=1, primary=True, description="preference, given the prompt"),)

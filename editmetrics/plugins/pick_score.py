@@ -20,8 +20,8 @@ def pick_score(images: Tensor, tokens: Tensor, model: Any) -> Tensor:
     exp(s) cos(E_image, E_text)
 
     where E are the embeddings of the trained CLIP ViT-H/14 and s is its temperature, about 100 when exponentiated.
-    `images`: (N, 3, 224, 224), as CLIP's preprocessing leaves them. `tokens`: (N, 77), int64. `model`: transformers'
-    `CLIPModel`. Differentiable in the images.
+    `images`: (N, 3, 224, 224), as CLIP's preprocessing leaves them. `tokens`: (N, T), int64, T up to 77. `model`:
+    transformers' `CLIPModel`. Differentiable in the images.
 
     Source: Kirstain et al., Pick-a-Pic, NeurIPS 2023, arXiv:2305.01569, equation 1.
 
@@ -66,6 +66,7 @@ class PickScore(TextImageMetric):
     """
 
     name, version = "pick_score", 1
+    causal = True
     title = "what people would prefer (PickScore)"
     dimensions = (Dimension("pick_score", primary=True, description="preference, given the prompt"),)
     paper = (

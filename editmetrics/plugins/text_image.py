@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TOKENS = 77
 """Tokens that CLIP's text encoder reads, with the start and the end token."""
 
+END = 49407
+"""The end token, the largest in CLIP's vocabulary."""
+
 
 class ImageMetric(NetworkMetric):
     """A metric of a network with an input of fixed size; a subclass gives `looks` and `forward`."""
@@ -47,6 +50,8 @@ class TextImageMetric(ImageMetric):
 
     needs = frozenset({"edited", "prompt"})
     host_copies: ClassVar[int | None] = 1
+    causal: ClassVar[bool] = False
+    """Whether nothing looks at tokens after CLIP's end token: a batch is then as long as its longest text."""
 
     @abstractmethod
     def reads(self, text: str) -> tuple[dict[str, Tensor], str | None]:
@@ -57,10 +62,20 @@ class TextImageMetric(ImageMetric):
         tokens, note = self.reads(sample.prompt or "")
         return {**super().prepare(sample), **tokens, "note": note}
 
+    def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
+        return super().collate(_cut(batch) if self.causal else batch)
+
     def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
         texts = [self.reads(text)[0] for text in fields["prompt"]]
+        texts = _cut(texts) if self.causal else texts
         columns = {name: [tokens[name] for tokens in texts] for name in texts[0]}
         return {**super().batch_of(fields), **stacked(columns, fields["edited"].device)}
+
+
+def _cut(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items with their "tokens" up to the end of the longest text."""
+    longest = max(item["tokens"].tolist().index(END) for item in items) + 1
+    return [{**item, "tokens": item["tokens"][:longest]} for item in items]
 
 
 def clip_tokens(text: str) -> tuple[Tensor, str | None]:

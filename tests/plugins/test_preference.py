@@ -94,6 +94,10 @@ def test_pick_score_is_open_clips_cosine_by_its_temperature(openai):
     temperature = openai.logit_scale.exp().item()
     assert temperature > 10
     assert scores("pick_score") == pytest.approx((temperature * cosine).tolist(), abs=temperature * ROUNDING)
+    alone = create_metric("pick_score", device="cpu")(
+        PHOTOGRAPHS[0], prompt=TEXTS[0]
+    )  # without the longer text's tokens
+    assert float(alone) == pytest.approx(temperature * cosine[0].item(), abs=temperature * ROUNDING)
     assert scores("pick_score:scale=cosine") == pytest.approx(cosine.tolist(), abs=ROUNDING)
     assert scores("pick_score:divide_by=26") == pytest.approx((temperature * cosine / 26).tolist(), abs=ROUNDING)
 
@@ -107,6 +111,8 @@ def test_hps_v2_is_transformers_cosine_of_padded_images(hugging_face, model, ant
     expected = F.cosine_similarity(output.image_embeds, output.text_embeds)
     spec = f"hps_v2:model={model},antialias={str(antialias).lower()}"
     assert scores(spec) == pytest.approx(expected.tolist(), abs=ROUNDING)
+    alone = create_metric(spec, device="cpu")(PHOTOGRAPHS[0], prompt=TEXTS[0])  # without the longer text's tokens
+    assert float(alone) == pytest.approx(expected[0].item(), abs=ROUNDING)
     logits = scores(f"{spec},scale=logit")
     assert logits == pytest.approx(output.logits_per_image.diagonal().tolist(), abs=20 * ROUNDING)
 
