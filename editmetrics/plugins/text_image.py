@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..bases.network import NetworkMetric
+from ..files.text import mended
 from ..sample import Sample
 from ..transfer import stacked
 from .preprocessing import Preprocessing
@@ -59,14 +60,14 @@ class TextImageMetric(ImageMetric):
 
     def prepare(self, sample: Sample) -> dict[str, Any]:
         """Return the image (3, size, size), float32, the text's tokens, and a note where its end was cut off."""
-        tokens, note = self.reads(sample.prompt or "")
+        tokens, note = self.reads(mended(sample.prompt or ""))
         return {**super().prepare(sample), **tokens, "note": note}
 
     def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
         return super().collate(_cut(batch) if self.causal else batch)
 
     def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
-        texts = [self.reads(text)[0] for text in fields["prompt"]]
+        texts = [self.reads(mended(text))[0] for text in fields["prompt"]]
         texts = _cut(texts) if self.causal else texts
         columns = {name: [tokens[name] for tokens in texts] for name in texts[0]}
         return {**super().batch_of(fields), **stacked(columns, fields["edited"].device)}

@@ -139,7 +139,9 @@ def test_other_weights_are_other_features(world, seen):
 
 
 def test_duplicates_and_shared_images_are_noted_and_a_set_equals_itself(run, world):
+    before = float(create_metric("fid")("real", "good"))
     (world / "good" / "copy.png").write_bytes((world / "good" / "good0.png").read_bytes())
+    assert float(create_metric("fid")("real", "good")) != before
     (world / "good" / "real.png").write_bytes((world / "real" / "real0.png").read_bytes())
     note = create_metric("fid")("real", "good").details["note"]
     assert f"duplicates among {COUNT + 10} images of good: 1" in note
