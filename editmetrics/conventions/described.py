@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from .schema import Conventions, DimensionRule, ImageRule, QuestionRule
+from .schema import Conventions, DimensionRule, ImageRule, QuestionRule, StateRule
 
 WIDTH = 116
 
@@ -37,6 +37,12 @@ def _facts(conventions: Conventions) -> Iterator[str]:
         how = ", ".join([f"temperature {drawn.temperature:g}", *likeliest]) if drawn.temperature else "greedy"
         seed = "" if drawn.seed is None else f", seed {drawn.seed}"
         yield f"Answers: {how}{seed}, at most {drawn.max_tokens} tokens."
+    if conventions.state is not None:
+        yield _state(conventions.state)
+    if (levels := conventions.levels) is not None:
+        words = ", ".join(f"{word!r} {weight:g}" for word, weight in zip(levels.words, levels.weights, strict=True))
+        among = "these alone" if levels.among == "words" else "the whole vocabulary"
+        yield f"Read: the words behind {levels.answer!r} with their weights, {words}; probabilities over {among}."
     yield f"Dimensions: {'; '.join(f'{rule.name} = {_formula(rule)}' for rule in conventions.dimensions)}."
     if conventions.differences:
         yield f"Differences from the authors' code: {'; '.join(conventions.differences)}."
@@ -48,6 +54,17 @@ def _facts(conventions: Conventions) -> Iterator[str]:
         yield f"Published: {'; '.join(figures)}."
     where = f"; {origin.repository} at {origin.commit[:7]}" if origin.repository != "none" else ""
     yield f"Source: {origin.paper}{where}, read on {origin.read_on}."
+
+
+def _state(rule: StateRule) -> str:
+    place = f"the token {rule.token}" if rule.token else f"token {rule.behind} from the end"
+    counted = ", positions counted as in text" if rule.positions == "plain" else ""
+    heads = "; ".join(
+        f"{head.value} by layers of {', '.join(map(str, head.layers.values()))} ({head.activation}), "
+        f"whose outputs are {' and '.join(head.outputs)}"
+        for head in rule.heads
+    )
+    return f"Read: the last layer's state at {place} of the question{counted}; {heads}."
 
 
 def _question(rule: QuestionRule) -> str:

@@ -108,7 +108,10 @@ def cut_at_token(prompt: Prompt, token: int, name: str) -> Prompt:
     """
     places = (prompt.ids == token).nonzero().flatten().tolist()
     if len(places) != 1:
-        raise SampleError(f"the prompt holds {name} {len(places)} times; expected once")
+        raise SampleError(
+            f"the prompt holds {name} {len(places)} times; expected once, from the question itself: remove it from the "
+            "sample's text"
+        )
     return replace(prompt, ids=prompt.ids[: places[0] + 1], answer_start=places[0] + 1)
 
 
