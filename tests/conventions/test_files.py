@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -13,13 +14,12 @@ from editmetrics.conventions import FOLDER, metric_class_of
 from editmetrics.conventions.described import documentation
 from editmetrics.conventions.dimensions import combined
 from editmetrics.conventions.reading import ConventionsError, digest_of, read_conventions
+from editmetrics.files.toml import line_of
 from editmetrics.mllm.families import FAMILIES
 from editmetrics.registry import metric_class
 from editmetrics.weights import registered
 
 EDIT_SCORE = (FOLDER / "edit_score.toml").read_text(encoding="utf-8")
-LATER = {"qwen3_5"}
-"""Families that no class of `mllm/` reads yet: the checkpoint is for endpoints."""
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
@@ -27,7 +27,7 @@ def test_every_file_is_a_built_in_metric(name):
     conventions = read_conventions(FOLDER / f"{name}.toml")
     assert BUILTIN[name] == f"editmetrics.conventions:{name}"
     assert metric_class(name).conventions == conventions
-    assert {model.family for model in conventions.models} <= FAMILIES.keys() | LATER
+    assert {model.family for model in conventions.models} <= FAMILIES.keys()
     assert {model.weights for model in conventions.models if model.weights} <= registered().keys()
     assert conventions.origin.commit
     assert conventions.origin.read_on
@@ -108,10 +108,26 @@ def test_the_checksum_is_that_of_what_changes_numbers(tmp_path):
         ("rational_rewards", {"text_faithfulness": 1, "image_faithfulness": 0.5, "physical_quality": 0},
          {"overall": 0.5, "text_faithfulness": 1, "image_faithfulness": 0.5, "physical_quality": 0}),
         ("rational_rewards", {}, {}),
+        # not the mean of what is there
+        ("rational_rewards", {"text_faithfulness": 1, "text_rendering": 1},
+         {"text_faithfulness": 1, "text_rendering": 1}),
     ],
 )  # fmt: skip
 def test_dimensions_follow_from_values(name, values, expected):
     assert combined(metric_class(name).conventions, values) == pytest.approx(expected)
+
+
+def test_a_weighted_mean_is_one_for_any_weights():
+    conventions = metric_class("firm_edit").conventions
+    overall, *others = conventions.dimensions
+    heavier = replace(conventions, dimensions=(replace(overall, weights=(3.0, 1.0)), *others))
+    values = {"scaled_execution": 0.75, "scaled_consistency": 0.5}
+    assert combined(heavier, values)["overall"] == pytest.approx((3 * 0.75 + 0.375) / 4)
+
+
+def test_a_text_over_several_lines_holds_no_keys():
+    text = 'first = """\n[decoy]\nkey = 1\n"""\nsecond = """one line"""\n[table]\nkey = 2'
+    assert [line_of(text, key) for key in (("table", "key"), ("second",), ("decoy", "key"))] == [7, 5, 1]
 
 
 def test_a_package_of_its_own_ships_a_file_and_one_line(tmp_path, monkeypatch):

@@ -84,6 +84,14 @@ def test_an_endpoint_is_asked_as_the_authors_ask_and_draws_as_they_draw(server):
     assert identity["judge"]["seed"] == 42
 
 
+def test_options_come_before_the_authors_way_of_drawing():
+    published = {"temperature": 0.7, "max_tokens": 512, "seed": 42, "top_p": 0.9, "top_k": 20}
+    assert create_metric("edit_score").sampling() == published
+    chosen = create_metric("edit_score:temperature=0.2,seed=7,max_tokens=64").sampling()
+    assert chosen == published | {"temperature": 0.2, "seed": 7, "max_tokens": 64}
+    assert create_metric("firm_edit").sampling() == {"temperature": 0.0, "max_tokens": 256}
+
+
 def test_options_say_whom_to_ask():
     with pytest.raises(EditMetricsError, match="asked with backend=endpoint only"):
         create_metric("edit_score:endpoint=http://localhost:8000/v1")
