@@ -127,10 +127,7 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
     # a name of the weights registry, such as toy-internvl, or a folder
     folder = pull(model) if model in registered() else Path(model).expanduser()
     if folder.is_dir():
-        if revision is not None:
-            raise BackboneError(
-                f"revision={revision!r} is for models of the hub, and {model} is a folder; leave it out"
-            )
+        _refuse_revision(model, revision)
         check_config(folder)
         check_weights(folder)
         return folder.resolve(), None
@@ -148,14 +145,20 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
 def find_processor(model: str, revision: str | None = None) -> Path:
     """The folder with the small files of a hub id or a folder: all but its weights. None of them names code.
 
-    Raises `BackboneError` if it does not exist.
+    Raises `BackboneError` if it does not exist, and for a `revision` of a folder.
     """
-    if model in registered():
-        folder = pull(model)
+    if model not in registered() and not Path(model).is_dir():
+        folder = _from_hub(model, revision, SMALL_FILES)
     else:
-        folder = Path(model) if Path(model).is_dir() else _from_hub(model, revision, SMALL_FILES)
+        _refuse_revision(model, revision)
+        folder = pull(model) if model in registered() else Path(model)
     check_code(folder, model)
     return folder
+
+
+def _refuse_revision(model: str, revision: str | None) -> None:
+    if revision is not None:
+        raise BackboneError(f"revision={revision!r} is for models of the hub, and {model} is a folder; leave it out")
 
 
 def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:

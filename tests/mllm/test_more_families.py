@@ -70,3 +70,17 @@ def test_an_answer_is_the_native_one(backbone):
     written = backbone.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     wanted = backbone.tokenizer.decode(written, skip_special_tokens=True)
     assert backbone.generate([all_prompts(backbone)[1], all_prompts(backbone)[0]], max_tokens=6)[1] == wanted
+
+
+@torch.no_grad()
+def test_a_layout_that_is_derived_on_the_host_changes_nothing(backbone):
+    """On a device the tower is given it, and waits for nothing."""
+    pictures = all_prompts(backbone)[0].pictures
+    grids = torch.cat([picture.pixels["image_grid_thw"] for picture in pictures])
+    patches = torch.cat([picture.pixels["pixel_values"] for picture in pictures])
+    layout = backbone.family._layout(backbone.model, grids)
+    assert {"cu_seqlens", "position_ids"} <= layout.keys()
+    assert ("interp_indices" in layout) == (backbone.family.name == "qwen3_5")
+    given = backbone.model.model.get_image_features(patches, grids, **layout).pooler_output
+    for ours, native in zip(given, backbone.model.model.get_image_features(patches, grids).pooler_output, strict=True):
+        assert torch.equal(ours, native)

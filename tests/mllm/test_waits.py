@@ -15,7 +15,7 @@ UNAVAILABLE = rehearsal.why_unavailable()
 
 
 @pytest.mark.skipif(UNAVAILABLE is not None, reason=str(UNAVAILABLE))
-@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "internvl"])
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl", "qwen2_vl", "internvl"])
 def test_nothing_waits_in_a_layer_and_a_token_is_one_copy(family: str, tmp_path: Path) -> None:
     rehearsal.install()
     folder = tiny_backbone(family, tmp_path)

@@ -174,6 +174,11 @@ def test_a_base_of_another_family_or_size_is_refused(checkpoints, tmp_path):
         loaded(checkpoints, "qwen2_vl", base=wider)
 
 
+def test_a_revision_of_a_folder_is_refused(checkpoints):
+    with pytest.raises(BackboneError, match=r"revision='main' is for models of the hub, and .* is a folder"):
+        loaded(checkpoints, "qwen2_vl", revision="main")
+
+
 def test_too_little_memory_is_said_before_the_model_is_made(checkpoints, monkeypatch):
     monkeypatch.setattr("editmetrics.mllm.loading.free_memory", lambda device: 1000)
     with pytest.raises(BackboneUnavailableError, match=r"HPSv3\.safetensors takes 0\.0 GB in float64, and 0\.0 GB are"):
