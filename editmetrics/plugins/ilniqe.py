@@ -58,7 +58,7 @@ class ILNIQE(PristineMetric):
     """Mean distance of the blocks of the edited image from natural photographs, about 10 to 150; lower is more natural.
 
     NIQE's statistics with those of gradients, colours and filters of several orientations: 468 of each of 36 blocks,
-    against a model of 90 photographs. No ratings went into it. Every image is first brought to 524 x 524 pixels,
+    against a model of natural photographs. No ratings went into it. Every image is first brought to 524 x 524 pixels,
     whatever its shape, and rounded to 8 bits after each direction, as MATLAB's imresize does with 8-bit images: without
     that rounding numbers differ by 1 %. It takes seconds where NIQE takes tenths.
 
