@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .backbone import Backbone
     from .prompts import Prompt
-    from .tensors import Features
 
 HeadOutput = Literal["mean", "log_std", "log_variance", "ignored"]
 
@@ -116,26 +115,24 @@ def cut_at_token(prompt: Prompt, token: int, name: str) -> Prompt:
 
 
 @in_turn
-def states_of(
-    backbone: Backbone,
-    questions: Sequence[Sequence[Prompt]],
-    features: Sequence[Sequence[Features]] | None = None,
-    behind: int = 1,
-) -> list[Tensor]:
+def states_of(backbone: Backbone, questions: Sequence[Sequence[Prompt]], behind: int = 1) -> list[Tensor]:
     """(N, H) for each of several questions about N samples: the state `behind` tokens from the end of each prompt.
 
-    `questions[k][n]` is the k-th question about sample n; all questions about a sample show the same pictures.
-    The pictures are looked at once, and what the questions about a sample begin with is computed once. Without
-    gradients.
+    `questions[k][n]` is the k-th question about sample n. A picture is looked at once for all of them; where all
+    questions about each sample show the same pictures, what they begin with is computed once, too. Without gradients.
     """
     import torch
 
+    count = len(questions[0])
     with torch.inference_mode():
-        features = backbone.look_at(questions[0]) if features is None else features
+        seen = backbone.look_at([prompt for prompts in questions for prompt in prompts])
+        features = [seen[start : start + count] for start in range(0, len(seen), count)]
         samples = list(zip(*questions, strict=True))
         beginnings = [_shared(backbone, prompts, behind) for prompts in samples]
         if len(questions) == 1 or not all(beginnings):
-            return [backbone.forward(prompts, features).at(-behind) for prompts in questions]
+            return [
+                backbone.forward(prompts, shown).at(-behind) for prompts, shown in zip(questions, features, strict=True)
+            ]
         first = [
             replace(prompt, ids=prompt.ids[:length], answer_start=length)
             for prompt, length in zip(questions[0], beginnings, strict=True)
@@ -144,12 +141,15 @@ def states_of(
             [prompt.ids[length:].tolist() for prompt in prompts]
             for prompts, length in zip(samples, beginnings, strict=True)
         ]
-        states = backbone.read(first, features).states(rest, behind)
+        states = backbone.read(first, features[0]).states(rest, behind)
         return [torch.stack(of_question) for of_question in zip(*states, strict=True)]
 
 
 def _shared(backbone: Backbone, prompts: Sequence[Prompt], behind: int) -> int:
-    """How many tokens the prompts begin with in common, all pictures among them; 0 where a picture is not."""
+    """How many tokens the prompts begin with in common, all pictures among them; 0 where a picture is not, and for
+    prompts with other pictures."""
+    if any(prompt.pictures != prompts[0].pictures for prompt in prompts):
+        return 0
     rows = [prompt.ids.tolist() for prompt in prompts]
     columns = zip(*(row[: len(row) - behind] for row in rows), strict=False)
     length = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,17 @@ def test_the_familys_own_positions_give_other_states(checkpoints):
     prompt = asked(backbone, [backbone.see(noise(64, 96))], QUESTIONS[0])[1]
     own, counted = (states_of(each, [[prompt]])[0] for each in (backbone, plain))
     assert (own - counted).abs().max() > 20 * ROUNDING
+
+
+def test_questions_with_other_pictures_are_read_each_by_itself(checkpoints):
+    """The second shows the edited image alone; it is still looked at once."""
+    backbone = backbone_of(loaded(checkpoints, "qwen2_5_vl"), plain_positions=True)
+    source, edited = (backbone.see(noise(64, 96, seed), among=2) for seed in (1, 2))
+    alone = replace(edited, among=1)
+    prompts = [[asked(backbone, [source, edited], QUESTIONS[0])[1]], [asked(backbone, [alone], QUESTIONS[1])[1]]]
+    for states, prompt in zip(states_of(backbone, prompts), prompts, strict=True):
+        with torch.no_grad():
+            torch.testing.assert_close(states, backbone.forward(prompt).at(-1), rtol=0, atol=2 * ROUNDING)
 
 
 def test_equal_arguments_share_one_model(checkpoints):
