@@ -78,7 +78,13 @@ def calibrated_tie_threshold(scores: ArrayLike, ratings: ArrayLike, *, rating_ti
         return 0.0
     difference = x[first] - x[second]
     concordant = ~tied_by_people & (np.sign(difference) == np.sign(rating_difference))
-    distance = np.abs(difference)
+    return best_tie_threshold(np.abs(difference), tied_by_people, concordant)
+
+
+def best_tie_threshold(distance: Floats, tied_by_people: np.ndarray, concordant: np.ndarray) -> float:
+    """Return the threshold with most pairs right: of pairs (n,) their distance in scores, whether people tie them, and
+    whether scores order them as people do. It lies midway between two distances that occur.
+    """
     order = np.argsort(distance)
     distance = distance[order]
     gain = np.cumsum(tied_by_people[order].astype(np.int64) - concordant[order])  # of calling the nearest k pairs ties

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 @click.command(cls=SectionedCommand)
 @click.argument("scores", type=click.Path(path_type=Path))
 @click.argument("ratings", type=click.Path(path_type=Path))
+@click.option(
+    "--pairs",
+    "preferences",
+    is_flag=True,
+    help="RATINGS holds people's preferences: a row for each pair and its winner, or for each rank in a group.",
+)
 @pairs_option
 @on_option
 @map_option
@@ -99,6 +105,7 @@ def evaluate(
     output: Path | None,
     plot: Path | None,
     protocol: str | None,
+    preferences: bool,
     overwrite: bool,
     pairs: tuple[str, ...],
     columns: tuple[str, ...],
@@ -114,6 +121,7 @@ def evaluate(
     \b
     editmetrics evaluate scores.parquet ratings.csv
     editmetrics evaluate scores.csv ratings.csv --group-by system --cluster source --bootstrap 1000 -o agreement.json
+    editmetrics evaluate scores.csv votes.csv --pairs --against psnr
 
     Correlations are signed: for a score that is lower for better images (marked with a down arrow), a negative
     correlation means agreement.
@@ -132,6 +140,9 @@ def evaluate(
     curve: Literal[4, 5] | None = 4 if fit == "4" else 5 if fit == "5" else None
     chosen = name_value_pairs("--map", columns, "NAME=COLUMN")
     options = AgreementOptions(pairs=[score_rating(text) for text in pairs], columns=chosen, fit=curve, **values)
+    if preferences:
+        _run_preferences(scores, ratings, output, options)
+        return
     if protocol is not None:
         _run_protocol(protocol, scores, ratings, output, options)
         return
@@ -153,13 +164,8 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
     from ..tables.agreement import protocol_blocks
     from ..tables.table import show
 
-    context = click.get_current_context()
     names = ("pairs", "on", "columns", "lower_is_better", "higher_is_better")
-    allowed = {"scores", "ratings", "output", "overwrite", "protocol", *names}
-    for parameter in context.params:
-        if parameter not in allowed and context.get_parameter_source(parameter) is not ParameterSource.DEFAULT:
-            option = next(each.opts[0] for each in context.command.params if each.name == parameter)
-            raise click.UsageError(f"{option} cannot be used with --protocol, which defines its own figures")
+    _refuse_others("--protocol", {"protocol", *names})
     if name not in PROTOCOLS:
         raise click.UsageError(f"unknown protocol {name!r}; {expected_one_of(name, PROTOCOLS)}")
     agreement = evaluate_protocol(PROTOCOLS[name], scores, ratings, **{each: getattr(options, each) for each in names})
@@ -167,3 +173,27 @@ def _run_protocol(name: str, scores: Path, ratings: Path, output: Path | None, o
         agreement.write(output)
     show(protocol_blocks(agreement), output)
     sys.exit(3 if any(line.value is None for line in agreement.lines) else 0)
+
+
+def _run_preferences(scores: Path, preferences: Path, output: Path | None, options: AgreementOptions) -> None:
+    from ..evaluation.preferences import evaluate_preferences
+    from ..tables.agreement import agreement_blocks
+    from ..tables.table import show
+
+    names = ("group_by", "cluster", "replicates", "level", "seed", "against", "tie_threshold", "columns")
+    _refuse_others("--pairs", {"preferences", "lower_is_better", "higher_is_better", *names})
+    agreement = evaluate_preferences(scores, preferences, options)
+    if output is not None:
+        agreement.write(output)
+    show(agreement_blocks(agreement, output is not None), output)
+    sys.exit(0 if agreement.complete else 3)
+
+
+def _refuse_others(option: str, allowed: set[str]) -> None:
+    """Raise `UsageError` for an option that does not go with `option`, which defines its own figures."""
+    context = click.get_current_context()
+    allowed = {"scores", "ratings", "output", "overwrite", *allowed}
+    for parameter in context.params:
+        if parameter not in allowed and context.get_parameter_source(parameter) is not ParameterSource.DEFAULT:
+            name = next(each.opts[0] for each in context.command.params if each.name == parameter)
+            raise click.UsageError(f"{name} cannot be used with {option}, which defines its own figures")

@@ -13,6 +13,7 @@ import click
 
 from ..command_line import SectionedCommand, file_option, folder_option, map_option, name_value_pairs, overwrite_option
 from ..wording import expected_one_of, first_few
+from .ratings_rank import rank_votes
 
 if TYPE_CHECKING:
     from ..agreement.ratings import Ratings
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 @click.group()
 def ratings() -> None:
-    """Turn people's raw ratings into MOS, and split rated data by source.
+    """Turn people's raw ratings into MOS, votes into scores, and split rated data by source.
 
     \b
     editmetrics ratings mos raw.csv -o mos.csv             z-scored, 0 to 100
     editmetrics ratings mos raw.csv -o mos.csv --screen bt500
+    editmetrics ratings rank votes.csv -o ranked.csv       pairs or rankings, Elo
     editmetrics ratings split manifest.csv --ratio 4:1:1   manifest.train.csv, ...
     """
+
+
+ratings.add_command(rank_votes)
 
 
 @ratings.command("mos", cls=SectionedCommand)

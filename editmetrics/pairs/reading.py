@@ -132,7 +132,7 @@ def _battles(log: Log, left_out: Counter[str]) -> Iterator[Battle]:
             left_out["a system without a name"] += 1
             continue
         for judge, winner in _winners(log, row, text):
-            outcome = _outcome(winner, first, second, log.headings.get("winner") == "preference")
+            outcome = outcome_of_winner(winner, first, second, log.headings.get("winner") == "preference")
             if outcome is None:
                 left_out["no winner" if winner is None else f"the winner is {winner!r}"] += 1
                 continue
@@ -161,7 +161,12 @@ def _winners(log: Log, row: Row, text: Mapping[str, str | None]) -> Iterator[tup
     yield text.get("judge"), chosen[0] if len(chosen) == 1 else None
 
 
-def _outcome(winner: str | None, first: str, second: str, is_preference: bool) -> BattleOutcome | None:
+def outcome_of_winner(winner: str | None, first: str, second: str, is_preference: bool = False) -> BattleOutcome | None:
+    """Return the outcome for `first` that a cell states; None where it states none.
+
+    >>> outcome_of_winner("Left", "ours", "theirs"), outcome_of_winner("theirs", "ours", "theirs")
+    ('win', 'loss')
+    """
     if winner is None:
         return None
     if winner in (first, second):

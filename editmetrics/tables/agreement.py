@@ -31,6 +31,8 @@ HEADINGS = {
     "rmse_fitted": "RMSE\nfitted",
     "mae_fitted": "MAE\nfitted",
     "pairwise_accuracy": "pairs\nright",
+    "pairs_without_ties": "without\nties",
+    "pairs_with_ties": "with\nties",
     "auc": "AUC",
     "accuracy": "accu-\nracy",
     "balanced_accuracy": "bal.\nacc.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -13,9 +14,13 @@ from .table import Block, Cell, DataTable, TableCell, TableColumn, numbers, text
 if TYPE_CHECKING:
     from ..pairs import Leaderboard, RatedSystem
     from ..pairs.judges import JudgeAgreement
+    from ..pairs.votes import Rater
 
 ABREAST = 5
 """Tasks that fit side by side in 80 characters."""
+
+MOST_IMAGES, MOST_RATERS = 20, 10
+"""Images and raters that are shown of many."""
 
 METHODS = {"bradley-terry": "Bradley-Terry", "davidson": "Davidson", "thurstone": "Thurstone V"}
 
@@ -35,6 +40,24 @@ def arena_blocks(board: Leaderboard) -> Iterator[Block]:
     yield from map(escape, _judge(board))
     yield from map(escape, _order(board))
     yield f"[dim]{escape(_method(board))}[/]"
+
+
+def votes_blocks(board: Leaderboard, raters: Sequence[Rater], screened: bool) -> Iterator[Block]:
+    """The best and worst images, the raters who agree least with the others, and what was left out."""
+    table = leaderboard_table(board)
+    if len(table.rows) > MOST_IMAGES:
+        half = MOST_IMAGES // 2
+        table = replace(table, rows=[*table.rows[:half], ["..."], *table.rows[-half:]])
+    yield from (table, "")
+    rows = [
+        [rater.rater, rater.votes, rater.shared, "-" if rater.agreement is None else _percent(rater.agreement),
+         "excluded" if screened and not rater.kept else ""] for rater in raters[:MOST_RATERS]
+    ]  # fmt: skip
+    headings = [*text("rater"), *numbers("votes", "shared pairs", "agreement"), *text("")]
+    yield from (DataTable(headings, rows, title="Raters, those who agree least with the others first"), "")
+    for note in board.notes:
+        yield f"[yellow]{escape(note)}[/]"
+    yield f"[dim]{escape(_method(board).replace('source', 'rater').replace('Systems', 'Images'))}[/]"
 
 
 def leaderboard_table(board: Leaderboard) -> DataTable:

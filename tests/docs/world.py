@@ -108,6 +108,14 @@ def _ratings(folder: Path) -> None:
             said = {"overall": draw.randint(1, 5), "harmony": draw.randint(1, 5), "completion": draw.randint(1, 3)}
             survey.append({"item": id_, "subject": rater, **said})
     _table(folder / "scores.csv", scores)
+    names = [str(score["id"]) for score in scores[:6]]
+    pairs = [(a, b) for a in names for b in names if a < b]
+    votes = [{"rater": f"r{n}", "id_a": a, "id_b": b, "winner": "ab"[(n + number) % 3 == 0], "task": "k", "source": a}
+             for n in range(6) for number, (a, b) in enumerate(pairs)]  # fmt: skip
+    _table(folder / "votes.csv", votes)
+    ranks = [{"rater": f"r{n}", "group": "all", "item": name, "rank": (n + number) % len(names)}
+             for n in range(6) for number, name in enumerate(names)]  # fmt: skip
+    _table(folder / "rankings.csv", ranks)
     for name in ("scores", "before", "after"):
         polars.DataFrame(scores).write_parquet(folder / f"{name}.parquet")
     for name in ("ratings.csv", "mos.csv", "rated.csv"):

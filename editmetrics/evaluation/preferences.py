@@ -1,0 +1,348 @@
+"""Scores against people's preferences: pairs of items, or rankings of several, and which of two people prefer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ..agreement.bootstrap import Resampling, bootstrap_interval, cluster_codes
+from ..agreement.columns import Table, Tabular, own_columns, read_table
+from ..agreement.measure import AgreementError, Floats, UndefinedError
+from ..agreement.preferences import CONTRADICTION, calibrated_threshold, predictions, preference_accuracy
+from ..agreement.result import ALL, Agreement, Line, Pair, average_over
+from ..agreement.significance import Comparison, paired_test
+from ..files.headings import Known, read_as, renamed
+from ..pairs.reading import COLUMNS, OUTCOME_SUFFIX, outcome_of_winner
+from ..wording import expected_one_of, first_few, plural
+from .directions import directions
+from .options import AgreementOptions
+
+PREFERENCE = "preference"
+WITHOUT, WITH = "pairs_without_ties", "pairs_with_ties"
+"""Accuracy over the pairs that people did not tie, and over all pairs."""
+
+HEADINGS = {
+    "id_a": Known("any", (("item_a", "image_a", "edited_a", "left", "left_image", "first", "chosen", "a"),)),
+    "id_b": Known("any", (("item_b", "image_b", "edited_b", "right", "right_image", "second", "rejected", "b"),)),
+    "system_a": COLUMNS["system_a"], "system_b": COLUMNS["system_b"], "winner": COLUMNS["winner"],
+    "rank": Known("any", (("ranking", "place"),)),
+    "group": Known("any", (("group_id", "set", "set_id"), ("source", "source_image"), ("prompt",))),
+    "item": Known("any", (("item_id", "task_id", "sample_index"), ("source", "source_image"))),
+}  # fmt: skip
+"""The columns of a table of preferences, and the headings that they are known by."""
+
+OUTCOMES = {"win": 1.0, "loss": -1.0, "tie": 0.0, "inconsistent": CONTRADICTION}
+
+
+@dataclass(frozen=True, eq=False)
+class Preferences:
+    """People's preferences (n,): the names of both items, 1, -1 or 0 for a tie, and the row of the table of each."""
+
+    first: Sequence[str]
+    second: Sequence[str]
+    choice: Floats
+    rows: np.ndarray
+    left_out: Mapping[str, int]
+    ranked: bool
+
+
+def evaluate_preferences(
+    scores: Tabular, preferences: Tabular, options: AgreementOptions | None = None, **changes: Any
+) -> Agreement:
+    """Return how often each score prefers the item that people prefer.
+
+    - scores: as for `evaluate`: a row for each item, with an `id`, or `system` and an item; the item with the better
+      score is predicted. Or the table of an arena, whose judges' outcomes are the predictions.
+    - preferences: a row for each pair, with `id_a` and `id_b` (or `system_a`, `system_b` and `item`) and the `winner`;
+      or `chosen` and `rejected`; or, for rankings, a row for each item with its `rank` in its `group`.
+    - options: `columns`, `group_by`, `cluster` (columns of the preferences), `replicates`, `level`, `seed`, `against`,
+      `tie_threshold`, `lower_is_better` and `higher_is_better`, as for `evaluate`.
+
+    Each score has two lines: its accuracy without people's ties, and with them, its own ties being differences up to
+    the calibrated tie threshold. A contradiction of a judge is wrong in both. Pairs of a ranking are not independent,
+    and its group is the cluster by default.
+
+    >>> scores = {"id": ["a", "b", "c"], "psnr": [20, 25, 30]}
+    >>> people = {"id_a": ["a", "b", "a"], "id_b": ["b", "c", "c"], "winner": ["b", "c", "c"]}
+    >>> evaluate_preferences(scores, people).value("psnr", "pairs_without_ties")
+    1.0
+    """
+    chosen = (options or AgreementOptions()).changed(**changes)
+    table, asked = read_table(scores, "the scores"), read_table(preferences, "the preferences")
+    own = own_columns(chosen.columns, table, asked)
+    table = table.named(own[0], systems=True)
+    headings = read_as(asked.name, asked.columns, HEADINGS, own[1])
+    asked = Table(asked.name, renamed(asked.columns, headings), asked.broken)
+    people = _read(asked)
+    clusters = _clusters(asked, people, chosen.cluster)
+    columns = _judges(table) or [name for name in table.measured() if name not in ("rank", "group", "item")]
+    if not columns:
+        raise AgreementError(f"{table.name} has no column of scores")
+    better = directions(
+        scores, columns, lower=chosen.lower_is_better, higher=chosen.higher_is_better, known=chosen.known_directions
+    )
+    notes = [f"rows of {asked.name} left out: {count} ({reason})" for reason, count in people.left_out.items()]
+    compared = [_compare(table, people, name, better.get(name, True), chosen.tie_threshold) for name in columns]
+    resampling = Resampling(chosen.replicates, chosen.level, chosen.seed)
+    groups = {column: np.array(asked.texts(column), object)[people.rows] for column in chosen.group_by}
+    lines = [line for one in compared for line in _lines(one, people, groups, clusters, resampling)]
+    for one in compared:
+        missing = int(np.isnan(one.predicted).sum())
+        notes += [f"pairs of which an item has no {one.score}: {missing}"] if missing else []
+        notes += [f"{one.score}: differences up to {one.threshold:.4g} are ties"] if one.threshold else []
+        contradictions = int((one.predicted == CONTRADICTION).sum())
+        wrong = f"{one.score} contradicts itself in {plural(contradictions, 'pair')}, which counts as wrong"
+        notes += [wrong] if contradictions else []
+    if assumed := [name for name in columns if name not in better and name not in _judges(table)]:
+        notes.append(f"taken as higher is better: {', '.join(assumed)} (--lower-is-better NAME where it is not)")
+    tests, untested = _tests(compared, people, clusters, chosen)
+    settings = {name: getattr(chosen, name) for name in ("replicates", "level", "seed", "cluster")}
+    requested = [ALL, *map(average_over, chosen.group_by)]
+    pairs = [_as_pair(one, people, better, clusters) for one in compared]
+    return Agreement(lines, pairs, tests, notes + untested, settings, requested, untested)
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A score on the pairs: predictions (n,) with calibrated ties, and without any; NaN where an item has no score."""
+
+    score: str
+    predicted: Floats
+    strict: Floats
+    threshold: float
+
+
+def _read(asked: Table) -> Preferences:
+    if "rank" in asked and "group" in asked and "winner" not in asked:
+        return _of_rankings(asked)
+    names = _names(asked)
+    winners = asked.texts("winner") if "winner" in asked else None
+    if winners is None and "chosen" not in asked.columns:
+        raise AgreementError(f"{asked.name} has no column winner (nor rank and group, nor chosen and rejected)")
+    first, second, choice, rows = [], [], [], []
+    left_out: Counter[str] = Counter({"they cannot be read": len(asked.broken)} if asked.broken else {})
+    for row, (one, other) in enumerate(names):
+        winner = "first" if winners is None else winners[row]
+        if one is None or other is None:
+            left_out["an item without a name"] += 1
+            continue
+        outcome = "win" if winners is None else outcome_of_winner(winner, one.split("\0")[0], other.split("\0")[0])
+        if outcome is None or outcome == "inconsistent":
+            left_out["no winner" if winner is None else f"the winner is {winner!r}"] += 1
+            continue
+        first.append(one)
+        second.append(other)
+        choice.append(OUTCOMES[outcome])
+        rows.append(row)
+    if not rows:
+        raise AgreementError(f"{asked.name} has no pair with a winner ({first_few(left_out)})")
+    return Preferences(first, second, np.array(choice), np.array(rows), dict(left_out), False)
+
+
+def _names(asked: Table) -> list[tuple[str | None, str | None]]:
+    """The names of both items of each row; of systems and an item, both in one name."""
+    if "id_a" in asked and "id_b" in asked:
+        return list(zip(asked.texts("id_a"), asked.texts("id_b"), strict=True))
+    if "system_a" in asked and "system_b" in asked:
+        item = next((name for name in ("item", "id") if name in asked), None)
+        if item is None:
+            raise AgreementError(f"{asked.name} names systems, and no item that both edited; add a column item")
+        cells = zip(asked.texts("system_a"), asked.texts("system_b"), asked.texts(item), strict=True)
+        return [
+            (f"{one}\0{name}", f"{other}\0{name}") if one and other and name else (None, None)
+            for one, other, name in cells
+        ]
+    raise AgreementError(
+        f"{asked.name} has neither id_a and id_b, nor system_a, system_b and item; it has {', '.join(asked.columns)}"
+    )
+
+
+def _of_rankings(asked: Table) -> Preferences:
+    """All pairs of items of a group: the one with the lower rank is preferred."""
+    names = asked.texts("id") if "id" in asked else asked.texts("item")
+    ranks, problems = asked.numbers("rank")
+    groups: dict[str, list[int]] = {}
+    left_out: Counter[str] = Counter()
+    for row, (name, group) in enumerate(zip(names, asked.texts("group"), strict=True)):
+        if name is None or group is None or problems[row]:
+            left_out["no name, group or rank"] += 1
+        else:
+            groups.setdefault(group, []).append(row)
+    pairs = [pair for rows in groups.values() for pair in combinations(rows, 2)]
+    if not pairs:
+        raise AgreementError(f"{asked.name} ranks no two items of one group")
+    first, second = (np.array(side) for side in zip(*pairs, strict=True))
+    choice = np.sign(ranks[second] - ranks[first])
+    named = [str(name) for name in names]
+    return Preferences([named[n] for n in first], [named[n] for n in second], choice, first, dict(left_out), True)
+
+
+def _clusters(asked: Table, people: Preferences, cluster: str | None) -> np.ndarray:
+    column = cluster or ("group" if people.ranked else None)
+    if column is None:
+        return np.arange(len(people.rows))
+    texts = np.array([str(text) for text in asked.texts(column)])
+    return cluster_codes(texts[people.rows], len(people.rows))
+
+
+def _judges(table: Table) -> list[str]:
+    """The judges of an arena's table."""
+    return [name.removesuffix(OUTCOME_SUFFIX) for name in table.columns if name.endswith(OUTCOME_SUFFIX)]
+
+
+def _compare(table: Table, people: Preferences, score: str, higher: bool, threshold: float | None) -> _Compared:
+    if f"{score}{OUTCOME_SUFFIX}" in table:
+        predicted = _judged(table, people, score)
+        return _Compared(score, predicted, predicted, 0.0)
+    values, _ = table.numbers(score)
+    row_of = _rows_by_name(table)
+    at = [np.array([row_of.get(name, -1) for name in names]) for names in (people.first, people.second)]
+    one, other = (np.where(rows < 0, np.nan, values[rows]) for rows in at)
+    gap = (one - other) * (1 if higher else -1)
+    known = ~np.isnan(gap)
+    if not known.any():
+        names = first_few(name.replace("\0", "/") for name in people.first)
+        raise AgreementError(f"no pair has both items in {table.name} with a {score}: {names}")
+    if threshold is None:
+        threshold = calibrated_threshold(gap[known], people.choice[known])
+    with_ties, strict = (np.where(known, predictions(np.nan_to_num(gap), tie), np.nan) for tie in (threshold, 0.0))
+    return _Compared(score, with_ties, strict, threshold)
+
+
+def _rows_by_name(table: Table) -> dict[str, int]:
+    """From each name of an item to its row: its id, its path, and its system with the id inside it or the source."""
+    rows: dict[str, int] = {}
+    texts = {name: table.texts(name) for name in ("id", "edited", "system", "source") if name in table}
+    for row in range(len(table)):
+        cells = {name: column[row] for name, column in texts.items()}
+        for name in ("id", "edited"):
+            if cells.get(name):
+                rows.setdefault(str(cells[name]), row)
+        if system := cells.get("system"):
+            for item in (str(cells.get("id") or "").removeprefix(f"{system}/"), cells.get("source")):
+                if item:
+                    rows.setdefault(f"{system}\0{item}", row)
+    return rows
+
+
+def _judged(table: Table, people: Preferences, judge: str) -> Floats:
+    """The outcomes of an arena's judge for the first item of each pair."""
+    names = ("system", "rival_system", "source", "edited", "rival", f"{judge}{OUTCOME_SUFFIX}")
+    texts = {name: table.texts(name) if name in table else [None] * len(table) for name in names}
+    outcomes: dict[tuple[str, str], float] = {}
+    for system, other, source, edited, rival, outcome in zip(*texts.values(), strict=True):
+        if outcome in OUTCOMES:
+            value = OUTCOMES[outcome]
+            turned = value if value == CONTRADICTION else -value
+            for one, two in ((f"{system}\0{source}", f"{other}\0{source}"), (str(edited), str(rival))):
+                outcomes |= {(one, two): value, (two, one): turned}
+    pairs = zip(people.first, people.second, strict=True)
+    predicted = np.array([outcomes.get(pair, np.nan) for pair in pairs])
+    if np.isnan(predicted).all():
+        raise AgreementError(f"no pair of people is among those that {judge} judged")
+    return predicted
+
+
+def _lines(
+    one: _Compared, people: Preferences, groups: Mapping[str, np.ndarray], clusters: np.ndarray, resampling: Resampling
+) -> Iterator[Line]:
+    every = np.ones(len(people.choice), bool)
+    for measure in (WITHOUT, WITH):
+        yield _line(one, people, measure, ALL, every, clusters, resampling)
+        for column, texts in groups.items():
+            names = [name for name in dict.fromkeys(texts.tolist()) if name is not None]
+            parts = [
+                _line(one, people, measure, f"{column}={name}", texts == name, clusters, resampling) for name in names
+            ]
+            yield from parts
+            values = [line.value for line in parts if line.value is not None]
+            mean = float(np.mean(values)) if values else None
+            n, excluded = sum(line.n for line in parts), sum(line.excluded for line in parts)
+            note = None if values else "no group has a value"
+            yield Line(
+                one.score, PREFERENCE, average_over(column), measure, mean, None, None, n, excluded, len(values), note
+            )
+
+
+def _line(
+    one: _Compared,
+    people: Preferences,
+    measure: str,
+    group: str,
+    inside: np.ndarray,
+    clusters: np.ndarray,
+    resampling: Resampling,
+) -> Line:
+    rows = inside & _usable(one, people, measure)
+    n, excluded = int(rows.sum()), int(inside.sum() - rows.sum())
+    predicted = (one.strict if measure == WITHOUT else one.predicted)[rows]
+    low = high = note = None
+    if not n:
+        note = "no such pair with both scores"
+        return Line(one.score, PREFERENCE, group, measure, None, None, None, n, excluded, note=note)
+    value = preference_accuracy(predicted, people.choice[rows])
+    if resampling.replicates:
+        try:
+            low, high = bootstrap_interval(
+                preference_accuracy, predicted, people.choice[rows], clusters=clusters[rows], resampling=resampling
+            )
+        except UndefinedError as undefined:
+            note = str(undefined)
+    return Line(one.score, PREFERENCE, group, measure, value, low, high, n, excluded, note=note)
+
+
+def _usable(one: _Compared, people: Preferences, measure: str) -> np.ndarray:
+    """The pairs of a measure that have both scores."""
+    usable = ~np.isnan(one.predicted)
+    return np.asarray(usable & (people.choice != 0) if measure == WITHOUT else usable)
+
+
+def _tests(
+    compared: Sequence[_Compared], people: Preferences, clusters: np.ndarray, options: AgreementOptions
+) -> tuple[list[Comparison], list[str]]:
+    """Paired tests of each score against one, on the pairs that both have."""
+    if options.against is None:
+        return [], []
+    names = [one.score for one in compared]
+    if options.against not in names:
+        raise AgreementError(
+            f"{options.against!r} is not a score that is evaluated; {expected_one_of(options.against, names)}"
+        )
+    other = compared[names.index(options.against)]
+    resampling = Resampling(options.replicates or 1000, options.level, options.seed)
+    tests, untested = [], []
+    for one in compared:
+        for measure in (WITHOUT, WITH) if one is not other else ():
+            rows = _usable(one, people, measure) & _usable(other, people, measure)
+            mine, theirs = ((each.strict if measure == WITHOUT else each.predicted)[rows] for each in (one, other))
+            try:
+                test = paired_test(
+                    mine,
+                    theirs,
+                    people.choice[rows],
+                    measure=preference_accuracy,
+                    names=(one.score, other.score, PREFERENCE),
+                    clusters=clusters[rows],
+                    resampling=resampling,
+                )
+            except UndefinedError as undefined:
+                untested.append(f"{one.score} is not tested against {other.score} by {measure}: {undefined}")
+                continue
+            tests.append(replace(test, measure=measure, excluded=int((~rows).sum())))
+    return tests, untested
+
+
+def _as_pair(one: _Compared, people: Preferences, better: Mapping[str, bool], clusters: np.ndarray) -> Pair:
+    """The arrays behind the lines of a score."""
+    kept = np.flatnonzero(~np.isnan(one.predicted))
+    ids = np.array([f"{a} / {b}".replace("\0", "/") for a, b in zip(people.first, people.second, strict=True)], object)
+    return Pair(
+        one.score, PREFERENCE, people.rows[kept], ids[kept], one.predicted[kept], people.choice[kept], None, None, {},
+        clusters[kept], {}, higher_is_better=better.get(one.score, True), direction_known=one.score in better,
+        tie_threshold=one.threshold,
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Scores against people's preferences: counted by hand, calibrated by brute force, tested in pairs."""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+
+from editmetrics.agreement import AgreementError
+from editmetrics.agreement.preferences import calibrated_threshold, predictions, preference_accuracy
+from editmetrics.evaluation.preferences import WITH, WITHOUT, evaluate_preferences
+
+SCORES = {"id": ["p", "q", "r", "s"], "psnr": [20.0, 21.0, 30.0, None], "lpips": [0.5, 0.4, 0.45, 0.1]}
+PEOPLE = {
+    "id_a": ["p", "q", "p", "p", "r"], "id_b": ["q", "r", "r", "s", "q"],
+    "winner": ["tie", "r", "b", "a", "q"], "task": ["k", "k", "t", "t", "t"],
+}  # fmt: skip
+
+
+def test_accuracy_is_as_counted():
+    """psnr: p-q is a tie of people, q-r and p-r are right, r-q is wrong, p-s has no score. lpips is lower is better."""
+    found = evaluate_preferences(SCORES, PEOPLE)
+    line = found.line("psnr", WITHOUT)
+    assert (line.value, line.n, line.excluded) == (2 / 3, 3, 2)
+    line = found.line("psnr", WITH)
+    assert (line.value, line.n, line.excluded) == (3 / 4, 4, 1)
+    assert any(note == "psnr: differences up to 5 are ties" for note in found.notes)  # midway between 1 and 9
+    assert found.value("lpips", WITHOUT) == 2 / 4  # right of p-r and r-q
+    assert found.complete
+
+
+def test_ties_of_scores_are_wrong_where_people_see_none():
+    found = evaluate_preferences({"id": ["p", "q"], "mine": [1, 1]}, {"chosen": ["p"], "rejected": ["q"]})
+    assert found.value("mine", WITHOUT) == found.value("mine", WITH) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_threshold_is_better_than_the_calibrated_one(seed):
+    """Against every threshold that predicts something else."""
+    rng = np.random.default_rng(seed)
+    people = rng.integers(-1, 2, 60).astype(float)
+    gap = np.round(people + rng.normal(0, 0.7, 60), 1)
+    best = preference_accuracy(predictions(gap, calibrated_threshold(gap, people)), people)
+    brute = [np.mean(np.where(np.abs(gap) <= t, 0, np.sign(gap)) == people) for t in [0, *np.unique(np.abs(gap))]]
+    assert best == pytest.approx(max(brute))
+
+
+def test_groups_are_averaged_and_intervals_cover_clusters(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = [f"i{n}" for n in range(40)]
+    quality = rng.normal(size=40)
+    scores = {"id": ids, "good": quality + rng.normal(0, 0.3, 40), "poor": quality + rng.normal(0, 3, 40)}
+    pairs = [pair for pair in itertools.combinations(range(40), 2) if sum(pair) % 5 == 0 for _ in range(4)]
+    people = {
+        "id_a": [ids[a] for a, _ in pairs], "id_b": [ids[b] for _, b in pairs],
+        "winner": ["a" if quality[a] > quality[b] else "b" for a, b in pairs],
+        "task": ["kt"[a % 2] for a, _ in pairs], "source": [f"s{a}-{b}" for a, b in pairs],
+    }  # fmt: skip
+    options = {"group_by": ["task"], "cluster": "source", "replicates": 200, "against": "poor"}
+    found = evaluate_preferences(scores, people, higher_is_better=["good", "poor"], **options)
+    line = found.line("good", WITHOUT)
+    assert line.low < line.value < line.high
+    alone = evaluate_preferences(scores, people, higher_is_better=["good", "poor"], replicates=200)
+    narrow = alone.line("good", WITHOUT)
+    assert line.high - line.low > 1.5 * (narrow.high - narrow.low), "each pair stands four times, and counts once"
+    tasks = [found.value("good", WITHOUT, group=f"task={name}") for name in "kt"]
+    assert found.value("good", WITHOUT, group="average over task") == pytest.approx(np.mean(tasks))
+    (test, _) = found.comparisons
+    gap = found.value("good", WITHOUT) - found.value("poor", WITHOUT)
+    assert (test.measure, test.difference) == (WITHOUT, pytest.approx(gap))
+    assert test.low > 0
+    assert test.p < 0.05
+    assert 0 < test.minimum_detectable < 0.4
+
+
+def test_rankings_are_all_their_pairs():
+    people = {"group": ["x"] * 3 + ["y"] * 2, "id": ["p", "q", "r", "p", "s"], "rank": [3, 2, 1, 1, 1]}
+    found = evaluate_preferences(SCORES, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITHOUT).n) == (1.0, 3)
+    assert found.line("lpips", WITH).n == 4
+    assert found.value("lpips", WITHOUT) == 2 / 3
+
+
+def test_systems_and_items_name_pairs_too():
+    scores = {"id": ["x/1", "y/1", "x/2", "y/2"], "system": list("xyxy"), "psnr": [10, 20, 30, 20]}
+    people = {"system_a": ["x", "y"], "system_b": ["y", "x"], "item": ["1", "2"], "winner": ["y", "y"]}
+    assert evaluate_preferences(scores, people).value("psnr", WITHOUT) == 0.5
+
+
+def test_judges_of_an_arena_are_wrong_where_they_contradict_themselves():
+    log = {
+        "id": ["1", "2", "3", "4"], "system": ["x"] * 4, "rival_system": ["y"] * 4, "source": ["s1", "s2", "s3", "s4"],
+        "j.preference": [1, -1, 0, 0], "j.outcome": ["win", "loss", "inconsistent", "tie"],
+    }  # fmt: skip
+    people = {"system_a": ["x", "y", "x", "x"], "system_b": ["y", "x", "y", "y"], "item": ["s1", "s2", "s3", "s4"],
+              "winner": ["x", "y", "tie", "tie"]}  # fmt: skip
+    found = evaluate_preferences(log, people)
+    assert found.value("j", WITHOUT) == 1
+    assert found.value("j", WITH) == 3 / 4
+    assert any("contradicts itself in 1 pair, which counts as wrong" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ({"id_a": ["p"], "id_b": ["q"]}, "no column winner"),
+        ({"id_a": ["p"], "winner": ["a"]}, "neither id_a and id_b"),
+        ({"id_a": ["p"], "id_b": ["q"], "winner": ["perhaps"]}, "no pair with a winner"),
+        ({"id_a": ["x"], "id_b": ["y"], "winner": ["a"]}, "no pair has both items"),
+        ({"system_a": ["x"], "system_b": ["y"], "winner": ["a"]}, "add a column item"),
+        ({"group": ["x"], "id": ["p"], "rank": [1]}, "ranks no two items"),
+    ],
+)
+def test_tables_that_are_no_preferences(people, message):
+    with pytest.raises(AgreementError, match=message):
+        evaluate_preferences(SCORES, people)
+
+
+def test_the_command_gives_pythons_numbers(tmp_path, monkeypatch, capsys):
+    import json
+
+    from editmetrics.cli import main
+
+    for name, columns in (("s", SCORES), ("p", PEOPLE)):
+        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *zip(*columns.values(), strict=True)])
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["editmetrics", "evaluate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, capsys.readouterr()
+
+    command = (tmp_path / "s.csv", tmp_path / "p.csv", "--pairs", "--group-by", "task", "--tie-threshold", 0.5)
+    code, shown = run(*command, "-o", tmp_path / "a.json")
+    assert code == 0, shown.err
+    found = evaluate_preferences(tmp_path / "s.csv", tmp_path / "p.csv", group_by=["task"], tie_threshold=0.5)
+    assert json.loads((tmp_path / "a.json").read_text()) == json.loads(json.dumps(found._rows()))
+    assert "without" in shown.out
+    code, shown = run(*command, "--measure", "srcc")
+    assert (code, "--measure cannot be used with --pairs" in shown.err) == (2, True)

@@ -1,0 +1,96 @@
+"""People's votes and rankings: read, screened, and one score for each image."""
+
+import csv
+
+import pytest
+
+from editmetrics.files.text import DataError
+from editmetrics.pairs import ArenaError, rank
+from editmetrics.pairs.votes import read_votes
+
+
+def write(path, head, *rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([head, *rows])
+    return path
+
+
+def crowd(path):
+    """Eight raters prefer p to q to r; one, contrary, says the opposite; one has voted too little to be judged."""
+    rows = [(f"r{n}", a, b, "a" if n + len(a + b) != 7 else "b")
+            for n in range(8) for a, b in (("p", "q"), ("q", "r"), ("p", "r"))]  # fmt: skip
+    rows += [("contrary", a, b, "b") for a, b in (("p", "q"), ("q", "r"), ("p", "r")) for _ in range(2)]
+    rows += [("short", "p", "q", "b"), ("", "p", "q", "a"), ("r1", "p", "", "a"), ("r1", "p", "q", "?")]
+    return write(path, ["rater", "image_a", "image_b", "vote"], *rows)
+
+
+def test_raters_are_judged_by_the_others(tmp_path):
+    votes = read_votes(crowd(tmp_path / "v.csv"))
+    assert votes.left_out == {"by an unknown rater": 1, "an item without a name": 1, "the winner is '?'": 1}
+    worst, *_ = votes.raters()
+    assert (worst.rater, worst.votes, worst.agreement, worst.kept) == ("contrary", 6, 0.0, False)
+    short = next(rater for rater in votes.raters() if rater.rater == "short")
+    assert (short.shared, short.kept) == (1, True)
+    kept = votes.screened()
+    assert len(votes.votes) - len(kept.votes) == 6
+    assert sum(kept.left_out.values()) == 9
+    board = rank(kept.battles())
+    assert [one.system for one in board.systems] == ["p", "q", "r"]
+    assert board.clustered_by == "source", "votes of one rater are resampled together"
+
+
+def test_rankings_are_votes(tmp_path):
+    rows = [("r1", "cat", "x", 1), ("r1", "cat", "y", 2), ("r1", "cat", "z", 2), ("r2", "cat", "x", 2)]
+    rows += [("r2", "cat", "y", 1), ("r2", "dog", "u", 1), ("r2", "dog", "v", "")]
+    votes = read_votes(write(tmp_path / "v.csv", ["subject", "source", "image", "rank"], *rows))
+    outcomes = {(v.judge, v.first, v.second): v.outcome for v in votes.votes}
+    assert outcomes == {
+        ("r1", "x", "y"): "win", ("r1", "x", "z"): "win", ("r1", "y", "z"): "tie", ("r2", "y", "x"): "win",
+    }  # fmt: skip
+    assert votes.left_out == {"no item, group or rank": 1}
+
+
+def test_systems_and_items_name_images(tmp_path):
+    rows = [("x", "y", "cat", "x"), ("x", "y", "dog", "tie"), ("y", "x", "cat", "b")]
+    votes = read_votes(write(tmp_path / "v.csv", ["model_a", "model_b", "item", "winner"], *rows))
+    assert [(v.first, v.second, v.outcome) for v in votes.votes] == [
+        ("x/cat", "y/cat", "win"), ("x/dog", "y/dog", "tie"), ("y/cat", "x/cat", "loss"),
+    ]  # fmt: skip
+
+
+def test_tables_that_hold_no_votes(tmp_path):
+    with pytest.raises(DataError, match="neither votes"):
+        read_votes(write(tmp_path / "v.csv", ["item", "value"], ("p", 3)))
+    with pytest.raises(ArenaError, match="no vote that can be used"):
+        read_votes(write(tmp_path / "v.csv", ["item_a", "item_b", "winner"], ("p", "q", "?")))
+
+
+def test_the_command_writes_a_score_for_each_image(tmp_path, monkeypatch, capsys):
+    from editmetrics.cli import main
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["editmetrics", "ratings", "rank", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, capsys.readouterr()
+
+    raw, output, raters = crowd(tmp_path / "v.csv"), tmp_path / "o.csv", tmp_path / "r.csv"
+    command = (raw, "--screen", "chance", "--bootstrap", 100, "--seed", 2, "--level", 0.9, "--model", "thurstone")
+    code, shown = run(*command, "-o", output, "--subjects", raters)
+    assert code == 0, shown.err
+    with output.open(newline="") as file:
+        written = {row["id"]: row for row in csv.DictReader(file)}
+    from editmetrics.agreement.bootstrap import Resampling
+    from editmetrics.pairs import RankingOptions
+
+    options = RankingOptions("thurstone", Resampling(100, 0.9, 2))
+    board = rank(read_votes(raw).screened().battles(), options)
+    for one in board.systems:
+        assert float(written[one.system]["rating"]) == pytest.approx(one.rating)
+        assert written[one.system]["group"] == "1"
+    assert "contrary" in shown.out
+    assert "excluded" in shown.out
+    with raters.open(newline="") as file:
+        assert {row["rater"]: row["kept"] for row in csv.DictReader(file)}["contrary"].lower() == "false"
+    raw.write_text("item_a,item_b,winner\np,q,a\np,q,a\n")
+    assert run(raw, "--map", "item_a=item_a")[0] == 3, "who won every vote has no finite score"
