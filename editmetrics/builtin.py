@@ -78,6 +78,7 @@ CONFORMANCE = {
     ),
     **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
     **dict.fromkeys(("dreamsim", "pieapp"), "editmetrics.plugins.conformance.perceptual"),
+    **dict.fromkeys(("cw_ssim", "mad", "ssimulacra2", "vif_wavelet"), "editmetrics.plugins.conformance.small_pictures"),
     **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
     **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
     **dict.fromkeys(

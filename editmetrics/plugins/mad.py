@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, same_outside
 from ..sample import Dimension
+from ..transfer import constant
 
 if TYPE_CHECKING:
     import torch
@@ -122,12 +123,16 @@ def _appearance(x: Tensor, y: Tensor) -> Tensor:
 
     filters = _log_gabor((x.shape[-2], x.shape[-1]), x.dtype, x.device)
     spectra = [torch.fft.fft2(image - image.mean((2, 3), keepdim=True)) for image in (x, y)]  # filters ignore means
+    weights = constant(SCALE_WEIGHTS, x)[:, None, None]
     parts = []
     for orientation in range(ORIENTATIONS):
-        for scale, weight in enumerate(SCALE_WEIGHTS):
-            statistics = [_statistics(torch.fft.ifft2(spectrum * filters[orientation, scale])) for spectrum in spectra]
-            spread, skew, tails = ((first - second).abs() for first, second in zip(*statistics, strict=True))
-            parts.append(weight * (spread + 2 * skew + tails))
+        # the scales of an orientation at once, as items of a batch
+        responses = [torch.fft.ifft2(spectrum * filters[orientation]).flatten(0, 1)[:, None] for spectrum in spectra]
+        statistics = zip(*(_statistics(each) for each in responses), strict=True)
+        spread, skew, tails = ((first - second).abs() for first, second in statistics)
+        difference = spread + 2 * skew + tails
+        by_scale = difference.view(len(x), SCALES, *difference.shape[-2:])
+        parts.append((weights * by_scale).sum(1, keepdim=True))
     return _spread(sum(parts[1:], parts[0]), x.shape[-2:])
 
 

@@ -1,0 +1,3 @@
+"""Smaller toy pictures for closed-form metrics whose filters take their time."""
+
+PICTURE = (88, 96)
