@@ -31,6 +31,7 @@ def build(folder: Path, trained: str = "ds_ieqa") -> Path:
     """Fill `folder`; `runs/...` are copies of the toy checkpoint of the metric `trained`."""
     (folder / "docs").mkdir(parents=True)
     (folder / "docs" / "examples").symlink_to(EXAMPLES)
+    (folder / "photographs").symlink_to(EXAMPLES / "source")
     for name, kind in {
         "sources": "source", "edits": "edited", "images": "edited", "generated": "edited", "real_or_fake": "edited",
         "model_a": "edited", "model_b": "edited_b", "masks": "masks",
