@@ -91,6 +91,7 @@ CONFORMANCE = {
     "ilniqe": "editmetrics.plugins.conformance.ilniqe",
     "vie_score": "editmetrics.plugins.conformance.judge",
     **dict.fromkeys(CONVENTIONS, "editmetrics.plugins.conformance.conventions"),
+    "img_edit_judge": "editmetrics.plugins.conformance.img_edit_judge",
     **dict.fromkeys(("edit_reward", "hpsv3"), "editmetrics.plugins.conformance.reward_models"),
     "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
 }

@@ -63,6 +63,7 @@ def metric_class_of(file: str | Path, module: str) -> type[ConventionMetric]:
         "dimensions": declared_dimensions(conventions),
         "paper": conventions.origin.paper,
         "licence": licence(conventions),
+        "columns": frozenset(rule.chosen_by for rule in conventions.questions if rule.chosen_by),
         "prompts": tuple(prompt.sha256 for prompt in conventions.prompts.values()),
     }
     made: type[ConventionMetric] = type(base)(conventions.name, (base,), members)

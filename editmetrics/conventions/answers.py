@@ -123,6 +123,16 @@ def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
     return numbers, " ".join(reasons.split()), False
 
 
+def _of_ratings(form: AnswerForm, answer: Answer) -> Reading:
+    """So many lines "any words: number" as there are values, in their order; other lines are reasons."""
+    text = _without_stray_numbers(answer)
+    line = rf"(?m)^[\s*_#-]*[^\W\d][^:：\n]{{0,60}}[:：][\s*_]*({NUMBER})[\s*_.]*$"
+    numbers = [float(number) for number in re.findall(line, text, re.ASCII)]
+    if len(numbers) != len(form.values):
+        _refuse(answer, f"expected {len(form.values)} lines 'name: number', got {len(numbers)}")
+    return numbers, " ".join(re.sub(line, "", text, flags=re.ASCII).split()), False
+
+
 def _of_sections(form: AnswerForm, answer: Answer) -> Reading:
     """A section under each title, with one number behind the key in it; the last section ends at the next heading."""
     text = _without_stray_numbers(answer)
@@ -152,6 +162,7 @@ _READERS: dict[str, Any] = {
     "label": _of_label,
     "level": _of_level,
     "lines": _of_lines,
+    "ratings": _of_ratings,
     "sections": _of_sections,
 }
 

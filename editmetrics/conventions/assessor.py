@@ -27,18 +27,30 @@ class ConventionMetric(Metric):
     Options:
         checkpoint: One of the published checkpoints, by its name in the file of conventions; by default the first.
         repository: Your copy of the authors' repository, for prompts that may not be shipped.
+        task: The task whose question is asked about every sample, where the question depends on it; by default that of
+            the sample's own column.
     """
 
     conventions: ClassVar[Conventions]
     runtime_options: ClassVar[frozenset[str]] = frozenset({"repository"})
     """The texts are checked by checksum: where they lie changes no number."""
 
-    def __init__(self, *, checkpoint: str | None = None, repository: str | None = None, **shared: Any) -> None:
+    def __init__(
+        self,
+        *,
+        checkpoint: str | None = None,
+        repository: str | None = None,
+        task: str | None = None,
+        **shared: Any,
+    ) -> None:
         names = [model.name for model in self.conventions.models]
+        tasks = list(self.conventions.prompts) if self.columns else []
+        if task is not None and task not in tasks:
+            raise OptionError(f"{self.name} has no question for a task {task!r}; {expected_one_of(task, tasks)}")
         if checkpoint is not None and checkpoint not in names:
             raise OptionError(f"{self.name} has no checkpoint {checkpoint!r}; {expected_one_of(checkpoint, names)}")
         super().__init__(**shared)
-        self.checkpoint, self.repository = checkpoint, repository
+        self.checkpoint, self.repository, self.task = checkpoint, repository, task
         self._texts: dict[str, str] = {}
 
     @property
@@ -116,10 +128,21 @@ class ConventionMetric(Metric):
     def _pieces(self, rule: QuestionRule, sample: Sample) -> list[str]:
         """Return the text of a question, cut where images stand in it."""
         pieces: list[str] = []
-        for name in rule.texts:
+        for name in rule.texts or (self._task_of(rule, sample),):
             first, *others = self._filled(name, sample, rule.mark if rule.order == "inline" else "")
             pieces[-1:] = [f"{pieces[-1]}{rule.join}{first}" if pieces else first, *others]
         return pieces
+
+    def _task_of(self, rule: QuestionRule, sample: Sample) -> str:
+        task = str(self.task or sample.meta.get(rule.chosen_by, ""))
+        if task not in self.conventions.prompts:
+            stated = f"is {task!r}" if task else "is missing"
+            raise SampleError(
+                f"its {rule.chosen_by} {stated}; {expected_one_of(task, self.conventions.prompts)}, as a column of the "
+                f"manifest or for all samples by task=",
+                "skipped",
+            )
+        return task
 
     def _filled(self, name: str, sample: Sample, mark: str = "") -> list[str]:
         """Return a text, cut at each `mark`, with the sample's words in its slots; these stay whatever they are."""

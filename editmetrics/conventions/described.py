@@ -74,7 +74,8 @@ def _question(rule: QuestionRule) -> str:
     if rule.answer is None:
         return order
     form = {
-        "json": "a JSON object", "lines": "a line for each number", "sections": "a section for each number",
+        "json": "a JSON object", "lines": "a line for each number", "ratings": "a line for each number",
+        "sections": "a section for each number",
         "tag": f"a number in <{rule.answer.key}> tags", "tagged_json": "a JSON object in <answer> tags",
         "label": f"a number behind '{rule.answer.key}'", "level": f"one of {', '.join(rule.answer.words)}",
     }[rule.answer.form]  # fmt: skip

@@ -156,6 +156,8 @@ def _question_problems(conventions: Conventions, question: QuestionRule) -> Iter
         for name in names:
             if name not in conventions.prompts:
                 yield (field,), f"no prompt is named {name!r}; {expected_one_of(name, conventions.prompts)}"
+    if bool(question.texts) == bool(question.chosen_by):
+        yield ("texts",), "expected texts, or the column chosen_by that names one"
     for image in question.images:
         if image not in conventions.requires:
             yield ("images",), f"it shows {image}, which is not in 'requires'"

@@ -36,6 +36,7 @@ class CheckpointModel:
 
     - `name`: as the option `checkpoint` has it. `family`: a `model_type` of `editmetrics.mllm.families`.
     - `base`: the hub id of the model that is loaded, and its `revision` and `subfolder` where they are known.
+      `in_data_set`: it lies in a data set of the hub.
     - `weights`: an entry of the weights registry with an adapter, or with a whole model and its heads for the read-out
       "state"; "" where `base` is all.
     - `served`: the hub id that a server of yours serves for `backend=endpoint`; by default `base`.
@@ -48,6 +49,7 @@ class CheckpointModel:
     base: str
     revision: str | None = None
     subfolder: str | None = None
+    in_data_set: bool = False
     weights: str = ""
     served: str = ""
     image_label: str = ""
@@ -112,14 +114,14 @@ class AnswerForm:
     - `form`: "json", an object with the number or list of numbers under `key`; "lines", a line "Title: number" each;
       "sections", a heading with a title each, and the number behind `key` in the section; "tag", a number in <key>
       tags; "tagged_json", such an object in <answer> tags; "label", a number behind `key`; "level", one of `words`
-      behind `key`, from `low` on.
+      behind `key`, from `low` on; "ratings", a line "any words: number" for each value, and no more such lines.
     - `values`: names of the numbers, in their order. `titles`: as lines and sections have them; by default the names.
     - `low`, `high`: the scale on which they are asked for; `whole`: whole numbers only.
     - `times`, `plus`: `times * number + plus` is the value.
     - `optional`: values that may be "N/A", and then are left out.
     """
 
-    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label", "level"]
+    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label", "level", "ratings"]
     values: tuple[str, ...]
     low: float
     high: float
@@ -136,7 +138,8 @@ class AnswerForm:
 class QuestionRule:
     """One question: the names of its texts in `[prompts]`, the images that it shows, and in which order.
 
-    - `texts`: joined by `join`. `system`: the system message, a name in `[prompts]`; "" for none.
+    - `texts`: joined by `join`. `chosen_by`: a column of the manifest in place of them, whose value names the text.
+      `system`: the system message, a name in `[prompts]`; "" for none.
     - `order`: images before the text, text before the images, or images where `mark` stands in the text.
     - `answer`: for the read-out "text".
     """
@@ -147,6 +150,7 @@ class QuestionRule:
     order: Literal["images_first", "text_first", "inline"] = "images_first"
     mark: str = "<image>"
     join: str = ""
+    chosen_by: str = ""
     system: str = ""
     answer: AnswerForm | None = None
 

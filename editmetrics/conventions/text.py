@@ -68,10 +68,11 @@ class TextAssessor(ConventionMetric, JudgeMetric):
 
         rule = self.model_rule
         if rule.subfolder and self.backbone is None:
+            kind = "--repo-type dataset " if rule.in_data_set else ""
+            command = f"hf download {rule.base} {kind}--include '{rule.subfolder}/*' --local-dir FOLDER"
             raise EditMetricsError(
                 f"{self.name}: its checkpoint lies in a folder of {rule.base}, which is not loaded by name; get it by "
-                f"\"hf download {rule.base} --include '{rule.subfolder}/*' --local-dir FOLDER\", and name the folder: "
-                f"{self.name}:backbone=FOLDER/{rule.subfolder}"
+                f'"{command}", and name the folder: {self.name}:backbone=FOLDER/{rule.subfolder}'
             )
         revision = rule.revision if self.backbone is None else None
         backbone = Backbone.load(self.backbone or rule.base, revision=revision, device=pick_device(self.device))

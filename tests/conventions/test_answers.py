@@ -18,13 +18,14 @@ FORMS = {
     "label": AnswerForm("label", ("score",), 0, 1, key="Score", whole=True),
     "is": AnswerForm("label", ("quality",), 0, 100, key="The quality score"),
     "lines": AnswerForm("lines", ("compliance", "look"), 1, 5, titles=("Prompt Compliance", "Visual Naturalness")),
+    "ratings": AnswerForm("ratings", ("compliance", "look", "detail"), 1, 5, whole=True),
     "sections": AnswerForm(
         "sections", ("text", "image", "rendering"), 1, 4, key="Score",
         titles=("Text Faithfulness", "Image Faithfulness", "Text Rendering"), optional=("rendering",),
     ),
 }  # fmt: skip
 STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "is": [85.25],
-          "lines": [4, 5], "sections": [3.5, 4, 2]}  # fmt: skip
+          "lines": [4, 5], "ratings": [4, 3, 5], "sections": [3.5, 4, 2]}  # fmt: skip
 """A readable answer of each form states these."""
 
 NOT_ONE_NUMBER = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import PIL
@@ -18,6 +19,7 @@ from editmetrics import Sample, create_metric
 from editmetrics.conventions.reading import ConventionsError
 from editmetrics.conventions.schema import ImageRule
 from editmetrics.conventions.shown import qwen_size
+from editmetrics.options import OptionError
 from editmetrics.sample import SampleError
 
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
@@ -82,6 +84,32 @@ def test_words_of_a_sample_stay_as_they_are_where_images_stand_in_the_text():
     parts = [part if isinstance(part, str) else "IMAGE" for part in question.messages[1].parts]
     assert parts == [f"{words}: ", "IMAGE", " and ", "IMAGE", ".\n\nWrite {request}."]
     assert question.messages[0].parts == ("Be fair.",)
+
+
+def test_the_question_is_that_of_the_task_which_a_column_or_an_option_names():
+    from editmetrics.suites.imgedit import SHA256
+
+    metric, for_all = create_metric("img_edit_judge"), create_metric("img_edit_judge:task=add")
+    assert {name: prompt.sha256 for name, prompt in metric.conventions.prompts.items()} == SHA256
+    texts = {name: f"How well does it {name}? <edit_prompt>" for name in SHA256}
+    cat = replace(sample(""), prompt="a hat", meta={"edit_type": "remove"})
+
+    def asked(metric, sample):
+        metric.use_texts(texts)
+        return metric.questions(sample)["score"].messages[0].parts[0]
+
+    assert (asked(metric, cat), asked(for_all, cat)) == (
+        "How well does it remove? a hat",
+        "How well does it add? a hat",
+    )
+    for meta, problem in (({}, "its edit_type is missing; expected one of"), ({"edit_type": "removal"}, "'remove'")):
+        with pytest.raises(SampleError, match=problem) as caught:
+            asked(metric, replace(cat, meta=meta))
+        assert caught.value.status == "skipped"
+    with pytest.raises(OptionError, match="no question for a task 'paint'"):
+        create_metric("img_edit_judge:task=paint")
+    with pytest.raises(OptionError, match="no question for a task 'add'"):
+        create_metric("edit_score:task=add")
 
 
 def test_prompts_that_may_not_be_shipped_come_from_the_users_copy_by_checksum(tmp_path):

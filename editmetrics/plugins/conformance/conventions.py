@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def written(form: AnswerForm, numbers: list[float]) -> str:
     """Return an answer that states `numbers` in the form that is asked for."""
-    titles = form.titles or form.values
+    titles = form.titles or (form.values if form.form != "ratings" else [f"Aspect of {name}" for name in form.values])
     if form.form in ("json", "tagged_json"):
         score: Any = numbers if len(numbers) > 1 else numbers[0]
         answer = json.dumps({"reasoning": "scripted", form.key: score})
@@ -31,7 +31,7 @@ def written(form: AnswerForm, numbers: list[float]) -> str:
         return f"{form.key}: {numbers[0]}"
     if form.form == "level":
         return f"The {form.key} is: {form.words[round(numbers[0] - form.low)]}"
-    behind = "" if form.form == "lines" else f"\n## {form.key}:"
+    behind = "" if form.form in ("lines", "ratings") else f"\n## {form.key}:"
     return "\n".join(f"{title}:{behind} {number}" for title, number in zip(titles, numbers, strict=True))
 
 
@@ -43,7 +43,7 @@ def setup(metric: TextAssessor) -> None:
             name: f"A stand-in for the text {name}: {' '.join([*prompt.slots, *marks])}"
             for name, prompt in metric.conventions.prompts.items()
             if prompt.text is None
-            for marks in [[rule.mark] * len(rule.images) for rule in questions if rule.texts[0] == name] or [[]]
+            for marks in [[rule.mark] * len(rule.images) for rule in questions if rule.texts[:1] == (name,)] or [[]]
         }
     )
 
@@ -67,7 +67,7 @@ def setup(metric: TextAssessor) -> None:
 def _matching(metric: TextAssessor, rule: QuestionRule, texts: str) -> int:
     """Count the characters of a question's text, apart from its slots and images, that stand in what was asked."""
     matching = 0
-    for name in rule.texts:
+    for name in rule.texts or metric.conventions.prompts:
         marks = [rule.mark, *metric.conventions.prompts[name].slots]
         pieces = re.split("|".join(map(re.escape, marks)), metric.text(name))
         matching += sum(len(piece) for piece in pieces if piece in texts)
