@@ -57,14 +57,14 @@ def _facts(conventions: Conventions) -> Iterator[str]:
 
 
 def _state(rule: StateRule) -> str:
-    place = f"the token {rule.token}" if rule.token else f"token {rule.behind} from the end"
+    position = f"the token {rule.token}" if rule.token else f"token {rule.behind} from the end"
     counted = ", positions counted as in text" if rule.positions == "plain" else ""
     heads = "; ".join(
         f"{head.value} by layers of {', '.join(map(str, head.layers.values()))} ({head.activation}), "
         f"whose outputs are {' and '.join(head.outputs)}"
         for head in rule.heads
     )
-    return f"Read: the last layer's state at {place} of the question{counted}; {heads}."
+    return f"Read: the last layer's state at {position} of the question{counted}; {heads}."
 
 
 def _question(rule: QuestionRule) -> str:
