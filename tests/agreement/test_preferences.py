@@ -92,7 +92,7 @@ def test_judges_of_an_arena_are_wrong_where_they_contradict_themselves():
         "id": ["1", "2", "3", "4"], "system": ["x"] * 4, "rival_system": ["y"] * 4, "source": ["s1", "s2", "s3", "s4"],
         "j.preference": [1, -1, 0, 0], "j.outcome": ["win", "loss", "inconsistent", "tie"],
     }  # fmt: skip
-    people = {"system_a": ["x", "y", "x", "x"], "system_b": ["y", "x", "y", "y"], "item": ["s1", "s2", "s3", "s4"],
+    people = {"system_a": ["x", "y", "y", "x"], "system_b": ["y", "x", "x", "y"], "item": ["s1", "s2", "s3", "s4"],
               "winner": ["x", "y", "tie", "tie"]}  # fmt: skip
     found = evaluate_preferences(log, people)
     assert found.value("j", WITHOUT) == 1

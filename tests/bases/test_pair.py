@@ -54,6 +54,15 @@ def test_an_answer_that_changes_with_the_order_is_inconsistent_and_no_tie():
     assert (found.details["outcome"], found.details["orders"]) == ("inconsistent", [1, -1])
 
 
+def test_a_win_in_one_order_and_a_tie_in_the_other_do_not_agree():
+    def wavering(question):
+        return brighter(question) if levels(question)[1] == 250 else '{"why": "alike", "winner": "tie"}'
+
+    found = asked(wavering, ties=True)(pair("x", 3, 1))
+    assert (float(found), found["consistent"], found.details["outcome"]) == (0.5, 0, "inconsistent")
+    assert found.details["orders"] == [1, 0]
+
+
 def test_half_a_pair_has_no_number():
     replies = {10: 0}
 
@@ -83,6 +92,9 @@ def test_aspects_are_asked_one_by_one_and_averaged():
     assert (found["instruction"], found["preservation"], found["quality"]) == (1, 1, -1)
     assert float(found) == pytest.approx(1 / 3)
     assert found.details["outcome"] == "win"
+    half = asked(lambda question: "no" if "natural" in question.messages[-1].parts[-1] else brighter(question),
+                 about="aspects").score([pair("x", 3, 1)])[0]  # fmt: skip
+    assert (half.status, dict(half), "outcome" in half.details) == ("unparseable", {}, False)
 
 
 def test_rounds_are_averaged_and_their_orders_compared():

@@ -39,6 +39,12 @@ def test_raters_are_judged_by_the_others(tmp_path):
     assert board.clustered_by == "source", "votes of one rater are resampled together"
 
 
+def test_a_rater_is_no_part_of_the_others(tmp_path):
+    rows = [(rater, "p", item, winner) for rater, winner in (("r1", "a"), ("r2", "b")) for item in "qrstu"]
+    raters = read_votes(write(tmp_path / "v.csv", ["rater", "item_a", "item_b", "winner"], *rows)).raters()
+    assert [(rater.shared, rater.agreement, rater.kept) for rater in raters] == [(5, 0.0, False)] * 2
+
+
 def test_rankings_are_votes(tmp_path):
     rows = [("r1", "cat", "x", 1), ("r1", "cat", "y", 2), ("r1", "cat", "z", 2), ("r2", "cat", "x", 2)]
     rows += [("r2", "cat", "y", 1), ("r2", "dog", "u", 1), ("r2", "dog", "v", "")]

@@ -212,6 +212,7 @@ def test_the_most_informative_pairs_are_those_of_a_brute_force():
         information = np.linalg.inv(covariance) + win * (1 - win) * np.outer(along, along)
         gains[i, j] = np.linalg.slogdet(information)[1]
     assert most_informative(points, dict.fromkeys(gains, 1), 1) == [max(gains, key=gains.get)]
+    assert sorted(most_informative(points, dict.fromkeys(gains, 1), 99)) == sorted(gains), "each as often as it is left"
     games = points + points.T
     slope = (points - games / (1 + np.exp(strengths[None] - strengths[:, None]))).sum(axis=1) - strengths / PRIOR**2
     np.testing.assert_allclose(slope, 0, atol=1e-8)
