@@ -88,6 +88,7 @@ CONFORMANCE = {
     "face_identity": "editmetrics.plugins.conformance.faces",
     "text_accuracy": "editmetrics.plugins.conformance.text",
     "pair_judge": "editmetrics.plugins.conformance.pair_judge",
+    **dict.fromkeys(("brisque", "niqe"), "editmetrics.plugins.conformance.natural_scenes"),
     "ilniqe": "editmetrics.plugins.conformance.ilniqe",
     "vie_score": "editmetrics.plugins.conformance.judge",
     **dict.fromkeys(CONVENTIONS, "editmetrics.plugins.conformance.conventions"),

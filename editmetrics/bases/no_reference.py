@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -83,28 +83,23 @@ class NoReference(Metric):
 
         from .. import weights
 
-        for name in self.checkpoints():
+        if self.parameters:
+            file = Path(self.parameters)
+            arrays = _read(file)
+        else:
+            (name,) = self.checkpoints()
             weights.pull(name)
-        file = Path(self.parameters) if self.parameters else weights.path(self.checkpoints()[0])
-        if not file.is_file():
-            raise ParametersError(f"the file of parameters {file} does not exist")
-        arrays = self.read_parameters(file)
+            files = [weights.path(name, each.path) for each in weights.checkpoint(name).files]
+            file, arrays = files[0], self.read_published(files)
         self.check_parameters(arrays, file)
         if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
             raise ParametersError(f"{file}: {bad[0]} holds NaN or an infinite number")
-        self._arrays = arrays
+        self._arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
 
-    def read_parameters(self, file: Path) -> dict[str, np.ndarray]:
-        """Read the arrays of a file of parameters, in float64; by default of a .safetensors file."""
-        import numpy as np
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            arrays = {name: array.astype(np.float64) for name, array in load_file(file).items()}
-        except (SafetensorError, OSError) as error:
-            raise ParametersError(f"{file} cannot be read as parameters (safetensors): {error}") from error
-        return arrays
+    def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
+        """Read the parameters from the files of the entry that `published` names, in their order."""
+        (file,) = files
+        return _read(file)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -137,3 +132,16 @@ class NoReference(Metric):
     def score_batch(self, batch: list[dict[str, np.ndarray]]) -> list[Score]:
         values = side_by_side(self.measure, [item["edited"] for item in batch])
         return [Score({self.primary().name: value}) for value in values]
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not file.is_file():
+        raise ParametersError(f"the file of parameters {file} does not exist")
+    try:
+        arrays: dict[str, np.ndarray] = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ParametersError(f"{file} cannot be read as parameters (.safetensors): {error}") from error
+    return arrays

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..bases.no_reference import NoReference, ParametersError
 from ..sample import Dimension, SampleError
 from .natural_scenes.matlab import halved, resized, to_gray
+from .natural_scenes.published import FEATURES, read_brisque, read_brisque_opencv
 from .natural_scenes.statistics import (
     SHIFTS,
     asymmetric_gaussian,
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 Convention = Literal["authors", "opencv"]
-
-FEATURES = 36
 
 
 def brisque(gray: np.ndarray, regression: Mapping[str, np.ndarray], convention: Convention = "authors") -> float:
@@ -119,8 +118,8 @@ class BRISQUE(NoReference):
     Source: Mittal, Moorthy, Bovik, IEEE TIP 2012; the authors' release, github.com/utlive/BRISQUE at 2e2a5ac, and
     github.com/opencv/opencv_contrib, modules/quality, at 2a5154a.
 
-    >>> BRISQUE()("docs/examples/source/cat.jpg")
-    Score(brisque=5.33602)
+    >>> BRISQUE().checkpoints(), BRISQUE(convention="opencv").checkpoints()
+    (('brisque-live',), ('brisque-opencv',))
     """
 
     name, version = "brisque", 1
@@ -130,7 +129,7 @@ class BRISQUE(NoReference):
         "Mittal, Moorthy, Bovik, No-reference image quality assessment in the spatial domain, IEEE TIP 2012, "
         "doi:10.1109/TIP.2012.2214050"
     )
-    licence = "Apache-2.0; parameters: The University of Texas at Austin, free with its notice (NOTICE), and OpenCV"
+    licence = "Apache-2.0; the terms of the parameters are in 'editmetrics weights list'"
     smallest: ClassVar[tuple[int, int]] = (16, 16)
 
     def __init__(self, *, convention: Convention = "authors", parameters: str | None = None, **shared: Any) -> None:
@@ -139,6 +138,9 @@ class BRISQUE(NoReference):
 
     def published(self) -> str:
         return "brisque-live" if self.convention == "authors" else "brisque-opencv"
+
+    def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
+        return read_brisque(files) if self.convention == "authors" else read_brisque_opencv(files)
 
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
         count = len(arrays.get("coefficients", ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from ..sample import Dimension, Sample, SampleError
 from .natural_scenes.gaussian_model import complete, mean_and_covariance
 from .natural_scenes.matlab import resized_in_eight_bits
 from .natural_scenes.pristine import PristineMetric
+from .natural_scenes.published import read_ilniqe
 from .natural_scenes.rich_features import BLOCK, SIDE, rich_features
 
 if TYPE_CHECKING:
@@ -96,21 +97,8 @@ class ILNIQE(PristineMetric):
     def published(self) -> str:
         return "ilniqe-template"
 
-    def read_parameters(self, file: Path) -> dict[str, np.ndarray]:
-        """Read a model of one's own, or the authors', a MATLAB file of four arrays."""
-        if file.suffix != ".mat":
-            return super().read_parameters(file)
-        import numpy as np
-        from scipy.io import loadmat
-
-        try:
-            mean, covariance, centre, directions = loadmat(file)["templateModel"][0]
-        except Exception as error:  # a damaged file raises whatever its reader stumbled on
-            raise ParametersError(
-                f"{file} is not the authors' templateModel.mat: {type(error).__name__}: {error}"
-            ) from error
-        arrays = {"mean": mean.ravel(), "covariance": covariance, "centre": centre.ravel(), "directions": directions}
-        return {name: np.ascontiguousarray(array, np.float64) for name, array in arrays.items()}
+    def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
+        return read_ilniqe(files)
 
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
         count = len(arrays.get("mean", ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from ..sample import Dimension, Sample, SampleError
 from .natural_scenes.gaussian_model import check_gaussian_model, complete, distance, mean_and_covariance
 from .natural_scenes.matlab import Gray, halved, to_gray
 from .natural_scenes.pristine import PristineMetric
+from .natural_scenes.published import read_niqe
 from .natural_scenes.statistics import block_features, blocks, normalised_luminance
 
 if TYPE_CHECKING:
@@ -83,15 +84,15 @@ class NIQE(PristineMetric):
 
     Source: Mittal, Soundararajan, Bovik, IEEE SPL 2013; the authors' release, github.com/utlive/niqe at d80aead.
 
-    >>> NIQE()("docs/examples/source/cat.jpg")
-    Score(niqe=2.6332)
+    >>> NIQE().checkpoints()
+    ('niqe-live',)
     """
 
     name, version = "niqe", 1
     title = "natural statistics (blind)"
     dimensions = (Dimension("niqe", low=0, high=math.inf, higher_is_better=False, primary=True),)
     paper = 'Mittal, Soundararajan, Bovik, Making a "completely blind" image quality analyzer, IEEE SPL 2013'
-    licence = "Apache-2.0; parameters: The University of Texas at Austin, free with its notice (NOTICE)"
+    licence = "Apache-2.0; the terms of the authors' parameters are in 'editmetrics weights list'"
     smallest: ClassVar[tuple[int, int]] = (BLOCK, BLOCK)
     FEATURES: ClassVar[int] = 36
     SHARPNESS: ClassVar[float] = 0.75
@@ -102,6 +103,9 @@ class NIQE(PristineMetric):
 
     def published(self) -> str:
         return "niqe-live"
+
+    def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
+        return read_niqe(files)
 
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
         check_gaussian_model(arrays, file, self.FEATURES)
