@@ -8,6 +8,9 @@ import numpy as np
 
 from ..agreement.measure import Floats
 
+CERTAIN = 1e-9
+"""Standard errors up to this are of resamples that are all alike: they know nothing of how battles vary."""
+
 
 def told_apart(values: Floats, replicates: Floats, level: float = 0.95) -> np.ndarray:
     """Return whether each system is better than each other by more than noise, (S, S) of bool: row i beats column j.
@@ -36,8 +39,9 @@ def told_apart(values: Floats, replicates: Floats, level: float = 0.95) -> np.nd
     largest = spread[:, error > 0].max(axis=1, initial=0.0)
     reach = np.quantile(largest, level) * error
     better = np.zeros((len(values),) * 2, bool)
-    better[one, other] = difference > reach
-    better[other, one] = -difference > reach
+    known = error > CERTAIN
+    better[one, other] = known & (difference > reach)
+    better[other, one] = known & (-difference > reach)
     return better
 
 

@@ -32,6 +32,10 @@ WINS = frozenset({"model_a", "system_a", "a", "left", "first", "win", "edited", 
 LOSSES = frozenset({"model_b", "system_b", "b", "right", "second", "loss", "rival", "image_b", "b>a", "a<b"})
 TIES = frozenset({"tie", "draw", "equal", "same", "tie (bothbad)", "bothbad", "both_bad", "tie (both good)",
                   "bothgood", "both_good", "a=b"})  # fmt: skip
+POSITIONS = frozenset({"model_a", "system_a", "a", "left", "first", "image_a", "model_b", "system_b", "b", "right",
+                       "second", "image_b"})  # fmt: skip
+"""Words that name a winner by where it was shown."""
+
 ONE_HOT: dict[str, BattleOutcome] = {"winner_model_a": "win", "winner_model_b": "loss", "winner_tie": "tie"}
 """The columns of LMArena's votes as they were published for a competition: 1 in one of them."""
 
@@ -62,7 +66,8 @@ def read_battles(path: str | os.PathLike[str], columns: Mapping[str, str] | None
     A row names two systems (`system_a`, `system_b`), the `winner` and, as far as they are known, `source`, `task`,
     `judge` and `id`; headings such as `model_a` and `question_id` are understood. The winner is a system's name, or
     "model_a", "b", "left", "win", "tie", "tie (bothbad)", "inconsistent", ...; a `preference` is a number from -1 to 1
-    for the first system. Rows that say none of these are left out and counted.
+    for the first system. Rows that say none of these are left out and counted. Only a log that names winners by their
+    position ("model_a", "left") tells of a preference for a position.
 
     - GenArena: `model_a`, `model_b`, `sample_index`, `final_winner`, `is_consistent`. A tie of answers that were not
       consistent is `inconsistent` here; GenArena logs failures as such ties, too, and does not tell which.
@@ -76,8 +81,17 @@ def read_battles(path: str | os.PathLike[str], columns: Mapping[str, str] | None
     logs = [*_logs(Path(path), columns)]
     left_out: Counter[str] = Counter()
     battles = [battle for log in logs for battle in _battles(log, left_out)]
-    positions = not any("is_consistent" in log.headings or log.judges for log in logs)
-    return battles_of(battles, positions=positions, left_out=left_out)
+    return battles_of(battles, positions=all(map(_has_positions, logs)), left_out=left_out)
+
+
+def _has_positions(log: Log) -> bool:
+    """Whether winners are named by their position in one order; a log of names may list its winners first."""
+    if "is_consistent" in log.headings or log.judges:
+        return False
+    if "winner" not in log.headings:
+        return True  # a 1 in winner_model_a or winner_model_b
+    words = {(_text(row.cells.get(log.headings["winner"])) or "").casefold() for row in log.rows}
+    return bool(words & POSITIONS)
 
 
 def _logs(path: Path, columns: Mapping[str, str] | None) -> Iterator[Log]:

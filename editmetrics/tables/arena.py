@@ -147,11 +147,12 @@ def _judge(board: Leaderboard) -> Iterator[str]:
             "asked in both orders."
         )
     if bias.share is not None and bias.low is not None and bias.high is not None and not bias.total:
-        clear = (bias.low > 0.5 or bias.high < 0.5) and abs(bias.share - 0.5) >= UNFAIR
+        clear = bias.both_orders and (bias.low > 0.5 or bias.high < 0.5) and abs(bias.share - 0.5) >= UNFAIR
         verdict = ": the judge prefers a position" if clear else ""
         interval = f"({_percent(bias.low)} to {_percent(bias.high)})"
         answers = plural(bias.answers, "answer")
-        yield f"{_percent(bias.share)} {interval} of {answers} chose the edit shown first{verdict}."
+        order = "shown" if bias.both_orders else "listed"
+        yield f"{_percent(bias.share)} {interval} of {answers} chose the edit {order} first{verdict}."
 
 
 def _order(board: Leaderboard) -> Iterator[str]:

@@ -175,6 +175,12 @@ def test_equal_systems_are_rarely_told_apart():
     assert 5 <= wrong <= 28
 
 
+def test_resamples_that_are_all_alike_tell_nobody_apart():
+    """Five sources with the same battles: the bootstrap sees no variation, which is no certainty."""
+    same = [b for n in range(5) for b in fought("a", "b", 3, 1, source=f"s{n}")]
+    assert {one.groups for one in ranked(same).systems} == {"a"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["bradley-terry", "davidson"])
 def test_intervals_cover_planted_strengths(model):

@@ -94,6 +94,13 @@ def test_tables_of_an_arena_with_two_judges(tmp_path):
     assert (battles.shown_first.sum(), battles.shown_second.sum()) == (3, 1)
 
 
+@pytest.mark.parametrize(("winner", "positions"), [("model_a", True), ("x", False), ("win", False)])
+def test_a_log_of_names_may_list_its_winners_first(tmp_path, winner, positions):
+    log = write(tmp_path / "l.csv", ["model_a", "model_b", "winner"], *[["x", "y", winner]] * 9, ["y", "x", "tie"])
+    battles = read_battles(log)
+    assert (battles.positions, battles.shown_first.sum()) == (positions, 9 * positions)
+
+
 def test_preferences_are_numbers(tmp_path):
     log = write(tmp_path / "l.csv", ["left", "right", "preference"], ["x", "y", 0.4], ["x", "y", -1], ["x", "y", 0],
                 ["x", "y", 7])  # fmt: skip
