@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.conventions.mutations import MUTATIONS as CONVENTIONS
 from tests.plugins.mutations import MUTATIONS as PLUGINS
 from tests.suites.mutations import MUTATIONS as SUITES
 
@@ -273,6 +274,7 @@ MUTATIONS = (
          "test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only",),
     ),
     *(Mutation(f"suites: {name}", *more) for name, *more in SUITES),
+    *(Mutation(f"conventions: {name}", *more) for name, *more in CONVENTIONS),
     *(Mutation(f"plugins: {name}", *more) for name, *more in PLUGINS),
 )  # fmt: skip
 

@@ -1,0 +1,47 @@
+"""Planted mistakes in published assessors, for `tests/mutations.py`: name, file, old, new, tests."""
+
+from __future__ import annotations
+
+ANSWERS, FILES, REQUESTS, TEXT = (
+    f"tests/conventions/test_{name}.py" for name in ("answers", "files", "requests", "text")
+)
+READ, ASKED = "editmetrics/conventions/answers.py", "editmetrics/conventions/assessor.py"
+MADE, SHOWN = "editmetrics/conventions/dimensions.py", "editmetrics/conventions/shown.py"
+JUNK = (f"{ANSWERS}::test_no_number_is_read_that_the_answer_does_not_state",)
+ASKS = (f"{REQUESTS}::test_questions_are_those_of_the_authors",)
+FOLLOW = (f"{FILES}::test_dimensions_follow_from_values",)
+
+MUTATIONS = (
+    ("a number outside its scale is read", READ, "if not form.low <= number <= form.high:", "if False:", JUNK),
+    ("the first of two answers is read", READ, '    if len(pieces) != 1:\n        _refuse(answer, f"expected one <',
+     '    if len(pieces) < 1:\n        _refuse(answer, f"expected one <', JUNK),
+    ("digits of any script are digits", READ, "re.fullmatch(NUMBER, bare, re.ASCII)", "re.fullmatch(NUMBER, bare)",
+     JUNK),
+    ("a summary's number is the last section's", READ, 'section = re.split(r"(?m)^#\\s", text[start[0] : end])[0]',
+     "section = text[start[0] : end]",
+     (f"{ANSWERS}::test_sections_end_where_the_next_begins_and_summaries_are_not_read",)),
+    ("images stand before the text, whatever the authors do", ASKED,
+     'parts = [*together, *pieces] if rule.order == "images_first" else [*pieces, *together]',
+     "parts = [*together, *pieces]", ASKS),
+    ("images have no label", ASKED,
+     '[label.replace("{n}", str(number)), images[field]] if label else [images[field]]', "[images[field]]", ASKS),
+    ("a mark in a sample's words is an image", ASKED,
+     'self._filled(name, sample, rule.mark if rule.order == "inline" else "")',
+     'self._filled(name, sample)[0].split(rule.mark)',
+     (f"{REQUESTS}::test_words_of_a_sample_stay_as_they_are_where_images_stand_in_the_text",)),
+    ("images keep their size", SHOWN, "            pixels = resized(pixels, *qwen_size(height, width, rule))",
+     "            pass", ASKS),
+    ("a mean is of what could be read", MADE, "absent = _left_out(conventions, values)", "absent = known", FOLLOW),
+    ("a weighted mean is a weighted sum", MADE, "return total / sum(rule.weights)", "return total",
+     (f"{FILES}::test_a_weighted_mean_is_one_for_any_weights",)),
+    ("the authors' sampling comes before the options", "editmetrics/conventions/text.py",
+     "{**published, **super().sampling()}", "{**super().sampling(), **published}",
+     (f"{TEXT}::test_options_come_before_the_authors_way_of_drawing",)),
+    ("a changed prompt is asked", "editmetrics/conventions/reading.py", "!= prompt.sha256:", '== "":',
+     (f"{FILES}::test_what_is_wrong_is_named_with_its_line",)),
+    ("sampling is not in the checksum", "editmetrics/conventions/reading.py", 'DESCRIPTIVE | {"models"}',
+     'DESCRIPTIVE | {"models", "sampling"}', (f"{FILES}::test_the_checksum_is_that_of_what_changes_numbers",)),
+    ("the token that crosses top_p is not drawn", "editmetrics/mllm/prefix_cache.py",
+     "ordered.cumsum(1) - ordered >= top_p", "ordered.cumsum(1) >= top_p",
+     ("tests/mllm/test_sampling.py::test_the_tokens_to_draw_are_those_of_transformers",)),
+)  # fmt: skip
