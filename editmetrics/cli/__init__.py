@@ -48,6 +48,7 @@ CORE = {
     "suite": ("editmetrics.cli.suite:suite", "Explain a benchmark: questions, judge, averages, cost."),
     "data": ("editmetrics.cli.data:data", "Lay out a benchmark's inputs from the hub, with a manifest."),
     "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
+    "rate": ("editmetrics.cli.rate:rate", "Collect people's votes on a page of this machine."),
     "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
     "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
     "fit": ("editmetrics.cli.fit:fit", "Train a learned metric on rated samples."),
@@ -65,7 +66,7 @@ CORE = {
 SECTIONS = {
     "Score images": ("score", "report", "compare", "arena", "merge", "serve"),
     "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
-    "Work with human ratings": ("evaluate", "ratings", "fit", "benchmark"),
+    "Work with human ratings": ("rate", "evaluate", "ratings", "fit", "benchmark"),
     "Ask models": ("judge", "qbench"),
     "Extend and check this installation": ("plugin", "doctor", "selftest", "completion", "help"),
 }

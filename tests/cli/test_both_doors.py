@@ -35,6 +35,7 @@ ONE_DOOR = {
     "doctor": "this machine",
     "selftest": "this machine",
     "judge": "an answer in words",
+    "rate": "votes of people, and no number",
     "annotate": "texts that a chat model writes",
     "explanations": "an endpoint's verdicts, on the class that its metric gives",
 }
