@@ -51,8 +51,9 @@ def rate(
 
     \b
     editmetrics rate manifest.csv -o votes.jsonl
-    editmetrics arena --battles votes.jsonl            votes on pairs: a ranking of systems
-    editmetrics ratings mos votes.jsonl -o mos.csv     grades of single edits: MOS
+    editmetrics arena --battles votes.jsonl               votes on pairs: rank systems
+    editmetrics ratings rank votes.jsonl -o ranked.csv    votes on pairs: rank images
+    editmetrics ratings mos votes.jsonl -o mos.csv        grades of single edits: MOS
 
     Pairs are 'edited' and 'rival' of a row, or the edits of several systems of one source and prompt; keys A, B and T
     (tie). Single edits get a grade from 1 (bad) to 5 (excellent). The page does not tell systems. Each rater has an

@@ -80,8 +80,8 @@ def trials_of(
     trials = list(_pairs(samples, root))
     if not trials and mode == "pairs":
         raise RatingError(
-            f"the {len(samples)} samples have no pair; expected a column rival, or a column system and several systems "
-            "for one source and prompt; --mode single asks about each edit"
+            "the samples form no pair; expected a column rival, or a column system and several systems for one source "
+            "and prompt; --mode single asks about each edit"
         )
     systems = {edit.system for trial in trials for edit in trial.edits}
     if reserved := systems & set(WINNERS.values()):

@@ -31,6 +31,7 @@ NOT_RUN = {
     r"editmetrics lsa ": "needs a backbone from the hub",
     r"backbone=/data/": "needs a backbone in a folder; tests/mllm/test_what_files_are.py has one",
     r"editmetrics serve ": "serves until it is stopped; tests/serving does",
+    r"editmetrics rate ": "serves until it is stopped; tests/rating does",
     r"editmetrics score .*--engine ray": "needs a cluster; tests/scoring/test_ray.py has one",
     r"editmetrics weights pull|editmetrics weights path|lpips:net=vgg": "downloads",
     r"editmetrics selftest": "takes a minute; tests/selftest runs it",

@@ -114,6 +114,11 @@ def _ratings(folder: Path) -> None:
     votes = [{"rater": f"r{n}", "id_a": a, "id_b": b, "winner": "ab"[(n + number) % 3 == 0], "task": "k", "source": a}
              for n in range(6) for number, (a, b) in enumerate(pairs)]  # fmt: skip
     _table(folder / "votes.csv", votes)
+    page = [{"rater": one["rater"], "item_a": one["id_a"], "item_b": one["id_b"], "winner": f"image_{one['winner']}",
+             "system_a": f"model {number % 3}", "system_b": f"model {(number + 1) % 3}"}
+            for number, one in enumerate(votes)]  # fmt: skip
+    polars.DataFrame(page).write_ndjson(folder / "votes.jsonl")
+    polars.DataFrame(raw).write_ndjson(folder / "grades.jsonl")
     ranks = [{"rater": f"r{n}", "group": "all", "item": name, "rank": (n + number) % len(names)}
              for n in range(6) for number, name in enumerate(names)]  # fmt: skip
     _table(folder / "rankings.csv", ranks)

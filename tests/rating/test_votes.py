@@ -149,7 +149,7 @@ def test_a_rival_is_a_pair_and_what_cannot_be_shown_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "mode", "message"),
     [
-        ([["1", "x", "s.png", "a.png"]], "pairs", "the 1 samples have no pair"),
+        ([["1", "x", "s.png", "a.png"]], "pairs", "the samples form no pair"),
         ([["1", "tie", "s.png", "a.png"], ["2", "y", "s.png", "b.png"]], None, "called tie, which is an answer"),
     ],
 )  # fmt: skip
