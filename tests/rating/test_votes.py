@@ -34,11 +34,14 @@ def judge_all(client, rater, preferred="secret-red"):
 
 def test_two_raters_at_once_give_a_log_of_battles(manifest, tmp_path):
     output = tmp_path / "new" / "votes.jsonl"
-    with serving(manifest, output, seed=3) as (client, _), ThreadPoolExecutor(2) as pool:
+    with serving(manifest, output, seed=3) as (client, server), ThreadPoolExecutor(2) as pool:
         sides = [*pool.map(judge_all, [client] * 2, ["ann", "ben"], ["secret-red", "secret-blue"])]
         assert client.next("ann") == {"done": SOURCES, "total": SOURCES, "trial": None}
+        turned = [["AB"[is_turned] for _, _, is_turned in server.session.order(rater)] for rater in ("ann", "ben")]
         assert b"secret" not in b"".join(client.seen)
         assert b".png" not in b"".join(client.seen)
+    assert sides == [turned[0], ["BA"["AB".index(side)] for side in turned[1]]]  # red comes first in the manifest
+    assert {*turned[0]} | {*turned[1]} == {"A", "B"}
     votes = lines(output)
     assert len(votes) == 2 * SOURCES
     for vote in votes:
@@ -149,7 +152,10 @@ def test_a_rival_is_a_pair_and_what_cannot_be_shown_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "mode", "message"),
     [
-        ([["1", "x", "s.png", "a.png"]], "pairs", "the samples form no pair"),
+        (
+            [["1", "x", "s.png", "a.png"], ["2", "x", "s.png", "b.png"], ["3", "y", "t.png", "c.png"]],
+            "pairs", "the samples form no pair",
+        ),
         ([["1", "tie", "s.png", "a.png"], ["2", "y", "s.png", "b.png"]], None, "called tie, which is an answer"),
     ],
 )  # fmt: skip
