@@ -5,6 +5,7 @@ command of the documentation has something to run on, and its result can be chec
 
 - `ratings.csv`: eight raters on a scale from 1 to 5, one row per rater and image, of both systems' edits. The quality
   behind them (`QUALITY`) is one person's opinion of how well each edit does what its instruction asks.
+- `battles.csv`: the same raters' choices between the two edits of each photograph, by these ratings.
 - `squares/`: edits of pieces of the photographs ("make the square red") whose quality is known, since it was made
   (tests/worlds/edits.py says how). `train.csv` and `test_ratings.csv` have the mean of five raters for each dimension,
   from 0 to 100. Training and test show different photographs.
@@ -52,6 +53,7 @@ QUALITY_OF_JPEG = 90
 
 def main() -> None:
     write_table(EXAMPLES / "ratings.csv", ratings())
+    write_table(EXAMPLES / "battles.csv", battles(ratings()))
     train, test = small_edits("train"), small_edits("test")
     for one in (*train, *test):
         save(one.edit.source, EXAMPLES / "squares" / one.row["source"])
@@ -84,6 +86,20 @@ def ratings(seed: int = 0) -> list[dict[str, object]]:
         for system, known in QUALITY.items()
         for name, quality in known.items()
     ]
+
+
+def battles(rated: Sequence[Mapping[str, object]], seed: int = 0) -> list[dict[str, object]]:
+    """One row per simulated rater and photograph: both systems in a random order, and whose edit was rated higher."""
+    random = np.random.default_rng(seed)
+    values = {(row["item"], row["subject"]): row["value"] for row in rated}
+    chosen = []
+    for rater in dict.fromkeys(row["subject"] for row in rated):
+        for name in QUALITY["edited"]:
+            first, second = random.permutation(list(QUALITY)).tolist()
+            one, other = (values[f"{system}/{name}", rater] for system in (first, second))
+            winner = "tie" if one == other else "a" if one > other else "b"  # type: ignore[operator]
+            chosen.append({"system_a": first, "system_b": second, "winner": winner, "source": name})
+    return chosen
 
 
 def small_edits(part: str) -> list[SmallEdit]:

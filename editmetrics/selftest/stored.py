@@ -62,11 +62,11 @@ def spec_of(entry: WeightsEntry) -> str | None:
 
 def _specs(entry: WeightsEntry) -> Iterator[str]:
     yield entry.metric
+    _, dot, part = entry.name.rpartition(".")
     for option in metric_class(entry.metric).option_list():
         yield from (f"{entry.metric}:{option.name}={choice}" for choice in _words(option.hint))
-    _, dot, part = entry.name.rpartition(".")
-    if dot:
-        yield f"{entry.metric}:weights={part}"
+        if dot and option.name in ("checkpoint", "weights"):
+            yield f"{entry.metric}:{option.name}={part}"
 
 
 def _words(hint: Any) -> Iterator[str]:

@@ -74,7 +74,7 @@ def completed(words, position):
         ("editmetrics list --needs source,pr", 3, ["source,prompt"]),
         ("editmetrics help choo", 2, ["choose"]),
         ("editmetrics fit ds", 2, ["ds_ieqa"]),
-        ("editmetrics info pie", 2, ["pie-bench"]),
+        ("editmetrics info pie-", 2, ["pie-bench"]),
         ("editmetrics choose back", 2, ["background"]),
     ],
 )

@@ -87,7 +87,7 @@ def test_needs_refuses_what_is_not_a_field(run):
     ("query", "names"),
     [
         (("CLIP-T",), ["clip_text"]),
-        (("structural", "similarity"), ["ms_ssim", "ssim"]),
+        (("structural", "similarity"), ["cw_ssim", "ms_ssim", "ssim"]),
         (("gradient",), ["gmsd", "mdsi"]),
         (("lpisp",), ["lpips"]),
     ],

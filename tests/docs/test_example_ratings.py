@@ -9,7 +9,16 @@ import pytest
 from PIL import Image
 from scipy.stats import spearmanr
 
-from tools.example_ratings import EXAMPLES, QUALITY, RATERS, SQUARE_NOISE, SQUARE_RATERS, ratings, small_edits
+from tools.example_ratings import (
+    EXAMPLES,
+    QUALITY,
+    RATERS,
+    SQUARE_NOISE,
+    SQUARE_RATERS,
+    battles,
+    ratings,
+    small_edits,
+)
 from tools.shown import output_of
 
 
@@ -20,6 +29,18 @@ def rows(name):
 
 def test_ratings_are_those_of_the_script():
     assert rows("ratings.csv") == [{name: str(value) for name, value in row.items()} for row in ratings()]
+
+
+def test_battles_are_those_of_the_ratings():
+    held = rows("battles.csv")
+    assert held == battles(ratings())
+    assert len(held) == RATERS * len(QUALITY["edited"])
+    preferred = [row["system_a"] if row["winner"] == "a" else row["system_b"] for row in held if row["winner"] != "tie"]
+    values = {row["item"] + row["subject"]: row["value"] for row in ratings()}
+    better = [
+        value > values[item.replace("edited/", "edited_b/")] for item, value in values.items() if "_b/" not in item
+    ]
+    assert preferred.count("edited") == sum(better)
 
 
 def test_raters_follow_the_quality_behind_their_ratings():

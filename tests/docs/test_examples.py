@@ -48,6 +48,7 @@ NOT_RUN = {
     r" -m (edit_reward|edit_score|hpsv3|mllm_rating|rational_rewards)\b": "needs a checkpoint from the hub",
     r" -m fid( |$)": "needs the published weights; tests/cli/test_sets.py has a stand-in",
     r"hf://|editmetrics data [a-z]": "reads the hub; tests/hub has one on this machine",
+    r" -m face_identity( |$)": "needs the published weights; tests/plugins/test_face_identity.py has stand-ins",
     r"editmetrics score benchmark.csv ": "needs keys and images called after them; tests/data/test_keys.py has some",
     r"--suite gedit|runs/fold_1": "asks a model; is trained on another page",
 }
