@@ -168,9 +168,15 @@ MUTATIONS = (
         "steps = torch.ones(positions, device=truth.device)", DS_LOSS,
     ),
     Mutation(
-        "ds_ieqa: swapped images", f"{DS}/assessor.py",
+        "ds_ieqa: swapped images in training", f"{DS}/learner.py",
+        "pair = self.pictures(sample.source, 2), self.pictures(sample.edited, 2)",
+        "pair = self.pictures(sample.edited, 2), self.pictures(sample.source, 2)", DS_LOSS,
+    ),
+    Mutation(
+        "ds_ieqa: swapped images in scoring", f"{DS}/assessor.py",
         "return self.backbone.see(source, among=2), self.backbone.see(edited, among=2)",
-        "return self.backbone.see(edited, among=2), self.backbone.see(source, among=2)", DS_LOSS,
+        "return self.backbone.see(edited, among=2), self.backbone.see(source, among=2)",
+        ("tests/plugins/ds_ieqa/test_metric.py::test_the_toy_agrees_with_the_known_quality_of_unseen_edits",),
     ),
     Mutation(
         "ds_ieqa: the best weights by the training data", f"{DS}/fit.py",
