@@ -61,7 +61,10 @@ class Table:
         return set(training.targets) <= tested
 
     def add(self, training: Trained, rows: Iterable[Mapping[str, Any]], **more: Any) -> None:
-        """Write the rows of a training; `more` are columns of all of them."""
+        """Write the rows of a training, if no other process has meanwhile; `more` are columns of all of them."""
+        self.rows = Table(self.path).rows
+        if self.has(training):
+            return
         about = {
             "metric": training.name, "variant": training.variant, "seeds": training.seed, "setting": training.setting,
             **more,

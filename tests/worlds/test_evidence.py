@@ -29,7 +29,10 @@ def test_a_training_is_in_the_table_once_and_is_there_when_read_again(tmp_path):
     table = Table(tmp_path / "new" / "results.csv")
     of_seed = [Training("lmm4lmm", FULL, seed) for seed in range(3)]
     for value, one in zip((0.5, 0.6), of_seed, strict=False):
-        table.add(one, rows_of("perception", value) + rows_of("correspondence", 0.1), updates=7)
+        rows = rows_of("perception", value) + rows_of("correspondence", 0.1)
+        other = Table(table.path)  # another process, that has begun the same training
+        table.add(one, rows, updates=7)
+        other.add(one, rows, updates=7)
     again = Table(tmp_path / "new" / "results.csv")
     assert [again.has(one) for one in of_seed] == [True, True, False]
     assert not again.has(Training("lmm4lmm", WHOLE, 0))
@@ -71,6 +74,8 @@ def test_trainings_have_folders_of_their_own(tmp_path):
 def test_the_results_say_what_they_are_of_and_the_page_shows_them():
     table, known = Table(), json.loads(SETTINGS.read_text(encoding="utf-8"))
     assert {row["setting"] for row in table.rows} <= set(known)
+    keys = [tuple(row[key] for key in ("metric", "variant", "seeds", "dimension", "setting")) for row in table.rows]
+    assert len(set(keys)) == len(keys)
     now = [Training(name, variant, 0) for name, study in STUDIES.items() for variant in (BASELINE, *study.names)]
     assert all(known[one.setting] == one.about for one in now if one.setting in known)
     page = PAGE.read_text(encoding="utf-8")
