@@ -17,6 +17,7 @@ GROUPS: dict[frozenset[str], str] = {
     frozenset({"edited", "prompt"}): "An image and its prompt",
     frozenset({"source", "edited", "prompt"}): "An edit and its instruction",
     frozenset({"source", "edited", "prompt", "source_prompt"}): "An edit, and a caption of each image",
+    frozenset({"source", "edited", "rival", "prompt"}): "Two edits of a source, and their instruction",
     frozenset({"edited"}): "One image",
 }
 """The heading of each group, by the fields that its metrics require; other sets of fields are named by their fields."""
