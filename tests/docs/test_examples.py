@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 import pytest
 
+from editmetrics.builtin import BUILTIN
 from editmetrics.testing import offline_weights
 
 from . import world
@@ -173,3 +174,10 @@ def test_links_lead_somewhere():
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert os.path.exists(page.parent / link), f"{page.name}: {link}"
+
+
+def test_the_readme_counts_and_lists_every_metric():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"with {len(BUILTIN)} metrics" in text
+    listed = set(re.findall(r"`([a-z0-9_]+)`", " ".join(line for line in text.splitlines() if line.startswith("| `"))))
+    assert BUILTIN.keys() <= listed
