@@ -18,7 +18,7 @@ from ..files.rows import require_writable, write_rows
 from ..files.tabular import Tabular
 from ..files.writing import write_text
 from ..wording import expected_one_of, first_few, plural
-from .apart import letters_of, rank_bounds, shared_groups, told_apart
+from .apart import CERTAIN, letters_of, rank_bounds, shared_groups, told_apart
 from .battles import INCONSISTENT, LOSS, TIE, WIN, ArenaError, Battles
 from .checks import PositionBias, Triples, intransitive_triples, position_bias
 from .strengths import ELO, bradley_terry, davidson, islands, meeting, rank_centrality, thurstone
@@ -30,6 +30,8 @@ RatingModel = Literal["bradley-terry", "davidson", "thurstone"]
 
 SCALES = {"bradley-terry": (ELO, 1000.0, "Elo"), "davidson": (ELO, 1000.0, "Elo"), "thurstone": (1.0, 0.0, "SD")}
 """Points in a unit of strength, the mean rating, and the unit's name, by model."""
+
+WON_ALL = "won every battle: no finite rating"
 
 FEWEST_CLUSTERS = 5
 """Fewer sources (or battles) have no interval: resamples of few claim more than they know."""
@@ -198,8 +200,8 @@ def rank(battles: Battles, options: RankingOptions | None = None, *, by_task: bo
 
     A rating is the strength of `options.model`; 400 points of Elo are odds of 10 to 1. Systems that never met, or of
     which one took all points, have no finite difference: each island of comparable systems has a scale of its own, and
-    a system that won or lost every battle has none. Inconsistent battles are counted, and rank nothing. Where every
-    answer chose one position, nothing is ranked.
+    a system that won or lost every battle has none. Nor has an island in which Davidson's nu has no bound. Inconsistent
+    battles are counted, and rank nothing. Where every answer chose one position, nothing is ranked.
 
     - by_task: also rank each task by itself.
 
@@ -215,19 +217,23 @@ def rank(battles: Battles, options: RankingOptions | None = None, *, by_task: bo
     ranked = _as_ranked(battles, chosen)
     points = ranked.points()
     notes = _notes(battles, bias)
-    parts = [] if bias.total else [part for part in islands(points) if len(part) > 1]
+    together = [] if bias.total else [part for part in islands(points) if len(part) > 1]
+    parts = [part for part in together if not np.isnan(_strengths(ranked, part, chosen.model)[0]).any()]
     rated: list[RatedSystem] = []
     tie = check = None
     for number, part in enumerate(parts, 1):
         island, nu, srcc_of_check = _rate(ranked, part, chosen, number)
         rated += [_with_counts(one, battles) for one in island]
         tie, check = (nu, srcc_of_check) if number == 1 else (tie, check)
-    unrated = [index for index in range(len(names)) if not any(index in part for part in parts)]
-    reasons = {index: "every answer chose one position" if bias.total else _why(points, index) for index in unrated}
-    above = [index for index in unrated if reasons[index].startswith("won")]
-    below = [index for index in unrated if index not in above]
-    without = {index: _with_counts(_unrated(names[index], reasons[index]), battles) for index in unrated}
-    systems = [*(without[i] for i in above), *rated, *(without[i] for i in below)]
+    reasons = {
+        index: _why(points, index, together, bias)
+        for index in range(len(names))
+        if not any(index in part for part in parts)
+    }
+    without = {index: _with_counts(_unrated(names[index], reason), battles) for index, reason in reasons.items()}
+    above = [without[index] for index, reason in reasons.items() if reason == WON_ALL]
+    below = [without[index] for index, reason in reasons.items() if reason != WON_ALL]
+    systems = [*above, *rated, *below]
     if len(parts) > 1 or (len(meeting(points)) > 1 and not bias.total):
         notes.append(_apart_note(points, names, len(parts)))
     order = [names.index(one.system) for one in systems]
@@ -264,14 +270,19 @@ def _fit(wins: Floats, ties: Floats, model: RatingModel) -> tuple[Floats, Floats
     return (bradley_terry if model == "bradley-terry" else thurstone)(wins + ties / 2), None
 
 
+def _strengths(battles: Battles, part: list[int], model: RatingModel) -> tuple[Floats, Floats | None]:
+    """The strengths of the systems of an island, and the logarithm of Davidson's nu."""
+    cells = np.ix_(part, part)
+    return _fit(battles.wins()[cells], battles.ties()[cells], model)
+
+
 def _rate(
     battles: Battles, part: list[int], options: RankingOptions, number: int
 ) -> tuple[list[RatedSystem], float | None, float | None]:
     """The systems of an island from best to worst, Davidson's nu, and the check by rank centrality."""
     inside = battles.where(np.isin(battles.first, part) & np.isin(battles.second, part))
     names = [battles.systems[index] for index in part]
-    cells = np.ix_(part, part)
-    values, log_tie = _fit(inside.wins()[cells], inside.ties()[cells], options.model)
+    values, log_tie = _strengths(battles, part, options.model)
     scale, centre, _ = SCALES[options.model]
     anchor = next((at for at, name in enumerate(names) if options.anchor and name == options.anchor[0]), None)
 
@@ -284,7 +295,9 @@ def _rate(
     bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part)
     better = np.zeros((len(part),) * 2, bool)
     reason = f"fewer than {FEWEST_CLUSTERS} {inside.clustered_by}s: no interval"
-    if replicates is not None:
+    if replicates is not None and not _vary(replicates):
+        reason = "no interval: all resamples are alike"
+    elif replicates is not None:
         missing = float(np.isnan(replicates).any(axis=1).mean())
         reason = f"no interval: in {missing:.0%} of the resamples a system won or lost every battle"
         intervals = [percentile_interval(column, options.resampling.level) for column in scaled(replicates).T]
@@ -300,8 +313,14 @@ def _rate(
     for i in order:
         (low, high), (best, worst) = bounds[i], ranks[i]
         rated.append(RatedSystem(names[i], float(ratings[i]), low, high, number, best, worst, groups[i], reason=reason))
-    check = defined(srcc, values, rank_centrality(inside.points()[cells])) if len(part) > 2 else None
+    check = defined(srcc, values, rank_centrality(inside.points()[np.ix_(part, part)])) if len(part) > 2 else None
     return rated, None if log_tie is None else float(np.exp(log_tie)), check
+
+
+def _vary(replicates: Floats) -> bool:
+    """Whether resamples know of noise: those that are all alike would claim certainty."""
+    known = replicates[~np.isnan(replicates).any(axis=1)]
+    return not len(known) or bool((np.ptp(known, axis=0) > CERTAIN).any())
 
 
 def _replicates(inside: Battles, part: list[int], options: RankingOptions) -> Floats | None:
@@ -332,13 +351,17 @@ def _with_counts(rated: RatedSystem, battles: Battles) -> RatedSystem:
     return replace(rated, battles=len(mine) + len(other), wins=won, losses=lost, ties=tied, inconsistent=unsure)
 
 
-def _why(points: np.ndarray, index: int) -> str:
-    """Why a system by itself has no finite rating."""
+def _why(points: np.ndarray, index: int, islands_of_several: Sequence[Sequence[int]], bias: PositionBias) -> str:
+    """Why a system has no finite rating."""
+    if bias.total:
+        return "every answer chose one position"
+    if any(index in part for part in islands_of_several):
+        return "too many ties and too few wins either way for davidson: no finite rating; bradley-terry has one"
     won, lost = points[index].sum(), points[:, index].sum()
     if not won and not lost:
         return "no battle with an outcome"
     if not lost:
-        return "won every battle: no finite rating"
+        return WON_ALL
     if not won:
         return "lost every battle: no finite rating"
     return "won every battle with some systems and lost every one with the others: no finite rating"

@@ -67,7 +67,8 @@ def davidson(wins: ArrayLike, ties: ArrayLike) -> Strengths:
     """Return log strengths and the log tendency to tie by Davidson's model of battles with ties.
 
     P(i wins) : P(tie) : P(j wins) = p_i : nu sqrt(p_i p_j) : p_j, with p = exp(t). Without ties, nu is 0 and the
-    strengths are those of `bradley_terry`; NaN as there, and where every battle is a tie.
+    strengths are those of `bradley_terry`. NaN as there, and where ties leave nu without a bound: unless wins outnumber
+    ties along some circle of systems (two that beat each other are one), all differences can grow with nu for ever.
 
     - wins: (S, S) or (R, S, S), wins of row i against column j. ties: of the same shape, symmetric.
 
@@ -83,7 +84,7 @@ def davidson(wins: ArrayLike, ties: ArrayLike) -> Strengths:
         raise ArenaError(f"ties have the shape {t.shape}, or are not symmetric; expected {w.shape}, ties of i and j")
     values = np.full(w.shape[:2], np.nan)
     tie = np.full(len(w), np.nan)
-    usable = connected(w + t) & (w.sum(axis=(1, 2)) > 0)
+    usable = connected(w + t) & _bound_ties(w, t)
     with_ties = usable & (t.sum(axis=(1, 2)) > 0)
     plain = usable & ~with_ties
     values[plain], tie[plain] = _search(w[plain], _logistic(w[plain])), -np.inf
@@ -144,6 +145,21 @@ def _parts(reached: np.ndarray) -> list[list[int]]:
     mutual = reached & reached.T
     parts = {tuple(np.flatnonzero(row).tolist()) for row in mutual}
     return [[*part] for part in sorted(parts, key=lambda part: (-len(part), part))]
+
+
+def _bound_ties(wins: Floats, ties: Floats) -> np.ndarray:
+    """Whether wins outnumber ties along some circle of systems, (R,) of bool, so that Davidson's nu is finite.
+
+    Otherwise there are strengths that fall by at least a step at each win, and differ by at most one at each tie:
+    shortest ways in a graph without a negative circle. Stretched together with nu, they make all battles likelier.
+    """
+    size = wins.shape[1]
+    bound = ((wins > 0) & (wins.transpose(0, 2, 1) > 0)).any(axis=(1, 2))
+    ways = np.where(wins > 0, -1.0, np.where(ties > 0, 1.0, np.inf))[~bound]
+    for system in range(size):
+        ways = np.minimum(ways, np.maximum(ways[:, :, system, None] + ways[:, None, system, :], -size))
+    bound[~bound] = (np.diagonal(ways, axis1=1, axis2=2) < 0).any(axis=1)
+    return bound
 
 
 def _reached(points: Floats) -> np.ndarray:

@@ -178,7 +178,26 @@ def test_equal_systems_are_rarely_told_apart():
 def test_resamples_that_are_all_alike_tell_nobody_apart():
     """Five sources with the same battles: the bootstrap sees no variation, which is no certainty."""
     same = [b for n in range(5) for b in fought("a", "b", 3, 1, source=f"s{n}")]
-    assert {one.groups for one in ranked(same).systems} == {"a"}
+    for one in ranked(same, anchor=("a", 1100.0)).systems:
+        assert (one.low, one.high, one.groups) == (None, None, "")
+        assert one.reason == "no interval: all resamples are alike"
+
+
+def test_davidson_gives_no_number_where_ties_leave_it_open():
+    """b never beat a, so that the larger nu, the likelier; of `close` that is so in some resamples alone."""
+    board = ranked(fought("a", "b", 5, 0, 9), fought("c", "d", 4, 6, 2), model="davidson")
+    assert board["a"].rating is board["b"].rating is None
+    assert board["a"].reason.startswith("too many ties")
+    assert board["c"].rating < board["d"].rating
+    assert ranked(fought("a", "b", 3, 0, 9), fought("b", "a", 0, 2))["a"].rating > 1000
+    close = ranked(fought("a", "b", 1, 1, 20), model="davidson")
+    assert close["a"].rating == pytest.approx(1000)
+    assert "of the resamples" in close["a"].reason
+
+
+def test_who_beat_some_and_lost_to_others_each_time_does_not_stand_first():
+    board = ranked(fought("z", "m", 5), fought("m", "a", 5), fought("z", "y", 4, 6))
+    assert [one.system for one in board.systems] == ["y", "z", "a", "m"]
 
 
 @pytest.mark.slow

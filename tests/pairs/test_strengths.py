@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from scipy.stats import norm
 
 from editmetrics.pairs import ArenaError, battles_of, bradley_terry, davidson, rank_centrality, thurstone
@@ -70,6 +70,27 @@ def test_davidson_without_ties_is_bradley_terry_and_with_nothing_else_has_no_val
     np.testing.assert_allclose(strengths.values, bradley_terry(wins), atol=1e-9)
     assert strengths.tie == -np.inf
     assert np.isnan(davidson(np.zeros((2, 2)), np.array([[0, 5], [5, 0]])).values).all()
+
+
+def test_davidson_has_a_value_unless_the_likelihood_grows_for_ever():
+    """By linear programming: a direction in which each battle's outcome stays the likeliest, and one gets likelier."""
+    draw = np.random.default_rng(5)
+    unbound = 0
+    for _ in range(60):
+        wins = (draw.random((4, 4)) < 0.35) * (1.0 - np.eye(4))
+        ties = np.triu(draw.random((4, 4)) < 0.5, 1).astype(float)
+        ties[0, 1] = 1.0
+        ties += ties.T
+        rows = []  # of half the differences of strengths, and of log nu
+        for i, j in itertools.permutations(range(4), 2):
+            half = (np.eye(4)[i] - np.eye(4)[j]) / 2
+            rows += [[*half, -1], [*half, 0]] if wins[i, j] else []
+            rows += [[*half, 1]] if ties[i, j] else []
+        best = linprog(-np.sum(rows, axis=0), -np.array(rows), np.zeros(len(rows)), bounds=[(-1, 1)] * 5)
+        grows = -best.fun > 1e-9
+        unbound += grows and bool(connected((wins + ties)[None])[0])
+        assert np.isnan(davidson(wins, ties).values).all() == grows
+    assert unbound > 5, "else only systems that never met have none"
 
 
 def test_many_replicates_are_each_as_alone(counted):
