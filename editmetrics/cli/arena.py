@@ -209,11 +209,11 @@ def _of_judge(path: Path | None, label: str, several: bool) -> Path | None:
 
 def _show_agreement(battles: Battles) -> None:
     from ..pairs.judges import judge_agreement
-    from ..tables.arena import judges_table
+    from ..tables.arena import judges_blocks
     from ..tables.table import show
 
     if lines := judge_agreement(battles):
-        show(["", judges_table(lines)])
+        show(["", *judges_blocks(lines)])
 
 
 def ranking_options(

@@ -94,15 +94,18 @@ def task_tables(board: Leaderboard) -> DataTable:
     return DataTable(headings, rows, title=f"{board.unit} in each task, each on a scale of its own", name="tasks")
 
 
-def judges_table(lines: Sequence[JudgeAgreement]) -> DataTable:
-    """How each two judges agree on the battles of both."""
+def judges_blocks(lines: Sequence[JudgeAgreement]) -> Iterator[Block]:
+    """How each two judges agree on the battles of both, and how many have none in common."""
     columns = [*text("judge", "and", wrap="ellipsis"), *numbers("battles", "same", "kappa", "inconsistent")]
     rows = [
         [one.judge, one.other, one.battles, "-" if one.share is None else _percent(one.share), one.kappa,
-         one.inconsistent] for one in lines
+         one.inconsistent] for one in lines if one.battles or one.inconsistent
     ]  # fmt: skip
     notes = ("kappa is Cohen's: 0 is chance; battles that either judge answered inconsistently are not among them",)
-    return DataTable(columns, rows, title="Agreement of the judges", notes=notes, name="judges")
+    if rows:
+        yield DataTable(columns, rows, title="Agreement of the judges", notes=notes, name="judges")
+    if apart := len(lines) - len(rows):
+        yield f"{plural(apart, 'pair')} of judges shared no battle, and cannot be compared."
 
 
 def _short(rated: RatedSystem | None, unit: str) -> Cell:

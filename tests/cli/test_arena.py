@@ -136,6 +136,15 @@ def test_a_judge_is_asked_within_the_budget_and_its_log_ranked_again(run, system
     assert retried.code in (0, 3), retried.err
 
 
+def test_judges_without_a_battle_in_common_are_counted_and_not_listed(run, tmp_path):
+    rows = [("a", "b", "a", "s1", "j"), ("a", "b", "b", "s1", "k"), ("a", "b", "a", "s2", "l")]
+    (tmp_path / "l.csv").write_text("system_a,system_b,winner,source,judge\n" + "\n".join(map(",".join, rows)))
+    ran = run("arena", "--battles", tmp_path / "l.csv")
+    table = ran.out[ran.out.index("Agreement of the judges") :].splitlines()
+    assert table[2].split() == ["j", "k", "1", "0.0", "%", "0", "0"]
+    assert "2 pairs of judges shared no battle" in table[-1]
+
+
 def test_a_log_takes_no_questions(run, log):
     ran = run("arena", "--battles", log, "-m", "mae", "--ask", "sampled")
     assert ran.code == 2

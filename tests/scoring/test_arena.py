@@ -175,6 +175,17 @@ def test_kappa_is_agreement_beyond_chance():
     assert line.kappa == pytest.approx((observed - chance) / (1 - chance))
 
 
+def test_without_ids_one_source_and_two_systems_are_one_battle():
+    """s1 and, turned round, s2 are shared; k judged s3 twice, so that neither of its battles is the same as j's."""
+    rows = [("a", "b", "win", "s1", "j"), ("a", "b", "tie", "s2", "j"), ("a", "b", "win", "s3", "j"),
+            ("a", "b", "win", "s1", "k"), ("b", "a", "win", "s2", "k"), ("a", "b", "win", "s3", "k"),
+            ("a", "b", "loss", "s3", "k"), ("a", "c", "win", "s1", "l")]  # fmt: skip
+    lines = judge_agreement(battles_of(Battle(a, b, o, source=s, judge=j) for a, b, o, s, j in rows))
+    assert [(one.judge, one.other, one.battles, one.share) for one in lines] == [
+        ("j", "k", 2, 0.5), ("j", "l", 0, None), ("k", "l", 0, None),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("rows", "metrics", "options", "message"),
     [
