@@ -52,7 +52,7 @@ class Battles:
 
     - `systems`: their names, sorted. `first`, `second`: indices of these. `outcome`: WIN, LOSS, TIE or INCONSISTENT,
       for `first`.
-    - `clusters`: integers from 0; battles of one cluster are resampled together. `clustered_by`: `source` or `battle`.
+    - `clusters`: integers from 0; battles of one cluster are resampled together. `clustered_by`: what a cluster is.
     - `tasks`, `judges`, `ids`: a name or None for each battle.
     - `shown_first`, `shown_second`: answers that chose the edit shown first, or second. `both_orders`: how many
       battles were asked in both orders. `positions`: False where it is unknown who was shown first.
@@ -68,7 +68,7 @@ class Battles:
     second: np.ndarray
     outcome: np.ndarray
     clusters: np.ndarray
-    clustered_by: Literal["source", "battle"]
+    clustered_by: Literal["source", "rater", "battle"]
     tasks: np.ndarray
     judges: np.ndarray
     ids: np.ndarray

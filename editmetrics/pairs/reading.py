@@ -108,7 +108,7 @@ def _logs(path: Path, columns: Mapping[str, str] | None) -> Iterator[Log]:
 
 def _part(file: Path, folder: Path) -> str | None:
     """The part of an arena that a log is of: in GenArena's PART/pk_logs/EXPERIMENT, the PART."""
-    parts = file.parent.parts
+    parts = file.absolute().parent.parts
     if "pk_logs" in parts:
         return parts[parts.index("pk_logs") - 1]
     inside = file.parent.relative_to(folder).as_posix()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ..files.headings import RATINGS, Known, read_as
 from ..files.rows import Row, read_rows
 from ..files.text import DataError, number_in
+from ..wording import plural
 from .battles import ArenaError, Battle, Battles, battles_of
 from .reading import COLUMNS, outcome_of_winner, rankings_as_battles
 
@@ -61,17 +61,16 @@ class Votes:
         The majority of the others on a pair is that of their votes, turned the same way; pairs on which they are
         undecided, and ties, count for nobody.
         """
-        tallies: dict[tuple[str, str], Counter[str]] = {}
+        tallies: dict[tuple[str, str], Counter[tuple[str, str | None]]] = {}
         for vote in self.votes:
-            tallies.setdefault(_pair(vote), Counter()).update({f"{_winner(vote)}\0{vote.judge}": 1})
+            tallies.setdefault(_pair(vote), Counter())[_winner(vote), vote.judge] += 1
         raters: dict[str, list[int]] = {}
         for vote in self.votes:
             counts = raters.setdefault(str(vote.judge), [0, 0, 0])
             counts[0] += 1
             others: Counter[str] = Counter()
-            for key, count in tallies[_pair(vote)].items():
-                winner, _, judge = key.partition("\0")
-                if judge != str(vote.judge) and winner:
+            for (winner, judge), count in tallies[_pair(vote)].items():
+                if judge != vote.judge and winner:
                     others[winner] += count
             ranked = others.most_common(2)
             decided = bool(ranked) and (len(ranked) == 1 or ranked[0][1] > ranked[1][1])
@@ -94,7 +93,8 @@ class Votes:
 
     def battles(self) -> Battles:
         """Return the votes as battles of images, those of one rater resampled together where raters are known."""
-        return battles_of([vote._replace(source=vote.judge) for vote in self.votes], left_out=self.left_out)
+        battles = battles_of([vote._replace(source=vote.judge) for vote in self.votes], left_out=self.left_out)
+        return replace(battles, clustered_by="rater") if battles.clustered_by == "source" else battles
 
 
 def read_votes(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Votes:
@@ -128,7 +128,8 @@ def read_votes(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             f"{', '.join(names) or 'no column'}; name one with --map"
         )
     if not votes:
-        raise ArenaError(f"{file} has no vote that can be used: {dict(left_out)}")
+        reasons = "; ".join(f"{plural(count, 'row')} left out: {reason}" for reason, count in left_out.items())
+        raise ArenaError(f"{file} has no vote that can be used ({reasons or 'no row'})")
     return Votes(votes, dict(left_out))
 
 
@@ -175,8 +176,7 @@ def _of_rankings(rows: Iterable[Mapping[str, str]], left_out: Counter[str]) -> I
             continue
         rankings.setdefault((row.get("rater"), row["group"]), {}).setdefault(rank, []).append(row["item"])
     for (rater, _), places in rankings.items():
-        more: dict[str, Any] = {"judge": rater}
-        yield from rankings_as_battles([[places[rank] for rank in sorted(places)]], **more)
+        yield from rankings_as_battles([[places[rank] for rank in sorted(places)]], judge=rater)
 
 
 def _pair(vote: Battle) -> tuple[str, str]:

@@ -57,7 +57,7 @@ def votes_blocks(board: Leaderboard, raters: Sequence[Rater], screened: bool) ->
     yield from (DataTable(headings, rows, title="Raters, those who agree least with the others first"), "")
     for note in board.notes:
         yield f"[yellow]{escape(note)}[/]"
-    yield f"[dim]{escape(_method(board).replace('source', 'rater').replace('Systems', 'Images'))}[/]"
+    yield f"[dim]{escape(_method(board, 'Images'))}[/]"
 
 
 def leaderboard_table(board: Leaderboard) -> DataTable:
@@ -168,13 +168,14 @@ def _order(board: Leaderboard) -> Iterator[str]:
         yield f"Rank centrality, which shares no formula with these ratings, orders alike with SRCC {board.check:.3f}."
 
 
-def _method(board: Leaderboard) -> str:
+def _method(board: Leaderboard, rated: str = "Systems") -> str:
     nu = "" if board.tie is None else f", nu = {board.tie:.3g}"
     ties = "" if board.model == "davidson" else "; a tie is half a win of each"
-    drawn = "battles of one source drawn together" if board.clustered_by == "source" else "battles drawn one by one"
+    one_by_one = board.clustered_by == "battle"
+    drawn = f"battles {'drawn one by one' if one_by_one else f'of one {board.clustered_by} drawn together'}"
     return (
         f"{METHODS[board.model]}{nu} of {plural(board.battles, 'battle')}{ties}. {board.level:.0%} bootstrap "
-        f"intervals, {drawn}. Systems that share a letter cannot be told apart, all pairs tested together."
+        f"intervals, {drawn}. {rated} that share a letter cannot be told apart, all pairs tested together."
     ).replace("%", " %")
 
 

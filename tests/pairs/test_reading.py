@@ -66,6 +66,14 @@ def genarena(folder, name, *rows):
     (folder / name).write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows))
 
 
+def test_genarenas_part_is_known_from_inside_its_folder(tmp_path, monkeypatch):
+    for experiment in ("exp", "again"):
+        genarena(tmp_path / "basic" / "pk_logs" / experiment, "x_vs_y.jsonl", ("x", "y", 0, "x", True))
+    monkeypatch.chdir(tmp_path / "basic")
+    battles = read_battles("pk_logs")
+    assert (battles.tasks.tolist(), battles.left_out) == (["basic"], {"repeated": 1})
+
+
 def test_genarenas_folders(tmp_path):
     """As genarena 0.1.2 writes them: PART/pk_logs/EXPERIMENT/a_vs_b.jsonl, and raw outputs beside."""
     logs = tmp_path / "basic" / "pk_logs" / "exp"

@@ -36,7 +36,7 @@ def test_raters_are_judged_by_the_others(tmp_path):
     assert sum(kept.left_out.values()) == 9
     board = rank(kept.battles())
     assert [one.system for one in board.systems] == ["p", "q", "r"]
-    assert board.clustered_by == "source", "votes of one rater are resampled together"
+    assert board.clustered_by == "rater", "votes of one rater are resampled together"
 
 
 def test_a_rater_is_no_part_of_the_others(tmp_path):
