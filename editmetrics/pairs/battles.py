@@ -75,7 +75,7 @@ class Battles:
     shown_first: np.ndarray
     shown_second: np.ndarray
     both_orders: np.ndarray
-    positions: bool = True
+    positions: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ def battles_of(
     battles: Iterable[Battle],
     *,
     systems: Collection[str] = (),
-    positions: bool = True,
+    positions: bool = False,
     left_out: Mapping[str, int] | None = None,
 ) -> Battles:
     """Return battles as arrays; rows that cannot be battles are left out and counted.
@@ -146,7 +146,8 @@ def battles_of(
     if they contradict each other both are. Battles without an id are all kept. If any battle names its source all must,
     or each battle is resampled alone.
 
-    - systems: names that are listed whether or not they have a battle. positions: whether `first` was shown first.
+    - systems: names that are listed whether or not they have a battle. positions: whether `first` is known
+      to have been shown first; lists of winners and losers, such as those of rankings, know nothing of it.
     - left_out: rows that could not be read, by reason, for `Battles.left_out`.
 
     Raises `ArenaError` where no battle is left.

@@ -90,8 +90,16 @@ def _has_positions(log: Log) -> bool:
         return False
     if "winner" not in log.headings:
         return True  # a 1 in winner_model_a or winner_model_b
-    words = {(_text(row.cells.get(log.headings["winner"])) or "").casefold() for row in log.rows}
-    return bool(words & POSITIONS)
+    return names_positions(_text(row.cells.get(log.headings["winner"])) for row in log.rows)
+
+
+def names_positions(winners: Iterable[str | None]) -> bool:
+    """Return whether some winner is named by where it was shown.
+
+    >>> names_positions(["Left", "tie", None]), names_positions(["ours", "tie"])
+    (True, False)
+    """
+    return any(winner is not None and winner.casefold() in POSITIONS for winner in winners)
 
 
 def _logs(path: Path, columns: Mapping[str, str] | None) -> Iterator[Log]:

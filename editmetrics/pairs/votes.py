@@ -13,7 +13,7 @@ from ..files.rows import Row, read_rows
 from ..files.text import DataError, number_in
 from ..wording import plural
 from .battles import ArenaError, Battle, Battles, battles_of
-from .reading import COLUMNS, outcome_of_winner, rankings_as_battles
+from .reading import COLUMNS, names_positions, outcome_of_winner, rankings_as_battles
 
 VOTES = {
     "item_a": Known("any", (("id_a", "image_a", "edited_a", "left", "left_image", "first"),)),
@@ -50,10 +50,14 @@ class Rater:
 
 @dataclass(frozen=True)
 class Votes:
-    """Votes on pairs of images: battles whose `judge` is the rater, and what is left out, by reason."""
+    """Votes on pairs of images: battles whose `judge` is the rater; and what is left out, by reason.
+
+    `positions`: whether the first image of a vote is known to have been shown first.
+    """
 
     votes: Sequence[Battle]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    positions: bool = False
 
     def raters(self) -> list[Rater]:
         """Return all raters, those who agree least with the others first.
@@ -89,11 +93,12 @@ class Votes:
         kept = [vote for vote in self.votes if str(vote.judge) not in dropped]
         reason = "by a rater who agrees with the others no more often than chance"
         left_out = {**self.left_out, **({reason: len(self.votes) - len(kept)} if dropped else {})}
-        return Votes(kept, left_out)
+        return Votes(kept, left_out, self.positions)
 
     def battles(self) -> Battles:
         """Return the votes as battles of images, those of one rater resampled together where raters are known."""
-        battles = battles_of([vote._replace(source=vote.judge) for vote in self.votes], left_out=self.left_out)
+        rows = [vote._replace(source=vote.judge) for vote in self.votes]
+        battles = battles_of(rows, positions=self.positions, left_out=self.left_out)
         return replace(battles, clustered_by="rater") if battles.clustered_by == "source" else battles
 
 
@@ -116,6 +121,7 @@ def read_votes(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     headings |= {name: name for name in VOTES if name in cells and name not in headings}
     left_out: Counter[str] = Counter()
     texts = [*_texts(rows, headings, left_out)]
+    positions = names_positions(row.get("winner") for row in texts)
     if {"item", "rank", "group"} <= headings.keys() and "winner" not in headings:
         votes = [*_of_rankings(texts, left_out)]
     elif "winner" in headings and (
@@ -130,7 +136,7 @@ def read_votes(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     if not votes:
         reasons = "; ".join(f"{plural(count, 'row')} left out: {reason}" for reason, count in left_out.items())
         raise ArenaError(f"{file} has no vote that can be used ({reasons or 'no row'})")
-    return Votes(votes, dict(left_out))
+    return Votes(votes, dict(left_out), positions)
 
 
 def _texts(rows: Iterable[Row], headings: Mapping[str, str], left_out: Counter[str]) -> Iterator[dict[str, str]]:

@@ -1,6 +1,7 @@
 """People's votes and rankings: read, screened, and one score for each image."""
 
 import csv
+import math
 
 import pytest
 
@@ -54,6 +55,25 @@ def test_rankings_are_votes(tmp_path):
         ("r1", "x", "y"): "win", ("r1", "x", "z"): "win", ("r1", "y", "z"): "tie", ("r2", "y", "x"): "win",
     }  # fmt: skip
     assert votes.left_out == {"no item, group or rank": 1}
+
+
+def test_rankings_have_the_strengths_of_their_pairs(tmp_path):
+    """15 rankings in which x beats y 10 times, y beats z 10 times, and x beats z 12 times: odds of 2, 2 and 4, so that
+    the likeliest strengths fit each pair exactly. Rankings list winners first, which is no bias for a position."""
+    rankings = ["xyz"] * 7 + ["xzy"] * 3 + ["yxz"] * 2 + ["yzx"] + ["zyx"] * 2
+    rows = [(f"r{n}", "cat", item, place) for n, order in enumerate(rankings) for place, item in enumerate(order, 1)]
+    board = rank(read_votes(write(tmp_path / "v.csv", ["rater", "group", "item", "rank"], *rows)).battles())
+    assert [one.system for one in board.systems] == ["x", "y", "z"]
+    gaps = [board["x"].rating - board["y"].rating, board["y"].rating - board["z"].rating]
+    assert gaps == pytest.approx([400 * math.log10(2)] * 2)
+
+
+@pytest.mark.parametrize(("winners", "is_ranked"), [("pq", True), ("aa", False)])
+def test_only_votes_for_a_position_tell_of_a_preference_for_it(tmp_path, winners, is_ranked):
+    """Whoever is listed first wins: the winner, if votes name it; the position, if they name that."""
+    rows = [(f"r{n}", *pair, winner) for n in range(9) for pair, winner in zip(("pq", "qp"), winners, strict=True)]
+    board = rank(read_votes(write(tmp_path / "v.csv", ["rater", "item_a", "item_b", "winner"], *rows)).battles())
+    assert (board["p"].rating is not None) == is_ranked
 
 
 def test_systems_and_items_name_images(tmp_path):
