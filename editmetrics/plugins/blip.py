@@ -41,6 +41,7 @@ RENAMED = (
 class BLIPMetric(TextImageMetric):
     """A metric of BLIP; a subclass stores `max_tokens`, and gives `size` and `image_size` of its vision encoder."""
 
+    ignores_padding = True
     max_tokens: int
     size: Size = "large"
     image_size = 224

@@ -62,7 +62,7 @@ class HPSv2(TextImageMetric):
     """
 
     name, version = "hps_v2", 1
-    causal = True
+    ignores_padding = True
     title = "what people would prefer (HPS v2)"
     requires = ("open-clip-torch",)
     dimensions = (Dimension("hps_v2", low=-1, high=1, primary=True, description="preference, given the prompt"),)

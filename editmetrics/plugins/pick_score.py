@@ -66,7 +66,7 @@ class PickScore(TextImageMetric):
     """
 
     name, version = "pick_score", 1
-    causal = True
+    ignores_padding = True
     title = "what people would prefer (PickScore)"
     dimensions = (Dimension("pick_score", primary=True, description="preference, given the prompt"),)
     paper = (

@@ -51,8 +51,8 @@ class TextImageMetric(ImageMetric):
 
     needs = frozenset({"edited", "prompt"})
     host_copies: ClassVar[int | None] = 1
-    causal: ClassVar[bool] = False
-    """Whether nothing looks at tokens after CLIP's end token: a batch is then as long as its longest text."""
+    ignores_padding: ClassVar[bool] = False
+    """Whether nothing looks at tokens behind the end of a text: a batch is then as long as its longest text."""
 
     @abstractmethod
     def reads(self, text: str) -> tuple[dict[str, Tensor], str | None]:
@@ -64,19 +64,24 @@ class TextImageMetric(ImageMetric):
         return {**super().prepare(sample), **tokens, "note": note}
 
     def collate(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
-        return super().collate(_cut(batch) if self.causal else batch)
+        return super().collate(_cut(batch) if self.ignores_padding else batch)
 
     def batch_of(self, fields: dict[str, Any]) -> dict[str, Any]:
         texts = [self.reads(mended(text))[0] for text in fields["prompt"]]
-        texts = _cut(texts) if self.causal else texts
+        texts = _cut(texts) if self.ignores_padding else texts
         columns = {name: [tokens[name] for tokens in texts] for name in texts[0]}
         return {**super().batch_of(fields), **stacked(columns, fields["edited"].device)}
 
 
 def _cut(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The items with their "tokens" up to the end of the longest text."""
-    longest = max(item["tokens"].tolist().index(END) for item in items) + 1
-    return [{**item, "tokens": item["tokens"][:longest]} for item in items]
+    """The items with their tokens up to the end of the longest text: CLIP's end token, or the last that is attended."""
+    longest = max(
+        int(item["attended"].sum()) if "attended" in item else item["tokens"].tolist().index(END) + 1 for item in items
+    )
+    return [
+        {name: value[:longest] if name in ("tokens", "attended") else value for name, value in item.items()}
+        for item in items
+    ]
 
 
 def clip_tokens(text: str) -> tuple[Tensor, str | None]:

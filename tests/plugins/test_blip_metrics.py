@@ -138,6 +138,24 @@ def test_blip_score_of_coco_is_transformers_on_squashed_images(size):
     assert scores(f"{spec},head=itm") == pytest.approx(matches.tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("spec", ["image_reward", "blip_score", "blip_score:head=itm"])
+def test_tokens_behind_the_longest_prompt_of_a_batch_are_not_read(spec):
+    """A short prompt beside a long one is padded and alone is not: the number is the same."""
+    metric = create_metric(spec, device="cpu")
+    both = scores(spec)
+    read = []
+    metric.load()
+    hook = metric.module.text_encoder.embeddings.register_forward_hook(
+        lambda module, arguments, states: read.append(states.shape[1])
+    )
+    alone = metric(edited=IMAGES[0], prompt=TEXTS[0])
+    hook.remove()
+    length = int(bert_tokens(TEXTS[0], 35, str(weights.path(VOCABULARY)))[0]["attended"].sum())
+    assert read == [length]
+    assert 2 < length < 35
+    assert float(alone) == pytest.approx(both[0], abs=1e-6)
+
+
 def test_the_tokens_are_berts():
     from transformers import BertTokenizer
 
