@@ -151,7 +151,7 @@ def hps_v2(layers: int) -> tuple[Metric, Call]:
 
 
 def image_reward(layers: int) -> tuple[Metric, Call]:
-    """A BLIP with a smaller vision encoder; the tokens of both are the letters of a small vocabulary."""
+    """A BLIP with a smaller vision encoder; the vocabulary of both has the words of the prompts."""
     from editmetrics.plugins.conformance.preference import WORDS
 
     side = {**WIDTH, "num_hidden_layers": layers}
@@ -165,7 +165,8 @@ def image_reward(layers: int) -> tuple[Metric, Call]:
         metric.use(metric.network())
         other: Any = blip.BLIPMetric.network(metric)
     with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as vocabulary:
-        vocabulary.write("\n".join(WORDS) + "\n")
+        words = " ".join(PROMPTS).replace(",", "").split()
+        vocabulary.write("\n".join(dict.fromkeys([*WORDS, *words])) + "\n")
     metric.reads = lambda text: blip.bert_tokens(text, 35, vocabulary.name)
     tokenizer = blip._tokenizer(vocabulary.name)
     return metric, diffsynth("image_reward").ImageRewardModel(other, tokenizer).eval()
