@@ -28,7 +28,7 @@ class NoReference(Metric):
 
     A subclass gives `name`, `version`, one `Dimension`, `measure`, and `smallest`, the least height and width. What it
     computes with besides are arrays in a file: of an entry of the weights registry, which `published` names, or the
-    file that the option `parameters` names; `check_parameters` says whether it is the right one.
+    file that the option `parameters` names; `parameter_shapes` says which arrays.
 
     Options:
         crop_border: Pixels cut off each side before anything else.
@@ -61,8 +61,19 @@ class NoReference(Metric):
         """Return the entry of the weights registry that this instance computes with; None without one."""
         return None
 
+    def parameter_shapes(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays that the metric computes with, by name, where `arrays` leave a size open."""
+        return {}
+
     def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
-        """Raise `ParametersError` unless `arrays`, from `file`, are those that the metric computes with."""
+        """Raise `ParametersError` unless `arrays`, from `file`, are finite and those that the metric computes with."""
+        import numpy as np
+
+        expected = self.parameter_shapes(arrays)
+        if (shapes := {name: array.shape for name, array in sorted(arrays.items())}) != expected:
+            raise ParametersError(f"{file} holds {shapes}; expected {expected}")
+        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+            raise ParametersError(f"{file}: {bad[0]} holds NaN or an infinite number; expected finite numbers")
 
     def checkpoints(self) -> tuple[str, ...]:
         name = None if self.parameters else self.published()
@@ -92,8 +103,6 @@ class NoReference(Metric):
             files = [weights.path(name, each.path) for each in weights.checkpoint(name).files]
             file, arrays = files[0], self.read_published(files)
         self.check_parameters(arrays, file)
-        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-            raise ParametersError(f"{file}: {bad[0]} holds NaN or an infinite number")
         self._arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
 
     def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
@@ -111,11 +120,11 @@ class NoReference(Metric):
     def prepare(self, sample: Sample) -> dict[str, np.ndarray]:
         """Return the edited image without its border, (H, W, 3), whole numbers of 0 to 255 in float64.
 
-        Pixels of more than 8 bits are rounded to 8, halves up, which is what the authors' code reads.
+        Pixels of more than 8 bits are rounded to 8, which is what the authors' code reads.
         """
         import numpy as np
 
-        from ..images import read_image
+        from ..images import eight_bits, read_image
 
         image, border = read_image(sample.edited), self.crop_border
         (height, width), (least_height, least_width) = image.shape[:2], self.smallest
@@ -125,9 +134,7 @@ class NoReference(Metric):
                 f"{self.name} needs an image of at least {least_width} x {least_height} pixels{cut}; "
                 f"this one is {width} x {height}"
             )
-        image = image[border : height - border, border : width - border]
-        levels = image.astype(np.float64)
-        return {"edited": levels if image.dtype == np.uint8 else np.floor(255 * levels + 0.5)}
+        return {"edited": eight_bits(image[border : height - border, border : width - border]).astype(np.float64)}
 
     def score_batch(self, batch: list[dict[str, np.ndarray]]) -> list[Score]:
         values = side_by_side(self.measure, [item["edited"] for item in batch])
@@ -139,7 +146,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     if not file.is_file():
-        raise ParametersError(f"the file of parameters {file} does not exist")
+        raise ParametersError(f"the file of parameters {file} does not exist; expected a .safetensors file")
     try:
         arrays: dict[str, np.ndarray] = load_file(file)
     except (SafetensorError, OSError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..sample import Dimension, Sample, SampleError
-from .natural_scenes.gaussian_model import check_gaussian_model, complete, distance, mean_and_covariance
+from .natural_scenes.gaussian_model import complete, distance, mean_and_covariance
 from .natural_scenes.matlab import Gray, halved, to_gray
 from .natural_scenes.pristine import PristineMetric
 from .natural_scenes.published import read_niqe
@@ -107,8 +107,8 @@ class NIQE(PristineMetric):
     def read_published(self, files: Sequence[Path]) -> dict[str, np.ndarray]:
         return read_niqe(files)
 
-    def check_parameters(self, arrays: Mapping[str, np.ndarray], file: Path) -> None:
-        check_gaussian_model(arrays, file, self.FEATURES)
+    def parameter_shapes(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+        return {"covariance": (self.FEATURES, self.FEATURES), "mean": (self.FEATURES,)}
 
     def prepare(self, sample: Sample) -> dict[str, np.ndarray]:
         prepared = super().prepare(sample)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from ...bases.no_reference import ParametersError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,15 +40,14 @@ def distance(mean: np.ndarray, covariance: np.ndarray, other_mean: np.ndarray, o
     """
     import numpy as np
 
-    pooled = (covariance + other_covariance) / 2
-    inverse = np.linalg.pinv(pooled, rcond=len(pooled) * np.finfo(np.float64).eps, hermitian=True)
     apart = mean - other_mean
-    return float(np.sqrt(max(apart @ inverse @ apart, 0.0)))
+    return float(np.sqrt(max(apart @ inverse_of_mean(covariance, other_covariance) @ apart, 0.0)))
 
 
-def check_gaussian_model(tensors: Mapping[str, np.ndarray], file: Path, features: int) -> None:
-    """Raise `ParametersError` unless `tensors` are the mean and covariance of so many features."""
-    expected = {"mean": (features,), "covariance": (features, features)}
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    if shapes != expected:
-        raise ParametersError(f"{file} holds {shapes}; expected {expected}")
+def inverse_of_mean(covariance: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the pseudoinverse of the mean of two covariances (F, F)."""
+    import numpy as np
+
+    pooled = (covariance + other) / 2
+    inverse: np.ndarray = np.linalg.pinv(pooled, rcond=len(pooled) * np.finfo(np.float64).eps, hermitian=True)
+    return inverse

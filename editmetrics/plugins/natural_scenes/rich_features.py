@@ -7,14 +7,22 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .statistics import NEGLIGIBLE, asymmetric_gaussian, block_features, blocks, normalised_luminance, scale_of
+from .statistics import (
+    NEGLIGIBLE,
+    asymmetric_gaussian,
+    block_features,
+    blocks,
+    gaussian_window,
+    normalised_luminance,
+    scale_of,
+)
 from .weibull import fit_weibull
 
 if TYPE_CHECKING:
     import numpy as np
 
-BLOCK, SIDE, FEATURES = 84, 524, 468
-"""The side of a block, of the resized image, and the number of features."""
+BLOCK, SIDE = 84, 524
+"""The side of a block, and of the resized image."""
 
 OPPONENT = ((0.3, 0.04, -0.35), (0.34, -0.6, 0.17), (0.06, 0.63, 0.27))
 """Weights of R, G and B in the three opponent colours; the last is luminance."""
@@ -157,11 +165,9 @@ def log_gabor_filters(height: int, width: int, wavelength: float) -> tuple[np.nd
 
 def _thinned(image: np.ndarray) -> np.ndarray:
     """Each second pixel of an image (H, W, C), smoothed by a Gaussian of 6 x 6 pixels whose middle is the third one."""
-    import numpy as np
     from scipy.ndimage import correlate1d
 
-    size = math.ceil(6 * SMOOTHING)
-    weights = np.exp(-((np.arange(size) - (size - 1) / 2) ** 2) / (2 * SMOOTHING**2))
+    weights = gaussian_window(math.ceil(6 * SMOOTHING), SMOOTHING)
     for axis in (0, 1):
-        image = correlate1d(image, weights / weights.sum(), axis, mode="nearest", origin=-1)
+        image = correlate1d(image, weights, axis, mode="nearest", origin=-1)
     return image[::2, ::2]
