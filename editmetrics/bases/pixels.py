@@ -77,6 +77,33 @@ def weighted_channels(images: Tensor, weights: tuple[float, float, float]) -> Te
     return (red * weights[0]).add(green, alpha=weights[1]).add(blue, alpha=weights[2])
 
 
+def linear_light(images: Tensor) -> Tensor:
+    """Convert sRGB in [0, 1] to linear light (IEC 61966-2-1).
+
+    >>> import torch
+    >>> linear_light(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([0.0000, 0.2140, 1.0000])
+    """
+    import torch
+
+    return torch.where(images <= 0.04045, images / 12.92, ((images.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def root(values: Tensor, power: float = 0.5) -> Tensor:
+    """The root, or another power under 1, of numbers of at least 0, with a slope of 0 at 0, where its own is infinite.
+
+    >>> import torch
+    >>> numbers = torch.tensor([0.0, 4.0], requires_grad=True)
+    >>> root(numbers).sum().backward()
+    >>> numbers.grad
+    tensor([0.0000, 0.2500])
+    """
+    import torch
+
+    nothing = values <= 0  # NaN stays NaN
+    return torch.where(nothing, 0.0, torch.where(nothing, 1.0, values) ** power)
+
+
 def luma(images: Tensor) -> Tensor:
     """The luma `y`, (N, 1, H, W), of RGB images; images of one channel are luma already. Others: `SampleError`."""
     if images.shape[1] not in (1, 3):

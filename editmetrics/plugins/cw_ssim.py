@@ -109,9 +109,8 @@ def _filters(
     centre = [side // 2 for side in size]
     rows, columns = ((np.arange(side) - middle) / (side / 2) for side, middle in zip(size, centre, strict=True))
     radius = np.hypot(rows[:, None], columns)
-    radius[centre[0], centre[1]] = radius[
-        centre[0], centre[1] - 1
-    ]  # as the authors have it, so that it has a logarithm
+    middle, beside = (centre[0], centre[1]), (centre[0], centre[1] - 1)
+    radius[middle] = radius[beside]  # as the authors have it, so that it has a logarithm
     octaves, angle = np.log2(radius), np.arctan2(rows[:, None], columns)
     low = _low_pass(octaves)
     start = [0, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
-from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_block_means, within_region
+from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, root, same_block_means, within_region
 from ..late_checks import require
 from ..sample import Dimension, SampleError
 
@@ -53,8 +53,7 @@ def gmsd(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     area = covered.sum((1, 2, 3))
     freedom = area - covered.square().sum((1, 2, 3)) / area
     variance = ((dissimilarity - mean).square() * covered).sum((1, 2, 3)) / freedom
-    flat = variance <= 0  # the root is kept off 0, where it has no slope; NaN stays NaN
-    return torch.where(flat, 0.0, torch.where(flat, 1.0, variance).sqrt())
+    return root(variance)
 
 
 def _energies(source: Tensor, edited: Tensor, mask: Tensor | None) -> tuple[list[Tensor], Tensor | None]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
-from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, same_outside
+from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, root, same_outside
 from ..sample import Dimension
 from ..transfer import constant
 
@@ -145,9 +145,9 @@ def _statistics(responses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     count = BLOCK**2
     variance, third, fourth = (total / count for total in sums)
     flat = variance < 1e-12  # rounding errors of levels up to 255
-    root = torch.where(flat, 1.0, variance).sqrt()
-    deviation = torch.where(flat, 0.0, root) * math.sqrt(count / (count - 1))
-    return deviation, torch.where(flat, 0.0, third / root**3), torch.where(flat, 0.0, fourth / root**4)
+    own = torch.where(flat, 1.0, variance).sqrt()
+    deviation = torch.where(flat, 0.0, own) * math.sqrt(count / (count - 1))
+    return deviation, torch.where(flat, 0.0, third / own**3), torch.where(flat, 0.0, fourth / own**4)
 
 
 @lru_cache(maxsize=8)
@@ -239,12 +239,7 @@ def _inner(maps: Tensor) -> Tensor:
 
 
 def _root_mean(maps: Tensor, weights: Tensor | None) -> Tensor:
-    """The root of the mean of squares, (N,), kept off 0, where it has no slope."""
-    import torch
-
-    energy = region_mean(maps.square(), weights)
-    none = energy <= 0
-    return torch.where(none, 0.0, torch.where(none, 1.0, energy).sqrt())
+    return root(region_mean(maps.square(), weights))
 
 
 class MAD(FullReference):

@@ -10,6 +10,7 @@ from ..bases.pixels import (
     check_pair,
     few_at_a_time_on_cpu,
     region_mean,
+    root,
     same_block_means,
     same_outside,
     weighted_channels,
@@ -63,18 +64,14 @@ def mdsi(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> Tensor:
     # every similarity is 1 - d, and the differences are exactly 0 for identical images
     different = ALPHA * _gradient_difference(x, y) + (1 - ALPHA) * _chroma_difference(x, y)
     similarity = 1 - different
-    root = similarity.abs().clamp_min(1e-12) ** 0.25
+    fourth = similarity.abs().clamp_min(1e-12) ** 0.25
     negative = similarity < 0
-    real = torch.where(negative, math.cos(math.pi / 4) * root, root) - 1
-    imaginary = torch.where(negative, math.sin(math.pi / 4) * root, 0.0)
+    real = torch.where(negative, math.cos(math.pi / 4) * fourth, fourth) - 1
+    imaginary = torch.where(negative, math.sin(math.pi / 4) * fourth, 0.0)
     weights = None if mask is None else same_block_means(mask.to(source.dtype), factor) if factor > 1 else mask
     means = [region_mean(part, weights).view(-1, 1, 1, 1) for part in (real, imaginary)]
     squares = (real - means[0]).square() + (imaginary - means[1]).square()
-    alike = squares <= 0  # roots are kept off 0, where they have no slope; NaN stays NaN
-    distances = torch.where(alike, 0.0, torch.where(alike, 1.0, squares).sqrt())
-    deviation = region_mean(distances, weights)
-    flat = deviation <= 0
-    return torch.where(flat, 0.0, torch.where(flat, 1.0, deviation) ** 0.25)
+    return root(region_mean(root(squares), weights), 0.25)
 
 
 def _gradient_difference(x: Tensor, y: Tensor) -> Tensor:

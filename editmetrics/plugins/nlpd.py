@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..bases.full_reference import FullReference
-from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, same_outside
+from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, root, same_outside
 from ..sample import Dimension
 from ..transfer import constant
 
@@ -61,17 +61,13 @@ def nlpd(source: Tensor, edited: Tensor, mask: Tensor | None = None, *, conventi
     >>> nlpd(image, image)
     tensor([0.])
     """
-    import torch
-
     check_pair("nlpd", source, 16, "its pyramid halves the size five times")
     edited = same_outside(source, edited, mask)
     pyramids = zip(*(normalised_pyramid(luma(image), convention) for image in (source, edited)), strict=True)
     weights = None if mask is None else mask.to(source.dtype)
     total = source.new_zeros(len(source))
     for x, y in pyramids:
-        energy = region_mean((x - y).square(), weights)
-        alike = energy <= 0  # the root is kept off 0, where it has no slope; NaN stays NaN
-        total = total + torch.where(alike, 0.0, torch.where(alike, 1.0, energy).sqrt())
+        total = total + root(region_mean((x - y).square(), weights))
         weights = None if weights is None else reduced(weights)
     return total / len(SIGMA)
 

@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..bases.full_reference import FullReference
-from ..bases.pixels import check_pair, few_at_a_time_on_cpu, region_mean, same_outside, weighted_channels
+from ..bases.pixels import (
+    check_pair,
+    few_at_a_time_on_cpu,
+    linear_light,
+    region_mean,
+    root,
+    same_outside,
+    weighted_channels,
+)
 from ..sample import Dimension, SampleError
 from ..transfer import constant
 
@@ -86,13 +94,11 @@ def ssimulacra2(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> T
     >>> ssimulacra2(image, image)
     tensor([100.])
     """
-    import torch
-
     check_pair("ssimulacra2", source, SMALLEST, "its smallest scale")
     if source.shape[1] != 3:
         raise SampleError(f"ssimulacra2 compares colours; the images have {source.shape[1]} channels instead of 3")
     edited = same_outside(source, edited, mask)
-    x, y = (_linear(image) for image in (source, edited))
+    x, y = (linear_light(image) for image in (source, edited))
     weights = None if mask is None else mask.to(source.dtype)
     scales: list[list[Tensor]] = []
     while len(scales) < SCALES and min(x.shape[-2:]) >= SMALLEST:
@@ -109,8 +115,7 @@ def ssimulacra2(source: Tensor, edited: Tensor, mask: Tensor | None = None) -> T
                 total = total + weight * part
     scaled = 0.9562382616834844 * total
     pooled = 2.326765642916932 * scaled - 0.020884521182843837 * scaled**2 + 6.248496625763138e-05 * scaled**3
-    alike = pooled <= 0
-    return 100 - 10 * torch.where(alike, 0.0, torch.where(alike, 1.0, pooled) ** 0.6276336467831387)
+    return 100 - 10 * root(pooled, 0.6276336467831387)
 
 
 def xyb(linear: Tensor) -> Tensor:
@@ -136,16 +141,8 @@ def _parts(x: Tensor, y: Tensor, weights: Tensor | None) -> list[Tensor]:
     for channel in range(3):
         planes = [each[:, channel : channel + 1] for each in maps]
         parts += [region_mean(plane, weights) for plane in planes]
-        parts += [_fourth_root(region_mean(plane.square().square(), weights)) for plane in planes]
+        parts += [root(root(region_mean(plane.square().square(), weights))) for plane in planes]
     return parts
-
-
-def _fourth_root(values: Tensor) -> Tensor:
-    """The fourth root, kept off 0, where it has no slope."""
-    import torch
-
-    none = values <= 0
-    return torch.where(none, 0.0, torch.where(none, 1.0, values).sqrt().sqrt())
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -178,13 +175,6 @@ def _taps() -> tuple[float, ...]:
     beta = np.linalg.solve(np.stack([p, r, zeta]), np.array([1, radius**2 - SIGMA**2, float(zeta @ rho)]))
     taps = np.cos(np.outer(np.arange(1 - radius, radius), omega)) @ beta
     return tuple(taps.tolist())
-
-
-def _linear(images: Tensor) -> Tensor:
-    """Convert sRGB in [0, 1] to linear light."""
-    import torch
-
-    return torch.where(images <= 0.04045, images / 12.92, ((images.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
 
 
 def _halved(maps: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ..bases.full_reference import FullReference
 from ..bases.pixels import (
     check_pair,
     few_at_a_time_on_cpu,
+    linear_light,
     region_mean,
     same_block_means,
     same_outside,
@@ -132,7 +133,7 @@ def cielab(images: Tensor, white: tuple[float, float, float]) -> Tensor:
     """Convert sRGB images (N, 3, H, W) in [0, 1] to CIELAB with the white point `white`."""
     import torch
 
-    linear = torch.where(images <= 0.04045, images / 12.92, ((images.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+    linear = linear_light(images)
     ratios = torch.cat([weighted_channels(linear, row) / unit for row, unit in zip(XYZ, white, strict=True)], 1)
     roots = torch.where(ratios > 0.008856, ratios.clamp_min(0.008856) ** (1 / 3), (903.3 * ratios + 16) / 116)
     x, y, z = roots.split(1, 1)
