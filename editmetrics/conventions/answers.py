@@ -87,7 +87,7 @@ def _of_tag(form: AnswerForm, answer: Answer) -> Reading:
 
 
 def _of_label(form: AnswerForm, answer: Answer) -> Reading:
-    """A number behind its label, at the end of the answer; or the number alone."""
+    """A number that fills the rest of the line behind its label, which stands once; or the number alone."""
     if (alone := _plain(_whole(answer))) is not None:
         return [alone], "", False
     text = _without_stray_numbers(answer)
@@ -101,7 +101,8 @@ def _of_level(form: AnswerForm, answer: Answer) -> Reading:
     """A word for a level, alone or behind "level is", as often as it is the same; its number counts from `low`."""
     text = _whole(answer)
     words = "|".join(map(re.escape, form.words))
-    pattern = rf"(?i)\b{re.escape(form.key)}\b[^.\n]*?\bis\b[\s:：\"'*_\[]*({words})\b"
+    one = rf"({words})\b(?!-\w)(?!(?:[^\w.\n]+\w+){{0,2}}[^\w.\n]+(?:{words})\b)"  # not "fair or rather good"
+    pattern = rf"(?i)\b{re.escape(form.key)}\b[^.\n]*?\bis\b[\s:：\"'*_\[]*{one}"
     levels = [text] if text.strip(_AROUND + ".[]").casefold() in form.words else re.findall(pattern, text)
     stated = {level.strip(_AROUND + ".[]").casefold() for level in levels}
     if len(stated) != 1:
@@ -126,10 +127,14 @@ def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
 def _of_ratings(form: AnswerForm, answer: Answer) -> Reading:
     """So many lines "any words: number" as there are values, in their order; other lines are reasons."""
     text = _without_stray_numbers(answer)
-    line = rf"(?m)^[\s*_#-]*[^\W\d][^:：\n]{{0,60}}[:：][\s*_]*({NUMBER})[\s*_.]*$"
+    name = r"(?m)^[\s*_#-]*[^\W\d][^:：\n]{0,60}[:：][\s*_]*"
+    line = rf"{name}({NUMBER})[\s*_.]*$"
     numbers = [float(number) for number in re.findall(line, text, re.ASCII)]
-    if len(numbers) != len(form.values):
-        _refuse(answer, f"expected {len(form.values)} lines 'name: number', got {len(numbers)}")
+    first = re.search(line, text, re.ASCII)
+    begun = re.findall(rf"{name}-?\d", text[first.start() :]) if first else []  # "name: 3 to 4" is a rating, too
+    if not len(numbers) == len(begun) == len(form.values):
+        count = max(len(numbers), len(begun))
+        _refuse(answer, f"expected {len(form.values)} lines 'name: number', got {count}")
     return numbers, " ".join(re.sub(line, "", text, flags=re.ASCII).split()), False
 
 
@@ -173,7 +178,10 @@ def _tagged(answer: Answer, tag: str) -> tuple[str, str]:
     pieces = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL | re.IGNORECASE)
     if len(pieces) != 1:
         _refuse(answer, f"expected one <{tag}> ... </{tag}>, got {len(pieces)}")
-    return pieces[0].strip(), re.sub(rf"(?is)<{tag}>.*", "", text).strip()
+    before, _, rest = re.split(rf"(<{tag}>)", text, maxsplit=1, flags=re.IGNORECASE)
+    if re.search(rf"(?is)</{tag}>.*\d", rest):
+        _refuse(answer, f"numbers follow </{tag}>, which may correct it")
+    return pieces[0].strip(), before.strip()
 
 
 def _number(text: str, form: AnswerForm, name: str, answer: Answer) -> float | None:

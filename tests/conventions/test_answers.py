@@ -100,7 +100,10 @@ LEVEL = AnswerForm("level", ("overall",), 1, 5, key="quality level", words=("bad
         ("The quality level is good. No: the quality level is poor.", None), ("good or excellent", None), ("4", None),
         ("The picture is good.", None), ("The quality level is not bad.", None), ("The quality level is high.", None),
         ("The quality level is between fair and good.", None), ("not good", None), ("goodish", None),
-        ("<think>The quality level is bad</think>", None),
+        ("<think>The quality level is bad</think>", None), ("The quality level is good or excellent.", None),
+        ("The quality level is poor to fair.", None), ("The quality level is fair/good.", None),
+        ("The quality level is bad, or rather poor.", None), ("The quality level is good-ish.", None),
+        ("The quality level is **excellent**, because the light is good.", 5),
     ],
 )  # fmt: skip
 def test_a_level_is_a_word_that_is_stated_once(text, expected):
@@ -112,6 +115,19 @@ def test_an_optional_value_may_be_not_applicable_and_no_other():
     text = written(form, [3.5, 4, 2])
     assert numbers_of(form, text.replace(": 2", ": N/A")) == {"text": 3.5, "image": 4.0}
     assert numbers_of(form, text.replace(": 3.5", ": N/A")) == "unparseable"
+
+
+def test_numbers_behind_an_answer_in_tags_may_correct_it():
+    for behind in ("</answer>, or rather 4", "</answer><answer>4"):
+        assert numbers_of(FORMS["tag"], f"<answer>3.25{behind}") == "unparseable"
+    assert numbers_of(FORMS["tag"], "I see 2 cats. <answer>3.25</answer> That is all.") == {"quality": 3.25}
+
+
+def test_a_line_that_is_not_one_number_is_not_made_up_for_by_another():
+    text = "Reasons: 2 hats.\nObjects: {}\nCompliance: 4\nLook: 5\nDetail: {}"
+    assert numbers_of(FORMS["ratings"], text.format(2, "3 to 4")) == "unparseable"
+    read = numbers_of(FORMS["ratings"], text.format("two", 3))
+    assert read == {"compliance": 4, "look": 5, "detail": 3}
 
 
 def test_a_list_of_one_may_stand_without_its_brackets():
