@@ -1,9 +1,9 @@
-"""A backbone with one published adapter active, for judges on this machine."""
+"""Published adapters on a backbone, which others may share; and one with an adapter active, for judges."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..mllm.prompts import IMAGE
@@ -14,25 +14,38 @@ if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
 
 
-class AdaptedBackbone:
-    """A backbone and a peft adapter on it, as `editmetrics.judge.local.Generator`.
+def put_published_adapter(backbone: Backbone, entry: str) -> str:
+    """Put the peft adapter of an entry of the weights registry on `backbone`, inactive; return its name there.
 
-    The adapter is active while answers are generated, and only then: others may share the backbone. `folder` holds it
-    as peft wrote it; `name` is its entry in the weights registry.
+    The name is one of its content, so that an adapter is put there once, and another content is another adapter.
+    Raises `LoraError`, as `put_peft_folder` does.
+    """
+    from .. import weights
+    from ..mllm.lora import adapters
+    from ..mllm.peft_folders import put_peft_folder
+
+    folder = weights.pull(entry)  # before its checksums, which may be unknown until then
+    digests = sorted(weights.checksums([entry])[entry].values())
+    name = f"{entry.replace('.', '_')}_{hashlib.sha256(''.join(digests).encode()).hexdigest()[:12]}"
+    if name not in adapters(backbone):
+        put_peft_folder(backbone, name, folder)
+    return name
+
+
+class AdaptedBackbone:
+    """A backbone and the adapter of a weights `entry` on it, as `editmetrics.judge.local.Generator`.
+
+    The adapter is active while answers are generated, and only then: others may share the backbone.
     """
 
     IMAGE: ClassVar[Any] = IMAGE
 
-    def __init__(self, backbone: Backbone, name: str, folder: Path) -> None:
-        from ..mllm.lora import adapters
-        from ..mllm.peft_folders import put_peft_folder
+    def __init__(self, backbone: Backbone, entry: str) -> None:
         from ..weights import checksums
 
         self.backbone = backbone
-        self.sha256 = checksums([name])[name]
-        self.adapter = f"{name} {min(self.sha256.values())[:12]}".replace(".", "_").replace(" ", "_")
-        if self.adapter not in adapters(backbone):
-            put_peft_folder(backbone, self.adapter, folder)
+        self.adapter = put_published_adapter(backbone, entry)
+        self.sha256 = checksums([entry])[entry]
 
     def see(self, image: np.ndarray, among: int = 1) -> Any:
         return self.backbone.see(image, among)

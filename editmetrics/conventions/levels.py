@@ -25,6 +25,11 @@ class LevelsAssessor(LocalAssessor):
     say something else: where the probabilities are taken over the words alone, such a sample (below 0.5) has no score.
     """
 
+    def __init__(self, **shared: Any) -> None:
+        super().__init__(**shared)
+        self._adapter = ""
+        """The name of the checkpoint's adapter on the backbone; "" where it has none."""
+
     def checkpoints(self) -> tuple[str, ...]:
         return (self.model_rule.weights,) if self.model_rule.weights else ()
 
@@ -34,13 +39,11 @@ class LevelsAssessor(LocalAssessor):
         if self._backbone is not None:
             return
         super().load()
-        from .. import weights
-        from ..mllm.lora import adapters
-        from ..mllm.peft_folders import put_peft_folder
+        from .adapted import put_published_adapter
 
         backbone = self.load_backbone(self.model_rule.base, self.base_revision())
-        if (adapter := self._adapter()) and adapter not in adapters(backbone):
-            put_peft_folder(backbone, adapter, weights.pull(self.model_rule.weights))
+        if self.model_rule.weights:
+            self._adapter = put_published_adapter(backbone, self.model_rule.weights)
         self._backbone = backbone
 
     def prompt(
@@ -56,9 +59,9 @@ class LevelsAssessor(LocalAssessor):
         from ..mllm.levels import read_levels
         from ..mllm.lora import using
 
-        rule, backbone, adapter = self._rule, self.loaded_backbone(), self._adapter()
+        rule, backbone = self._rule, self.loaded_backbone()
         words = [backbone.token(word) for word in rule.words]
-        with using(backbone, adapter) if adapter else nullcontext():
+        with using(backbone, self._adapter) if self._adapter else nullcontext():
             logits = backbone.next_logits([prompt for item in batch for prompt in item.values()])
         read = read_levels(logits, words, rule.weights)
         results = read_results(read.expectation, read.spread, read.mass)
@@ -78,14 +81,6 @@ class LevelsAssessor(LocalAssessor):
         values = combined(self.conventions, {rule.value: expectation})
         return Score(values, uncertainty={dimension.name: spread for dimension in self.conventions.dimensions
                                           if dimension.values == (rule.value,)} or None, details=details)  # fmt: skip
-
-    def _adapter(self) -> str:
-        """Return the name of the checkpoint's adapter on the backbone: of its content, since others share that."""
-        from ..weights import checksums
-
-        if not (name := self.model_rule.weights):
-            return ""
-        return f"{name} {min(checksums([name])[name].values())[:12]}".replace(".", "_").replace(" ", "_")
 
     @property
     def _rule(self) -> LevelsRule:

@@ -63,7 +63,6 @@ class TextAssessor(ConventionMetric, JudgeMetric):
 
     def local_model(self) -> Generator:
         """Load the checkpoint: its base, and an adapter on it where it has one."""
-        from .. import weights
         from ..mllm.backbone import Backbone
 
         rule = self.model_rule
@@ -80,7 +79,7 @@ class TextAssessor(ConventionMetric, JudgeMetric):
             return backbone
         from .adapted import AdaptedBackbone
 
-        return AdaptedBackbone(backbone, rule.weights, weights.pull(rule.weights))
+        return AdaptedBackbone(backbone, rule.weights)
 
     def endpoint_model(self) -> str:
         if self.endpoint is None:
