@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .schema import Conventions, DimensionRule, ImageRule, QuestionRule, StateRule
 
@@ -31,7 +32,7 @@ def _facts(conventions: Conventions) -> Iterator[str]:
     shipped = all(prompt.text is not None for prompt in conventions.prompts.values())
     where = "shipped" if shipped else "read from your copy of the repository, by checksum (repository=FOLDER)"
     asked = "; ".join(f"{rule.name}: {_question(rule)}" for rule in conventions.questions)
-    yield f"Questions, {where}: {asked}. {_images(conventions.images)}"
+    yield f"Questions, {where}: {asked}. {_sizes(conventions)}."
     if (drawn := conventions.sampling) is not None:
         likeliest = [f"{name} {value}" for name, value in (("top_p", drawn.top_p), ("top_k", drawn.top_k)) if value]
         how = ", ".join([f"temperature {drawn.temperature:g}", *likeliest]) if drawn.temperature else "greedy"
@@ -43,7 +44,9 @@ def _facts(conventions: Conventions) -> Iterator[str]:
         words = ", ".join(f"{word!r} {weight:g}" for word, weight in zip(levels.words, levels.weights, strict=True))
         among = "these alone" if levels.among == "words" else "the whole vocabulary"
         yield f"Read: the words behind {levels.answer!r} with their weights, {words}; probabilities over {among}."
-    yield f"Dimensions: {'; '.join(f'{rule.name} = {_formula(rule)}' for rule in conventions.dimensions)}."
+    made = [rule for rule in conventions.dimensions if rule.values != (rule.name,)]  # the others are read as they are
+    if made:
+        yield f"Dimensions: {'; '.join(f'{rule.name} = {_formula(rule)}' for rule in made)}."
     if conventions.differences:
         yield f"Differences from the authors' code: {'; '.join(conventions.differences)}."
     if conventions.published:
@@ -82,13 +85,26 @@ def _question(rule: QuestionRule) -> str:
     return f"{order}; {form}, {rule.answer.low:g} to {rule.answer.high:g}"
 
 
+def _sizes(conventions: Conventions) -> str:
+    """Return how images are shown; where checkpoints differ, each way with the checkpoints that have it."""
+    names: dict[str, list[str]] = {}
+    for model in conventions.models:
+        rule = replace(conventions.images, size=model.size or conventions.images.size)
+        names.setdefault(_images(rule), []).append(model.name)
+    if len(names) == 1:
+        return next(iter(names))
+    return ". ".join(f"{how} ({', '.join(models)})" for how, models in names.items())
+
+
 def _images(rule: ImageRule) -> str:
+    least, most = rule.min_pixels, rule.max_pixels
+    pixels = f"to about {most}" if least == most else f"{least} to {most}"
     sizes = {
         "as_is": "Images have their own size",
         "source": "The edited image is scaled to the source's size",
-        "qwen": f"Images are scaled as qwen-vl-utils does, {rule.min_pixels} to {rule.max_pixels} pixels",
+        "qwen": f"Images are scaled as qwen-vl-utils does, {pixels} pixels",
     }
-    return sizes[rule.size] + (f", as JPEG of quality {rule.quality}." if rule.form == "jpeg" else ".")
+    return sizes[rule.size] + (f", as JPEG of quality {rule.quality}" if rule.form == "jpeg" else "")
 
 
 def _formula(rule: DimensionRule) -> str:

@@ -20,7 +20,7 @@ WEIGHTS = "its weights: "
 def metric_blocks(metric: Mapping[str, Any]) -> Iterator[Block]:
     """One metric in full."""
     yield f"[bold]{escape(metric['name'])}[/] (version {metric['version']}, from {escape(metric['package'])})\n"
-    yield escape(_without_options(metric["documentation"]))
+    yield escape(_documentation(metric["documentation"]))
     needs = ", ".join(metric["needs"]) + (" (a set of images each)" if metric["of_sets"] else "")
     rows = [["needs", needs], ["uses", ", ".join(metric["uses"]) or "nothing more"]]
     if metric["rewards_no_change"]:
@@ -88,6 +88,10 @@ def _bridged_range(dimension: Mapping[str, Any]) -> str:
     return _range(dimension)
 
 
-def _without_options(documentation: str) -> str:
-    """The docstring without its `Options:` section, which is shown as a table."""
-    return re.sub(r"^Options:\n(?:[ ]+.*\n?|\n(?=[ ]))+\n?", "", documentation, flags=re.MULTILINE).rstrip()
+def _documentation(docstring: str) -> str:
+    """The docstring without its `Options:` section, which is shown as a table; each paragraph of prose in one line,
+    which is then as wide as the terminal."""
+    text = re.sub(r"^Options:\n(?:[ ]+.*\n?|\n(?=[ ]))+\n?", "", docstring, flags=re.MULTILINE).rstrip()
+    structured = re.compile(r"^(?:[\s\-*>|]|\d+\. )", re.MULTILINE)
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(one if structured.search(one) else one.replace("\n", " ") for one in paragraphs)

@@ -55,6 +55,13 @@ def test_info_shows_a_metric_in_full(run, name):
     assert all(option["description"] for option in described["options"])
 
 
+def test_prose_of_a_docstring_is_as_wide_as_the_terminal():
+    from editmetrics.tables.metrics import _documentation
+
+    docstring = "In\nprose.\n\n    p = a\n    q\n\n- one\n- two\n\nOptions:\n    window: Its size.\n"
+    assert _documentation(docstring) == "In prose.\n\n    p = a\n    q\n\n- one\n- two"
+
+
 def test_info_of_an_unknown_metric(run):
     ran = run("info", "sssim")
     assert ran.code == 2

@@ -125,6 +125,11 @@ def test_a_weighted_mean_is_one_for_any_weights():
     assert combined(heavier, values)["overall"] == pytest.approx((3 * 0.75 + 0.375) / 4)
 
 
+def test_the_documentation_tells_how_each_checkpoint_sees_images():
+    words = " ".join(metric_class("edit_score").__doc__.split())
+    assert "3136 to 12845056 pixels (7b, 32b, 72b). Images have their own size (qwen3-vl-4b, qwen3-vl-8b)" in words
+
+
 def test_a_text_over_several_lines_holds_no_keys():
     text = 'first = """\n[decoy]\nkey = 1\n"""\nsecond = """one line"""\n[table]\nkey = 2'
     assert [line_of(text, key) for key in (("table", "key"), ("second",), ("decoy", "key"))] == [7, 5, 1]
