@@ -191,7 +191,9 @@ def preview_as_json(samples: Sequence[Sample], plans: Sequence[Planned], about: 
 def preview(
     samples: Sequence[Sample], metrics: Sequence[Metric], about: Mapping[str, Any], output: Path | None, as_json: bool
 ) -> None:
-    """Print what a run would do; then raises `PlanError` for one that could not start."""
+    """Print what a run would do; then raises `PlanError` for one that could not start, and `ConventionsError` for
+    prompts that are not here."""
+    from ..conventions.assessor import ConventionMetric
     from ..scoring.run import plan
     from ..tables.table import show
 
@@ -202,3 +204,6 @@ def preview(
     else:
         show(preview_blocks(samples, plans, output))
     plan(samples, metrics)
+    for metric in metrics:
+        if isinstance(metric, ConventionMetric):
+            metric.check_texts()

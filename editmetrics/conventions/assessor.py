@@ -69,10 +69,14 @@ class ConventionMetric(Metric):
         }
 
     def load(self) -> None:
+        """Load it after `check_texts`."""
+        self.check_texts()
+        super().load()
+
+    def check_texts(self) -> None:
         """Check that every text is there. Raises `ConventionsError`, with the command that gets the repository."""
         for name in self.conventions.prompts:
             self.text(name)
-        super().load()
 
     def text(self, name: str) -> str:
         """Return the text of a prompt: the shipped one, or that of the user's copy of the repository, by checksum."""

@@ -67,6 +67,13 @@ def test_missing_fields_are_counted_and_a_run_that_cannot_start_is_refused(dry, 
     assert "clip_text requires prompt" in ran.err
 
 
+def test_prompts_that_are_not_here_are_known_before_the_run(dry):
+    ran = dry(*PAIRS[:2], "-m", "rational_rewards", "--prompt", "x", "--limit", "1")
+    assert ran.code == 2
+    assert "rational_rewards:repository=FOLDER" in ran.err
+    assert "To download" in ran.out
+
+
 def test_a_limit_unmatched_images_and_an_earlier_record_are_seen(dry, run, folders):
     next((folders / "edited").iterdir()).rename(folders / "edited" / "other.png")
     output = folders / "s.csv"
