@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from statistics import fmean
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 from ..late_checks import read_results
@@ -118,7 +117,7 @@ class StateAssessor(LocalAssessor):
         for rule in self.conventions.dimensions:
             known = [spreads[name] for name in rule.values if name in spreads]
             if len(known) == len(rule.values) and (rule.how == "value" or rule.how == "mean"):
-                spread[rule.name] = math.exp(fmean(math.log(one) for one in known))
+                spread[rule.name] = geometric_mean(known)
         return Score(combined(self.conventions, values), uncertainty=spread or None)
 
     def prompt(

@@ -135,6 +135,17 @@ def test_a_control_token_in_an_instruction_fails_its_sample_alone(folders):
             metric.prepare(sample(text=text))
 
 
+def test_a_head_that_gives_no_number_gives_no_score(folders, monkeypatch):
+    """The mean, and then the logarithm of the deviation, is not finite or cannot be a rating."""
+    metric = create_metric("hpsv3", weights=str(folders["hpsv3"]), device="cpu")
+    metric.load()
+    prepared = metric.prepare(sample(1))
+    for numbers in ([math.nan, 0.0], [0.5, math.nan], [math.inf, 0.0], [0.5, 1e30]):
+        monkeypatch.setitem(metric._heads, "preference", lambda states, row=numbers: states.new_tensor([row]))
+        (score,) = metric.score_or_why_not([prepared])
+        assert (score.status, dict(score), score.uncertainty) == ("failed", {}, None)
+
+
 def test_another_checkpoint_and_other_weights_are_another_identity(folders, tmp_path):
     one, other = (create_metric("edit_reward", checkpoint=name) for name in ("qwen2.5-vl-7b", "mimo-vl-7b"))
     assert one.identity() != other.identity()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from editmetrics import Sample, create_metric
-from editmetrics.judge import Judge
+from editmetrics.judge import Answer, Judge
 from editmetrics.sample import EditMetricsError
 from editmetrics.testing import ScriptedJudge
 from tests.judge.server import Reply, completion
@@ -42,6 +42,37 @@ def test_the_numbers_are_those_of_the_authors_code():
         {"overall": 5.656854249492381, "semantic_consistency": 8.0, "perceptual_quality": 4.0, "prompt_following": 8.0,
          "consistency": 10.0}
     )  # fmt: skip
+
+
+RATIONAL = """# User Request Analysis
+Make the cup blue.
+# Detailed Judgement
+1. Text Faithfulness:
+## Justification: The cup is blue, 1 of 2 handles is not.
+## Score: 3.5
+2. Image Faithfulness:
+## Justification: Kept.
+## Score: **4.0**
+3. Physical and Visual Quality:
+## Justification: A seam of 3 pixels.
+## Score: 2.25
+4. Text Rendering:
+## Justification: None was asked for.
+## Score: {}
+# Summary: good
+
+# User Request Refinement:
+## Refinement Comments: -
+## Refined Request: Make the whole cup blue."""
+
+
+@pytest.mark.parametrize(("rendering", "overall"), [("N/A", 0.75), ("1.5", 0.6041666666666666)])
+def test_aspects_are_those_of_the_parser_of_rational_rewards(rendering, overall):
+    """`parse_i2i_scores` of the README (44e27ab) gave these for the same answers."""
+    metric = create_metric("rational_rewards")
+    values = metric.read("aspects", Answer(RATIONAL.format(rendering))).values
+    assert metric.combine(values)["overall"] == pytest.approx(overall)
+    assert ("text_rendering" in values) == (rendering != "N/A")
 
 
 def test_several_rounds_give_a_mean_and_their_spread():
@@ -134,3 +165,25 @@ def test_a_checkpoint_on_this_machine_answers_with_its_adapter(folders):
         "temperature": 0.7, "top_p": 0.9, "top_k": 20, "seed": 42, "max_tokens": 6}  # fmt: skip
     assert identity["adapter"].keys() == {"adapter_config.json", "adapter_model.safetensors"}
     assert metric(CAT).status == "unparseable"
+
+
+def test_an_adapter_of_another_content_is_another_adapter(folders, tmp_path):
+    """The settings are the same, and only the matrices differ."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    from editmetrics import weights
+    from editmetrics.conventions.adapted import put_published_adapter
+    from editmetrics.mllm.backbone import Backbone
+
+    base, adapter = folders
+    backbone, names = Backbone.load(base, device="cpu"), []
+    for factor in (1, 2, 3, 1):
+        folder = shutil.copytree(adapter, tmp_path / f"{len(names)}")
+        tensors = load_file(folder / "adapter_model.safetensors")
+        save_file({name: factor * tensor for name, tensor in tensors.items()}, folder / "adapter_model.safetensors")
+        with weights.substitute("edit_score.7b", folder):
+            names.append(put_published_adapter(backbone, "edit_score.7b"))
+    assert len(set(names)) == 3
+    assert names[0] == names[3]
