@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..bases.no_reference import NoReference
 from ..sample import Dimension, SampleError
-from .natural_scenes.matlab import halved, resized, to_gray
+from .matlab import halved, resized, to_gray
 from .natural_scenes.published import FEATURES, read_brisque, read_brisque_opencv
 from .natural_scenes.statistics import (
     SHIFTS,

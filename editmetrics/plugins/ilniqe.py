@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..sample import Dimension, Sample, SampleError
+from .matlab import resized_in_eight_bits
 from .natural_scenes.gaussian_model import complete, inverse_of_mean, mean_and_covariance
-from .natural_scenes.matlab import resized_in_eight_bits
 from .natural_scenes.pristine import PristineMetric
 from .natural_scenes.published import read_ilniqe
 from .natural_scenes.rich_features import BLOCK, SIDE, rich_features

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..sample import Dimension, Sample, SampleError
+from .matlab import Gray, halved, to_gray
 from .natural_scenes.gaussian_model import complete, distance, mean_and_covariance
-from .natural_scenes.matlab import Gray, halved, to_gray
 from .natural_scenes.pristine import PristineMetric
 from .natural_scenes.published import read_niqe
 from .natural_scenes.statistics import block_features, blocks, normalised_luminance

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bases.no_reference import NoReference
 from ..sample import Dimension, SampleError
-from .natural_scenes.matlab import to_gray
+from .matlab import to_gray
 from .natural_scenes.statistics import blocks, normalised_luminance
 
 if TYPE_CHECKING:

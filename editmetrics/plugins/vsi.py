@@ -18,6 +18,7 @@ from ..bases.pixels import (
 )
 from ..sample import Dimension, SampleError
 from .fsim import scharr_energy
+from .matlab import resize_taps, triangle
 
 if TYPE_CHECKING:
     import torch
@@ -155,17 +156,9 @@ def _imresize_weights(before: int, after: int, dtype: torch.dtype, device: torch
     import numpy as np
     import torch
 
-    scale = after / before
-    shrink = min(scale, 1.0)  # a triangle grows as the image shrinks
-    centres = (np.arange(after) + 0.5) / scale - 0.5
-    reach = math.ceil(1 / shrink)
-    positions = np.floor(centres)[:, None].astype(int) + np.arange(-reach, reach + 2)
-    weights = np.maximum(0, 1 - np.abs(shrink * (positions - centres[:, None])))
-    weights /= weights.sum(1, keepdims=True)
-    mirrored = positions % (2 * before)  # ... c b a | a b c ... x y z | z y x ...
-    mirrored = np.where(mirrored < before, mirrored, 2 * before - 1 - mirrored)
+    positions, weights = resize_taps(before, after, after / before, triangle, 1)
     matrix = np.zeros((after, before))
-    np.add.at(matrix, (np.arange(after)[:, None], mirrored), weights)
+    np.add.at(matrix, (np.arange(after), positions), weights)
     with torch.inference_mode(False):  # or it could never be used where gradients are wanted
         return torch.from_numpy(matrix).to(device, dtype)
 

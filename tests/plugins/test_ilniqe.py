@@ -14,8 +14,8 @@ from scipy.stats import weibull_min
 from editmetrics import Sample, SampleError, create_metric, weights
 from editmetrics.bases.no_reference import ParametersError
 from editmetrics.plugins.conformance.ilniqe import write_template
+from editmetrics.plugins.matlab import resized, resized_in_eight_bits
 from editmetrics.plugins.natural_scenes import rich_features as module
-from editmetrics.plugins.natural_scenes.matlab import resized, resized_in_eight_bits
 from editmetrics.plugins.natural_scenes.rich_features import log_gabor_filters, rich_features
 from editmetrics.plugins.natural_scenes.weibull import fit_weibull
 

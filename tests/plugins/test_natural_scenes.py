@@ -18,7 +18,7 @@ from editmetrics import Sample, SampleError, create_metric, weights
 from editmetrics.bases.no_reference import ParametersError
 from editmetrics.plugins.brisque import brisque_features
 from editmetrics.plugins.conformance.natural_scenes import random_regression
-from editmetrics.plugins.natural_scenes.matlab import halved, resized, to_gray
+from editmetrics.plugins.matlab import halved, resized, to_gray
 from editmetrics.plugins.natural_scenes.statistics import (
     asymmetric_gaussian,
     blocks,

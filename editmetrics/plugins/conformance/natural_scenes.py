@@ -16,8 +16,8 @@ def write_niqe(folder: Path) -> None:
     from scipy.io import savemat
 
     from ...testing.toys import picture
+    from ..matlab import to_gray
     from ..natural_scenes.gaussian_model import mean_and_covariance
-    from ..natural_scenes.matlab import to_gray
     from ..niqe import niqe_features
 
     pictures = [to_gray(picture(seed, 288, 384).astype(np.float64)) for seed in range(4)]

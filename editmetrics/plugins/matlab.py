@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
 Gray = Literal["rgb2gray", "rgb2ycbcr", "opencv"]
+Beyond = Literal["symmetric", "replicate"]
 
 GRAYS: dict[Gray, tuple[tuple[float, float, float], float]] = {
     "rgb2gray": ((0.298936021293775, 0.587043074451121, 0.114020904255103), 0.0),
@@ -44,7 +47,7 @@ def resized(
     scale: float | None = None,
     antialias: bool = True,
     sharpness: float = -0.5,
-    border: Literal["symmetric", "replicate"] = "symmetric",
+    border: Beyond = "symmetric",
 ) -> np.ndarray:
     """Return an image (H, W, ...) in another size, (height, width), by bicubic interpolation as MATLAB's imresize.
 
@@ -60,7 +63,7 @@ def resized(
     """
     for axis, wanted in enumerate(size):
         factor = wanted / image.shape[axis] if scale is None else scale
-        image = _resized_along(image, axis, wanted, factor, antialias and factor < 1, sharpness, border)
+        image = _resized_along(image, axis, wanted, factor, antialias, sharpness, border)
     return image
 
 
@@ -83,27 +86,57 @@ def resized_in_eight_bits(levels: np.ndarray, size: tuple[int, int]) -> np.ndarr
 
     for axis in sorted((0, 1), key=lambda axis: size[axis] / levels.shape[axis]):
         factor = size[axis] / levels.shape[axis]
-        exact = _resized_along(levels, axis, size[axis], factor, factor < 1, -0.5, "symmetric")
+        exact = _resized_along(levels, axis, size[axis], factor, True, -0.5, "symmetric")
         levels = np.floor(exact + 0.5).clip(0, 255)
     return levels
 
 
-def _resized_along(
-    image: np.ndarray, axis: int, wanted: int, factor: float, antialias: bool, sharpness: float, border: str
-) -> np.ndarray:
+def resize_taps(
+    length: int,
+    wanted: int,
+    factor: float,
+    kernel: Callable[[np.ndarray], np.ndarray],
+    reach: int,
+    antialias: bool = True,
+    border: Beyond = "symmetric",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pixels of a side of `length` make each of `wanted` ones, and their weights: both (taps, wanted).
+
+    `kernel` gives weights by distance, 0 from `reach` pixels on; it is as much wider as the image shrinks.
+
+    >>> positions, weights = resize_taps(4, 2, 0.5, triangle, 1)
+    >>> (positions * weights).sum(0)
+    array([0.625, 2.375])
+    """
     import numpy as np
 
-    length, stretch = image.shape[axis], factor if antialias else 1.0
+    stretch = factor if antialias and factor < 1 else 1.0
     centres = (np.arange(wanted) + 0.5) / factor - 0.5
-    taps = np.arange(math.ceil(4 / stretch) + 2)
-    positions = np.floor(centres - 2 / stretch).astype(int) + taps[:, None]
-    weights = _cubic((centres - positions) * stretch, sharpness)
+    taps = np.arange(math.ceil(2 * reach / stretch) + 2)
+    positions = np.floor(centres - reach / stretch).astype(int) + taps[:, None]
+    weights = kernel((centres - positions) * stretch)
     weights /= weights.sum(0)
     if border == "symmetric":
         positions %= 2 * length
         positions = np.where(positions < length, positions, 2 * length - 1 - positions)
     else:
         positions = positions.clip(0, length - 1)
+    return positions, weights
+
+
+def triangle(distance: np.ndarray) -> np.ndarray:
+    """Return the weights of linear interpolation, which reach 1 pixel."""
+    import numpy as np
+
+    weights: np.ndarray = np.maximum(0, 1 - np.abs(distance))
+    return weights
+
+
+def _resized_along(
+    image: np.ndarray, axis: int, wanted: int, factor: float, antialias: bool, sharpness: float, border: Beyond
+) -> np.ndarray:
+    kernel = partial(_cubic, sharpness=sharpness)
+    positions, weights = resize_taps(image.shape[axis], wanted, factor, kernel, 2, antialias, border)
     shape = [1] * image.ndim
     shape[axis] = wanted
     result: np.ndarray = sum(
