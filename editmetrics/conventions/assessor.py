@@ -46,7 +46,8 @@ class ConventionMetric(Metric):
         names = [model.name for model in self.conventions.models]
         tasks = list(self.conventions.prompts) if self.columns else []
         if task is not None and task not in tasks:
-            raise OptionError(f"{self.name} has no question for a task {task!r}; {expected_one_of(task, tasks)}")
+            known = expected_one_of(task, tasks) if tasks else "all samples are asked the same; leave task out"
+            raise OptionError(f"{self.name} has no question for a task {task!r}; {known}")
         if checkpoint is not None and checkpoint not in names:
             raise OptionError(f"{self.name} has no checkpoint {checkpoint!r}; {expected_one_of(checkpoint, names)}")
         super().__init__(**shared)
@@ -85,8 +86,10 @@ class ConventionMetric(Metric):
             return shipped
         wanted = f"https://github.com/{origin.repository} at commit {origin.commit}"
         if self.repository is None:
+            terms = origin.prompt_licence
+            stated = "they have no licence" if terms == "none" else f"their licence is {terms}"
             raise ConventionsError(
-                f"{self.name}: its prompts are not shipped; their licence is {origin.prompt_licence}. Get them with "
+                f"{self.name}: its prompts are not shipped; {stated}. Get them with "
                 f"{how_to_get(origin.repository, origin.commit)}, and name the folder: {self.name}:repository=FOLDER"
             )
         try:

@@ -57,7 +57,7 @@ def qwen_size(height: int, width: int, rule: ImageRule) -> tuple[int, int]:
     ((504, 700), (56, 56))
     """
     if max(height, width) > LONGEST * min(height, width):
-        raise SampleError(f"an image of {width}x{height} pixels is more than {LONGEST} times as long as wide")
+        raise SampleError(f"an image of {width}x{height} pixels is more than {LONGEST} times as long as wide; crop it")
     factor = rule.factor
     sides = [max(factor, round(side / factor) * factor) for side in (height, width)]
     if math.prod(sides) > rule.max_pixels:

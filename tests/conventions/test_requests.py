@@ -108,7 +108,7 @@ def test_the_question_is_that_of_the_task_which_a_column_or_an_option_names():
         assert caught.value.status == "skipped"
     with pytest.raises(OptionError, match="no question for a task 'paint'"):
         create_metric("img_edit_judge:task=paint")
-    with pytest.raises(OptionError, match="no question for a task 'add'"):
+    with pytest.raises(OptionError, match="no question for a task 'add'; all samples are asked the same"):
         create_metric("edit_score:task=add")
 
 

@@ -48,7 +48,8 @@ def setup(metric: TextAssessor) -> None:
     )
 
     def reply(question: Question) -> str:
-        asked = _rule_of(metric, question)
+        texts = " ".join(part for message in question.messages for part in message.parts if isinstance(part, str))
+        asked = max(questions, key=lambda rule: _matching(metric, rule, texts))
         form = asked.answer
         if form is None:
             raise ValueError(f"{metric.name}: the question {asked.name} is not answered in words")
@@ -56,10 +57,6 @@ def setup(metric: TextAssessor) -> None:
         closeness = [1 - abs(levels[0] - levels[-1]), levels[-1]]
         numbers = [form.low + (form.high - form.low) * closeness[row % 2] for row in range(len(form.values))]
         return written(form, [float(round(number)) if form.whole else round(number, 2) for number in numbers])
-
-    def _rule_of(metric: TextAssessor, question: Question) -> QuestionRule:
-        texts = " ".join(part for message in question.messages for part in message.parts if isinstance(part, str))
-        return max(questions, key=lambda rule: _matching(metric, rule, texts))
 
     metric.use(Judge(ScriptedJudge(reply)))
 
