@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ from ..agreement.result import ALL, Agreement, Line, Pair, average_over
 from ..agreement.significance import Comparison, paired_test
 from ..files.headings import Known, read_as, renamed
 from ..pairs.reading import COLUMNS, OUTCOME_SUFFIX, outcome_of_winner
+from ..pairs.votes import VOTES
 from ..wording import expected_one_of, first_few, plural
 from .directions import directions
 from .options import AgreementOptions
@@ -30,8 +31,7 @@ HEADINGS = {
     "id_a": Known("any", (("item_a", "image_a", "edited_a", "left", "left_image", "first", "chosen", "a"),)),
     "id_b": Known("any", (("item_b", "image_b", "edited_b", "right", "right_image", "second", "rejected", "b"),)),
     "system_a": COLUMNS["system_a"], "system_b": COLUMNS["system_b"], "winner": COLUMNS["winner"],
-    "rank": Known("any", (("ranking", "place"),)),
-    "group": Known("any", (("group_id", "set", "set_id"), ("source", "source_image"), ("prompt",))),
+    "rank": VOTES["rank"], "group": VOTES["group"],
     "item": Known("any", (("item_id", "task_id", "sample_index"), ("source", "source_image"))),
 }  # fmt: skip
 """The columns of a table of preferences, and the headings that they are known by."""
@@ -200,7 +200,7 @@ def _compare(table: Table, people: Preferences, score: str, higher: bool, thresh
         predicted = _judged(table, people, score)
         return _Compared(score, predicted, predicted, 0.0)
     values, _ = table.numbers(score)
-    row_of = _rows_by_name(table)
+    row_of = _rows_by_name(table, dict.fromkeys([*people.first, *people.second]))
     at = [np.array([row_of.get(name, -1) for name in names]) for names in (people.first, people.second)]
     one, other = (np.where(rows < 0, np.nan, values[rows]) for rows in at)
     gap = (one - other) * (1 if higher else -1)
@@ -214,19 +214,27 @@ def _compare(table: Table, people: Preferences, score: str, higher: bool, thresh
     return _Compared(score, with_ties, strict, threshold)
 
 
-def _rows_by_name(table: Table) -> dict[str, int]:
-    """From each name of an item to its row: its id, its path, and its system with the id inside it or the source."""
+def _rows_by_name(table: Table, names: Collection[str]) -> dict[str, int]:
+    """From each name of an item to its row: its id, its path, and its system with the id inside it or the source.
+
+    Raises `AgreementError` where one of `names` is that of several rows.
+    """
+    empty: list[str | None] = [None] * len(table)
+    ids, edited, systems, sources = (
+        table.texts(name) if name in table else empty for name in ("id", "edited", "system", "source")
+    )
+    inside = [f"{system}\0{(one or '').removeprefix(f'{system}/')}" for system, one in zip(systems, ids, strict=True)]
+    by_source = [f"{system}\0{source}" for system, source in zip(systems, sources, strict=True)]
     rows: dict[str, int] = {}
-    texts = {name: table.texts(name) for name in ("id", "edited", "system", "source") if name in table}
-    for row in range(len(table)):
-        cells = {name: column[row] for name, column in texts.items()}
-        for name in ("id", "edited"):
-            if cells.get(name):
-                rows.setdefault(str(cells[name]), row)
-        if system := cells.get("system"):
-            for item in (str(cells.get("id") or "").removeprefix(f"{system}/"), cells.get("source")):
-                if item:
-                    rows.setdefault(f"{system}\0{item}", row)
+    for column in (ids, edited, inside, by_source):
+        counts = Counter(column)
+        if repeated := [name for name in names if counts[name] > 1 and name not in rows]:
+            shown = first_few(name.replace("\0", "/") for name in repeated)
+            raise AgreementError(
+                f"several rows of {table.name} are named {shown}; expected one: name both items by unique ids, or by "
+                "system_a, system_b and item"
+            )
+        rows = {name: row for row, name in enumerate(column) if name} | rows
     return rows
 
 

@@ -87,6 +87,16 @@ def test_systems_and_items_name_pairs_too():
     assert evaluate_preferences(scores, people).value("psnr", WITHOUT) == 0.5
 
 
+def test_a_name_of_several_rows_is_refused_and_not_the_first_of_them():
+    scores = {"id": ["1", "1", "2", "2"], "system": list("xyxy"), "source": ["s"] * 4, "psnr": [10, 20, 30, 20]}
+    by_system = {"system_a": ["x", "y"], "system_b": ["y", "x"], "item": ["1", "2"], "winner": ["y", "y"]}
+    assert evaluate_preferences(scores, by_system).value("psnr", WITHOUT) == 0.5
+    with pytest.raises(AgreementError, match="are named 1, 2"):
+        evaluate_preferences(scores, {"id_a": ["1"], "id_b": ["2"], "winner": ["a"]})
+    with pytest.raises(AgreementError, match="are named x/s, y/s"):
+        evaluate_preferences(scores, {**by_system, "item": ["s", "s"]})
+
+
 def test_judges_of_an_arena_are_wrong_where_they_contradict_themselves():
     log = {
         "id": ["1", "2", "3", "4"], "system": ["x"] * 4, "rival_system": ["y"] * 4, "source": ["s1", "s2", "s3", "s4"],
