@@ -165,8 +165,9 @@ def test_unified_rewards_question_and_answer():
     text, mimes = texts[0]
     assert text.endswith("Text instruction - make it bright\n")
     assert mimes == ["image/jpeg"] * 3
-    both = asked(lambda question: "Image 1 is better than Image 2, yet Image 2 is better.", protocol="unified_reward")
-    assert both.score([pair("x", 3, 1)])[0].status == "unparseable"
+    for words in ("Image 1 is better than Image 2, yet Image 2 is better.", "Image 2 is not better than Image 1."):
+        unclear = asked(lambda question, words=words: words, protocol="unified_reward")
+        assert unclear.score([pair("x", 3, 1)])[0].status == "unparseable"
 
 
 @pytest.mark.parametrize("name", ["genarena", "mmrb2"])

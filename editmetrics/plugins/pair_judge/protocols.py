@@ -113,7 +113,9 @@ def _rubric() -> Any:
     return create_model("Rubric", better_response=(letter, ...), reasoning=(reasons, ""))
 
 
-_BETTER = re.compile(r"\bimage\s*([12])\W{0,6}\s*(?:is|was)\s+(?:\w+\s+)?better\b", re.IGNORECASE)
+_BETTER = re.compile(
+    r"\bimage\s*([12])\W{0,6}\s*(?:is|was)\s+(?:(?!(?:not|no|never|hardly|neither)\b)\w+\s+)?better\b", re.IGNORECASE
+)
 
 
 def _better_image(answer: Answer) -> Preference:
