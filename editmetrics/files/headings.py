@@ -19,6 +19,9 @@ IMAGE_NAMES = (
 )  # fmt: skip
 """Headings of a column that names a file, or the image that is meant."""
 
+TASK_COLUMNS = ("task", "task_type", "edit_type", "category")
+"""Headings of a column that names the kind of edit, the first one first."""
+
 
 @dataclass(frozen=True)
 class Known:

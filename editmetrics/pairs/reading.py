@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files.headings import Known, read_as
+from ..files.headings import TASK_COLUMNS, Known, read_as
 from ..files.rows import Row, read_rows
 from ..files.text import DataError
 from .battles import Battle, BattleOutcome, Battles, Orders, battles_of
@@ -21,7 +21,7 @@ COLUMNS = {
     ),
     "winner": Known("any", (("final_winner", "outcome", "preference", "result", "vote", "verdict"),)),
     "source": Known("any", (("source_image", "input_image", "sample_index", "item"),)),
-    "task": Known("any", (("task_type", "edit_type", "category", "subset"),)),
+    "task": Known("any", ((*TASK_COLUMNS[1:], "subset"),)),
     "judge": Known("any", (("judge_model", "rater", "annotator", "subject"),)),
     "id": Known("any", (("battle_id", "question_id"),)),
     "is_consistent": Known("any", (("consistent",),)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
+from ..files.headings import TASK_COLUMNS
 from ..images import Unreadable
 from ..sample import EditMetricsError, Sample, images_of
 from ..wording import first_few
@@ -121,7 +122,7 @@ def _pairs(samples: Sequence[Sample], root: str | os.PathLike[str]) -> Iterator[
 def _beside(sample: Sample, root: str | os.PathLike[str]) -> dict[str, Any]:
     sources = images_of(sample.source)
     names = [_name(source, root, sample.id) for source in sources]
-    kinds = (_text(sample.meta.get(name)) for name in ("task", "edit_type", "category"))
+    kinds = (_text(sample.meta.get(name)) for name in TASK_COLUMNS)
     prompt = sample.prompt if isinstance(sample.prompt, str) and sample.has("prompt") else None
     return {
         "sources": sources,

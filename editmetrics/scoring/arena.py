@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..agreement.systems import tasks_of
+from ..files.headings import TASK_COLUMNS
 from ..metric import Metric
 from ..pairs.asking import Asking, Duel, balanced_order, most_informative
 from ..pairs.battles import Battle, Battles, battles_of
@@ -21,9 +22,6 @@ from ..wording import expected_one_of, first_few
 from .beside import compares_pairs
 from .results import Column, PlanError, Results
 from .run import score
-
-TASK_COLUMNS = ("task", "task_type", "edit_type", "category")
-"""Columns of samples that name the kind of edit, where no other is named."""
 
 ROUNDS = 10
 """Parts of a budget that adaptive questions are asked in; after each, the next are chosen."""
