@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -96,6 +96,14 @@ class Battles:
         parts = {name: getattr(self, name)[chosen] for name in arrays}
         clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]
         return replace(self, clusters=clusters, left_out={}, **parts)
+
+    def among(self, systems: Sequence[int]) -> Battles:
+        """Return the battles of some systems with each other, with these systems alone."""
+        inside = self.where(np.isin(self.first, systems) & np.isin(self.second, systems))
+        number = np.zeros(len(self.systems), int)
+        number[systems] = np.arange(len(systems))
+        names = tuple(self.systems[index] for index in systems)
+        return replace(inside, systems=names, first=number[inside.first], second=number[inside.second])
 
     def each_task(self) -> Iterator[tuple[str, Battles]]:
         """Yield the battles of each task, by name."""

@@ -80,15 +80,15 @@ def intransitive_triples(points: np.ndarray, most: int = 3) -> Triples:
     """
     games = points + points.T
     lead = np.divide(points - points.T, games, out=np.zeros(points.shape), where=games > 0)
-    beats = (lead > 0).astype(np.int64)
+    beats = (lead > 0).astype(float)
     met = beats + beats.T
-    circles = int(np.trace(beats @ beats @ beats)) // 3
+    circles = int(((beats @ beats) * beats.T).sum()) // 3
     examples = []
     if circles:
         for one, other in zip(*np.nonzero(beats), strict=True):
-            for third in np.flatnonzero(beats[other] & beats[:, one]):
+            for third in np.flatnonzero(beats[other] * beats[:, one]):
                 if one < other and one < third:  # each circle once, from its first system
                     weakest = min(lead[one, other], lead[other, third], lead[third, one])
                     examples.append((-float(weakest), (int(one), int(other), int(third))))
     clearest = [names for _, names in sorted(examples)[:most]]
-    return Triples(circles, int(np.trace(met @ met @ met)) // 6, clearest)
+    return Triples(circles, int(((met @ met) * met).sum()) // 6, clearest)

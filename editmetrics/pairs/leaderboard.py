@@ -218,11 +218,11 @@ def rank(battles: Battles, options: RankingOptions | None = None, *, by_task: bo
     points = ranked.points()
     notes = _notes(battles, bias)
     together = [] if bias.total else [part for part in islands(points) if len(part) > 1]
-    parts = [part for part in together if not np.isnan(_strengths(ranked, part, chosen.model)[0]).any()]
+    parts = [part for part in together if not np.isnan(_strengths(ranked.among(part), chosen.model)[0]).any()]
     rated: list[RatedSystem] = []
     tie = check = None
     for number, part in enumerate(parts, 1):
-        island, nu, srcc_of_check = _rate(ranked, part, chosen, number)
+        island, nu, srcc_of_check = _rate(ranked.among(part), chosen, number)
         rated += [_with_counts(one, battles) for one in island]
         tie, check = (nu, srcc_of_check) if number == 1 else (tie, check)
     reasons = {
@@ -270,19 +270,17 @@ def _fit(wins: Floats, ties: Floats, model: RatingModel) -> tuple[Floats, Floats
     return (bradley_terry if model == "bradley-terry" else thurstone)(wins + ties / 2), None
 
 
-def _strengths(battles: Battles, part: list[int], model: RatingModel) -> tuple[Floats, Floats | None]:
+def _strengths(inside: Battles, model: RatingModel) -> tuple[Floats, Floats | None]:
     """The strengths of the systems of an island, and the logarithm of Davidson's nu."""
-    cells = np.ix_(part, part)
-    return _fit(battles.wins()[cells], battles.ties()[cells], model)
+    return _fit(inside.wins(), inside.ties(), model)
 
 
 def _rate(
-    battles: Battles, part: list[int], options: RankingOptions, number: int
+    inside: Battles, options: RankingOptions, number: int
 ) -> tuple[list[RatedSystem], float | None, float | None]:
     """The systems of an island from best to worst, Davidson's nu, and the check by rank centrality."""
-    inside = battles.where(np.isin(battles.first, part) & np.isin(battles.second, part))
-    names = [battles.systems[index] for index in part]
-    values, log_tie = _strengths(battles, part, options.model)
+    names = inside.systems
+    values, log_tie = _strengths(inside, options.model)
     scale, centre, _ = SCALES[options.model]
     anchor = next((at for at, name in enumerate(names) if options.anchor and name == options.anchor[0]), None)
 
@@ -291,9 +289,9 @@ def _rate(
             return centre + scale * strengths
         return options.anchor[1] + scale * (strengths - strengths[..., anchor, None])
 
-    ratings, replicates = scaled(values), _replicates(inside, part, options)
-    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(part)
-    better = np.zeros((len(part),) * 2, bool)
+    ratings, replicates = scaled(values), _replicates(inside, options)
+    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(names)
+    better = np.zeros((len(names),) * 2, bool)
     reason = f"fewer than {FEWEST_CLUSTERS} {inside.clustered_by}s: no interval"
     if replicates is not None and not _vary(replicates):
         reason = "no interval: all resamples are alike"
@@ -307,13 +305,13 @@ def _rate(
     elif options.resampling.replicates == 0:
         reason = ""
     order = np.argsort(-values, kind="stable").tolist()
-    groups = letters_of(shared_groups(better, order), len(part)) if bounds[0][0] is not None else [""] * len(part)
-    ranks: list[Any] = rank_bounds(better) if bounds[0][0] is not None else [(None, None)] * len(part)
+    groups = letters_of(shared_groups(better, order), len(names)) if bounds[0][0] is not None else [""] * len(names)
+    ranks: list[Any] = rank_bounds(better) if bounds[0][0] is not None else [(None, None)] * len(names)
     rated = []
     for i in order:
         (low, high), (best, worst) = bounds[i], ranks[i]
         rated.append(RatedSystem(names[i], float(ratings[i]), low, high, number, best, worst, groups[i], reason=reason))
-    check = defined(srcc, values, rank_centrality(inside.points()[np.ix_(part, part)])) if len(part) > 2 else None
+    check = defined(srcc, values, rank_centrality(inside.points())) if len(names) > 2 else None
     return rated, None if log_tie is None else float(np.exp(log_tie)), check
 
 
@@ -323,16 +321,14 @@ def _vary(replicates: Floats) -> bool:
     return not len(known) or bool((np.ptp(known, axis=0) > CERTAIN).any())
 
 
-def _replicates(inside: Battles, part: list[int], options: RankingOptions) -> Floats | None:
+def _replicates(inside: Battles, options: RankingOptions) -> Floats | None:
     """The strengths of an island in each replicate, (R, systems); None where there are too few clusters."""
     resampling = options.resampling
     if resampling.replicates == 0 or int(inside.clusters.max()) + 1 < FEWEST_CLUSTERS:
         return None
-    rows, columns = np.ix_(part, part)
 
     def strengths(counts: np.ndarray) -> Floats:
-        wins, ties = inside.wins(counts)[:, rows, columns], inside.ties(counts)[:, rows, columns]
-        return _fit(wins, ties, options.model)[0].T
+        return _fit(inside.wins(counts), inside.ties(counts), options.model)[0].T
 
     return resample(inside.clusters, strengths, resampling.replicates, resampling.seed).T
 
@@ -371,7 +367,8 @@ def _apart_note(points: np.ndarray, names: Sequence[str], parts: int) -> str:
     groups = meeting(points)
     if len(groups) > 1:
         listed = "; ".join(first_few([names[index] for index in group], 4) for group in groups)
-        return f"{len(groups)} groups of systems never met, and have no number across them: {listed}"
+        never = f"{len(groups)} groups of systems never met in a battle with an outcome"
+        return f"{never}, and have no number across them: {listed}"
     return (
         f"{parts} groups of systems have ratings of their own: between them, one won every battle, so that no finite "
         "number compares them"

@@ -7,7 +7,7 @@ system can be reached from every other along won or tied battles (Ford 1957); ot
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -133,18 +133,20 @@ def islands(points: Floats) -> list[list[int]]:
     >>> islands(np.array([[0, 1, 1.0], [1, 0, 1], [0, 0, 0]]))
     [[0, 1], [2]]
     """
-    return _parts(_reached(points[None])[0])
+    return _parts(points, "strong")
 
 
 def meeting(points: Floats) -> list[list[int]]:
     """Return the groups of systems that met, directly or over others; points (S, S). Larger groups come first."""
-    return _parts(_reached((points + points.T)[None])[0])
+    return _parts(points, "weak")
 
 
-def _parts(reached: np.ndarray) -> list[list[int]]:
-    mutual = reached & reached.T
-    parts = {tuple(np.flatnonzero(row).tolist()) for row in mutual}
-    return [[*part] for part in sorted(parts, key=lambda part: (-len(part), part))]
+def _parts(points: Floats, connection: Literal["strong", "weak"]) -> list[list[int]]:
+    from scipy.sparse.csgraph import connected_components
+
+    count, labels = connected_components(points > 0, connection=connection)
+    parts = [np.flatnonzero(labels == label).tolist() for label in range(count)]
+    return sorted(parts, key=lambda part: (-len(part), part))
 
 
 def _bound_ties(wins: Floats, ties: Floats) -> np.ndarray:
