@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .machine import one_thread
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
@@ -70,6 +71,21 @@ def constant(values: Sequence[float], like: Tensor) -> Tensor:
     if like.device.type == "cpu" or type(like) is not torch.Tensor:
         return torch.tensor(list(values), dtype=dtype, device=like.device)
     return _kept(tuple(values), dtype, like.device)
+
+
+def to_keep(array: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return an array as a tensor that a cache may keep: made in inference mode, it serves gradients, too.
+
+    >>> import numpy as np, torch
+    >>> with torch.inference_mode():
+    ...     filters = to_keep(np.ones(2), torch.float32, torch.device("cpu"))
+    >>> filters.is_inference()
+    False
+    """
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.from_numpy(array).to(device, dtype)
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, region_mean, same_outside
 from ..sample import Dimension
+from ..transfer import to_keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,6 @@ def _filters(
     A filter is the product of the low passes of the levels before, the level's high pass and a lobe in angle.
     """
     import numpy as np
-    import torch
 
     centre = [side // 2 for side in size]
     rows, columns = ((np.arange(side) - middle) / (side / 2) for side, middle in zip(size, centre, strict=True))
@@ -129,9 +129,7 @@ def _filters(
     for orientation in range(orientations):
         distance = np.angle(np.exp(1j * (angle - orientation * math.pi / orientations)))
         lobes.append(scale * np.cos(distance) ** order * (np.abs(distance) < math.pi / 2))
-    with torch.inference_mode(False):  # or the cached tensor could never be used where gradients are wanted
-        bank = torch.from_numpy((-1j) ** order * radial * np.stack(lobes))
-        return (start[0], start[1]), bank.to(device, dtype.to_complex())
+    return (start[0], start[1]), to_keep((-1j) ** order * radial * np.stack(lobes), dtype.to_complex(), device)
 
 
 def _low_pass(octaves: np.ndarray) -> np.ndarray:
@@ -146,12 +144,10 @@ def _low_pass(octaves: np.ndarray) -> np.ndarray:
 def _gaussian(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """The weights of windows in a subband of `size`: a Gaussian about the middle, deviation a quarter of the height."""
     import numpy as np
-    import torch
 
     rows, columns = (np.arange(side - WINDOW + 1) - (side - WINDOW) / 2 for side in size)
     weights = np.exp(-(rows[:, None] ** 2 + columns**2) / (2 * (size[0] / 4) ** 2))
-    with torch.inference_mode(False):
-        return torch.from_numpy(weights / weights.sum()).to(device, dtype)
+    return to_keep(weights / weights.sum(), dtype, device)
 
 
 def _energy(coefficients: Tensor) -> Tensor:

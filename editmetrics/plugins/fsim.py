@@ -18,6 +18,7 @@ from ..bases.pixels import (
     weighted_channels,
 )
 from ..sample import Dimension, SampleError
+from ..transfer import to_keep
 
 if TYPE_CHECKING:
     import torch
@@ -141,7 +142,6 @@ def log_gabor_filters(size: tuple[int, int], dtype: torch.dtype, device: torch.d
     two standard deviations of the energy that this noise has after all of the scales' filters, over 1.7.
     """
     import numpy as np
-    import torch
 
     # Frequencies in cycles per pixel; an odd side of n pixels is divided by n - 1, as in Kovesi's code.
     rows, columns = (np.fft.ifftshift(np.arange(-(n // 2), n - n // 2) / (n - n % 2)) for n in size)
@@ -165,8 +165,7 @@ def log_gabor_filters(size: tuple[int, int], dtype: torch.dtype, device: torch.d
         noise_energy = 2 * (even**2).sum() / (math.log(2) * (bank[0] ** 2).sum())
         rayleigh = math.sqrt(math.pi / 2) + NOISE_DEVIATIONS * math.sqrt(2 - math.pi / 2)
         noise_gain.append(math.sqrt(noise_energy / 2) * rayleigh / NOISE_REDUCTION)
-    with torch.inference_mode(False):  # or the cached tensor could never be used where gradients are wanted
-        return torch.from_numpy(np.stack(filters)).to(device, dtype.to_complex()), noise_gain
+    return to_keep(np.stack(filters), dtype.to_complex(), device), noise_gain
 
 
 def scharr_energy(images: Tensor) -> Tensor:

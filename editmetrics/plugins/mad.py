@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, mirrored, region_mean, root, same_outside
 from ..sample import Dimension
-from ..transfer import constant
+from ..transfer import constant, to_keep
 
 if TYPE_CHECKING:
     import torch
@@ -106,15 +106,13 @@ def _sensitivity(size: tuple[int, int], dtype: torch.dtype, device: torch.device
     Frequencies lie half a step beside those of the transform, and are divided by the width, as in the authors' code.
     """
     import numpy as np
-    import torch
 
     rows, columns = (np.arange(side) - (side - 1) / 2 for side in size)
     plane = (columns + 1j * rows[:, None]) * 64 / size[1]
     frequency = np.abs(plane) / (0.15 * np.cos(4 * np.angle(plane)) + 0.85)
     curve = 2.6 * (0.0192 + 0.114 * frequency) * np.exp(-((0.114 * frequency) ** 1.1))
     curve[frequency < 7.8909] = 0.9809
-    with torch.inference_mode(False):  # or the cached tensor could never be used where gradients are wanted
-        return torch.from_numpy(np.fft.ifftshift(curve)).to(device, dtype)
+    return to_keep(np.fft.ifftshift(curve), dtype, device)
 
 
 def _appearance(x: Tensor, y: Tensor) -> Tensor:
@@ -154,7 +152,6 @@ def _statistics(responses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _log_gabor(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """The filters in the Fourier domain, (orientations, scales, H, W), with half steps for odd sides."""
     import numpy as np
-    import torch
 
     rows, columns = ((np.arange(side) - side / 2) / (side / 2) for side in size)
     middle = tuple((side + 1) // 2 for side in size)
@@ -169,8 +166,7 @@ def _log_gabor(size: tuple[int, int], dtype: torch.dtype, device: torch.device) 
     for orientation in range(ORIENTATIONS):
         distance = np.angle(np.exp(1j * (angle - orientation * math.pi / ORIENTATIONS)))
         banks.append(np.stack(radial) * np.exp(-(distance**2) / (2 * ANGULAR_SIGMA**2)))
-    with torch.inference_mode(False):
-        return torch.from_numpy(np.fft.fftshift(np.stack(banks), axes=(-2, -1))).to(device, dtype)
+    return to_keep(np.fft.fftshift(np.stack(banks), axes=(-2, -1)), dtype, device)
 
 
 def _central_sums(maps: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -12,6 +12,7 @@ from ..bases.full_reference import FullReference
 from ..bases.pixels import check_pair, few_at_a_time_on_cpu, luma, same_outside
 from ..late_checks import require
 from ..sample import Dimension, SampleError
+from ..transfer import to_keep
 
 if TYPE_CHECKING:
     import torch
@@ -187,16 +188,17 @@ def _correlated(images: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
 def _filters(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """The first low pass, that between levels, and the two orientations, as weights of a convolution."""
     import numpy as np
-    import torch
 
     quarters = (np.array(part) for part in (FIRST_LOW_PASS, LOW_PASS))
     first, low = (np.pad(quarter, (0, len(quarter) - 1), mode="reflect") for quarter in quarters)
     band = np.pad(np.array(BAND_PASS), ((0, 3), (0, 0)), mode="reflect")
     band = np.hstack([band, np.zeros((7, 1)), -band[:, ::-1]])
-    banks = (first[None, None], 2 * low[None, None], np.stack([band, band.T])[:, None])
-    with torch.inference_mode(False):  # or the cached tensors could never be used where gradients are wanted
-        whole, half, bands = (torch.from_numpy(bank).to(device, dtype) for bank in banks)
-    return whole, half, bands
+    bands = np.stack([band, band.T])[:, None]
+    return (
+        to_keep(first[None, None], dtype, device),
+        to_keep(2 * low[None, None], dtype, device),
+        to_keep(bands, dtype, device),
+    )
 
 
 class VIFWavelet(FullReference):

@@ -17,6 +17,7 @@ from ..bases.pixels import (
     weighted_channels,
 )
 from ..sample import Dimension, SampleError
+from ..transfer import to_keep
 from .fsim import scharr_energy
 from .matlab import resize_taps, triangle
 
@@ -154,20 +155,17 @@ def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 def _imresize_weights(before: int, after: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The weights (after, before) of imresize along one side."""
     import numpy as np
-    import torch
 
     positions, weights = resize_taps(before, after, after / before, triangle, 1)
     matrix = np.zeros((after, before))
     np.add.at(matrix, (np.arange(after), positions), weights)
-    with torch.inference_mode(False):  # or it could never be used where gradients are wanted
-        return torch.from_numpy(matrix).to(device, dtype)
+    return to_keep(matrix, dtype, device)
 
 
 @lru_cache(maxsize=8)
 def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """The log-Gabor filter in the Fourier domain, and the preference for the centre, both (256, 256)."""
     import numpy as np
-    import torch
 
     steps = np.arange(-(SIDE // 2), SIDE // 2)
     radius = np.hypot(steps[:, None], steps) / SIDE
@@ -176,8 +174,7 @@ def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     gabor = np.exp(-(np.log(radius / CENTRE_FREQUENCY) ** 2) / (2 * BANDWIDTH**2))
     distance = steps + 1  # pixels count from 1, and the centre is at 128
     centre = np.exp(-(distance[:, None] ** 2 + distance**2) / CENTRE_WIDTH**2)
-    with torch.inference_mode(False):
-        return torch.from_numpy(gabor).to(device, dtype), torch.from_numpy(centre).to(device, dtype)
+    return to_keep(gabor, dtype, device), to_keep(centre, dtype, device)
 
 
 def _stretched(maps: Tensor) -> Tensor:
