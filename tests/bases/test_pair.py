@@ -8,7 +8,7 @@ import pytest
 from editmetrics import Sample, create_metric, score
 from editmetrics.bases.pair import PairMetric, Preference
 from editmetrics.judge import Judge, JudgeError
-from editmetrics.plugins.pair_judge.protocols import GENARENA, MMRB2, PROTOCOLS
+from editmetrics.plugins.pair_judge.protocols import GENARENA, MMRB2, PROTOCOLS, PVC_JUDGE
 from editmetrics.scoring.beside import outcomes
 from editmetrics.testing import ScriptedJudge
 
@@ -200,5 +200,108 @@ def test_prompts_that_may_not_be_shipped_are_read_from_a_copy(tmp_path, monkeypa
     assert seen[0] == [prompt, "[ORIGINAL PROMPT TO MODEL:]", "make it bright", *label, "image",
                        "[RESPONSE A:]", "image", "[RESPONSE B:]", "image"]  # fmt: skip
     assert metric.identity()["prompts"] == {"sha256": digest}
-    with pytest.raises(JudgeError, match="without ties"):
+    with pytest.raises(JudgeError, match="leave out about= and ties="):
         asked(reply, protocol=name, prompt_file=file, ties=True).load()
+
+
+PVC_FILE = """\
+prompt_id: a/b
+system_prompt: You look at *all* that was kept.
+user_prompt:
+  - text: |
+      Which kept more?
+
+      ```json
+      {
+          "winner": "..."
+      }
+      ```
+      **Instruction:** {{ instruction }}
+      Original Image:
+  - image:
+      source: input_image
+  - text: |
+      Image A:
+  - image:
+      index: 0
+  - text: |
+      Image B:
+  - image:
+      index: 1
+
+metadata: {}
+"""
+
+
+@pytest.fixture
+def pvc(tmp_path, monkeypatch):
+    """PVC-Judge's protocol with a prompt of the same layout, under this prompt's checksum."""
+    import dataclasses
+    import hashlib
+
+    file = tmp_path / "v1.yaml"
+    file.write_text(PVC_FILE)
+    with pytest.raises(Exception, match=r"not the version that was read; expected .*pairwise/v1.yaml"):
+        asked(brighter, protocol="pvc_judge", prompt_file=str(file)).load()
+    official = dataclasses.replace(PVC_JUDGE, sha256=hashlib.sha256(PVC_FILE.encode()).hexdigest())
+    protocol = dataclasses.replace(PROTOCOLS["pvc_judge"], prompt=official)
+    monkeypatch.setitem(PROTOCOLS, "pvc_judge", protocol)
+    return lambda reply: asked(reply, protocol="pvc_judge", prompt_file=str(file))
+
+
+def test_pvc_judge_is_shown_captions_and_images_in_the_authors_order(pvc):
+    seen = []
+
+    def reply(question):
+        system, user = question.messages
+        parts = [part if isinstance(part, str) else int(part.pixels().mean()) for part in user.parts]
+        seen.append((system.role, system.parts, parts))
+        first, second = levels(question)[1:]
+        return f'```json\n{{\n    "winner": "Image {"A" if first > second else "B"}"\n}}\n```\n'
+
+    metric = pvc(reply)
+    assert metric(pair("x", 3, 1)).details["outcome"] == "win"
+    text = 'Which kept more?\n\n```json\n{\n    "winner": "..."\n}\n```\n**Instruction:** make it bright\n'
+    for role, system, parts in seen:
+        assert (role, system) == ("system", ("You look at *all* that was kept.",))
+        shown = [part for part in parts if isinstance(part, int)]
+        assert parts == [f"{text}Original Image:", shown[0], "\n", "Image A:", shown[1], "\n", "Image B:", shown[2]]
+    assert sorted([part for part in parts if isinstance(part, int)] for _, _, parts in seen) == [
+        [10, 90, 250], [10, 250, 90]
+    ]  # fmt: skip
+    assert list(metric.identity()["prompts"]) == ["sha256"]
+
+
+def test_pvc_judges_images_have_at_most_1024_pixels_a_side(pvc):
+    from PIL import Image
+
+    wide = np.random.default_rng(0).integers(0, 256, (4, 2048, 3), np.uint8)
+    sample = Sample("x", source=wide, edited=GREY[1], rival=GREY[2], prompt="x")
+    metric = pvc(brighter)
+    metric.load()
+    scaled = Image.fromarray(wide)
+    scaled.thumbnail((1024, 1024))
+    for question in metric.prepare(sample).values():
+        np.testing.assert_array_equal(question.images()[0].pixels(), np.asarray(scaled))
+        assert [image.pixels().shape for image in question.images()[1:]] == [(8, 8, 3)] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ('{"winner": "Image A"}', "inconsistent"),
+        ('{"winner": "image_b"}', "inconsistent"),
+        ('{"winner": "Tie"}', "tie"),
+        ('{"winner": "none"}', None),  # the authors' client calls it a tie, and "both", too
+        ('{"winner": "Image C"}', None),
+        ('{"winner": "Image A or Image B"}', None),
+        ('{"winner": "Image A"} {"winner": "Image B"}', None),  # the first, to the authors' client
+        ('{"winner": "Image A', None),
+        ('{"winner": null}', None),
+        ("Image A", None),
+    ],
+)
+def test_pvc_judges_answer_says_what_it_states_and_no_more(pvc, answer, outcome):
+    result = pvc(lambda question: answer).score([pair("x", 3, 1)])[0]
+    assert result.details.get("outcome") == outcome
+    assert (result.status, dict(result) == {}) == (("unparseable", True) if outcome is None else ("ok", False))

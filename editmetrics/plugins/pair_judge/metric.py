@@ -31,15 +31,17 @@ class PairJudge(PairJudgeMetric):
     that forbids commercial use; they are read from your copy (`prompt_file`), by checksum. GenArena asks at temperature
     0 (`temperature=0`), and counts contradicting orders as ties, as `editmetrics arena --inconsistent tie` does.
     `unified_reward` is the pairwise ranking of UnifiedReward-Edit, with JPEG images, for its own checkpoints behind an
-    endpoint. To compare two VIEScores, let `editmetrics arena` score with `vie_score`: single scores give pairs, too.
+    endpoint. `pvc_judge` asks PVC-Judge which edit keeps better what should not change; it may answer "Tie". Its prompt
+    has no licence, and is read from your copy, too; docs/assessors.md tells how to serve it. To compare two VIEScores,
+    let `editmetrics arena` score with `vie_score`: single scores give pairs, too.
 
     The texts and the images leave this machine, to the endpoint. See docs/arena.md and docs/judge.md.
 
     Options:
-        protocol: Whose question is asked: editmetrics, genarena, mmrb2 or unified_reward.
+        protocol: Whose question is asked: editmetrics, genarena, mmrb2, pvc_judge or unified_reward.
         about: Ask one question about the whole edit, or one for each of instruction, preservation and quality.
         ties: Allow the answer "tie"; otherwise the judge must choose.
-        prompt_file: Your copy of the file that holds the prompt of genarena or mmrb2.
+        prompt_file: Your copy of the file that holds the prompt of genarena, mmrb2 or pvc_judge.
 
     Source: both orders, and forced choice, as in GenArena, 2026, arXiv:2602.06013, and MMRB2, 2025.
 
@@ -65,7 +67,7 @@ class PairJudge(PairJudgeMetric):
     def __init__(
         self,
         *,
-        protocol: Literal["editmetrics", "genarena", "mmrb2", "unified_reward"] = "editmetrics",
+        protocol: Literal["editmetrics", "genarena", "mmrb2", "pvc_judge", "unified_reward"] = "editmetrics",
         about: Literal["overall", "aspects"] = "overall",
         ties: bool = False,
         prompt_file: str | None = None,
@@ -129,7 +131,7 @@ class PairJudge(PairJudgeMetric):
         from ...judge import JudgeError
 
         if self.about != "overall" or self.ties:
-            raise JudgeError(f"protocol={self.protocol} has one question, without ties; leave out about= and ties=")
+            raise JudgeError(f"protocol={self.protocol} asks its authors' one question; leave out about= and ties=")
         if not isinstance(published.prompt, str) and self.prompt_file is None:
             raise JudgeError(
                 f"protocol={self.protocol}: its prompt is not shipped; name your copy of {published.prompt.wanted}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,28 +15,34 @@ from ...bases.pair_judge import chosen
 from .prompts import UNIFIED_REWARD
 
 if TYPE_CHECKING:
-    from ...judge import Answer, Encoding, Question
+    from ...judge import Answer, Encoding, Image, Message, Question
     from ...sample import Sample
 
 
 @dataclass(frozen=True)
 class OfficialPrompt:
-    """A prompt that may not be shipped: the file of the authors' repository that holds it, and the text's SHA-256."""
+    """A prompt that may not be shipped: the file of the authors' repository that holds it, and the text's SHA-256.
+
+    `key` names the text in the file; None is the file as a whole.
+    """
 
     repository: str
     commit: str
     file: str
-    key: str
+    key: str | None
     sha256: str
     licence: str
 
     def read(self, path: str) -> str:
         """Return the text from the user's copy of the file. Raises `DataError` for another text, or no such file."""
-        from ...files.official_copies import official_text
+        from ...files.official_copies import official_text, read_official_file
         from ...files.text import DataError
 
+        file = Path(path).expanduser()
+        if self.key is None:
+            return read_official_file(str(file.parent), file.name, self.sha256, self.wanted).decode()
         try:
-            data = Path(path).expanduser().read_bytes()
+            data = file.read_bytes()
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}); expected {self.wanted}") from error
         return official_text(self.file, data, self.key, self.sha256, self.wanted)
@@ -50,12 +57,12 @@ class PairProtocol:
     """A published way to judge a pair.
 
     - `prompt`: its text, in which <instruction> stands for the instruction, or where it is.
-    - `message`: the parts of the message in their order, from the text and one order of the sample.
+    - `messages`: the turns of the question, from the text and one order of the sample.
     - `read`: an answer as a preference for the edit shown first.
     """
 
     prompt: str | OfficialPrompt
-    message: Callable[[str, Sample], Sequence[Any]]
+    messages: Callable[[str, Sample], Sequence[Message]]
     read: Callable[[Answer], Preference]
 
     def text(self, path: str | None) -> str:
@@ -66,32 +73,64 @@ class PairProtocol:
 
     def question(self, text: str, sample: Sample) -> Question:
         """Return the question of one order."""
-        from ...judge import Message, Question
+        from ...judge import Question
 
-        return Question((Message("user", tuple(self.message(text, sample))),))
+        return Question(tuple(self.messages(text, sample)))
 
 
-def _labelled(*before_source: str) -> Callable[[str, Sample], Sequence[Any]]:
+def _labelled(*before_source: str) -> Callable[[str, Sample], Sequence[Message]]:
     """Text, instruction and source, then each response under its label: MMRB2's order, and GenArena's."""
 
-    def message(text: str, sample: Sample) -> Sequence[Any]:
-        from ...judge import Image
+    def messages(text: str, sample: Sample) -> Sequence[Message]:
+        from ...judge import Image, Message
 
-        return [
+        return [Message("user", (
             text, "[ORIGINAL PROMPT TO MODEL:]", sample.prompt or "", *before_source, Image(sample.source),
             "[RESPONSE A:]", Image(sample.edited), "[RESPONSE B:]", Image(sample.rival),
-        ]  # fmt: skip
+        ))]  # fmt: skip
 
-    return message
+    return messages
 
 
-def _images_first(text: str, sample: Sample) -> Sequence[Any]:
+def _images_first(text: str, sample: Sample) -> Sequence[Message]:
     """Source and both edits as JPEG, then the text: UnifiedReward-Edit's order."""
-    from ...judge import Encoding, Image
+    from ...judge import Encoding, Image, Message
 
     jpeg: Encoding = Encoding("jpeg", quality=95, subsampling="4:2:0")
     images = [Image(image, jpeg) for image in (sample.source, sample.edited, sample.rival)]
-    return [*images, text.replace("<instruction>", sample.prompt or "")]
+    return [Message("user", (*images, text.replace("<instruction>", sample.prompt or "")))]
+
+
+_SYSTEM = re.compile(r"^system_prompt: (.+)$", re.MULTILINE)
+_BLOCK = re.compile(r"^  - text: \|\n((?: {6}.*\n|\n)+)", re.MULTILINE)
+
+
+def _captioned(file: str, sample: Sample) -> Sequence[Message]:
+    """PVC-Judge's order: a system message, then each text of its YAML file with an image, source first.
+
+    The file is the one whose checksum was checked, so that two patterns read it. Between an image and the next text the
+    authors' client sends a line's end; its empty texts before images are left out.
+    """
+    from ...judge import Message
+
+    system = _SYSTEM.findall(file)[0]
+    blocks = [textwrap.dedent(block).removesuffix("\n") for block in _BLOCK.findall(file)]
+    parts: list[str | Image] = []
+    for block, image in zip(blocks, (sample.source, sample.edited, sample.rival), strict=True):
+        parts += [*["\n"] * bool(parts), block.replace("{{ instruction }}", sample.prompt or ""), _small(image)]
+    return [Message("system", (system,)), Message("user", tuple(parts))]
+
+
+def _small(image: Any) -> Image:
+    """Scale an image down by Pillow's `thumbnail` until no side is longer than 1024 pixels, as PVC-Judge's client."""
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    from ...judge import Image
+
+    scaled = PillowImage.fromarray(Image(image).pixels())
+    scaled.thumbnail((1024, 1024))
+    return Image(np.asarray(scaled))
 
 
 def _better_response(answer: Answer) -> Preference:
@@ -129,6 +168,20 @@ def _better_image(answer: Answer) -> Preference:
     return Preference(1.0 if winners == {"1"} else -1.0, text)
 
 
+_WINNER = re.compile(r"(?:image[ _])?([ab])|tie", re.IGNORECASE)
+
+
+def _winner(answer: Answer) -> Preference:
+    """Read {"winner": "Image A", "Image B" or "Tie"}, in upper or lower case; the checkpoint gives no reasons."""
+    from ...judge import read_json
+    from ...judge.answers import unreadable
+
+    match = _WINNER.fullmatch(read_json(answer, {"winner": str}).value["winner"])
+    if match is None:
+        unreadable(answer, "expected 'Image A', 'Image B' or 'Tie' as the winner")
+    return Preference(chosen(match[1] or "tie"))
+
+
 MMRB2 = OfficialPrompt(
     "facebookresearch/MMRB2",
     "7ff0552cf298441af5ebbabea634b682ef04afee",
@@ -146,9 +199,19 @@ GENARENA = OfficialPrompt(
     "Apache-2.0 as a whole; this text is MMRB2's, CC BY-NC 4.0",
 )
 
+PVC_JUDGE = OfficialPrompt(
+    "ZhangqiJiang07/GEditBench_v2",
+    "82bc00ed59963b597dea0b9162bdd9e38fc8fbe6",
+    "src/prompts/assets/vlm/assessment/visual_consistency/pairwise/v1.yaml",
+    None,
+    "3db025087377977c05a972684ef9e6c68ff66fca08e9ad817d8172f0461047bc",
+    "no licence",
+)
+
 PROTOCOLS = {
     "genarena": PairProtocol(GENARENA, _labelled("[INPUT IMAGE FROM PROMPT:]"), _better_response),
     "mmrb2": PairProtocol(MMRB2, _labelled(), _better_response),
+    "pvc_judge": PairProtocol(PVC_JUDGE, _captioned, _winner),
     "unified_reward": PairProtocol(UNIFIED_REWARD, _images_first, _better_image),
 }
 """The published protocols by name; the project's own is in `metric.py`."""
