@@ -79,6 +79,8 @@ def rank_votes(
             check_table(path, known_by, overwrite)
     votes = read_votes(raw, name_value_pairs("--map", columns, "NAME=COLUMN"))
     raters = votes.raters()
+    if not raters and (raters_output is not None or screen == "chance"):
+        raise click.UsageError(f"{raw} has no column rater, which --subjects and --screen require: --map rater=COLUMN")
     used = votes.screened() if screen == "chance" else votes
     board = rank(used.battles(), RankingOptions(model, Resampling(replicates, level, seed)))
     if output is not None:

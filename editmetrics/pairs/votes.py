@@ -60,7 +60,7 @@ class Votes:
     positions: bool = False
 
     def raters(self) -> list[Rater]:
-        """Return all raters, those who agree least with the others first.
+        """Return all raters, those who agree least with the others first; none, where votes do not name theirs.
 
         The majority of the others on a pair is that of their votes, turned the same way; pairs on which they are
         undecided, and ties, count for nobody.
@@ -70,7 +70,9 @@ class Votes:
             tallies.setdefault(_pair(vote), Counter())[_winner(vote), vote.judge] += 1
         raters: dict[str, list[int]] = {}
         for vote in self.votes:
-            counts = raters.setdefault(str(vote.judge), [0, 0, 0])
+            if vote.judge is None:
+                continue
+            counts = raters.setdefault(vote.judge, [0, 0, 0])
             counts[0] += 1
             others: Counter[str] = Counter()
             for (winner, judge), count in tallies[_pair(vote)].items():

@@ -54,7 +54,8 @@ def votes_blocks(board: Leaderboard, raters: Sequence[Rater], screened: bool) ->
          "excluded" if screened and not rater.kept else ""] for rater in raters[:MOST_RATERS]
     ]  # fmt: skip
     headings = [*text("rater"), *numbers("votes", "shared pairs", "agreement"), *text("")]
-    yield from (DataTable(headings, rows, title="Raters, those who agree least with the others first"), "")
+    if rows:
+        yield from (DataTable(headings, rows, title="Raters, those who agree least with the others first"), "")
     for note in board.notes:
         yield f"[yellow]{escape(note)}[/]"
     yield f"[dim]{escape(_method(board, 'Images'))}[/]"

@@ -119,4 +119,8 @@ def test_the_command_writes_a_score_for_each_image(tmp_path, monkeypatch, capsys
     with raters.open(newline="") as file:
         assert {row["rater"]: row["kept"] for row in csv.DictReader(file)}["contrary"].lower() == "false"
     raw.write_text("item_a,item_b,winner\np,q,a\np,q,a\n")
-    assert run(raw, "--map", "item_a=item_a")[0] == 3, "who won every vote has no finite score"
+    code, shown = run(raw, "--map", "item_a=item_a")
+    assert code == 3, "who won every vote has no finite score"
+    assert "Raters" not in shown.out, "nobody is called None"
+    code, shown = run(raw, "--screen", "chance")
+    assert (code, "--map rater=COLUMN" in shown.err) == (2, True)
