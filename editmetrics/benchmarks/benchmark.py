@@ -47,6 +47,9 @@ class Benchmark:
     - `shown`: columns whose values a description counts.
     - `protocol_columns`: from a column of the protocol to the column here, where the names differ.
     - `methods`: the paper's own methods, whose published numbers stand beside ours in each group.
+    - `pairs`: whether a sample is a pair, `edited` and `rival`, and its rating the preference, 1 for `edited`, -1 for
+      `rival`, 0 for a tie. `meta` then has the names of both edits, `edit` and `rival_edit`.
+    - `also_called`: names under which others know it, and perhaps another data set.
     - `headline`: for the group of a published number, the groups of computed ones shown beside it, best first.
     """
 
@@ -69,6 +72,8 @@ class Benchmark:
     protocol_columns: Mapping[str, str] = field(default_factory=dict)
     headline: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
+    pairs: bool = False
+    also_called: tuple[str, ...] = ()
 
     @property
     def page(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..agreement.protocols import ROOMS
 from ..lazy_table import LazyTable
-from ..wording import expected_one_of
+from ..wording import expected_one_of, plural
 from .benchmark import Benchmark, BenchmarkError
 
 FOLDERS = {room.replace("_", "-"): room for room in sorted(ROOMS.values())}
@@ -26,12 +26,17 @@ BENCHMARKS: LazyTable[Benchmark] = LazyTable(
 
 
 def benchmark(name: str) -> Benchmark:
-    """Return the data set called `name`. Raises `BenchmarkError` with the nearest names for another.
+    """Return the data set called `name`. Raises `BenchmarkError` with the nearest names for another, and with all data
+    sets of a name that several have.
 
     >>> benchmark("agiqa-3k").size
     2982
     """
     if name not in BENCHMARKS:
+        named = [each for each in BENCHMARKS.values() if name.casefold() in each.also_called]
+        if named:
+            choices = " or ".join(f"{each.name} ({each.paper})" for each in named)
+            raise BenchmarkError(f"{name!r} is what others call {plural(len(named), 'data set')}; use {choices}")
         raise BenchmarkError(f"no data set is named {name!r}; {expected_one_of(name, BENCHMARKS)}")
     return BENCHMARKS[name]
 

@@ -12,10 +12,12 @@ from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Agreement
 from ..evaluation import evaluate_protocol
 from ..evaluation.directions import directions
+from ..pairs.reading import OUTCOME_SUFFIX
 from ..wording import expected_one_of
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import Published, published
 from .load import EvaluatedPart
+from .stored_pairs import differences
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ def evaluate(
 ) -> Evaluation:
     """Return the figures of the protocol for every metric of `scores`, a table with a row for each sample and an `id`.
 
+    Of a data set of pairs, `scores` has a row for each edit, whose differences are compared with people's preferences,
+    or one for each pair, by a metric that compares two edits.
+
     - `pairs`: (score column, rating). By default a column `METRIC.DIMENSION` is compared with the rating of that name,
       or the one that the data set pairs it with, and a metric with one dimension with every rating of quality.
     - `lower_is_better`, `higher_is_better`: columns with that direction; it is known for installed metrics.
@@ -76,6 +81,7 @@ def evaluate(
     bench = part.benchmark
     table = read_table(scores, "the scores").named(columns)
     _require_scores(table, part)
+    table = differences(table, part) if bench.pairs else table
     pairing, notes = pair_columns(table, part, pairs)
     wanted = {sample.id for sample in part.samples}
     ids = table.texts("id")
@@ -94,6 +100,8 @@ def evaluate(
             cells = table.column(column)
             paired[f"{metric}.{rating}"] = [_score_or_answer(cells[row], bench, rating) for row in rows]
             (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
+        if bench.pairs and f"{metric}{OUTCOME_SUFFIX}" in table:
+            paired[f"{metric}.verdict"] = [table.column(f"{metric}{OUTCOME_SUFFIX}")[row] for row in rows]
     protocol = PROTOCOLS[bench.protocol]
     result = evaluate_protocol(protocol, paired, _ratings(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(

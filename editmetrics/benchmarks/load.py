@@ -11,14 +11,18 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..images import ImageError, read_image
+from ..images.stand_ins import Deferred
 from ..sample import IMAGE_FIELDS, Sample, images_of
-from ..wording import first_few
+from ..wording import first_few, plural
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import benchmark
 from .checks import KINDS, CopyChecks, Problem, by_kind
+
+if TYPE_CHECKING:
+    from ..metric import Metric
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +94,11 @@ class Copy:
         samples = [sample for sample in samples if sample.id not in spoiled]
         if len(samples) < total:
             caveats.append(f"{total - len(samples):,} of {total:,} rows left out because of problems")
+        unread = spoiled - {sample.id for sample in self.samples}
         if self.missing:
             caveats.append("of an incomplete copy")
+        elif unread:
+            caveats.append(f"without {plural(len(unread), 'row')} that cannot be read")
         if limit is not None and limit < len(samples):
             drawn = set(sorted((s.id for s in samples), key=_drawn)[:limit])
             caveats.insert(0, f"{limit:,} of {len(samples):,} samples")
@@ -134,11 +141,40 @@ class EvaluatedPart:
         known = {*self.benchmark.ratings}
         return [replace(s, meta={k: v for k, v in s.meta.items() if k not in known}) for s in self.samples]
 
+    def edits(self) -> list[Sample]:
+        """Return every edit of a data set of pairs once, for metrics of one edit; without ratings, and no rival."""
+        edits: dict[str, Sample] = {}
+        for sample in self.samples:
+            for name, image in ((sample.meta["edit"], sample.edited), (sample.meta["rival_edit"], sample.rival)):
+                edits.setdefault(name, Sample(name, edited=image, source=sample.source, prompt=sample.prompt))
+        return list(edits.values())
+
+    def samples_for(self, metrics: Sequence[Metric]) -> list[Sample]:
+        """Return the samples that `metrics` score: of a data set of pairs, its pairs or, for other metrics, its edits.
+
+        Raises `BenchmarkError` for metrics of both kinds.
+        """
+        of_pairs = [metric.name for metric in metrics if "rival" in metric.needs]
+        if not self.benchmark.pairs or len(of_pairs) == len(metrics):
+            return self.unrated()
+        if of_pairs:
+            raise BenchmarkError(
+                f"{', '.join(of_pairs)} compare two edits, and the other metrics score one; evaluate them in two runs"
+            )
+        return self.edits()
+
     def rows(self, folder: Path) -> list[dict[str, Any]]:
-        """Return the samples as rows of a manifest in `folder`, with their ratings, as `editmetrics fit` reads them."""
+        """Return the samples as rows of a manifest in `folder`, with their ratings, as `editmetrics fit` reads them.
+
+        Raises `BenchmarkError` for images that are no files.
+        """
         rows = []
         for sample in self.samples:
-            images = {name: getattr(sample, name) for name in ("source", "edited")}
+            images = {name: getattr(sample, name) for name in ("source", "edited", "rival")}
+            if any(isinstance(image, Deferred) for image in images.values()):
+                raise BenchmarkError(
+                    f"the images of {self.benchmark.title} are inside its parquet files, which a manifest cannot name"
+                )
             row = {name: os.path.relpath(os.path.realpath(path), folder) for name, path in images.items() if path}
             row |= {"prompt": sample.prompt} if sample.prompt else {}
             row |= {"questions": json.dumps(list(sample.questions))} if sample.questions else {}
@@ -190,6 +226,8 @@ def _check_images(samples: Sequence[Sample], checks: CopyChecks) -> None:
             for image in images_of(getattr(sample, field)):
                 if isinstance(image, str):
                     rows.setdefault(image, []).append(sample.id)
+                elif isinstance(image, Deferred) and (problem := _stored_damage(image)):
+                    checks.add("image", f"{sample.id}, {image.column}", problem, sample.id)
     if len(rows) > MANY:
         logger.info("checking %s image files in %s", f"{len(rows):,}", checks.folder)
     for path, problem in damaged(rows).items():
@@ -240,10 +278,26 @@ def damage(path: str) -> str | None:
         return "is empty: its download was interrupted"
     if first.startswith(POINTER):
         return "is a Git LFS pointer instead of the image: fetch the files with 'git lfs pull'"
-    if any(first.startswith(start) and last.endswith(end) for start, end in ENDS.items()):
+    return None if _is_whole(first, last) else _unreadable(path)
+
+
+def _stored_damage(image: Deferred) -> str | None:
+    """Return why an image inside a table is not complete; None if it is."""
+    data = image.read()
+    if isinstance(data, bytes) and _is_whole(data[:64], data[-12:]):
         return None
+    return _unreadable(data)
+
+
+def _is_whole(first: bytes, last: bytes) -> bool:
+    return any(first.startswith(start) and last.endswith(end) for start, end in ENDS.items())
+
+
+def _unreadable(image: Any) -> str | None:
+    """Return the reason if an image cannot be decoded."""
     try:
-        read_image(path)
+        read_image(image)
     except ImageError as error:
-        return f"is damaged: {str(error).removeprefix(path).lstrip(': ')}"
+        name = image if isinstance(image, str) else ""
+        return f"is damaged: {str(error).removeprefix(name).lstrip(': ')}"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.markup import escape
 
@@ -124,7 +125,7 @@ def _headlines(
         rows = [row for row in printed if row.group == beside.get(group)]
         over = "over all items" if group == "all" else group
         count = next((f" ({line.groups})" for line in lines if line.groups), "")
-        for measures in _few_at_a_time([*(line.measure for line in lines), *(row.measure for row in rows)]):
+        for measures in _tables_of_measures(lines, [row.measure for row in rows]):
             some = [row for row in rows if row.measure in measures]
             tables = dict.fromkeys(row.table for row in some)
             sources = f"; published: {', '.join(tables)}" if tables else ""
@@ -136,8 +137,8 @@ def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequen
     cells: list[Sequence[Cell]] = []
     for score in dict.fromkeys(line.score for line in lines):
         by_measure = {line.measure: line for line in lines if line.score == score}
-        first = next(iter(by_measure.values()))
-        figures = [_figure(by_measure[name].value) if name in by_measure else "" for name in measures]
+        first = next(by_measure[name] for name in [*measures, *by_measure] if name in by_measure)
+        figures = [_with_interval(by_measure[name]) if name in by_measure else "" for name in measures]
         cells.append([TableCell(score, mark="bold"), "this run", *figures, f"{first.n:,}", f"{first.excluded:,}"])
     by_method: dict[tuple[str, str], dict[str, Published]] = {}
     for row in rows:
@@ -163,7 +164,7 @@ def _in_groups(
         for column in columns:
             lines = {(group, m): line for (s, group, m), line in own.items() if s == score and _column(group) == column}
             rows = [r for r in printed if _column(r.group) == column and r.method in evaluation.benchmark.methods]
-            for measures in _few_at_a_time(measure for _, measure in lines):
+            for measures in _tables_of_measures(list(lines.values())):
                 title = f"{computed[0].rating} of {score}, by {column}"
                 yield title, _by_value(column, measures, lines, [r for r in rows if r.measure in measures])
 
@@ -177,7 +178,7 @@ def _by_value(
     for group in dict.fromkeys(group for group, _ in by_group):
         lines = [by_group.get((group, measure)) for measure in measures]
         published_rows = [printed.get((group, *key)) for key in beside]
-        figures = [_figure(line.value) if line else "" for line in lines]
+        figures = [_with_interval(line) if line else "" for line in lines]
         figures += [_figure(row.value) if row else "" for row in published_rows]
         if first := next((line for line in lines if line), None):
             cells.append([group.partition("=")[2], *figures, f"{first.n:,}", f"{first.excluded:,}"])
@@ -208,6 +209,26 @@ def _column(group: str) -> str | None:
 def _figure(value: float | None) -> str:
     """A figure to four decimals, as papers print them; large ones as elsewhere."""
     return f"{value:.4f}" if value is not None and abs(value) < 10 else number(value)
+
+
+def _with_interval(line: Line) -> str:
+    """The value of a line, and below it its interval, if it has one."""
+    interval = "" if line.low is None or line.high is None else f"\n{line.low:.2f} to {line.high:.2f}"
+    return _figure(line.value) + interval
+
+
+def _tables_of_measures(lines: Sequence[Line], published_measures: Iterable[str] = ()) -> Iterator[list[str]]:
+    """Distinct measures, in parts that are of the same items, since a row has one count, and fit side by side."""
+    counts: dict[str, list[tuple[str, str, int, int]]] = {}
+    for line in lines:
+        counts.setdefault(line.measure, []).append((line.score, line.group, line.n, line.excluded))
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for measure, counted in counts.items():
+        alike.setdefault(tuple(counted), []).append(measure)
+    parts = list(alike.values()) or [[]]
+    parts[0] += [name for name in dict.fromkeys(published_measures) if name not in counts]
+    for part in parts:
+        yield from _few_at_a_time(part)
 
 
 def _few_at_a_time(measures: Iterable[str]) -> Iterator[list[str]]:

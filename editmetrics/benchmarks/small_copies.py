@@ -67,6 +67,25 @@ def write_csv(path: Path, heading: Sequence[str], rows: Iterable[Sequence[Any]])
         csv.writer(file, lineterminator="\n").writerows([heading, *rows])
 
 
+def in_cell(pixels: Any) -> dict[str, Any]:
+    """Return an image as the cell of a parquet file that data sets of the Hugging Face hub have."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
+
+
+def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a parquet file with a row for each mapping."""
+    import polars
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    polars.DataFrame(rows).write_parquet(path)
+
+
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write an object on each line."""
     path.parent.mkdir(parents=True, exist_ok=True)

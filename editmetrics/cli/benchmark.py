@@ -197,9 +197,10 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
 def _scored(part: EvaluatedPart, options: BenchmarkOptions) -> Results:
     from ..registry import create_metric
 
+    metrics = [create_metric(spec, device=options.device) for spec in options.metrics]
     results = score_with_progress(
-        part.unrated(),
-        [create_metric(spec, device=options.device) for spec in options.metrics],
+        part.samples_for(metrics),
+        metrics,
         quiet=options.quiet,
         output=options.output,
         workers=options.workers,

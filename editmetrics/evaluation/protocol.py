@@ -28,7 +28,8 @@ def evaluate_protocol(
     """Return the figures of `protocol` for every metric of `scores`, as an `Agreement` without pairs.
 
     - scores, ratings: as for `evaluate`; joined in the same way, by `on`, with `columns` read as others. The ratings'
-      columns are named after the protocol's dimensions; its other columns (`split`, `system`, ...) may be in either.
+      columns are named after the protocol's dimensions; its other columns (`split`, `system`, ...) may be in either, or
+      a metric's own as `METRIC.COLUMN` in the scores.
     - pairs: the score column and dimension of each comparison. By default a column named `DIMENSION` or
       `METRIC.DIMENSION` is compared with its dimension, and all those of one METRIC are run together.
     - lower_is_better, higher_is_better: score columns of that direction, for metrics that are not installed, or to
@@ -58,6 +59,9 @@ def evaluate_protocol(
     better = directions(scores, matched_columns, lower=lower_is_better, higher=higher_is_better)
     for metric, columns_of in by_metric.items():
         table = dict(shared)
+        for name in (column for column in protocol.columns if f"{metric}.{column}" in left):
+            own = [*left.column(f"{metric}.{name}"), None]
+            table[name] = [own[row] for row in items.joined.score_row]
         turned = {not better.get(column, True) for column in columns_of.values()}
         if len(turned) > 1:
             raise AgreementError(

@@ -8,6 +8,8 @@ HPE-Bench: detection per editing model, SRCC, KRCC and PLCC of three dimensions,
 EPAIQA-15K: SRCC and PLCC for each type of edit and overall
 EBench-18K: SRCC, KRCC, PLCC, RMSE of edits; SRCC per task; SRCC and RMSE of models; accuracy of answers
 AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE of models
+EditReward-Bench of EditScore: accuracy of pairs by dimension, mean of 13 tasks, and of each category
+EditReward-Bench of TIGER-Lab: accuracy of pairs with and without ties; whole rankings of 2, 3 and 4 edits
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ ROOMS = {
     "epaiqa": "epaiqa_15k",
     "ebench-18k": "ebench_18k",
     "agiqa-3k": "agiqa_3k",
+    "editreward-bench-editscore": "editreward_bench_editscore",
+    "editreward-bench-tiger": "editreward_bench_tiger",
 }
 """From a protocol's name to the folder of its data set in `editmetrics/benchmarks/`: the one list of data sets."""
 
