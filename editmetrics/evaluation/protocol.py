@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from ..agreement.columns import Table, Tabular, named_tables, read_table
 from ..agreement.join import On, join
@@ -58,23 +59,26 @@ def evaluate_protocol(
     matched_columns = [column for matched in by_metric.values() for column in matched.values()]
     better = directions(scores, matched_columns, lower=lower_is_better, higher=higher_is_better)
     for metric, columns_of in by_metric.items():
-        table = dict(shared)
-        for name in (column for column in protocol.columns if f"{metric}.{column}" in left):
-            own = [*left.column(f"{metric}.{name}"), None]
-            table[name] = [own[row] for row in items.joined.score_row]
+        own = [name for name in protocol.columns if f"{metric}.{name}" in left]
+        table = shared | {name: _scored_cells(left, f"{metric}.{name}", items) for name in own}
         turned = {not better.get(column, True) for column in columns_of.values()}
         if len(turned) > 1:
             raise AgreementError(
                 f"{', '.join(columns_of.values())} differ in direction: some are lower is better; run them separately"
             )
         for dimension, column in columns_of.items():
-            cells = [*left.column(column), None]
-            table[f"score.{dimension}"] = [cells[row] for row in items.joined.score_row]
+            table[f"score.{dimension}"] = _scored_cells(left, column, items)
             table[f"rating.{dimension}"] = list(right.column(dimension))
         lines += protocol.run(table, metric, higher_is_better=turned != {True})
         if turned == {True}:
             notes.append(f"{metric} is lower is better and was negated, so that a positive correlation agrees")
     return Agreement(lines, [], [], notes, {"protocol": protocol.name, "source": protocol.source})
+
+
+def _scored_cells(scores: Table, column: str, items: RatedItems) -> list[Any]:
+    """The cells of a column of scores for each rated item; None for one without a row."""
+    cells = [*scores.column(column), None]
+    return [cells[row] for row in items.joined.score_row]
 
 
 def _by_metric(scores: Table, rated: Sequence[str], pairs: Pairs) -> dict[str, dict[str, str]]:

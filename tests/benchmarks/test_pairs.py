@@ -117,6 +117,9 @@ def test_tiger_is_the_script_s_ranking_by_scores_and_its_tie_threshold():
     assert threshold > 0
     assert lines["k=2", "pairs_with_ties"].value == pytest.approx(two_with_ties)
     assert lines["all", "pairs_with_ties"].value == pytest.approx(best(people, gaps)[0])
+    decided = people != 0
+    assert lines["all", "pairs_without_ties"].value == pytest.approx((people * gaps > 0)[decided].mean())
+    assert lines["all", "pairs_without_ties"].n == decided.sum() < len(people)
     for size in (3, 4):
         right = people[sizes == size] * gaps[sizes == size] > 0
         assert lines[f"k={size}", "pairs_without_ties"].value == pytest.approx(right.mean())
@@ -165,6 +168,11 @@ def test_the_outcome_of_a_judge_of_pairs_is_its_choice(copies):
     contradictory = evaluate(part, scores).agreement
     assert 0.0 in {sample.meta["preference"] for sample in samples}
     assert {line.value for line in contradictory.lines} == {0.0}
+    scores["judge.outcome"] = ["tie"] * len(samples)
+    undecided = evaluate(part, scores).agreement  # the later edit of a tie does not win, as it does for scores
+    tied = np.mean([s.meta["preference"] == 0 for s in samples if s.meta["k"] == 2])
+    assert undecided.value("judge", "ranking_accuracy", "preference", "k=2") == pytest.approx(tied)
+    assert undecided.value("judge", "ranking_accuracy", "preference", "k=3") == 0
 
 
 def test_metrics_of_one_edit_and_of_two_are_run_apart(copies):
@@ -178,6 +186,13 @@ def test_metrics_of_one_edit_and_of_two_are_run_apart(copies):
         part.samples_for([single, double])
     with pytest.raises(BenchmarkError, match="neither the pairs of EditReward-Bench"):
         evaluate(part, {"id": ["x", "y"], "mine": [1, 2]})
+
+
+@pytest.mark.parametrize(("ranking", "preference"), [("A>B", 1), ("A<B", -1), ("B>A", -1), ("A=B=Good", 0)])
+def test_a_ranking_is_read_in_every_spelling(copy_of, ranking, preference):
+    copy = load(TIGER, changed(copy_of(TIGER), 0, ranking=ranking), images=False)
+    assert copy.samples[0].meta["preference"] == preference
+    assert copy.complete
 
 
 def test_the_name_of_both_names_both():
