@@ -80,7 +80,7 @@ def test_a_metric_that_keeps_the_contract_passes_every_check():
 
 @needs_device
 def test_a_metric_of_tensors_passes_the_checks_on_a_device():
-    assert set(check_metric("gmsd").passed) == CHECKS.keys()
+    assert set(check_metric("gmsd").passed) == CHECKS.keys() - {"exchanged_edits"}
 
 
 @pytest.mark.parametrize("broken", [*GALLERY, HeavyModule], ids=lambda broken: broken.__name__)

@@ -259,6 +259,7 @@ def _filled(
                 dtype=dtype,
                 attn_implementation=attention,
                 device_map={"": device},
+                trust_remote_code=False,
             )
     except Exception as error:  # as in `loading`
         raise BackboneError(f"{source} cannot be loaded: {loading_error(error)}") from error

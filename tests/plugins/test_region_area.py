@@ -15,13 +15,13 @@ SIDE = 352
 WIDTHS = (48, 176, 320)
 """Bands of these widths down the middle: 14, 50 and 91 % of the image."""
 
-OF_WHOLE_IMAGES = {"clip_image", "clip_text", "dino_image"}
+OF_WHOLE_IMAGES = {"clip_image", "clip_text", "dino_image", "dreamsim"}
 """Embeddings of an image: a region is all that they see, and no mean is taken over it. Their docstrings say so."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _random_weights():
-    with offline_weights(["lpips-alexnet", "lpips-vgg16", "dists", "dino-vit-b-8"]):
+    with offline_weights(["lpips-alexnet", "lpips-vgg16", "dists", "dino-vit-b-8", "pieapp"]):
         yield
 
 
@@ -65,7 +65,8 @@ def test_the_same_noise_scores_the_same_in_masks_of_any_area(name, noisy):
     # By chance alone: the least band holds 17,000 pixels, but only 300 of DINO's patches, and 66 cells of VGG's last
     # stage, over which DISTS takes correlations. AlexNet's last layers see 195 pixels, four times the least band: what
     # surrounds it is the same in both images. Not divided by the area, the numbers would differ by a factor of 6.
-    tolerance = 0.25 if name in ("dists", "lpips") else 0.1
+    # PieAPP looks at patches of 64 pixels, more than the least band, and ssimulacra2's sixth scale halves it to 1.5.
+    tolerance = {"dists": 0.25, "lpips": 0.25, "pieapp": 0.35, "ssimulacra2": 0.2}.get(name, 0.1)
     assert inside == pytest.approx([inside[-1]] * 3, rel=tolerance), inside
 
 
