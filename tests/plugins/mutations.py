@@ -72,7 +72,7 @@ MUTATIONS = (
     ),
     (
         "a batch of texts loses its longest one's end", f"{PLUGINS}/text_image.py",
-        ".index(END) for item in items) + 1", ".index(END) for item in items)", PICK_SCORE,
+        ".index(END) + 1", ".index(END)", PICK_SCORE,
     ),
     (
         "HPS v2 reads the last token", f"{PLUGINS}/clip.py",
