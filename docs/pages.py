@@ -185,10 +185,12 @@ def example(name: str, facts: dict[str, Any]) -> str:
     lines = ["## Example\n", f"```sh\n{command(facts, toy)} \\\n    -m {spec}\n```\n"]
     if not toy and (facts["downloads"] or facts["judge"]):
         return "\n".join([*lines, "Not run for this page: it needs what the table above names under weights."])
-    metric = create_metric(spec, device="cpu")
+    samples = toy_examples() if toy else examples()
+    scores = create_metric(spec, device="cpu").score(samples)
+    if not any(score.ok for score in scores):
+        return "\n".join([*lines, f"The examples have no score: {prose(str(scores[0].reason))}."])
     lines.append('<div class="gallery">')
-    for sample in toy_examples() if toy else examples():
-        score = metric(sample)
+    for sample, score in zip(samples, scores, strict=True):
         kinds = ("source", "edited") if "source" in facts["needs"] else ("edited",)
         images = "".join(f'<img src="{address(getattr(sample, kind))}" alt="{kind}" loading="lazy">' for kind in kinds)
         values = "".join(f"<dt>{dimension}</dt><dd>{value:.4g}</dd>" for dimension, value in score.items())
