@@ -7,6 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless=new",
@@ -129,3 +131,14 @@ class Page:
 
     def quit(self) -> None:
         self.driver.quit()
+
+
+def opened(profile):
+    """Yield the page of a browser for a fixture, and close it; the tests are skipped where there is none."""
+    where = found()
+    if where is None:
+        pytest.skip("there is no browser: apt-get install chromium chromium-driver")
+    pytest.importorskip("selenium", reason="there is no driver for a browser: pip install selenium")
+    page = Page(profile, *where)
+    yield page
+    page.quit()

@@ -65,13 +65,7 @@ def report(run_folder):
 
 @pytest.fixture(scope="session")
 def browser_page(tmp_path_factory):
-    where = browser.found()
-    if where is None:
-        pytest.skip("there is no browser: apt-get install chromium chromium-driver")
-    pytest.importorskip("selenium", reason="there is no driver for a browser: pip install selenium")
-    page = browser.Page(tmp_path_factory.mktemp("profile"), *where)
-    yield page
-    page.quit()
+    yield from browser.opened(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture
