@@ -53,6 +53,7 @@ PAGES = {
             "editmetrics.bases.pair_judge": ("PairJudgeMetric",),
             "editmetrics.bases.backbone_metric": ("BackboneMetric",),
             "editmetrics.bases.assessor": ("AssessorMetric",),
+            "editmetrics.bases.trained": ("TrainedMetric",),
             "editmetrics.bases.pixels": (
                 "check_pair", "luma", "convert_channels", "region_mean", "within_region",
             ),

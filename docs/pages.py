@@ -17,8 +17,8 @@ from typing import Any
 from markup import documented, prose
 
 from editmetrics import Sample, create_metric
-from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.bases.judge import JudgeMetric
+from editmetrics.bases.trained import TrainedMetric
 from editmetrics.describe import metric as described
 from editmetrics.listing import in_words
 from editmetrics.registry import BUILTIN, metric_class
@@ -164,7 +164,7 @@ def weights(facts: dict[str, Any]) -> str:
 def presets(name: str) -> tuple[str, ...]:
     """The named recipes of a metric's `fit`; none where it is not trained."""
     cls = metric_class(name)
-    return tuple(cls.presets()) if issubclass(cls, AssessorMetric) else ()
+    return tuple(cls.presets()) if issubclass(cls, TrainedMetric) else ()
 
 
 def options(facts: dict[str, Any]) -> str:

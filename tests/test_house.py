@@ -15,7 +15,7 @@ TREES = house.modules(house.PACKAGE)
 FILES = sorted(house.PACKAGE.rglob("*.py"))
 
 MANY_PARAMETERS = {
-    "editmetrics.bases.assessor.fit": "the public call that trains: files, targets and folder, each documented there",
+    "editmetrics.bases.trained.fit": "the public call that trains: files, targets and folder, each documented there",
     "editmetrics.bases.judge.__init__": "the options of a judge metric, which `name:option=value` sets",
     "editmetrics.judge.endpoint.__init__": "the settings of an endpoint, which a judge metric's options name",
     "editmetrics.data.find.find_samples": "the inputs of a run, one for each option of `score`",
