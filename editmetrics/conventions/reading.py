@@ -1,29 +1,20 @@
-"""A file of conventions -> `Conventions`: every key is known and of its type, every name has what it names.
-
-Written without pydantic, which takes longer to import than all of `editmetrics list`.
-"""
+"""A file of conventions -> `Conventions`: every key is known and of its type, every name has what it names."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import types
-import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ..files.toml import Key, line_of, parse_toml
+from ..files.typed_toml import Problem, read_typed_toml
 from ..sample import FIELDS, EditMetricsError
-from ..wording import either, expected_one_of
+from ..wording import expected_one_of
 from .schema import Conventions, QuestionRule
 
 DESCRIPTIVE = frozenset({"title", "summary", "notes", "differences", "published", "origin", "version", "name"})
 """Fields that change no number: they are not in the checksum."""
-
-Problem = tuple[Key, str]
 
 
 class ConventionsError(EditMetricsError, ValueError):
@@ -36,26 +27,7 @@ def read_conventions(file: str | Path) -> Conventions:
     >>> read_conventions(Path(__file__).with_name("edit_score.toml")).models[0].family
     'qwen2_5_vl'
     """
-    file = Path(file)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConventionsError(f"{file} cannot be read: {error}") from error
-    try:
-        content = parse_toml(text)
-    except ValueError as error:
-        raise ConventionsError(f"{file} is not TOML: {error}") from error
-
-    def refuse(key: Key, problem: str) -> typing.NoReturn:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).lstrip(".")
-        raise ConventionsError(f"{file}, line {line_of(text, key)}: {where or 'the file'}: {problem}")
-
-    conventions: Conventions = _made(Conventions, content, (), refuse)
-    if conventions.name != file.stem:
-        refuse(("name",), f"it is {conventions.name!r}; expected the name of the file, {file.stem!r}")
-    for key, problem in problems_of(conventions):
-        refuse(key, problem)
-    return conventions
+    return read_typed_toml(file, Conventions, ConventionsError, problems_of)
 
 
 def digest_of(conventions: Conventions) -> str:
@@ -65,53 +37,6 @@ def digest_of(conventions: Conventions) -> str:
     """
     content = {name: value for name, value in asdict(conventions).items() if name not in DESCRIPTIVE | {"models"}}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-# ---------------------------------------------------------------------- types
-
-
-def _made(hint: Any, value: Any, key: Key, refuse: Callable[[Key, str], Any]) -> Any:
-    """Return `value` as the type `hint`, which is one of those that the schema uses."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if is_dataclass(hint):
-        return _table(hint, value, key, refuse)
-    if origin in (Union, types.UnionType):
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return _made(inner, value, key, refuse)
-    if origin is Literal:
-        return value if value in arguments else refuse(key, f"it is {value!r}; expected {either(arguments)}")
-    if origin is tuple:
-        if not isinstance(value, list):
-            refuse(key, f"it is {value!r}; expected a list")
-        return tuple(_made(arguments[0], each, (*key, row), refuse) for row, each in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict):
-            refuse(key, f"it is {value!r}; expected a table")
-        return {name: _made(arguments[1], each, (*key, name), refuse) for name, each in value.items()}
-    if hint is Any:
-        return value
-    if hint is float and type(value) is int:
-        return float(value)
-    expected = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]
-    return value if type(value) is hint else refuse(key, f"it is {value!r}; expected {expected}")
-
-
-def _table(cls: Any, value: Any, key: Key, refuse: Callable[[Key, str], Any]) -> Any:
-    if not isinstance(value, dict):
-        refuse(key, f"it is {value!r}; expected a table")
-    hints = _hints(cls)
-    for name in value:
-        if name not in hints:
-            refuse((*key, name), f"unknown key; {expected_one_of(name, hints)}")
-    for each in fields(cls):
-        if each.name not in value and each.default is MISSING and each.default_factory is MISSING:
-            refuse((*key, each.name), "it is missing")
-    return cls(**{name: _made(hints[name], each, (*key, name), refuse) for name, each in value.items()})
-
-
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 # ---------------------------------------------------------------------- what belongs together
