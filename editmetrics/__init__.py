@@ -16,6 +16,7 @@ _WHERE = {
     "metric_class": "registry",
     "Collection": "scoring.collection",
     "score": "scoring",
+    "combine": "combining",
     "evaluate": "evaluation",
     "LearnedMetric": "learned_metric",
     "Metric": "metric",
@@ -28,6 +29,7 @@ _WHERE = {
 __all__ = sorted(_WHERE)
 
 if TYPE_CHECKING:
+    from .combining import combine
     from .evaluation import evaluate
     from .learned_metric import LearnedMetric
     from .metric import Metric

@@ -196,6 +196,15 @@ TASKS = (
         "scores.csv is what 'editmetrics score ... -o scores.csv' wrote; ratings.csv has a row for each image.",
     ),
     Task(
+        "combination",
+        "Which of our metrics, together, predict our raters?",
+        "combine combination regression together ensemble random forest svr ridge importance which metrics needed",
+        (RATINGS,),
+        (),
+        "editmetrics combine scores.csv ratings.csv",
+        "Measured on images whose source was held out. It says what each metric is worth beside the others.",
+    ),
+    Task(
         "training",
         "Can a metric learn our ratings?",
         "train fit finetune learn learned assessor own ratings reward model annotators",

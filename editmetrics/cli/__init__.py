@@ -50,6 +50,7 @@ CORE = {
     "weights": ("editmetrics.cli.weights:weights", "List, download and verify the weights of metrics."),
     "rate": ("editmetrics.cli.rate:rate", "Collect people's votes on a page of this machine."),
     "evaluate": ("editmetrics.cli.evaluate:evaluate", "Measure how well scores agree with human ratings."),
+    "combine": ("editmetrics.cli.combine:combine", "Find which metrics, together, predict your raters."),
     "ratings": ("editmetrics.cli.ratings:ratings", "Turn raw ratings into MOS, and split rated data by source."),
     "fit": ("editmetrics.cli.fit:fit", "Train a learned metric on rated samples."),
     "benchmark": ("editmetrics.cli.benchmark:benchmark", "Check a paper's data set and evaluate metrics on it."),
@@ -66,7 +67,7 @@ CORE = {
 SECTIONS = {
     "Score images": ("score", "report", "compare", "arena", "merge", "serve"),
     "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
-    "Work with human ratings": ("rate", "evaluate", "ratings", "fit", "benchmark"),
+    "Work with human ratings": ("rate", "evaluate", "combine", "ratings", "fit", "benchmark"),
     "Ask models": ("judge", "qbench"),
     "Extend and check this installation": ("plugin", "doctor", "selftest", "completion", "help"),
 }

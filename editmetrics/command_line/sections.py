@@ -16,8 +16,8 @@ SECTIONS = {
     ),
     "Metrics": ("--metric", "--suite", "--dimension", "--resize", "--profile"),
     "Rows and columns": (
-        "--map", "--pair", "--on", "--group-by", "--system", "--cluster", "--rating", "--raters", "--subject", "--item",
-        "--ratings",
+        "--map", "--pair", "--on", "--group-by", "--group", "--system", "--cluster", "--rating", "--raters",
+        "--subject", "--item", "--ratings", "--fold-column",
         "--lower-is-better", "--higher-is-better", "--target", "--label-scale", "--columns", "--column",
         "--reference-column", "--scores",
     ),

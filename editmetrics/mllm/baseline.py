@@ -38,7 +38,7 @@ class Ridge(NamedTuple):
 
     def predict(self, statistics: np.ndarray) -> np.ndarray:
         """Predictions (n,) for statistics (n, p)."""
-        return self.intercept + _standard(statistics, self.mean, self.deviation) @ self.weights
+        return self.intercept + standardised(statistics, self.mean, self.deviation) @ self.weights
 
 
 def ridge(statistics: np.ndarray, ratings: np.ndarray) -> Ridge:
@@ -54,7 +54,7 @@ def ridge(statistics: np.ndarray, ratings: np.ndarray) -> Ridge:
     """
     mean, deviation = statistics.mean(axis=0), statistics.std(axis=0)
     deviation = np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1), deviation, np.inf)  # a constant tells nothing
-    z, count = _standard(statistics, mean, deviation), len(ratings)
+    z, count = standardised(statistics, mean, deviation), len(ratings)
     centre, intercept = z.mean(axis=0), float(ratings.mean())  # not 0 where some were put nearer
     left, singular, right = np.linalg.svd(z - centre, full_matrices=False)
     projected = left.T @ (ratings - intercept)
@@ -71,7 +71,8 @@ def ridge(statistics: np.ndarray, ratings: np.ndarray) -> Ridge:
     return Ridge(mean, deviation, weights, intercept - float(centre @ weights), best)
 
 
-def _standard(statistics: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+def standardised(statistics: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Statistics (n, p) less their mean (p,), in deviations (p,), at most `FARTHEST` away."""
     return np.clip((statistics - mean) / deviation, -FARTHEST, FARTHEST)
 
 

@@ -53,7 +53,7 @@ def read_scores(
         notes.append(f"{plural(len(table.broken), 'row')} cannot be read, left out: {first_few(table.broken)}")
     notes += _record_notes(record, path)
     ids = _ids(table, notes)
-    names = _score_columns(table, record, metrics, notes)
+    names = score_columns(table, record, metrics, notes)
     for name in [*lower_is_better, *higher_is_better]:
         if name not in names:
             raise ScoresError(f"{name!r} is not a column of scores in {path}; expected one of {', '.join(names)}")
@@ -105,7 +105,7 @@ def _ids(table: Table, notes: list[str]) -> list[str]:
     return [f"row {number}" for number in range(1, len(table) + 1)]
 
 
-def _score_columns(table: Table, record: RunRecord | None, chosen: Collection[str], notes: list[str]) -> list[str]:
+def score_columns(table: Table, record: RunRecord | None, chosen: Collection[str], notes: list[str]) -> list[str]:
     if chosen:
         for name in chosen:
             table.column(name)

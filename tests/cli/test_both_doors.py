@@ -41,7 +41,7 @@ ONE_DOOR = {
 }
 """Commands with nothing to compare, and why."""
 
-HERE = ("score", "report", "compare", "merge", "evaluate", "ratings", "list", "info")
+HERE = ("score", "report", "compare", "merge", "evaluate", "combine", "ratings", "list", "info")
 
 
 def test_every_command_is_compared_or_says_why_not():
@@ -126,6 +126,39 @@ def test_evaluate(run, tables, options):
     assert len(written) > 2
     for note in found.notes:
         assert note.split(":")[0] in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"group": "source", "rating": "mos"},
+        {"rating": "harmony", "metrics": ["gmsd", "psnr"], "folds": 3, "seed": 4, "level": 0.8},
+        {"rating": "mos", "fold": "edit_type", "regressors": ["ridge", "svr"], "lower_is_better": ["psnr"]},
+        {"rating": "good", "on": ["id"], "higher_is_better": ["gmsd"], "baseline": False},
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_combine(run, tables, options):
+    scores, ratings = tables / "scores.csv", tables / "ratings.csv"
+    options = {"replicates": 100, "regressors": ["ridge"], "group": "id", **options}
+    flags = {"metrics": "--metric", "regressors": "--regressor", "replicates": "--bootstrap", "fold": "--fold-column"}
+    arguments = []
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            flag = flags.get(name, f"--{name.replace('_', '-')}")
+            arguments += ["--no-baseline"] if name == "baseline" else [flag, one]
+    combined = editmetrics.combine(scores, ratings, **options)
+    output, saved = tables / "combined.json", tables / "combined.safetensors"
+    ran = run("combine", scores, ratings, *arguments, "-o", output, "--save", saved)
+    assert ran.code == 0, ran.err
+    assert json.loads(output.read_text()) == json.loads(json.dumps(combined.agreement._rows()))
+    for sentence in combined.answer():
+        assert sentence in " ".join(ran.out.split())
+    assert run("combine", scores, "--apply", saved, "-o", tables / "predicted.csv").code == 0
+    applied = combined.combination.apply(scores)
+    assert all(
+        same(value, row["combined"]) for value, row in zip(applied.values, rows(tables / "predicted.csv"), strict=True)
+    )
 
 
 def test_evaluate_the_direction_of_a_table_is_that_of_the_file(tables):
