@@ -12,7 +12,7 @@ from ..agreement.protocols import PROTOCOLS
 from ..agreement.result import Agreement
 from ..evaluation import evaluate_protocol
 from ..evaluation.directions import directions
-from ..pairs.reading import OUTCOME_SUFFIX
+from ..pairs.reading import ORDERS_SUFFIX, OUTCOME_SUFFIX
 from ..wording import expected_one_of
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import Published, published
@@ -81,6 +81,7 @@ def evaluate(
     bench = part.benchmark
     table = read_table(scores, "the scores").named(columns)
     _require_scores(table, part)
+    answers = table
     table = differences(table, part) if bench.pairs else table
     pairing, notes = pair_columns(table, part, pairs)
     wanted = {sample.id for sample in part.samples}
@@ -100,8 +101,9 @@ def evaluate(
             cells = table.column(column)
             paired[f"{metric}.{rating}"] = [_score_or_answer(cells[row], bench, rating) for row in rows]
             (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
-        if bench.pairs and f"{metric}{OUTCOME_SUFFIX}" in table:
-            paired[f"{metric}.verdict"] = [table.column(f"{metric}{OUTCOME_SUFFIX}")[row] for row in rows]
+        for name, suffix in (("verdict", OUTCOME_SUFFIX), ("orders", ORDERS_SUFFIX)) if bench.pairs else ():
+            if f"{metric}{suffix}" in answers:
+                paired[f"{metric}.{name}"] = [answers.column(f"{metric}{suffix}")[row] for row in rows]
     protocol = PROTOCOLS[bench.protocol]
     result = evaluate_protocol(protocol, paired, _ratings(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(

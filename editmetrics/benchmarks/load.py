@@ -206,15 +206,21 @@ def load(name: str, folder: str | os.PathLike[str], images: bool = True) -> Copy
 
 
 def _require_own_images(samples: Sequence[Sample], checks: CopyChecks) -> None:
-    """Record samples that judge one image file: it was entered twice, under two names."""
-    rows: dict[str, list[str]] = {}
+    """Record samples that judge one image file under several names: it was entered twice.
+
+    An image of a ranked set is in several pairs, under the one name of its edit.
+    """
+    names: dict[str, dict[str, list[str]]] = {}
     for sample in samples:
-        if isinstance(sample.edited, str):
-            rows.setdefault(os.path.normpath(sample.edited), []).append(sample.id)
-    for path, ids in rows.items():
-        if len(set(ids)) > 1:
+        judged = [(sample.edited, "edit"), (sample.rival, "rival_edit")]
+        for image, key in judged:
+            if isinstance(image, str):
+                name = str(sample.meta.get(key, sample.id))
+                names.setdefault(os.path.normpath(image), {}).setdefault(name, []).append(sample.id)
+    for path, ids in names.items():
+        if len(ids) > 1:
             message = f"is judged more than once, as {first_few(ids, 4)}"
-            for row in ids:
+            for row in (row for rows in ids.values() for row in rows):
                 checks.add("twice", os.path.relpath(path, checks.folder), message, row)
 
 

@@ -25,6 +25,10 @@ FEW = 12
 """Values of a column are listed with their counts, if not more than this; otherwise only their number and range."""
 
 
+PREFERRED = {1.0: "the first", -1.0: "the second", 0.0: "ties"}
+"""Of a pair's rating, what people prefer."""
+
+
 def benchmarks_blocks(benchmarks: Iterable[Benchmark]) -> Iterator[Block]:
     """The data sets: a line each."""
     rows: list[Sequence[Cell]] = []
@@ -65,7 +69,10 @@ def copy_blocks(copy: Copy) -> Iterator[Block]:
         rows.append([name, _counted(counts) if counts else TableCell("none given", mark="dim")])
     for name, rating in bench.ratings.items():
         values = [float(s.meta[name]) for s in copy.samples if name in s.meta and not rating.labels]
-        if values:
+        if values and bench.pairs:
+            counts = Counter(PREFERRED[value] for value in values)
+            rows.append([name, ", ".join(f"{counts[text]:,} {text}" for text in PREFERRED.values())])
+        elif values:
             mean = sum(values) / len(values)
             rows.append([name, f"{len(values):,} from {min(values):.4g} to {max(values):.4g}, mean {mean:.4g}"])
         elif not rating.labels:
@@ -113,9 +120,10 @@ def evaluation_blocks(evaluation: Evaluation) -> Iterator[Block]:
 def _headlines(
     computed: Sequence[Line], printed: Sequence[Published], bench: Benchmark
 ) -> Iterator[tuple[str, DataTable]]:
-    """Titles and tables of all groups but single values of a column, published rows beside the computed ones."""
-    groups = list(dict.fromkeys(line.group for line in computed if "=" not in line.group))
-    printed_groups = list(dict.fromkeys(row.group for row in printed if "=" not in row.group))
+    """Titles and tables of all groups, published rows beside the computed ones; of single values of a column only those
+    that have a headline."""
+    groups = list(dict.fromkeys(line.group for line in computed if _is_headline(line.group, bench)))
+    printed_groups = list(dict.fromkeys(row.group for row in printed if _is_headline(row.group, bench)))
     beside = {
         next((name for name in bench.headline.get(group, (group,)) if name in groups), group): group
         for group in printed_groups
@@ -130,6 +138,10 @@ def _headlines(
             tables = dict.fromkeys(row.table for row in some)
             sources = f"; published: {', '.join(tables)}" if tables else ""
             yield f"{computed[0].rating}, {over}{count}{sources}", _headline(lines, some, measures)
+
+
+def _is_headline(group: str, bench: Benchmark) -> bool:
+    return "=" not in group or group in bench.headline
 
 
 def _headline(lines: Sequence[Line], rows: Sequence[Published], measures: Sequence[str]) -> DataTable:
@@ -158,12 +170,15 @@ def _in_groups(
     computed: Sequence[Line], printed: Sequence[Published], evaluation: Evaluation
 ) -> Iterator[tuple[str, DataTable]]:
     """Titles and tables by column: a row for each of its values, one metric and the paper's own method in columns."""
-    own = {(line.score, line.group, line.measure): line for line in computed if "=" in line.group}
+    bench = evaluation.benchmark
+    own = {
+        (line.score, line.group, line.measure): line for line in computed if not _is_headline(line.group, bench)
+    }  # fmt: skip
     columns = dict.fromkeys(group.partition("=")[0] for _, group, _ in own)
     for score in dict.fromkeys(score for score, _, _ in own):
         for column in columns:
             lines = {(group, m): line for (s, group, m), line in own.items() if s == score and _column(group) == column}
-            rows = [r for r in printed if _column(r.group) == column and r.method in evaluation.benchmark.methods]
+            rows = [r for r in printed if _column(r.group) == column and r.method in bench.methods]
             for measures in _tables_of_measures(list(lines.values())):
                 title = f"{computed[0].rating} of {score}, by {column}"
                 yield title, _by_value(column, measures, lines, [r for r in rows if r.measure in measures])

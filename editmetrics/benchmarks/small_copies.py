@@ -53,6 +53,12 @@ def save(pixels: Any, path: Path) -> None:
     Image.fromarray(pixels).save(path, quality=95)
 
 
+def ranks_of(edits: Sequence[RatedEdit]) -> list[int]:
+    """Return the rank of each edit by the sum of its scores, from 1, the best."""
+    sums = [sum(edit.scores.values()) for edit in edits]
+    return [1 + sum(bool(other > own) for other in sums) for own in sums]
+
+
 def save_pair(folder: Path, number: int, edit: RatedEdit) -> tuple[str, str, str]:
     """Write the two images of an edit; return its name and their paths."""
     name = f"{number:04}"

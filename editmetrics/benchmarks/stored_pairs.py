@@ -26,11 +26,16 @@ ENDLESS = sys.float_info.max / 4
 """Stands for an infinite difference of scores, so that it stays larger than every other."""
 
 
-def stored_rows(folder: Path, checks: CopyChecks, required: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the location and cells of each row of all parquet files in `folder`; other columns are allowed."""
-    paths = sorted(folder.rglob("*.parquet"))
+def stored_rows(
+    folder: Path, checks: CopyChecks, required: Collection[str], files: str = "*.parquet"
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the location and cells of each row of all parquet files below `folder` whose paths match `files`.
+
+    Columns that are not `required` are allowed. No such file is a problem.
+    """
+    paths = sorted(folder.rglob(files))
     if not paths:
-        checks.add("file", str(folder), "has no .parquet file")
+        checks.add("file", str(folder), f"has no file {files}")
     for path in paths:
         rows = rows_of(path, checks)
         names = list(dict.fromkeys(name for row in rows for name in row.cells))
@@ -38,14 +43,21 @@ def stored_rows(folder: Path, checks: CopyChecks, required: Collection[str]) -> 
             yield from ((f"{path.name}, {row.location}", row.cells) for row in rows)
 
 
-def stored_image(checks: CopyChecks, location: str, row: str, column: str, cell: Any) -> Any:
-    """Return the image in a cell, which stays in its file, or the path that the cell names; None is a problem."""
+def stored_image(
+    checks: CopyChecks, location: str, row: str, column: str, cell: Any, folder: Path | None = None
+) -> Any:
+    """Return the image in a cell, which stays in its file, or the path that the cell names inside `folder`.
+
+    Several images in a list are several; an empty cell is a problem, and gives None.
+    """
+    if isinstance(cell, (list, tuple)):
+        return tuple(stored_image(checks, location, row, column, one, folder) for one in cell)
     if isinstance(cell, StoredImage):
         return Deferred(cell.rows, cell.index, cell.column)
     if cell is None:
         checks.add("image", location, f"{column} is empty", row)
         return None
-    return checks.image(location, row, cell)
+    return checks.image(location, row, cell, folder)
 
 
 def differences(table: Table, part: EvaluatedPart) -> Table:

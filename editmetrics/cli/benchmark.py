@@ -118,7 +118,7 @@ def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
     beside yours and marked as published.
 
     Exit codes: 0 success; 1 interrupted; 2 usage error, or the copy cannot be used; 3 the copy is incomplete, or a
-    sample or figure has no value.
+    sample or figure has no value; 4 this machine could not score (a download, a package or an endpoint is missing).
     """
     from ..benchmarks.catalogue import BENCHMARKS
     from ..benchmarks.catalogue import benchmark as find_benchmark
@@ -170,13 +170,15 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
     from ..files.rows import write_rows
     from ..tables.table import show
 
-    all_scored = True
+    all_scored, unavailable = True, False
     scores: Any
     if options.scores is not None:
         scores = read_scores(options.scores)
     else:
         results = _scored(part, options)
-        all_scored = results.all_scored
+        all_scored, unavailable = results.all_scored, results.unavailable
+        if unavailable and not any(results.get(row, one).ok for row in range(len(results)) for one in results.columns):
+            return 4
         scores = results.table()
     evaluation = evaluate(
         part,
@@ -191,7 +193,8 @@ def _evaluate(part: EvaluatedPart, options: BenchmarkOptions) -> int:
     if options.figures is not None:
         write_rows(evaluation.rows(), options.figures)
         click.echo(f"wrote {options.figures}")
-    return 0 if all_scored and all(line.value is not None for line in evaluation.agreement.lines) else 3
+    complete = all_scored and all(line.value is not None for line in evaluation.agreement.lines)
+    return 4 if unavailable else 0 if complete else 3
 
 
 def _scored(part: EvaluatedPart, options: BenchmarkOptions) -> Results:

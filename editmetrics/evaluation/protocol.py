@@ -71,7 +71,7 @@ def evaluate_protocol(
             table[f"rating.{dimension}"] = list(right.column(dimension))
         lines += protocol.run(table, metric, higher_is_better=turned != {True})
         if turned == {True}:
-            notes.append(f"{metric} is lower is better and was negated, so that a positive correlation agrees")
+            notes.append(f"{metric} is lower is better and was negated, so that higher is better")
     return Agreement(lines, [], [], notes, {"protocol": protocol.name, "source": protocol.source})
 
 

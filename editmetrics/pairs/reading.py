@@ -165,7 +165,7 @@ def _battles(log: Log, left_out: Counter[str]) -> Iterator[Battle]:
             if "sample_index" in row.cells and name is None:
                 name = source  # one battle of two systems for each sample
             task = text.get("task") or log.part
-            orders = _orders(row.cells.get(f"{judge}{ORDERS_SUFFIX}")) if log.judges else None
+            orders = orders_in(row.cells.get(f"{judge}{ORDERS_SUFFIX}")) if log.judges else None
             yield Battle(first, second, outcome, source, task, judge, name, orders, twice)
 
 
@@ -211,8 +211,8 @@ def _of_number(text: str) -> BattleOutcome | None:
     return "tie" if value == 0 else "win" if value > 0 else "loss"
 
 
-def _orders(cell: Any) -> Orders | None:
-    """The answers in both orders, from "1, -1"."""
+def orders_in(cell: Any) -> Orders | None:
+    """Return the answers in both orders that a cell such as "1, -1" holds; None where it holds none."""
     parts = str(cell or "").split(",")
     if len(parts) != 2 or not all(part.strip() in ("-1", "0", "1") for part in parts):
         return None

@@ -10,6 +10,12 @@ EBench-18K: SRCC, KRCC, PLCC, RMSE of edits; SRCC per task; SRCC and RMSE of mod
 AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE of models
 EditReward-Bench of EditScore: accuracy of pairs by dimension, mean of 13 tasks, and of each category
 EditReward-Bench of TIGER-Lab: accuracy of pairs with and without ties; whole rankings of 2, 3 and 4 edits
+MMRB2: accuracy of a judge's answers, both orders one by one, in each task; and of pairs right in both
+VCReward-Bench: accuracy of pairs over all pairs and in each of 21 tasks
+GenAI-Bench of TIGER-Lab: accuracy of votes with and without ties, in each task
+HPD v2: accuracy of the pairs of each prompt's ranking, as mean of prompts
+Pick-a-Pic v1: accuracy on test_unique, half for one-sided ties, threshold from validation_unique
+ImageRewardDB: accuracy of pairs of different rank, over all pairs and as mean of prompts
 """
 
 from __future__ import annotations
@@ -26,6 +32,12 @@ ROOMS = {
     "agiqa-3k": "agiqa_3k",
     "editreward-bench-editscore": "editreward_bench_editscore",
     "editreward-bench-tiger": "editreward_bench_tiger",
+    "mmrb2-images": "mmrb2_images",
+    "vcreward-bench": "vcreward_bench",
+    "genai-bench-tiger": "genai_bench_tiger",
+    "hpd-v2": "hpd_v2",
+    "pickapic-v1": "pickapic_v1",
+    "imagereward-db": "imagereward_db",
 }
 """From a protocol's name to the folder of its data set in `editmetrics/benchmarks/`: the one list of data sets."""
 

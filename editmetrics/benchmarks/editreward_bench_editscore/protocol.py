@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...agreement.protocols.figures import average
-from ...agreement.protocols.pair_figures import COLUMNS, choices, item_names, share_line, with_interval_of_mean
+from ...agreement.protocols.pair_figures import (
+    COLUMNS,
+    choices,
+    correct,
+    item_names,
+    share_line,
+    with_interval_of_mean,
+)
 from ...agreement.protocols.protocol import Joined, Protocol
 from ...agreement.result import ALL, Line, average_over
 
@@ -18,22 +25,21 @@ def _figures(joined: Joined) -> Iterator[Line]:
     names = item_names(joined)
     for dimension in (name for name in PROTOCOL.dimensions if joined.has_dimension(name)):
         _, people = joined.dimension(dimension)
-        chosen = choices(joined, dimension)
+        right = correct(choices(joined, dimension), people)
         rated = ~np.isnan(people)
         groups = {ALL: rated} | {f"task={task}": rows for task, rows in joined.groups("task", rated).items()}
         total, *tasks = (
-            share_line(joined, dimension, ACCURACY, group, chosen[rows], people[rows], names[rows])
-            for group, rows in groups.items()
+            share_line(joined, dimension, ACCURACY, group, right[rows], names[rows]) for group, rows in groups.items()
         )
         yield total
         kinds = joined.texts("task")
         mean = average(joined, tasks, average_over("task"))
-        yield with_interval_of_mean(mean, chosen[rated], people[rated], kinds[rated], names[rated])
+        yield with_interval_of_mean(mean, right[rated], kinds[rated], names[rated])
         if joined.has("category"):
             for category, rows in joined.groups("category", rated).items():
                 inside = {f"task={task}" for task in joined.groups("task", rows)}
                 mean = average(joined, [line for line in tasks if line.group in inside], f"category={category}")
-                yield with_interval_of_mean(mean, chosen[rows], people[rows], kinds[rows], names[rows])
+                yield with_interval_of_mean(mean, right[rows], kinds[rows], names[rows])
         yield from tasks
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from ...sample import Sample
 from ..benchmark import Benchmark, RatedAspect
 from ..checks import CopyChecks
-from ..stored_pairs import stored_image, stored_rows
+from ..pair_layout import PairsOfCopy, edit_names
+from ..stored_pairs import stored_rows
 
 CATEGORIES = {
     "object": ("subject-add", "subject-remove", "subject-replace"),
@@ -40,7 +41,7 @@ RATINGS = {
 
 
 def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
-    samples, locations = [], []
+    pairs = PairsOfCopy(checks)
     items: dict[str, str] = {}
     for location, cells in stored_rows(folder, checks, COLUMNS):
         names = cells["key"] if isinstance(cells["key"], (list, tuple)) else []
@@ -50,41 +51,29 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
         checks.required(location, location, "dimension", cells["dimension"])
         if len(names) != 2 or not all(names) or names[0] == names[1]:
             checks.add("value", location, f"key is {cells['key']!r}; expected the names of two edits", location)
-            continue
-        if task is None or dimension is None:
-            continue
-        name = f"{dimension}/{names[0]}/{names[1]}"
-        locations.append((name, location))
-        samples.append(_sample(name, location, cells, (task, dimension), items, checks))
-    checks.once(locations, "pair")
-    return samples
+        elif task is not None and dimension is not None:
+            meta = {"task": task, "category": CATEGORY_OF[task], "dimension": dimension, dimension: 1.0}
+            _add(pairs, location, cells, meta, items)
+    return pairs.samples()
 
 
-def _sample(
-    name: str,
-    location: str,
-    cells: dict[str, Any],
-    kind: tuple[str, str],
-    items: dict[str, str],
-    checks: CopyChecks,
-) -> Sample:
-    """The pair of a row; `kind` is its task and dimension, `items` numbers the instructions."""
+def _add(
+    pairs: PairsOfCopy, location: str, cells: dict[str, Any], meta: dict[str, Any], items: dict[str, str]
+) -> None:  # fmt: skip
+    """Add the pair of a row, the better edit first; `items` numbers the instructions."""
+    edit, rival = map(str, cells["key"])
+    name = f"{meta['dimension']}/{edit}/{rival}"
     outputs = cells["output_images"] if isinstance(cells["output_images"], list) else []
     if len(outputs) != 2:
-        checks.add("image", location, f"output_images holds {len(outputs)} images; expected 2", name)
+        pairs.checks.add("image", location, f"output_images holds {len(outputs)} images; expected 2", name)
         outputs = [None, None]
     prompt = cells["instruction"]
-    checks.required(location, name, "instruction", prompt)
-    images = zip(("output_images[0]", "output_images[1]", "input_image"), (*outputs, cells["input_image"]), strict=True)
-    edited, rival, source = (stored_image(checks, location, name, column, cell) for column, cell in images)
-    edit, rival_edit = map(str, cells["key"])
-    task, dimension = kind
-    meta = {
-        "task": task, "category": CATEGORY_OF[task], "dimension": dimension,
-        "item": items.setdefault(str(prompt), f"{len(items)}"), "edit": edit, "rival_edit": rival_edit,
-        dimension: 1.0,
+    images = {
+        "edited": ("output_images[0]", outputs[0]), "rival": ("output_images[1]", outputs[1]),
+        "source": ("input_image", cells["input_image"]),
     }  # fmt: skip
-    return Sample(name, edited=edited, rival=rival, source=source, prompt=prompt or None, meta=meta)
+    item = items.setdefault(str(prompt), f"{len(items)}")
+    pairs.add(name, location, images, ("instruction", prompt), meta | edit_names(item, edit, rival))
 
 
 def _missing(samples: Sequence[Sample]) -> list[str]:

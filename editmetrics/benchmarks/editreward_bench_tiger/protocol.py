@@ -8,13 +8,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...agreement.measure import Floats
-from ...agreement.preferences import calibrated_threshold
-from ...agreement.protocols.pair_figures import COLUMNS, choices, item_names, share_line
+from ...agreement.protocols.pair_figures import (
+    COLUMNS,
+    choices,
+    item_names,
+    lines_with_and_without_ties,
+    share_line,
+    tie_threshold,
+)
 from ...agreement.protocols.protocol import Joined, Protocol
 from ...agreement.result import ALL, Line
 
 RATING = "preference"
-PAIRS, PAIRS_WITH_TIES = "pairs_without_ties", "pairs_with_ties"
 RANKING, RANKING_TIES_WRONG = "ranking_accuracy", "ranking_accuracy_ties_wrong"
 
 
@@ -24,21 +29,10 @@ def _figures(joined: Joined) -> Iterator[Line]:
     names = item_names(joined)
     groups = {ALL: rated} | {f"k={k}": rows for k, rows in joined.groups("k", rated).items()}
     for group, rows in groups.items():
-        strict, with_ties = choices(joined, RATING), choices(joined, RATING, _tie_threshold(joined, rows))
-        decided = rows & (people != 0)
-        for measure, chosen, used in ((PAIRS, strict, decided), (PAIRS_WITH_TIES, with_ties, rows)):
-            if used.any():
-                yield share_line(joined, RATING, measure, group, chosen[used], people[used], names[used])
+        yield from lines_with_and_without_ties(joined, RATING, group, rows)
         for measure in (RANKING, RANKING_TIES_WRONG):
             right, items = _whole_rankings(joined, rows, names, ties_wrong=measure != RANKING)
-            yield share_line(joined, RATING, measure, group, right, np.ones(len(right)), items)
-
-
-def _tie_threshold(joined: Joined, rows: np.ndarray) -> float:
-    """The tie threshold that suits these pairs best; 0 where people see no ties."""
-    scores, people = joined.dimension(RATING)
-    known = rows & ~np.isnan(scores)
-    return calibrated_threshold(scores[known], people[known]) if known.any() else 0.0
+            yield share_line(joined, RATING, measure, group, right, items)
 
 
 def _whole_rankings(joined: Joined, rows: np.ndarray, names: np.ndarray, ties_wrong: bool) -> tuple[Floats, np.ndarray]:
@@ -49,7 +43,7 @@ def _whole_rankings(joined: Joined, rows: np.ndarray, names: np.ndarray, ties_wr
     """
     _, people = joined.dimension(RATING)
     sizes = joined.numbers("k")
-    chosen, tied = choices(joined, RATING), choices(joined, RATING, _tie_threshold(joined, rows & (sizes == 2)))
+    chosen, tied = choices(joined, RATING), choices(joined, RATING, tie_threshold(joined, RATING, rows & (sizes == 2)))
     judged = np.array([text is not None for text in joined.texts("verdict")]) if joined.has("verdict") else False
     if not ties_wrong:
         chosen = np.where((chosen == 0) & ~np.asarray(judged), -1.0, chosen)

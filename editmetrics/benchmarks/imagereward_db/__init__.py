@@ -1,0 +1,1 @@
+"""ImageRewardDB: generated images of one prompt, ranked by people; its test split."""
