@@ -115,6 +115,9 @@ INSIDE_ONLY = {
     "plugins/inception_network.py",
     "plugins/lmm4lmm/learner.py",
     "serving/app.py",
+    "serving/connection.py",
+    "serving/reading.py",
+    "serving/statistics.py",
 }
 """Modules whose classes derive from torch's, or whose types FastAPI reads: they import it at the top, and are imported
 inside functions only."""

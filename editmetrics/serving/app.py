@@ -1,6 +1,8 @@
 """The HTTP interface: samples in, scores out, and the state of the service.
 
-POST /v1/score     JSON {"samples": [...]}, or an upload (multipart) with the files edited, source, reference, mask
+POST /v1/score     JSON {"samples": [...]}, the same in a safetensors file, or an upload (multipart) of one sample
+POST /score        UniRL's wire;  GET /rewards  the names that it may ask for
+POST /pooling      vLLM's wire, also as /v1/pooling;  GET /v1/models  the names that it may ask for
 GET  /v1/metrics   dimensions, ranges and identities of the served metrics
 GET  /health       the process is alive;  GET /ready  it accepts samples
 GET  /metrics      for Prometheus
@@ -11,28 +13,34 @@ This module imports FastAPI and uvicorn at its top, and is itself only imported 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
-from ..files.score_json import score_to_json
 from ..files.text import json_ready
 from ..metric import Metric
-from ..sample import IMAGE_FIELDS, Sample, Score, images_of
+from ..sample import Score
 from ..scoring.results import Column
-from ..wording import plural
-from .batcher import Batcher, FullError, ServingOptions
-from .wire import RequestError, UnusableError, claimed_pixels, sample_from_json, without_local_paths
+from .access import TokenCheck
+from .batcher import Batcher, FullError, Order, ServingOptions
+from .connection import GoneError, unless_gone
+from .pooling import POOLING
+from .reading import RefusedError, Submitted, read_request
+from .statistics import Statistics
+from .unirl import UNIRL
+from .wire import RequestError, UnscoredError
+from .wires import OWN, Answered, Wire
+
+WIRES = {"/v1/score": OWN, "/score": UNIRL, "/pooling": POOLING, "/v1/pooling": POOLING, "/": OWN}
+"""The wire of each path. Nothing documented is at "/": there, clients that send pickles learn what to use instead."""
+
+CLIENT_GONE = 499
+"""The code under which requests are counted whose client closed the connection."""
 
 
 def make_app(metrics: Sequence[Metric], options: ServingOptions | None = None) -> FastAPI:
@@ -45,54 +53,17 @@ def make_app(metrics: Sequence[Metric], options: ServingOptions | None = None) -
             yield
 
     app = FastAPI(title="editmetrics", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.post("/v1/score")(service.score)
+    if service.options.token:
+        app.add_middleware(TokenCheck, token=service.options.token, open_paths=("/health", "/ready"))
+    for path, wire in WIRES.items():
+        app.post(path)(service.scoring(wire))
     app.get("/v1/metrics")(service.about)
+    app.get("/v1/models")(service.models)
+    app.get("/rewards")(service.rewards)
     app.get("/health")(service.health)
     app.get("/ready")(service.ready)
     app.get("/metrics")(service.prometheus)
     return app
-
-
-class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Uvicorn's HTTP protocol, closing a connection whose next request does not begin within `header_timeout` seconds.
-
-    Uvicorn itself only times out connections that are silent after an answer; headers that never end would hold one.
-    """
-
-    header_timeout = 20.0
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Start the clock for the first request."""
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Restart or stop the clock, depending on whether the headers are complete."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._forget()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        """Start the clock while a request is awaited, and stop it when its headers have arrived."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._forget()
-        elif self._deadline is None:
-            self._deadline = asyncio.get_running_loop().call_later(self.header_timeout, self._close)
-
-    def _forget(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _close(self) -> None:
-        self._deadline = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
 
 
 class _Answer(JSONResponse):
@@ -102,85 +73,55 @@ class _Answer(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-@dataclass(frozen=True)
-class _Submitted:
-    """A sample of a request and the pixels of its images, or the reason why it cannot be used."""
-
-    id: str
-    sample: Sample | None = None
-    pixels: int = 0
-    reason: str | None = None
-
-
-class _Refused(Exception):
-    def __init__(self, code: int, reason: str, headers: dict[str, str] | None = None) -> None:
-        self.code, self.reason, self.headers = code, reason, headers
-
-
-class _Statistics:
-    """Counters and histograms for Prometheus."""
-
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.requests = Counter("editmetrics_requests", "Requests for scores, by answer", ["code"], registry=registry)
-        self.scores = Counter(
-            "editmetrics_scores", "Scores, by metric and status", ["metric", "status"], registry=registry
-        )
-        self.latency = Histogram(
-            "editmetrics_request_seconds", "From a request's arrival to its answer", registry=registry
-        )
-        self.sizes = Histogram(
-            "editmetrics_batch_samples", "Samples in a batch", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
-        )
-        self.busy = Counter("editmetrics_busy_seconds", "Seconds spent on batches", registry=registry)
-
-    def count_batch(self, size: int, seconds: float) -> None:
-        self.sizes.observe(size)
-        self.busy.inc(seconds)
-
-
 class _Service:
     """The handlers of the application."""
 
     def __init__(self, metrics: Sequence[Metric], options: ServingOptions) -> None:
-        self.options, self.statistics = options, _Statistics()
+        self.options, self.statistics = options, Statistics(lambda: self.batcher.waiting)
         self.columns = [Column(metric) for metric in metrics]
+        self.labels = [column.label for column in self.columns]
         self.batcher = Batcher(metrics, options, self.statistics.count_batch)
-        gauge = Gauge("editmetrics_waiting_samples", "Samples that wait", registry=self.statistics.registry)
-        gauge.set_function(lambda: self.batcher.waiting)
 
-    async def score(self, request: Request) -> Response:
+    def scoring(self, wire: Wire) -> Callable[[Request], Awaitable[Response]]:
+        """Return the handler of a path that speaks `wire`."""
+
+        async def handler(request: Request) -> Response:
+            return await self.score(request, wire)
+
+        return handler
+
+    async def score(self, request: Request, wire: Wire) -> Response:
         started = time.monotonic()
+        code, headers = 200, None
         try:
-            submitted = await self._submitted(request)
-            scores = await self._scores(submitted)
-        except _Refused as refused:
-            self.statistics.requests.labels(refused.code).inc()
-            return _Answer({"error": refused.reason}, refused.code, refused.headers)
-        samples = [
-            {
-                "id": item.id,
-                "scores": {
-                    label: without_local_paths(score_to_json(score), self.options.folder)
-                    for label, score in by_label.items()
-                },
-            }
-            for item, by_label in zip(submitted, scores, strict=True)
-        ]
-        for by_label in scores:
-            for label, score in by_label.items():
-                self.statistics.scores.labels(label, score.status).inc()
-        self.statistics.requests.labels(200).inc()
-        self.statistics.latency.observe(time.monotonic() - started)
-        return _Answer({"identities": {column.label: column.key for column in self.columns}, "samples": samples})
+            submitted, timeout = await self._submitted(request, wire)
+            answered = await unless_gone(request, self._scores(submitted, timeout))
+            content = wire.answer(answered, self.columns, self.options.folder)
+        except GoneError:
+            code, content = CLIENT_GONE, wire.error(CLIENT_GONE, "the client is gone")
+        except RefusedError as refused:
+            code, content, headers = refused.code, wire.error(refused.code, refused.reason), refused.headers
+        except UnscoredError as error:
+            code, content = error.code, wire.error(error.code, str(error))
+        self.statistics.requests.labels(code).inc()
+        if code == 200:
+            self.statistics.latency.observe(time.monotonic() - started)
+        return _Answer(content, code, headers)
 
     async def about(self) -> Response:
         if not self.batcher.loaded:  # identities depend on the weights
             return _Answer({"error": "loading"}, 503, {"Retry-After": "1"})
         return _Answer([_about(column) for column in self.columns])
 
+    async def models(self) -> Response:
+        return _Answer({"object": "list", "data": [{"id": label, "object": "model"} for label in self.labels]})
+
+    async def rewards(self) -> Response:
+        return _Answer({"rewards": self.labels})
+
     async def health(self) -> Response:
-        return _Answer({"status": "ok", "version": __version__})
+        ready = {label: [self.batcher.loaded] for label in self.labels}
+        return _Answer({"status": "ok", "version": __version__, "rewards": ready})
 
     async def ready(self) -> Response:
         waiting = self.batcher.waiting
@@ -190,29 +131,38 @@ class _Service:
     async def prometheus(self) -> Response:
         return Response(generate_latest(self.statistics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def _submitted(self, request: Request) -> list[_Submitted]:
+    async def _submitted(self, request: Request, wire: Wire) -> tuple[list[Submitted], float | None]:
         timeout = self.options.body_timeout
         try:
-            return await asyncio.wait_for(_read_request(request, self.options), timeout)
+            return await asyncio.wait_for(read_request(request, wire, self.labels, self.options), timeout)
         except asyncio.TimeoutError:
-            raise _Refused(408, f"the request did not arrive within {timeout:.0f} s") from None
+            raise RefusedError(408, f"the request did not arrive within {timeout:.0f} s") from None
         except RequestError as error:
-            raise _Refused(422, str(error)) from error
+            raise RefusedError(422, str(error)) from error
 
-    async def _scores(self, submitted: Sequence[_Submitted]) -> list[dict[str, Score]]:
+    async def _scores(self, submitted: Sequence[Submitted], timeout: float | None) -> list[Answered]:
         """Score the usable samples; the others get the status "failed"."""
-        usable = [(item.sample, item.pixels) for item in submitted if item.sample is not None]
-        try:
-            futures = self.batcher.submit(*map(list, zip(*usable, strict=True))) if usable else []
-        except FullError as error:
-            raise _Refused(503, str(error), {"Retry-After": f"{error.retry_after:.0f}"}) from error
-        scored = iter(await asyncio.gather(*map(asyncio.wrap_future, futures)))
-        return [
-            next(scored)
+        expires = None if timeout is None else time.monotonic() + timeout
+        orders = {
+            index: Order(item.sample, item.pixels, item.labels, expires)
+            for index, item in enumerate(submitted)
             if item.sample is not None
-            else {column.label: Score.unscored("failed", item.reason or "") for column in self.columns}
-            for item in submitted
+        }
+        try:
+            futures = self.batcher.submit(list(orders.values()))
+        except FullError as error:
+            raise RefusedError(503, str(error), {"Retry-After": f"{error.retry_after:.0f}"}) from error
+        scored = dict(zip(orders, await asyncio.gather(*map(asyncio.wrap_future, futures)), strict=True))
+        answered = [
+            Answered(item.id, scored[index] if index in scored else self._unusable(item))
+            for index, item in enumerate(submitted)
         ]
+        for label, score in (pair for item in answered for pair in item.scores.items()):
+            self.statistics.scores.labels(label, score.status).inc()
+        return answered
+
+    def _unusable(self, item: Submitted) -> dict[str, Score]:
+        return dict.fromkeys(item.labels or self.labels, Score.unscored("failed", item.reason))
 
 
 def _about(column: Column) -> dict[str, Any]:
@@ -234,85 +184,3 @@ def _about(column: Column) -> dict[str, Any]:
         "identity": column.identity,
         "key": column.key,
     }
-
-
-async def _read_request(request: Request, options: ServingOptions) -> list[_Submitted]:
-    """Read the samples of a request; raises `_Refused` if it is too large, `RequestError` if it is malformed."""
-    body = await _body(request, options.max_bytes)
-    folder = options.folder
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        objects, folder = [await _form(request, body)], None
-    else:
-        objects = await asyncio.to_thread(_objects, body)
-    if len(objects) > options.capacity:
-        raise _Refused(
-            413, f"{plural(len(objects), 'sample')} in one request; this server takes {options.capacity} at a time"
-        )
-    return await asyncio.to_thread(_checked, objects, folder, options.max_pixels)
-
-
-def _checked(objects: Sequence[Any], folder: Path | None, max_pixels: int) -> list[_Submitted]:
-    """Read each sample; raises `_Refused` if their images together have too many pixels."""
-    submitted, total = [], 0
-    for item in objects:
-        sample_id = str(item.get("id") or "") if isinstance(item, dict) else ""
-        try:
-            sample = sample_from_json(item, folder)
-            images = [image for field in IMAGE_FIELDS for image in images_of(getattr(sample, field))]
-            pixels = sum(map(claimed_pixels, images))
-            if pixels > max_pixels:
-                raise UnusableError(f"its images have {pixels} pixels; this server decodes {max_pixels} per request")
-        except UnusableError as error:
-            submitted.append(_Submitted(sample_id, reason=str(error)))
-            continue
-        total += pixels
-        submitted.append(_Submitted(sample_id, sample, pixels))
-        if total > max_pixels:
-            raise _Refused(413, f"the images together exceed {max_pixels} pixels; send fewer samples at a time")
-    return submitted
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    refused = _Refused(413, f"the request is larger than {plural(max_bytes, 'byte')}; send fewer samples at a time")
-    if int(request.headers.get("content-length") or 0) > max_bytes:
-        raise refused
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise refused
-    return bytes(body)
-
-
-def _objects(body: bytes) -> list[Any]:
-    """Parse the samples of a JSON request, without checking them."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"invalid JSON in the request ({error})") from error
-    if not (isinstance(content, dict) and content.keys() == {"samples"} and isinstance(content["samples"], list)):
-        raise RequestError('expected {"samples": [...]}')
-    samples: list[Any] = content["samples"]
-    if not samples:
-        raise RequestError("the request contains no samples")
-    return samples
-
-
-async def _form(request: Request, body: bytes) -> dict[str, Any]:
-    """Read the fields of one sample from a form: images as files, texts as fields.
-
-    `questions`, `source` and `reference` may be repeated.
-    """
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    try:
-        async with Request(request.scope, receive).form() as form:
-            fields: dict[str, Any] = {}
-            for name in form:
-                values = [value if isinstance(value, str) else await value.read() for value in form.getlist(name)]
-                fields[name] = values if len(values) > 1 or name == "questions" else values[0]
-    except (MultiPartException, HTTPException) as error:
-        raise RequestError(f"cannot read the form: {getattr(error, 'detail', error)}") from error
-    return fields

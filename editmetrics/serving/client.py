@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 import random
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..files.score_json import score_from_json
 from ..sample import EditMetricsError, Sample, Score, UnavailableError
 from ..wording import plural
-from .wire import sample_to_json
+from .access import token_in_environment
+from .tensor_wire import CONTENT_TYPE, Packed, packed_or_reason, packed_request
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +24,9 @@ SHORTEST, LONGEST = 0.1, 10.0
 
 BY_SAMPLE = (413, 422)
 """Status codes that may be about one sample of a request: the others are sent again without it."""
+
+
+_CONNECTING = threading.Lock()
 
 
 class ServerError(EditMetricsError):
@@ -40,32 +45,43 @@ class Client:
     """Scores samples on a server; sends images byte for byte, never paths.
 
     - `url`: address of the server. `batch`: samples per request. `parallel`: requests at a time.
-    - `timeout`: seconds to wait for an answer. `patience`: seconds to retry while the server is full or cannot be
-      reached.
+    - `timeout`: seconds to wait for an answer; the server does not score what would come later. `patience`: seconds to
+      retry while the server is full or cannot be reached.
+    - `metrics`: labels of the metrics to score by; without them, all that are served.
+    - `token`: the server's, if it requires one; without it, the environment variable EDITMETRICS_TOKEN.
 
     Raises `ServerUnavailableError` if no server answers, and `ServerError` for an invalid answer. A sample that cannot
     be sent or scored gets a `Score` with a status and a reason; the others are scored.
     """
 
     def __init__(
-        self, url: str, *, batch: int = 8, parallel: int = 4, timeout: float = 300.0, patience: float = 300.0
+        self,
+        url: str,
+        *,
+        batch: int = 8,
+        parallel: int = 4,
+        timeout: float = 300.0,
+        patience: float = 300.0,
+        metrics: Sequence[str] = (),
+        token: str | None = None,
     ) -> None:
         self.url, self.batch, self.parallel = url.rstrip("/"), batch, parallel
         self.timeout, self.patience = timeout, patience
+        self._labels = list(metrics)
+        token = token or token_in_environment()
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._connections: tuple[int, httpx.Client] | None = None
 
     def score(self, samples: Iterable[Sample]) -> list[dict[str, Score]]:
         """Return the scores of each sample, in order, by the label of the metric."""
-        import httpx
-
         samples = list(samples)
-        starts = range(0, len(samples), self.batch)
-        with httpx.Client(timeout=self.timeout) as http, ThreadPoolExecutor(self.parallel) as pool:
-            parts = pool.map(lambda start: self._scores_of(http, samples[start : start + self.batch]), starts)
-            results = [scores for part in parts for scores in part]
+        parts = [samples[start : start + self.batch] for start in range(0, len(samples), self.batch)]
+        with ThreadPoolExecutor(self.parallel) as pool:
+            results = [scores for part in pool.map(self._scores_of, parts) for scores in part]
         labels: list[str] = []
         if any(isinstance(scores, str) for scores in results):
             answered = next((scores for scores in results if not isinstance(scores, str)), None)
-            labels = list(answered) if answered else [metric["label"] for metric in self.metrics()]
+            labels = list(answered) if answered else self._labels or [metric["label"] for metric in self.metrics()]
         return [
             {label: Score.unscored("failed", scores) for label in labels} if isinstance(scores, str) else scores
             for scores in results
@@ -73,30 +89,48 @@ class Client:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the label, dimensions, required fields and identity of each served metric."""
-        import httpx
-
-        with httpx.Client(timeout=self.timeout) as http:
-            metrics: list[dict[str, Any]] = self._answer(lambda: http.get(f"{self.url}/v1/metrics"))
+        metrics: list[dict[str, Any]] = self._answer(lambda: self._connection().get(f"{self.url}/v1/metrics"))
         return metrics
 
-    def _scores_of(self, http: httpx.Client, samples: Sequence[Sample]) -> list[dict[str, Score] | str]:
+    def close(self) -> None:
+        """Close the connections, which otherwise stay open for the next samples."""
+        connections, self._connections = self._connections, None
+        if connections is not None and connections[0] == os.getpid():
+            connections[1].close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_connections": None}
+
+    def _connection(self) -> httpx.Client:
+        """Return the connections of this process: those of another, before a fork, cannot be shared."""
+        import httpx
+
+        with _CONNECTING:
+            if self._connections is None or self._connections[0] != os.getpid():
+                self._connections = os.getpid(), httpx.Client(timeout=self.timeout, headers=self._headers)
+            return self._connections[1]
+
+    def _scores_of(self, samples: Sequence[Sample]) -> list[dict[str, Score] | str]:
         """Return the scores of each sample, or the reason why it could not be sent."""
-        items = [_json_or_reason(sample) for sample in samples]
+        items = [packed_or_reason(sample, str(index)) for index, sample in enumerate(samples)]
         sendable = [item for item in items if not isinstance(item, str)]
-        answers = iter(self._ask(http, sendable) if sendable else [])
+        answers = iter(self._ask(sendable) if sendable else [])
         return [item if isinstance(item, str) else next(answers) for item in items]
 
-    def _ask(self, http: httpx.Client, samples: Sequence[dict[str, Any]]) -> list[dict[str, Score] | str]:
+    def _ask(self, samples: Sequence[Packed]) -> list[dict[str, Score] | str]:
         """Send samples and return their scores; a refused request is sent again in halves."""
-        body = json.dumps({"samples": samples}).encode("ascii")
-        headers = {"content-type": "application/json"}
+        chosen = {"metrics": self._labels} if self._labels else {}
+        body = packed_request(samples, timeout=self.timeout, **chosen)
+        headers = {"content-type": CONTENT_TYPE}
         try:
-            answer = self._answer(lambda: http.post(f"{self.url}/v1/score", content=body, headers=headers))
+            answer = self._answer(
+                lambda: self._connection().post(f"{self.url}/v1/score", content=body, headers=headers)
+            )
         except _RefusedError as refused:
             if len(samples) == 1:
                 return [str(refused)]
             half = len(samples) // 2
-            return [*self._ask(http, samples[:half]), *self._ask(http, samples[half:])]
+            return [*self._ask(samples[:half]), *self._ask(samples[half:])]
         try:
             scores = [
                 {label: score_from_json(score) for label, score in item["scores"].items()} for item in answer["samples"]
@@ -115,7 +149,8 @@ class Client:
         while True:
             try:
                 response = ask()
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout) as error:
+                # scoring has no effects, so that a request which a server took to its grave can be sent again
                 problem, wait = f"{self.url} cannot be reached ({error})", 1.0
             except httpx.HTTPError as error:
                 problem = f"{self.url} did not answer: {type(error).__name__}: {error}"
@@ -140,16 +175,6 @@ def _reason(response: httpx.Response) -> str:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
         return response.text[:200]
-
-
-def _json_or_reason(sample: Sample) -> dict[str, Any] | str:
-    """Return the JSON object of a sample, or the reason why it cannot be sent."""
-    try:
-        return sample_to_json(sample)
-    except EditMetricsError as error:
-        return str(error)
-    except Exception as error:  # an image object of the caller may raise anything
-        return f"the sample cannot be sent: {type(error).__name__}: {error}"
 
 
 def _json(response: httpx.Response) -> Any:

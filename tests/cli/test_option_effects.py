@@ -147,12 +147,13 @@ def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
     ran = run(
         "serve", "-m", "psnr", "--host", "127.0.0.1", "--port", "0", "--batch-size", "3", "--wait", "20", "--queue",
         "7",
-        "--max-mb", "2", "--max-megapixels", "5", "--folder", tmp_path, "--workers", "2",
+        "--max-mb", "2", "--max-megapixels", "5", "--folder", tmp_path, "--workers", "2", "--token",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert config == {"host": "127.0.0.1", "port": 0}
     assert f"on http://127.0.0.1:{ports[0]}\n" in ran.err
     assert made.pop("on_failure")
+    assert f"EDITMETRICS_TOKEN={made.pop('token')}\n" in ran.err
     assert made == {
         "folder": tmp_path, "batch_size": 3, "wait": 0.02, "capacity": 7, "workers": 2, "max_bytes": 2 << 20,
         "max_pixels": 5_000_000, "body_timeout": 60.0,

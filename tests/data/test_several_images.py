@@ -14,7 +14,8 @@ from editmetrics.images import read_image
 from editmetrics.sample import images_of
 from editmetrics.scoring.decode import Opened
 from editmetrics.scoring.rows import ScoredRow, rows_from_json, rows_to_json, without_images
-from editmetrics.serving.wire import RequestError, sample_from_json, sample_to_json
+from editmetrics.serving.tensor_wire import packed_sample
+from editmetrics.serving.wire import ImageAccess, RequestError, sample_from_json
 
 LEVELS = {"a": 40, "b": 90, "c": 200}
 
@@ -142,10 +143,11 @@ def test_rows_requests_and_records_keep_several_images(folder):
     assert row.source == (a, b)
     (back,) = rows_from_json(rows_to_json([ScoredRow(without_images(row), {}, None)]))
     assert back.sample.source == (a, b)
-    sent = sample_from_json(sample_to_json(row), None)
+    fields, tensors = packed_sample(row, "0")
+    sent = sample_from_json(fields, ImageAccess(tensors=tensors))
     assert [read_image(image)[0, 0, 0] for image in sent.source] == [LEVELS["a"], LEVELS["b"]]
     with pytest.raises(RequestError, match="edited: expected"):
-        sample_from_json({"edited": [{"base64": ""}, {"base64": ""}]}, None)
+        sample_from_json({"edited": [{"base64": ""}, {"base64": ""}]}, ImageAccess())
     table = score([row], [Weighted()]).to_polars()
     assert json.loads(table["source"][0]) == [a, b]
 

@@ -1,7 +1,6 @@
 """A real server on loopback, in a thread: `serve(metrics, **options)` gives its URL."""
 
 import contextlib
-import socket
 import threading
 
 import pytest
@@ -15,13 +14,15 @@ class Served:
     def __init__(self, metrics, header_timeout=20.0, **options):
         import uvicorn
 
-        from editmetrics.serving.app import PatientProtocol, make_app
+        from editmetrics.serving.app import make_app
         from editmetrics.serving.batcher import ServingOptions
+        from editmetrics.serving.connection import PatientProtocol
+        from editmetrics.serving.listening import listening_socket
 
         protocol = type("Protocol", (PatientProtocol,), {"header_timeout": header_timeout})
 
         self.failures = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening_socket("127.0.0.1", 0)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         app = make_app(metrics, ServingOptions(on_failure=self.failures.append, **options))

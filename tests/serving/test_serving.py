@@ -22,7 +22,8 @@ from editmetrics.files.score_json import score_from_json, score_to_json
 from editmetrics.images import read_image
 from editmetrics.sample import UnavailableError
 from editmetrics.serving import Client, ServerError
-from editmetrics.serving.wire import sample_to_json
+
+from .bodies import json_of
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAMES = ("cat", "coffee", "stars")
@@ -86,7 +87,7 @@ def test_an_upload_gives_what_json_gives(serve):
     sample = examples()[0]
     files = {"edited": sample.edited.read_bytes(), "source": sample.source.read_bytes()}
     said = httpx.post(f"{served.url}/v1/score", files=files, data={"prompt": "red", "id": "a"}, timeout=60).json()
-    by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(sample)]}, timeout=60).json()
+    by_json = httpx.post(f"{served.url}/v1/score", json={"samples": [json_of(sample)]}, timeout=60).json()
     assert said["samples"][0]["scores"] == by_json["samples"][0]["scores"]
     assert said["identities"] == by_json["identities"]
     twice = [("edited", files["edited"]), ("source", files["source"]), ("source", files["source"])]
@@ -191,7 +192,7 @@ def test_a_full_queue_refuses_and_patient_clients_get_through(serve):
     with ThreadPoolExecutor(2) as pool:
         taken = pool.submit(Client(served.url, batch=3).score, waiting)
         assert metric.begun.wait(30)
-        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [sample_to_json(Sample("x", edited=png(9)))]})
+        refused = httpx.post(f"{served.url}/v1/score", json={"samples": [json_of(Sample("x", edited=png(9)))]})
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1
         assert httpx.get(f"{served.url}/ready").status_code == 503
@@ -274,7 +275,7 @@ def test_one_bad_sample_costs_no_other_of_its_batch(serve, kind):
 
 def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
     ids = ["\ud800", "a\x1b[2J", "\u202e", "", "x" * 1000]
-    body = {"samples": [sample_to_json(Sample(name, edited=png(4))) for name in ids]}
+    body = {"samples": [json_of(Sample(name, edited=png(4))) for name in ids]}
     answer = httpx.post(f"{serve([Brightness()]).url}/v1/score", content=json.dumps(body))
     assert answer.status_code == 200
     assert [one["id"] for one in json.loads(answer.text)["samples"]] == ids
@@ -282,7 +283,7 @@ def test_an_id_comes_back_as_it_was_whatever_it_is(serve):
 
 @pytest.mark.parametrize("damage", [{"base64": "!"}, {"base64": 5}, {"base64": "AAA"}])
 def test_what_is_no_base64_costs_its_sample(serve, damage):
-    body = {"samples": [sample_to_json(Sample("a", edited=png(4))), {"edited": damage}]}
+    body = {"samples": [json_of(Sample("a", edited=png(4))), {"edited": damage}]}
     good, bad = httpx.post(f"{serve([Brightness()]).url}/v1/score", json=body).json()["samples"]
     assert good["scores"]["brightness"]["status"] == "ok"
     assert bad["scores"]["brightness"]["status"] == "failed"
@@ -311,11 +312,11 @@ def test_a_small_request_cannot_claim_more_pixels_than_the_server_decodes(serve)
     metric = Brightness()
     served = serve([metric], max_pixels=1_000_000)
     large, fitting = png(1, size=(900, 900)), png(2, size=(600, 600))
-    pair = sample_to_json(Sample("pair", edited=large, source=large))
+    pair = json_of(Sample("pair", edited=large, source=large))
     (scores,) = httpx.post(f"{served.url}/v1/score", json={"samples": [pair]}).json()["samples"]
     assert scores["scores"]["brightness"]["status"] == "failed"
     assert "1620000 pixels; this server decodes 1000000" in scores["scores"]["brightness"]["reason"]
-    both = {"samples": [sample_to_json(Sample(str(i), edited=fitting)) for i in range(4)]}
+    both = {"samples": [json_of(Sample(str(i), edited=fitting)) for i in range(4)]}
     refused = httpx.post(f"{served.url}/v1/score", json=both)
     assert (refused.status_code, metric.batches) == (413, [])
     found = Client(served.url, batch=4).score([Sample(str(i), edited=fitting) for i in range(4)])  # in halves

@@ -1,146 +1,120 @@
-"""How many pairs a second `editmetrics serve` answers, and how soon, at rising concurrency.
+"""How much of the engine's speed `editmetrics serve` keeps, and what it adds to the time of one pair.
 
-    python tests/speed/serving.py                          # psnr and ssim, 256x256 PNG, on this machine's loopback
-    python tests/speed/serving.py -m ds_ieqa:weights=toy --requests 200
+    python -m tests.speed.serving                            # psnr and ssim, pairs of 512 x 512 in memory
+    python -m tests.speed.serving -m ds_ieqa:weights=toy
 
-The server is a process of its own; each client asks for one pair at a time and waits for the answer. Beside it stands
-what the engine takes for the same pairs in one call, without HTTP. Prints requests a second, the median and the 99th
-percentile of the latency, the mean batch, and how many answers were lost or differ from the engine's (none may).
+The server is a process of its own on this machine. Throughput: the same pairs by one call of `score` and by one call of
+`Client.score`, in turns; the ratio is that of the medians. Latency: single pairs, one after the other, minus the time
+that the engine takes for a pair that it has in memory. Also prints how many numbers differ from the engine's (none
+may; those of a model may in their last digits, with the batch).
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import numpy as np
-from PIL import Image
+from skimage import data
 
-from editmetrics import Sample, score
-from editmetrics.files.score_json import score_from_json
-from editmetrics.serving.wire import sample_to_json
+from editmetrics import Sample, create_metric, score
+from editmetrics.scoring import score_loaded
+from editmetrics.serving import Client
 
 
 def main() -> None:
+    """Print the ratio and the added latency."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--metric", action="append", help="default: psnr and ssim")
-    parser.add_argument("--requests", type=int, default=500)
-    parser.add_argument("--pairs", type=int, default=50)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
+    parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    metrics = arguments.metric or ["psnr", "ssim"]
-    with tempfile.TemporaryDirectory() as folder:
-        samples = pairs(Path(folder), arguments.pairs, arguments.size)
-        score(samples[:1], metrics, device=arguments.device)
-        started = time.perf_counter()
-        expected = score(samples, metrics, device=arguments.device)
-        alone = len(samples) / (time.perf_counter() - started)
-        print(f"the engine in one call: {alone:.1f} pairs a second")
-        bodies = [{"samples": [sample_to_json(sample)]} for sample in samples]
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        words = [word for name in metrics for word in ("-m", name)]
-        command = [
-            sys.executable,
-            "-m",
-            "editmetrics",
-            "serve",
-            *words,
-            "--port",
-            str(port),
-            "--device",
-            arguments.device,
-        ]
-        server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    names = arguments.metric or ["psnr", "ssim"]
+    samples = pairs(arguments.pairs, arguments.size)
+    metrics = [create_metric(name, device=arguments.device) for name in names]
+    for metric in metrics:
+        metric.load()
+    words = [word for name in names for word in ("-m", name)]
+    command = [sys.executable, "-m", "editmetrics", "serve", *words, "--port", "0", "--device", arguments.device]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
-            wait_for(f"http://127.0.0.1:{port}/ready", server)
-            for clients in arguments.clients:
-                load(f"http://127.0.0.1:{port}", bodies, expected, metrics, clients, arguments.requests)
+            client = Client(wait_for(server), batch=8, parallel=4)
+            throughput(samples, metrics, client, arguments.rounds)
+            latency(samples, metrics, client)
         finally:
             server.terminate()
-            server.wait()
 
 
-def pairs(folder: Path, count: int, size: int) -> list[Sample]:
-    """Crops of a photograph with noise, as PNG files."""
-    from skimage import data
-
+def pairs(count: int, size: int) -> list[Sample]:
+    """Return crops of a photograph with noise, in memory."""
     random = np.random.default_rng(0)
-    photograph = np.asarray(Image.fromarray(data.astronaut()).resize((1024, 1024)))
+    photograph = np.tile(data.astronaut(), (2, 2, 1))
     samples = []
     for index in range(count):
-        top, left = random.integers(0, 1024 - size, 2)
-        source = photograph[top : top + size, left : left + size]
+        top, left = random.integers(0, photograph.shape[0] - size, 2)
+        source = np.ascontiguousarray(photograph[top : top + size, left : left + size])
         edited = np.clip(source + random.normal(0, 5, source.shape), 0, 255).astype(np.uint8)
-        paths = folder / f"{index}_source.png", folder / f"{index}_edited.png"
-        for path, image in zip(paths, (source, edited), strict=True):
-            Image.fromarray(image).save(path)
-        samples.append(Sample(str(index), edited=paths[1], source=paths[0], prompt="make the square red"))
+        samples.append(Sample(str(index), edited=edited, source=source, prompt="make the square red"))
     return samples
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
+def wait_for(server: subprocess.Popen[str]) -> str:
+    """Return the URL of the server once it accepts samples."""
+    line = server.stderr.readline() if server.stderr else ""
+    url = re.search(r"http://\S+", line)
+    while url and server.poll() is None:
         try:
-            if httpx.get(url).status_code == 200:
-                return
+            if httpx.get(f"{url[0]}/ready").status_code == 200:
+                return url[0]
         except httpx.ConnectError:
-            time.sleep(0.1)
-    sys.exit("the server stopped")
+            pass
+        time.sleep(0.1)
+    sys.exit(f"the server stopped: {line}")
 
 
-def load(url: str, bodies: list, expected: object, metrics: list[str], clients: int, requests: int) -> None:
-    before = batches(url)
-    with (
-        httpx.Client(timeout=300, limits=httpx.Limits(max_connections=clients)) as http,
-        ThreadPoolExecutor(clients) as pool,
-    ):
-
-        def ask(number: int) -> tuple[float, int]:
-            started = time.perf_counter()
-            answer = http.post(f"{url}/v1/score", json=bodies[number % len(bodies)])
-            took = time.perf_counter() - started
-            scores = answer.json()["samples"][0]["scores"]
-            same = all(
-                np.allclose(
-                    list(score_from_json(scores[name]).values()),
-                    list(expected[name][number % len(bodies)].values()),
-                    rtol=1e-4,
-                )
-                for name in metrics
-            )
-            return took, int(not same)
-
-        started = time.perf_counter()
-        found = list(pool.map(ask, range(requests)))
-        took = time.perf_counter() - started
-    latencies = sorted(seconds for seconds, _ in found)
-    wrong = sum(other for _, other in found)
-    count, total = (now - was for now, was in zip(batches(url), before, strict=True))
-    print(
-        f"{clients:3d} clients: {requests / took:6.1f} pairs a second, "
-        f"latency {1000 * statistics.median(latencies):6.1f} ms "
-        f"(99 %: {1000 * latencies[int(0.99 * len(latencies))]:6.1f}), batch {total / count:4.1f}, "
-        f"{requests - len(found)} lost, {wrong} other than the engine's",
-        flush=True,
+def throughput(samples: list[Sample], metrics: list, client: Client, rounds: int) -> None:
+    """Print the pairs a second of the engine and of the server, measured in turns."""
+    expected, answers = score(samples[:2], metrics), client.score(samples[:2])
+    engine, served = [], []
+    for _ in range(rounds):
+        seconds, expected = timed(lambda: score(samples, metrics))
+        engine.append(len(samples) / seconds)
+        seconds, answers = timed(lambda: client.score(samples))
+        served.append(len(samples) / seconds)
+    ratio = statistics.median(served) / statistics.median(engine)
+    wrong = sum(
+        not np.allclose(list(one[metric.label].values()), list(expected[metric.label][index].values()), rtol=1e-4)
+        for index, one in enumerate(answers)
+        for metric in metrics
     )
+    print(f"engine {statistics.median(engine):.1f} pairs/s, served {statistics.median(served):.1f}: {ratio:.0%}")
+    print(f"{wrong} numbers other than the engine's")
 
 
-def batches(url: str) -> tuple[float, float]:
-    """How many batches there were, and the samples in them."""
-    text = httpx.get(f"{url}/metrics").text
-    return tuple(float(re.search(rf"editmetrics_batch_samples_{name} (\S+)", text)[1]) for name in ("count", "sum"))
+def latency(samples: list[Sample], metrics: list, client: Client) -> None:
+    """Print the median time of one pair by the engine and by the server, measured in turns."""
+    alone, asked = [], []
+    for sample in samples:
+        alone.append(timed(lambda one=sample: score_loaded(metrics, [one]))[0])
+        asked.append(timed(lambda one=sample: client.score([one]))[0])
+    added = statistics.median(asked) - statistics.median(alone)
+    print(f"one pair: engine {1000 * statistics.median(alone):.1f} ms, served {1000 * statistics.median(asked):.1f} ms")
+    print(f"added: {1000 * added:.1f} ms")
+
+
+def timed(work: Callable) -> tuple[float, object]:
+    """Return the seconds that `work` takes, and what it returns."""
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
 
 
 if __name__ == "__main__":
