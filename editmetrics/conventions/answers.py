@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
+from ..judge.answers import unreadable, whole_text
+from ..judge.lines import AROUND, plain_number, read_rated_lines, text_without_stray_numbers
 from .schema import AnswerForm
 
 if TYPE_CHECKING:
     from ..bases.judge import Verdict
     from ..judge import Answer
 
-NUMBER = r"-?\d+(?:\.\d+)?"
-_AROUND = " \t\r\n*_`\"'"
 NOT_APPLICABLE = "N/A"
 
 
@@ -56,12 +56,12 @@ Reading = tuple["Sequence[float | None]", str, bool]
 def _check(form: AnswerForm, name: str, number: float | None, answer: Answer) -> None:
     if number is None:
         if name not in form.optional:
-            _refuse(answer, f"{name} is {NOT_APPLICABLE}; expected a number")
+            unreadable(answer, f"{name} is {NOT_APPLICABLE}; expected a number")
         return
     if not form.low <= number <= form.high:
-        _refuse(answer, f"{name} is {number:g}, which is not from {form.low:g} to {form.high:g}")
+        unreadable(answer, f"{name} is {number:g}, which is not from {form.low:g} to {form.high:g}")
     if form.whole and not float(number).is_integer():
-        _refuse(answer, f"{name} is {number:g}; expected a whole number")
+        unreadable(answer, f"{name} is {number:g}; expected a whole number")
 
 
 def _of_json(form: AnswerForm, answer: Answer) -> Reading:
@@ -88,37 +88,52 @@ def _of_tag(form: AnswerForm, answer: Answer) -> Reading:
 
 def _of_label(form: AnswerForm, answer: Answer) -> Reading:
     """A number that fills the rest of the line behind its label, which stands once; or the number alone."""
-    if (alone := _plain(_whole(answer))) is not None:
+    if (alone := plain_number(whole_text(answer))) is not None:
         return [alone], "", False
-    text = _without_stray_numbers(answer)
+    text = text_without_stray_numbers(answer)
     pieces = re.findall(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*(?:is\b|[:：=])[:：]?([^\n]*)", text)
     if len(pieces) != 1:
-        _refuse(answer, f"expected one number behind '{form.key}:', got {len(pieces)}")
+        unreadable(answer, f"expected one number behind '{form.key}:', got {len(pieces)}")
     return [_number(pieces[0], form, form.values[0], answer)], text, False
+
+
+def _of_boxed(form: AnswerForm, answer: Answer) -> Reading:
+    """The number in the only \\boxed{}, and behind the key wherever that stands; nothing with a digit follows it."""
+    text = text_without_stray_numbers(answer)
+    boxes = list(re.finditer(r"\\boxed\{+([^{}]*)\}+", text))
+    if len(boxes) != 1:
+        unreadable(answer, f"expected one \\boxed{{number}}, got {len(boxes)}")
+    number = _number(boxes[0][1], form, form.values[0], answer)
+    stated = re.findall(rf"(?i)\b{re.escape(form.key)}[\s*_]*[:：]([^\n]*)", text[: boxes[0].start()])
+    if any(plain_number(piece) != number for piece in stated):
+        unreadable(answer, f"it states another number behind '{form.key}:' than in its box")
+    if re.search(r"\d", text[boxes[0].end() :]):
+        unreadable(answer, "numbers follow its box, which may correct it")
+    return [number], text[: boxes[0].start()].strip(), False
 
 
 def _of_level(form: AnswerForm, answer: Answer) -> Reading:
     """A word for a level, alone or behind "level is", as often as it is the same; its number counts from `low`."""
-    text = _whole(answer)
+    text = whole_text(answer)
     words = "|".join(map(re.escape, form.words))
     one = rf"({words})\b(?!-\w)(?!(?:[^\w.\n]+\w+){{0,2}}[^\w.\n]+(?:{words})\b)"  # not "fair or rather good"
     pattern = rf"(?i)\b{re.escape(form.key)}\b[^.\n]*?\bis\b[\s:：\"'*_\[]*{one}"
-    levels = [text] if text.strip(_AROUND + ".[]").casefold() in form.words else re.findall(pattern, text)
-    stated = {level.strip(_AROUND + ".[]").casefold() for level in levels}
+    levels = [text] if text.strip(AROUND + ".[]").casefold() in form.words else re.findall(pattern, text)
+    stated = {level.strip(AROUND + ".[]").casefold() for level in levels}
     if len(stated) != 1:
-        _refuse(answer, f"expected one of {', '.join(form.words)} behind '{form.key} is', got {len(stated)}")
+        unreadable(answer, f"expected one of {', '.join(form.words)} behind '{form.key} is', got {len(stated)}")
     return [form.low + form.words.index(stated.pop())], text, False
 
 
 def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
     """A line "Title: number" for each value; other lines are reasons."""
-    text = _without_stray_numbers(answer)
+    text = text_without_stray_numbers(answer)
     numbers: list[float | None] = []
     reasons = text
     for name, title in zip(form.values, form.titles or form.values, strict=True):
         lines = re.findall(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：]([^\n]*)$", text)
         if len(lines) != 1:
-            _refuse(answer, f"expected one line '{title}: number', got {len(lines)}")
+            unreadable(answer, f"expected one line '{title}: number', got {len(lines)}")
         numbers.append(_number(lines[0], form, name, answer))
         reasons = re.sub(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：][^\n]*$", "", reasons)
     return numbers, " ".join(reasons.split()), False
@@ -126,38 +141,51 @@ def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
 
 def _of_ratings(form: AnswerForm, answer: Answer) -> Reading:
     """So many lines "any words: number" as there are values, in their order; other lines are reasons."""
-    text = _without_stray_numbers(answer)
-    name = r"(?m)^[\s*_#-]*[^\W\d][^:：\n]{0,60}[:：][\s*_]*"
-    line = rf"{name}({NUMBER})[\s*_.]*$"
-    numbers = [float(number) for number in re.findall(line, text, re.ASCII)]
-    first = re.search(line, text, re.ASCII)
-    begun = re.findall(rf"{name}-?\d", text[first.start() :]) if first else []  # "name: 3 to 4" is a rating, too
-    if not len(numbers) == len(begun) == len(form.values):
-        count = max(len(numbers), len(begun))
-        _refuse(answer, f"expected {len(form.values)} lines 'name: number', got {count}")
-    return numbers, " ".join(re.sub(line, "", text, flags=re.ASCII).split()), False
+    numbers, reasons = read_rated_lines(answer, len(form.values))
+    return numbers, reasons, False
 
 
 def _of_sections(form: AnswerForm, answer: Answer) -> Reading:
-    """A section under each title, with one number behind the key in it; the last section ends at the next heading."""
-    text = _without_stray_numbers(answer)
+    """A section under each title, with one number behind the key in it; it ends at the next heading of any kind."""
+    text = text_without_stray_numbers(answer)
     titles = form.titles or form.values
     headings = [rf"(?im)^[\W\d_]*{re.escape(title)}[\s*_]*[:：]" for title in titles]
     starts = [[match.end() for match in re.finditer(heading, text)] for heading in headings]
     for title, positions in zip(titles, starts, strict=True):
         if len(positions) != 1:
-            _refuse(answer, f"expected one section '{title}:', got {len(positions)}")
+            unreadable(answer, f"expected one section '{title}:', got {len(positions)}")
     ends = [*(ends[0] for ends in starts[1:]), len(text)]
     if any(start[0] > end for start, end in zip(starts, ends, strict=True)):
-        _refuse(answer, "its sections are not in the order in which they were asked for")
+        unreadable(answer, "its sections are not in the order in which they were asked for")
     numbers: list[float | None] = []
     for name, title, start, end in zip(form.values, titles, starts, ends, strict=True):
-        section = re.split(r"(?m)^#\s", text[start[0] : end])[0]
-        pieces = re.findall(rf"(?im)^[\W_]*{re.escape(form.key)}[\s*_]*[:：]([^\n]*)", section)
+        pieces = _behind_key(text[start[0] : end], form.key)
         if len(pieces) != 1:
-            _refuse(answer, f"expected one '{form.key}:' in the section '{title}', got {len(pieces)}")
+            unreadable(answer, f"expected one '{form.key}:' in the section '{title}', got {len(pieces)}")
         numbers.append(_number(pieces[0], form, name, answer))
     return numbers, text, False
+
+
+_NEXT_SECTION = re.compile(r"#\s|[\W_]*\d+[.)][^\n:：]*[:：][\s*_]*$")
+"""A heading that no section of the form holds: the answer's own ("# Summary"), or another aspect's ("5. Style:")."""
+_HEADING = re.compile(r"(?:#{2,}\s*|\*\*|__)[^\n:：]*[:：]")
+
+
+def _behind_key(section: str, key: str) -> list[str]:
+    """Return what stands behind the key in the lines of a section, up to a heading that is not the section's.
+
+    Beside the key a section has one heading, that of its reasons; a second one begins an aspect that was not asked for.
+    """
+    pieces: list[str] = []
+    headings = 0
+    for line in map(str.strip, section.splitlines()):
+        if match := re.match(rf"(?i)[\W_]*{re.escape(key)}[\s*_]*[:：](.*)", line):
+            pieces.append(match[1])
+            continue
+        headings += _HEADING.match(line) is not None
+        if headings > 1 or _NEXT_SECTION.match(line):
+            break
+    return pieces
 
 
 _READERS: dict[str, Any] = {
@@ -165,6 +193,7 @@ _READERS: dict[str, Any] = {
     "tagged_json": _of_tagged_json,
     "tag": _of_tag,
     "label": _of_label,
+    "boxed": _of_boxed,
     "level": _of_level,
     "lines": _of_lines,
     "ratings": _of_ratings,
@@ -174,51 +203,25 @@ _READERS: dict[str, Any] = {
 
 def _tagged(answer: Answer, tag: str) -> tuple[str, str]:
     """Return what stands in the only pair of tags, and what stands before it."""
-    text = _whole(answer)
+    text = whole_text(answer)
     pieces = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL | re.IGNORECASE)
     if len(pieces) != 1:
-        _refuse(answer, f"expected one <{tag}> ... </{tag}>, got {len(pieces)}")
+        unreadable(answer, f"expected one <{tag}> ... </{tag}>, got {len(pieces)}")
     before, _, rest = re.split(rf"(<{tag}>)", text, maxsplit=1, flags=re.IGNORECASE)
     if re.search(rf"(?is)</{tag}>.*\d", rest):
-        _refuse(answer, f"numbers follow </{tag}>, which may correct it")
+        unreadable(answer, f"numbers follow </{tag}>, which may correct it")
     return pieces[0].strip(), before.strip()
 
 
 def _number(text: str, form: AnswerForm, name: str, answer: Answer) -> float | None:
     """Return the number that a piece of an answer is, None for "N/A"."""
-    bare = text.strip(_AROUND + ".[]").strip()
+    bare = text.strip(AROUND + ".[]").strip()
     if bare.upper() == NOT_APPLICABLE and name in form.optional:
         return None
-    number = _plain(text)
+    number = plain_number(text)
     if number is None:
-        _refuse(answer, f"{name} is {text.strip()[:40]!r}; expected one number from {form.low:g} to {form.high:g}")
+        unreadable(answer, f"{name} is {text.strip()[:40]!r}; expected one number from {form.low:g} to {form.high:g}")
     return number
-
-
-def _plain(text: str) -> float | None:
-    """Return the number that a text is, apart from emphasis, brackets and a full stop around it; None for any other."""
-    bare = text.strip(_AROUND + "[]").rstrip(".").strip(_AROUND + "[]")
-    return float(bare) if re.fullmatch(NUMBER, bare, re.ASCII) else None
-
-
-def _without_stray_numbers(answer: Answer) -> str:
-    """Return the text of an answer; refuse it where a number has a line of its own, and may correct another."""
-    text = _whole(answer)
-    if stray := re.search(rf"(?m)^[\s*_]*({NUMBER})[\s*_.]*$", text):
-        _refuse(answer, f"the number {stray[1]} stands on a line of its own")
-    return text
-
-
-def _whole(answer: Answer) -> str:
-    from ..judge.answers import whole_text
-
-    return whole_text(answer)
-
-
-def _refuse(answer: Answer, problem: str) -> NoReturn:
-    from ..judge.answers import unreadable
-
-    unreadable(answer, problem)
 
 
 @cache

@@ -9,7 +9,6 @@ from ..bases.judge import JudgeMetric, Verdict
 from ..metric import pick_device
 from ..options import OptionError
 from ..sample import EditMetricsError, Sample
-from .answers import read_answer
 from .assessor import ConventionMetric
 from .dimensions import combined
 from .schema import SamplingRule
@@ -117,6 +116,8 @@ class TextAssessor(ConventionMetric, JudgeMetric):
 
     def read(self, name: str, answer: Answer) -> Verdict:
         """Read the numbers in an answer. Raises `SampleError` where it does not state them."""
+        from .answers import read_answer
+
         form = next(rule.answer for rule in self.conventions.questions if rule.name == name)
         if form is None:
             raise EditMetricsError(f"{self.name}: the question {name} has no table [questions.answer]")

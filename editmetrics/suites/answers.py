@@ -145,14 +145,14 @@ class _LinesReader:
     def __call__(self, answer: Answer) -> Verdict:
         from ..bases.judge import Verdict
         from ..judge.answers import unreadable, whole_text
+        from ..judge.lines import read_rated_lines
 
-        text = whole_text(answer)
-        scores = _scores_in_lines(text)
-        if len(scores) != self.count:
-            unreadable(answer, f"expected {self.count} lines 'Name: score', got {len(scores)}")
+        rated, reasons = read_rated_lines(answer, self.count)
+        scores = _scores_in_lines(whole_text(answer))
+        if scores != rated:
+            unreadable(answer, f"expected {self.count} lines 'Name: digit', got {len(scores)}")
         if outside := [score for score in scores if not self.low <= score <= self.high]:
             unreadable(answer, f"{outside[0]} is not from {self.low} to {self.high}")
-        reasons = " ".join(line.strip() for line in text.splitlines() if _score_in(line) is None)
         shown = f"[{', '.join(map(str, scores))}]"
         return Verdict({self.name: round(sum(scores) / len(scores), 2)}, reasons, shown)
 

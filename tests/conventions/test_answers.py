@@ -16,6 +16,7 @@ FORMS = {
     "tagged_json": AnswerForm("tagged_json", ("quality",), 1, 5, key="rating"),
     "tag": AnswerForm("tag", ("quality",), 1, 5, key="answer"),
     "label": AnswerForm("label", ("score",), 0, 1, key="Score", whole=True),
+    "boxed": AnswerForm("boxed", ("alignment",), 1, 5, key="Final Alignment Rating", whole=True),
     "is": AnswerForm("label", ("quality",), 0, 100, key="The quality score"),
     "lines": AnswerForm("lines", ("compliance", "look"), 1, 5, titles=("Prompt Compliance", "Visual Naturalness")),
     "ratings": AnswerForm("ratings", ("compliance", "look", "detail"), 1, 5, whole=True),
@@ -24,8 +25,8 @@ FORMS = {
         titles=("Text Faithfulness", "Image Faithfulness", "Text Rendering"), optional=("rendering",),
     ),
 }  # fmt: skip
-STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "is": [85.25],
-          "lines": [4, 5], "ratings": [4, 3, 5], "sections": [3.5, 4, 2]}  # fmt: skip
+STATED = {"json": [20, 25], "whole": [4], "tagged_json": [3.5], "tag": [3.25], "label": [1], "boxed": [4],
+          "is": [85.25], "lines": [4, 5], "ratings": [4, 3, 5], "sections": [3.5, 4, 2]}  # fmt: skip
 """A readable answer of each form states these."""
 
 NOT_ONE_NUMBER = [
@@ -123,9 +124,24 @@ def test_numbers_behind_an_answer_in_tags_may_correct_it():
     assert numbers_of(FORMS["tag"], "I see 2 cats. <answer>3.25</answer> That is all.") == {"quality": 3.25}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1. **A cat**:\n- 4 whiskers of 5.\n\n**Final Alignment Rating: 4**\n\\boxed{4}", 4), (r"\boxed{{4}}", 4),
+        (r"\boxed{[4]}", 4), (r"\boxed{4} That is all.", 4), ("Final Alignment Rating: 3\n\\boxed{4}", None),
+        (r"\boxed{4} or rather 3", None), (r"\boxed{2} \boxed{4}", None), (r"\boxed{Rating}", None),
+        ("Final Alignment Rating: 4", None), (r"\boxed{4", None), (r"\boxed{5, 4, 3, 2, 1}", None),
+        ("**Final Alignment Rating: 4 of 5**\n\\boxed{4}", None),
+    ],
+)  # fmt: skip
+def test_a_boxed_rating_is_stated_once_and_not_contradicted(text, expected):
+    assert numbers_of(FORMS["boxed"], text) == ("unparseable" if expected is None else {"alignment": float(expected)})
+
+
 def test_a_line_that_is_not_one_number_is_not_made_up_for_by_another():
     text = "Reasons: 2 hats.\nObjects: {}\nCompliance: 4\nLook: 5\nDetail: {}"
-    assert numbers_of(FORMS["ratings"], text.format(2, "3 to 4")) == "unparseable"
+    for detail in ("3 to 4", "N/A", "not rated", "四"):
+        assert numbers_of(FORMS["ratings"], text.format(2, detail)) == "unparseable"
     read = numbers_of(FORMS["ratings"], text.format("two", 3))
     assert read == {"compliance": 4, "look": 5, "detail": 3}
 
@@ -145,3 +161,34 @@ def test_sections_end_where_the_next_begins_and_summaries_are_not_read():
     assert numbers_of(FORMS["sections"], text) == {"text": 3.5, "image": 4.0}
     assert numbers_of(FORMS["sections"], text.replace("## Score: 3.5", "")) == "unparseable"
     assert numbers_of(FORMS["sections"], text.replace("## Score: 3.5", "## Score: 3\n## Score: 4")) == "unparseable"
+
+
+SWALLOWED = """1. Text Faithfulness:
+## Justification: the sky is red.
+## Score: 3.5
+2. Image Faithfulness:
+## Justification: kept.
+## Score: 4
+3. Text Rendering:
+## Justification: the letters are blurred.
+{}
+## Justification: calm.
+## Score: 2
+"""
+
+
+@pytest.mark.parametrize(
+    "heading", ["4. Composition:", "## Composition:", "**Composition:**", "### 4) Composition:", "4. **Composition**:"]
+)
+def test_an_aspect_that_was_not_asked_for_does_not_stand_in_for_the_last_one(heading):
+    assert numbers_of(FORMS["sections"], SWALLOWED.format(heading)) == "unparseable"
+    rated = numbers_of(FORMS["sections"], SWALLOWED.format(f"## Score: 1\n{heading}"))
+    assert rated == {"text": 3.5, "image": 4.0, "rendering": 1.0}
+    between = SWALLOWED.format("## Score: 1").replace("## Score: 4", f"{heading}\n## Justification: calm.\n## Score: 2")
+    assert numbers_of(FORMS["sections"], between) == "unparseable"
+
+
+def test_numbered_reasons_do_not_end_a_section():
+    reasons = "1. The first word: sharp.\n2. The second word is blurred.\n## Score: 1"
+    text = SWALLOWED.partition("{}")[0] + reasons
+    assert numbers_of(FORMS["sections"], text) == {"text": 3.5, "image": 4.0, "rendering": 1.0}

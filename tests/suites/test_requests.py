@@ -31,6 +31,7 @@ from editmetrics.suites.answers import (
     as_keyed_script,
     as_lines_script,
     as_viescore_script,
+    named_lines,
 )
 from editmetrics.suites.judged import SuiteMetric, suite_metric
 from editmetrics.suites.omnicontext import as_omnicontext_script
@@ -227,6 +228,15 @@ def test_the_published_readers_read_as_the_official_ones():
     assert [as_dual_script(text) for text in ANSWERS["dual"]] == OFFICIAL["dual_answers"]
     assert [as_binary_script(text) for text in ANSWERS["binary"]] == OFFICIAL["binary_answers"]
     assert [as_labelled_script(text) for text in ANSWERS["labelled"]] == OFFICIAL["labelled_answers"]
+
+
+def test_a_line_that_counts_something_does_not_stand_in_for_a_rating():
+    read, text = named_lines("score", 3, 1, 5), "Hats: 2\n{}Prompt Compliance: 4\nVisual Naturalness: 5\nDetail: {}"
+    assert read(Answer(text.format("", "3").replace("Hats: 2\n", "Two hats.\n"))).values == {"score": 4.0}
+    for answer in (text.format("", "3 to 4"), text.format("", "3"), text.format("", "N/A"), text.format("3\n", "3")):
+        with pytest.raises(SampleError):
+            read(Answer(answer))
+    assert as_lines_script(text.format("", "3 to 4")) == 3.67  # the published script's rule
 
 
 @pytest.mark.parametrize("suite", [name for name in SUITES if SUITES[name].judges and not SUITES[name].metric])
