@@ -38,6 +38,7 @@ class Option:
 
 def options_of(cls: type[Metric]) -> tuple[Option, ...]:
     """The options of a class, from the keywords of `__init__` and the docstrings; see `Metric.option_list`."""
+    unused: frozenset[str] = getattr(cls, "unused_options", frozenset())  # of a base that does not need all of them
     described: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         described |= _described_options(inspect.cleandoc(base.__doc__ or ""))
@@ -46,7 +47,7 @@ def options_of(cls: type[Metric]) -> tuple[Option, ...]:
         hints = get_type_hints(init, include_extras=True)
         parameters = inspect.signature(init).parameters.values()
         for p in parameters:
-            if p.kind is p.KEYWORD_ONLY and p.name not in options:
+            if p.kind is p.KEYWORD_ONLY and p.name not in options and p.name not in unused:
                 options[p.name] = Option(p.name, hints.get(p.name, Any), p.default, described.get(p.name, ""))
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break

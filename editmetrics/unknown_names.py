@@ -22,7 +22,7 @@ OTHER_NAMES = {
     "face": "face_identity", "arcface": "face_identity", "id_sim": "face_identity", "face_sim": "face_identity",
     "face_similarity": "face_identity", "insightface": "face_identity", "sface": "face_identity",
     "cer": "text_accuracy", "text_rendering": "text_accuracy", "word_accuracy": "text_accuracy",
-    "hps_v3": "hpsv3", "editreward": "edit_reward",
+    "hps_v3": "hpsv3", "hpsv3++": "hpsv3_plus", "unifiedreward": "unified_reward", "editreward": "edit_reward",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 

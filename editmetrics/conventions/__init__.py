@@ -52,6 +52,8 @@ def metric_class_of(file: str | Path, module: str) -> type[ConventionMetric]:
     conventions = read_conventions(file)
     path, _, attribute = READOUTS[conventions.readout].partition(":")
     base: Any = getattr(importlib.import_module(path), attribute)
+    columns = frozenset(rule.chosen_by for rule in conventions.questions if rule.chosen_by)
+    shipped = all(prompt.text is not None for prompt in conventions.prompts.values())
     members = {
         "__module__": module,
         "__doc__": documentation(conventions),
@@ -63,7 +65,8 @@ def metric_class_of(file: str | Path, module: str) -> type[ConventionMetric]:
         "dimensions": declared_dimensions(conventions),
         "paper": conventions.origin.paper,
         "licence": licence(conventions),
-        "columns": frozenset(rule.chosen_by for rule in conventions.questions if rule.chosen_by),
+        "columns": columns,
+        "unused_options": frozenset(["repository"] * shipped + ["task"] * (not columns)),
         "prompts": tuple(prompt.sha256 for prompt in conventions.prompts.values()),
     }
     made: type[ConventionMetric] = type(base)(conventions.name, (base,), members)

@@ -34,6 +34,8 @@ class ConventionMetric(Metric):
     conventions: ClassVar[Conventions]
     runtime_options: ClassVar[frozenset[str]] = frozenset({"repository"})
     """The texts are checked by checksum: where they lie changes no number."""
+    unused_options: ClassVar[frozenset[str]] = frozenset()
+    """Options without use here: a repository where all texts are shipped, a task where all are asked the same."""
 
     def __init__(
         self,
@@ -46,8 +48,7 @@ class ConventionMetric(Metric):
         names = [model.name for model in self.conventions.models]
         tasks = list(self.conventions.prompts) if self.columns else []
         if task is not None and task not in tasks:
-            known = expected_one_of(task, tasks) if tasks else "all samples are asked the same; leave task out"
-            raise OptionError(f"{self.name} has no question for a task {task!r}; {known}")
+            raise OptionError(f"{self.name} has no question for a task {task!r}; {expected_one_of(task, tasks)}")
         if checkpoint is not None and checkpoint not in names:
             raise OptionError(f"{self.name} has no checkpoint {checkpoint!r}; {expected_one_of(checkpoint, names)}")
         super().__init__(**shared)

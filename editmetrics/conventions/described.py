@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .schema import Conventions, DimensionRule, ImageRule, QuestionRule, StateRule
+from .schema import Conventions, DimensionRule, HeadRule, ImageRule, QuestionRule, StateRule
 
 WIDTH = 116
 
@@ -64,10 +64,19 @@ def _state(rule: StateRule) -> str:
     counted = ", positions counted as in text" if rule.positions == "plain" else ""
     heads = "; ".join(
         f"{head.value} by layers of {', '.join(map(str, head.layers.values()))} ({head.activation}), "
-        f"whose outputs are {' and '.join(head.outputs)}"
+        f"whose outputs are {' and '.join(head.outputs)}{_condition(head)}"
         for head in rule.heads
     )
     return f"Read: the last layer's state at {position} of the question{counted}; {heads}."
+
+
+def _condition(head: HeadRule) -> str:
+    if (condition := head.condition) is None:
+        return ""
+    return (
+        f", of the state scaled and shifted by layers {', '.join((*condition.encoder, *condition.modulation))} "
+        f"for a guess by {', '.join(condition.guess)} and the iteration {condition.iteration:g}"
+    )
 
 
 def _question(rule: QuestionRule) -> str:
@@ -80,7 +89,8 @@ def _question(rule: QuestionRule) -> str:
         "json": "a JSON object", "lines": "a line for each number", "ratings": "a line for each number",
         "sections": "a section for each number",
         "tag": f"a number in <{rule.answer.key}> tags", "tagged_json": "a JSON object in <answer> tags",
-        "label": f"a number behind '{rule.answer.key}'", "level": f"one of {', '.join(rule.answer.words)}",
+        "label": f"a number behind '{rule.answer.key}'", "boxed": "a number in \\boxed{}",
+        "level": f"one of {', '.join(rule.answer.words)}",
     }[rule.answer.form]  # fmt: skip
     return f"{order}; {form}, {rule.answer.low:g} to {rule.answer.high:g}"
 
@@ -113,7 +123,8 @@ def _formula(rule: DimensionRule) -> str:
         return f"sqrt({product})" if len(rule.values) == 2 else f"geometric mean of {names}"
     if rule.weights:
         terms = (f"{weight:g} {name}" for weight, name in zip(rule.weights, rule.values, strict=True))
-        return f"({' + '.join(terms)}) / {sum(rule.weights):g}"
+        total = sum(rule.weights)
+        return " + ".join(terms) if total == 1 else f"({' + '.join(terms)}) / {total:g}"
     return {"value": names, "product": product}.get(rule.how, f"{rule.how} of {names}")
 
 

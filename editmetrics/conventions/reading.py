@@ -123,6 +123,9 @@ def _readout_problems(conventions: Conventions) -> Iterator[Problem]:
                 ("state", "heads", row, "layers"),
                 f"expected {len(head.outputs)} outputs of the last one, as 'outputs' has",
             )
+        for part in ("guess", "encoder", "modulation") if head.condition else ():
+            if len(getattr(head.condition, part)) != 2:
+                yield ("state", "heads", row, "condition", part), "expected the names of two linear layers"
     levels = conventions.levels
     if levels and len(levels.words) != len(levels.weights):
         yield ("levels", "weights"), f"expected {len(levels.words)}, one for each of the words"

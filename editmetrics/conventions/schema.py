@@ -113,15 +113,16 @@ class AnswerForm:
 
     - `form`: "json", an object with the number or list of numbers under `key`; "lines", a line "Title: number" each;
       "sections", a heading with a title each, and the number behind `key` in the section; "tag", a number in <key>
-      tags; "tagged_json", such an object in <answer> tags; "label", a number behind `key`; "level", one of `words`
-      behind `key`, from `low` on; "ratings", a line "any words: number" for each value, and no more such lines.
+      tags; "tagged_json", such an object in <answer> tags; "label", a number behind `key`; "boxed", a number in
+      \\boxed{}, and the same one wherever `key` stands before; "level", one of `words` behind `key`, from `low` on;
+      "ratings", a line "any words: number" for each value, and no more such lines.
     - `values`: names of the numbers, in their order. `titles`: as lines and sections have them; by default the names.
     - `low`, `high`: the scale on which they are asked for; `whole`: whole numbers only.
     - `times`, `plus`: `times * number + plus` is the value.
     - `optional`: values that may be "N/A", and then are left out.
     """
 
-    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label", "level", "ratings"]
+    form: Literal["json", "lines", "sections", "tag", "tagged_json", "label", "boxed", "level", "ratings"]
     values: tuple[str, ...]
     low: float
     high: float
@@ -156,6 +157,31 @@ class QuestionRule:
 
 
 @dataclass(frozen=True)
+class ConditionRule:
+    """Change a state by a guess about it before a head reads it: feature-wise linear modulation (FiLM).
+
+    The guess is the sigmoid of what the layers `guess` make of the state. The layers `encoder`, with GELU between them,
+    make an embedding of the guess and of `iteration`; the layers `modulation`, with ReLU between them, make of it a
+    scale and a shift for each number of the state, which becomes state * (1 + scale) + shift.
+
+    - `guess`, `encoder`, `modulation`: the names of two linear layers each. `size`: numbers of the embedding.
+    - `unused`: layers of the checkpoint that weigh several images against each other; of one alone they change nothing.
+    - `iteration`: of reinforcement learning, 0 before it.
+    """
+
+    guess: tuple[str, ...]
+    encoder: tuple[str, ...]
+    modulation: tuple[str, ...]
+    size: int
+    unused: tuple[str, ...] = ()
+    iteration: float = 0.0
+
+    def names(self) -> tuple[str, ...]:
+        """List the names of its layers in the checkpoint."""
+        return (*self.guess, *self.unused, *self.encoder, *self.modulation)
+
+
+@dataclass(frozen=True)
 class HeadRule:
     """A regression head on a hidden state: the read-out "state".
 
@@ -164,6 +190,7 @@ class HeadRule:
       `activation` between them. `bias`: whether they have one.
     - `outputs`: what its numbers are, in order: "mean", and "log_std" or "log_variance", from which the uncertainty
       comes, or "ignored".
+    - `condition`: what changes the state before.
     """
 
     value: str
@@ -172,6 +199,11 @@ class HeadRule:
     outputs: tuple[Literal["mean", "log_std", "log_variance", "ignored"], ...] = ("mean",)
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
     bias: bool = True
+    condition: ConditionRule | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """List the names of all its layers in the checkpoint."""
+        return (*self.layers, *(self.condition.names() if self.condition else ()))
 
 
 @dataclass(frozen=True)

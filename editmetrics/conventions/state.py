@@ -12,7 +12,7 @@ from ..metric import pick_device
 from ..sample import EditMetricsError, Score
 from .dimensions import combined
 from .local import LocalAssessor
-from .schema import StateRule
+from .schema import HeadRule, StateRule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,37 +51,25 @@ class StateAssessor(LocalAssessor):
         import torch
 
         from .. import weights
-        from ..mllm.heads import published_head
         from ..mllm.loading import torch_dtype
         from ..mllm.whole_models import WholeLayout, backbone_of, load_whole_model
 
         rule = self._state_rule
         source = self._own_source() or weights.pull(self.model_rule.weights)
         device = torch.device(self.device)
-        usual = torch.bfloat16 if device.type == "cuda" else torch.float32
         tokens = (rule.token,) if rule.token else ()
         whole = load_whole_model(
             source,
-            WholeLayout(
-                self.model_rule.family, tuple(f"{name}." for head in rule.heads for name in head.layers), tokens
-            ),
+            WholeLayout(self.model_rule.family, self._head_names(), tokens),
             self.base_model(),
             revision=self.base_revision(),
             device=device,
-            dtype=torch_dtype(None if self.dtype == "auto" else self.dtype) or usual,
+            dtype=torch_dtype(None if self.dtype == "auto" else self.dtype, device),
             attention=self.attention,
         )
         backbone = backbone_of(whole, self.image_tokens, plain_positions=rule.positions == "plain")
         for head in rule.heads:
-            own = {name: tensor for name, tensor in whole.heads.items() if name.rpartition(".")[0] in head.layers}
-            self._heads[head.value] = published_head(
-                own,
-                head.layers,
-                inputs=backbone.hidden_size,
-                origin=source,
-                activation=head.activation,
-                bias=head.bias,
-            ).to(device)
+            self._heads[head.value] = _head(head, whole.heads, backbone.hidden_size, source).to(device)
         self._backbone = backbone
 
     def unload(self) -> None:
@@ -157,10 +145,32 @@ class StateAssessor(LocalAssessor):
 
     def _head_names(self) -> tuple[str, ...]:
         """Return what the names of the heads' tensors begin with."""
-        return tuple(f"{name}." for head in self._state_rule.heads for name in head.layers)
+        return tuple(f"{name}." for head in self._state_rule.heads for name in head.names())
 
     @property
     def _state_rule(self) -> StateRule:
         if self.conventions.state is None:
             raise EditMetricsError(f"{self.name}: its conventions have no table [state]")
         return self.conventions.state
+
+
+def _head(rule: HeadRule, tensors: Mapping[str, Tensor], hidden: int, source: Path) -> Any:
+    """Make a head, with what changes its state before, of the checkpoint's tensors. Raises `HeadError`."""
+    from ..mllm.heads import ConditionedHead, published_head
+
+    def part(layers: Mapping[str, int], inputs: int, activation: str, bias: bool = True) -> Any:
+        own = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] in layers}
+        return published_head(own, layers, inputs=inputs, origin=source, activation=activation, bias=bias)
+
+    head = part(rule.layers, hidden, rule.activation, rule.bias)
+    if (condition := rule.condition) is None:
+        return head
+    for name in condition.unused:
+        part({name: 1}, condition.size, "identity")
+    return ConditionedHead(
+        guess=part(dict(zip(condition.guess, (condition.size, 1), strict=True)), hidden, "identity"),
+        encoder=part(dict.fromkeys(condition.encoder, condition.size), 2, "gelu"),
+        modulation=part(dict(zip(condition.modulation, (hidden, 2 * hidden), strict=True)), condition.size, "relu"),
+        head=head,
+        iteration=condition.iteration,
+    )

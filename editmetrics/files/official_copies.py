@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def read_official_file(folder: str, file: str, expected: str, wanted: str) -> by
 
 
 def official_text(file: str, data: bytes, key: str, expected: str, wanted: str) -> str:
-    """Return the text at `key` of a JSON or Python file whose SHA-256 is `expected`. Raises `DataError` for none."""
+    """Return the text at `key` of a JSON or Python file, or of the Python code in a Markdown file, whose SHA-256 is
+    `expected`. Raises `DataError` for none."""
     for text in _texts(Path(file).suffix, data).get(key, ()):
         if hashlib.sha256(text.encode()).hexdigest() == expected:
             return text
@@ -42,11 +44,15 @@ def how_to_get(repository: str, commit: str) -> str:
 
 @cache
 def _texts(suffix: str, data: bytes) -> dict[str, list[str]]:
-    """Return the texts of a JSON object, or those of each variable, function and class of a Python file, not run."""
+    """Return the texts of a JSON object, or those of each variable, function and class of a Python file, not run.
+
+    Of a Markdown file these are those of its Python code.
+    """
     if suffix == ".json":
         return {key: [value] for key, value in json.loads(data).items() if isinstance(value, str)}
+    sources = re.findall(rb"^```python\n(.*?)^```", data, re.DOTALL | re.MULTILINE) if suffix == ".md" else [data]
     texts: dict[str, list[str]] = {}
-    for node in ast.parse(data).body:
+    for node in (node for source in sources for node in ast.parse(source).body):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             texts[node.targets[0].id] = _strings(node.value)  # the last assignment counts
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):

@@ -99,7 +99,7 @@ class Backbone:
         import torch
 
         where = torch.device(pick_device(device))
-        kind = torch_dtype(dtype) or (torch.bfloat16 if where.type == "cuda" else torch.float32)
+        kind = torch_dtype(dtype, where)
         attention = attention or "sdpa"
         if not re.fullmatch(r"\w+", attention):
             raise BackboneError(

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from ..sample import EditMetricsError
 from .turns import seeded
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU, "identity": nn.Identity, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh
+}  # fmt: skip
 
 LARGEST = 1 << 20
 """The largest layer of a head: hidden states of backbones have some thousand numbers."""
@@ -30,8 +32,8 @@ class RegressionHead(nn.Module):
     """A multilayer perceptron: `y = W_n f(... f(W_1 x + b_1) ...) + b_n`.
 
     - `inputs`: size of a hidden state. `hidden`: sizes of the layers between; () is linear regression.
-    - `outputs`: numbers that it gives. `activation`: gelu, relu, silu or tanh. `dropout`: before each layer but the
-      first. `last_activation`: whether y, too, goes through f.
+    - `outputs`: numbers that it gives. `activation`: gelu, identity, relu, silu or tanh. `dropout`: before each layer
+      but the first. `last_activation`: whether y, too, goes through f.
     - `seed`: of the initial weights (torch's default initialisation), drawn apart from the global random state.
 
     Takes (N, inputs) of any floating dtype, returns (N, outputs) in float32: a rating has more digits than bfloat16,
@@ -152,3 +154,32 @@ def published_head(
     zeros = {name: torch.zeros_like(value) for name, value in own.items() if name.endswith("bias")}
     head.load_state_dict(zeros | {mine: tensors[name].float() for name, mine in wanted.items()})
     return head.requires_grad_(False).eval()
+
+
+class ConditionedHead(nn.Module):
+    """A head that reads states after feature-wise linear modulation by a guess about each of them.
+
+    c = sigmoid(guess(h)); (s, t) = modulation(encoder((c, iteration))); y = head(h * (1 + s) + t).
+
+    Takes (N, inputs) of any floating dtype, returns what `head` does, in float32. Source: Liu et al., HPSv3++, 2026,
+    arXiv:2606.14657, where c is how capable the generator of an image was.
+
+    >>> guess, encoder = RegressionHead(4), RegressionHead(2, outputs=3)
+    >>> head = ConditionedHead(guess, encoder, RegressionHead(3, outputs=8), RegressionHead(4, outputs=2), 0.0)
+    >>> head(torch.zeros(5, 4)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(
+        self, guess: nn.Module, encoder: nn.Module, modulation: nn.Module, head: nn.Module, iteration: float
+    ) -> None:
+        super().__init__()
+        self.guess, self.encoder, self.modulation, self.head = guess, encoder, modulation, head
+        self.iteration = iteration
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        guessed = self.guess(hidden).sigmoid()
+        condition = torch.cat([guessed, torch.full_like(guessed, self.iteration)], dim=1)
+        scale, shift = self.modulation(self.encoder(condition)).chunk(2, dim=1)
+        result: Tensor = self.head(hidden.float() * (1 + scale) + shift)
+        return result

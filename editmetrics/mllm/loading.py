@@ -105,13 +105,18 @@ def shared(key: Any, make: Callable[[], T]) -> T:
         return present
 
 
-def torch_dtype(name: str | torch.dtype | None) -> torch.dtype | None:
-    """The dtype of that name; None stays None. Raises `BackboneError` for one that models cannot be loaded in."""
+def torch_dtype(name: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """The dtype of that name; of None bfloat16 on a GPU and float32 elsewhere.
+
+    Raises `BackboneError` for one that models cannot be loaded in.
+    """
     import torch
 
     names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    if name is None:
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
     dtype = names.get(name, name) if isinstance(name, str) else name
-    if dtype is not None and dtype not in names.values():
+    if dtype not in names.values():
         raise BackboneError(f"invalid dtype {name!r}; expected {either(names)}")
     return dtype  # type: ignore[return-value]
 

@@ -58,8 +58,8 @@ def read_state(
 
     `outputs` are what the head's numbers are, in order: the spread is exp(log_std) or exp(log_variance / 2).
 
-    Raises `SampleError` (`failed`) for states that `require_direction` refuses, and where a number is not finite or
-    beyond `LARGEST`: clamped to a scale, it would look like a rating.
+    Raises `SampleError` (`failed`) for states that `require_direction` refuses, where a number is not finite or beyond
+    `LARGEST` (clamped to a scale, it would look like a rating), and where a deviation is so small that it is 0.
 
     >>> import torch
     >>> read_state(lambda states: states, torch.tensor([[3.0, 0.0]]), ("mean", "log_std"))
@@ -73,7 +73,9 @@ def read_state(
     spreads = {"log_std": 1.0, "log_variance": 0.5}
     for column, output in enumerate(outputs):
         if output in spreads:
-            deviation = (spreads[output] * numbers[:, column]).exp()
+            logarithms = spreads[output] * numbers[:, column]
+            deviation = logarithms.exp()
+            require(deviation > 0, lambda: _vanishing(logarithms))  # noqa: B023 - the loop ends here
             return StateReadout(mean, _within(deviation, "the regression head gives the deviation"))
     return StateReadout(mean, None)
 
@@ -86,6 +88,11 @@ def read_head(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
     tensor([3.])
     """
     return read_state(head, states).mean
+
+
+def _vanishing(logarithms: Tensor) -> SampleError:
+    least = float(logarithms.min())
+    return SampleError(f"the logarithm of a deviation is {least:.3g}, and the deviation 0: its weights are damaged")
 
 
 def _within(numbers: Tensor, subject: str) -> Tensor:

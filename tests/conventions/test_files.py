@@ -105,6 +105,12 @@ def test_the_checksum_is_that_of_what_changes_numbers(tmp_path):
         ("firm_edit", {"scaled_execution": 0.75, "scaled_consistency": 0.5},
          {"overall": 0.6, "execution": 0.75, "consistency": 0.5, "executed_consistency": 0.375}),
         ("firm_edit", {"scaled_execution": 0.75}, {"execution": 0.75}),
+        # A (0.4 + 0.6 Q), Q the lowest, as in the authors' training
+        ("firm_gen", {"scaled_alignment": 0.75, "aesthetics": 1, "technical_quality": 0.5, "structure": 0.75},
+         {"overall": 0.525, "alignment": 0.75, "quality": 0.5, "aligned_quality": 0.375}),
+        ("firm_gen", {"aesthetics": 1, "technical_quality": 0.5, "structure": 0.75}, {"quality": 0.5}),
+        ("rational_rewards_t2i", {"text_faithfulness": 1, "physical_quality": 0.5},
+         {"overall": 0.75, "text_faithfulness": 1, "physical_quality": 0.5}),
         ("rational_rewards", {"text_faithfulness": 1, "image_faithfulness": 0.5, "physical_quality": 0},
          {"overall": 0.5, "text_faithfulness": 1, "image_faithfulness": 0.5, "physical_quality": 0}),
         ("rational_rewards", {}, {}),

@@ -25,6 +25,8 @@ from editmetrics.sample import SampleError
 OFFICIAL = json.loads(Path(__file__).with_name("official.json").read_text(encoding="utf-8"))
 SPECS = [spec for spec in OFFICIAL if spec not in ("pillow", "sample")]
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+COPIES = {spec: os.environ.get(f"EDITMETRICS_{spec.upper()}_REPOSITORY") for spec in SPECS}
+"""Of repositories whose prompts may not be shipped; read here, since tests run without such settings."""
 SAME_PILLOW = OFFICIAL["pillow"] == PIL.__version__
 
 
@@ -59,10 +61,9 @@ def chat(question, family):
 def test_questions_are_those_of_the_authors(spec):
     metric = create_metric(spec)
     if any(prompt.text is None for prompt in metric.conventions.prompts.values()):
-        repository = os.environ.get(f"EDITMETRICS_{spec.upper()}_REPOSITORY")
-        if repository is None:
+        if COPIES[spec] is None:
             pytest.skip("its prompts may not be shipped; whoever has the repository compares them, too")
-        metric.repository = repository
+        metric.repository = COPIES[spec]
     for name, question in metric.questions(sample(spec)).items():
         text = chat(question, metric.model_rule.family)
         recorded = OFFICIAL[spec][name]
@@ -108,8 +109,10 @@ def test_the_question_is_that_of_the_task_which_a_column_or_an_option_names():
         assert caught.value.status == "skipped"
     with pytest.raises(OptionError, match="no question for a task 'paint'"):
         create_metric("img_edit_judge:task=paint")
-    with pytest.raises(OptionError, match="no question for a task 'add'; all samples are asked the same"):
-        create_metric("edit_score:task=add")
+    assert {"repository", "task"} <= {option.name for option in type(metric).option_list()}
+    for name in ("repository", "task"):  # which its shipped texts and its own questions have no use for
+        with pytest.raises(OptionError, match=f"edit_score has no option '{name}'"):
+            create_metric(f"edit_score:{name}=add")
 
 
 def test_prompts_that_may_not_be_shipped_come_from_the_users_copy_by_checksum(tmp_path):

@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from editmetrics import Sample, create_metric, weights
@@ -96,6 +97,73 @@ def test_scores_and_uncertainty_are_those_of_the_authors(name, folders):
             assert parts == pytest.approx([float(number[0]) for number in numbers], abs=5 * ROUNDING)
 
 
+@pytest.fixture(scope="module")
+def plus(tmp_path_factory):
+    """A tiny checkpoint of HPSv3++, whose layers are large enough for a guess to matter."""
+    folder = tmp_path_factory.mktemp("hpsv3_plus")
+    WEIGHTS["hpsv3_plus"](folder)
+    tensors = torch.load(folder / "hpsv3++.pth", weights_only=True)
+    larger = {
+        name: 2 * tensor if name.startswith(("cap_", "film_", "rm_")) else tensor for name, tensor in tensors.items()
+    }
+    torch.save({"model": larger}, folder / "hpsv3++.pth")
+    return folder, larger
+
+
+def modulated(tensors, state, iteration=0.0):
+    """What HPSv3++'s code (7bdbebc) makes of one pooled state, written down; its class, run once on such a checkpoint,
+    loads it strictly and gives means and deviations that differ from ours by less than 1e-6."""
+
+    def layer(name, values):
+        return F.linear(values, tensors[f"{name}.weight"], tensors[f"{name}.bias"])
+
+    capability = layer("cap_encoder.out_proj", layer("cap_encoder.proj", state)).sigmoid()  # of one image: weight 1
+    condition = torch.stack([capability.squeeze(), torch.tensor(iteration)])
+    embedding = layer("cond_encoder.2", F.gelu(layer("cond_encoder.0", condition)))
+    gamma, beta = layer("film_gen.2", F.relu(layer("film_gen.0", embedding))).chunk(2, -1)
+    hidden = state * (1 + gamma) + beta
+    for name in ("rm_head.0", "rm_head.3"):
+        hidden = F.relu(layer(name, hidden))
+    return layer("rm_head.5", hidden), float(capability)
+
+
+@torch.no_grad()
+def test_hpsv3_plus_scores_each_image_by_its_own_guess(plus):
+    folder, tensors = plus
+    metric = create_metric("hpsv3_plus", weights=str(folder / "hpsv3++.pth"), backbone=str(folder), device="cpu")
+    metric.load()
+    samples = [sample(1), sample(2, "a smaller moon")]
+    states = [metric._backbone.forward([metric.prepare(each)["preference"]]).at(-1)[0] for each in samples]
+    wanted = [modulated(tensors, state) for state in states]
+    scores = metric.score_batch([metric.prepare(each) for each in samples])
+    for score, ((mean, log_std), _) in zip(scores, wanted, strict=True):
+        assert float(score) == pytest.approx(float(mean), rel=1e-4, abs=5 * ROUNDING)
+        assert score.uncertainty["hpsv3_plus"] == pytest.approx(math.exp(float(log_std)), rel=1e-4)
+    assert wanted[0][1] != pytest.approx(wanted[1][1], abs=1e-4), "the guesses differ, so that a shared one would show"
+    head = metric._heads["preference"]
+    head.iteration = 0.5
+    assert head(states[0][None])[0].tolist() == pytest.approx(modulated(tensors, states[0], 0.5)[0].tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda tensors: tensors.pop("cap_encoder.pool_attn.weight"), "lacks cap_encoder.pool_attn.weight"),
+        (lambda tensors: tensors.update({"film_gen.0.scale": torch.ones(1)}), "has film_gen.0.scale"),
+        (lambda tensors: tensors.update({"cond_encoder.0.weight": torch.ones(256, 3)}), r"is \(256, 3\), expected"),
+        (lambda tensors: tensors.update({"score.weight": torch.ones(1)}), "holds score.weight, which .* does not have"),
+    ],
+)
+def test_a_tensor_that_is_missing_extra_or_misshapen_is_named(plus, tmp_path, change, problem):
+    folder, tensors = plus
+    changed = dict(tensors)
+    change(changed)
+    torch.save(changed, tmp_path / "changed.pth")
+    metric = create_metric("hpsv3_plus", weights=str(tmp_path / "changed.pth"), backbone=str(folder), device="cpu")
+    with pytest.raises(EditMetricsError, match=problem):
+        metric.load()
+
+
 def test_images_of_a_pair_are_seen_once_for_both_questions(folders, monkeypatch):
     metric = create_metric("edit_reward", weights=str(folders["edit_reward"]), device="cpu")
     metric.load()
@@ -140,10 +208,11 @@ def test_a_head_that_gives_no_number_gives_no_score(folders, monkeypatch):
     metric = create_metric("hpsv3", weights=str(folders["hpsv3"]), device="cpu")
     metric.load()
     prepared = metric.prepare(sample(1))
-    for numbers in ([math.nan, 0.0], [0.5, math.nan], [math.inf, 0.0], [0.5, 1e30]):
+    for numbers in ([math.nan, 0.0], [0.5, math.nan], [math.inf, 0.0], [0.5, 1e30], [0.5, -1e3]):
         monkeypatch.setitem(metric._heads, "preference", lambda states, row=numbers: states.new_tensor([row]))
         (score,) = metric.score_or_why_not([prepared])
         assert (score.status, dict(score), score.uncertainty) == ("failed", {}, None)
+    assert "the logarithm of a deviation is -1e+03, and the deviation 0: its weights are damaged" in score.reason
 
 
 def test_another_checkpoint_and_other_weights_are_another_identity(folders, tmp_path):

@@ -29,6 +29,8 @@ def written(form: AnswerForm, numbers: list[float]) -> str:
         return f"<{form.key}>{numbers[0]}</{form.key}>"
     if form.form == "label":
         return f"{form.key}: {numbers[0]}"
+    if form.form == "boxed":
+        return f"**{form.key}: {numbers[0]}**\n\\boxed{{{numbers[0]}}}"
     if form.form == "level":
         return f"The {form.key} is: {form.words[round(numbers[0] - form.low)]}"
     behind = "" if form.form in ("lines", "ratings") else f"\n## {form.key}:"

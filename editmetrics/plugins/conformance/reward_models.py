@@ -6,7 +6,7 @@ for their control token, and the heads. The numbers are random.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +21,27 @@ EDIT_REWARD_HEADS = {f"rm_heads.head_{head}.{layer}": size
 """The linear layers of the published heads, each with its outputs."""
 
 
+def hpsv3_plus_condition(hidden: int) -> dict[str, tuple[int, int]]:
+    """Return the linear layers that change HPSv3++'s states before its head, each with its inputs and outputs."""
+    guess = {"cap_encoder.proj": (hidden, 256), "cap_encoder.pool_attn": (256, 1), "cap_encoder.out_proj": (256, 1)}
+    encoder = {"cond_encoder.0": (2, 256), "cond_encoder.2": (256, 256)}
+    return {**guess, **encoder, "film_gen.0": (256, hidden), "film_gen.2": (hidden, 2 * hidden)}
+
+
 def write_reward_model(
-    base: str | Path, file: str | Path, heads: Mapping[str, int], *, older_names: bool = True, seed: int = 0
+    base: str | Path,
+    file: str | Path,
+    heads: Mapping[str, int],
+    *,
+    condition: Callable[[int], Mapping[str, tuple[int, int]]] | None = None,
+    older_names: bool = True,
+    seed: int = 0,
 ) -> Path:
     """Write a random checkpoint for the tiny backbone in the folder `base`; returns the file.
 
     `heads` are the linear layers by name, with their outputs; the first layer of each head, whose name ends with 0,
-    takes hidden states. `older_names` are those of transformers 4.45, others those of today. A file that ends with
-    .pth is written by torch.
+    takes hidden states. `condition` gives further layers for the size of a state. `older_names` are those of
+    transformers 4.45, others those of today. A file that ends with .pth is written by torch.
 
     >>> import tempfile
     >>> from editmetrics.testing import tiny_backbone
@@ -53,12 +66,14 @@ def write_reward_model(
         for name in [name for name in tensors if name.endswith(("embed_tokens.weight", "lm_head.weight"))]:
             tensors[name] = torch.cat([tensors[name], torch.randn_like(tensors[name][:1])])
         hidden = tensors["lm_head.weight"].shape[1]
+        layers: dict[str, tuple[int, int]] = dict(condition(hidden)) if condition else {}
         inputs = hidden
         for name, outputs in heads.items():
-            inputs = hidden if name.endswith(".0") else inputs
+            layers[name] = (hidden if name.endswith(".0") else inputs, outputs)
+            inputs = outputs
+        for name, (inputs, outputs) in layers.items():
             tensors[f"{name}.weight"] = torch.randn(outputs, inputs) / inputs**0.5
             tensors[f"{name}.bias"] = 0.1 * torch.randn(outputs)
-            inputs = outputs
     if file.suffix == ".pth":
         torch.save(tensors, file)
     else:
@@ -72,17 +87,20 @@ def _whole(family: str, name: str, heads: Mapping[str, int], folder: Path) -> No
     from ...conventions.reading import read_conventions
     from ...testing import tiny_backbone
 
-    metric = "hpsv3" if family == "qwen2_vl" else "edit_reward"
+    metric = {"qwen2_vl": "hpsv3", "qwen3_vl": "hpsv3_plus"}.get(family, "edit_reward")
     prompts = read_conventions(FOLDER / f"{metric}.toml").prompts.values()
     words = " ".join(prompt.text or "" for prompt in prompts)
-    tiny_backbone(family, folder, layers=1, patch=14, image=56, corpus=words, vocabulary=2000)
-    write_reward_model(folder, folder / "whole.safetensors", heads)
+    patch = 16 if family == "qwen3_vl" else 14
+    tiny_backbone(family, folder, layers=1, patch=patch, image=4 * patch, corpus=words, vocabulary=2000)
+    condition = hpsv3_plus_condition if family == "qwen3_vl" else None
+    whole = write_reward_model(folder, folder / f"whole{Path(name).suffix}", heads, condition=condition)
     (folder / "model.safetensors").unlink()
-    (folder / "whole.safetensors").rename(folder / name)
+    whole.rename(folder / name)
 
 
 WEIGHTS = {
     "hpsv3": partial(_whole, "qwen2_vl", "HPSv3.safetensors", HPSV3_HEADS),
+    "hpsv3_plus": partial(_whole, "qwen3_vl", "hpsv3++.pth", HPSV3_HEADS),
     "edit_reward.qwen2.5-vl-7b": partial(_whole, "qwen2_5_vl", "model.safetensors", EDIT_REWARD_HEADS),
     "edit_reward.mimo-vl-7b": partial(_whole, "qwen2_5_vl", "model.safetensors", EDIT_REWARD_HEADS),
 }
