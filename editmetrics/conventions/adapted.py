@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..mllm.prompts import IMAGE
@@ -14,38 +15,59 @@ if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
 
 
-def put_published_adapter(backbone: Backbone, entry: str) -> str:
-    """Put the peft adapter of an entry of the weights registry on `backbone`, inactive; return its name there.
+def put_published_adapter(backbone: Backbone, source: str) -> str:
+    """Put the peft adapter `source`, an entry of the weights registry or a folder, on `backbone`, inactive; return its
+    name there.
 
     The name is one of its content, so that an adapter is put there once, and another content is another adapter.
     Raises `LoraError`, as `put_peft_folder` does.
     """
-    from .. import weights
     from ..mllm.lora import adapters
     from ..mllm.peft_folders import put_peft_folder
 
-    folder = weights.pull(entry)  # before its checksums, which may be unknown until then
-    digests = sorted(weights.checksums([entry])[entry].values())
-    name = f"{entry.replace('.', '_')}_{hashlib.sha256(''.join(digests).encode()).hexdigest()[:12]}"
+    folder = _folder_of(source)  # before its checksums, which may be unknown until then
+    digests = sorted(adapter_checksums(source).values())
+    stem = source.replace(".", "_") if folder != Path(source).expanduser() else "adapter"
+    name = f"{stem}_{hashlib.sha256(''.join(digests).encode()).hexdigest()[:12]}"
     if name not in adapters(backbone):
         put_peft_folder(backbone, name, folder)
     return name
 
 
+def adapter_checksums(source: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of an adapter that is on this machine, by its name."""
+    from .. import weights
+    from ..mllm.lora import CONFIG, WEIGHTS
+
+    if source in weights.registered():
+        return weights.checksums([source])[source]
+    return {name: weights.sha256(_folder_of(source) / name) for name in (CONFIG, WEIGHTS)}
+
+
+def _folder_of(source: str) -> Path:
+    from .. import weights
+    from ..mllm.lora import CONFIG, WEIGHTS, LoraError
+
+    if source in weights.registered():
+        return weights.pull(source)
+    folder = Path(source).expanduser()
+    if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
+        raise LoraError(f"{folder} has no {', '.join(missing)}; expected a folder of a peft adapter")
+    return folder
+
+
 class AdaptedBackbone:
-    """A backbone and the adapter of a weights `entry` on it, as `editmetrics.judge.local.Generator`.
+    """A backbone and a peft adapter on it, as `editmetrics.judge.local.Generator`; see `put_published_adapter`.
 
     The adapter is active while answers are generated, and only then: others may share the backbone.
     """
 
     IMAGE: ClassVar[Any] = IMAGE
 
-    def __init__(self, backbone: Backbone, entry: str) -> None:
-        from ..weights import checksums
-
+    def __init__(self, backbone: Backbone, source: str) -> None:
         self.backbone = backbone
-        self.adapter = put_published_adapter(backbone, entry)
-        self.sha256 = checksums([entry])[entry]
+        self.adapter = put_published_adapter(backbone, source)
+        self.sha256 = adapter_checksums(source)
 
     def see(self, image: np.ndarray, among: int = 1) -> Any:
         return self.backbone.see(image, among)

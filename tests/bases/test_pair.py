@@ -305,3 +305,103 @@ def test_pvc_judges_answer_says_what_it_states_and_no_more(pvc, answer, outcome)
     result = pvc(lambda question: answer).score([pair("x", 3, 1)])[0]
     assert result.details.get("outcome") == outcome
     assert (result.status, dict(result) == {}) == (("unparseable", True) if outcome is None else ("ok", False))
+
+
+T2I = {
+    "unified_reward_t2i": "8a00faf98b05ad09450edd0e65d4f63b7ab2d14fe1ef046932529aefeddc4450",
+    "unified_reward_think": "0e1dd975e9fd81cfe29600e03db8f2adc36e03f6fdbfedea8c83e896f329e17d",
+    "unified_reward_flex": "25968e14776d0c4b72f33a9f1da78cbb095cea8468a82c416198a1ca7605215a",
+}
+"""The SHA-256 of each question as UnifiedReward's code (ff6f520) writes it about the prompt "<instruction>"."""
+
+
+@pytest.mark.parametrize("protocol", T2I)
+def test_two_images_of_one_prompt_are_shown_without_a_source(protocol):
+    import hashlib
+
+    assert hashlib.sha256(PROTOCOLS[protocol].prompt.encode()).hexdigest() == T2I[protocol]
+    seen = []
+
+    def reply(question):
+        (message,) = question.messages
+        seen.append(message.parts[-1])
+        first, second = levels(question)
+        number = 1 if first > second else 2
+        return {
+            "unified_reward_t2i": f"The first is dark. Image {number} is better.",
+            "unified_reward_think": f"<think>Image 1 (9/10)</think>\n<answer>Image {number} is better</answer>",
+            "unified_reward_flex": json.dumps({"categories": [{"cat_winner": "Image 1"}], "reason": "light",
+                                               "winner": f"Image {number}"}),
+        }[protocol]  # fmt: skip
+
+    metric = asked(reply, protocol=protocol)
+    assert metric.required() == {"edited", "rival", "prompt"}
+    assert metric(Sample("x", edited=GREY[3], rival=GREY[1], prompt="a lamp")).details["outcome"] == "win"
+    assert all("a lamp" in text and "<instruction>" not in text for text in seen)
+    assert "source" in asked(reply, protocol="unified_reward").required()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "answer", "outcome"),
+    [
+        ("unified_reward_t2i", "Both images are equally good.", "tie"),
+        ("unified_reward_t2i", "Both images are equally good, but Image 1 is better lit.", None),
+        ("unified_reward_t2i", "Image 1 is better. Image 2 is better.", None),
+        ("unified_reward_think", "Image 1 is better", None),
+        ("unified_reward_think", "<think>...</think><answer>Image 1 is better than 2</answer>", None),
+        ("unified_reward_think", "<answer>Image 1 is better</answer><answer>Image 2 is better</answer>", None),
+        ("unified_reward_think", "<think>Image 1 is better", None),
+        ("unified_reward_flex", '{"winner": "Image 1/2"}', None),
+        ("unified_reward_flex", '{"categories": [{"cat_winner": "Image 1"}], "reason": ""}', None),
+        ("unified_reward_flex", '{"winner": "Image 1", "reason": "cut', None),
+        ("unified_reward_flex", "I'm sorry, but I can't assist with that.", None),
+    ],
+)
+def test_a_winner_is_named_once_and_in_the_form_asked_for(protocol, answer, outcome):
+    result = asked(lambda question: answer, protocol=protocol).score([pair("x", 3, 1)])[0]
+    assert result.details.get("outcome") == outcome
+    assert result.ok == (outcome is not None)
+
+
+def test_an_adapter_on_its_base_answers_as_the_merged_model_does(tmp_path):
+    """As PVC-Judge's: the authors merge it into the weights (`scripts/merge_lora.py`); here it may be by itself."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    from editmetrics import weights
+    from editmetrics.mllm.lora import LoraError
+    from editmetrics.options import OptionError
+    from editmetrics.testing import tiny_backbone
+    from tests.mllm.test_peft_folders import adapter_of, read_peft_folder
+
+    base = tiny_backbone("qwen3_vl", tmp_path / "base")
+    path = "model.language_model.layers.3.mlp.up_proj"
+    adapter = adapter_of(tmp_path / "adapter", {path: (64, 128)})
+    merged = shutil.copytree(base, tmp_path / "merged")
+    tensors = load_file(merged / "model.safetensors")
+    (matrix,) = read_peft_folder(adapter).values()
+    tensors[f"{path}.weight"] += matrix.up @ matrix.down
+    save_file(tensors, merged / "model.safetensors", metadata={"format": "pt"})
+
+    def texts(**options):
+        metric = create_metric("pair_judge", max_tokens=8, cache=False, **options)
+        metric.to("cpu").load()
+        questions = metric.prepare(pair("x", 3, 1)).values()
+        return metric, [metric.judge.ask(question).text for question in questions]
+
+    adapted, answers = texts(backbone=str(base), adapter=str(adapter))
+    assert answers == texts(backbone=str(merged))[1] != texts(backbone=str(base))[1]
+    identity = adapted.identity()
+    assert set(identity["judge"]["backbone"]["adapter"]) == {"adapter_config.json", "adapter_model.safetensors"}
+    assert str(tmp_path / "adapter") not in str(identity)
+    with weights.substitute("pvc_judge", adapter):
+        published, same = texts(backbone=str(base), adapter="pvc_judge")
+    assert (published.checkpoints(), same) == (("pvc_judge",), answers)
+    with pytest.raises(OptionError, match="requires the model that it was trained on"):
+        create_metric("pair_judge", adapter="pvc_judge")
+    with pytest.raises(LoraError, match=r"has no adapter_config.json"):
+        texts(backbone=str(base), adapter=str(base))
+    vision = adapter_of(tmp_path / "tower", {"model.visual.blocks.9.attn.qkv": (64, 192)})
+    with pytest.raises(LoraError, match=r"fits no layer of qwen3_vl: .*blocks"):
+        texts(backbone=str(base), adapter=str(vision))

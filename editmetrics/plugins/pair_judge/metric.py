@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ...bases.pair import Preference
 from ...bases.pair_judge import OVERALL, PairJudgeMetric, chosen
+from ...checkpoints import is_registered
+from ...options import OptionError
 from ...sample import Dimension
 from .prompts import ASPECTS, FORCED, OVERALL_QUESTION, SHOWN, WITH_TIES
 
 if TYPE_CHECKING:
     from ...judge import Answer, Question
+    from ...judge.local import Generator
     from ...sample import Sample
     from .protocols import PairProtocol
 
@@ -31,17 +34,20 @@ class PairJudge(PairJudgeMetric):
     that forbids commercial use; they are read from your copy (`prompt_file`), by checksum. GenArena asks at temperature
     0 (`temperature=0`), and counts contradicting orders as ties, as `editmetrics arena --inconsistent tie` does.
     `unified_reward` is the pairwise ranking of UnifiedReward-Edit, with JPEG images, for its own checkpoints behind an
-    endpoint. `pvc_judge` asks PVC-Judge which edit keeps better what should not change; it may answer "Tie". Its prompt
-    has no licence, and is read from your copy, too; docs/assessors.md tells how to serve it. To compare two VIEScores,
-    let `editmetrics arena` score with `vie_score`: single scores give pairs, too.
+    endpoint. `unified_reward_t2i` (UnifiedReward-2.0), `unified_reward_think` and `unified_reward_flex` show no source:
+    they compare two images of one prompt, which describes them. `pvc_judge` asks PVC-Judge which edit keeps better what
+    should not change; it may answer "Tie". Its prompt has no licence, and is read from your copy, too.
+    docs/assessors.md tells how to run these checkpoints. To compare two VIEScores, let `editmetrics arena` score with
+    `vie_score`: single scores give pairs, too.
 
     The texts and the images leave this machine, to the endpoint. See docs/arena.md and docs/judge.md.
 
     Options:
-        protocol: Whose question is asked: editmetrics, genarena, mmrb2, pvc_judge or unified_reward.
+        protocol: Whose question is asked: editmetrics, genarena, mmrb2, pvc_judge, or unified_reward and its kin.
         about: Ask one question about the whole edit, or one for each of instruction, preservation and quality.
         ties: Allow the answer "tie"; otherwise the judge must choose.
         prompt_file: Your copy of the file that holds the prompt of genarena, mmrb2 or pvc_judge.
+        adapter: A peft adapter on the model that `backbone` names: a folder, or pvc_judge, the published one.
 
     Source: both orders, and forced choice, as in GenArena, 2026, arXiv:2602.06013, and MMRB2, 2025.
 
@@ -62,23 +68,44 @@ class PairJudge(PairJudgeMetric):
     paper = "both orders and forced choice as in GenArena, 2026, arXiv:2602.06013; own question"
     licence = "this code and its question: Apache-2.0; unified_reward's: MIT; the judge's terms are its provider's"
     prompts = (SHOWN, OVERALL_QUESTION, *ASPECTS.values(), FORCED, WITH_TIES)
-    runtime_options = PairJudgeMetric.runtime_options | {"prompt_file"}
+    runtime_options = PairJudgeMetric.runtime_options | {"prompt_file", "adapter"}
+    """Of both the checksum stands in the identity; where they lie changes no number."""
 
     def __init__(
         self,
         *,
-        protocol: Literal["editmetrics", "genarena", "mmrb2", "pvc_judge", "unified_reward"] = "editmetrics",
+        protocol: Literal[
+            "editmetrics",
+            "genarena",
+            "mmrb2",
+            "pvc_judge",
+            "unified_reward",
+            "unified_reward_t2i",
+            "unified_reward_think",
+            "unified_reward_flex",
+        ] = "editmetrics",
         about: Literal["overall", "aspects"] = "overall",
         ties: bool = False,
         prompt_file: str | None = None,
+        adapter: str | None = None,
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
         self.protocol, self.about, self.ties, self.prompt_file = protocol, about, ties, prompt_file
+        self.adapter = adapter
+        if adapter is not None and self.backbone is None:
+            raise OptionError(
+                f"{self.name}: adapter={adapter} requires the model that it was trained on: backbone=ID or FOLDER"
+            )
         self._text: str | None = None
 
     def active_dimensions(self) -> tuple[Dimension, ...]:
         return type(self).dimensions if self.about == "aspects" else PairJudgeMetric.dimensions
+
+    def required(self) -> frozenset[str]:
+        """Return the fields that the protocol shows: without the source where two images of one prompt are compared."""
+        published = self._published
+        return self.needs - {"source"} if published is not None and not published.source else self.needs
 
     def aspects(self) -> Sequence[str]:
         return tuple(ASPECTS) if self.about == "aspects" else (OVERALL,)
@@ -90,6 +117,16 @@ class PairJudge(PairJudgeMetric):
             return super().identity()
         prompt = published.prompt
         return {**super().identity(), "prompts": prompt if isinstance(prompt, str) else {"sha256": prompt.sha256}}
+
+    def checkpoints(self) -> tuple[str, ...]:
+        return (self.adapter,) if self.adapter and is_registered(self.adapter) else ()
+
+    def local_model(self) -> Generator:
+        """Load the backbone, and the adapter on it where the option names one. Raises `LoraError` for another base."""
+        from ...conventions.adapted import AdaptedBackbone
+
+        backbone: Any = super().local_model()
+        return AdaptedBackbone(backbone, self.adapter) if self.adapter else backbone
 
     def load(self) -> None:
         """Open the judge. Raises `JudgeError` for options that contradict each other, or a prompt that is missing."""

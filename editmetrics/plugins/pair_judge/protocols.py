@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...bases.pair import Preference
 from ...bases.pair_judge import chosen
 from .prompts import UNIFIED_REWARD
+from .t2i_prompts import FLEX, RANK, THINK
 
 if TYPE_CHECKING:
     from ...judge import Answer, Encoding, Image, Message, Question
@@ -59,11 +60,13 @@ class PairProtocol:
     - `prompt`: its text, in which <instruction> stands for the instruction, or where it is.
     - `messages`: the turns of the question, from the text and one order of the sample.
     - `read`: an answer as a preference for the edit shown first.
+    - `source`: whether the source is shown; without it two images of one prompt are compared.
     """
 
     prompt: str | OfficialPrompt
     messages: Callable[[str, Sample], Sequence[Message]]
     read: Callable[[Answer], Preference]
+    source: bool = True
 
     def text(self, path: str | None) -> str:
         """Return the text of the prompt; `path` is the user's copy of a file that may not be shipped."""
@@ -92,13 +95,17 @@ def _labelled(*before_source: str) -> Callable[[str, Sample], Sequence[Message]]
     return messages
 
 
-def _images_first(text: str, sample: Sample) -> Sequence[Message]:
-    """Source and both edits as JPEG, then the text: UnifiedReward-Edit's order."""
-    from ...judge import Encoding, Image, Message
+def _images_first(*fields: str) -> Callable[[str, Sample], Sequence[Message]]:
+    """Images as JPEG, then the text: UnifiedReward's order."""
 
-    jpeg: Encoding = Encoding("jpeg", quality=95, subsampling="4:2:0")
-    images = [Image(image, jpeg) for image in (sample.source, sample.edited, sample.rival)]
-    return [Message("user", (*images, text.replace("<instruction>", sample.prompt or "")))]
+    def messages(text: str, sample: Sample) -> Sequence[Message]:
+        from ...judge import Encoding, Image, Message
+
+        jpeg: Encoding = Encoding("jpeg", quality=95, subsampling="4:2:0")
+        images = [Image(getattr(sample, field), jpeg) for field in fields]
+        return [Message("user", (*images, text.replace("<instruction>", sample.prompt or "")))]
+
+    return messages
 
 
 _SYSTEM = re.compile(r"^system_prompt: (.+)$", re.MULTILINE)
@@ -168,6 +175,48 @@ def _better_image(answer: Answer) -> Preference:
     return Preference(1.0 if winners == {"1"} else -1.0, text)
 
 
+_EQUAL = re.compile(r"(?i)\bboth images are equally good\b")
+
+
+def _better_or_equal(answer: Answer) -> Preference:
+    """Read "Image 1 is better", "Image 2 is better" or "Both images are equally good", one of them."""
+    from ...judge.answers import unreadable, whole_text
+
+    text = whole_text(answer)
+    if not _EQUAL.search(text):
+        return _better_image(answer)
+    if _BETTER.search(text):
+        unreadable(answer, "expected one conclusion: one image is better, or both are equally good")
+    return Preference(0.0, text)
+
+
+def _tagged_better(answer: Answer) -> Preference:
+    """Read "Image 1 is better" or "Image 2 is better" in the only <answer> tags, with nothing else in them."""
+    from ...judge.answers import unreadable, whole_text
+
+    pieces = re.findall(r"(?is)<answer>(.*?)</answer>", whole_text(answer))
+    match = re.fullmatch(r"(?i)\s*image ([12]) is better\.?\s*", pieces[0]) if len(pieces) == 1 else None
+    if match is None:
+        unreadable(answer, "expected <answer>Image 1 is better</answer> or the same of image 2, once")
+    return Preference(1.0 if match[1] == "1" else -1.0, (answer.text or "").partition("<answer>")[0].strip())
+
+
+def _winning_image(answer: Answer) -> Preference:
+    """Read {"winner": "Image 1" or "Image 2", "reason": ...}; the scores of its categories are not used."""
+    from ...judge import read_json
+
+    parsed = read_json(answer, _verdict())
+    return Preference(1.0 if parsed.value.winner == "Image 1" else -1.0, str(parsed.value.reason))
+
+
+@cache
+def _verdict() -> Any:
+    from pydantic import create_model
+
+    image: Any = Literal["Image 1", "Image 2"]
+    return create_model("FlexVerdict", winner=(image, ...), reason=(str, ""))
+
+
 _WINNER = re.compile(r"(?:image[ _])?([ab])|tie", re.IGNORECASE)
 
 
@@ -212,6 +261,9 @@ PROTOCOLS = {
     "genarena": PairProtocol(GENARENA, _labelled("[INPUT IMAGE FROM PROMPT:]"), _better_response),
     "mmrb2": PairProtocol(MMRB2, _labelled(), _better_response),
     "pvc_judge": PairProtocol(PVC_JUDGE, _captioned, _winner),
-    "unified_reward": PairProtocol(UNIFIED_REWARD, _images_first, _better_image),
+    "unified_reward": PairProtocol(UNIFIED_REWARD, _images_first("source", "edited", "rival"), _better_image),
+    "unified_reward_t2i": PairProtocol(RANK, _images_first("edited", "rival"), _better_or_equal, source=False),
+    "unified_reward_think": PairProtocol(THINK, _images_first("edited", "rival"), _tagged_better, source=False),
+    "unified_reward_flex": PairProtocol(FLEX, _images_first("edited", "rival"), _winning_image, source=False),
 }
 """The published protocols by name; the project's own is in `metric.py`."""
