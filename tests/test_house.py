@@ -19,6 +19,7 @@ MANY_PARAMETERS = {
     "editmetrics.bases.judge.__init__": "the options of a judge metric, which `name:option=value` sets",
     "editmetrics.judge.endpoint.__init__": "the settings of an endpoint, which a judge metric's options name",
     "editmetrics.data.find.find_samples": "the inputs of a run, one for each option of `score`",
+    "editmetrics.rewards.reward.as_reward": "the options of a reward, which configurations of trainers name",
 }
 """Functions with more than eight parameters, and why."""
 

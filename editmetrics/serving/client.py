@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 0.1, 10.0
 """Bounds, in seconds, of the server's Retry-After between two attempts."""
 
-BY_SAMPLE = (413, 422)
+BY_SAMPLE = (413, 422, 500)
 """Status codes that may be about one sample of a request: the others are sent again without it."""
 
+LOST_AFTER = 3
+"""After how many lost connections a request is sent in halves, and a single sample fails: it may end the server."""
 
 _CONNECTING = threading.Lock()
 
@@ -38,7 +40,23 @@ class ServerUnavailableError(ServerError, UnavailableError):
 
 
 class _RefusedError(ServerError):
-    """A request that the server refused."""
+    """A request that the server refused, or that ended its connection again and again."""
+
+
+class _Patience:
+    """How long requests of one call are tried: until `seconds` have passed since the start, or the latest answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.over = seconds, False
+        self.answered()
+
+    def answered(self) -> None:
+        self._deadline = time.monotonic() + self.seconds
+
+    def allows(self, wait: float) -> bool:
+        """Whether there is time to wait; once there was not, other requests of the call give up, too."""
+        self.over = self.over or time.monotonic() + wait > self._deadline
+        return not self.over
 
 
 class Client:
@@ -46,12 +64,13 @@ class Client:
 
     - `url`: address of the server. `batch`: samples per request. `parallel`: requests at a time.
     - `timeout`: seconds to wait for an answer; the server does not score what would come later. `patience`: seconds to
-      retry while the server is full or cannot be reached.
+      retry, after the latest answer, while the server is full, restarts or cannot be reached.
     - `metrics`: labels of the metrics to score by; without them, all that are served.
     - `token`: the server's, if it requires one; without it, the environment variable EDITMETRICS_TOKEN.
 
     Raises `ServerUnavailableError` if no server answers, and `ServerError` for an invalid answer. A sample that cannot
-    be sent or scored gets a `Score` with a status and a reason; the others are scored.
+    be sent or scored gets a `Score` with a status and a reason; the others are scored. If the server is gone for good
+    in the middle, what it scored is kept, and the other samples are `unavailable`.
     """
 
     def __init__(
@@ -76,20 +95,26 @@ class Client:
         """Return the scores of each sample, in order, by the label of the metric."""
         samples = list(samples)
         parts = [samples[start : start + self.batch] for start in range(0, len(samples), self.batch)]
+        patience = _Patience(self.patience)
         with ThreadPoolExecutor(self.parallel) as pool:
-            results = [scores for part in pool.map(self._scores_of, parts) for scores in part]
-        labels: list[str] = []
-        if any(isinstance(scores, str) for scores in results):
-            answered = next((scores for scores in results if not isinstance(scores, str)), None)
-            labels = list(answered) if answered else self._labels or [metric["label"] for metric in self.metrics()]
-        return [
-            {label: Score.unscored("failed", scores) for label in labels} if isinstance(scores, str) else scores
-            for scores in results
-        ]
+            scored = pool.map(lambda part: self._scores_of(part, patience), parts)
+            return self._for_each_label([scores for part in scored for scores in part])
+
+    def _for_each_label(self, results: Sequence[dict[str, Score] | Score]) -> list[dict[str, Score]]:
+        """Results in which a score in place of a dictionary, the reason why there is none, stands for every metric."""
+        answered = [scores for scores in results if isinstance(scores, dict)]
+        if len(answered) == len(results):
+            return answered
+        missing = [score for score in results if isinstance(score, Score) and score.status == "unavailable"]
+        if missing and not answered:
+            raise ServerUnavailableError(missing[0].reason or "")
+        labels = list(answered[0]) if answered else self._labels or [metric["label"] for metric in self.metrics()]
+        return [scores if isinstance(scores, dict) else dict.fromkeys(labels, scores) for scores in results]
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the label, dimensions, required fields and identity of each served metric."""
-        metrics: list[dict[str, Any]] = self._answer(lambda: self._connection().get(f"{self.url}/v1/metrics"))
+        patience = _Patience(self.patience)
+        metrics: list[dict[str, Any]] = self._answer(lambda: self._connection().get(f"{self.url}/v1/metrics"), patience)
         return metrics
 
     def close(self) -> None:
@@ -107,30 +132,34 @@ class Client:
 
         with _CONNECTING:
             if self._connections is None or self._connections[0] != os.getpid():
-                self._connections = os.getpid(), httpx.Client(timeout=self.timeout, headers=self._headers)
+                with_tls = not self.url.startswith("http://")  # reading certificates takes longer than a request
+                http = httpx.Client(timeout=self.timeout, headers=self._headers, verify=with_tls)
+                self._connections = os.getpid(), http
             return self._connections[1]
 
-    def _scores_of(self, samples: Sequence[Sample]) -> list[dict[str, Score] | str]:
-        """Return the scores of each sample, or the reason why it could not be sent."""
+    def _scores_of(self, samples: Sequence[Sample], patience: _Patience) -> list[dict[str, Score] | Score]:
+        """Return the scores of each sample, or one score that says why it has none."""
         items = [packed_or_reason(sample, str(index)) for index, sample in enumerate(samples)]
         sendable = [item for item in items if not isinstance(item, str)]
-        answers = iter(self._ask(sendable) if sendable else [])
-        return [item if isinstance(item, str) else next(answers) for item in items]
+        answers = iter(self._ask(sendable, patience) if sendable else [])
+        return [Score.unscored("failed", item) if isinstance(item, str) else next(answers) for item in items]
 
-    def _ask(self, samples: Sequence[Packed]) -> list[dict[str, Score] | str]:
+    def _ask(self, samples: Sequence[Packed], patience: _Patience) -> list[dict[str, Score] | Score]:
         """Send samples and return their scores; a refused request is sent again in halves."""
         chosen = {"metrics": self._labels} if self._labels else {}
         body = packed_request(samples, timeout=self.timeout, **chosen)
         headers = {"content-type": CONTENT_TYPE}
         try:
             answer = self._answer(
-                lambda: self._connection().post(f"{self.url}/v1/score", content=body, headers=headers)
+                lambda: self._connection().post(f"{self.url}/v1/score", content=body, headers=headers), patience
             )
         except _RefusedError as refused:
             if len(samples) == 1:
-                return [str(refused)]
+                return [Score.unscored("failed", str(refused))]
             half = len(samples) // 2
-            return [*self._ask(samples[:half]), *self._ask(samples[half:])]
+            return [*self._ask(samples[:half], patience), *self._ask(samples[half:], patience)]
+        except ServerUnavailableError as error:
+            return [Score.unscored("unavailable", str(error))] * len(samples)
         try:
             scores = [
                 {label: score_from_json(score) for label, score in item["scores"].items()} for item in answer["samples"]
@@ -141,22 +170,30 @@ class Client:
             raise ServerError(f"{self.url} answered {plural(len(scores), 'sample')}; expected {len(samples)}")
         return list(scores)
 
-    def _answer(self, ask: Any) -> Any:
-        """Return the JSON of an answer; retries while the server is full or cannot be reached."""
+    def _answer(self, ask: Callable[[], httpx.Response], patience: _Patience) -> Any:
+        """Return the JSON of an answer; retries while the server is full or cannot be reached.
+
+        Scoring has no effects, so that a request which a server took to its grave can be sent again.
+        """
         import httpx
 
-        deadline = time.monotonic() + self.patience
+        lost = 0
         while True:
             try:
                 response = ask()
-            except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout) as error:
-                # scoring has no effects, so that a request which a server took to its grave can be sent again
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 problem, wait = f"{self.url} cannot be reached ({error})", 1.0
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                lost += 1
+                problem, wait = f"{self.url} did not answer: {type(error).__name__}: {error}", 1.0
+                if lost == LOST_AFTER:
+                    raise _RefusedError(f"{problem}; {lost} times in a row") from error
             except httpx.HTTPError as error:
                 problem = f"{self.url} did not answer: {type(error).__name__}: {error}"
                 raise ServerUnavailableError(problem) from error
             else:
                 if response.status_code == 200:
+                    patience.answered()
                     return _json(response)
                 problem = f"{self.url} answered {response.status_code}: {_reason(response)}"
                 if response.status_code in BY_SAMPLE:
@@ -165,8 +202,8 @@ class Client:
                     raise ServerError(problem)
                 wait = _seconds(response.headers.get("Retry-After"))
             wait = min(max(wait, SHORTEST), LONGEST) * random.uniform(0.5, 1.0)  # noqa: S311 - apart from other clients
-            if time.monotonic() + wait > deadline:
-                raise ServerUnavailableError(f"{problem}; gave up after {self.patience:g} s")
+            if not patience.allows(wait):
+                raise ServerUnavailableError(f"{problem}; gave up after {patience.seconds:g} s")
             time.sleep(wait)
 
 
