@@ -1,5 +1,6 @@
 """Many clients, bad samples among good ones, and a server that is killed: nothing is lost, nothing is changed."""
 
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from editmetrics import Sample, create_metric, score
 from editmetrics.rewards import RewardError, as_reward
 from editmetrics.serving import Client, ServerUnavailableError
 from editmetrics.serving import client as client_module
+from editmetrics.serving.tensor_wire import unpacked_request
 
 
 def pictures(client, count=4):
@@ -110,9 +112,7 @@ class Flaky(BaseHTTPRequestHandler):
     bodies: list
 
     def do_POST(self):
-        import json
-
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))["samples"]
+        body = unpacked_request(self.rfile.read(int(self.headers["content-length"])))[0]["samples"]
         type(self).bodies.append([sample["id"] for sample in body])
         code = type(self).code_for(body)
         if code is None:
