@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files.decoding import read_json
 from ..files.rows import Row, read_rows
 from ..files.text import DataError
 from ..images import image_name
@@ -48,7 +49,8 @@ class Layout:
     - `prompt`, `identifier`: their columns; without an identifier, the name of the edited image is the row's id.
       `prompt_filled`: whether every row must have a prompt.
     - `columns`: all others, by name; `ignored` are known and not read.
-    - `ratings`: from a rating to its column.
+    - `ratings`: from a rating to its column. `rated`: whether every row must have all of them.
+    - `suffixes`: of the table, which is `table` with one of them.
     - `folders`: where images may lie, tried in this order; the first that exists is used.
     """
 
@@ -62,18 +64,54 @@ class Layout:
     optional: Collection[str] = ()
     ignored: Collection[str] = ()
     folders: Sequence[str] = (".",)
+    rated: bool = False
+    suffixes: Sequence[str] = SUFFIXES
 
 
-def find_table(folder: Path, stem: str, checks: CopyChecks) -> Path | None:
+def find_table(folder: Path, stem: str, checks: CopyChecks, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
     """Return the table `stem` of `folder` in one of the formats; none, or more than one, is a problem."""
-    tables = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
+    tables = [folder / f"{stem}{suffix}" for suffix in suffixes if (folder / f"{stem}{suffix}").is_file()]
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        checks.add("file", str(folder), f"has no {stem}.csv (or {either(SUFFIXES[1:])})")
+        others = f" (or {either(suffixes[1:])})" if len(suffixes) > 1 else ""
+        checks.add("file", str(folder), f"has no {stem}{suffixes[0]}{others}")
     else:
         checks.add("file", str(folder), f"has {' and '.join(p.name for p in tables)}; remove one")
     return None
+
+
+def entries_of(path: Path, checks: CopyChecks) -> list[Row]:
+    """Return the entries of a JSON object of objects as rows, each at its `location`; others are problems."""
+    try:
+        table = read_json(path)
+    except DataError as error:
+        checks.add("file", path.name, str(error))
+        return []
+    if not isinstance(table, dict):
+        checks.add("file", path.name, f"is a {type(table).__name__}; expected an object with an entry for each name")
+        return []
+    rows = []
+    for name, cells in table.items():
+        if isinstance(cells, dict):
+            rows.append(Row(name, cells))
+        else:
+            checks.add("row", f"{path.name}, {name}", f"is a {type(cells).__name__}; expected an object")
+    return rows
+
+
+def mean_of(values: Any) -> Any:
+    """Return the mean of a list of ratings; anything else as it is, so that a check names it.
+
+    >>> mean_of([4, 5]), mean_of("four"), mean_of([4, None]), mean_of([])
+    (4.5, 'four', [4, None], None)
+    """
+    if not isinstance(values, list):
+        return values
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) < len(values):
+        return values
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def rows_of(path: Path, checks: CopyChecks, kind: str | None = None) -> list[Row]:
@@ -98,9 +136,22 @@ def read_layout(
     more: Callable[[dict[str, Any]], dict[str, Any]] = lambda meta: {},
 ) -> list[Sample]:
     """Return the samples of a copy in `layout`. `more` derives additional `meta` from that of a row."""
-    path = find_table(folder, layout.table, checks)
+    path = find_table(folder, layout.table, checks, layout.suffixes)
     rows = rows_of(path, checks) if path else []
-    if not rows or path is None:
+    return samples_of(rows, str(path and path.name), folder, layout, ratings, checks, more)
+
+
+def samples_of(
+    rows: Sequence[Row],
+    name: str,
+    folder: Path,
+    layout: Layout,
+    ratings: Mapping[str, RatedAspect],
+    checks: CopyChecks,
+    more: Callable[[dict[str, Any]], dict[str, Any]] = lambda meta: {},
+) -> list[Sample]:
+    """Return the samples of rows that come from the file `name`, as `read_layout` does."""
+    if not rows:
         return []
     required = [
         *(column for field, column in layout.images.items() if field not in layout.optional),
@@ -114,13 +165,13 @@ def read_layout(
         *(name for name, column in layout.columns.items() if not column.required),
         *layout.ignored,
     ]
-    names = dict.fromkeys(name for row in rows for name in row.cells)
-    if not checks.columns(path.name, names, required, optional):
+    names = dict.fromkeys(column for row in rows for column in row.cells)
+    if not checks.columns(name, names, required, optional):
         return []
-    root = next((folder / name for name in layout.folders if (folder / name).is_dir()), folder)
+    root = next((folder / below for below in layout.folders if (folder / below).is_dir()), folder)
     samples, locations = [], []
     for row in rows:
-        location = f"{path.name}, {row.location}"
+        location = f"{name}, {row.location}"
         row_id = _identifier(row, layout)
         if row_id is None:
             checks.add("value", location, f"{layout.identifier or layout.images['edited']} is empty", location)
@@ -164,6 +215,8 @@ def _sample(
     for name, column in layout.columns.items():
         meta[name] = _cell(row.cells.get(name), name, column, location, row_id, checks)
     for name, header in layout.ratings.items():
+        if layout.rated:
+            checks.required(location, row_id, header, row.cells.get(header))
         meta[name] = rating_of(row.cells.get(header), header, ratings[name], location, row_id, checks)
     meta |= more(meta)
     kept = {name: value for name, value in meta.items() if value is not None}

@@ -58,7 +58,7 @@ EXPECTED = (
     "line 9: ../../secret.png lies outside of",
     "line 10: https://example.org/a.png is a URL",
     "line 12: prompt is empty",
-    "0011: content_preservation is empty",
+    "line 13: content_preservation is empty",
     "line 15: the id '0013' occurs 2 times (again in ratings.csv, line 29)",
     "edited/0014.png: does not exist",
     "edited/0016.png: is empty: its download was interrupted",

@@ -8,6 +8,14 @@ HPE-Bench: detection per editing model, SRCC, KRCC and PLCC of three dimensions,
 EPAIQA-15K: SRCC and PLCC for each type of edit and overall
 EBench-18K: SRCC, KRCC, PLCC, RMSE of edits; SRCC per task; SRCC and RMSE of models; accuracy of answers
 AGIQA-3K: SRCC, KRCC, PLCC of images, overall and for each model; SRCC and RMSE of models
+AIGCIQA2023: SRCC, KRCC, PLCC of images, overall, for each model and style; means of models
+AGIQA-1K: SRCC, KRCC, PLCC of images, overall, for each model, style and place
+AIGIQA-20K: SRCC, KRCC, PLCC of images, overall and for each model; means of models
+EvalMuse-40K: SRCC, KRCC, PLCC of images, overall, for each model and type of prompt
+GenAI-Bench: SRCC, KRCC, PLCC and pairwise accuracy of images; per model and skill
+RichHF-18K: SRCC, KRCC, PLCC of images in four respects
+TIFA v1.0: SRCC, KRCC, PLCC of images, overall, for each model and origin of prompts
+ReasonEdit-22K: PLCC, SRCC and KRCC of edits in three respects
 EditReward-Bench of EditScore: accuracy of pairs by dimension, mean of 13 tasks, and of each category
 EditReward-Bench of TIGER-Lab: accuracy of pairs with and without ties; whole rankings of 2, 3 and 4 edits
 MMRB2: accuracy of a judge's answers, both orders one by one, in each task; and of pairs right in both
@@ -30,6 +38,14 @@ ROOMS = {
     "epaiqa": "epaiqa_15k",
     "ebench-18k": "ebench_18k",
     "agiqa-3k": "agiqa_3k",
+    "aigciqa2023": "aigciqa2023",
+    "agiqa-1k": "agiqa_1k",
+    "aigiqa-20k": "aigiqa_20k",
+    "evalmuse-40k": "evalmuse_40k",
+    "genai-bench-1600": "genai_bench_1600",
+    "richhf-18k": "richhf_18k",
+    "tifa-v1": "tifa_v1",
+    "reasonedit-22k": "reasonedit_22k",
     "editreward-bench-editscore": "editreward_bench_editscore",
     "editreward-bench-tiger": "editreward_bench_tiger",
     "mmrb2-images": "mmrb2_images",

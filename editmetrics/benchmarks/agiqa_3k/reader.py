@@ -41,6 +41,7 @@ LAYOUT = Layout(
     ratings={"perception": "mos_quality", "alignment": "mos_align"},
     ignored=("std_quality", "std_align"),
     folders=("AGIQA-3K", "images", "image", "."),
+    rated=True,
 )
 
 
@@ -52,8 +53,6 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
 
 def _named(sample: Sample, checks: CopyChecks) -> Sample:
     """The sample with the model and the variant in its name."""
-    for rating, column in LAYOUT.ratings.items():
-        checks.required(sample.id, sample.id, column, sample.meta.get(rating))
     named = NAME.fullmatch(sample.id)
     if named is None or named[1] not in SYSTEMS:
         message = f"is not named MODEL_VARIANT_NNN.jpg with one of the models {', '.join(SYSTEMS)}"

@@ -1,6 +1,7 @@
 """NTIRE 2026 X-AIGC quality assessment challenge, track 2: image editing, three ratings, in and out of distribution.
 
-The layout of its files is unknown. Read in our layout: `ratings.csv` (or .jsonl, .parquet) with a row for each edit.
+No public source documents the layout of its files. Read in our layout: `ratings.csv` (or
+.jsonl, .parquet) with a row for each edit.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LAYOUT = Layout(
         "edit_type": LayoutColumn(required=False, filled=False),
     },
     ratings={name: name for name in RATINGS},
+    rated=True,
 )
 
 
@@ -41,8 +43,6 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
             continue
         if sample.meta["split"] != "train":
             checks.required(sample.id, sample.id, "distribution", sample.meta.get("distribution"))
-        for name in RATINGS:
-            checks.required(sample.id, sample.id, name, sample.meta.get(name))
     return samples
 
 

@@ -1,0 +1,1 @@
+"""AGIQA-1K: two text-to-image models rated for quality."""

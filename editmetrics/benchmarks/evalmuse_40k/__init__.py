@@ -1,0 +1,1 @@
+"""EvalMuse-40K: text-to-image models rated for alignment."""

@@ -1,0 +1,1 @@
+"""GenAI-Bench: text-to-image models rated for alignment, by skill."""

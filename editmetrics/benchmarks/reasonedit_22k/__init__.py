@@ -1,0 +1,1 @@
+"""ReasonEdit-22K: edits rated in three respects."""

@@ -1,0 +1,1 @@
+"""RichHF-18K: generated images rated in four respects."""
