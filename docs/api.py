@@ -31,13 +31,14 @@ PAGES = {
         "Metrics by name, samples, and a table of scores. [In Python](../python.md) shows how they fit together.",
         {
             "editmetrics": (
-                "create_metric", "score", "Collection", "evaluate", "list_metrics", "metric_class", "Sample", "Score",
-                "Dimension", "EditMetricsError", "SampleError",
+                "create_metric", "score", "Collection", "evaluate", "combine", "list_metrics", "metric_class", "Sample",
+                "Score", "Dimension", "EditMetricsError", "SampleError",
             ),
             "editmetrics.scoring.means": ("Means", "Mean"),
             "editmetrics.batches": ("samples_of_batch", "BatchError"),
             "editmetrics.scoring": ("Results", "RunOptions", "Interrupted", "PlanError", "EngineError"),
             "editmetrics.evaluation": ("AgreementOptions", "evaluate_protocol"),
+            "editmetrics.combining": ("CombineOptions", "Combined", "Combination"),
             "editmetrics.data": (),
         },
     ),

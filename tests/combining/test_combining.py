@@ -90,6 +90,18 @@ def test_measures_are_taken_within_folds():
     assert within_folds(srcc, fold)(shifted, ratings) == 1
 
 
+def test_edits_of_one_source_are_one_piece_of_evidence():
+    """Four edits that are all but copies: the interval is as wide as that of the sources, twice that of the edits."""
+    rng = np.random.default_rng(2)
+    source = np.repeat(np.arange(60), 4)
+    sharp = rng.normal(size=60)[source]
+    ratings = {"id": range(240), "mos": sharp + rng.normal(size=60)[source] + rng.normal(size=240) / 100}
+    scores = {"id": range(240), "source": source.tolist(), "a": sharp + rng.normal(size=240) / 100}
+    lines = [combine(scores, ratings, **QUICK, group=group).line("a") for group in ("source", "id")]
+    of_sources, of_edits = (line.high - line.low for line in lines)
+    assert of_sources > 1.5 * of_edits
+
+
 def test_what_lacks_a_score_is_left_out_and_counted():
     scores, ratings = made(40)
     scores["psnr"] = [np.inf if row == 3 else value for row, value in enumerate(scores["psnr"])]
