@@ -187,6 +187,28 @@ TASKS = (
         "Take the metrics from the task above that fits: likeness to the source rewards doing nothing.",
     ),
     Task(
+        "arena",
+        "Which models win, two by two, and how sure is their order?",
+        "arena pairwise pairs two sided rank ranking leaderboard elo bradley terry battle versus side win rate ties",
+        (*EDIT, "rival"),
+        (
+            Pick(
+                "pair_judge", "a chat model's choice between two edits, in both orders: win, loss, tie or inconsistent"
+            ),
+        ),
+        "editmetrics arena sources/ model_a/ model_b/ --prompts prompts.csv {m} --log battles.csv",
+        "--dry-run counts the requests. Of people's votes: 'editmetrics rate', then 'editmetrics arena --battles'.",
+    ),
+    Task(
+        "votes",
+        "What do people prefer, when they see two edits?",
+        "collect vote voting annotate annotation raters humans study preference preferences prefer pairs page browser",
+        (*EDIT, "rival"),
+        (),
+        "editmetrics rate manifest.csv -o votes.jsonl",
+        "Then 'arena --battles votes.jsonl' for models, 'ratings rank' for images, 'evaluate --pairs' for metrics.",
+    ),
+    Task(
         "agreement",
         "Which metric agrees with our raters?",
         "human ratings mos correlation srcc plcc agree agreement trust validate evaluate people",

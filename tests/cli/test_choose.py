@@ -59,6 +59,8 @@ def test_a_command_is_understood(task, tmp_path, monkeypatch):
         ("reinforcement learning", "reward"),
         ("preservaton outside mask", "background"),
         ("magicbrush", "reference"),
+        ("elo leaderboard of battles", "arena"),
+        ("collect votes of people", "votes"),
     ],
 )
 def test_words_find_their_task(words, name):
