@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from ..agreement.measure import AgreementError, Floats, UndefinedError
 from ..agreement.preferences import CONTRADICTION, calibrated_threshold, predictions, preference_accuracy
 from ..agreement.result import ALL, Agreement, Line, Pair, average_over
 from ..agreement.significance import Comparison, paired_test
-from ..files.headings import Known, read_as, renamed
-from ..pairs.reading import COLUMNS, OUTCOME_SUFFIX, outcome_of_winner
-from ..pairs.votes import VOTES
+from ..pairs.choices import read_choices
+from ..pairs.reading import OUTCOME_SUFFIX
 from ..wording import expected_one_of, first_few, plural
 from .directions import directions
 from .options import AgreementOptions
@@ -26,15 +24,6 @@ from .options import AgreementOptions
 PREFERENCE = "preference"
 WITHOUT, WITH = "pairs_without_ties", "pairs_with_ties"
 """Accuracy over the pairs that people did not tie, and over all pairs."""
-
-HEADINGS = {
-    "id_a": Known("any", (("item_a", "image_a", "edited_a", "left", "left_image", "first", "chosen", "a"),)),
-    "id_b": Known("any", (("item_b", "image_b", "edited_b", "right", "right_image", "second", "rejected", "b"),)),
-    "system_a": COLUMNS["system_a"], "system_b": COLUMNS["system_b"], "winner": COLUMNS["winner"],
-    "rank": VOTES["rank"], "group": VOTES["group"],
-    "item": Known("any", (("item_id", "task_id", "sample_index"), ("source", "source_image"))),
-}  # fmt: skip
-"""The columns of a table of preferences, and the headings that they are known by."""
 
 OUTCOMES = {"win": 1.0, "loss": -1.0, "tie": 0.0, "inconsistent": CONTRADICTION}
 
@@ -58,8 +47,8 @@ def evaluate_preferences(
 
     - scores: as for `evaluate`: a row for each item, with an `id`, or `system` and an item; the item with the better
       score is predicted. Or the table of an arena, whose judges' outcomes are the predictions.
-    - preferences: a row for each pair, with `id_a` and `id_b` (or `system_a`, `system_b` and `item`) and the `winner`;
-      or `chosen` and `rejected`; or, for rankings, a row for each item with its `rank` in its `group`.
+    - preferences: a row for each pair, with `item_a` and `item_b` (or `system_a`, `system_b` and `item`) and the
+      `winner`; or `chosen` and `rejected`; or, for rankings, a row for each `item` with its `rank` in its `group`.
     - options: `columns`, `group_by`, `cluster` (columns of the preferences), `replicates`, `level`, `seed`, `against`,
       `tie_threshold`, `lower_is_better` and `higher_is_better`, as for `evaluate`.
 
@@ -68,7 +57,7 @@ def evaluate_preferences(
     and its group is the cluster by default.
 
     >>> scores = {"id": ["a", "b", "c"], "psnr": [20, 25, 30]}
-    >>> people = {"id_a": ["a", "b", "a"], "id_b": ["b", "c", "c"], "winner": ["b", "c", "c"]}
+    >>> people = {"item_a": ["a", "b", "a"], "item_b": ["b", "c", "c"], "winner": ["b", "c", "c"]}
     >>> evaluate_preferences(scores, people).value("psnr", "pairs_without_ties")
     1.0
     """
@@ -76,9 +65,7 @@ def evaluate_preferences(
     table, asked = read_table(scores, "the scores"), read_table(preferences, "the preferences")
     own = own_columns(chosen.columns, table, asked)
     table = table.named(own[0], systems=True)
-    headings = read_as(asked.name, asked.columns, HEADINGS, own[1])
-    asked = Table(asked.name, renamed(asked.columns, headings), asked.broken)
-    people = _read(asked)
+    asked, people = _read(asked, own[1])
     clusters = _clusters(asked, people, chosen.cluster)
     columns = _judges(table) or [name for name in table.measured() if name not in ("rank", "group", "item")]
     if not columns:
@@ -117,69 +104,22 @@ class _Compared:
     threshold: float
 
 
-def _read(asked: Table) -> Preferences:
-    if "rank" in asked and "group" in asked and "winner" not in asked:
-        return _of_rankings(asked)
-    names = _names(asked)
-    winners = asked.texts("winner") if "winner" in asked else None
-    if winners is None and "chosen" not in asked.columns:
-        raise AgreementError(f"{asked.name} has no column winner (nor rank and group, nor chosen and rejected)")
-    first, second, choice, rows = [], [], [], []
-    left_out: Counter[str] = Counter({"they cannot be read": len(asked.broken)} if asked.broken else {})
-    for row, (one, other) in enumerate(names):
-        winner = "first" if winners is None else winners[row]
-        if one is None or other is None:
-            left_out["an item without a name"] += 1
-            continue
-        outcome = "win" if winners is None else outcome_of_winner(winner, one.split("\0")[0], other.split("\0")[0])
-        if outcome is None or outcome == "inconsistent":
-            left_out["no winner" if winner is None else f"the winner is {winner!r}"] += 1
-            continue
-        first.append(one)
-        second.append(other)
-        choice.append(OUTCOMES[outcome])
-        rows.append(row)
-    if not rows:
-        raise AgreementError(f"{asked.name} has no pair with a winner ({first_few(left_out)})")
-    return Preferences(first, second, np.array(choice), np.array(rows), dict(left_out), False)
-
-
-def _names(asked: Table) -> list[tuple[str | None, str | None]]:
-    """The names of both items of each row; of systems and an item, both in one name."""
-    if "id_a" in asked and "id_b" in asked:
-        return list(zip(asked.texts("id_a"), asked.texts("id_b"), strict=True))
-    if "system_a" in asked and "system_b" in asked:
-        item = next((name for name in ("item", "id") if name in asked), None)
-        if item is None:
-            raise AgreementError(f"{asked.name} names systems, and no item that both edited; add a column item")
-        cells = zip(asked.texts("system_a"), asked.texts("system_b"), asked.texts(item), strict=True)
-        return [
-            (f"{one}\0{name}", f"{other}\0{name}") if one and other and name else (None, None)
-            for one, other, name in cells
-        ]
-    raise AgreementError(
-        f"{asked.name} has neither id_a and id_b, nor system_a, system_b and item; it has {', '.join(asked.columns)}"
+def _read(asked: Table, columns: Mapping[str, str]) -> tuple[Table, Preferences]:
+    """The table under the names that its columns are read as, and its preferences."""
+    read = read_choices(asked.name, asked.columns, columns)
+    broken = {"they cannot be read": len(asked.broken)} if asked.broken else {}
+    left_out = {**broken, **read.left_out}
+    if not read.choices:
+        raise AgreementError(f"{asked.name} has no pair with a winner ({first_few(left_out) or 'no row'})")
+    people = Preferences(
+        ["\0".join(one.first) for one in read.choices],
+        ["\0".join(one.second) for one in read.choices],
+        np.array([OUTCOMES[one.outcome] for one in read.choices]),
+        np.array([one.row for one in read.choices]),
+        left_out,
+        read.ranked,
     )
-
-
-def _of_rankings(asked: Table) -> Preferences:
-    """All pairs of items of a group: the one with the lower rank is preferred."""
-    names = asked.texts("id") if "id" in asked else asked.texts("item")
-    ranks, problems = asked.numbers("rank")
-    groups: dict[str, list[int]] = {}
-    left_out: Counter[str] = Counter()
-    for row, (name, group) in enumerate(zip(names, asked.texts("group"), strict=True)):
-        if name is None or group is None or problems[row]:
-            left_out["no name, group or rank"] += 1
-        else:
-            groups.setdefault(group, []).append(row)
-    pairs = [pair for rows in groups.values() for pair in combinations(rows, 2)]
-    if not pairs:
-        raise AgreementError(f"{asked.name} ranks no two items of one group")
-    first, second = (np.array(side) for side in zip(*pairs, strict=True))
-    choice = np.sign(ranks[second] - ranks[first])
-    named = [str(name) for name in names]
-    return Preferences([named[n] for n in first], [named[n] for n in second], choice, first, dict(left_out), True)
+    return Table(asked.name, read.cells, asked.broken), people
 
 
 def _clusters(asked: Table, people: Preferences, cluster: str | None) -> np.ndarray:

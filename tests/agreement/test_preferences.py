@@ -9,6 +9,7 @@ import pytest
 from editmetrics.agreement import AgreementError
 from editmetrics.agreement.preferences import calibrated_threshold, predictions, preference_accuracy
 from editmetrics.evaluation.preferences import WITH, WITHOUT, evaluate_preferences
+from editmetrics.files.text import DataError
 
 SCORES = {"id": ["p", "q", "r", "s"], "psnr": [20.0, 21.0, 30.0, None], "lpips": [0.5, 0.4, 0.45, 0.1]}
 PEOPLE = {
@@ -113,17 +114,42 @@ def test_judges_of_an_arena_are_wrong_where_they_contradict_themselves():
 @pytest.mark.parametrize(
     ("people", "message"),
     [
-        ({"id_a": ["p"], "id_b": ["q"]}, "no column winner"),
-        ({"id_a": ["p"], "winner": ["a"]}, "neither id_a and id_b"),
+        ({"id_a": ["p"], "id_b": ["q"]}, "neither votes .* nor rankings"),
+        ({"id_a": ["p"], "winner": ["a"]}, "neither votes"),
         ({"id_a": ["p"], "id_b": ["q"], "winner": ["perhaps"]}, "no pair with a winner"),
         ({"id_a": ["x"], "id_b": ["y"], "winner": ["a"]}, "no pair has both items"),
         ({"system_a": ["x"], "system_b": ["y"], "winner": ["a"]}, "add a column item"),
-        ({"group": ["x"], "id": ["p"], "rank": [1]}, "ranks no two items"),
+        ({"group": ["x"], "id": ["p"], "rank": [1]}, "no pair with a winner"),
     ],
 )
 def test_tables_that_are_no_preferences(people, message):
-    with pytest.raises(AgreementError, match=message):
+    with pytest.raises((AgreementError, DataError), match=message):
         evaluate_preferences(SCORES, people)
+
+
+def test_two_raters_rankings_of_one_group_are_two_rankings():
+    """One of them is right in all three pairs, the other in none; ranked as one list they would be half right."""
+    people = {"rater": ["ann"] * 3 + ["ben"] * 3, "group": ["x"] * 6, "item": ["p", "q", "r"] * 2}
+    people["rank"] = [3, 2, 1, 1, 2, 3]
+    found = evaluate_preferences(SCORES, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITHOUT).n) == (0.5, 6)
+    people["rater"] = ["ann"] * 3 + [None] * 3
+    found = evaluate_preferences(SCORES, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITHOUT).n) == (1.0, 3)
+    assert any("3 (by an unknown rater)" in note for note in found.notes)
+
+
+def test_a_source_names_what_two_systems_edited_rather_than_the_battle_s_own_id():
+    people = {"id": ["1", "2"], "source": ["s1", "s2"], "system_a": ["x", "x"], "system_b": ["y", "y"],
+              "winner": ["x", "y"]}  # fmt: skip
+    scores = {"id": list("pqrs"), "system": list("xyxy"), "source": ["s1", "s1", "s2", "s2"], "psnr": [2, 1, 1, 2]}
+    assert evaluate_preferences(scores, people, replicates=0).value("psnr", WITHOUT) == 1
+
+
+def test_a_system_called_b_that_was_shown_first_wins_by_its_name():
+    people = {"system_a": ["b"], "system_b": ["a"], "item": ["1"], "winner": ["b"]}
+    scores = {"id": ["a/1", "b/1"], "system": ["a", "b"], "psnr": [1, 2]}
+    assert evaluate_preferences(scores, people, replicates=0).value("psnr", WITHOUT) == 1
 
 
 def test_the_command_gives_pythons_numbers(tmp_path, monkeypatch, capsys):
