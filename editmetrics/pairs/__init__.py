@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .battles import ArenaError, Battle, Battles, battles_of
 from .checks import intransitive_triples, position_bias
-from .leaderboard import Leaderboard, RankingOptions, RatedSystem, rank
+from .leaderboard import Leaderboard, RatedSystem
+from .ranking import RankingOptions, rank
 from .reading import rankings_as_battles, read_battles
 from .strengths import bradley_terry, davidson, rank_centrality, thurstone
 
