@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ..pairs import Battles, Leaderboard, RankingOptions
     from ..scoring import Results
     from ..scoring.arena import ArenaRun
+
+Files: TypeAlias = "tuple[Path | None, Path | None]"
+"""A leaderboard's file and its picture."""
 
 
 @click.command(cls=SectionedCommand)
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
 @seed_option("Random seed for the bootstrap, and for sampled pairs.")
 @file_option("-o", "--output", text="Write the leaderboard to this file (.json or .csv), in full.")
 @file_option("--plot", text="Draw the win matrix and the ratings (.png, .svg or .pdf).")
+@click.option("--dry-run", is_flag=True, help="Show the pairs, downloads and requests to judges, and exit.")
 @overwrite_option()
 @device_option
 @retry_option
@@ -131,18 +136,23 @@ def arena(
     from ..pairs import read_battles
 
     options = ranking_options(model, inconsistent, anchor, replicates, level, seed)
-    check_outputs(output, plot, overwrite)
     mapped = name_value_pairs("--map", columns, "NAME=COLUMN")
     if battles is not None:
         _only_a_log(asked, paths)
+        check_outputs(output, plot, overwrite)
         log = read_battles(battles, mapped)
         complete = show_leaderboard(log, options, by_task, output, plot).complete
         _show_agreement(log)
         sys.exit(0 if complete else 3)
     if not paths or not asked["metrics"]:
         raise click.UsageError("name a log, --battles FILE, or folders and a metric: sources/ a/ b/ -m pair_judge")
-    ran = _run(paths, mapped, seed, overwrite, asked)
-    sys.exit(_show_run(ran, options, by_task, output, plot))
+    metrics = _created(asked["metrics"], asked["device"])
+    files = _files_by_judge([metric.label for metric in metrics], output, plot)
+    for board, picture in files.values():
+        check_outputs(board, picture, overwrite)
+    ran = _run(paths, mapped, seed, overwrite, metrics, asked)
+    if ran is not None:
+        sys.exit(_show_run(ran, options, by_task, files))
 
 
 def _only_a_log(asked: dict[str, Any], paths: tuple[Path, ...]) -> None:
@@ -156,15 +166,26 @@ def _only_a_log(asked: dict[str, Any], paths: tuple[Path, ...]) -> None:
 
 
 def _run(
-    paths: tuple[Path, ...], columns: dict[str, str], seed: int, overwrite: bool, asked: dict[str, Any]
-) -> ArenaRun:
-    """Find the samples, and ask or score; `asked` are the other options."""
+    paths: tuple[Path, ...],
+    columns: dict[str, str],
+    seed: int,
+    overwrite: bool,
+    metrics: list[Metric],
+    asked: dict[str, Any],
+) -> ArenaRun | None:
+    """Find the samples, and ask or score; `asked` are the other options. Of a dry run there is no result."""
     from ..data import find_samples
-    from ..scoring.arena import ArenaOptions, arena
+    from ..scoring.arena import ArenaOptions, arena, arena_plan
 
     samples = find_samples(paths, prompts=asked["prompts"], columns=columns or None)
     for problem in samples.problems():
         click.echo(f"not matched: {problem}", err=True)
+    options = ArenaOptions(asked["ask"], asked["budget"], seed, asked["tie_threshold"], asked["task"])
+    if asked["dry_run"]:
+        from ..command_line.dry_run import preview_arena
+
+        preview_arena(arena_plan(list(samples), metrics, options), metrics, asked["log"])
+        return None
     first = overwrite
 
     def compute(rows: Any, created: Any) -> Results:
@@ -173,8 +194,7 @@ def _run(
         more = {"output": asked["log"], "retry": asked["retry"], "overwrite": starts}
         return score_with_progress(rows, created, quiet=asked["quiet"], **more)
 
-    options = ArenaOptions(asked["ask"], asked["budget"], seed, asked["tie_threshold"], asked["task"])
-    return arena(list(samples), _created(asked["metrics"], asked["device"]), options, run=compute)
+    return arena(list(samples), metrics, options, run=compute)
 
 
 def _created(specs: tuple[str, ...], device: str | None) -> list[Metric]:
@@ -183,7 +203,7 @@ def _created(specs: tuple[str, ...], device: str | None) -> list[Metric]:
     return [create_metric(spec, device=device) for spec in specs]
 
 
-def _show_run(ran: ArenaRun, options: RankingOptions, by_task: bool, output: Path | None, plot: Path | None) -> int:
+def _show_run(ran: ArenaRun, options: RankingOptions, by_task: bool, files: Mapping[str, Files]) -> int:
     """Show the leaderboard of each judge, and how the judges agree; returns the exit code."""
     from ..tables.results import problem_lines
     from ..tables.table import show
@@ -194,17 +214,27 @@ def _show_run(ran: ArenaRun, options: RankingOptions, by_task: bool, output: Pat
     for label, battles in judges:
         if len(judges) > 1:
             click.echo(f"\n{label}")
-        target, picture = (_of_judge(path, label, len(judges) > 1) for path in (output, plot))
-        complete = show_leaderboard(battles, options, by_task, target, picture).complete and complete
+        complete = show_leaderboard(battles, options, by_task, *files[label]).complete and complete
     if ran.battles is not None:
         _show_agreement(ran.battles)
     return 4 if ran.results.unavailable else 0 if complete else 3
 
 
-def _of_judge(path: Path | None, label: str, several: bool) -> Path | None:
-    """The file of a judge: with its name, where there are several."""
-    name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in label)
-    return path if path is None or not several else path.with_name(f"{path.stem}.{name}{path.suffix}")
+def _files_by_judge(labels: Sequence[str], output: Path | None, plot: Path | None) -> dict[str, Files]:
+    """The files of each judge, leaderboard and picture: with its name, where there are several judges.
+
+    Raises `UsageError` where two judges would have one file.
+    """
+    if len(labels) == 1:
+        return {labels[0]: (output, plot)}
+    names = {label: "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in label) for label in labels}
+    if len(set(names.values())) < len(names) and (output or plot):
+        raise click.UsageError(f"the files of {' and '.join(names)} would have one name; name them: -m NAME=METRIC")
+
+    def named(path: Path | None, name: str) -> Path | None:
+        return path and path.with_name(f"{path.stem}.{name}{path.suffix}")
+
+    return {label: (named(output, name), named(plot, name)) for label, name in names.items()}
 
 
 def _show_agreement(battles: Battles) -> None:

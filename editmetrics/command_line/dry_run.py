@@ -1,4 +1,7 @@
-"""A look ahead at a run (`score --dry-run`): its pairs, metrics, downloads and requests. Nothing is read or loaded."""
+"""A look ahead at a run (`--dry-run` of `score` and `arena`): its pairs, metrics, downloads and requests.
+
+Nothing is read or loaded.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from .machine_readable import SCHEMA, print_json
 
 if TYPE_CHECKING:
     from ..metric import Metric
+    from ..scoring.arena import ArenaPlan
 
 SHOWN = 3
 """Pairs that the preview shows of each system."""
@@ -122,6 +126,31 @@ def preview_blocks(samples: Sequence[Sample], plans: Sequence[Planned], output: 
     prompts = sum(sample.has("prompt") for sample in samples)
     yield escape(f"{', '.join(counts)}; {plural(prompts, 'prompt')}")
     yield ""
+    yield from _plan_blocks(plans, output)
+
+
+def arena_preview_blocks(plan: ArenaPlan, plans: Sequence[Planned], log: Path | None) -> Iterator[Block]:
+    """The preview of an arena: which two edits are compared, and how often any two systems are."""
+    of_pairs = any(sample.has("rival") for sample in plan.samples)
+    fields = ("edited", "rival") if of_pairs else ("edited",)
+    first = plan.samples[:SHOWN]
+    yield DataTable(text("id", *fields), [[one.id, *(_shown(getattr(one, name)) for name in fields)] for one in first])
+    if len(plan.samples) > len(first):
+        yield f"... and {len(plan.samples) - len(first):,} more"
+    yield ""
+    total = sum(plan.duels.values())
+    counts = list(plan.duels.values())
+    spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+    systems = len({name for duel in plan.duels for name in duel})
+    yield f"{plural(total, 'pair')} of {plural(systems, 'system')}, {spread} of each two"
+    if plan.known < total:
+        yield f"The first {plan.known:,} are known; which others are asked about depends on the answers."
+    yield ""
+    yield from _plan_blocks(plans, log)
+
+
+def _plan_blocks(plans: Sequence[Planned], output: Path | None) -> Iterator[Block]:
+    """Metrics, costs, and an earlier record."""
     yield DataTable([*text("metric"), *numbers("samples"), *text("missing", "downloads", "asks")], [*map(_row, plans)])
     yield ""
     yield from _costs(plans)
@@ -193,8 +222,6 @@ def preview(
 ) -> None:
     """Print what a run would do; then raises `PlanError` for one that could not start, and `ConventionsError` for
     prompts that are not here."""
-    from ..conventions.assessor import ConventionMetric
-    from ..scoring.run import plan
     from ..tables.table import show
 
     plans = [planned(metric, samples) for metric in metrics]
@@ -203,6 +230,21 @@ def preview(
         print_json(preview_as_json(samples, plans, {**facts, "output": output and str(output)}))
     else:
         show(preview_blocks(samples, plans, output))
+    _require_startable(samples, metrics)
+
+
+def preview_arena(plan: ArenaPlan, metrics: Sequence[Metric], log: Path | None) -> None:
+    """Print what an arena would ask or score; raises as `preview` for one that could not start."""
+    from ..tables.table import show
+
+    show(arena_preview_blocks(plan, [planned(metric, plan.samples) for metric in metrics], log))
+    _require_startable(plan.samples, metrics)
+
+
+def _require_startable(samples: Sequence[Sample], metrics: Sequence[Metric]) -> None:
+    from ..conventions.assessor import ConventionMetric
+    from ..scoring.run import plan
+
     plan(samples, metrics)
     for metric in metrics:
         if isinstance(metric, ConventionMetric):

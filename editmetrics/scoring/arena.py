@@ -57,6 +57,20 @@ class ArenaOptions:
 
 
 @dataclass(frozen=True)
+class ArenaPlan:
+    """What `arena` would score.
+
+    - `samples`: pairs, of which `rival` is the second edit; or single images. `duels`: the number of pairs of each two
+      systems. `known`: how many of the pairs are known beforehand; which others are asked about depends on the answers,
+      so that these stand for as many.
+    """
+
+    samples: Sequence[Sample]
+    duels: Mapping[tuple[str, str], int]
+    known: int
+
+
+@dataclass(frozen=True)
 class ArenaRun:
     """The result of `arena`: the scores, and the battles of all judges that they make (None where there are none)."""
 
@@ -105,22 +119,54 @@ def arena(
     (('edited', 'edited_b'), 9)
     """
     chosen = options or ArenaOptions()
-    specs = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
-    device = run_options.get("device")
-    created = [spec if isinstance(spec, Metric) else create_metric(spec, device=device) for spec in specs]
-    kinds = {"rival" in metric.required() for metric in created}
-    if len(kinds) != 1:
-        names = first_few([metric.label for metric in created])
-        raise PlanError(f"an arena takes metrics of pairs or of single images, one kind in a run; it has {names}")
+    created = _created(metrics, run_options.get("device"))
+    field, of_pairs = _field(samples, created, chosen)
     compute: Compute = run or (lambda rows, columns: score(rows, columns, **run_options))
-    field = _Field.of(samples, chosen.task)
-    if True in kinds:
+    if of_pairs:
         return _asked(field, created, chosen, compute)
-    if chosen.ask != "all":
-        raise PlanError("scores of single images compare all pairs at no cost; leave out ask and budget")
     results = compute([*samples], created)
     battles = [battle for column in results.columns for battle in _by_score(field, results, column, chosen)]
     return ArenaRun(results, _joined(battles, field))
+
+
+def arena_plan(
+    samples: Sequence[Sample], metrics: str | Metric | Sequence[str | Metric], options: ArenaOptions | None = None
+) -> ArenaPlan:
+    """Return what `arena` would score or ask about, with its arguments; nothing is read or computed.
+
+    Raises `PlanError` as `arena` does.
+
+    >>> from editmetrics.data import find_samples
+    >>> found = find_samples(["docs/examples/source", "docs/examples/edited", "docs/examples/edited_b"])
+    >>> arena_plan(list(found), "pair_judge", ArenaOptions("sampled", 4)).duels
+    {('edited', 'edited_b'): 4}
+    """
+    chosen = options or ArenaOptions()
+    field, of_pairs = _field(samples, _created(metrics, None), chosen)
+    if not of_pairs:
+        duels = {tuple(field.systems[n] for n in duel): len(tasks) for duel, tasks in field.duels().items()}
+        return ArenaPlan([*samples], duels, sum(duels.values()))  # type: ignore[arg-type]
+    order = _order(field, chosen)[: chosen.budget]
+    known = _first_part(field, chosen) if chosen.ask == "adaptive" and chosen.budget else len(order)
+    counted = Counter((field.systems[one], field.systems[other]) for (one, other), _ in order)
+    return ArenaPlan([field.pair(duel, task) for duel, task in order], dict(counted), min(known, len(order)))
+
+
+def _created(metrics: str | Metric | Sequence[str | Metric], device: str | None) -> list[Metric]:
+    specs = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
+    return [spec if isinstance(spec, Metric) else create_metric(spec, device=device) for spec in specs]
+
+
+def _field(samples: Sequence[Sample], metrics: Sequence[Metric], options: ArenaOptions) -> tuple[_Field, bool]:
+    """The systems and their tasks, and whether the metrics compare pairs; `PlanError` for options that do not fit."""
+    kinds = {"rival" in metric.required() for metric in metrics}
+    if len(kinds) != 1:
+        names = first_few([metric.label for metric in metrics])
+        raise PlanError(f"an arena takes metrics of pairs or of single images, one kind in a run; it has {names}")
+    field = _Field.of(samples, options.task)
+    if True not in kinds and options.ask != "all":
+        raise PlanError("scores of single images compare all pairs at no cost; leave out ask and budget")
+    return field, True in kinds
 
 
 @dataclass(frozen=True)
@@ -175,13 +221,10 @@ class _Field:
 
 def _asked(field: _Field, metrics: Sequence[Metric], options: ArenaOptions, compute: Compute) -> ArenaRun:
     """Ask about pairs; adaptively in parts, each with all that was asked before, which the record answers."""
-    duels = field.duels()
-    order = balanced_order(duels, options.seed)
-    if options.ask == "all":
-        order = [(duel, task) for duel, tasks in duels.items() for task in tasks]
+    order = _order(field, options)
     if options.ask != "adaptive" or options.budget is None:
         return _answered(field, order[: options.budget], metrics, compute)
-    size = max(len(field.systems), -(-options.budget // ROUNDS))
+    size = _first_part(field, options)
     chosen, waiting = order[:size][: options.budget], order[size:]
     while True:
         ran = _answered(field, chosen, metrics, compute)
@@ -196,6 +239,19 @@ def _asked(field: _Field, metrics: Sequence[Metric], options: ArenaOptions, comp
             following = next(entry for entry in waiting if entry[0] == duel)
             waiting.remove(following)
             chosen.append(following)
+
+
+def _order(field: _Field, options: ArenaOptions) -> list[tuple[Duel, str]]:
+    """All pairs of two systems, in the order in which they are asked about."""
+    duels = field.duels()
+    if options.ask == "all":
+        return [(duel, task) for duel, tasks in duels.items() for task in tasks]
+    return balanced_order(duels, options.seed)
+
+
+def _first_part(field: _Field, options: ArenaOptions) -> int:
+    """The number of pairs in each part of a budget that is spent adaptively."""
+    return max(len(field.systems), -(-(options.budget or 0) // ROUNDS))
 
 
 def _answered(

@@ -112,6 +112,60 @@ def test_scores_are_compared_and_judges_with_each_other(run, systems, tmp_path):
     assert log.with_suffix(".record.jsonl").exists()
 
 
+def test_the_file_of_one_of_several_judges_is_not_replaced_unasked(run, systems, tmp_path):
+    (tmp_path / "board.psnr.json").write_text("{}")
+    refused = run("arena", *systems, "-m", "mae", "-m", "psnr", "-o", tmp_path / "board.json")
+    assert refused.code == 2
+    assert "board.psnr.json" in refused.err
+    assert "--overwrite" in refused.err
+
+
+def test_two_judges_that_would_have_one_file_are_refused(run, systems, tmp_path):
+    twice = ("arena", *systems, "-m", "mae:region=inside", "-m", "mae_region_inside=psnr", "--dry-run")
+    ran = run(*twice, "-o", tmp_path / "board.json")
+    assert ran.code == 2
+    assert "would have one name" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ["9 pairs of 2 systems, 9 of each two", "18 requests, 54 images"]),
+        (("--ask", "sampled", "--budget", "4"), ["4 pairs of 2 systems, 4 of each two", "8 requests, 24 images"]),
+        (("--ask", "adaptive", "--budget", "5"), ["5 pairs of 2 systems", "The first 2 are known", "10 requests"]),
+    ],
+)
+def test_a_dry_run_counts_pairs_and_requests_and_computes_nothing(
+    run, systems, tmp_path, monkeypatch, options, expected
+):
+    def refused(*arguments, **more):
+        raise AssertionError("a dry run does nothing")
+
+    for name in (
+        "editmetrics.scoring.score",
+        "editmetrics.images.opening.open_image",
+        "editmetrics.metric.Metric.load",
+    ):
+        monkeypatch.setattr(name, refused)
+    prompts = f"{systems[0]}/../prompts.csv"
+    log = tmp_path / "log.csv"
+    ran = run("arena", *systems, "--prompts", prompts, "-m", "pair_judge", "--log", log, *options, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert all(text in " ".join(ran.out.split()) for text in expected), ran.out
+    assert "nothing was computed" in ran.out
+    assert not log.exists()
+
+
+def test_a_dry_run_of_single_scores_counts_images_and_refuses_what_could_not_start(run, systems):
+    ran = run("arena", *systems, "-m", "mae", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "9 pairs of 2 systems" in ran.out
+    assert [line.split() for line in ran.out.splitlines() if line.startswith("mae")] == [["mae", "18", "-", "-", "-"]]
+    without = run("arena", *systems, "-m", "pair_judge", "--dry-run")
+    assert without.code == 2
+    assert "prompt" in without.err
+
+
 def test_a_judge_is_asked_within_the_budget_and_its_log_ranked_again(run, systems, tmp_path, monkeypatch):
     from editmetrics import create_metric
     from editmetrics.cli import arena as command
