@@ -21,7 +21,6 @@ CHOICES = {
     "item": Known(
         "any",
         (("item_id", "stimulus", "task_id", "sample_index"), ("name", *IMAGE_NAMES), ("image_id",), ("edited",)),
-        files=True,
     ),
     "group": Known("any", (("group_id", "set", "set_id"), ("source", "source_image"), ("prompt",))),
     "rank": Known("any", (("ranking", "place"),)),
@@ -70,7 +69,9 @@ def read_choices(
 
     Rows without a name, a winner or a rater are left out and counted. Raises `DataError` for a table that is neither.
     """
-    headings = read_as(table, cells, CHOICES, columns)
+    named_apart = {"item_a", "item_b"} <= cells.keys()  # what else could name an image is not looked for
+    known = {name: one for name, one in CHOICES.items() if not (named_apart and name in ("item", "group", "rank"))}
+    headings = read_as(table, cells, known, columns)
     named = renamed(cells, headings)
     left_out: Counter[str] = Counter()
     rows = dict(_texts(named, left_out))

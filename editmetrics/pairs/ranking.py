@@ -224,10 +224,10 @@ def _apart_note(points: np.ndarray, names: Sequence[str], parts: int) -> str:
     groups = meeting(points)
     if len(groups) > 1:
         listed = "; ".join(first_few([names[index] for index in group], 4) for group in groups)
-        never = f"{len(groups)} groups of systems never met in a battle with an outcome"
+        never = f"{len(groups)} groups never met in a battle with an outcome"
         return f"{never}, and have no number across them: {listed}"
     return (
-        f"{parts} groups of systems have ratings of their own: between them, one won every battle, so that no finite "
+        f"{parts} groups have ratings of their own: between them, one won every battle, so that no finite "
         "number compares them"
     )
 

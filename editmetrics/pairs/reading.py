@@ -41,9 +41,10 @@ ONE_HOT: dict[str, BattleOutcome] = {"winner_model_a": "win", "winner_model_b": 
 
 PUBLISHED = {
     "system_a": "model_a", "system_b": "model_b", "winner": "final_winner", "source": "sample_index",
-    "id": "question_id",
+    "id": "question_id", "judge": "rater",
 }  # fmt: skip
-"""Headings of the published layouts, which need no note."""
+OWN = {"system_a": "system", "system_b": "rival_system"}
+"""Headings of the published layouts, and of the tables that `editmetrics arena` writes; they need no note."""
 
 OUTCOME_SUFFIX, ORDERS_SUFFIX = ".outcome", ".orders"
 """`JUDGE.outcome` and `JUDGE.orders` are the columns of a judge in the tables that `editmetrics arena` writes."""
@@ -128,7 +129,8 @@ def _log(path: Path, part: str | None, columns: Mapping[str, str] | None) -> Log
     names = dict.fromkeys(name for row in rows for name in row.cells)
     judges = [name for name in names if name.endswith(OUTCOME_SUFFIX) and name != OUTCOME_SUFFIX]
     cells = {name: [row.cells.get(name) for row in rows] for name in names}
-    published = {name: head for name, head in PUBLISHED.items() if head in cells and name not in cells}
+    layout = PUBLISHED | (OWN if judges else {})
+    published = {name: head for name, head in layout.items() if head in cells and name not in cells}
     headings = read_as(str(path), cells, COLUMNS, {**published, **(columns or {})})
     headings |= {name: name for name in COLUMNS if name in cells and name not in headings}
     known_winner = "winner" in headings or judges or ONE_HOT.keys() <= cells.keys()

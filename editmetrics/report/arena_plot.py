@@ -61,6 +61,8 @@ def _draw_matrix(board: Leaderboard, axes: Axes) -> None:
 def _draw_ratings(board: Leaderboard, axes: Axes) -> None:
     for row, rated in enumerate(board.systems):
         if rated.rating is None:
+            left_edge = axes.get_yaxis_transform()
+            axes.text(0.02, row, "no rating", transform=left_edge, va="center", color=GREY, fontsize=9)
             continue
         colour, end = COLOURS[((rated.island or 1) - 1) % len(COLOURS)], rated.rating
         if rated.low is not None and rated.high is not None:
@@ -70,6 +72,8 @@ def _draw_ratings(board: Leaderboard, axes: Axes) -> None:
         axes.annotate(f"  {rated.groups}", (end, row), va="center", color=GREY, fontsize=9)
     axes.set_yticks(range(len(board.systems)), [])
     axes.set_ylim(len(board.systems) - 0.5, -0.5)
+    if not board.islands:
+        axes.set_xticks([])
     axes.set_xlabel(f"{board.unit}, {board.level:.0%} interval".replace("%", " %"))
     axes.set_title("ratings" if len(board.islands) < 2 else "ratings; colours are not compared")
     axes.grid(axis="x", color="#E5E5E5")

@@ -22,6 +22,9 @@ ABREAST = 5
 MOST_IMAGES, MOST_RATERS = 20, 10
 """Images and raters that are shown of many."""
 
+MOST_REASONS, MOST_NAMES = 5, 4
+"""Reasons for systems without a rating, and names of these that are listed for one reason."""
+
 METHODS = {"bradley-terry": "Bradley-Terry", "davidson": "Davidson", "thurstone": "Thurstone V"}
 
 UNFAIR = 0.05
@@ -39,12 +42,13 @@ def arena_blocks(board: Leaderboard) -> Iterator[Block]:
         yield f"[yellow]{escape(note)}[/]"
     yield from map(escape, _judge(board))
     yield from map(escape, _order(board))
-    yield f"[dim]{escape(_method(board))}[/]"
+    if board.islands:
+        yield f"[dim]{escape(_method(board))}[/]"
 
 
 def votes_blocks(board: Leaderboard, raters: Sequence[Rater], screened: bool) -> Iterator[Block]:
     """The best and worst images, the raters who agree least with the others, and what was left out."""
-    table = leaderboard_table(board)
+    table = leaderboard_table(board, "image", "votes")
     if len(table.rows) > MOST_IMAGES:
         half = MOST_IMAGES // 2
         table = replace(table, rows=[*table.rows[:half], ["..."], *table.rows[-half:]])
@@ -58,28 +62,37 @@ def votes_blocks(board: Leaderboard, raters: Sequence[Rater], screened: bool) ->
         yield from (DataTable(headings, rows, title="Raters, those who agree least with the others first"), "")
     for note in board.notes:
         yield f"[yellow]{escape(note)}[/]"
-    yield f"[dim]{escape(_method(board, 'Images'))}[/]"
+    if board.islands:
+        yield f"[dim]{escape(_method(board, 'Images', 'vote'))}[/]"
 
 
-def leaderboard_table(board: Leaderboard) -> DataTable:
-    """A row for each system; systems of another island stand under a rule."""
+def leaderboard_table(board: Leaderboard, rated: str = "system", battles: str = "battles") -> DataTable:
+    """A row for each system; systems of another island stand under a rule. `rated`, `battles`: headings for both."""
     columns = [
         TableColumn("rank", wrap="never"),
-        TableColumn("system", wrap="ellipsis", least=12),
+        TableColumn(rated, wrap="ellipsis", least=12),
         *numbers(board.unit, f"{board.level:.0%} interval".replace("%", " %")),
         TableColumn("group", wrap="fold", most=8),
-        *numbers("battles", "won", "tied", "incon-\nsistent"),
+        *numbers(battles, "won", "tied", "incon-\nsistent"),
     ]
     rows: list[Sequence[Cell]] = []
     previous: int | None = None
-    for rated in board.systems:
-        if previous is not None and rated.island not in (None, previous):
+    for one in board.systems:
+        if previous is not None and one.island not in (None, previous):
             rows.append(())
-        previous = rated.island or previous
-        rows.append(_row(rated, board.unit))
-    reasons = [f"{rated.system}: {rated.reason}" for rated in board.systems if rated.reason and rated.rating is None]
-    reasons += sorted({rated.reason for rated in board.systems if rated.reason and rated.rating is not None})
-    return DataTable(columns, rows, notes=reasons[:5], name="arena", gap=1)
+        previous = one.island or previous
+        rows.append(_row(one, board.unit))
+    return DataTable(columns, rows, notes=_reasons(board)[:MOST_REASONS], name="arena", gap=1)
+
+
+def _reasons(board: Leaderboard) -> list[str]:
+    """Why systems have no rating, each reason once, and why there are no intervals."""
+    unrated: dict[str, list[str]] = {}
+    for rated in board.systems:
+        if rated.reason and rated.rating is None:
+            unrated.setdefault(rated.reason, []).append(rated.system)
+    reasons = [f"no rating for {first_few(names, MOST_NAMES)} ({reason})" for reason, names in unrated.items()]
+    return reasons + sorted({rated.reason for rated in board.systems if rated.reason and rated.rating is not None})
 
 
 def task_tables(board: Leaderboard) -> DataTable:
@@ -169,13 +182,13 @@ def _order(board: Leaderboard) -> Iterator[str]:
         yield f"Rank centrality, which shares no formula with these ratings, orders alike with SRCC {board.check:.3f}."
 
 
-def _method(board: Leaderboard, rated: str = "Systems") -> str:
+def _method(board: Leaderboard, rated: str = "Systems", battle: str = "battle") -> str:
     nu = "" if board.tie is None else f", nu = {board.tie:.3g}"
     ties = "" if board.model == "davidson" else "; a tie is half a win of each"
     one_by_one = board.clustered_by == "battle"
-    drawn = f"battles {'drawn one by one' if one_by_one else f'of one {board.clustered_by} drawn together'}"
+    drawn = f"{battle}s {'drawn one by one' if one_by_one else f'of one {board.clustered_by} drawn together'}"
     return (
-        f"{METHODS[board.model]}{nu} of {plural(board.battles, 'battle')}{ties}. {board.level:.0%} bootstrap "
+        f"{METHODS[board.model]}{nu} of {plural(board.battles, battle)}{ties}. {board.level:.0%} bootstrap "
         f"intervals, {drawn}. {rated} that share a letter cannot be told apart, all pairs tested together."
     ).replace("%", " %")
 
