@@ -58,7 +58,7 @@ class ArenaOptions:
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """What `arena` would score.
+    """The samples that `arena` would score.
 
     - `samples`: pairs, of which `rival` is the second edit; or single images. `duels`: the number of pairs of each two
       systems. `known`: how many of the pairs are known beforehand; which others are asked about depends on the answers,
