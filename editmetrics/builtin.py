@@ -32,6 +32,7 @@ BUILTIN = {
     "hpe_lsa": "editmetrics.plugins.hpe_lsa.metric:HPELSA",
     "hps_v2": "editmetrics.plugins.hps_v2:HPSv2",
     "ilniqe": "editmetrics.plugins.ilniqe:ILNIQE",
+    "image_regressor": "editmetrics.plugins.image_regressor.metric:ImageRegressor",
     "image_reward": "editmetrics.plugins.image_reward:ImageReward",
     "inception_score": "editmetrics.plugins.inception_score:InceptionScore",
     "kid": "editmetrics.plugins.kid:KID",
@@ -79,7 +80,9 @@ CONFORMANCE = {
     **dict.fromkeys(("dists", "lpips"), "editmetrics.plugins.conformance.lpips"),
     **dict.fromkeys(("dreamsim", "pieapp"), "editmetrics.plugins.conformance.perceptual"),
     **dict.fromkeys(("cw_ssim", "mad", "ssimulacra2", "vif_wavelet"), "editmetrics.plugins.conformance.small_pictures"),
-    **dict.fromkeys(("ds_ieqa", "epaiqa", "hpe_lsa", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"),
+    **dict.fromkeys(
+        ("ds_ieqa", "epaiqa", "hpe_lsa", "image_regressor", "lmm4lmm"), "editmetrics.plugins.conformance.toy_weights"
+    ),
     **dict.fromkeys(("edit_hf", "lmm4edit"), "editmetrics.plugins.conformance.edit_regression"),
     **dict.fromkeys(
         ("aesthetic", "blip_score", "clip_iqa", "hps_v2", "image_reward", "mps", "pick_score"),

@@ -46,6 +46,7 @@ class CheckpointContents:
     - `backbone`: the one that was trained on. `adapters`: those on it that belong to the checkpoint, as a mapping from
       the name in the checkpoint to the one on the backbone. `with_backbone`: save all weights of the backbone, too; or
       the folder that it was loaded from, which is moved into the checkpoint.
+    - `backbone_facts`: what the card says of a network that is no backbone.
     - `parts`: named tensors of other parts that were trained, such as `projector_tensors` of the backbone.
     - `history`: the history of each stage of the training.
     - the others are fields of `TrainedCheckpoint`.
@@ -56,6 +57,7 @@ class CheckpointContents:
     backbone: Backbone | None = None
     adapters: Mapping[str, str] = field(default_factory=dict)
     with_backbone: bool | Path = False
+    backbone_facts: Mapping[str, Any] | None = None
     heads: Mapping[str, RegressionHead] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     prompts: Mapping[str, Any] = field(default_factory=dict)
@@ -161,7 +163,7 @@ def _write_weights(folder: Path, metric: Metric | type[Metric], contents: Checkp
         "version": metric.version,
         "dimensions": [name for name in declared if contents.dimensions is None or name in contents.dimensions],
         "label_scale": list(contents.label_scale),
-        "backbone": None if contents.backbone is None else contents.backbone.description(),
+        "backbone": contents.backbone_facts if contents.backbone is None else contents.backbone.description(),
         "adapters": list(contents.adapters),
         "heads": heads,
         "parts": list(contents.parts),

@@ -117,20 +117,23 @@ class FitJob:
             needs=self.metric.needs if needs is None else needs, seed=self.recipe.seed,
         )  # fmt: skip
 
-    def finished(self, backbone: Backbone, data: str, *, dimensions: Sequence[str] | None = None, **more: Any) -> bool:
-        """Return whether `folder` already holds the result of this same training on `backbone`.
+    def finished(
+        self, backbone: Backbone | None, data: str, *, dimensions: Sequence[str] | None = None, **more: Any
+    ) -> bool:
+        """Return whether `folder` already holds the result of this same training on `backbone`, None without one.
 
         `data` is the digest of the training set, `more` anything else that decides the result. A folder of another
         training raises `CheckpointError`, and so does another backbone than that of `start`. With `resume=False`, it is
         never finished.
         """
         self.backbone = backbone
-        if self.start is not None and self.start.backbone_folder is None:
+        if backbone is not None and self.start is not None and self.start.backbone_folder is None:
             require_backbone(self.start, backbone)
+        origin = {} if backbone is None else backbone.identity()
         self.about = {
             "dimensions": list(self.dimensions if dimensions is None else dimensions),
             "data": data,
-            "backbone": {name: value for name, value in backbone.identity().items() if name not in ROUNDING},
+            "backbone": {name: value for name, value in origin.items() if name not in ROUNDING},
             "label_scale": [float(end) for end in self.label_scale],
             "method": asdict(self.method),
             "recipe": asdict(self.recipe),
@@ -301,7 +304,7 @@ class FitJob:
             dimensions=self.dimensions if dimensions is None else dimensions,
             backbone=self.backbone,
             adapters=self.adapters,
-            settings={"backbone": source_of(self.backbone), **(settings or {})},
+            settings={**({"backbone": source_of(self.backbone)} if self.backbone else {}), **(settings or {})},
             validation=self.validation,
             recipe={**asdict(self.method), **asdict(self.recipe), **self._started},
             data={**data, **self.surveyed},

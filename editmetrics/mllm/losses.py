@@ -124,12 +124,36 @@ def margin_loss(predicted: Tensor, ratings: Tensor, weights: Tensor | None = Non
     return _over_pairs(predicted, ratings, weights, lambda higher_by, rated_by: relu(rated_by - higher_by))
 
 
+def fidelity_loss(predicted: Tensor, ratings: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the fidelity loss of pairs under Thurstone's model; a scalar in [0, 1].
+
+    mean over the pairs with r_i > r_j of 1 - sqrt(F((p_i - p_j) / sqrt 2)), F the distribution function of N(0, 1):
+    the probability that i is preferred, which should be 1.
+
+    `predicted` and `ratings` are (N,); a pair weighs w_i w_j, and pairs of equal ratings do not count. Without a pair
+    the loss is 0. It is invariant to shift; predictions are in units of the raters' deviation.
+
+    Source: Tsai et al., FRank, SIGIR 2007; Zhang et al., LIQE, CVPR 2023, arXiv:2303.14968, equation 6.
+
+    >>> import torch
+    >>> fidelity_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]))  # 1 - sqrt(1/2)
+    tensor(0.2929)
+    """
+    import torch
+
+    def loss(higher_by: Tensor, _: Tensor) -> Tensor:
+        return 1 - (torch.special.ndtr(higher_by / 2**0.5) + 1e-8).sqrt()
+
+    return _over_pairs(predicted, ratings, weights, loss)
+
+
 TERMS: dict[str, tuple[Callable[..., Tensor], int]] = {
     "l1": (l1_loss, 1),
     "l2": (l2_loss, 1),
     "plcc": (plcc_loss, 3),
     "rank": (rank_loss, 2),
     "margin": (margin_loss, 2),
+    "fidelity": (fidelity_loss, 2),
 }
 """The terms of a `RatingLoss`, each with the least number of examples that it says anything about."""
 
