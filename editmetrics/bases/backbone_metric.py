@@ -66,7 +66,7 @@ class BackboneMetric(Metric):
     def identity(self) -> dict[str, Any]:
         """Identity of any metric, with the checksums of weights and backbone in place of the paths of their folders."""
         identity = super().identity()
-        options = {name: _without_folders(self.name, value) if name in LOCATED else value
+        options = {name: without_folders(self.name, value) if name in LOCATED else value
                    for name, value in identity["options"].items()}  # fmt: skip
         return {**identity, "options": options}
 
@@ -133,7 +133,7 @@ def _said_plainly(load: Callable[[BackboneMetric], None]) -> Callable[[BackboneM
     return loaded
 
 
-def _without_folders(metric: str, value: Any) -> Any:
+def without_folders(metric: str, value: Any) -> Any:
     """The value of an option with "a folder" or "a file" for each name that is one; several are separated by ";"."""
     if not isinstance(value, str):
         return value

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...mllm.recipe import RecipeError
 from ...mllm.turns import seeded
 from ...sample import EditMetricsError
-from .schema import BackboneRule, ImageRule
+from .schema import BackboneRule, ViewRule
 
 CONVOLUTION = re.compile(r"conv(\d+)-(\d+)(?:/(\d+))?")
 POOLING = re.compile(r"pool(\d+)")
@@ -55,12 +55,12 @@ class ImageBackbone(nn.Module):
 class TimmBackbone(ImageBackbone):
     """Maps of some stages of any model of timm that gives maps; layers behind the last one are not there.
 
-    >>> backbone = TimmBackbone(BackboneRule(model="resnet10t", stages=(1, 4)), ImageRule())
+    >>> backbone = TimmBackbone(BackboneRule(model="resnet10t", stages=(1, 4)), ViewRule())
     >>> [tuple(each.shape) for each in backbone(torch.zeros(1, 3, 64, 64))]
     [(1, 64, 16, 16), (1, 512, 2, 2)]
     """
 
-    def __init__(self, rule: BackboneRule, images: ImageRule) -> None:
+    def __init__(self, rule: BackboneRule, images: ViewRule) -> None:
         import timm
 
         super().__init__()
@@ -95,7 +95,7 @@ class TimmBackbone(ImageBackbone):
 class ClipBackbone(ImageBackbone):
     """The embedding of an image by a CLIP of open_clip, as a map of one cell; `model` has the text tower, too."""
 
-    def __init__(self, rule: BackboneRule, images: ImageRule) -> None:
+    def __init__(self, rule: BackboneRule, images: ViewRule) -> None:
         from open_clip import CLIP, get_model_config
 
         super().__init__()
@@ -121,11 +121,11 @@ class Layers(ImageBackbone):
     """Convolutions as a recipe lists them (`BackboneRule.layers`); the last map.
 
     >>> rule = BackboneRule("layers", layers=("conv7-50 valid", "pool2", "conv3-8/2 norm relu"))
-    >>> Layers(rule, ImageRule(channels="contrast"))(torch.zeros(1, 1, 32, 32))[0].shape
+    >>> Layers(rule, ViewRule(channels="contrast"))(torch.zeros(1, 1, 32, 32))[0].shape
     torch.Size([1, 8, 7, 7])
     """
 
-    def __init__(self, rule: BackboneRule, images: ImageRule) -> None:
+    def __init__(self, rule: BackboneRule, images: ViewRule) -> None:
         super().__init__()
         channels = 1 if images.channels == "contrast" else 3
         layers: list[nn.Module] = []
@@ -181,7 +181,7 @@ class PatchEncoder(ImageBackbone):
     Source: Ke et al., MUSIQ, ICCV 2021, section 3.2; google-research/musiq, model/multiscale_transformer.py.
     """
 
-    def __init__(self, rule: BackboneRule, images: ImageRule) -> None:
+    def __init__(self, rule: BackboneRule, images: ViewRule) -> None:
         super().__init__()
         self.stem = StandardisedConvolution(3, 64, 7, 2, bias=False)
         self.stem_norm = nn.GroupNorm(32, 64, eps=1e-6)
@@ -213,7 +213,7 @@ LIBRARIES: dict[str, type[Any]] = {
 }
 
 
-def make_backbone(rule: BackboneRule, images: ImageRule, seed: int = 0) -> ImageBackbone:
+def make_backbone(rule: BackboneRule, images: ViewRule, seed: int = 0) -> ImageBackbone:
     """Build a backbone with random weights on the CPU, the same for the same `seed`."""
     with seeded(seed):
         backbone: ImageBackbone = LIBRARIES[rule.library](rule, images)

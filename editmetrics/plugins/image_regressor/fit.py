@@ -204,7 +204,7 @@ class RegressorStage:
         kept.fill(list(by_key), see, self.job.method.feature_store_gb * 1e9)
 
     def _spreads(self, examples: Sequence[Example]) -> list[tuple[float, ...]]:
-        """Return the deviation of each image's raters as parts of the scale, by dimension; () where nobody asks."""
+        """Return the deviation of each image's raters as parts of the scale; () where the loss needs none."""
         method, (low, high) = self.job.method, self.job.label_scale
         if method.loss != "emd":
             return [()] * len(examples)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ...mllm.recipe import RecipeError
-from .parts.layout import Layout
-from .schema import HeadRule
+from .parts.layout import ViewLayout
+from .schema import OutputRule
 
 LEAST_WEIGHT = 1e-6
 """Added to the weights of views, all of which might be 0."""
@@ -29,7 +29,7 @@ class Rated(NamedTuple):
     shares: Tensor | None = None
 
 
-def perceptron(inputs: int, outputs: int, rule: HeadRule) -> nn.Sequential:
+def perceptron(inputs: int, outputs: int, rule: OutputRule) -> nn.Sequential:
     """Build the layers of a head: a norm if wanted, linear, activation, dropout, and a linear one at the end."""
     layers: list[nn.Module] = []
     for size, following in pairwise([inputs, *rule.hidden]):
@@ -41,19 +41,19 @@ def perceptron(inputs: int, outputs: int, rule: HeadRule) -> nn.Sequential:
 
 
 class RatingHead(nn.Module):
-    """From rows (views, inputs), or tokens (views, T, inputs), to `Rated`; see `HeadRule`.
+    """From rows (views, inputs), or tokens (views, T, inputs), to `Rated`; see `OutputRule`.
 
     `joins_views`: the body has joined the views, so that there is a row for each image.
 
-    >>> head = RatingHead(HeadRule("levels"), inputs=5, outputs=1, joins_views=False)
-    >>> head(torch.tensor([[0.0, 0.0, 0.0, 0.0, 99.0]]), Layout((1,))).numbers  # surely the last of five levels
+    >>> head = RatingHead(OutputRule("levels"), inputs=5, outputs=1, joins_views=False)
+    >>> head(torch.tensor([[0.0, 0.0, 0.0, 0.0, 99.0]]), ViewLayout((1,))).numbers  # surely the last of five levels
     tensor([[1.]])
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, rule: HeadRule, *, inputs: int, outputs: int, joins_views: bool) -> None:
+    def __init__(self, rule: OutputRule, *, inputs: int, outputs: int, joins_views: bool) -> None:
         super().__init__()
         self.rule, self.outputs, self.joins_views = rule, outputs, joins_views
         if rule.kind in ("value", "weighted", "distribution"):
@@ -67,10 +67,10 @@ class RatingHead(nn.Module):
             self.register_buffer("mean", torch.zeros(inputs))
             self.register_buffer("deviation", torch.ones(inputs))
 
-    def forward(self, rows: Tensor, layout: Layout) -> Rated:
+    def forward(self, rows: Tensor, layout: ViewLayout) -> Rated:
         if self.rule.standardise:
             rows = (rows - self.mean) / self.deviation
-        layout = Layout((1,) * len(rows)) if self.joins_views else layout
+        layout = ViewLayout((1,) * len(rows)) if self.joins_views else layout
         kind = self.rule.kind
         if kind == "weighted":
             return Rated(self._weighted(rows, layout))
@@ -87,7 +87,7 @@ class RatingHead(nn.Module):
             parts = (torch.arange(self.rule.bins, device=rows.device) + 0.5) / self.rule.bins
         return Rated((shares * parts).sum(-1), shares)
 
-    def _weighted(self, rows: Tensor, layout: Layout) -> Tensor:
+    def _weighted(self, rows: Tensor, layout: ViewLayout) -> Tensor:
         values, weights = self.value(rows), self.weight(rows) + LEAST_WEIGHT
         if self.rule.over == "views":
             return layout.weighted_mean(values, weights)

@@ -23,7 +23,7 @@ from .heads import Rated
 from .losses import emd_loss
 from .method import RegressorMethod
 from .network import RegressorNetwork
-from .parts.layout import Layout
+from .parts.layout import ViewLayout
 from .views import drawn_views, scoring_views
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class RegressorLearner(nn.Module):
         """Rate kept features, or images by views that are drawn at random or fixed."""
         network = self.network
         if self.kept is not None:
-            layout = Layout(tuple(len(rows) for rows in features))
+            layout = ViewLayout(tuple(len(rows) for rows in features))
             return network.rate(self.kept.seen(features, layout), instructions)
         rule = network.recipe.images
         cut = [drawn_views(pair, rule) if drawn else [scoring_views(image, rule) for image in pair] for pair in images]

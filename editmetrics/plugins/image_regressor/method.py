@@ -72,7 +72,10 @@ class Presets(Mapping[str, "tuple[RegressorMethod, Recipe]"]):
         own = {field.name for field in fields(RegressorMethod)}
         method = {key: value for key, value in training.items() if key in own}
         recipe = {key: value for key, value in training.items() if key not in own}
-        return adjusted(RegressorMethod(), {**method, "recipe": name}), adjusted(Recipe(), recipe)
+        try:
+            return adjusted(RegressorMethod(), {**method, "recipe": name}), adjusted(Recipe(), recipe)
+        except RecipeError as error:
+            raise RecipeError(f"the recipe {name}, [training]: {error}") from error
 
 
 def check_loss(method: RegressorMethod, head: str, name: str) -> None:

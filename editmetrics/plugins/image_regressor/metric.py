@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...bases.backbone_metric import without_folders
 from ...bases.trained import TrainedMetric
 from ...late_checks import read_results
 from ...metric import pick_device
@@ -69,7 +70,7 @@ class ImageRegressor(TrainedMetric):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the checkpoint keeps of the network; empty without one."""
+        """The description of the network that the checkpoint keeps; empty without a checkpoint."""
         return {} if self.checkpoint is None else self.checkpoint.settings
 
     def required(self) -> frozenset[str]:
@@ -90,7 +91,7 @@ class ImageRegressor(TrainedMetric):
     def identity(self) -> dict[str, Any]:
         digests = [checkpoint.digest for checkpoint in self.trained]
         base = super().identity()
-        options = {name: value for name, value in base["options"].items() if name not in ("weights", "backbone")}
+        options = {**base["options"], "weights": without_folders(self.name, base["options"]["weights"])}
         return {**base, "options": options, "weights": digests}
 
     # ------------------------------------------------------------------ scoring

@@ -17,7 +17,7 @@ from ...mllm.turns import seeded
 from .backbones import ImageBackbone, make_backbone
 from .heads import Rated, RatingHead
 from .parts import body_class
-from .parts.layout import Layout
+from .parts.layout import ViewLayout
 from .schema import RegressorRecipe
 from .views import Views
 
@@ -94,7 +94,7 @@ class RegressorNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of its parameters."""
         return self.centre.device
 
     def normalised(self, pixels: Tensor) -> Tensor:
@@ -104,9 +104,9 @@ class RegressorNetwork(nn.Module):
         views: Tensor = (pixels.to(self.device).float() / 255 - self.mean) / self.deviation
         return views
 
-    def maps(self, edited: Sequence[Views], source: Sequence[Views] = ()) -> tuple[list[Tensor], Layout]:
+    def maps(self, edited: Sequence[Views], source: Sequence[Views] = ()) -> tuple[list[Tensor], ViewLayout]:
         """Return the maps of all views of images, joined with those of their sources, and which views are whose."""
-        layout = Layout(
+        layout = ViewLayout(
             tuple(len(views.pixels) for views in edited),
             None if edited[0].places is None else torch.cat([views.places for views in edited]),  # type: ignore[misc]
         )
@@ -129,12 +129,12 @@ class RegressorNetwork(nn.Module):
             fused.append(torch.cat(parts, dim=1))
         return fused
 
-    def rows(self, seen: tuple[list[Tensor], Layout]) -> tuple[Tensor, Layout]:
+    def rows(self, seen: tuple[list[Tensor], ViewLayout]) -> tuple[Tensor, ViewLayout]:
         """Return the body's rows of maps."""
         maps, layout = seen
         return self.body(maps, layout), layout
 
-    def rate(self, seen: tuple[Tensor, Layout], instructions: Tensor | None = None) -> Rated:
+    def rate(self, seen: tuple[Tensor, ViewLayout], instructions: Tensor | None = None) -> Rated:
         """Return ratings as parts of their scale; of a label its log-odds. `instructions`: (images, size)."""
         rows, layout = seen
         if self.compare is not None:
@@ -142,7 +142,7 @@ class RegressorNetwork(nn.Module):
         rated: Rated = self.head(rows, layout)
         return rated._replace(numbers=self.centre + self.spread * rated.numbers)
 
-    def _with_instructions(self, rows: Tensor, layout: Layout, instructions: Tensor | None) -> Tensor:
+    def _with_instructions(self, rows: Tensor, layout: ViewLayout, instructions: Tensor | None) -> Tensor:
         """Add to each row what the instruction says, and its product with what the image shows."""
         if instructions is None or self.compare is None:
             raise RecipeError("this network reads an instruction, and got none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from ...files.typed_toml import Problem, read_typed_toml
 from ...sample import EditMetricsError
 from ...wording import expected_one_of
 from .parts import BODIES
-from .schema import BackboneRule, BodyRule, HeadRule, ImageRule, Origin, RegressorRecipe
+from .schema import BackboneRule, BodyRule, OutputRule, RecipeOrigin, RegressorRecipe, ViewRule
 
 FOLDER = Path(__file__).with_name("recipes")
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.toml"))
 """The built-in recipes."""
 
-DESCRIPTIVE = frozenset({"name", "title", "origin", "notes", "training"})
+DESCRIPTIVE = frozenset({"name", "title", "origin", "parameters", "notes", "training"})
 """Fields that are no part of the network; the settings of the training stand in the checkpoint by themselves."""
 
 
@@ -57,16 +57,16 @@ def digest_of(recipe: RegressorRecipe) -> str:
 def as_plain(recipe: RegressorRecipe) -> dict[str, Any]:
     """Return what a checkpoint keeps of a recipe: name, title, network and input, as JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    return {name: value for name, value in plain.items() if name not in ("origin", "notes", "training")}
+    return {name: value for name, value in plain.items() if name not in ("origin", "notes", "training", "parameters")}
 
 
 def from_plain(content: Mapping[str, Any]) -> RegressorRecipe:
     """Return the recipe that a checkpoint keeps. Raises `RegressorRecipeError` where it is damaged."""
-    kinds = {"images": ImageRule, "body": BodyRule, "head": HeadRule}
+    kinds = {"images": ViewRule, "body": BodyRule, "head": OutputRule}
     try:
         made = {name: _made(kinds[name], value) if name in kinds else value for name, value in content.items()}
         backbones = tuple(_made(BackboneRule, each) for each in content["backbones"])
-        return RegressorRecipe(**{**made, "origin": Origin(), "backbones": backbones})
+        return RegressorRecipe(**{**made, "origin": RecipeOrigin(), "parameters": 0, "backbones": backbones})
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise RegressorRecipeError(f"a checkpoint's recipe cannot be read: {error}") from error
 
@@ -106,10 +106,9 @@ def problems_of(recipe: RegressorRecipe) -> Iterator[Problem]:
     yield from _image_problems(recipe.images)
     if recipe.head.standardise and not all(rule.frozen for rule in recipe.backbones):
         yield ("head", "standardise"), "it takes the features of all training images: every backbone must be frozen"
-    yield from _training_problems(recipe.training)
 
 
-def _image_problems(images: ImageRule) -> Iterator[Problem]:
+def _image_problems(images: ViewRule) -> Iterator[Problem]:
     if images.crop < 1 or (images.size and images.size < images.crop):
         yield ("images", "size"), f"a view of {images.crop} pixels does not fit into {images.size}"
     if images.square and not images.size:
@@ -120,16 +119,6 @@ def _image_problems(images: ImageRule) -> Iterator[Problem]:
         yield ("images", "count"), "expected 1 or more"
     if images.channels == "contrast" and images.views == "scales":
         yield ("images", "channels"), "tiles of several scales are cut from rgb"
-
-
-def _training_problems(training: Mapping[str, Any]) -> Iterator[Problem]:
-    from ...mllm.recipe import Recipe
-    from .method import RegressorMethod
-
-    known = {each.name for kind in (Recipe, RegressorMethod) for each in fields(kind)} - {"recipe"}
-    for name in training:
-        if name not in known:
-            yield ("training", name), f"unknown setting; {expected_one_of(name, sorted(known))}"
 
 
 def _made(kind: Any, content: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class Origin:
+class RecipeOrigin:
     """Where the method was read, and how large its authors' network is.
 
     - `paper`, `code`: "" for a recipe of this project. `commit`: of the code.
@@ -54,7 +54,7 @@ class BackboneRule:
 
 
 @dataclass(frozen=True)
-class ImageRule:
+class ViewRule:
     """How an image becomes the views that the backbone sees, each (channels, crop, crop).
 
     - `size`: pixels of the shorter side that images are scaled to (Pillow's bicubic); 0 leaves those as they are that
@@ -92,7 +92,7 @@ class BodyRule:
 
 
 @dataclass(frozen=True)
-class HeadRule:
+class OutputRule:
     """The last layers.
 
     - `kind`: "value", a multilayer perceptron, whose ratings of an image's views are averaged; "weighted", one for
@@ -122,6 +122,7 @@ class HeadRule:
 class RegressorRecipe:
     """One method: where it comes from, its network, and the settings of its training.
 
+    - `parameters`: of the network for one dimension, all of it, without the source.
     - `backbones`: one, or two whose maps a body combines.
     - `fusion`: how maps of source and edited image are joined where `reference=true`: "signed", edited, source and
       edited - source; "absolute", with |edited - source| in place of it; "change", edited and |edited - source|.
@@ -130,11 +131,12 @@ class RegressorRecipe:
 
     name: str
     title: str
-    origin: Origin
+    origin: RecipeOrigin
+    parameters: int
     backbones: tuple[BackboneRule, ...]
-    images: ImageRule = ImageRule()
+    images: ViewRule = ViewRule()
     body: BodyRule = BodyRule()
-    head: HeadRule = HeadRule()
+    head: OutputRule = OutputRule()
     fusion: Literal["signed", "absolute", "change"] = "signed"
     training: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .network import RegressorNetwork
-    from .parts.layout import Layout
+    from .parts.layout import ViewLayout
     from .views import Views
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class KeptFeatures:
         """The numbers of a view."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
-    def seen(self, features: Sequence[Tensor], layout: Layout) -> tuple[Any, Layout]:
+    def seen(self, features: Sequence[Tensor], layout: ViewLayout) -> tuple[Any, ViewLayout]:
         """Return kept features of several images as the network's rows, or as the maps that its body takes."""
         import torch
 

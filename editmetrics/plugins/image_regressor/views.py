@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .schema import ImageRule
+from .schema import ViewRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +23,14 @@ class Views(NamedTuple):
     places: Tensor | None = None
 
 
-def scaled_image(image: Any, rule: ImageRule, like: tuple[int, int] | None = None) -> Tensor:
+def scaled_image(image: Any, rule: ViewRule, like: tuple[int, int] | None = None) -> Tensor:
     """Return an image as the views are cut from it: (3, H, W) uint8, or (1, H, W) float32 of local contrast.
 
     `image` is anything that `read_image` takes. `like`: height and width that it is scaled to, those of the image that
     it is compared with. Raises `ImageError`.
 
     >>> import numpy as np
-    >>> scaled_image(np.zeros((100, 300, 3), np.uint8), ImageRule(crop=224)).shape
+    >>> scaled_image(np.zeros((100, 300, 3), np.uint8), ViewRule(crop=224)).shape
     torch.Size([3, 224, 672])
     """
     import numpy as np
@@ -47,7 +47,7 @@ def scaled_image(image: Any, rule: ImageRule, like: tuple[int, int] | None = Non
     return local_contrast(tensor) if rule.channels == "contrast" else tensor
 
 
-def scaled_size(height: int, width: int, rule: ImageRule) -> tuple[int, int]:
+def scaled_size(height: int, width: int, rule: ViewRule) -> tuple[int, int]:
     """Return the height and width that an image is scaled to: its shorter side to `size`, or at least to `crop`."""
     if rule.square:
         return rule.size, rule.size
@@ -89,11 +89,11 @@ def local_contrast(image: Tensor) -> Tensor:
     return contrast
 
 
-def scoring_views(image: Tensor, rule: ImageRule) -> Views:
+def scoring_views(image: Tensor, rule: ViewRule) -> Views:
     """Return the views of a scaled image (C, H, W) at the places that `rule` fixes.
 
     >>> import torch
-    >>> scoring_views(torch.zeros(3, 64, 100), ImageRule(crop=32, views="tiles")).pixels.shape
+    >>> scoring_views(torch.zeros(3, 64, 100), ViewRule(crop=32, views="tiles")).pixels.shape
     torch.Size([6, 3, 32, 32])
     """
     import torch
@@ -105,12 +105,12 @@ def scoring_views(image: Tensor, rule: ImageRule) -> Views:
     return Views(torch.stack([_cut(image, top, left, rule.crop) for top, left in corners]))
 
 
-def fixed_corners(height: int, width: int, rule: ImageRule) -> list[tuple[int, int]]:
+def fixed_corners(height: int, width: int, rule: ViewRule) -> list[tuple[int, int]]:
     """Return top and left of each view of an image when scoring.
 
-    >>> fixed_corners(224, 448, ImageRule(views="cover"))
+    >>> fixed_corners(224, 448, ViewRule(views="cover"))
     [(0, 0), (0, 224)]
-    >>> fixed_corners(100, 100, ImageRule(crop=50, views="grid", count=2))
+    >>> fixed_corners(100, 100, ViewRule(crop=50, views="grid", count=2))
     [(0, 0), (0, 50), (50, 0), (50, 50)]
     """
     crop = rule.crop
@@ -127,7 +127,7 @@ def fixed_corners(height: int, width: int, rule: ImageRule) -> list[tuple[int, i
     return [centre]
 
 
-def drawn_views(images: Sequence[Tensor], rule: ImageRule) -> list[Views]:
+def drawn_views(images: Sequence[Tensor], rule: ViewRule) -> list[Views]:
     """Return views of images of one size, cut and mirrored alike, at random places that torch's generator draws."""
     import torch
 
@@ -153,7 +153,7 @@ def _evenly(room: int, count: int) -> list[int]:
     return [room // 2] if count == 1 else [round(room * step / (count - 1)) for step in range(count)]
 
 
-def _tiles_of_scales(image: Tensor, rule: ImageRule) -> Views:
+def _tiles_of_scales(image: Tensor, rule: ViewRule) -> Views:
     """Return the tiles of smaller copies, the smallest first, and of the image; `places` are scale, row and column."""
     import torch
     import torch.nn.functional as F

@@ -2,7 +2,7 @@
 
 A body is made by `Body(channels, outputs=..., crop=..., compared=..., **settings)`: the channels of its maps, the
 ratings to give, the side of a view in pixels, and whether its maps join two images. It is called with the maps of all
-views, each (N, C, H, W), and the `Layout` of the views. It returns a row for each view (N, `width`), rows of tokens
+views, each (N, C, H, W), and the `ViewLayout` of the views. It returns a row for each view (N, `width`), rows of tokens
 (N, T, `width`) where `tokens` is true, or a row for each image where `joins_views` is true.
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn, where
 
-from .layout import Layout
+from .layout import ViewLayout
 
 LEAST = 1e-8
 """Added below the root, whose slope at 0 is infinite."""
@@ -44,7 +44,7 @@ class Bilinear(nn.Module):
         super().__init__()
         self.width = channels[0] * channels[-1]
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         one, other = maps[0], maps[-1]
         if other.shape[-2:] != one.shape[-2:]:
             other = F.interpolate(other, one.shape[-2:], mode="bilinear", align_corners=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layout import Layout
+from .layout import ViewLayout
 
 
 class TransposedAttention(nn.Module):
@@ -44,7 +44,7 @@ class ScaledSwin(nn.Module):
         from timm.models.swin_transformer import SwinTransformerBlock
 
         super().__init__()
-        drops = torch.linspace(0, 0.1, 2 * layers).tolist()
+        drops = [0.1 * step / max(2 * layers - 1, 1) for step in range(2 * layers)]
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 *(
@@ -103,7 +103,7 @@ class ChannelAttention(nn.Module):
             stage = nn.ModuleList([attention, nn.Conv2d(inputs, outputs, 1), ScaledSwin(outputs, side, **swin)])
             self.stages.append(stage)
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         cells = (self.side, self.side)
         fitted = [each if each.shape[-2:] == cells else F.adaptive_avg_pool2d(each, cells) for each in maps]
         x = torch.cat(fitted, dim=1)

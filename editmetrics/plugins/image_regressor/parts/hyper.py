@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layout import Layout
+from .layout import ViewLayout
 
 TARGET = (224, 112, 56, 28, 14)
 """The sizes of the layers of the network that rates."""
@@ -36,7 +36,7 @@ class HyperNetwork(nn.Module):
     Source: Su et al., HyperIQA, CVPR 2020, section 3; github.com/SSL92/hyperIQA, models.py.
 
     >>> body = HyperNetwork([16, 32], outputs=1)
-    >>> body([torch.zeros(2, 16, 8, 8), torch.zeros(2, 32, 7, 7)], Layout((1, 1))).shape
+    >>> body([torch.zeros(2, 16, 8, 8), torch.zeros(2, 32, 7, 7)], ViewLayout((1, 1))).shape
     torch.Size([2, 1])
     """
 
@@ -63,7 +63,7 @@ class HyperNetwork(nn.Module):
         self.last_weights = nn.Linear(CONTENT, TARGET[-1] * outputs)
         self.biases = nn.ModuleList(nn.Linear(CONTENT, to) for to in (*TARGET[1:], outputs))
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         *before, last = maps
         rows = [
             linear(F.adaptive_avg_pool2d(narrow(each), side).flatten(1))

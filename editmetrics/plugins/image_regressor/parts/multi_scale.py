@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import AttentionBlock, sine_positions
-from .layout import Layout
+from .layout import ViewLayout
 
 
 def l2_pooling(maps: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class MultiScale(nn.Module):
     Source: Golestaneh et al., TReS, WACV 2022, arXiv:2108.06858, section 3; github.com/isalirezag/TReS.
 
     >>> body = MultiScale([8, 16], heads=2)
-    >>> body([torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 2, 2)], Layout((1,))).shape
+    >>> body([torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 2, 2)], ViewLayout((1,))).shape
     torch.Size([1, 32])
     """
 
@@ -69,7 +69,7 @@ class MultiScale(nn.Module):
         self.width = 2 * channels[-1]
         self.watched: tuple[Tensor, ...] = ()
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         last = maps[-1]
         cells = last.shape[-2:]
         pooled = [

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layout import Layout
+from .layout import ViewLayout
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda cells: cells.mean(-1),
@@ -30,7 +30,7 @@ class Pooled(nn.Module):
     deviation describe texture (style).
 
     >>> body = Pooled([1], statistics=("max", "min"))
-    >>> body([torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])], Layout((1,)))
+    >>> body([torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])], ViewLayout((1,)))
     tensor([[4., 1.]])
     """
 
@@ -41,6 +41,6 @@ class Pooled(nn.Module):
         self.statistics = tuple(statistics)
         self.width = sum(channels) * len(self.statistics)
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         cells = [each.flatten(2) for each in maps]
         return torch.cat([STATISTICS[name](each) for each in cells for name in self.statistics], dim=1)

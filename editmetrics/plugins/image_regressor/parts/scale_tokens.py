@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from .attention import AttentionBlock
-from .layout import Layout
+from .layout import ViewLayout
 
 
 class ScaleTokens(nn.Module):
@@ -25,7 +25,7 @@ class ScaleTokens(nn.Module):
     Source: Ke et al., MUSIQ, ICCV 2021, arXiv:2108.05997, section 3; google-research/musiq.
 
     >>> body = ScaleTokens([4], cells=1, size=8, heads=2, layers=1, grid=2, scales=1)
-    >>> body([torch.zeros(3, 4, 1, 1)], Layout((1, 2), torch.tensor([0, 0, 3]))).shape
+    >>> body([torch.zeros(3, 4, 1, 1)], ViewLayout((1, 2), torch.tensor([0, 0, 3]))).shape
     torch.Size([2, 8])
     """
 
@@ -56,7 +56,7 @@ class ScaleTokens(nn.Module):
         self.norm = nn.LayerNorm(size, eps=1e-6)
         self.width = size
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         tokens = self.embedding(maps[-1].flatten(1))
         if layout.places is not None:
             places = layout.places.to(tokens.device)

@@ -12,7 +12,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layout import Layout
+from .layout import ViewLayout
 
 
 class Stairs(nn.Module):
@@ -28,7 +28,7 @@ class Stairs(nn.Module):
 
     >>> import torch
     >>> body = Stairs([4, 8], strides=[2])
-    >>> body([torch.zeros(1, 4, 8, 8), torch.ones(1, 8, 4, 4)], Layout((1,)))
+    >>> body([torch.zeros(1, 4, 8, 8), torch.ones(1, 8, 4, 4)], ViewLayout((1,)))
     tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
     """
 
@@ -43,7 +43,7 @@ class Stairs(nn.Module):
         self.pooled_stem = pooled_stem
         self.width = channels[-1]
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         first, *others = maps
         levels = [F.max_pool2d(first, 3, 2, 1) if self.pooled_stem else first, *others]
         total = levels[-1]

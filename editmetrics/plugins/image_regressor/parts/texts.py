@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....mllm.recipe import RecipeError
-from .layout import Layout
+from .layout import ViewLayout
 
 
 class Texts(nn.Module):
@@ -53,12 +53,13 @@ class Texts(nn.Module):
         self.learned, self.width = learned, len(texts)
         filler = "X " * learned
         self.register_buffer("ids", tokenize([filler + text for text in texts]), persistent=False)
-        self.lengths = [int((tokenize([text])[0] > 0).sum()) - 3 for text in texts]  # without ends and the last "."
+        with torch.device("cpu"):
+            self.lengths = [int((tokenize([text])[0] > 0).sum()) - 2 for text in texts]  # without the two ends
         if learned:
             with torch.no_grad():
                 self.context = nn.Parameter(model.token_embedding(self.ids)[:, 1 : 1 + learned].clone())
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         images = F.normalize(maps[-1].mean((2, 3)), dim=-1)
         texts = F.normalize(self._encoded(), dim=-1)
         logits: Tensor = self._model[0].logit_scale.detach().exp() * images @ texts.T

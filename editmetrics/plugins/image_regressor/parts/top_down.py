@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import AttentionBlock
-from .layout import Layout
+from .layout import ViewLayout
 
 GRID = 32
 """Side of the learned positions, which are scaled to the cells of the last map."""
@@ -53,7 +53,7 @@ class TopDown(nn.Module):
     Source: Chen et al., TOPIQ, IEEE TIP 2024, arXiv:2308.03060, section III; pyiqa, archs/topiq_arch.py.
 
     >>> body = TopDown([8, 16], size=8, heads=2)
-    >>> body([torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 2, 2)], Layout((1,))).shape
+    >>> body([torch.zeros(1, 8, 4, 4), torch.zeros(1, 16, 2, 2)], ViewLayout((1,))).shape
     torch.Size([1, 8])
     """
 
@@ -87,7 +87,7 @@ class TopDown(nn.Module):
             nn.init.trunc_normal_(positions, std=0.02)
         self.width = size
 
-    def forward(self, maps: Sequence[Tensor], layout: Layout) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         height, across = maps[-1].shape[-2:]
         grid = torch.cat([self.rows.expand(-1, -1, -1, GRID), self.columns.expand(-1, -1, GRID, -1)], dim=1)
         levels = []
