@@ -243,11 +243,11 @@ TASKS = (
     Task(
         "reward",
         "What can a training loop use as a reward?",
-        "reinforcement learning rl grpo dpo ppo loop serve http service online reward",
+        "reinforcement learning rl grpo dpo ppo loop serve http service online reward trl verl flow_grpo",
         EDIT,
         (Pick("edit_hf", "three dimensions of an edit, by a network"), Pick("lpips", "how much changed")),
         "editmetrics serve {m}",
-        "A metric that rewards no change must not stand alone. docs/serving.md has the client.",
+        "A metric that rewards no change must not stand alone. docs/rewards.md has the trainers.",
     ),
 )
 """All tasks, the most frequent first."""

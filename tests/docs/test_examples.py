@@ -69,6 +69,9 @@ UNFINISHED = {
 OPTIONAL = {"lightning": "not installed; tests/docs/test_training_loops.py runs its examples with a stand-in"}
 """Libraries that examples import and nobody has to have, and why their examples are only compiled without them."""
 
+RECIPES = ("datasets", "diffusers", "trl")
+"""Libraries whose examples tests/docs/test_recipes.py runs, since importing them takes long."""
+
 
 def commands(path: Path) -> list[str]:
     """The command lines of a page that begin with `editmetrics`, continued ones joined, comments gone.
@@ -158,6 +161,7 @@ def test_python(page, sandbox):
         for number, block in enumerate(python_blocks(page)):
             code = compile(block, f"{page.name}, block {number + 1}", "exec")
             lacking = any(f"import {name}\n" in block and find_spec(name) is None for name in OPTIONAL)
+            lacking |= any(f"import {name}\n" in block for name in RECIPES)
             if page.name not in UNFINISHED and not lacking and "Client(" not in block:  # tests/serving has one
                 exec(code, names)
 
