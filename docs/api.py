@@ -80,6 +80,11 @@ PAGES = {
         "Ask chat models, and read images and masks as the metrics do.",
         {"editmetrics.judge": (), "editmetrics.images": ("read_image", "read_mask", "to_tensor", "ImageError")},
     ),
+    "rewards": Page(
+        "Rewards",
+        "Metrics as training frameworks call a reward. [Rewards for training](../rewards.md) says what each does.",
+        {"editmetrics.rewards": ()},
+    ),
     "runs": Page(
         "Reports, runs, client",
         "Read a past run, compare two, write a report, and score over HTTP.",
