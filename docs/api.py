@@ -86,12 +86,13 @@ PAGES = {
         {"editmetrics.rewards": ()},
     ),
     "runs": Page(
-        "Reports, runs, client",
-        "Read a past run, compare two, write a report, and score over HTTP.",
+        "Reports, runs, trackers, client",
+        "Read a past run, compare two, write a report, log to a tracker, and score over HTTP.",
         {
             "editmetrics.report.write": ("write_report", "ReportOptions"),
             "editmetrics.runs.read_scores": ("read_scores",),
             "editmetrics.runs.comparison": ("compare",),
+            "editmetrics.tracking": (),
             "editmetrics.serving": (),
         },
     ),

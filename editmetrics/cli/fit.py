@@ -8,6 +8,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
@@ -27,12 +28,14 @@ from ..command_line import (
     quiet_option,
     score_with_progress,
     target_option,
+    track_option,
 )
 from ..wording import expected_one_of, plural
 
 if TYPE_CHECKING:
     from ..learned_metric import LearnedMetric
     from ..mllm.folds import Fold
+    from ..mllm.recipe import Progress
     from ..options import Option
     from ..studies import Training
 
@@ -65,6 +68,7 @@ class FitOptions:
     folds: int | None
     device: str | None
     overwrite: bool
+    trackers: tuple[str, ...]
     quiet: bool
 
     def check(self) -> None:
@@ -120,6 +124,7 @@ class FitOptions:
 )
 @device_option
 @overwrite_option("Start over instead of resuming from OUTPUT.")
+@track_option
 @quiet_option
 def fit(metric: str, train: Path, **values: Any) -> None:
     """Train a learned metric on rated samples and write a checkpoint.
@@ -184,7 +189,21 @@ def _train(
     *,
     quiet: bool,
 ) -> list[LearnedMetric]:
-    with TrainingProgress(quiet) as progress:
+    from ..mllm.processes import is_main_process
+
+    with ExitStack() as stack:
+        shown: list[Progress] = [stack.enter_context(TrainingProgress(quiet))]
+        if options.trackers and is_main_process():
+            from ..tracking import open_tracker
+
+            config = {**settings, "metric": trainings[0].metric.name, "output": options.output}
+            trackers = [stack.enter_context(open_tracker(name, config=config)) for name in options.trackers]
+            shown += [tracker.progress for tracker in trackers]
+
+        def progress(*step: Any) -> None:
+            for each in shown:
+                each(*step)
+
         return [
             training.metric.fit(
                 training.train,

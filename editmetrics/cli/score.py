@@ -14,6 +14,7 @@ import click
 
 from ..command_line import (
     SectionedCommand,
+    advise_on_missing,
     completed_by,
     config_option,
     configured_by,
@@ -27,9 +28,9 @@ from ..command_line import (
     quiet_option,
     retry_option,
     score_with_progress,
+    track_option,
     workers_option,
 )
-from ..wording import plural
 
 if TYPE_CHECKING:
     from ..command_line.thresholds import CheckedMean, Threshold
@@ -74,6 +75,7 @@ class ScoreOptions:
     report: Path | None
     fail_under: tuple[str, ...]
     fail_over: tuple[str, ...]
+    trackers: tuple[str, ...]
     as_json: bool
     quiet: bool
 
@@ -187,6 +189,7 @@ class ScoreOptions:
     metavar="COLUMN=NUMBER",
     help="Exit with code 5 if the mean of this column, where lower is better, is higher, or missing. Repeatable.",
 )
+@track_option
 @json_option
 @quiet_option
 def score(paths: tuple[Path, ...], **values: Any) -> None:
@@ -246,7 +249,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
             from .report import report_run
 
             report_run(kept, report, runs, results, options)
-    _advise(results)
+    advise_on_missing(results)
     sys.exit(code)
 
 
@@ -288,8 +291,9 @@ def _sample_set(paths: Sequence[Path], options: ScoreOptions) -> SampleSet:
 
 def _advise_on_options(metrics: Sequence[Metric], options: ScoreOptions) -> None:
     """Note the options that no metric looks at."""
-    values = {"--prompts": options.prompts, "--prompt": options.prompt, "--masks": options.masks}
-    filled = [name for name, value in [*values.items(), ("--references", options.references)] if value is not None]
+    filled = [
+        f"--{name}" for name in ("prompts", "prompt", "masks", "references") if getattr(options, name) is not None
+    ]
     if filled:
         from ..command_line.advice import note_unused
 
@@ -305,6 +309,7 @@ def _scored(
     return score_with_progress(
         SampleSet(samples),
         metrics,
+        trackers=options.trackers,
         quiet=options.quiet,
         output=table,
         workers=options.workers,
@@ -390,11 +395,3 @@ def _show(
             blocks.append(limit_line(about, results))
         show(blocks, output, error_output() if options.to_standard_output else None)
     return code
-
-
-def _advise(results: Results) -> None:
-    """Say how to obtain scores that are missing."""
-    if results.unavailable:
-        click.echo("note: this machine could not compute all metrics; run the same command to try again", err=True)
-    if count := results.reused_failures:
-        click.echo(f"note: {plural(count, 'failure')} reused from the record; --retry failed rescores", err=True)

@@ -41,9 +41,10 @@ from .options import (
     score_rating,
     seed_option,
     target_option,
+    track_option,
     workers_option,
 )
-from .output import CountProgress, Progress, TrainingProgress, keep_freed_memory, score_with_progress
+from .output import CountProgress, Progress, TrainingProgress, advise_on_missing, keep_freed_memory, score_with_progress
 from .sections import SectionedCommand
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Progress",
     "SectionedCommand",
     "TrainingProgress",
+    "advise_on_missing",
     "columns_option",
     "completed_by",
     "config_option",
@@ -81,5 +83,6 @@ __all__ = [
     "score_with_progress",
     "seed_option",
     "target_option",
+    "track_option",
     "workers_option",
 ]

@@ -31,6 +31,13 @@ workers_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+track_option = click.option(
+    "--track",
+    "trackers",
+    multiple=True,
+    metavar="KIND:WHERE",
+    help="Log to a tracker: tensorboard:FOLDER, wandb:PROJECT, mlflow:EXPERIMENT or trackio:PROJECT. Repeatable.",
+)
 level_option = click.option(
     "--level",
     type=click.FloatRange(0, 1, True, True),

@@ -18,18 +18,20 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from ..files.text import escape_terminal
 from ..sample import Sample, Score
+from ..wording import plural
 
 if TYPE_CHECKING:
     from ..data import SampleSet
     from ..metric import Metric
     from ..scoring import Results
+    from ..tracking import Tracker
 
 MOVES = re.compile("(?:\r|\n|\x1b\\[[0-9]*A)+")
 """A text that does nothing but move the cursor, as the progress bars of libraries write them."""
@@ -248,22 +250,46 @@ def progress_of_sets(samples: Iterable[Sample], metrics: Sequence[Metric], quiet
 
 
 def score_with_progress(
-    samples: Sequence[Sample] | SampleSet, metrics: Sequence[Metric], *, quiet: bool, **options: Any
+    samples: Sequence[Sample] | SampleSet,
+    metrics: Sequence[Metric],
+    *,
+    quiet: bool,
+    trackers: Sequence[str] = (),
+    **options: Any,
 ) -> Results:
-    """Run `scoring.score` and show its progress; when interrupted, say how to resume and end the program with 1."""
+    """Run `scoring.score`, show its progress, and log its means to `trackers`, which are opened before.
+
+    When interrupted, say how to resume and end the program with 1.
+    """
     from ..scoring import Interrupted, score
 
     keep_freed_memory()
     try:
         of_sets = any(metric.of_sets for metric in metrics)
-        with progress_of_sets(samples, metrics, quiet) if of_sets else Progress(len(samples), quiet) as progress:
-            return score(samples, metrics, on_row=None if quiet or of_sets else progress.row, **options)
+        with ExitStack() as stack:
+            opened = [stack.enter_context(each) for each in _opened(trackers, metrics)]
+            of_samples = Progress(len(samples), quiet)
+            progress = stack.enter_context(progress_of_sets(samples, metrics, quiet) if of_sets else of_samples)
+            results = score(samples, metrics, on_row=None if quiet or of_sets else progress.row, **options)
+            for tracker in opened:
+                from ..tracking import score_values
+
+                tracker.log(score_values(results))
+            return results
     except Interrupted as interruption:
         click.echo(f"\n{interruption}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:  # while weights are loaded, say
         click.echo("\nstopped before the first score; run the same command again", err=True)
         sys.exit(1)
+
+
+def _opened(trackers: Sequence[str], metrics: Sequence[Metric]) -> Iterator[Tracker]:
+    """Begin a run in each of the trackers."""
+    for spec in trackers:
+        from ..tracking import open_tracker
+
+        yield open_tracker(spec, config={"metrics": [metric.label for metric in metrics]})
 
 
 def keep_freed_memory() -> None:
@@ -278,3 +304,11 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(mmap_threshold, 32 << 20)  # glibc's maximum
         libc.mallopt(trim_threshold, 1 << 30)
+
+
+def advise_on_missing(results: Results) -> None:
+    """Say how to obtain scores that are missing."""
+    if results.unavailable:
+        click.echo("note: this machine could not compute all metrics; run the same command to try again", err=True)
+    if count := results.reused_failures:
+        click.echo(f"note: {plural(count, 'failure')} reused from the record; --retry failed rescores", err=True)

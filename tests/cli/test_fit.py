@@ -18,6 +18,7 @@ from editmetrics.mllm.fitting import settings_of
 from editmetrics.options import OptionError, checked_value
 from editmetrics.registry import BUILTIN, metric_class
 from tests.mllm.processes import launched
+from tests.tracking.event_files import scalars
 from tests.worlds.edits import toy_edits
 
 ROOT = Path(__file__).parents[2]
@@ -266,3 +267,15 @@ def test_columns_of_other_headings_are_chosen_before_anything_is_trained(run, ra
     ran = run("fit", "image_statistics", ratings, "-o", tmp_path / "x", *mapped)
     assert ran.code == 0, ran.err
     assert read_checkpoint(tmp_path / "x").data["columns_read_as"] == {"mine": "visual_quality"}
+
+
+def test_each_step_and_the_validation_go_to_the_trackers(run, ratings, tmp_path):
+    pytest.importorskip("tensorboard")
+    ran = run("fit", "image_statistics", ratings, "-o", tmp_path / "t", "--set", "steps=3", "--set", "evaluate_every=3",
+              "--track", f"tensorboard:{tmp_path / 'events'}")  # fmt: skip
+    assert ran.code == 0, ran.err
+    logged = scalars(tmp_path / "events")
+    assert [step for step, _ in logged["fit/loss"]][:3] == [1, 2, 3]
+    losses = [json.loads(line) for path in (tmp_path / "t").rglob("*.jsonl") for line in path.open()]
+    assert logged["fit/loss"][0][1] == pytest.approx(losses[0]["loss"], rel=1e-6)  # float32 in event files
+    assert logged["fit/validation"]
