@@ -97,6 +97,7 @@ CONFORMANCE = {
     **dict.fromkeys(CONVENTIONS, "editmetrics.plugins.conformance.conventions"),
     "img_edit_judge": "editmetrics.plugins.conformance.img_edit_judge",
     **dict.fromkeys(("edit_reward", "hpsv3", "hpsv3_plus"), "editmetrics.plugins.conformance.reward_models"),
+    **dict.fromkeys(("deqa_score", "q_align", "q_align_aesthetics"), "editmetrics.plugins.conformance.level_words"),
     "vqa_score": "editmetrics.plugins.conformance.toy_backbone",
 }
 """What stands in for the weights or the model of a built-in metric in the conformance kit, and what it is told besides;

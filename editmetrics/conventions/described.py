@@ -43,7 +43,8 @@ def _facts(conventions: Conventions) -> Iterator[str]:
     if (levels := conventions.levels) is not None:
         words = ", ".join(f"{word!r} {weight:g}" for word, weight in zip(levels.words, levels.weights, strict=True))
         among = "these alone" if levels.among == "words" else "the whole vocabulary"
-        yield f"Read: the words behind {levels.answer!r} with their weights, {words}; probabilities over {among}."
+        behind = repr(levels.answer) if levels.chat else "the question's text, which no chat template surrounds,"
+        yield f"Read: the words behind {behind} with their weights, {words}; probabilities over {among}."
     made = [rule for rule in conventions.dimensions if rule.values != (rule.name,)]  # the others are read as they are
     if made:
         yield f"Dimensions: {'; '.join(f'{rule.name} = {_formula(rule)}' for rule in made)}."

@@ -53,7 +53,13 @@ class LevelsAssessor(LocalAssessor):
         answer: str = "",
         allowed: Collection[str] = (),
     ) -> Prompt:
-        return super().prompt(question, seen, self._rule.answer, allowed)
+        if self._rule.chat:
+            return super().prompt(question, seen, self._rule.answer, allowed)
+        texts = [""]
+        for message in question.messages:
+            for part in message.parts:
+                texts = [*texts[:-1], texts[-1] + part] if isinstance(part, str) else [*texts, ""]
+        return self.loaded_backbone().plain_prompt(texts, self.pictures(question, seen))
 
     def score_batch(self, batch: list[dict[str, Prompt]]) -> list[Score]:
         from ..mllm.levels import read_levels

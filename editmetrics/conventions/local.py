@@ -12,7 +12,7 @@ from .assessor import ConventionMetric
 
 if TYPE_CHECKING:
     from ..judge import Question
-    from ..mllm.backbone import Backbone, Prompt
+    from ..mllm.backbone import Backbone, Picture, Prompt
 
 
 class LocalAssessor(ConventionMetric, BackboneMetric):
@@ -72,19 +72,22 @@ class LocalAssessor(ConventionMetric, BackboneMetric):
         from ..judge import Image
         from ..mllm.prompts import IMAGE, write_prompt
 
-        backbone = self.loaded_backbone()
-        images = question.images()
-        for image in images:
-            if (id(image), len(images)) not in seen:
-                seen[id(image), len(images)] = backbone.see(image.pixels(), among=len(images))
+        backbone, pictures = self.loaded_backbone(), self.pictures(question, seen)
         chat = [
             (message.role, [IMAGE if isinstance(part, Image) else part for part in message.parts])
             for message in question.messages
         ]
-        pictures = [seen[id(image), len(images)] for image in images]
         return write_prompt(
             backbone.family, backbone.processor, chat, pictures, answer, max_tokens=backbone.context, allowed=allowed
         )
+
+    def pictures(self, question: Question, seen: dict[tuple[int, int], Any]) -> list[Picture]:
+        """Return what the backbone makes of the images of a question; those in `seen` are not made again."""
+        images = question.images()
+        for image in images:
+            if (id(image), len(images)) not in seen:
+                seen[id(image), len(images)] = self.loaded_backbone().see(image.pixels(), among=len(images))
+        return [seen[id(image), len(images)] for image in images]
 
     def loaded_backbone(self) -> Backbone:
         """Return the backbone. Raises `EditMetricsError` before `load`."""

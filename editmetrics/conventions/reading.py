@@ -129,6 +129,8 @@ def _readout_problems(conventions: Conventions) -> Iterator[Problem]:
     levels = conventions.levels
     if levels and len(levels.words) != len(levels.weights):
         yield ("levels", "weights"), f"expected {len(levels.words)}, one for each of the words"
+    if levels and levels.answer and not levels.chat:
+        yield ("levels", "answer"), "with chat = false it is the end of the question's text"
     if levels and len(conventions.questions) > 1:
         yield ("questions", 1), "the read-out 'levels' asks one question"
 

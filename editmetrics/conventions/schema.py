@@ -227,6 +227,7 @@ class LevelsRule:
 
     - `words`: as they follow in the text (" excellent" is another token than "excellent"). `weights`: their numbers.
     - `answer`: the words that the answer begins with, which are put behind the prompt.
+    - `chat`: whether the model's chat template stands around the question; false where its text is the whole prompt.
     - `among`: probabilities over these words alone, or over the whole vocabulary.
     - `value`: the name of the value.
     """
@@ -235,6 +236,7 @@ class LevelsRule:
     words: tuple[str, ...]
     weights: tuple[float, ...]
     answer: str = ""
+    chat: bool = True
     among: Literal["words", "vocabulary"] = "words"
 
 

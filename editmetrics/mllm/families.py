@@ -1,4 +1,4 @@
-"""The families of backbones, one small class each: InternVL and LLaVA-OneVision here, those of Qwen in `qwen`.
+"""The families of backbones, one small class each: InternVL and LLaVA-OneVision here, others in `qwen`, `mplug_owl2`.
 
 A new family is one more class and one more name in `FAMILIES`.
 """
@@ -19,6 +19,7 @@ from .family import (
     too_few,
 )
 from .hooks import inputs_seen
+from .mplug_owl2.family import MplugOwl2Family
 from .qwen import Qwen2VL, Qwen3VL, Qwen25VL, Qwen35
 from .tensors import Features, Picture
 
@@ -120,6 +121,7 @@ class LlavaOneVision(Family):
 
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (InternVL(), Qwen25VL(), Qwen3VL(), LlavaOneVision(), Qwen2VL(), Qwen35())
+    family.name: family
+    for family in (InternVL(), Qwen25VL(), Qwen3VL(), LlavaOneVision(), Qwen2VL(), Qwen35(), MplugOwl2Family())
 }
 """The families by the `model_type` of a checkpoint's config.json."""

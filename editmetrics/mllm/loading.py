@@ -1,7 +1,8 @@
 """Load a model and its processor from a hub id or a folder, or raise an error that names the missing piece.
 
-No code of a checkpoint is run and no pickle is read: native transformers classes and safetensors only. The small files
-are checked before the weights are downloaded or read.
+No code of a checkpoint is run: classes of transformers or of this package, and safetensors; of the pickles of a family
+that this package loads by itself, nothing but tensors. The small files are checked before the weights are downloaded or
+read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from ..weights import all_finite, pull, registered
 from ..wording import either, error_in_one_line, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
 from .model_folders import (
+    INDEX,
+    PICKLED_INDEX,
     SMALL_FILES,
     check_checksums,
     check_code,
@@ -31,6 +34,7 @@ from .model_folders import (
     count_parameters,
     folder_digest,
     folder_stamp,
+    own_family,
 )
 from .turns import LOADING, Turns
 
@@ -142,7 +146,8 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
         )
     folder = _from_hub(model, revision, SMALL_FILES)
     check_config(folder, model)
-    folder = _from_hub(model, folder.name, ("*.safetensors",))
+    pickled = own_family(folder) and (folder / PICKLED_INDEX).exists() and not (folder / INDEX).exists()
+    folder = _from_hub(model, folder.name, ("*.bin" if pickled else "*.safetensors",))
     check_weights(folder, model)
     return folder, folder.name
 
@@ -231,11 +236,32 @@ def _load(
     attention: str,
     layers: int | None,
 ) -> LoadedModel:
+    name = source if commit or source in registered() else folder.name
+    before = folder_stamp(folder)
+    family = own_family(folder)
+    if family is not None:
+        model, processor = family.load(folder, name, device, dtype, attention, layers)
+    else:
+        model, processor = _by_transformers(name, folder, device, dtype, attention, layers)
+    check_processor(name, model, processor)
+    check_checksums(folder)
+    digest = folder_digest(folder)
+    if folder_stamp(folder) != before:
+        raise BackboneError(f"the files of {folder} changed while they were loaded; load it again")
+    numbers = f"finite-{digest}-{str(dtype).removeprefix('torch.')}-{layers or 'all'}"
+    remembered(numbers, lambda: _require_finite(name, model))
+    logger.info("loaded %s on %s in %s", name, device, dtype)
+    origin = {"revision": commit, "sha256": digest} if commit else {"sha256": digest}
+    return LoadedModel(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None, folder)
+
+
+def _by_transformers(
+    name: str, folder: Path, device: torch.device, dtype: torch.dtype, attention: str, layers: int | None
+) -> tuple[PreTrainedModel, Processor]:
+    """The model and the processor of a folder, by the classes of transformers."""
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    name = source if commit or source in registered() else folder.name
-    before = folder_stamp(folder)
     check_memory(name, count_parameters(folder, layers) * dtype.itemsize, device, dtype)
     try:
         with no_progress_bars():
@@ -261,16 +287,7 @@ def _load(
     if report["missing_keys"]:  # transformers would fill them with random numbers and warn
         some = first_few(sorted(report["missing_keys"]))
         raise BackboneError(f"{name} lacks {len(report['missing_keys'])} weights of its architecture, such as {some}")
-    check_processor(name, model, processor)
-    check_checksums(folder)
-    digest = folder_digest(folder)
-    if folder_stamp(folder) != before:
-        raise BackboneError(f"the files of {folder} changed while they were loaded; load it again")
-    numbers = f"finite-{digest}-{str(dtype).removeprefix('torch.')}-{layers or 'all'}"
-    remembered(numbers, lambda: _require_finite(name, model))
-    logger.info("loaded %s on %s in %s", name, device, dtype)
-    origin = {"revision": commit, "sha256": digest} if commit else {"sha256": digest}
-    return LoadedModel(model.eval().requires_grad_(False), processor, name, source, origin, layers is not None, folder)
+    return model, processor
 
 
 def loading_error(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..file_hashes import sha256_of_all, stamp
 from ..hub import stated_sha256
-from .families import FAMILIES, BackboneError
+from .families import FAMILIES, BackboneError, Family
 
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 """The files of a checkpoint on the hub beside its weights."""
@@ -31,10 +31,12 @@ READ_FILES = (
 VERSIONED = r"(config|tokenizer)\.[\d.]+\.json"
 """Settings for later versions of transformers, which config.json and tokenizer_config.json may name."""
 
-WITHOUT_SETTINGS = ("tokenizer.json", "vocab.json", "model.safetensors.index.json")
+WITHOUT_SETTINGS = ("tokenizer.json", "vocab.json", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Lists of tokens and of tensors: large, and nothing in them names code."""
 
 INDEX, WEIGHTS = "model.safetensors.index.json", "model.safetensors"
+PICKLED_INDEX = "pytorch_model.bin.index.json"
+"""The list of shards that hold nothing but tensors, of families that this package reads by itself."""
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -104,12 +106,14 @@ def check_config(folder: Path, name: str | None = None) -> None:
     if not file.is_file():
         raise BackboneError(f"{name} is not a vision-language model: it has no config.json")
     config = read_json(file)
-    check_code(folder, name)
+    family = FAMILIES.get(str(config.get("model_type")))
+    if family is None or not family.own:  # its own loader does not look at what settings say of code
+        check_code(folder, name)
     if config.get("quantization_config"):
         raise BackboneError(f"{name} is quantised (quantization_config), which is not supported; take the original")
-    kind = config.get("model_type")
-    if isinstance(kind, str) and kind in FAMILIES:
+    if family is not None:
         return
+    kind = config.get("model_type")
     known = ", ".join(FAMILIES)
     if "vision_config" in config:
         raise BackboneError(f"{name} is of the family {kind!r}, which is not supported; the families are {known}")
@@ -117,10 +121,13 @@ def check_config(folder: Path, name: str | None = None) -> None:
 
 
 def check_weights(folder: Path, name: str | None = None) -> None:
-    """Raise `BackboneError` unless the weights are there, as complete safetensors files in this very folder."""
+    """Raise `BackboneError` unless the weights are there, as complete safetensors files in this very folder.
+
+    The shards of a family that this package reads by itself may be pickles, of which nothing but tensors is read.
+    """
     name = name or str(folder)
-    if (folder / INDEX).exists():
-        files = _listed(folder / INDEX)
+    if (index := _index(folder)) is not None and (index.name == INDEX or own_family(folder)):
+        files = _listed(index)
         missing = [file for file in files if not (folder / file).is_file()]
         if missing or not files:
             raise BackboneError(f"{name} is incomplete: {', '.join(missing) or 'its index'} is missing; fetch it again")
@@ -136,11 +143,24 @@ def check_weights(folder: Path, name: str | None = None) -> None:
     raise BackboneError(f"{name} has no weights: expected model.safetensors")
 
 
+def own_family(folder: Path) -> Family | None:
+    """The family of a folder with a config.json, if this package loads it by itself."""
+    file = folder / "config.json"
+    family = FAMILIES.get(str(read_json(file).get("model_type"))) if file.is_file() else None
+    return family if family is not None and family.own else None
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that are the checkpoint's weights."""
-    if not (folder / INDEX).exists():
-        return [folder / WEIGHTS]
-    return [folder / name for name in _listed(folder / INDEX)]
+    """The files that are the checkpoint's weights, after `check_weights`."""
+    index = _index(folder)
+    return [folder / WEIGHTS] if index is None else [folder / name for name in _listed(index)]
+
+
+def _index(folder: Path) -> Path | None:
+    """The list of a checkpoint's shards, safetensors before others; None for a single file."""
+    if (folder / INDEX).exists():
+        return folder / INDEX
+    return folder / PICKLED_INDEX if (folder / PICKLED_INDEX).exists() and not (folder / WEIGHTS).exists() else None
 
 
 def _listed(index: Path) -> list[str]:

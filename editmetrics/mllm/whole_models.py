@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..file_hashes import sha256_of_all, stamp
 from ..wording import first_few, plural
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
+
+ModelT = TypeVar("ModelT", bound="PreTrainedModel")
 
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -144,7 +146,8 @@ def _load(
     dtype: torch.dtype,
     attention: str,
 ) -> WholeModel:
-    from transformers import AutoConfig, AutoProcessor
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     check_config(small, base)
     with no_progress_bars():
@@ -159,7 +162,9 @@ def _load(
         )
     body, heads = split_heads(read_tensors(files), layout, source)
     grow_vocabulary(config, processor, body, layout.tokens, source, base)
-    model = _filled(config, body, source, base, device, dtype, attention)
+    with torch.device("meta"):
+        empty = AutoModelForImageTextToText.from_config(config)
+    model = fill(empty, body, source, base, device, dtype, attention)
     check_processor(base, model, processor)
     logger.info("loaded %s on %s in %s", source, device, dtype)
     origin = {"sha256": _digest([*files, *_small_files(small)])}
@@ -229,26 +234,26 @@ def grow_vocabulary(
     config.get_text_config().vocab_size = rows
 
 
-def _filled(
-    config: Any,
+def fill(
+    empty: ModelT,
     body: dict[str, Tensor],
     source: Path,
     base: str,
     device: torch.device,
     dtype: torch.dtype,
     attention: str,
-) -> PreTrainedModel:
-    """The model of `config` with the tensors of `body`, all of them."""
-    import torch
-    from transformers import AutoModelForImageTextToText
+    published: Callable[[str], str] = str,
+) -> ModelT:
+    """A model like `empty`, which has no memory of its own, with the tensors of `body`, all of them.
 
-    with torch.device("meta"):
-        empty = AutoModelForImageTextToText.from_config(config)
+    `published` gives the name in the files of a tensor here. Raises `BackboneError`, which names the tensor.
+    """
+    config: Any = empty.config
     wanted = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
     if config.tie_word_embeddings:
         wanted.pop("lm_head.weight", None)
         body.pop("lm_head.weight", None)
-    _require_fit(wanted, body, source, base)
+    _require_fit(wanted, body, source, base, published)
     check_memory(source.name, sum(tensor.numel() for tensor in body.values()) * dtype.itemsize, device, dtype)
     try:
         with no_progress_bars():
@@ -266,21 +271,27 @@ def _filled(
     return model
 
 
-def _require_fit(wanted: Mapping[str, tuple[int, ...]], body: Mapping[str, Tensor], source: Path, base: str) -> None:
+def _require_fit(
+    wanted: Mapping[str, tuple[int, ...]],
+    body: Mapping[str, Tensor],
+    source: Path,
+    base: str,
+    published: Callable[[str], str],
+) -> None:
     """Raise `BackboneError` unless the tensors are those of the model, each of its shape."""
     if missing := sorted(wanted.keys() - body.keys()):
         count = plural(len(missing), "tensor")
-        raise BackboneError(f"{source} lacks {missing[0]} ({count} of {len(wanted)}); fetch it again")
+        raise BackboneError(f"{source} lacks {published(missing[0])} ({count} of {len(wanted)}); fetch it again")
     if extra := sorted(body.keys() - wanted.keys()):
         raise BackboneError(
-            f"{source} holds {extra[0]}, which {base} does not have ({plural(len(extra), 'such tensor')}); is it of "
-            "another base or size?"
+            f"{source} holds {published(extra[0])}, which {base} does not have ({plural(len(extra), 'such tensor')}); "
+            "is it of another base or size?"
         )
     for name, shape in wanted.items():
         if tuple(body[name].shape) != shape:
             raise BackboneError(
-                f"{source}: {name} is {tuple(body[name].shape)}, expected {shape}; it was trained from a base of "
-                f"another size than {base}"
+                f"{source}: {published(name)} is {tuple(body[name].shape)}, expected {shape}; it was trained from a "
+                f"base of another size than {base}"
             )
 
 

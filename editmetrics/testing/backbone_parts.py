@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 WORDS = ("bad", "poor", "fair", "good", "excellent", "yes", "no")
 """One token each: as they stand, after a space, and with a capital letter."""
 
-_CORPUS = (
+CORPUS = (
     "The quality of the image is. The first image is the source image and the second image is the edited image. "
     "How well does the edited image follow the editing instruction? Rate the quality from 0.00 to 9.99. "
     "Is the content that should not change preserved? The score is. user assistant system\n"
@@ -73,7 +73,7 @@ def tokenizer_of(size: Sizes, control: list[str], named: dict[str, str] | None =
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pieces
     words = [form for word in WORDS for form in (word, word.capitalize())]
-    corpus = [_CORPUS] * 3 + [size.corpus] * 3 + [f"{word} {word}" for word in words] * 100
+    corpus = [CORPUS] * 3 + [size.corpus] * 3 + [f"{word} {word}" for word in words] * 100
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=size.vocabulary, initial_alphabet=alphabet, show_progress=False)
     learner.train_from_iterator(corpus, trainer)

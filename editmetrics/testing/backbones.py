@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..sample import EditMetricsError
 from . import qwen_backbones
 from .backbone_parts import WORDS, Sizes, chatml, language, tile_tokens, tokenizer_of
+from .mplug_owl2_backbone import write_mplug_owl2
 
 __all__ = ["WORDS", "Sizes", "tiny_backbone"]
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) -> Path:
     """Write a tiny random backbone of `family` into `folder`, as `Backbone.load` and transformers read it.
 
-    `family` is one of "internvl", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "llava_onevision"; `sizes` are
-    fields of `Sizes`. Equal arguments write equal weights. Returns the folder. Raises `EditMetricsError` for an unknown
-    family.
+    `family` is one of "internvl", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "llava_onevision", and "mplug_owl2",
+    which transformers does not read; `sizes` are fields of `Sizes`. Equal arguments write equal weights. Returns the
+    folder. Raises `EditMetricsError` for an unknown family.
 
     >>> import tempfile
     >>> from transformers import AutoTokenizer
@@ -37,11 +38,14 @@ def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) 
     from ..mllm.loading import no_progress_bars
     from ..mllm.turns import seeded
 
-    if family not in _BUILDERS:
-        raise EditMetricsError(f"unknown family {family!r}; expected one of {', '.join(_BUILDERS)}")
+    if family not in (*_BUILDERS, "mplug_owl2"):
+        raise EditMetricsError(f"unknown family {family!r}; expected one of {', '.join(_BUILDERS)}, mplug_owl2")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     size = Sizes(**sizes)
+    if family == "mplug_owl2":  # which transformers does not have
+        write_mplug_owl2(folder, size, seed)
+        return folder
     config, processor = _BUILDERS[family](size)
     with seeded(seed):
         model = _model_class(family)(config)

@@ -182,6 +182,8 @@ class Candidate:
         """Words for what replaces the metric's weights or its model; "" if nothing does."""
         if self.setup is not None:
             return f"{self.declared.where} replaces its weights or its model" if self.declared.setup else ""
+        if self.declared.replaces_model:
+            return f"{self.declared.where} replaces its model"
         if self.options:
             return "with " + ", ".join(f"{name}={value}" for name, value in self.options.items())
         return f"random weights replace {', '.join(self.imitated)}" if self.imitated else ""
@@ -191,7 +193,7 @@ class Candidate:
         subject = self.subject
         problems: list[str] = []
         inside: AbstractContextManager[object] = nullcontext()
-        if self.imitated or self.options:
+        if self.imitated or self.options or self.declared.replaces_model:
             inside = self.declared.imitating(self.imitated)
         try:
             with inside, undisturbed():

@@ -9,7 +9,8 @@ each of them optional:
 - `OPTIONS` are the options with which the metric is checked when none are named: small weights, a tiny backbone.
 - `WEIGHTS` maps a checkpoint to a function that is called with an empty folder. It writes the checkpoint's files there,
   or returns the tensors of its only file. They are used where the real ones are not on this machine.
-- `stand_in()` returns a context manager, inside which `OPTIONS` or `WEIGHTS` are used: for a smaller architecture.
+- `stand_in()` returns a context manager, inside which `OPTIONS` or `WEIGHTS` are used: for a smaller architecture. A
+  module that has neither replaces a model of the hub by it, and all checks run inside.
 - `PICTURE` is the height and width of the toy pictures, for metrics that are slow on the usual ones.
 """
 
@@ -49,6 +50,11 @@ class Declaration:
     stand_in: Callable[[], AbstractContextManager[object]] = nullcontext
     picture: tuple[int, int] = (toys.HEIGHT, toys.WIDTH)
     where: str = ""
+
+    @property
+    def replaces_model(self) -> bool:
+        """Whether `stand_in` stands alone: what it does needs neither an option nor weights of the registry."""
+        return self.stand_in is not nullcontext and not self.options and not self.weights
 
     def missing(self, metric: Metric) -> list[str]:
         """Return the checkpoints of `metric` that are not on this machine and can be imitated."""
