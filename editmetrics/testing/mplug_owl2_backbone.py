@@ -7,36 +7,56 @@ import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .backbone_parts import CORPUS, WORDS, Sizes
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Those of CLIP, by channel, as published."""
 
 
 def write_mplug_owl2(folder: Path, size: Sizes, seed: int) -> None:
-    """Write a random checkpoint and its small files into `folder`."""
+    """Write a random checkpoint and its small files into `folder`: the same with any version of torch."""
     import torch
     from safetensors.torch import save_file
 
     from ..mllm.mplug_owl2.language import MplugOwl2
     from ..mllm.mplug_owl2.loading import published, read_config
-    from ..mllm.turns import seeded
 
     pieces = list(_pieces(size))
     _write_small_files(folder, size, pieces)
-    with seeded(seed):
-        model = MplugOwl2(read_config(folder))
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))  # norms and biases start as 0 and 1
-    _say_levels(model, pieces)
-    tensors = {published(name): tensor.contiguous() for name, tensor in model.state_dict().items()}
+    state = MplugOwl2(read_config(folder)).state_dict()
+    for number, name in enumerate(sorted(state)):
+        if not name.endswith("_pos_embed"):  # which are given
+            state[name] = torch.from_numpy(
+                _random(name, tuple(state[name].shape), np.random.default_rng([seed, number]))
+            )
+    ids = {text.decode(): index for index, (text, _, _) in enumerate(pieces)}
+    _say_levels(state, ids["\u2581is"], [ids[f"\u2581{word}"] for word in WORDS[:5]])
+    tensors = {published(name): tensor.contiguous() for name, tensor in state.items()}
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+
+
+def _random(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """Numbers of the size that each layer keeps its input at; norms near 1, biases and vectors near 0."""
+    values = random.standard_normal(shape, dtype=np.float32)
+    if name.endswith("embed_tokens.weight") or len(shape) == 3:
+        return 0.3 * values
+    if len(shape) > 1:
+        return values / np.float32(np.sqrt(np.prod(shape[1:])))
+    return (0.0 if name.endswith("bias") else 1.0) + np.float32(0.1) * values
+
+
+def _say_levels(state: dict[str, Tensor], before: int, levels: list[int]) -> None:
+    """Let the model be about to say one of `levels` wherever the text so far ends with the token `before`."""
+    embedded, read = state["model.embed_tokens.weight"], state["lm_head.weight"]
+    embedded[before] *= 6
+    read[levels] += 1.5 * embedded[before] / embedded[before].norm()
 
 
 def _write_small_files(folder: Path, size: Sizes, pieces: list[tuple[bytes, float, int]]) -> None:
@@ -78,36 +98,23 @@ def _write_small_files(folder: Path, size: Sizes, pieces: list[tuple[bytes, floa
     (folder / "tokenizer.model").write_bytes(sentencepiece_model(pieces))
 
 
-def _say_levels(model: Any, pieces: list[tuple[bytes, float, int]]) -> None:
-    """Let the model be about to say a level of quality wherever the text so far ends with "is"."""
-    import torch
-
-    ids = {text.decode(): index for index, (text, _, _) in enumerate(pieces)}
-    levels = [ids[f"\u2581{word}"] for word in WORDS[:5]]
-    embedded: nn.Embedding = model.model.embed_tokens
-    with torch.no_grad():
-        before = embedded.weight[ids["\u2581is"]].mul_(6)
-        model.lm_head.weight[levels] += 1.5 * before / before.norm()
-
-
 # ---------------------------------------------------------------------- the vocabulary
 
 
 def _pieces(size: Sizes) -> Iterator[tuple[bytes, float, int]]:
-    """Tokens with scores and kinds, in the order of Llama's: control tokens, bytes, what was learned, characters."""
-    from tokenizers import Tokenizer, models, normalizers, trainers
+    """Tokens with scores and kinds, in the order of Llama's: control tokens, bytes, beginnings of words, characters.
 
-    learner = Tokenizer(models.BPE())
-    learner.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
-    words = [*WORDS, "is", *CORPUS.split(), *size.corpus.split()]
-    trainer = trainers.BpeTrainer(vocab_size=size.vocabulary - 259, show_progress=False)
-    learner.train_from_iterator(words * 3 + [word for word in WORDS for _ in range(100)], trainer)
-    vocabulary = sorted(learner.get_vocab().items(), key=lambda each: each[1])
-    characters = [text for text, _ in vocabulary if len(text) == 1]
-    learned = [text for text, _ in vocabulary if len(text) > 1]
+    All beginnings of a word are tokens, and so it becomes one; other words are spelled.
+    """
+    learned: dict[str, None] = {}
+    for word in (*WORDS, "is", *size.corpus.split(), *CORPUS.split()):
+        beginnings = [f"\u2581{word[:end]}" for end in range(1, len(word) + 1)]
+        if len({*learned, *beginnings}) <= size.vocabulary - 3 - 256:
+            learned |= dict.fromkeys(beginnings)
+    characters = sorted({character for text in learned for character in text})
     yield from ((text, 0.0, kind) for text, kind in ((b"<unk>", 2), (b"<s>", 3), (b"</s>", 3)))
     yield from ((f"<0x{byte:02X}>".encode(), 0.0, 6) for byte in range(256))
-    yield from ((text.encode(), float(-rank), 1) for rank, text in enumerate(learned + characters))
+    yield from ((text.encode(), float(-rank), 1) for rank, text in enumerate([*sorted(learned, key=len), *characters]))
 
 
 def sentencepiece_model(pieces: list[tuple[bytes, float, int]], kind: int = 2) -> bytes:
