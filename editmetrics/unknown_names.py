@@ -23,6 +23,8 @@ OTHER_NAMES = {
     "face_similarity": "face_identity", "insightface": "face_identity", "sface": "face_identity",
     "cer": "text_accuracy", "text_rendering": "text_accuracy", "word_accuracy": "text_accuracy",
     "hps_v3": "hpsv3", "hpsv3++": "hpsv3_plus", "unifiedreward": "unified_reward", "editreward": "edit_reward",
+    "qalign": "q_align", "onealign": "q_align", "one_align": "q_align", "qalign_aesthetic": "q_align_aesthetics",
+    "deqa": "deqa_score", "deqascore": "deqa_score",
 }  # fmt: skip
 """Names that papers and other toolkits use, lower-case and with underscores, and ours."""
 
@@ -32,7 +34,7 @@ ELSEWHERE = {
     "pyiqa": (
         "ahiq", "arniqa", "ckdn", "clipiqa+", "cnniqa", "compare2score", "contrique", "dbcnn", "deepdc",
         "entropy", "hyperiqa", "laion_aes", "liqe", "maniqa", "msswd", "musiq", "nima",
-        "nrqm", "paq2piq", "pi", "psnry", "qalign", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
+        "nrqm", "paq2piq", "pi", "psnry", "qualiclip", "stlpips", "topiq_fr", "topiq_iaa",
         "topiq_nr", "tres", "unique", "wadiqam_fr", "wadiqam_nr",
     ),
     "torchmetrics": (

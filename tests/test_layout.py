@@ -106,6 +106,8 @@ INSIDE_ONLY = {
     "mllm/growing_cache.py",
     "mllm/heads.py",
     "mllm/loop.py",
+    "mllm/mplug_owl2/language.py",
+    "mllm/mplug_owl2/vision.py",
     "mllm/recurrent_cache.py",
     "plugins/ds_ieqa/learner.py",
     "plugins/epaiqa/learner.py",

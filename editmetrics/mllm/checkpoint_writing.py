@@ -106,7 +106,7 @@ def write_checkpoint(
 
 def save_model(model: Any, processor: Any, folder: Path) -> None:
     """Write a model and its processor as transformers reads them. Raises `OSError` for a full disk."""
-    from .loading import no_progress_bars
+    from .into_memory import no_progress_bars
 
     with no_progress_bars():
         model.save_pretrained(folder, max_shard_size="5GB")  # some versions of safetensors copy a shard to write it
@@ -115,7 +115,7 @@ def save_model(model: Any, processor: Any, folder: Path) -> None:
 
 def save_processor(processor: Any, folder: Path) -> None:
     """Write a processor as transformers reads it. Raises `OSError` for a full disk."""
-    from .loading import no_progress_bars
+    from .into_memory import no_progress_bars
 
     with no_progress_bars():
         try:

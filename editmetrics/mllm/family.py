@@ -16,10 +16,7 @@ from ..sample import EditMetricsError, SampleError, UnavailableError
 from .tensors import Features, Picture
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
-    import torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
@@ -56,7 +53,7 @@ class Family:
     """See `plain`."""
 
     own: ClassVar[bool] = False
-    """Whether this package has the model's code, as transformers does not: its folders are loaded by `load`."""
+    """Whether this package has the model's code, as transformers does not, and loads its folders by itself."""
 
     older_names: ClassVar[Mapping[str, str]] = {}
     """From patterns of names that tensors had in older versions of transformers to what stands there now."""
@@ -70,13 +67,6 @@ class Family:
     def limits(self, processor: Processor, image_tokens: int | None) -> dict[str, Any]:
         """Options of the image processor so that no image takes more than `image_tokens` and the checkpoint's own
         setting allow. Raises `BackboneError` if that is too few for any image."""
-        raise NotImplementedError
-
-    def load(
-        self, folder: Path, name: str, device: torch.device, dtype: torch.dtype, attention: str, layers: int | None
-    ) -> tuple[PreTrainedModel, Processor]:
-        """The model and the processor of a folder, where the family is this package's `own`; `layers` as for
-        `Backbone.load`. Raises `BackboneError`."""
         raise NotImplementedError
 
     def see(self, processor: Processor, image: np.ndarray, limits: Mapping[str, Any], among: int) -> Picture:

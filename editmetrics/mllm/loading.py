@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +22,7 @@ from ..hub import advice, answer_behind, endpoint, hub_progress
 from ..weights import all_finite, pull, registered
 from ..wording import either, error_in_one_line, first_few
 from .families import BackboneError, BackboneUnavailableError, Processor
+from .into_memory import check_memory, loading_error, no_progress_bars
 from .model_folders import (
     INDEX,
     PICKLED_INDEX,
@@ -34,8 +34,9 @@ from .model_folders import (
     count_parameters,
     folder_digest,
     folder_stamp,
-    own_family,
+    is_own,
 )
+from .mplug_owl2.loading import load as by_own_code
 from .turns import LOADING, Turns
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def find_folder(model: str, revision: str | None) -> tuple[Path, str | None]:
         )
     folder = _from_hub(model, revision, SMALL_FILES)
     check_config(folder, model)
-    pickled = own_family(folder) and (folder / PICKLED_INDEX).exists() and not (folder / INDEX).exists()
+    pickled = is_own(folder) and (folder / PICKLED_INDEX).exists() and not (folder / INDEX).exists()
     folder = _from_hub(model, folder.name, ("*.bin" if pickled else "*.safetensors",))
     check_weights(folder, model)
     return folder, folder.name
@@ -201,29 +202,6 @@ def _from_hub(model: str, revision: str | None, files: tuple[str, ...]) -> Path:
         raise kind(f"{model} cannot be downloaded: {reason} ({error_in_one_line(answer)}). Or {by_hand}") from error
 
 
-# ---------------------------------------------------------------------- whether it fits
-
-
-def check_memory(name: str, needed: int, device: torch.device, dtype: torch.dtype) -> None:
-    """Raise `BackboneUnavailableError` when `needed` bytes of weights do not fit into what is free on `device`."""
-    free = free_memory(device)
-    if needed > free:
-        raise BackboneUnavailableError(
-            f"{name} takes {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')}, and {free / 1e9:.1f} GB are "
-            f"free on {device}; use a smaller backbone, a dtype of fewer bytes, or another device"
-        )
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free on `device`."""
-    import psutil  # type: ignore[import-untyped]
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
-
-
 # ---------------------------------------------------------------------- into memory
 
 
@@ -238,11 +216,8 @@ def _load(
 ) -> LoadedModel:
     name = source if commit or source in registered() else folder.name
     before = folder_stamp(folder)
-    family = own_family(folder)
-    if family is not None:
-        model, processor = family.load(folder, name, device, dtype, attention, layers)
-    else:
-        model, processor = _by_transformers(name, folder, device, dtype, attention, layers)
+    load = by_own_code if is_own(folder) else _by_transformers
+    model, processor = load(name, folder, device, dtype, attention, layers)
     check_processor(name, model, processor)
     check_checksums(folder)
     digest = folder_digest(folder)
@@ -290,17 +265,6 @@ def _by_transformers(
     return model, processor
 
 
-def loading_error(error: Exception) -> str:
-    """The text of an error of transformers, with advice where it is known."""
-    message = error_in_one_line(error)
-    if missing := re.search(r"has no attribute '?(\w+_token)", message):
-        return (
-            f"its tokenizer has no {missing[1]}; take a newer revision of the model, or set it in its "
-            f"tokenizer_config.json ({message})"
-        )
-    return message
-
-
 def _require_finite(name: str, model: PreTrainedModel) -> str:
     """Raise `BackboneError` for a weight that is NaN or infinite; checked once for all processes."""
     for key, parameter in model.named_parameters():
@@ -346,19 +310,3 @@ def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> 
         processor.chat_template = processor.tokenizer.chat_template
     if not processor.chat_template:
         raise BackboneError(f"{name} has no chat template; expected chat_template.jinja beside its processor")
-
-
-@contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Silence the progress bars and weight tables of transformers: libraries do not print."""
-    from transformers.utils import logging as transformers_logging
-
-    shown, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if shown:
-            transformers_logging.enable_progress_bar()

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..file_hashes import sha256_of_all, stamp
 from ..hub import stated_sha256
-from .families import FAMILIES, BackboneError, Family
+from .families import FAMILIES, BackboneError
 
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
 """The files of a checkpoint on the hub beside its weights."""
@@ -126,7 +126,7 @@ def check_weights(folder: Path, name: str | None = None) -> None:
     The shards of a family that this package reads by itself may be pickles, of which nothing but tensors is read.
     """
     name = name or str(folder)
-    if (index := _index(folder)) is not None and (index.name == INDEX or own_family(folder)):
+    if (index := _index(folder)) is not None and (index.name == INDEX or is_own(folder)):
         files = _listed(index)
         missing = [file for file in files if not (folder / file).is_file()]
         if missing or not files:
@@ -143,11 +143,11 @@ def check_weights(folder: Path, name: str | None = None) -> None:
     raise BackboneError(f"{name} has no weights: expected model.safetensors")
 
 
-def own_family(folder: Path) -> Family | None:
-    """The family of a folder with a config.json, if this package loads it by itself."""
+def is_own(folder: Path) -> bool:
+    """Whether a folder has a config.json of a family that this package loads by itself."""
     file = folder / "config.json"
     family = FAMILIES.get(str(read_json(file).get("model_type"))) if file.is_file() else None
-    return family if family is not None and family.own else None
+    return family is not None and family.own
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -10,34 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..file_hashes import sha256_of_all, stamp
-from ..wording import first_few, plural
+from ..wording import first_few
 from .backbone import Backbone
 from .families import FAMILIES, BackboneError, Processor
-from .loading import (
-    LoadedModel,
-    check_memory,
-    check_processor,
-    find_processor,
-    loading_error,
-    no_progress_bars,
-    shared,
-)
+from .into_memory import fill, loading_error, no_progress_bars, read_tensors
+from .loading import LoadedModel, check_processor, find_processor, shared
 from .model_folders import INDEX, READ_FILES, WEIGHTS, check_config, weight_files
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-    from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
-
-ModelT = TypeVar("ModelT", bound="PreTrainedModel")
 
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -172,32 +162,6 @@ def _load(
     return WholeModel(loaded, heads, tuple(files))
 
 
-def read_tensors(files: Sequence[Path]) -> dict[str, Tensor]:
-    """The tensors of all files by name; `BackboneError` for a damaged file, NaN, a pickle of more than tensors, a
-    tensor that is in two files, and quantised weights."""
-    import torch
-
-    from ..weights import WeightsError, load_state_dict
-
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            more = load_state_dict(file)
-        except WeightsError as error:
-            raise BackboneError(str(error)) from error
-        if twice := sorted(tensors.keys() & more.keys()):
-            raise BackboneError(f"{file} holds {twice[0]}, which another file of the model holds, too")
-        for name, tensor in more.items():
-            if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
-                dtype = str(tensor.dtype).removeprefix("torch.")
-                raise BackboneError(
-                    f"{file} is quantised: its tensor {name} is {dtype}; expected the checkpoint as published, in "
-                    "bfloat16, float16 or float32"
-                )
-        tensors |= more
-    return tensors
-
-
 def split_heads(
     tensors: Mapping[str, Tensor], layout: WholeLayout, source: Path
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -232,67 +196,6 @@ def grow_vocabulary(
             f"{', '.join(tokens)}; it was trained from another base"
         )
     config.get_text_config().vocab_size = rows
-
-
-def fill(
-    empty: ModelT,
-    body: dict[str, Tensor],
-    source: Path,
-    base: str,
-    device: torch.device,
-    dtype: torch.dtype,
-    attention: str,
-    published: Callable[[str], str] = str,
-) -> ModelT:
-    """A model like `empty`, which has no memory of its own, with the tensors of `body`, all of them.
-
-    `published` gives the name in the files of a tensor here. Raises `BackboneError`, which names the tensor.
-    """
-    config: Any = empty.config
-    wanted = {name: tuple(tensor.shape) for name, tensor in empty.state_dict().items()}
-    if config.tie_word_embeddings:
-        wanted.pop("lm_head.weight", None)
-        body.pop("lm_head.weight", None)
-    _require_fit(wanted, body, source, base, published)
-    check_memory(source.name, sum(tensor.numel() for tensor in body.values()) * dtype.itemsize, device, dtype)
-    try:
-        with no_progress_bars():
-            model: Any = type(empty).from_pretrained(
-                None,
-                config=config,
-                state_dict=body,
-                dtype=dtype,
-                attn_implementation=attention,
-                device_map={"": device},
-                trust_remote_code=False,
-            )
-    except Exception as error:  # as in `loading`
-        raise BackboneError(f"{source} cannot be loaded: {loading_error(error)}") from error
-    return model
-
-
-def _require_fit(
-    wanted: Mapping[str, tuple[int, ...]],
-    body: Mapping[str, Tensor],
-    source: Path,
-    base: str,
-    published: Callable[[str], str],
-) -> None:
-    """Raise `BackboneError` unless the tensors are those of the model, each of its shape."""
-    if missing := sorted(wanted.keys() - body.keys()):
-        count = plural(len(missing), "tensor")
-        raise BackboneError(f"{source} lacks {published(missing[0])} ({count} of {len(wanted)}); fetch it again")
-    if extra := sorted(body.keys() - wanted.keys()):
-        raise BackboneError(
-            f"{source} holds {published(extra[0])}, which {base} does not have ({plural(len(extra), 'such tensor')}); "
-            "is it of another base or size?"
-        )
-    for name, shape in wanted.items():
-        if tuple(body[name].shape) != shape:
-            raise BackboneError(
-                f"{source}: {published(name)} is {tuple(body[name].shape)}, expected {shape}; it was trained from a "
-                f"base of another size than {base}"
-            )
 
 
 def _small_files(folder: Path) -> list[Path]:

@@ -35,7 +35,7 @@ def tiny_backbone(family: str, folder: str | Path, seed: int = 0, **sizes: Any) 
     >>> AutoTokenizer.from_pretrained(folder).tokenize("4.38 excellent")
     ['4', '.', '3', '8', 'Ġexcellent']
     """
-    from ..mllm.loading import no_progress_bars
+    from ..mllm.into_memory import no_progress_bars
     from ..mllm.turns import seeded
 
     if family not in (*_BUILDERS, "mplug_owl2"):

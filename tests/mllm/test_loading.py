@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from editmetrics.machine import DeviceError
-from editmetrics.mllm import loading
+from editmetrics.mllm import into_memory, loading
 from editmetrics.mllm.backbone import Backbone, BackboneError
 from editmetrics.sample import UnavailableError
 from editmetrics.testing import tiny_backbone
@@ -129,18 +129,18 @@ def test_a_processor_that_is_missing_or_of_another_model(folder, folders):
 
 def test_too_little_memory_is_seen_before_the_weights_are_read(folder, monkeypatch):
     parameters = sum(tensor.numel() for tensor in load_file(folder / "model.safetensors").values())
-    monkeypatch.setattr(loading, "free_memory", lambda device: parameters * 4 - 1)
+    monkeypatch.setattr(into_memory, "free_memory", lambda device: parameters * 4 - 1)
     monkeypatch.setattr("transformers.AutoModelForImageTextToText.from_pretrained", pytest.fail)
     refused(folder, r"backbone takes 0\.0 GB in float32, and 0\.0 GB are free on cpu; use a smaller")
     monkeypatch.undo()
-    monkeypatch.setattr(loading, "free_memory", lambda device: parameters * 4)
+    monkeypatch.setattr(into_memory, "free_memory", lambda device: parameters * 4)
     Backbone.load(folder, device="cpu")
 
 
 def test_gigabytes_are_said(monkeypatch):
-    monkeypatch.setattr(loading, "free_memory", lambda device: 15_900_000_000)
+    monkeypatch.setattr(into_memory, "free_memory", lambda device: 15_900_000_000)
     with pytest.raises(BackboneError, match=r"big takes 16\.4 GB in bfloat16, and 15\.9 GB are free on cuda:1"):
-        loading.check_memory("big", 16_400_000_000, torch.device("cuda:1"), torch.bfloat16)
+        into_memory.check_memory("big", 16_400_000_000, torch.device("cuda:1"), torch.bfloat16)
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_a_revision_of_a_folder_is_refused(checkpoints):
 
 
 def test_too_little_memory_is_said_before_the_model_is_made(checkpoints, monkeypatch):
-    monkeypatch.setattr("editmetrics.mllm.loading.free_memory", lambda device: 1000)
+    monkeypatch.setattr("editmetrics.mllm.into_memory.free_memory", lambda device: 1000)
     with pytest.raises(BackboneUnavailableError, match=r"HPSv3\.safetensors takes 0\.0 GB in float64, and 0\.0 GB are"):
         loaded(checkpoints, "qwen2_vl", dtype=torch.float64)
 

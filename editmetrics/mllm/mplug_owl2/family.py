@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...transfer import joined
@@ -12,7 +11,6 @@ from ..tensors import Features, Picture
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
@@ -48,10 +46,3 @@ class MplugOwl2Family(Family):
 
     def language_inputs(self, features: Sequence[Features], image_mask: Tensor) -> dict[str, Any]:
         return {"is_image": image_mask[..., None]} if features else {}
-
-    def load(
-        self, folder: Path, name: str, device: torch.device, dtype: torch.dtype, attention: str, layers: int | None
-    ) -> tuple[PreTrainedModel, Processor]:
-        from .loading import load
-
-        return load(folder, name, device, dtype, attention, layers)

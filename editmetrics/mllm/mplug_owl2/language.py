@@ -22,7 +22,7 @@ from .vision import VisionModel, VisualAbstractor
 
 
 class MplugOwl2Config(LlamaConfig):
-    """That of Llama, with the tables "visual_model" and "visual_abstractor", and the id in the place of images."""
+    """Llama's configuration, with the tables "visual_model" and "visual_abstractor", and the id in an image's place."""
 
     model_type = "mplug_owl2"
     visual_config: Any = None

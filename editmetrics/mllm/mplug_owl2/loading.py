@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..family import BackboneError
+from ..into_memory import fill, read_tensors
 from ..model_folders import read_json, weight_files
+from .family import MplugOwl2Family
 from .processor import MplugOwl2Processor, square_images
 from .sentencepiece import llama_tokenizer
 
@@ -37,7 +39,7 @@ ABSTRACTOR = {
 
 
 def load(
-    folder: Path, name: str, device: torch.device, dtype: torch.dtype, attention: str, layers: int | None = None
+    name: str, folder: Path, device: torch.device, dtype: torch.dtype, attention: str, layers: int | None = None
 ) -> tuple[MplugOwl2, MplugOwl2Processor]:
     """Load a folder that `model_folders` has checked; `layers` are the first of the language model, and None all.
 
@@ -46,8 +48,6 @@ def load(
     """
     import torch
 
-    from ..whole_models import fill, read_tensors
-    from .family import MplugOwl2Family
     from .language import MplugOwl2
 
     config = read_config(folder)
@@ -113,7 +113,7 @@ def read_processor(folder: Path, config: MplugOwl2Config) -> MplugOwl2Processor:
 
 
 def _tokenizer(folder: Path, context: int) -> PreTrainedTokenizerBase:
-    """That of `tokenizer.model`, as published; or of `tokenizer.json`, as this package writes it."""
+    """The tokenizer of `tokenizer.model`, as published; or of `tokenizer.json`, as this package writes it."""
     from transformers import PreTrainedTokenizerFast
 
     if (folder / "tokenizer.model").is_file() or not (folder / "tokenizer.json").is_file():

@@ -1,4 +1,4 @@
-"""What mPLUG-Owl2 makes of images and chats: a square of pixels for each image, and the words between `USER:` turns."""
+"""Images and chats on their way into mPLUG-Owl2: a square of pixels for each image, and turns of USER and ASSISTANT."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class MplugOwl2Processor:
 
 
 def square_images(file: Path, side: int) -> SquareImages:
-    """What preprocessor_config.json says of images, for a vision tower of this side. Raises `BackboneError`."""
+    """Read preprocessor_config.json, for a vision tower of this side. Raises `BackboneError`."""
     settings = read_json(file)
     sides = [settings.get("size"), settings.get("crop_size")]
     sides = [next(iter(each.values()), None) if isinstance(each, dict) else each for each in sides]

@@ -25,7 +25,7 @@ BPE = 2
 SPACE = "\u2581"
 
 
-class Piece(NamedTuple):
+class VocabularyPiece(NamedTuple):
     """A token: its text with `SPACE` for spaces, the score by which merges are ordered, and its kind."""
 
     text: str
@@ -33,7 +33,7 @@ class Piece(NamedTuple):
     kind: int
 
 
-def read_pieces(file: Path) -> list[Piece]:
+def read_pieces(file: Path) -> list[VocabularyPiece]:
     """The tokens of a file, by their ids. Raises `BackboneError` for one that is damaged or of another kind."""
     try:
         fields = list(_fields(file.read_bytes()))
@@ -74,7 +74,7 @@ def llama_tokenizer(file: Path, context: int) -> PreTrainedTokenizerBase:
     )
 
 
-def _merges(pieces: list[Piece], ids: dict[str, int]) -> list[tuple[str, str]]:
+def _merges(pieces: list[VocabularyPiece], ids: dict[str, int]) -> list[tuple[str, str]]:
     """The pairs that become a piece, those of the best score first."""
     merges = []
     for piece in sorted((piece for piece in pieces if piece.kind == NORMAL), key=lambda piece: -piece.score):
@@ -87,12 +87,12 @@ def _merges(pieces: list[Piece], ids: dict[str, int]) -> list[tuple[str, str]]:
 # ---------------------------------------------------------------------- protocol buffers
 
 
-def _piece(message: bytes) -> Piece:
+def _piece(message: bytes) -> VocabularyPiece:
     fields = dict(_fields(message))
     text, score, kind = fields.get(1, b""), fields.get(2, b"\0\0\0\0"), fields.get(3, NORMAL)
     if not isinstance(text, bytes) or not isinstance(score, bytes) or not isinstance(kind, int):
         raise ValueError("a piece is not a text, a score and a kind")
-    return Piece(text.decode(), struct.unpack("<f", score)[0], kind)
+    return VocabularyPiece(text.decode(), struct.unpack("<f", score)[0], kind)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

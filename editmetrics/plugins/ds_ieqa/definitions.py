@@ -106,7 +106,7 @@ def _with_error(value: float | None, error: float | None, sign: str = "") -> str
 
 def cache_bytes(method: DSIEQAMethod, device: torch.device) -> int:
     """The bytes of caches that the search may keep: those of the setting, or half of what is free on `device`."""
-    from ...mllm.loading import free_memory
+    from ...mllm.into_memory import free_memory
 
     return free_memory(device) // 2 if method.definition_cache_gb is None else int(method.definition_cache_gb * 1e9)
 

@@ -94,7 +94,8 @@ def native_processor(model: str) -> Any:
     """The processor of a native model, with the chat template that LMM4LMM was trained with."""
     from transformers import AutoProcessor
 
-    from ...mllm.loading import find_processor, loading_error, no_progress_bars
+    from ...mllm.into_memory import loading_error, no_progress_bars
+    from ...mllm.loading import find_processor
 
     folder = find_processor(model)
     with no_progress_bars():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from editmetrics.mllm.loading import find_folder, no_progress_bars
+from editmetrics.mllm.into_memory import no_progress_bars
+from editmetrics.mllm.loading import find_folder
 
 STATE = 1.0
 """The root mean square of the toy's residual stream after its last layer, about."""
