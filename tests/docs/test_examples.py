@@ -46,7 +46,7 @@ NOT_RUN = {
     r"editmetrics benchmark .*(-m|--scores|--manifest) ": "needs a whole data set; tests/benchmarks has parts of them",
     r"pair_judge": "asks a model; tests/cli/test_arena.py has a scripted one",
     r" -m (ds_ieqa|lmm4lmm|hpe_lsa|epaiqa|vqa_score|vie_score|lmm4edit|edit_hf)( |$)": "needs a backbone from the hub",
-    r" -m (edit_reward|edit_score|hpsv3|mllm_rating|rational_rewards)\b": "needs a checkpoint from the hub",
+    r" -m (deqa_score|edit_reward|edit_score|hpsv3|mllm_rating|q_align|rational_rewards)\b": "needs a checkpoint from the hub",
     r" -m fid( |$)": "needs the published weights; tests/cli/test_sets.py has a stand-in",
     r"hf://|editmetrics data [a-z]": "reads the hub; tests/hub has one on this machine",
     r" -m face_identity( |$)": "needs the published weights; tests/plugins/test_face_identity.py has stand-ins",
