@@ -58,7 +58,6 @@ class Published:
     note: str | None = None
 
 
-@cache
 def published(name: str) -> Sequence[Published]:
     """Return the published numbers of a data set, in the order of the tables; none where no paper's table was at hand.
 
@@ -66,7 +65,13 @@ def published(name: str) -> Sequence[Published]:
     >>> row.table, row.rating, row.value
     ('Table 2', 'perception', 0.8863)
     """
-    path = Path(__file__).parent / FOLDERS[name] / "published.csv"
+    return published_in(FOLDERS[name])
+
+
+@cache
+def published_in(folder: str) -> Sequence[Published]:
+    """Return the published numbers in a folder here."""
+    path = Path(__file__).parent / folder / "published.csv"
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(
             Published(**{**row, "value": float(row["value"]), "note": row["note"] or None})  # type: ignore[arg-type]

@@ -99,13 +99,13 @@ def evaluate(
     for metric, columns in pairing.items():
         for rating, column in columns.items():
             cells = table.column(column)
-            paired[f"{metric}.{rating}"] = [_score_or_answer(cells[row], bench, rating) for row in rows]
+            paired[f"{metric}.{rating}"] = [score_or_answer(cells[row], bench, rating) for row in rows]
             (higher if better.get(column, True) else lower).add(f"{metric}.{rating}")
         for name, suffix in (("verdict", OUTCOME_SUFFIX), ("orders", ORDERS_SUFFIX)) if bench.pairs else ():
             if f"{metric}{suffix}" in answers:
                 paired[f"{metric}.{name}"] = [answers.column(f"{metric}{suffix}")[row] for row in rows]
     protocol = PROTOCOLS[bench.protocol]
-    result = evaluate_protocol(protocol, paired, _ratings(part), lower_is_better=lower, higher_is_better=higher)
+    result = evaluate_protocol(protocol, paired, ratings_table(part), lower_is_better=lower, higher_is_better=higher)
     agreement = Agreement(
         result.lines,
         [],
@@ -180,8 +180,8 @@ def _pair(pairing: dict[str, dict[str, str]], metric: str, rating: str, column: 
         raise BenchmarkError(f"{column} and {other} both match {rating}; choose one with --pair {column}={rating}")
 
 
-def _ratings(part: EvaluatedPart) -> dict[str, list[Any]]:
-    """The table of ratings, with the columns that the protocol reads under the protocol's names."""
+def ratings_table(part: EvaluatedPart) -> dict[str, list[Any]]:
+    """Return the ids and ratings of `part`, with the columns that the protocol reads under the protocol's names."""
     bench = part.benchmark
     columns = {name: bench.protocol_columns.get(name, name) for name in PROTOCOLS[bench.protocol].columns}
     samples = sorted(part.samples, key=lambda s: str(s.meta.get(bench.split or "", "")))  # splits stand in order
@@ -193,8 +193,8 @@ def _ratings(part: EvaluatedPart) -> dict[str, list[Any]]:
     return table
 
 
-def _score_or_answer(cell: Any, bench: Benchmark, rating: str) -> Any:
-    """A score as the protocol reads it; answers, such as 1 and 0, become yes and no."""
+def score_or_answer(cell: Any, bench: Benchmark, rating: str) -> Any:
+    """Return a score as the protocol reads it; answers, such as 1 and 0, become yes and no."""
     if "yes" not in bench.ratings[rating].labels or cell is None:
         return cell
     label = LABELS.get(str(cell).strip().lower())

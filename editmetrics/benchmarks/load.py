@@ -100,7 +100,7 @@ class Copy:
         elif unread:
             caveats.append(f"without {plural(len(unread), 'row')} that cannot be read")
         if limit is not None and limit < len(samples):
-            drawn = set(sorted((s.id for s in samples), key=_drawn)[:limit])
+            drawn = set(sorted((s.id for s in samples), key=drawing_order)[:limit])
             caveats.insert(0, f"{limit:,} of {len(samples):,} samples")
             samples = [sample for sample in samples if sample.id in drawn]
         if not samples:
@@ -251,7 +251,8 @@ def _listed(heading: str, messages: Sequence[str], shown: int | None) -> list[st
     ]
 
 
-def _drawn(name: str) -> str:
+def drawing_order(name: str) -> str:
+    """Return the key by which samples are drawn: the same on every machine, in no order of their names."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -27,8 +27,10 @@ from ..command_line import (
     workers_option,
 )
 from ..wording import first_few, plural
+from .benchmark_table import redo_table, show_printed
 
 if TYPE_CHECKING:
+    from ..benchmarks.comparison.paper_table import Kind
     from ..benchmarks.load import Copy, EvaluatedPart
     from ..scoring import Results
 
@@ -54,6 +56,11 @@ class BenchmarkOptions:
     overwrite: bool
     retry: tuple[str, ...]
     quiet: bool
+    table: bool
+    tables: tuple[str, ...]
+    only: tuple[Kind, ...]
+    rows: tuple[str, ...]
+    also: tuple[str, ...]
 
     @property
     def judging(self) -> bool:
@@ -61,6 +68,18 @@ class BenchmarkOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for options that do not go together."""
+        if self.table:
+            self._check_table()
+            return
+        about_table: dict[str, object] = {
+            "--only": self.only,
+            "--row": self.rows,
+            "--also": self.also,
+            "--only-table": self.tables,
+        }
+        for flag, value in about_table.items():
+            if value:
+                raise click.UsageError(f"{flag} requires --table")
         if self.columns and not self.scores:
             raise click.UsageError("--map requires --scores, the table that it reads")
         about_figures: dict[str, object] = {"-o": self.output, "--figures": self.figures, "--pair": self.pairs}
@@ -72,16 +91,27 @@ class BenchmarkOptions:
         if self.metrics and self.scores:
             raise click.UsageError("-m and --scores exclude each other; give one of them")
 
+    def _check_table(self) -> None:
+        others: dict[str, object] = {"--figures": self.figures, "--pair": self.pairs, "--map": self.columns}
+        others |= {"--lower-is-better": self.lower_is_better, "--manifest": self.manifest, "--problems": self.problems}
+        for flag, value in others.items():
+            if value:
+                raise click.UsageError(f"{flag} and --table exclude each other")
+        if self.scores and (self.metrics or self.rows or self.also):
+            raise click.UsageError("--scores computes nothing; omit -m, --row and --also")
+
 
 @click.command(cls=SectionedCommand)
 @config_option
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @metrics_option("Metric to evaluate. Repeatable.")
-@file_option(
+@click.option(
     "-o",
     "--output",
-    text="Write the scores to this file (.csv, .jsonl or .parquet) and a record beside it. The same command resumes.",
+    type=click.Path(path_type=Path),
+    help="Write the scores to this file (.csv, .jsonl or .parquet) and a record beside it; with --table, everything to "
+    "this folder. The same command resumes.",
 )
 @file_option("--scores", text="Evaluate the scores in this file, one row per sample id; images are not needed.")
 @file_option("--figures", text="Write all figures to this file (.csv, .jsonl or .parquet), with published ones marked.")
@@ -99,6 +129,27 @@ class BenchmarkOptions:
     "--manifest", text="Write the samples and their ratings to this file inside PATH, as input for 'editmetrics fit'."
 )
 @file_option("--problems", text="Write all problems of the copy to this file (.csv, .jsonl or .parquet).")
+@click.option("--table", is_flag=True, help="Redo the comparison tables of the data set's paper, each method a row.")
+@click.option("--only-table", "tables", multiple=True, metavar="TITLE", help="With --table: this table. Repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(["classic", "deep", "mllm"]),
+    help="With --table: methods of this kind, and the paper's own. Repeatable.",
+)
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="METHOD=METRIC",
+    help="With --table: compute this row by a metric. Repeatable.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="With --table: evaluate on this data set, too, what is trained on NAME's. Repeatable.",
+)
 @device_option
 @workers_option
 @overwrite_option("Start over instead of resuming from the record of OUTPUT.")
@@ -113,6 +164,7 @@ def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
     editmetrics benchmark evalmi-50k PATH                    check a copy
     editmetrics benchmark evalmi-50k PATH -m lmm4lmm -o s.csv
     editmetrics benchmark evalmi-50k PATH --scores s.csv
+    editmetrics benchmark evalmi-50k PATH --table --only classic --limit 10
 
     Nothing is downloaded. All problems of a copy are reported before anything is scored. Published numbers are shown
     beside yours and marked as published.
@@ -129,12 +181,14 @@ def benchmark(name: str | None, path: Path | None, **values: Any) -> None:
     options.check()
     if name is None:
         show(benchmarks_blocks(BENCHMARKS.values()))
+    elif path is None and options.table:
+        show_printed(name, options)
     elif path is None:
         if options.judging:
             raise click.UsageError(f"missing the folder of the data set: editmetrics benchmark {name} PATH ...")
         show(benchmark_blocks(find_benchmark(name)))
     else:
-        sys.exit(_with_copy(name, path, options))
+        sys.exit((redo_table if options.table else _with_copy)(name, path, options))
 
 
 def _with_copy(name: str, path: Path, options: BenchmarkOptions) -> int:

@@ -16,7 +16,7 @@ from .table import DataTable, TableCell, sentence
 LONGEST_LINE, LONGEST_WORD = 32, 12
 """Characters of a cell from which on its column breaks lines, and that a word may have before it breaks."""
 
-MARKS = {"best": "\\textbf{{{}}}", "second": "\\underline{{{}}}"}
+MARKS = {"best": "\\textbf{{{}}}", "second": "\\underline{{{}}}", "bold": "\\textbf{{{}}}"}
 
 
 def latex(tables: Iterable[DataTable], comments: Iterable[str] = ()) -> str:

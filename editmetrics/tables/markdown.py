@@ -11,7 +11,7 @@ from .table import DataTable, TableCell, sentence
 FIGURES = re.compile("[-0-9.,%]*")
 """Text that no renderer takes for markup inside a cell."""
 
-MARKS = {"best": "**{}**", "second": "*{}*"}
+MARKS = {"best": "**{}**", "second": "*{}*", "bold": "**{}**"}
 
 
 def markdown(tables: Iterable[DataTable]) -> str:

@@ -26,7 +26,7 @@ small {{ display: block; color: #666 }} p {{ color: #444; margin: .4em 0; max-wi
 </body></html>
 """
 
-MARKS = {"best": "<b>{}</b>", "second": "<u>{}</u>"}
+MARKS = {"best": "<b>{}</b>", "second": "<u>{}</u>", "bold": "<b>{}</b>"}
 
 
 def page(tables: Iterable[DataTable], title: str, picture: str | None = None) -> str:

@@ -52,7 +52,10 @@ class Protocol:
         rating are ignored. A figure that is undefined has no value and a note. Raises `AgreementError` for
         missing columns, texts where numbers belong, and columns of different lengths.
         """
-        joined = Joined(table, score, higher_is_better)
+        return list(self.figures(self.checked(Joined(table, score, higher_is_better))))
+
+    def checked(self, joined: Joined) -> Joined:
+        """Return `joined`, whose table has what the figures require. Raises `AgreementError` for one that has not."""
         for column in sorted(self.required):
             if not joined.has(column):
                 raise AgreementError(f"protocol {self.name} requires the column {column!r}: {self.columns[column]}")
@@ -64,7 +67,7 @@ class Protocol:
                 f"{'each' if self.all_dimensions else 'one or more'} D of {', '.join(self.dimensions)}; "
                 f"missing for {', '.join(missing)}"
             )
-        return list(self.figures(joined))
+        return joined
 
 
 class Joined:
@@ -74,6 +77,7 @@ class Joined:
       empty text, NaN and infinity are missing values.
     - `score`: the name of the evaluated metric, which every line carries.
     - `higher_is_better`: False negates the scores, so that a positive correlation means agreement, as papers print it.
+    - `used`: the rows (rows,) of bool that a correlation was taken of, by dimension and group, once it was.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Joined:
         if len(lengths) > 1:
             raise AgreementError(f"the columns of the table have the lengths {sorted(lengths)}; expected equal ones")
         self.rows = lengths.pop() if lengths else 0
+        self.used: dict[tuple[str, str], np.ndarray] = {}
 
     def has(self, *columns: str) -> bool:
         """Return whether the table has all `columns`."""
@@ -143,6 +148,7 @@ class Joined:
         rated = ~np.isnan(ratings) if rows is None else rows & ~np.isnan(ratings)
         used = rated & ~np.isnan(scores)
         left_out = int((rated & ~used).sum())
+        self.used[dimension, group] = used
         return [
             self.line(
                 dimension,

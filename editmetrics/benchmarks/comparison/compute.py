@@ -1,0 +1,277 @@
+"""The methods of a comparison table computed: scored as they are, or trained on the data set's own training part.
+
+Everything goes into one folder, from which the same call resumes:
+
+    scores/DATA/METRIC.csv               the scores of a metric, and its record
+    trained/METRIC/RATING/fold_K/        a checkpoint of `fit`
+    scores/DATA/METRIC.RATING.fold_K.csv the scores of a trained metric on its test part
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...agreement.measure import AgreementError
+from ...learned_metric import LearnedMetric
+from ...sample import EditMetricsError, Sample
+from ...wording import error_in_one_line, first_few, plural
+from ..benchmark import Benchmark, BenchmarkError
+from ..load import Copy, EvaluatedPart, drawing_order
+from .method_scores import MethodScores, joined_scores, paired_dimensions, read_scores_of
+from .paper_table import TableMethod
+
+if TYPE_CHECKING:
+    from ...metric import Metric
+    from ...scoring import Results
+
+logger = logging.getLogger(__name__)
+
+LONGEST_NAME = 60
+"""Characters of a file's name."""
+
+
+class NotComputedError(EditMetricsError):
+    """A method has no scores; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class ComputeOptions:
+    """How methods are computed.
+
+    - `folder`: everything is written here. `limit`: rehearse on so many samples, and train on as many.
+    - `device`, `workers`, `overwrite`, `retry`: as for `score`.
+    - `run`: scores samples with metrics, by default `editmetrics.score`; `training`: gives the progress of a training.
+    """
+
+    folder: Path
+    limit: int | None = None
+    device: str | None = None
+    workers: int | None = None
+    overwrite: bool = False
+    retry: Sequence[str] = ()
+    run: Callable[..., Results] | None = None
+    training: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+class TrainingPart(NamedTuple):
+    """One training: what it trains and validates on, and what it is tested on. `name`: of its folder."""
+
+    name: str
+    train: list[Sample]
+    val: list[Sample] | None
+    test: list[Sample]
+
+
+@dataclass
+class Computation:
+    """Computes methods on local copies, each once.
+
+    - `copies`, `parts`: by the name of a data set, what was read of it and what of it is evaluated.
+    """
+
+    copies: Mapping[str, Copy]
+    parts: Mapping[str, EvaluatedPart]
+    options: ComputeOptions
+    _done: dict[tuple[Any, ...], MethodScores | str] = field(default_factory=dict)
+
+    def scores(self, method: TableMethod, data: str, own: str) -> MethodScores:
+        """Return the scores of a method on the data set `data`; trained methods are trained on the set `own`.
+
+        Raises `NotComputedError` with the reason: it is in print only, this machine cannot, the set has no such part.
+        """
+        if method.reason is not None:
+            raise NotComputedError(method.reason)
+        trained_on = method.trained_on or own if method.train else None
+        key = (method.metric or method.train, tuple(sorted(method.settings.items())), trained_on, data)
+        if key not in self._done:
+            try:
+                self._done[key] = self._compute(method, data, trained_on)
+            except (EditMetricsError, AgreementError) as error:
+                self._done[key] = str(error)
+            except Exception as error:
+                # a training of others' code can fail in any way; it costs its row, never the table
+                logger.info("%s failed", method.name, exc_info=True)
+                self._done[key] = error_in_one_line(error)
+        result = self._done[key]
+        if isinstance(result, str):
+            raise NotComputedError(result)
+        return result
+
+    def _compute(self, method: TableMethod, data: str, trained_on: str | None) -> MethodScores:
+        from ...registry import create_metric
+
+        if data not in self.parts:
+            raise NotComputedError(f"no copy of {data} was given")
+        metric = create_metric(str(method.metric or method.train), device=self.options.device)
+        if trained_on is None:
+            return self._scored(metric, self.parts[data], _file_name(str(method.metric)))
+        if trained_on not in self.copies:
+            raise NotComputedError(f"it is trained on {trained_on}, of which no copy was given")
+        if not isinstance(metric, LearnedMetric):
+            raise NotComputedError(f"{metric.name} is not a learned metric")
+        bench = self.copies[trained_on].benchmark
+        parts = list(self._training_parts(trained_on, data))
+        scores = [
+            self._trained(metric, method, targets, rating, part, bench, data)
+            for rating, targets in _targets(metric, bench).items()
+            for part in parts
+        ]
+        return joined_scores(scores)
+
+    def _training_parts(self, trained_on: str, data: str) -> Iterator[TrainingPart]:
+        """The trainings that score a data set: by its folds or split, or one on all that another set trains on."""
+        copy, part = self.copies[trained_on], self.parts[data]
+        usable = _usable(copy)
+        if trained_on != data:
+            column = copy.benchmark.split if copy.benchmark.evaluated else None
+            train = [s for s in usable if column is None or s.meta.get(column) == "train"]
+            yield TrainingPart("whole", self._limited(train), None, list(part.samples))
+        elif copy.benchmark.split is None:
+            raise NotComputedError(f"{copy.benchmark.title} has no split to train by")
+        elif copy.benchmark.evaluated is None:
+            yield from self._folds(copy.benchmark, usable, part)
+        else:
+            column, chosen = copy.benchmark.split, {sample.id for sample in part.samples}
+            by_split = {name: [s for s in usable if s.meta.get(column) == name] for name in ("train", "val")}
+            if overlap := [s.id for s in by_split["train"] if s.id in chosen]:
+                raise NotComputedError(f"{plural(len(overlap), 'evaluated sample')} would be trained on")
+            if not by_split["train"]:
+                raise NotComputedError(f"the copy has no training part ({column} train)")
+            val = self._limited(by_split["val"]) or None
+            yield TrainingPart("split", self._limited(by_split["train"]), val, list(part.samples))
+
+    def _folds(self, bench: Benchmark, usable: Sequence[Sample], part: EvaluatedPart) -> Iterator[TrainingPart]:
+        column = str(bench.split)
+        without = [sample.id for sample in part.samples if sample.meta.get(column) is None]
+        names = sorted({str(s.meta[column]) for s in usable if s.meta.get(column) is not None})
+        if without or len(names) < 2:
+            raise NotComputedError(
+                f"trained by {column}, and {plural(len(without), 'sample')} have none ({first_few(without)}); "
+                f"is the file of a {column} missing?"
+                if without
+                else f"trained by {column}, and the copy has {plural(len(names), column)}"
+            )
+        for name in names:
+            test = [sample for sample in part.samples if str(sample.meta[column]) == name]
+            train = [s for s in usable if s.meta.get(column) is not None and str(s.meta[column]) != name]
+            if test:
+                yield TrainingPart(f"{column}_{name}", self._limited(train), None, test)
+
+    def _limited(self, samples: list[Sample]) -> list[Sample]:
+        if self.options.limit is None:
+            return samples
+        return sorted(samples, key=lambda sample: drawing_order(sample.id))[: self.options.limit]
+
+    def _trained(
+        self,
+        metric: LearnedMetric,
+        method: TableMethod,
+        targets: Mapping[str, str],
+        rating: str,
+        training: TrainingPart,
+        bench: Benchmark,
+        data: str,
+    ) -> MethodScores:
+        """Train on one part, and score its test part."""
+        name = _file_name(str(method.train), method.settings)
+        kind = "trained" if self.options.limit is None else f"trained-{self.options.limit}"
+        folder = self.options.folder / kind / name / rating / training.name
+        aspects = [bench.ratings[target] for target in targets.values()]
+        scales = {(aspect.low, aspect.high) for aspect in aspects}
+        if len(scales) > 1:
+            raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
+        train, val = (_rated(samples or (), targets.values()) for samples in (training.train, training.val))
+        with self.options.training() as progress:
+            trained = metric.fit(
+                train,
+                val or None,
+                targets=targets,
+                label_scale=scales.pop(),
+                output_dir=str(folder),
+                resume=not self.options.overwrite,
+                progress=progress,
+                **method.settings,
+            )
+        part = replace(self.parts[data], samples=training.test)
+        wanted = {target: dimension for dimension, target in targets.items()}
+        if part.benchmark is not bench:
+            wanted = _crossed(wanted, part.benchmark)
+        return self._scored(trained, part, f"{name}.{rating}.{training.name}", wanted)
+
+    def _scored(
+        self, metric: Metric, part: EvaluatedPart, name: str, dimensions: Mapping[str, str] | None = None
+    ) -> MethodScores:
+        """Score a part; `dimensions` are compared with ratings, from a rating to a dimension, by default by name."""
+        from ...scoring import score
+
+        run = self.options.run or score
+        results = run(
+            part.samples_for([metric]),
+            [metric],
+            output=self.options.folder / "scores" / part.benchmark.name / f"{name}.csv",
+            workers=self.options.workers,
+            overwrite=self.options.overwrite,
+            retry=self.options.retry,
+        )
+        (column,) = results.columns
+        wanted = dimensions
+        if wanted is None:
+            wanted = paired_dimensions([dimension.name for dimension in metric.dimensions], part.benchmark)
+        if not wanted:
+            raise NotComputedError(f"{metric.name} has no dimension that {part.benchmark.title} rates")
+        if all(np.isnan(results.values(column, dimension)).all() for dimension in wanted.values()):
+            reason = next((reason for _, _, reason in results.problems()), "no reason is known")
+            raise NotComputedError(f"no sample has a score: {reason}")
+        lower = {d.name for d in metric.dimensions if d.higher_is_better is False}
+        columns = {rating: column.names[dimension] for rating, dimension in wanted.items()}
+        return read_scores_of(part, results, columns, not lower & set(wanted.values()), metric.label)
+
+
+def _targets(metric: LearnedMetric, bench: Benchmark) -> dict[str, dict[str, str]]:
+    """What is trained: all dimensions that the set rates at once, or a single one for each rating of quality."""
+    names = [dimension.name for dimension in metric.dimensions]
+    matched = paired_dimensions(names, bench)
+    numeric = {rating: name for rating, name in matched.items() if not bench.ratings[rating].labels}
+    if not numeric:
+        raise BenchmarkError(f"{metric.name} learns no rating of {bench.title}")
+    if len(names) == 1:
+        return {rating: {name: rating} for rating, name in numeric.items()}
+    return {"all": {name: rating for rating, name in numeric.items()}}
+
+
+def _crossed(dimensions: Mapping[str, str], other: Benchmark) -> dict[str, str]:
+    """The dimension for each rating of another set that means what it was trained on; else its first, for quality."""
+    named = {other.pairing.get(rating, rating): dimension for rating, dimension in dimensions.items()}
+    matched = {rating: dimension for rating, dimension in named.items() if rating in other.ratings}
+    first = next(iter(dimensions.values()))
+    return matched or {rating: first for rating, aspect in other.ratings.items() if aspect.quality}
+
+
+def _rated(samples: Iterable[Sample], ratings: Collection[str]) -> list[Sample]:
+    return [sample for sample in samples if all(rating in sample.meta for rating in ratings)]
+
+
+def _usable(copy: Copy) -> list[Sample]:
+    """The samples of a copy that no problem spoils."""
+    spoiled = {problem.row for problem in copy.problems}
+    return [sample for sample in copy.samples if sample.id not in spoiled]
+
+
+def _file_name(spec: str, settings: Mapping[str, Any] | None = None) -> str:
+    """A name for the files of a metric: its text, and some digits of its hash where that is not a file's name.
+
+    >>> _file_name("niqe"), _file_name("lpips:net=vgg")
+    ('niqe', 'lpips-net-vgg-8e1f54')
+    """
+    text = ",".join([spec, *(f"{name}={value}" for name, value in sorted((settings or {}).items()))])
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", text)[:LONGEST_NAME]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,0 +1,192 @@
+"""The tables of papers on a data set, redone on a copy: what is computed, shown and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...evaluation.directions import directions
+from ...files.rows import write_rows
+from ...files.writing import make_folder, write_text
+from ...tables.latex import latex
+from ...tables.markdown import markdown
+from ...tables.page import page
+from ...tables.table import DataTable
+from ...wording import expected_one_of
+from ..benchmark import BenchmarkError
+from ..evaluation import pair_columns, read_scores
+from ..load import Copy, EvaluatedPart
+from .compute import Computation, ComputeOptions
+from .layout import comparison_tables
+from .method_scores import MethodScores, read_scores_of
+from .paper_table import KINDS, YOURS, Kind, PaperColumn, PaperTable, TableMethod, paper_tables
+from .result import ComparisonResult, compare, only
+
+FILES = ("tables.md", "tables.tex", "tables.html", "numbers.csv")
+"""The files of a redone table, beside its scores."""
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """What of a data set's tables is redone.
+
+    - `only`: kinds of methods, all if empty. `rows`: from a method's name to the metric that computes it instead.
+    - `metrics`: further ones, under a heading of their own. `scores`: a file with scores, instead of computing any.
+    - `tables`: some of the tables, by their names in print, all if empty.
+    """
+
+    only: Collection[Kind] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+    metrics: Sequence[str] = ()
+    scores: Path | None = None
+    tables: Collection[str] = ()
+
+    def chosen(self, name: str) -> list[PaperTable]:
+        """Return the tables of the data set `name` with the rows that are asked for. Raises `BenchmarkError`."""
+        known = paper_tables(name)
+        if not known:
+            raise BenchmarkError(f"no paper's comparison table on {name} is known here")
+        for title in self.tables:
+            if title not in (names := [table.table for table in known]):
+                raise BenchmarkError(f"{name} has no {title!r}; {expected_one_of(title, names)}")
+        tables = [table for table in known if not self.tables or table.table in self.tables]
+        methods = {method.name for table in tables for method in table.methods}
+        for method in self.rows:
+            if method not in methods:
+                raise BenchmarkError(f"no table of {name} has a method {method!r}; {expected_one_of(method, methods)}")
+        kept = [table for each in tables if (table := only(each, self.only or KINDS))]
+        if not kept:
+            raise BenchmarkError(f"no table of {name} has a method that is {' or '.join(self.only)}")
+        return [self._with_rows(table) for table in kept]
+
+    def _with_rows(self, table: PaperTable) -> PaperTable:
+        rows = self.rows
+        methods = [
+            replace(m, metric=rows[m.name], train=None, settings={}, reason=None, differs=f"computed by {rows[m.name]}")
+            if m.name in rows
+            else m
+            for m in table.methods
+        ]
+        return replace(table, methods=[*methods, *(TableMethod(spec, YOURS, "classic", spec) for spec in self.metrics)])
+
+
+def redo(
+    name: str,
+    copies: Mapping[str, Copy],
+    parts: Mapping[str, EvaluatedPart],
+    request: TableRequest,
+    options: ComputeOptions,
+    starting: Callable[[str], None] = lambda text: None,
+) -> list[ComparisonResult]:
+    """Compute the tables of the data set `name` on local copies of it and of others, and write them to a folder.
+
+    A table over several data sets has the columns of those that there are copies of, and of those in print. Raises
+    `BenchmarkError` for what is asked for and unknown; a method that cannot be computed costs its own row.
+    """
+    tables = [_beyond_print(table, parts) for table in request.chosen(name)]
+    if len(parts) == 1:
+        tables = [table for table in tables if not table.crossed] or tables
+    elif not any(table.crossed for table in tables):
+        tables.append(_beyond_print(_cross_table(tables[0], parts), parts))
+    known: dict[str, dict[str, MethodScores]] = {}
+    if request.scores is not None:
+        known, tables = _known(request.scores, parts[name], tables)
+    computation = Computation(copies, parts, options)
+    results = [compare(table, computation, known, starting=starting) for table in tables]
+    write(results, options.folder)
+    return results
+
+
+def in_print(name: str, request: TableRequest) -> list[ComparisonResult]:
+    """Return the tables of the data set `name` as they are printed, with what would compute each method."""
+    return [compare(table, None) for table in request.chosen(name)]
+
+
+def write(results: Sequence[ComparisonResult], folder: Path) -> None:
+    """Write the tables as Markdown, LaTeX, one HTML page, and every number as a row of `numbers.csv`."""
+    make_folder(folder)
+    tables = list(_all_tables(results))
+    first = results[0].table
+    title = f"{first.paper}: comparison tables"
+    caveats = list(dict.fromkeys(caveat for result in results for caveat in result.caveats))
+    write_text(folder / "tables.md", markdown(tables))
+    write_text(folder / "tables.tex", latex(tables, [title, *caveats]))
+    write_text(folder / "tables.html", page(tables, title))
+    write_rows([row for result in results for row in result.rows()], folder / "numbers.csv")
+
+
+def _all_tables(results: Sequence[ComparisonResult]) -> Iterator[DataTable]:
+    for result in results:
+        yield from comparison_tables(result)
+
+
+def _beyond_print(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
+    """A table over several data sets, with columns for those that the paper does not have."""
+    printed = {column.data for column in table.columns}
+    if not table.crossed:
+        return table
+    more = [name for name in parts if name not in printed]
+    columns = [
+        PaperColumn(name, rating, "all", measure)
+        for name in more
+        for rating, aspect in parts[name].benchmark.ratings.items()
+        if aspect.quality
+        for measure in (("accuracy",) if parts[name].benchmark.pairs else ("srcc", "plcc"))
+    ]
+    titles = {**table.titles, **{name: parts[name].benchmark.title for name in more}}
+    return replace(table, columns=[*table.columns, *columns], titles=titles)
+
+
+def _cross_table(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
+    """A table of the same methods over the other data sets, none of which is in print."""
+    own = table.data
+    columns = [
+        PaperColumn(own, rating, "all", measure)
+        for rating in dict.fromkeys(column.rating for column in table.columns)
+        for measure in ("srcc", "plcc")
+        if rating in parts[own].benchmark.ratings
+    ]
+    return replace(
+        table,
+        table="Across data sets",
+        title=f"trained on {parts[own].benchmark.title}",
+        columns=columns,
+        values={},
+        doubts={},
+        decimals={"*": 4},
+        titles={own: parts[own].benchmark.title},
+        notes=("no paper prints this table",),
+    )
+
+
+def _known(
+    path: Path, part: EvaluatedPart, tables: Sequence[PaperTable]
+) -> tuple[dict[str, dict[str, MethodScores]], list[PaperTable]]:
+    """The scores in a file, by the method that a column is named after or computed by; others get rows of their own."""
+    table = read_scores(path)
+    pairing, _ = pair_columns(table, part)
+    better = directions(path, [column for columns in pairing.values() for column in columns.values()])
+    known: dict[str, dict[str, MethodScores]] = {}
+    rows: dict[str, TableMethod] = {}
+    by_metric = {method.metric: method.name for each in tables for method in each.methods if method.metric}
+    names = {method.name for each in tables for method in each.methods}
+    for metric, columns in pairing.items():
+        higher = all(better.get(column, True) for column in columns.values())
+        name = metric if metric in names else by_metric.get(metric, metric)
+        if name not in names:
+            rows[name] = TableMethod(name, YOURS, "classic", reason=f"{path} has no scores of it")
+        known[name] = {part.benchmark.name: read_scores_of(part, table, columns, higher, f"{path.name}: {metric}")}
+    missing = f"not in {path}"
+    kept = [
+        replace(
+            each,
+            methods=[
+                *(m if m.reason or m.name in known else replace(m, metric=None, train=None, reason=missing)
+                  for m in each.methods),
+                *rows.values(),
+            ],
+        )
+        for each in tables
+    ]  # fmt: skip
+    return known, kept
