@@ -45,7 +45,7 @@ def redo_table(name: str, path: Path, options: BenchmarkOptions) -> int:
         scope = "all of it" if part.caveat is None else f"a part: {part.caveat}"
         click.echo(f"{part.benchmark.title}: {plural(len(part.samples), 'sample')}, {scope}", err=True)
     folder = options.output or Path(f"{name}-table")
-    make_folder(folder)
+    make_folder(folder / FILES[0])
     compute = ComputeOptions(
         folder,
         limit=options.limit,

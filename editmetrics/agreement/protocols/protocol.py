@@ -55,7 +55,7 @@ class Protocol:
         return list(self.figures(self.checked(Joined(table, score, higher_is_better))))
 
     def checked(self, joined: Joined) -> Joined:
-        """Return `joined`, whose table has what the figures require. Raises `AgreementError` for one that has not."""
+        """Return `joined` if its table has what the figures require. Raises `AgreementError` for missing columns."""
         for column in sorted(self.required):
             if not joined.has(column):
                 raise AgreementError(f"protocol {self.name} requires the column {column!r}: {self.columns[column]}")

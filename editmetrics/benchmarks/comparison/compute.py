@@ -26,7 +26,7 @@ from ...sample import EditMetricsError, Sample
 from ...wording import error_in_one_line, first_few, plural
 from ..benchmark import Benchmark, BenchmarkError
 from ..load import Copy, EvaluatedPart, drawing_order
-from .method_scores import MethodScores, joined_scores, paired_dimensions, read_scores_of
+from .method_scores import MeasuredMethod, MethodScores, joined_scores, paired_dimensions, read_scores_of
 from .paper_table import TableMethod
 
 if TYPE_CHECKING:
@@ -76,12 +76,15 @@ class Computation:
     """Computes methods on local copies, each once.
 
     - `copies`, `parts`: by the name of a data set, what was read of it and what of it is evaluated.
+    - `targets`: from a dimension to the rating that regressors of any rating are trained on, one by one.
     """
 
     copies: Mapping[str, Copy]
     parts: Mapping[str, EvaluatedPart]
     options: ComputeOptions
+    targets: Mapping[str, str] = field(default_factory=dict)
     _done: dict[tuple[Any, ...], MethodScores | str] = field(default_factory=dict)
+    _measured: dict[tuple[int, str], MeasuredMethod | str] = field(default_factory=dict)
 
     def scores(self, method: TableMethod, data: str, own: str) -> MethodScores:
         """Return the scores of a method on the data set `data`; trained methods are trained on the set `own`.
@@ -106,6 +109,23 @@ class Computation:
             raise NotComputedError(result)
         return result
 
+    def measured(self, method: TableMethod, data: str, own: str, known: MethodScores | None = None) -> MeasuredMethod:
+        """Return the figures of a method on a data set, of `known` scores if there are any.
+
+        Raises `NotComputedError` with the reason, as `scores` does, or because the protocol has no figure of it.
+        """
+        scores = known or self.scores(method, data, own)
+        key = id(scores), data
+        if key not in self._measured:
+            try:
+                self._measured[key] = MeasuredMethod(self.parts[data], method.name, scores)
+            except AgreementError as error:
+                self._measured[key] = str(error)
+        result = self._measured[key]
+        if isinstance(result, str):
+            raise NotComputedError(result)
+        return result
+
     def _compute(self, method: TableMethod, data: str, trained_on: str | None) -> MethodScores:
         from ...registry import create_metric
 
@@ -122,7 +142,7 @@ class Computation:
         parts = list(self._training_parts(trained_on, data))
         scores = [
             self._trained(metric, method, targets, rating, part, bench, data)
-            for rating, targets in _targets(metric, bench).items()
+            for rating, targets in _targets(metric, bench, self.targets).items()
             for part in parts
         ]
         return joined_scores(scores)
@@ -185,8 +205,8 @@ class Computation:
         name = _file_name(str(method.train), method.settings)
         kind = "trained" if self.options.limit is None else f"trained-{self.options.limit}"
         folder = self.options.folder / kind / name / rating / training.name
-        aspects = [bench.ratings[target] for target in targets.values()]
-        scales = {(aspect.low, aspect.high) for aspect in aspects}
+        aspects = [bench.ratings[target] for target in targets.values() if not bench.ratings[target].labels]
+        scales = {(aspect.low, aspect.high) for aspect in aspects} or {(0.0, 1.0)}
         if len(scales) > 1:
             raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
         train, val = (_rated(samples or (), targets.values()) for samples in (training.train, training.val))
@@ -236,16 +256,21 @@ class Computation:
         return read_scores_of(part, results, columns, not lower & set(wanted.values()), metric.label)
 
 
-def _targets(metric: LearnedMetric, bench: Benchmark) -> dict[str, dict[str, str]]:
-    """What is trained: all dimensions that the set rates at once, or a single one for each rating of quality."""
+def _targets(metric: LearnedMetric, bench: Benchmark, one_by_one: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The trainings by name, each from dimensions to ratings: of all of them at once, or one by one."""
     names = [dimension.name for dimension in metric.dimensions]
-    matched = paired_dimensions(names, bench)
-    numeric = {rating: name for rating, name in matched.items() if not bench.ratings[rating].labels}
-    if not numeric:
+    if one_by_one and set(one_by_one) <= set(names):
+        return {rating: {name: rating} for name, rating in one_by_one.items()}
+    matched = {
+        rating: name
+        for rating, name in paired_dimensions(names, bench).items()
+        if not bench.ratings[rating].labels or name in metric.label_dimensions
+    }
+    if not matched:
         raise BenchmarkError(f"{metric.name} learns no rating of {bench.title}")
     if len(names) == 1:
-        return {rating: {name: rating} for rating, name in numeric.items()}
-    return {"all": {name: rating for rating, name in numeric.items()}}
+        return {rating: {name: rating} for rating, name in matched.items()}
+    return {"all": {name: rating for rating, name in matched.items()}}
 
 
 def _crossed(dimensions: Mapping[str, str], other: Benchmark) -> dict[str, str]:
@@ -257,7 +282,7 @@ def _crossed(dimensions: Mapping[str, str], other: Benchmark) -> dict[str, str]:
 
 
 def _rated(samples: Iterable[Sample], ratings: Collection[str]) -> list[Sample]:
-    return [sample for sample in samples if all(rating in sample.meta for rating in ratings)]
+    return [sample for sample in samples if any(rating in sample.meta for rating in ratings)]
 
 
 def _usable(copy: Copy) -> list[Sample]:

@@ -15,7 +15,7 @@ from ...wording import first_few, plural
 from .paper_table import PaperColumn, PaperTable
 from .result import ComparisonResult, tested_columns
 
-ON_TERMINAL, IN_FILES = 4, 12
+ON_TERMINAL, IN_FILES = 3, 12
 """Columns of numbers side by side."""
 
 NAMES = 22
@@ -86,7 +86,7 @@ def heading_of(measure: str) -> str:
 
 
 def _above(table: PaperTable, column: PaperColumn) -> str:
-    """What stands above a measure: the data set, or the group unless it is all samples."""
+    """The heading above a measure: the data set, or the group unless it is all samples."""
     if table.crossed:
         return table.titles.get(column.data, column.data)
     return "" if column.group == "all" else column.group.partition("=")[2] or column.group
@@ -105,7 +105,10 @@ def _rows(result: ComparisonResult, columns: Sequence[PaperColumn]) -> Iterator[
             yield [TableCell(heading, mark="bold")]
         if result.computed:
             spec = result.specs.get(method.name)
-            cells = [TableCell(method.name, [spec] if spec else []), _count(result, method.name, columns)]
+            cells = [
+                TableCell(method.name, [spec] if spec and spec != method.name else []),
+                _count(result, method.name, columns),
+            ]
         else:
             cells = [TableCell(method.name), TableCell(method.how)]
         for column in columns:

@@ -11,7 +11,7 @@ import numpy as np
 from ...agreement.bootstrap import Resampling, cluster_codes, percentile_interval, resample
 from ...agreement.columns import Table, read_table
 from ...agreement.correlation import krcc, plcc, srcc
-from ...agreement.measure import AgreementError, Floats, Measure, UndefinedError
+from ...agreement.measure import Floats, Measure, UndefinedError
 from ...agreement.protocols import PROTOCOLS
 from ...agreement.protocols.protocol import Joined
 from ...agreement.result import Line
@@ -121,6 +121,7 @@ class MeasuredMethod:
         samples = [by_id[name] for name in ratings["id"]]
         clusters = [s.source if isinstance(s.source, str) else s.prompt or s.id for s in samples]
         self._clusters = cluster_codes(clusters, len(clusters))
+        self._resampled: dict[tuple[Any, ...], Floats] = {}
 
     def line(self, column: PaperColumn) -> Line | None:
         """Return the figure that belongs in a paper's column; None where the protocol has none."""
@@ -190,28 +191,22 @@ class MeasuredMethod:
         return float(np.mean([RESAMPLED[line.measure](scores[mask], ratings[mask]) for mask in rows]))
 
     def _replicates(self, line: Line, rows: Sequence[np.ndarray], resampling: Resampling) -> Floats:
-        """The figure in each resample of the samples in `rows`."""
+        """The figure in each resample of the samples in `rows`; drawn once, for its interval and its test."""
         every = np.flatnonzero(np.any(rows, axis=0))
-        scores, ratings = (values[every] for values in self._joined.dimension(line.rating))
-        inside = [np.flatnonzero(mask[every]) for mask in rows]
-        measure = RESAMPLED[line.measure]
-
-        def compute(counts: Any) -> Floats:
-            values = [measure.resampled(scores[one], ratings[one], counts[:, one]) for one in inside]
-            return np.asarray(np.mean(values, axis=0))[None]
-
         if not len(every):
             raise UndefinedError("n = 0")
-        count = min(resampling.replicates, FEWER_REPLICATES) if len(every) >= MANY else resampling.replicates
-        codes = cluster_codes(self._clusters[every], len(every))
-        if codes.max() + 1 == len(codes):
-            codes = np.arange(len(codes))
-        return resample(codes, compute, count, resampling.seed)[0]
+        key = (line.rating, line.measure, resampling, *(mask.tobytes() for mask in rows))
+        if key not in self._resampled:
+            scores, ratings = (values[every] for values in self._joined.dimension(line.rating))
+            inside = [np.flatnonzero(mask[every]) for mask in rows]
+            measure = RESAMPLED[line.measure]
 
+            def compute(counts: Any) -> Floats:
+                values = [measure.resampled(scores[one], ratings[one], counts[:, one]) for one in inside]
+                return np.asarray(np.mean(values, axis=0))[None]
 
-def measured_or_reason(part: EvaluatedPart, name: str, scores: MethodScores) -> MeasuredMethod | str:
-    """Return the method's figures, or why the protocol has none of it."""
-    try:
-        return MeasuredMethod(part, name, scores)
-    except AgreementError as error:
-        return str(error)
+            count = min(resampling.replicates, FEWER_REPLICATES) if len(every) >= MANY else resampling.replicates
+            codes = cluster_codes(self._clusters[every], len(every))
+            codes = np.arange(len(codes)) if codes.max() + 1 == len(codes) else codes
+            self._resampled[key] = resample(codes, compute, count, resampling.seed)[0]
+        return self._resampled[key]

@@ -2,6 +2,8 @@
 
 `benchmarks/NAME/tables.toml` has the tables of a data set, `published.csv` their numbers:
 
+    name = "tables"
+
     [[tables]]
     paper = "LMM4LMM (arXiv 2504.08358)"         as in published.csv
     table = "Table 2"                            as in published.csv
@@ -28,22 +30,20 @@ its numbers in `cross.csv`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ...files.toml import line_of, parse_toml
-from ...wording import expected_one_of
+from ...files.toml import Key
+from ...files.typed_toml import read_typed_toml
 from ..benchmark import BenchmarkError
 from ..catalogue import FOLDERS, published_in
 
 Kind = Literal["classic", "deep", "mllm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-KEYS = {"paper", "table", "title", "own", "decimals", "groups", "columns", "notes"}
-METHOD_KEYS = {"name", "metric", "train", "settings", "trained_on", "reason", "differs"}
 TABLE_FOLDERS = {**FOLDERS, "q-bench-portrait": "qbench"}
 """From the name of a data set with comparison tables to its folder; of the last one, questions are asked."""
 
@@ -79,7 +79,8 @@ class TableMethod:
         >>> TableMethod("QAC", "handcrafted", "classic", reason="MATLAB only").how
         'published only'
         """
-        return self.metric or (f"{self.train}, trained" if self.train else "published only")
+        trained = f"{self.train} {self.settings.get('preset', '')}".rstrip()
+        return self.metric or (f"{trained}, trained" if self.train else "published only")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class PaperTable:
     - `data`: the data set. `own`: the paper's own method, which others are tested against.
     - `values`: what the paper prints, by the method's name and the column; `doubts` on some of them.
     - `titles`: what the paper calls a data set, where the columns are of several.
+    - `targets`: what each dimension of a regressor of any rating is trained on.
     """
 
     data: str
@@ -113,6 +115,7 @@ class PaperTable:
     decimals: Mapping[str, int | str]
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def crossed(self) -> bool:
@@ -133,6 +136,65 @@ class PaperTable:
         return f"{100 * value if share else value:.{int(digits.rstrip('%'))}f}"
 
 
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method in `tables.toml`; see `TableMethod`."""
+
+    name: str
+    metric: str | None = None
+    train: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    trained_on: str | None = None
+    reason: str | None = None
+    differs: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupEntry:
+    """Methods under one heading."""
+
+    heading: str
+    kind: Kind
+    methods: tuple[MethodEntry, ...]
+
+
+@dataclass(frozen=True)
+class ColumnsEntry:
+    """A data set of a table over several: its name here and in print, and the rating that scores are compared with."""
+
+    data: str
+    title: str
+    rating: str
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A table in `tables.toml`; see `PaperTable`."""
+
+    paper: str
+    table: str
+    title: str
+    groups: tuple[GroupEntry, ...]
+    own: str | None = None
+    decimals: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    columns: tuple[ColumnsEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class TablesFile:
+    """The content of `tables.toml`.
+
+    `reasons` are those that several methods share, by a key. `targets`: from a dimension to a rating, for learned
+    metrics with all of these dimensions, which are trained once for each rating.
+    """
+
+    name: str
+    tables: tuple[TableEntry, ...]
+    reasons: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
+
+
 @cache
 def paper_tables(name: str) -> Sequence[PaperTable]:
     """Return the comparison tables of papers on the data set `name`, in the order of print; none without a file.
@@ -145,85 +207,83 @@ def paper_tables(name: str) -> Sequence[PaperTable]:
     path = Path(__file__).parents[1] / TABLE_FOLDERS[name] / "tables.toml"
     if not path.is_file():
         return ()
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = parse_toml(text)
-        return tuple(_read(name, entry, content.get("reasons", {})) for entry in content["tables"])
-    except _WrongEntryError as error:
-        raise BenchmarkError(f"{path}, line {line_of(text, error.key)}: {error}") from error
+    file = read_typed_toml(path, TablesFile, BenchmarkError, partial(_problems, name))
+    return tuple(_table(name, entry, file) for entry in file.tables)
 
 
-class _WrongEntryError(ValueError):
-    def __init__(self, message: str, *key: str | int) -> None:
-        super().__init__(message)
-        self.key = key
+def _problems(name: str, file: TablesFile) -> Iterator[tuple[Key, str]]:
+    """Yield what does not belong together: ways to compute a method, and methods without printed numbers."""
+    for number, entry in enumerate(file.tables):
+        for place, group in enumerate(entry.groups):
+            for row, method in enumerate(group.methods):
+                if [method.metric, method.train, method.reason].count(None) != 2:
+                    key = ("tables", number, "groups", place, "methods", row)
+                    yield key, f"{method.name} requires one of metric, train and reason"
+        listed = [method.name for group in entry.groups for method in group.methods]
+        printed = {method for method, _ in _printed(name, entry)[0]}
+        if len(set(listed)) != len(listed) or set(listed) != printed:
+            odd = sorted(set(listed) ^ printed) or "one is listed twice"
+            yield ("tables", number), f"{entry.table}: methods are not those with printed numbers, once each: {odd}"
 
 
-def _read(name: str, entry: Mapping[str, Any], reasons: Mapping[str, str]) -> PaperTable:
-    title = str(entry.get("table"))
-    for key in entry.keys() - KEYS:
-        raise _WrongEntryError(f"{title} has the unknown key {key!r}; {expected_one_of(key, KEYS)}")
-    values, doubts, titles = _crossed(name, entry) if "columns" in entry else _printed(name, entry)
-    methods = [method for group in entry["groups"] for method in _methods(group, reasons)]
-    in_table = dict.fromkeys(method.name for method in methods)
-    in_print = dict.fromkeys(method for method, _ in values)
-    if len(in_table) != len(methods) or in_table.keys() != in_print.keys():
-        odd = in_table.keys() ^ in_print.keys()
-        raise _WrongEntryError(f"{title}: its methods are not those with printed numbers, once each: {sorted(odd)}")
+def _table(name: str, entry: TableEntry, file: TablesFile) -> PaperTable:
+    values, doubts = _printed(name, entry)
+    methods = [
+        TableMethod(
+            heading=group.heading, kind=group.kind, **{**vars(m), "reason": file.reasons.get(str(m.reason), m.reason)}
+        )
+        for group in entry.groups
+        for m in group.methods
+    ]
     return PaperTable(
         data=name,
-        paper=entry["paper"],
-        table=title,
-        title=entry["title"],
-        own=entry.get("own"),
+        paper=entry.paper,
+        table=entry.table,
+        title=entry.title,
+        own=entry.own,
         methods=methods,
-        columns=list(dict.fromkeys(column for _, column in values)),
+        columns=_in_order(values),
         values=values,
         doubts=doubts,
-        decimals=entry.get("decimals", {}),
-        titles=titles,
-        notes=entry.get("notes", ()),
+        decimals=entry.decimals,
+        titles={column.data: column.title for column in entry.columns},
+        notes=entry.notes,
+        targets=file.targets,
     )
 
 
-def _methods(group: Mapping[str, Any], reasons: Mapping[str, str]) -> Iterator[TableMethod]:
-    if group["kind"] not in KINDS:
-        raise _WrongEntryError(f"the kind is {group['kind']!r}; expected one of {', '.join(KINDS)}")
-    for method in group["methods"]:
-        name = method.get("name")
-        for key in method.keys() - METHOD_KEYS:
-            raise _WrongEntryError(f"{name} has the unknown key {key!r}; {expected_one_of(key, METHOD_KEYS)}")
-        if sum(key in method for key in ("metric", "train", "reason")) != 1:
-            raise _WrongEntryError(f"{name} requires one of metric, train and reason")
-        reason = method.get("reason")
-        own = {**method, "reason": reasons.get(reason, reason)}
-        yield TableMethod(heading=group["heading"], kind=group["kind"], **own)
+def _in_order(values: Iterable[tuple[str, PaperColumn]]) -> list[PaperColumn]:
+    """The columns as the method that has most of them has them, then those of others alone."""
+    of_method: dict[str, list[PaperColumn]] = {}
+    for method, column in values:
+        of_method.setdefault(method, []).append(column)
+    return list(dict.fromkeys([*max(of_method.values(), key=len), *(column for _, column in values)]))
 
 
-Printed = tuple[dict[tuple[str, PaperColumn], float], dict[tuple[str, PaperColumn], str], dict[str, str]]
+Printed = tuple[dict[tuple[str, PaperColumn], float], dict[tuple[str, PaperColumn], str]]
 
 
-def _printed(name: str, entry: Mapping[str, Any]) -> Printed:
-    """The numbers of one table of `published.csv`, and doubts on them."""
-    rows = [
-        row for row in published_in(TABLE_FOLDERS[name]) if (row.paper, row.table) == (entry["paper"], entry["table"])
-    ]
+def _printed(name: str, entry: TableEntry) -> Printed:
+    """The numbers of one table, and doubts on them: from `published.csv`, or `cross.csv` if it is over several sets."""
+    if entry.columns:
+        return _crossed(name, entry)
+    wanted = entry.paper, entry.table
+    rows = [row for row in published_in(TABLE_FOLDERS[name]) if (row.paper, row.table) == wanted]
     keys = [(row.method, PaperColumn(name, row.rating, row.group, row.measure)) for row in rows]
     values = {key: row.value for key, row in zip(keys, rows, strict=True)}
-    return values, {key: row.note for key, row in zip(keys, rows, strict=True) if row.note}, {}
+    return values, {key: row.note for key, row in zip(keys, rows, strict=True) if row.note}
 
 
-def _crossed(name: str, entry: Mapping[str, Any]) -> Printed:
-    """The numbers of a table over several data sets, from `cross.csv`; and the paper's names of the sets."""
-    ratings = {column["data"]: column["rating"] for column in entry["columns"]}
+def _crossed(name: str, entry: TableEntry) -> Printed:
+    ratings = {column.data: column.rating for column in entry.columns}
     values: dict[tuple[str, PaperColumn], float] = {}
     doubts: dict[tuple[str, PaperColumn], str] = {}
     path = Path(__file__).parents[1] / TABLE_FOLDERS[name] / "cross.csv"
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["table"] == entry["table"]:
+            if row["table"] == entry.table:
                 key = row["method"], PaperColumn(row["data"], ratings[row["data"]], "all", row["measure"])
                 values[key] = float(row["value"])
                 if row["note"]:
                     doubts[key] = row["note"]
-    return values, doubts, {column["data"]: column["title"] for column in entry["columns"]}
+    return values, doubts

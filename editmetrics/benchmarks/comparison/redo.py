@@ -19,7 +19,7 @@ from ..evaluation import pair_columns, read_scores
 from ..load import Copy, EvaluatedPart
 from .compute import Computation, ComputeOptions
 from .layout import comparison_tables
-from .method_scores import MethodScores, read_scores_of
+from .method_scores import MeasuredMethod, MethodScores, read_scores_of
 from .paper_table import KINDS, YOURS, Kind, PaperColumn, PaperTable, TableMethod, paper_tables
 from .result import ComparisonResult, compare, only
 
@@ -29,7 +29,7 @@ FILES = ("tables.md", "tables.tex", "tables.html", "numbers.csv")
 
 @dataclass(frozen=True)
 class TableRequest:
-    """What of a data set's tables is redone.
+    """The tables and rows that are asked for.
 
     - `only`: kinds of methods, all if empty. `rows`: from a method's name to the metric that computes it instead.
     - `metrics`: further ones, under a heading of their own. `scores`: a file with scores, instead of computing any.
@@ -84,15 +84,15 @@ def redo(
     A table over several data sets has the columns of those that there are copies of, and of those in print. Raises
     `BenchmarkError` for what is asked for and unknown; a method that cannot be computed costs its own row.
     """
-    tables = [_beyond_print(table, parts) for table in request.chosen(name)]
+    tables = [beyond_print(table, parts) for table in request.chosen(name)]
     if len(parts) == 1:
         tables = [table for table in tables if not table.crossed] or tables
     elif not any(table.crossed for table in tables):
-        tables.append(_beyond_print(_cross_table(tables[0], parts), parts))
+        tables.append(beyond_print(cross_table(tables[0], parts), parts))
     known: dict[str, dict[str, MethodScores]] = {}
     if request.scores is not None:
         known, tables = _known(request.scores, parts[name], tables)
-    computation = Computation(copies, parts, options)
+    computation = Computation(copies, parts, options, tables[0].targets)
     results = [compare(table, computation, known, starting=starting) for table in tables]
     write(results, options.folder)
     return results
@@ -105,7 +105,7 @@ def in_print(name: str, request: TableRequest) -> list[ComparisonResult]:
 
 def write(results: Sequence[ComparisonResult], folder: Path) -> None:
     """Write the tables as Markdown, LaTeX, one HTML page, and every number as a row of `numbers.csv`."""
-    make_folder(folder)
+    make_folder(folder / FILES[0])
     tables = list(_all_tables(results))
     first = results[0].table
     title = f"{first.paper}: comparison tables"
@@ -121,25 +121,32 @@ def _all_tables(results: Sequence[ComparisonResult]) -> Iterator[DataTable]:
         yield from comparison_tables(result)
 
 
-def _beyond_print(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
-    """A table over several data sets, with columns for those that the paper does not have."""
+def beyond_print(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
+    """Return a table over several data sets with columns for those in `parts` that the paper does not have."""
     printed = {column.data for column in table.columns}
     if not table.crossed:
         return table
     more = [name for name in parts if name not in printed]
-    columns = [
-        PaperColumn(name, rating, "all", measure)
-        for name in more
-        for rating, aspect in parts[name].benchmark.ratings.items()
-        if aspect.quality
-        for measure in (("accuracy",) if parts[name].benchmark.pairs else ("srcc", "plcc"))
-    ]
+    columns = [column for name in more for column in _columns_of(parts[name])]
     titles = {**table.titles, **{name: parts[name].benchmark.title for name in more}}
     return replace(table, columns=[*table.columns, *columns], titles=titles)
 
 
-def _cross_table(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
-    """A table of the same methods over the other data sets, none of which is in print."""
+def _columns_of(part: EvaluatedPart) -> Iterator[PaperColumn]:
+    """SRCC and PLCC of each rating of quality; of pairs, the shares of right choices that their protocol has."""
+    bench = part.benchmark
+    ratings = [rating for rating, aspect in bench.ratings.items() if aspect.quality]
+    if not bench.pairs:
+        yield from (PaperColumn(bench.name, rating, "all", name) for rating in ratings for name in ("srcc", "plcc"))
+        return
+    right = {rating: {s.id: s.meta[rating] for s in part.samples if rating in s.meta} for rating in ratings}
+    measured = MeasuredMethod(part, "people", MethodScores({name: cells for name, cells in right.items() if cells}))
+    whole = [key for key in measured.lines if "=" not in key[1]]
+    yield from (PaperColumn(bench.name, *key) for key in whole)
+
+
+def cross_table(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
+    """Return a table of the same methods over the data sets in `parts`, of which no paper prints one."""
     own = table.data
     columns = [
         PaperColumn(own, rating, "all", measure)

@@ -10,11 +10,11 @@ from ...agreement.bootstrap import BY_DEFAULT, Resampling
 from ...agreement.correlation import srcc
 from ...agreement.measure import UndefinedError, defined
 from ...agreement.measures import ERRORS
-from ...agreement.result import Line
+from ...agreement.result import SYSTEM_LEVEL, Line
 from ...agreement.significance import Comparison
 from ..load import EvaluatedPart
 from .compute import Computation, NotComputedError
-from .method_scores import RESAMPLED, MeasuredMethod, MethodScores, measured_or_reason
+from .method_scores import RESAMPLED, MeasuredMethod, MethodScores
 from .paper_table import PaperColumn, PaperTable
 
 ORDER: tuple[str, ...] = ("classic", "deep", "mllm")
@@ -54,7 +54,7 @@ class ComparisonResult:
 
     @property
     def caveats(self) -> list[str]:
-        """What the evaluated samples are a part of, for each data set of which not all are evaluated."""
+        """A line for each data set of which a part is evaluated: which part."""
         return [
             f"{part.benchmark.title}: {part.caveat}" if self.table.crossed else part.caveat
             for part in self.parts.values()
@@ -166,16 +166,12 @@ def compare(
         starting(f"{number} of {len(by_cost)}: {method.name} ({method.how})")
         for name in data:
             try:
-                scores = known.get(method.name, {}).get(name) or computation.scores(method, name, table.data)
+                figures = computation.measured(method, name, table.data, known.get(method.name, {}).get(name))
             except NotComputedError as error:
                 reasons[method.name, name] = str(error)
-                continue
-            specs[method.name] = scores.spec
-            result = measured_or_reason(computation.parts[name], method.name, scores)
-            if isinstance(result, str):
-                reasons[method.name, name] = result
             else:
-                measured[method.name, name] = result
+                measured[method.name, name] = figures
+                specs[method.name] = figures.scores.spec
     lines = dict(_lines(table, measured, resampling))
     tests, untested = _tests(table, measured, reasons, resampling)
     parts = {name: computation.parts[name] for name in data}
@@ -183,10 +179,10 @@ def compare(
 
 
 def tested_columns(table: PaperTable) -> list[PaperColumn]:
-    """Return the columns with intervals and tests: the first correlation of each rating, over all samples if any is."""
+    """Return the columns with intervals and tests: the first correlation of each rating over all samples."""
     chosen: dict[tuple[str, str], PaperColumn] = {}
-    for column in sorted(table.columns, key=lambda column: "=" in column.group):
-        if column.measure in RESAMPLED and "level" not in column.group:
+    for column in table.columns:
+        if column.measure in RESAMPLED and "=" not in column.group and column.group != SYSTEM_LEVEL:
             chosen.setdefault((column.data, column.rating), column)
     return list(chosen.values())
 
@@ -218,7 +214,9 @@ def _tests(
             if own is None or data != column.data or name == table.own or method.line(column) is None:
                 continue
             try:
-                tests[name, column] = method.test_against(own, column, resampling)
+                tests[name, column] = replace(
+                    method.test_against(own, column, resampling), score=name, against=table.own
+                )
             except UndefinedError:  # too few samples that both scored: no test, as the table of tests shows
                 continue
     if tests or not measured:

@@ -1,0 +1,51 @@
+"""A learned metric that takes a millisecond to train: a straight line from the brightness of an image to its rating."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from editmetrics.images import read_image
+from editmetrics.learned_metric import LearnedMetric
+from editmetrics.sample import Dimension, EditMetricsError, Score
+
+TRAININGS = []
+"""What each training saw: its folder, the ids of its samples, its targets and its scale."""
+
+
+class Brightness(LearnedMetric):
+    """The brightness of an image on the scale of its ratings; higher is better."""
+
+    name, version = "brightness", 1
+    needs = frozenset({"edited"})
+    uses = frozenset()
+    dimensions = (
+        Dimension("visual_quality", primary=True), Dimension("editing_alignment"), Dimension("attribute_preservation"),
+    )  # fmt: skip
+
+    def __init__(self, *, weights: str | None = None) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def prepare(self, sample):
+        return float(np.asarray(read_image(sample.edited), float).mean())
+
+    def score_batch(self, batch):
+        fitted = json.loads(Path(self.weights, "line.json").read_text())
+        return [
+            Score({d.name: fitted.get(d.name, [0, 0])[0] * x + fitted.get(d.name, [0, 0])[1] for d in self.dimensions})
+            for x in batch
+        ]
+
+    def fit(self, train, val=None, *, targets, label_scale, group="source", output_dir, resume=True, progress=None,
+            fail=False):  # fmt: skip
+        if fail:
+            raise EditMetricsError("the training was told to fail")
+        folder = Path(output_dir)
+        TRAININGS.append((folder, [sample.id for sample in train], dict(targets), label_scale))
+        if not (resume and (folder / "line.json").is_file()):
+            folder.mkdir(parents=True)
+            x = [self.prepare(sample) for sample in train]
+            line = {d: list(np.polyfit(x, [s.meta[rating] for s in train], 1)) for d, rating in targets.items()}
+            (folder / "line.json").write_text(json.dumps(line))
+        return Brightness(weights=str(folder))
