@@ -214,10 +214,10 @@ def paper_tables(name: str) -> Sequence[PaperTable]:
 def _problems(name: str, file: TablesFile) -> Iterator[tuple[Key, str]]:
     """Yield what does not belong together: ways to compute a method, and methods without printed numbers."""
     for number, entry in enumerate(file.tables):
-        for place, group in enumerate(entry.groups):
+        for position, group in enumerate(entry.groups):
             for row, method in enumerate(group.methods):
                 if [method.metric, method.train, method.reason].count(None) != 2:
-                    key = ("tables", number, "groups", place, "methods", row)
+                    key = ("tables", number, "groups", position, "methods", row)
                     yield key, f"{method.name} requires one of metric, train and reason"
         listed = [method.name for group in entry.groups for method in group.methods]
         printed = {method for method, _ in _printed(name, entry)[0]}
