@@ -144,6 +144,10 @@ class JudgeMetric(Metric):
         """Return more options of `editmetrics.judge.Endpoint` than the metric's own, such as `limit_name`."""
         return {}
 
+    def local_options(self) -> dict[str, Any]:
+        """Return more options of `editmetrics.judge.Local` than the metric's own, such as `batch_size`."""
+        return {}
+
     def is_local(self) -> bool:
         """Tell whether a model on this machine is asked, and not an endpoint."""
         return self.backbone is not None
@@ -200,7 +204,9 @@ class JudgeMetric(Metric):
 
         options = self.sampling()
         if self.is_local():
-            self.judge = open_judge(backbone=self.local_model(), cache=self.cache, **options)
+            self.judge = open_judge(
+                backbone=self.local_model(), cache=self.cache, **{**options, **self.local_options()}
+            )
             return
         for name in ("endpoint", "key_variable", "parallel", "timeout", "retries", "extra"):
             options[name] = getattr(self, name)

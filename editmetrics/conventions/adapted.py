@@ -76,7 +76,12 @@ class AdaptedBackbone:
         return self.backbone.prompt(chat, pictures)
 
     def generate(
-        self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0, **likeliest: Any
+        self,
+        prompts: Sequence[Any],
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int | Sequence[int] = 0,
+        **likeliest: Any,
     ) -> list[str]:
         import torch
 

@@ -95,6 +95,11 @@ class TextAssessor(ConventionMetric, JudgeMetric):
         extra = {name: value for name, value in drawn.items() if value is not None}
         return {"extra": {**extra, **rule.extra, **(self.extra or {})}}
 
+    def local_options(self) -> dict[str, Any]:
+        """Let all rounds of a sample's questions be one batch: each question is read once, and drawn several times."""
+        drawn = self.rounds > 1 and self.sampling()["temperature"] > 0
+        return {"batch_size": self.rounds * len(self.conventions.questions)} if drawn else {}
+
     def sampling(self) -> dict[str, Any]:
         """Return the authors' way of drawing answers, with what the options change of it."""
         rule = self._sampling_rule

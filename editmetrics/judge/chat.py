@@ -79,6 +79,17 @@ class Image:
             return self
         return Image(self.pixels() if self.encoding is None else self.encoding.encode(self.content))
 
+    def digest(self) -> dict[str, Any]:
+        """Return what the image is known by, as JSON: the sha256 of its pixels, or of its bytes and their type."""
+        import numpy as np
+
+        if isinstance(self.content, EncodedImage):
+            sent = {"encoded": hashlib.sha256(self.content.data).hexdigest(), "mime": self.content.mime}
+            return sent | ({"detail": self.content.detail} if self.content.detail else {})
+        pixels = self.pixels()
+        data = json.dumps(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()
+        return {"image": hashlib.sha256(data).hexdigest()}
+
 
 @dataclass(frozen=True)
 class Message:
@@ -136,7 +147,7 @@ class Question:
             "messages": [
                 {
                     "role": message.role,
-                    "parts": [_digest(part) if isinstance(part, Image) else {"text": part} for part in message.parts],
+                    "parts": [part.digest() if isinstance(part, Image) else {"text": part} for part in message.parts],
                     **({"listed": True} if message.listed else {}),
                 }
                 for message in self.messages
@@ -292,14 +303,3 @@ def _decoded(part: str | Image) -> str | Image:
     except UnicodeEncodeError as error:
         raise SampleError(f"the question holds half a character (a lone surrogate) at {error.start}") from error
     return part
-
-
-def _digest(image: Image) -> dict[str, Any]:
-    import numpy as np
-
-    if isinstance(image.content, EncodedImage):
-        sent = {"encoded": hashlib.sha256(image.content.data).hexdigest(), "mime": image.content.mime}
-        return sent | ({"detail": image.content.detail} if image.content.detail else {})
-    pixels = image.pixels()
-    digest = hashlib.sha256(json.dumps(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    return {"image": digest}

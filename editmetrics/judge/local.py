@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -26,9 +27,17 @@ class Generator(Protocol):
         """Make a prompt of a chat, (role, texts and IMAGEs) a turn, and its pictures in order."""
 
     def generate(
-        self, prompts: Sequence[Any], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0, **likeliest: Any
+        self,
+        prompts: Sequence[Any],
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int | Sequence[int] = 0,
+        **likeliest: Any,
     ) -> list[str]:
-        """Generate one text for each prompt; `likeliest` are `top_p` and `top_k`, where they are set."""
+        """Generate one text for each prompt, which may be the same object several times, each with a `seed` of its own.
+
+        `likeliest` are `top_p` and `top_k`, where they are set.
+        """
 
     def identity(self) -> dict[str, Any]:
         """Return the model, its revision and all else that changes its answers, as JSON."""
@@ -37,9 +46,10 @@ class Generator(Protocol):
 class Local:
     """The backend of a model on this machine.
 
-    Greedy (`temperature` 0) questions are answered in batches. With a temperature each is answered alone, since what is
-    drawn would otherwise depend on its neighbours; `round` is added to the seed. `top_p` and `top_k` leave only the
-    likeliest tokens to be drawn, up to this probability and this number.
+    Greedy (`temperature` 0) questions are answered in batches of `batch_size`, by default 8. With a temperature each is
+    answered alone, since what is drawn would otherwise depend on its neighbours; only rounds of one question that are
+    in a batch are drawn together, from one reading of it. `round` is added to the seed. `top_p` and `top_k` leave only
+    the likeliest tokens to be drawn, up to this probability and this number.
     """
 
     parallel = 1
@@ -51,13 +61,13 @@ class Local:
         temperature: float = 0.0,
         max_tokens: int = 1024,
         seed: int = 0,
-        batch_size: int = 8,
+        batch_size: int | None = None,
         top_p: float | None = None,
         top_k: int | None = None,
     ) -> None:
         self.backbone = backbone
         self.temperature, self.max_tokens, self.seed = temperature, max_tokens, seed
-        self.batch_size = batch_size if temperature == 0 else 1
+        self.batch_size = batch_size or (8 if temperature == 0 else 1)
         drawn = {"top_p": top_p, "top_k": top_k} if temperature else {}
         self.likeliest: dict[str, Any] = {name: value for name, value in drawn.items() if value is not None}
         self._turn = threading.Lock()
@@ -107,18 +117,34 @@ class Local:
         return described
 
     def _generate(self, questions: Sequence[Question]) -> list[str]:
-        seen: dict[tuple[int, int], Any] = {}  # questions about one image see it once
-        prompts = [self._prompt(question, seen) for question in questions]
-        seed = self.seed + questions[0].round
-        return self.backbone.generate(prompts, self.max_tokens, self.temperature, seed, **self.likeliest)
+        seen: dict[tuple[str, int], Any] = {}  # questions about one image see it once
+        if self.temperature == 0:
+            prompts = [self._prompt(question, seen) for question in questions]
+            return self.backbone.generate(prompts, self.max_tokens, 0.0, self.seed + questions[0].round)
+        texts: dict[int, str] = {}
+        rounds: dict[str, list[int]] = {}
+        for row, question in enumerate(questions):
+            rounds.setdefault(json.dumps({**question.content(), "round": 0}), []).append(row)
+        for rows in rounds.values():
+            prompt = self._prompt(questions[rows[0]], seen)
+            seeds = [self.seed + questions[row].round for row in rows]
+            answers = self.backbone.generate(
+                [prompt] * len(rows),
+                self.max_tokens,
+                self.temperature,
+                seeds if len(rows) > 1 else seeds[0],
+                **self.likeliest,
+            )
+            texts |= dict(zip(rows, answers, strict=True))
+        return [texts[row] for row in range(len(questions))]
 
-    def _prompt(self, question: Question, seen: dict[tuple[int, int], Any]) -> Any:
+    def _prompt(self, question: Question, seen: dict[tuple[str, int], Any]) -> Any:
         chat: list[tuple[str, list[Any]]] = [
             (one.role, [self.backbone.IMAGE if isinstance(part, Image) else part for part in one.parts])
             for one in question.messages
         ]
         images = question.images()
-        keys = [(id(image.content), len(images)) for image in images]
+        keys = [(str(image.digest()), len(images)) for image in images]
         for key, image in zip(keys, images, strict=True):
             if key not in seen:
                 seen[key] = self.backbone.see(image.pixels(), among=len(images))

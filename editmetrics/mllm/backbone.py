@@ -384,13 +384,14 @@ class Backbone:
         return read(self, prompts, features)
 
     def generate(
-        self, prompts: Sequence[Prompt], max_tokens: int = 256, temperature: float = 0.0, seed: int = 0,
-        features: Sequence[Sequence[Features]] | None = None, **likeliest: Any,
+        self, prompts: Sequence[Prompt], max_tokens: int = 256, temperature: float = 0.0,
+        seed: int | Sequence[int] = 0, features: Sequence[Sequence[Features]] | None = None, **likeliest: Any,
     ) -> list[str]:  # fmt: skip
-        """Generate an answer to each prompt; see `prefix_cache.generate`, also for `top_p` and `top_k`."""
+        """Generate an answer to each prompt, see `prefix_cache.generate`; what prompts share is read once."""
         from .prefix_cache import generate
+        from .shared_prefix import read_together
 
-        return generate(self.read(prompts, features), max_tokens, temperature, seed, **likeliest)
+        return generate(read_together(self, prompts, features), max_tokens, temperature, seed, **likeliest)
 
     def __repr__(self) -> str:
         return f"<backbone {self.loaded.name}, {self.family.name}, {self.device}, {self.dtype}>"

@@ -257,7 +257,7 @@ def generate(
     cache: PrefixCache,
     max_tokens: int = 256,
     temperature: float = 0.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     top_p: float = 1.0,
     top_k: int | None = None,
 ) -> list[str]:
@@ -265,9 +265,9 @@ def generate(
 
     `temperature` 0 takes the likeliest token each time, as transformers' `generate` does with `do_sample=False` and no
     penalties; above 0 it draws from `softmax(logits / temperature)`, every row from a generator of its own with `seed`,
-    so that an answer does not depend on the batch. Drawn are the `top_k` likeliest tokens only, and of these the
-    likeliest that together have `top_p` of their probability, as transformers has it. `cache` is extended by the
-    answers. Raises `SampleError` when a prompt leaves no room for `max_tokens`.
+    or with its own of several, so that an answer does not depend on the batch. Drawn are the `top_k` likeliest tokens
+    only, and of these the likeliest that together have `top_p` of their probability, as transformers has it. `cache` is
+    extended by the answers. Raises `SampleError` when a prompt leaves no room for `max_tokens`.
     """
     import torch
 
@@ -282,7 +282,8 @@ def generate(
             f"an answer of {max_tokens} tokens does not fit: the prompt leaves {room} of {backbone.context}"
         )
     ends = _end_tokens(backbone)
-    dice = [torch.Generator().manual_seed(seed) for _ in cache.logits]
+    seeds = [seed] * len(cache) if isinstance(seed, int) else list(seed)
+    dice = [torch.Generator().manual_seed(one) for _, one in zip(cache.logits, seeds, strict=True)]
     answers: list[list[int]] = [[] for _ in cache.logits]
     growing = set(range(len(answers)))
     while True:

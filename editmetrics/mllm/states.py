@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..late_checks import require
 from ..sample import SampleError
 from .families import BackboneError
 from .readouts import require_finite
+from .shared_prefix import shared_beginning
 from .turns import in_turn
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def states_of(backbone: Backbone, questions: Sequence[Sequence[Prompt]], behind:
         seen = backbone.look_at([prompt for prompts in questions for prompt in prompts])
         features = [seen[start : start + count] for start in range(0, len(seen), count)]
         samples = list(zip(*questions, strict=True))
-        beginnings = [_shared(backbone, prompts, behind) for prompts in samples]
+        beginnings = [shared_beginning(backbone, prompts, behind) for prompts in samples]
         if len(questions) == 1 or not all(beginnings):
             return [
                 backbone.forward(prompts, shown).at(-behind) for prompts, shown in zip(questions, features, strict=True)
@@ -150,14 +150,3 @@ def states_of(backbone: Backbone, questions: Sequence[Sequence[Prompt]], behind:
         ]
         states = backbone.read(first, features[0]).states(rest, behind)
         return [torch.stack(of_question) for of_question in zip(*states, strict=True)]
-
-
-def _shared(backbone: Backbone, prompts: Sequence[Prompt], behind: int) -> int:
-    """How many tokens the prompts begin with in common, all pictures among them; 0 where a picture is not, and for
-    prompts with other pictures."""
-    if any(prompt.pictures != prompts[0].pictures for prompt in prompts):
-        return 0
-    rows = [prompt.ids.tolist() for prompt in prompts]
-    columns = zip(*(row[: len(row) - behind] for row in rows), strict=False)
-    length = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    return length if backbone.processor.image_token_id not in rows[0][length:] else 0

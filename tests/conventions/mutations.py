@@ -6,6 +6,7 @@ ANSWERS, FILES, REQUESTS, TEXT = (
     f"tests/conventions/test_{name}.py" for name in ("answers", "files", "requests", "text")
 )
 READ, ASKED = "editmetrics/conventions/answers.py", "editmetrics/conventions/assessor.py"
+LINES = "editmetrics/judge/lines.py"
 MADE, SHOWN = "editmetrics/conventions/dimensions.py", "editmetrics/conventions/shown.py"
 JUNK = (f"{ANSWERS}::test_no_number_is_read_that_the_answer_does_not_state",)
 ASKS = (f"{REQUESTS}::test_questions_are_those_of_the_authors",)
@@ -13,20 +14,35 @@ FOLLOW = (f"{FILES}::test_dimensions_follow_from_values",)
 
 MUTATIONS = (
     ("a number outside its scale is read", READ, "if not form.low <= number <= form.high:", "if False:", JUNK),
-    ("the first of two answers is read", READ, '    if len(pieces) != 1:\n        _refuse(answer, f"expected one <',
-     '    if len(pieces) < 1:\n        _refuse(answer, f"expected one <', JUNK),
+    ("the first of two answers is read", READ, '    if len(pieces) != 1:\n        unreadable(answer, f"expected one <',
+     '    if len(pieces) < 1:\n        unreadable(answer, f"expected one <', JUNK),
     ("numbers behind an answer in tags are passed by", READ, 'if re.search(rf"(?is)</{tag}>.*\\d", rest):', "if False:",
      (f"{ANSWERS}::test_numbers_behind_an_answer_in_tags_may_correct_it",)),
-    ("a line that counts something stands for a rating", READ, "if not len(numbers) == len(begun) == len(form.values):",
-     "if len(numbers) != len(form.values):",
-     (f"{ANSWERS}::test_a_line_that_is_not_one_number_is_not_made_up_for_by_another",)),
+    ("a line that counts something stands for a rating", LINES, "if not len(numbers) == len(alike) == count:",
+     "if len(numbers) != count:", (f"{ANSWERS}::test_a_line_that_is_not_one_number_is_not_made_up_for_by_another",)),
+    ("a box is read whatever the rating before it says", READ,
+     "if any(plain_number(piece) != number for piece in stated):", "if False:",
+     (f"{ANSWERS}::test_a_boxed_rating_is_stated_once_and_not_contradicted",)),
+    ("an aspect that was not asked for stands for the last one", READ,
+     "if headings > 1 or _NEXT_SECTION.match(line):", "if _NEXT_SECTION.match(line):",
+     (f"{ANSWERS}::test_an_aspect_that_was_not_asked_for_does_not_stand_in_for_the_last_one",)),
+    ("images of a batch share one guess", "editmetrics/mllm/heads.py", "guessed = self.guess(hidden).sigmoid()",
+     "guessed = self.guess(hidden).sigmoid().mean(0, keepdim=True).expand(len(hidden), 1)",
+     ("tests/conventions/test_state.py::test_hpsv3_plus_scores_each_image_by_its_own_guess",)),
+    ("rounds of a question have one seed", "editmetrics/judge/local.py",
+     "seeds = [self.seed + questions[row].round for row in rows]", "seeds = [self.seed for row in rows]",
+     ("tests/judge/test_local.py::test_rounds_of_a_question_are_drawn_together_and_other_questions_apart",)),
+    ("all questions begin like the first", "editmetrics/mllm/shared_prefix.py",
+     "cache.repeated([starts.index(read_as[row]) for row in range(len(prompts))])",
+     "cache.repeated([0] * len(prompts))",
+     ("tests/mllm/test_sampling.py::test_what_questions_about_one_picture_begin_with_is_read_once",)),
     ("an adapter is named by its settings", "editmetrics/conventions/adapted.py",
-     "sorted(weights.checksums([entry])[entry].values())", "[min(weights.checksums([entry])[entry].values())]",
+     "sorted(adapter_checksums(source).values())", "[min(adapter_checksums(source).values())]",
      (f"{TEXT}::test_an_adapter_of_another_content_is_another_adapter",)),
-    ("digits of any script are digits", READ, "re.fullmatch(NUMBER, bare, re.ASCII)", "re.fullmatch(NUMBER, bare)",
+    ("digits of any script are digits", LINES, "re.fullmatch(NUMBER, bare, re.ASCII)", "re.fullmatch(NUMBER, bare)",
      JUNK),
-    ("a summary's number is the last section's", READ, 'section = re.split(r"(?m)^#\\s", text[start[0] : end])[0]',
-     "section = text[start[0] : end]",
+    ("a summary's number is the last section's", READ, "if headings > 1 or _NEXT_SECTION.match(line):",
+     "if headings > 1:",
      (f"{ANSWERS}::test_sections_end_where_the_next_begins_and_summaries_are_not_read",)),
     ("images stand before the text, whatever the authors do", ASKED,
      'parts = [*together, *pieces] if rule.order == "images_first" else [*pieces, *together]',

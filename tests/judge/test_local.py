@@ -1,5 +1,7 @@
 """A judge that runs on this machine: what it is shown, what it is asked together, and what one bad question costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,16 @@ def test_with_a_temperature_each_is_asked_alone_with_its_own_seed():
     judge = open_judge(backbone=echo, temperature=0.7, seed=5, max_tokens=9)
     list(judge.ask_all([Question.of("?", round=number) for number in range(3)]))
     assert echo.calls == [(["?"], 9, 0.7, 5), (["?"], 9, 0.7, 6), (["?"], 9, 0.7, 7)]
+
+
+def test_rounds_of_a_question_are_drawn_together_and_other_questions_apart():
+    echo = Echo()
+    judge = open_judge(backbone=echo, temperature=0.7, seed=5, max_tokens=9, batch_size=4)
+    item = [Question.of(text, [PIXELS]).decoded() for text in ("how?", "why?")]
+    answers = list(judge.ask_all([replace(question, round=number) for number in range(2) for question in item]))
+    assert echo.calls == [(["how?", "how?"], 9, 0.7, [5, 6]), (["why?", "why?"], 9, 0.7, [5, 6])]
+    assert [answer.text for answer in answers] == [str([("user", ["(4, 5, 3) of 1", word])]) for word in
+                                                   ("how?", "why?", "how?", "why?")]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ SCRIPTS = {
     "sets": (["--images", "1", "--rounds", "1", "--features", "60"], "| editmetrics, clean |"),
     "learned": (["--side", "64", "--batch", "1", "--rounds", "1", "--cases", "hpe_lsa"], "hpe_lsa"),
     "reward_models": (["--few", "--pairs", "1", "--rounds", "1", "--metrics", "edit_reward"], "| edit_reward | 2 |"),
+    "text_readouts": (
+        ["--few", "--pairs", "1", "--rounds", "1", "--tokens", "4", "--side", "112", "--cases", "mllm_rating"],
+        "| mllm_rating | 3 |",
+    ),
     "training": (
         ["--size", "toy", "--side", "64", "--batch", "2", "--micro", "1", "--updates", "1", "--rounds", "1",
          "--no-memory", "--only", "ds_ieqa"],
