@@ -24,7 +24,7 @@ from .server import Repository
 __all__ = ["run"]
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^editmetrics (score src/ .*-m edit_score .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^editmetrics (score src/ .*-m edit_score .*)$", re.sub(r"\\\n *", "", README), re.MULTILINE)
 ANSWER = json.dumps({"reasoning": "the hat is there", "score": [20, 25]})
 
 
@@ -76,5 +76,5 @@ def test_the_readmes_command_scores_edits_with_both(run, models, hub):
     reward = next(value for name, value in row.items() if name.startswith("edit_reward") and "overall" in name)
     assert -10 < float(reward) < 10
     assert asked == [1, 1]
-    fetched = {request.path.partition("/resolve/")[0].strip("/") for request in hub.downloads()}
-    assert {"EditScore/EditScore-7B", "Qwen/Qwen2.5-VL-7B-Instruct", "TIGER-Lab/EditReward-Qwen2.5-VL-7B"} <= fetched
+    paths = [request.path for request in hub.downloads()]
+    assert all(any(name in path for path in paths) for name in hub.repositories)
