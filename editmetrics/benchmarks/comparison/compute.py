@@ -145,7 +145,7 @@ class Computation:
             for rating, targets in _targets(metric, bench, self.targets).items()
             for part in parts
         ]
-        return joined_scores(scores)
+        return replace(joined_scores(scores), spec=method.how)
 
     def _training_parts(self, trained_on: str, data: str) -> Iterator[TrainingPart]:
         """The trainings that score a data set: by its folds or split, or one on all that another set trains on."""
@@ -210,6 +210,8 @@ class Computation:
         if len(scales) > 1:
             raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
         train, val = (_rated(samples or (), targets.values()) for samples in (training.train, training.val))
+        # a validation part of the data set's own is taken as it is, whatever it shares with the training part
+        as_it_is: dict[str, Any] = {"group": None} if val else {}
         with self.options.training() as progress:
             trained = metric.fit(
                 train,
@@ -219,6 +221,7 @@ class Computation:
                 output_dir=str(folder),
                 resume=not self.options.overwrite,
                 progress=progress,
+                **as_it_is,
                 **method.settings,
             )
         part = replace(self.parts[data], samples=training.test)

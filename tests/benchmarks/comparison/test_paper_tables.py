@@ -149,6 +149,8 @@ def test_every_method_is_computed_by_something_that_exists(name, title):
         except MissingPackageError:  # of a bridge, which the row then says
             continue
         assert not method.train or isinstance(metric, LearnedMetric), method.name
+        preset = method.settings.get("preset")
+        assert preset is None or preset in metric.presets(), method.name
 
 
 def test_a_kind_of_methods_leaves_the_papers_own_in_print():
