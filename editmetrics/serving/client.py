@@ -44,19 +44,18 @@ class _RefusedError(ServerError):
 
 
 class _Patience:
-    """How long requests of one call are tried: until `seconds` have passed since the start, or the latest answer."""
+    """How long all requests of a call are tried: until `seconds` have passed since the start, or the latest answer."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.over = seconds, False
+        self.seconds = seconds
         self.answered()
 
     def answered(self) -> None:
         self._deadline = time.monotonic() + self.seconds
 
     def allows(self, wait: float) -> bool:
-        """Whether there is time to wait; once there was not, other requests of the call give up, too."""
-        self.over = self.over or time.monotonic() + wait > self._deadline
-        return not self.over
+        """Whether there is time to wait."""
+        return time.monotonic() + wait <= self._deadline
 
 
 class Client:

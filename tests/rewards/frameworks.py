@@ -58,6 +58,7 @@ def flow_factory_rewards(model, samples):
     """Hand over, of all samples, those fields that the signature names and every sample has; rewards as a tensor."""
     import torch
 
+    assert model.use_tensor_inputs, "its way to PIL takes a whole batch with one negative value for one in [-1, 1]"
     names = set(inspect.signature(model.__call__).parameters)
     fields = {k: [s[k] for s in samples] for k in names & samples[0].keys() if all(s[k] is not None for s in samples)}
     return torch.as_tensor(model(**fields).rewards, device="cpu", dtype=torch.float32)

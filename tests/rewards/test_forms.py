@@ -120,6 +120,13 @@ def test_verl_omni(expected):
         verl.compute_score(solution_image=image(1), metric="mae")
 
 
+def test_verls_index_is_the_group(level):
+    made = as_reward(level)
+    for value, index in ((40, 7), (90, 8)):
+        made.verl(solution_image=image(value), ground_truth=f"rollout {value}", extra_info={"index": index})
+    assert made.verl(solution_image=image(3), ground_truth="another", extra_info={"index": 7})["score"] == 40
+
+
 def test_verl_with_text_needs_a_renderer(level):
     made = as_reward(level, render=lambda text, row: image(int(text)), on_failure="neutral")
     assert made(solution_str="40", ground_truth=None, extra_info=None, data_source="x")["score"] == 40
@@ -152,6 +159,7 @@ def test_trl_takes_columns_by_the_names_of_fields_and_leaves_out_failures(expect
     """As its trainer calls a reward function: everything by keyword, images in completions, None for a failure."""
     logged = {}
     chats = [[{"role": "assistant", "content": [{"type": "image", "image": Image.fromarray(one)}]}] for one in EDITED]
+    chats[0][0]["content"].insert(0, {"type": "image", "image": Image.fromarray(SOURCES[0])})  # the last one counts
     chats[BAD] = [{"role": "assistant", "content": "I cannot draw that."}]
     rewards = reward(columns={"source": "input_image"})(
         prompts=[[{"role": "user", "content": text}] for text in PROMPTS], completions=chats, completion_ids=[[1]] * 6,

@@ -181,19 +181,19 @@ def test_an_advantage_in_a_group_is_zero_for_a_neutral_reward(level):
 def test_the_statistics_are_numpys(level):
     steps = []
     reward = as_reward([Term(level, weight=0.1), Term(level, dimension="dark")], on_step=steps.append)
-    reward.rewards(of_levels(20, 60, 3, 60, 60, prompts=["a", "a", "a", "b", "b"]))
-    values = np.array([0.1 * 20 - 235, 0.1 * 60 - 195, 0.1 * 60 - 195, 0.1 * 60 - 195])
-    numbers = np.array([20, 60, 60, 60.0])
+    reward.rewards(of_levels(20, 60, 3, 60, 60, 60, prompts=["a", "a", "a", "b", "b", "one alone"]))
+    values = np.array([0.1 * 20 - 235, *[0.1 * 60 - 195] * 4])
+    numbers = np.array([20, 60, 60, 60.0, 60])
     (stats,) = steps
     assert stats.pop("reward/seconds") > 0
     assert stats == {
         "reward/mean": pytest.approx(values.mean()), "reward/std": pytest.approx(values.std(ddof=1)),
         "reward/min": pytest.approx(-233), "reward/max": pytest.approx(-189),
-        "reward/samples": 5, "reward/failed": 1, "reward/substituted": 0, "reward/clamped": 0,
+        "reward/samples": 6, "reward/failed": 1, "reward/substituted": 0, "reward/clamped": 0,
         "reward/flat_groups": 0.5,
         "reward/level/mean": pytest.approx(numbers.mean()), "reward/level/std": pytest.approx(numbers.std(ddof=1)),
         "reward/level/failed": 1,
-        "reward/level.dark/mean": pytest.approx(205.0), "reward/level.dark/std": pytest.approx(20.0),
+        "reward/level.dark/mean": pytest.approx(203.0), "reward/level.dark/std": pytest.approx(numbers.std(ddof=1)),
         "reward/level.dark/failed": 1,
     }  # fmt: skip
 
@@ -232,24 +232,36 @@ def test_what_this_machine_cannot_do_stops_a_training_and_no_single_failure_does
 
 
 def test_callers_in_many_threads_are_scored_together_and_get_their_own(level):
-    batches = []
-    whole = level.score_batch
-    level.score_batch = lambda batch: batches.append(len(batch)) or whole(batch)
-    reward = as_reward(level)
+    """Nine callers of one to nine samples come while the first is scored: one of them scores for all."""
+    begun, go, batches = threading.Event(), threading.Event(), []
+    whole = level.prepare
+
+    def prepare(sample):
+        begun.set()
+        assert go.wait(30)
+        return whole(sample)
+
+    level.prepare = prepare
+    reward = as_reward(level, workers=1)
+    scored = reward.scorer._score
+    reward.scorer._score = lambda together: batches.append(len(together)) or scored(together)
     results = {}
-    start = threading.Barrier(16)
 
-    def call(value):
-        start.wait()
-        results[value] = reward.rewards(of_levels(value, value + 1))
+    def call(count):
+        results[count] = reward.rewards(of_levels(*range(20 * count, 20 * count + count)))
 
-    threads = [threading.Thread(target=call, args=(value,)) for value in range(20, 180, 10)]
-    for thread in threads:
+    threads = [threading.Thread(target=call, args=(count,)) for count in range(1, 11)]
+    threads[0].start()
+    assert begun.wait(30)
+    for thread in threads[1:]:
         thread.start()
+    while len(reward.scorer._waiting) < 9:
+        pass
+    go.set()
     for thread in threads:
         thread.join()
-    assert results == {value: [value, value + 1] for value in range(20, 180, 10)}
-    assert sum(batches) == 32
+    assert results == {count: list(range(20 * count, 20 * count + count)) for count in range(1, 11)}
+    assert batches == [1, 9]
 
 
 def test_an_error_of_loading_reaches_every_caller(level):
