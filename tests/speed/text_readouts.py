@@ -61,7 +61,7 @@ def opened(spec: str, folder: Path, tokens: int) -> Any:
 
 
 @torch.no_grad()
-def authors_loop(metric: Any, samples: list[Sample]) -> list[str]:
+def authors_loop(metric: Any, samples: list[Sample]) -> list[str | None]:
     """Answer each question of each pass by itself with transformers' `generate`."""
     backbone = metric.judge.backend.backbone
     drawn, texts = metric.sampling(), []
@@ -82,10 +82,10 @@ def authors_loop(metric: Any, samples: list[Sample]) -> list[str]:
                 )
                 ids = backbone.model.generate(**batch, max_new_tokens=drawn["max_tokens"], **how)
                 texts.append(backbone.tokenizer.decode(ids[0, batch["input_ids"].shape[1] :], skip_special_tokens=True))
-    return texts
+    return [text if text.strip() else None for text in texts]  # blanks alone are no answer to a judge
 
 
-def ours(metric: Any, samples: list[Sample]) -> list[str]:
+def ours(metric: Any, samples: list[Sample]) -> list[str | None]:
     """Answer as the metric does; the texts of all questions in order."""
     questions = list(metric._ask(metric.prepare(sample) for sample in samples))
     return [answer.text for answer in metric.judge.ask_all(questions)]
