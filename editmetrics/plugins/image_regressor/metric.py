@@ -42,7 +42,7 @@ class ImageRegressor(TrainedMetric):
     """
 
     name, version = "image_regressor", 1
-    title = "image quality, learned from your ratings"
+    title = "quality, learned from your ratings"
     needs = frozenset({"edited"})
     uses = frozenset({"source", "prompt"})
     dimensions = (
