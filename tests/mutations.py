@@ -81,7 +81,13 @@ MUTATIONS = (
     ),
     Mutation(
         "epaiqa: one mean over all tokens", f"{EPAIQA}/learner.py",
-        "answers.append(losses.mean())", "answers.append(losses.sum() * len(prompts) / len(words))", EPAIQA_LOSS,
+        "answers.append((weights * losses).sum() / weights.sum())",
+        "answers.append((weights * losses).sum() * len(prompts) / len(words))", EPAIQA_LOSS,
+    ),
+    Mutation(
+        "epaiqa: the first level word of an answer weighs more, and not the one that is read", f"{EPAIQA}/learner.py",
+        "*levels[-1:]]", "*levels[:1]]",
+        (f"{EPAIQA_LOSSES}::test_what_scores_are_read_from_weighs_as_it_is_told",),
     ),
     Mutation(
         "epaiqa: every harmony and naturalness is fair", f"{EPAIQA}/lessons.py",

@@ -46,8 +46,8 @@ photographs that they are made of."""
 SMALL = 2000
 """How many of the first edits, or pictures, the ablations learn from."""
 
-BACKBONE = "toy-scenes"
-"""The backbone of all trainings."""
+BACKBONE, ANY_ORDER = "toy-scenes", "toy-scenes-any-order"
+"""The backbone of the trainings, and that of `epaiqa`, whose prompt has the instruction behind the images."""
 
 LABEL = "is_real"
 """The column that is a label and no rating."""
@@ -71,6 +71,7 @@ class Study:
     small: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    backbone: str = BACKBONE
     examples: int = PARTS["train"][0]
 
     @property
@@ -98,6 +99,8 @@ STUDIES = {
         {"steps": 200, "evaluate_every": 200},
         {
             "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
+            "TDRL without a correlation term": {"loss": "tdrl"},
+            "cross-entropy without a correlation term": {"loss": "cross_entropy"},
             "TDRL alone, L_CE a mean over the tokens": {"loss": "tdrl", "cross_entropy_over_tokens": "mean"},
         },
         {"read": "auto"},
@@ -147,12 +150,17 @@ STUDIES = {
             "grounding_steps": 60,
             "grounding_learning_rate": 3e-4,
             "quantitative_steps": 300,
-            "explained_steps": 700,
-            "evaluate_every": 350,
+            "explained_steps": 600,
+            "batch_size": 32,
+            "rehearsal": 0.5,
+            "read_weight": 3.0,
+            "level_labels": "soft",
+            "evaluate_every": 600,
         },
-        {"grounding_steps": 60, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 125},
+        {"quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
-        examples=3000,
+        {"overall": "parts", "explain": False},
+        backbone=ANY_ORDER,
     ),
 }
 
@@ -200,7 +208,7 @@ class Training:
             # those that are no defaults: a setting that is added later leaves earlier results what they are
             usual = {name: value for part in kind.presets()["toy"] for name, value in vars(type(part)()).items()}
             settings = {name: value for name, value in effective.items() if value != usual[name]}
-            sha256 = weights.checksums([BACKBONE])[BACKBONE]["model.safetensors"]
+            sha256 = weights.checksums([self.study.backbone])[self.study.backbone]["model.safetensors"]
             about |= {"version": kind.version, "backbone": sha256, "options": dict(self.study.options)}
             about |= {"settings": settings}
         return cast("dict[str, Any]", json.loads(json.dumps(about)))
@@ -218,7 +226,7 @@ class Training:
         """Write the checkpoint, and return its folder."""
         output = self.folder(root)
         if not (output / "metric.json").exists():
-            options = {"backbone": BACKBONE, "dtype": "float32", **self.study.options}
+            options = {"backbone": self.study.backbone, "dtype": "float32", **self.study.options}
             metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
             train = list(from_manifest(manifests["train"]))
             first = train[: len(train) * self.examples // PARTS["train"][0]]

@@ -8,8 +8,9 @@ import pytest
 from editmetrics.mllm.backbone import IMAGE, Backbone
 from editmetrics.mllm.levels import LEVELS
 from editmetrics.mllm.recipe import Recipe
+from editmetrics.plugins.epaiqa.prompts import EXPLAINED, explained_chat
 from editmetrics.testing import tiny_backbone
-from tools.pretrain_scenes import Phase, SceneLearner, pretrain
+from tools.pretrain_scenes import Phase, SceneLearner, any_order, pretrain
 from tools.world.lessons import Mixture, SceneLessons
 from tools.world.questions import ONE, WORDS, Shown, about_one, numbers
 from tools.world.scenes import CELLS, PRETRAINING, Backgrounds, Thing
@@ -115,6 +116,20 @@ def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):
         np.testing.assert_allclose(pixels, shown, atol=1e-4)
 
 
+def test_an_instruction_behind_the_images_stands_where_epaiqa_has_it(lessons):
+    def openings(last):
+        some = SceneLessons(lessons.backgrounds, 1000, 6, Mixture(alone=0.0, last=last))
+        return [opening for number in range(60) if None in (opening := some[number].opening)]
+
+    before, behind = openings(0.0), openings(1.0)
+    assert sum(one != other for one, other in zip(before, behind, strict=True)) > 30  # the others are no edits
+    for first, last in zip(before, behind, strict=True):
+        if first != last:
+            prompt = first[0].split("[")[1].split("]")[0]
+            ((_, parts),) = explained_chat(None, prompt)
+            assert last == (*parts[:-1], parts[-1].removesuffix(EXPLAINED))
+
+
 @pytest.mark.slow
 def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
     recipe = Recipe(steps=3, batch_size=4, learning_rate=1e-2, evaluate_every=3)
@@ -126,3 +141,6 @@ def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
     assert backbone.generate([backbone.prompt([("user", ["Describe the image."])])], max_tokens=2)
     assert pretrain(tmp_path, recipe, phases, sizes) == folder
     assert (folder / "model.safetensors").read_bytes() == written
+    again = any_order(str(folder), tmp_path, Phase("order", 2, Mixture(last=1.0), recipe))
+    assert (again / "model.safetensors").read_bytes() != written
+    assert (again / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()

@@ -34,13 +34,15 @@ QUESTIONS = 5
 class Mixture:
     """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
     short and say most. `looks`: whether descriptions of two images include the second one's looks. `numbers`: the share
-    of the questions that are answered by numbers or levels. `repeats`: the share that asks to repeat some words."""
+    of the questions that are answered by numbers or levels. `repeats`: the share that asks to repeat some words.
+    `last`: the share of the edits whose instruction stands behind the images and not before them."""
 
     alone: float = 0.25
     descriptive: float = 0.4
     looks: bool = True
     numbers: float = 0.0
     repeats: float = 0.0
+    last: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +115,17 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
             _number(both, images, random) if _by_chance(mixture.numbers, random) else _about(both, asked, done, random)
             for _ in range(QUESTIONS)
         )
-    return SceneLesson(images, opening(asked.words if is_edit else None), asking)
+    is_last = is_edit and _by_chance(mixture.last, random)
+    return SceneLesson(images, opening(asked.words if is_edit else None, is_last), asking)
 
 
-def opening(prompt: str | None) -> tuple[str | None, ...]:
-    """The words around two images: those of an edit by this prompt, or without one."""
+def opening(prompt: str | None, last: bool = False) -> tuple[str | None, ...]:
+    """The words around two images: those of an edit by this prompt, before them or `last`, or without one."""
     if prompt is None:
         return "The first image is ", IMAGE, ", the second image is ", IMAGE, ". "
+    if last:  # as the prompt of `epaiqa` has it
+        start = "The original image is: ", IMAGE, ", the image after partial editing is: ", IMAGE
+        return *start, f". The partial editing prompt is: {prompt}. "
     start = f"With the image editing prompt [{prompt}], the source image "
     return start, IMAGE, " is edited to generate the target image ", IMAGE, ". "
 

@@ -64,8 +64,9 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         earlier = [lessons[one] for one in method.stages[:number]]
         mixed = RehearsedLessons(lessons[stage], earlier, method.rehearsal, job.recipe.seed)
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
+        learner = StageLearner(assessor, stage, method.read_weight)
         job.stage(
-            stage, StageLearner(assessor, stage), mixed, collate=collate, recipe=method.recipe_of(stage, job.recipe),
+            stage, learner, mixed, collate=collate, recipe=method.recipe_of(stage, job.recipe),
             validate=_measure(stage, assessor, materials, job), stage=stage,
         )  # fmt: skip
     if full:

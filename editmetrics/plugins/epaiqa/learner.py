@@ -35,8 +35,9 @@ class StageLearner(nn.Module):
     depend on, such as a norm after the layer that is read, stay as they are.
     """
 
-    def __init__(self, assessor: ExplainingAssessor, stage: Stage) -> None:
+    def __init__(self, assessor: ExplainingAssessor, stage: Stage, read_weight: float = 1.0) -> None:
         super().__init__()
+        self.read_weight = read_weight
         self.model, self.assessor, self.stage = assessor.backbone.model, assessor, stage
         backbone = assessor.backbone
         chosen = list(self.model.parameters()) if assessor.adapter is None else trainable(backbone, assessor.adapter)
@@ -49,8 +50,9 @@ class StageLearner(nn.Module):
 
     def forward(self, prompts: Sequence[Prompt], soft: Sequence[Sequence[float]]) -> dict[str, Tensor]:
         """The language loss: each answer's mean cross-entropy over its tokens, and the mean over the answers, so that
-        a level word in a short answer weighs no less beside long ones. A distribution in `soft` stands in for the
-        level word of its answer; () for none."""
+        a level word in a short answer weighs no less beside long ones; in an answer's mean, the words that scores are
+        read from weigh `read_weight` times as much as the others. A distribution in `soft` stands in for the level
+        word of its answer; () for none."""
         backbone = self.assessor.backbone
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
@@ -63,15 +65,26 @@ class StageLearner(nn.Module):
             losses = nn.functional.cross_entropy(own, answer, reduction="none")
             if levels:
                 losses = self._with_soft_level(losses, own, answer, levels)
-            answers.append(losses.mean())
+            weights = torch.ones_like(losses)
+            weights[self._read_of(answer)] = self.read_weight
+            answers.append((weights * losses).sum() / weights.sum())
         return {"loss": torch.stack(answers).mean()}
 
     def _with_soft_level(self, losses: Tensor, logits: Tensor, words: Tensor, levels: Sequence[float]) -> Tensor:
         """`losses` with the cross-entropy of a distribution at the last level word of the answer."""
         ids = torch.tensor(self.assessor.levels, device=words.device)
-        at = int(torch.isin(words, ids).nonzero()[-1])
+        at = self._read_of(words)[-1]
         cost = soft_cross_entropy_of(logits[at], ids, torch.tensor(levels, device=logits.device))
         return losses.index_copy(0, torch.tensor([at], device=losses.device), cost.to(losses.dtype)[None])
+
+    def _read_of(self, words: Tensor) -> list[int]:
+        """Positions in an answer that scores are read from: its first completion and its last level word, if it has
+        them."""
+        completions, levels = (
+            torch.isin(words, torch.tensor(ids, device=words.device)).nonzero().flatten().tolist()
+            for ids in (self.assessor.completions, self.assessor.levels)
+        )
+        return [*completions[:1], *levels[-1:]]
 
 
 def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class EPAIQAMethod:
     - `grounding_learning_rate`: in stage 1, in place of the recipe's.
     - `rehearsal`: the share of a stage's questions that are repeated from earlier stages, against forgetting.
       The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
+    - `read_weight`: how many times as much as another word the words that scores are read from (prompt completion and
+      level) weigh in the loss of an answer. In a chain of thought they are two of some forty; the paper tells of none.
     - `max_tokens`: the longest answer that is generated in validation.
     - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.
     """
@@ -51,6 +53,7 @@ class EPAIQAMethod:
     explained_steps: Annotated[int, Ge(1)] | None = None
     grounding_learning_rate: Annotated[float, Gt(0)] | None = None
     rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.0
+    read_weight: Annotated[float, Gt(0)] = 1.0
     max_tokens: Annotated[int, Ge(1)] = 256
     saved: Literal["bfloat16", "float32"] = "bfloat16"
 

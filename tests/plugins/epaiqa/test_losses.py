@@ -34,7 +34,7 @@ CUT = (slice(0, 32), slice(16, 48))
 """The region in pixels: rows, columns."""
 
 
-def rows(seed):
+def rows(seed, reasons="It is said why. "):
     random = np.random.default_rng(seed)
 
     def picture(darkest, brightest):
@@ -42,8 +42,8 @@ def rows(seed):
 
     samples = []
     for number, ((harmony, _), (natural, _), (overall, level), completion) in enumerate(ROWS):
-        reasons = "It is said why. " * (1 + 2 * number)  # of several lengths
-        text = f"The prompt completion is {COMPLETIONS[completion]}. {reasons}Therefore, the overall editing quality "
+        why = reasons * (1 + 2 * number)  # of several lengths
+        text = f"The prompt completion is {COMPLETIONS[completion]}. {why}Therefore, the overall editing quality "
         text += f"level of the image is {level}"
         ratings = dict(zip(DIMENSIONS, (overall, harmony, natural, completion), strict=True))
         meta = {**{name: str(value) for name, value in ratings.items()}, "region": REGION, "explanation": text}
@@ -79,7 +79,7 @@ def fit(random_backbone, tmp_path):
     def run(train, validation, targets=None, **settings):
         return EPAIQA(backbone=str(random_backbone)).to("cpu").fit(
             train, validation, targets=targets or {n: n for n in DIMENSIONS}, label_scale=(1, 5), max_tokens=2,
-            output_dir=tmp_path / "run", preset="toy", batch_size=2, **settings,
+            output_dir=tmp_path / "run", preset="toy", batch_size=2, **{"read_weight": 1.0, **settings},
         )  # fmt: skip
 
     return run
@@ -98,6 +98,33 @@ def test_each_stage_has_the_loss_that_transformers_gives_its_answers(fit, monkey
     steps = {f"{stage}_steps": 1 for stage in ("grounding", "quantitative", "explained")}
     fit(train, rows(2), tuning=tuning, rehearsal=0.0, **steps)
     assert compared == {"grounding": 5, "quantitative": 10, "explained": 5}
+
+
+def test_what_scores_are_read_from_weighs_as_it_is_told(fit, monkeypatch):
+    """A weighted mean: 4 for the completion's first token and for the level at the end, not for one in the reasons."""
+    compared = []
+
+    def compare(stage, module, lessons, loss):
+        backbone, losses = module.assessor.backbone, []
+        for sample, (*_, (_, level), completion) in zip(train, ROWS, strict=True):
+            parts = question("explained", sample.source, sample.edited)
+            inputs = answered(backbone, parts, sample.meta["explanation"] + END)
+            labels = inputs.pop("labels")[0].numpy()
+            first, last = (backbone.tokenizer(f" {words}", add_special_tokens=False)["input_ids"][0]
+                           for words in (COMPLETIONS[completion], level))  # fmt: skip
+            with torch.no_grad():
+                logits = log_softmax(backbone.model(**inputs).logits[0].double().numpy(), axis=-1)
+            at = np.flatnonzero(labels >= 0)
+            weights = np.ones(len(at))
+            weights[[np.flatnonzero(labels[at] == first)[0], np.flatnonzero(labels[at] == last)[-1]]] = 4
+            losses.append(np.average(-logits[at - 1, labels[at]], weights=weights))
+        compared.append(len(lessons))
+        assert loss == pytest.approx(np.mean(losses), rel=ROUNDING)
+
+    before_each_stage(monkeypatch, compare)
+    train = rows(1, reasons="It is good, not bad. ")
+    fit(train, rows(2), stages=("explained",), explained_steps=1, read_weight=4.0)
+    assert compared == [5]
 
 
 @pytest.mark.parametrize("column", [False, True])
