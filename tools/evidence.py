@@ -281,13 +281,23 @@ def baseline(name: str, manifests: Mapping[str, Path]) -> list[dict[str, Any]]:
 
 def keep(table: Table, training: Training, rows: Sequence[Mapping[str, Any]], updates: int | str = "") -> None:
     """Add the rows of a training to the results, and what its setting stands for to theirs."""
-    ask = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(ask, cwd=PAGE.parent, capture_output=True, text=True, check=True)  # noqa: S603
-    table.add(training, rows, updates=updates, commit=commit.stdout.strip())
+    table.add(training, rows, updates=updates, commit=commit())
     known = json.loads(SETTINGS.read_text(encoding="utf-8")) if SETTINGS.exists() else {}
     known[training.setting] = training.about
     lines = [f"{json.dumps(digest)}: {json.dumps(about)}" for digest, about in sorted(known.items())]
     SETTINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def commit() -> str:
+    """The commit that is checked out, "-dirty" if its code was changed; the results, which change all the time, are
+    none."""
+
+    def answer(*ask: str) -> str:
+        done = subprocess.run(["git", *ask], cwd=PAGE.parents[1], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        return done.stdout.strip()
+
+    changed = answer("status", "--porcelain", "--", "editmetrics", "tools", "weights_registry.json")
+    return answer("describe", "--always") + ("-dirty" if changed else "")
 
 
 def compared(table: Table) -> Iterator[tuple[str, str, Summary, Summary]]:
