@@ -48,6 +48,7 @@ def rows(seed, reasons="It is said why. "):
         ratings = dict(zip(DIMENSIONS, (overall, harmony, natural, completion), strict=True))
         meta = {**{name: str(value) for name, value in ratings.items()}, "region": REGION, "explanation": text}
         pictures = {"source": picture(0, 80), "edited": picture(160, 256)}
+        pictures["edited"][CUT] //= 4  # so that the region alone looks unlike the whole
         samples.append(Sample(f"{seed}-{number}", prompt="make it red", meta=meta, **pictures))
     return samples
 
