@@ -294,4 +294,4 @@ def _progress(step: int, total: int, loss: float, parts: Any, validation: float 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     into, *known = sys.argv[1:]
-    any_order(*(known or [str(pretrain(into))]), into)
+    any_order(known[0] if known else str(pretrain(into)), into)
