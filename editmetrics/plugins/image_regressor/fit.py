@@ -138,7 +138,8 @@ class RegressorStage:
     def train(self) -> None:
         """Train the network; its validation goes into the job."""
         job, method = self.job, self.job.method
-        kept = KeptFeatures(self.network, self.backbones) if self.network.frozen else None
+        degrades = self.network.recipe.images.degrades
+        kept = KeptFeatures(self.network, self.backbones) if self.network.frozen and not degrades else None
         if kept is not None and method.consistency:
             raise RecipeError("consistency compares an image with its mirror image, and features are kept of one; set "
                               "freeze=false or consistency=0")  # fmt: skip

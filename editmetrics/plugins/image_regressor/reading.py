@@ -117,6 +117,15 @@ def _image_problems(images: ViewRule) -> Iterator[Problem]:
         yield ("images", "scales"), "the views 'scales', and no others, have scales"
     if images.count < 1:
         yield ("images", "count"), "expected 1 or more"
+    for name in ("blur_chance", "jpeg_chance"):
+        if not 0 <= getattr(images, name) <= 1:
+            yield ("images", name), "expected a share from 0 to 1"
+    for name, low, high in (("blur_sigma", 0, 100), ("jpeg_quality", 1, 100)):
+        ends = getattr(images, name)
+        if len(ends) != 2 or not low <= ends[0] <= ends[1] <= high:
+            yield ("images", name), f"expected two numbers from {low} to {high}, the lower first"
+    if images.degrades and images.channels != "rgb":
+        yield ("images", "channels"), "images that are blurred or compressed are rgb"
     if images.channels == "contrast" and images.views == "scales":
         yield ("images", "channels"), "tiles of several scales are cut from rgb"
 

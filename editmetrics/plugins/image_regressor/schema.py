@@ -66,6 +66,9 @@ class ViewRule:
       "scales", tiles of the image and of smaller copies, whose longer sides are `scales`, padded with zeros.
     - `drawn`: views that are drawn at random in training; 0 takes those of scoring.
     - `flip`: training mirrors half of the images.
+    - `blur_chance`, `jpeg_chance`: shares of the images that training blurs and compresses, before views are cut, by a
+      deviation of `blur_sigma` pixels and a JPEG quality of `jpeg_quality`, each a range. Features of images that are
+      degraded anew each time are not kept.
     - `channels`: "rgb"; or "contrast", the grey levels less their local mean, divided by their local deviation.
     - `mean`, `deviation`: of the normalisation, for intensities in [0, 1].
     """
@@ -78,9 +81,18 @@ class ViewRule:
     scales: tuple[int, ...] = ()
     drawn: int = 1
     flip: bool = True
+    blur_chance: float = 0.0
+    blur_sigma: tuple[float, ...] = (0.0, 3.0)
+    jpeg_chance: float = 0.0
+    jpeg_quality: tuple[int, ...] = (30, 100)
     channels: Literal["rgb", "contrast"] = "rgb"
     mean: tuple[float, ...] = IMAGENET_MEAN
     deviation: tuple[float, ...] = IMAGENET_DEVIATION
+
+    @property
+    def degrades(self) -> bool:
+        """Whether training sees images that are blurred or compressed."""
+        return bool(self.blur_chance or self.jpeg_chance)
 
 
 @dataclass(frozen=True)

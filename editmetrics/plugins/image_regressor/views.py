@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .degrading import degraded
 from .schema import ViewRule
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def drawn_views(images: Sequence[Tensor], rule: ViewRule) -> list[Views]:
     """Return views of images of one size, cut and mirrored alike, at random places that torch's generator draws."""
     import torch
 
+    if rule.degrades:
+        images = degraded(images, rule)
     if rule.views == "scales" or not rule.drawn:
         mirrored = rule.flip and bool(torch.rand(()) < 0.5)
         return [scoring_views(image.flip(-1) if mirrored else image, rule) for image in images]
