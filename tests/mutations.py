@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conventions.mutations import MUTATIONS as CONVENTIONS
+from tests.plugins.image_regressor.mutations import MUTATIONS as REGRESSORS
 from tests.plugins.mutations import MUTATIONS as PLUGINS
 from tests.suites.mutations import MUTATIONS as SUITES
 
@@ -287,7 +288,7 @@ MUTATIONS = (
     ),
     *(Mutation(f"suites: {name}", *more) for name, *more in SUITES),
     *(Mutation(f"conventions: {name}", *more) for name, *more in CONVENTIONS),
-    *(Mutation(f"plugins: {name}", *more) for name, *more in PLUGINS),
+    *(Mutation(f"plugins: {name}", *more) for name, *more in (*PLUGINS, *REGRESSORS)),
 )  # fmt: skip
 
 

@@ -292,6 +292,8 @@ def _split(
     """Training and validation examples; of several columns, those in conflict are left out."""
     samples = [example.sample for example in examples]
     keys = keys_by_column(samples, group)
+    if not examples:
+        raise TargetError(f"no sample can be used: {'; '.join(f'{len(i)} {why}' for why, i in left_out.items())}")
     counts = {column: len(set(values)) for column, values in keys.items()} or {"sample": len(samples)}
     for column, count in counts.items():
         if count < 2:

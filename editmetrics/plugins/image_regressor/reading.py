@@ -38,14 +38,18 @@ def read_recipe(file: str | Path) -> RegressorRecipe:
     return read_typed_toml(file, RegressorRecipe, RegressorRecipeError, problems_of)
 
 
-@cache
 def named_recipe(name: str) -> RegressorRecipe:
     """Read a built-in recipe by its name, or the recipe file at a path that ends in .toml."""
     if name in NAMES:
-        return read_recipe(FOLDER / f"{name}.toml")
+        return _built_in(name)
     if name.endswith(".toml"):
         return read_recipe(name)
     raise RegressorRecipeError(f"image_regressor has no recipe {name!r}; {expected_one_of(name, NAMES)}")
+
+
+@cache
+def _built_in(name: str) -> RegressorRecipe:
+    return read_recipe(FOLDER / f"{name}.toml")
 
 
 def digest_of(recipe: RegressorRecipe) -> str:
