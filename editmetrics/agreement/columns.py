@@ -29,6 +29,9 @@ DESCRIPTIVE = frozenset(
 )
 """Columns that describe the sample and are never scores or ratings."""
 
+BESIDE_RATING = ("low", "high", "group", "votes", "wins", "losses", "ties")
+"""Columns that `editmetrics ratings rank` writes beside `id` and `rating`; they are no scores or ratings."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -70,8 +73,10 @@ class Table:
         """Return the cells of a column as text, None for empty ones."""
         return [None if _empty(cell) else str(cell) for cell in self.column(name)]
 
-    def numbers(self, name: str) -> tuple[Floats, np.ndarray]:
+    def numbers(self, name: str, infinite: bool = False) -> tuple[Floats, np.ndarray]:
         """Return the cells as floats (n,), NaN for unusable ones, and why (n,): "", "missing", "infinite", ...
+
+        Infinite ones are unusable, unless `infinite` is set.
 
         Where every cell that is not empty is yes or no, true or false, these are 1 and 0.
         """
@@ -86,7 +91,7 @@ class Table:
             number = words.get(str(cell).strip().lower(), None) if words else number_in(cell)
             if number is None or math.isnan(number):
                 problems[row] = "not a number"
-            elif math.isinf(number):
+            elif math.isinf(number) and not infinite:
                 problems[row] = "infinite"
             else:
                 values[row] = number
@@ -98,7 +103,9 @@ class Table:
         return bool(words) and words <= LABELS.keys()
 
     def _stands_beside(self, name: str) -> bool:
-        """Whether it is a statistic of another column, as `editmetrics ratings mos` writes them beside a MOS."""
+        """Whether it is a statistic of another column, as `editmetrics ratings mos` and `rank` write them."""
+        if name in BESIDE_RATING and {"rating", *BESIDE_RATING} <= self.columns.keys():
+            return True
         stem, _, end = name.rpartition(".")
         return stem in self.columns and end in ("count", "sd", "low", "high", "share")
 

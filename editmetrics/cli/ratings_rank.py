@@ -19,8 +19,6 @@ from ..command_line import (
     seed_option,
 )
 
-COLUMNS = ("id", "rating", "low", "high", "group", "votes", "wins", "losses", "ties")
-
 
 @click.command("rank", cls=SectionedCommand)
 @click.argument("raw", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -96,5 +94,8 @@ def rank_votes(
 
 
 def _row(rated: Any) -> dict[str, Any]:
+    from ..agreement.columns import BESIDE_RATING
+
     values = (rated.system, rated.rating, rated.low, rated.high, rated.island, rated.battles, rated.wins, rated.losses)
-    return {**dict(zip(COLUMNS, (*values, rated.ties), strict=True)), "problem": rated.reason or None}
+    names = ("id", "rating", *BESIDE_RATING)
+    return {**dict(zip(names, (*values, rated.ties), strict=True)), "problem": rated.reason or None}
