@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.rows import Row
-from ..files.text import number_in
+from ..pairs.choices import rank_in
 from ..sample import Sample
 from ..wording import either
 from .benchmark import RatedAspect
@@ -88,8 +88,8 @@ class PairTable:
             identifier = f"{number:04}" if self.identifier is None else _plain(cells[self.identifier])
             name = f"{self.named}/{identifier}" if self.named and identifier else identifier
             answer = cells[self.answer]
-            if not name:
-                checks.add("value", location, f"{self.identifier} is empty", location)
+            if empty := [column for column in (*named, *(self.edits or ())) if not _plain(cells[column])]:
+                checks.add("value", location, f"{empty[0]} is empty", name or location)
             elif (choice := self.answers.get(_plain(answer))) is None:
                 expected = ", ".join(self.answers)
                 checks.add("rating", location, f"{self.answer} is {answer!r}; expected {expected}", name)
@@ -184,7 +184,7 @@ class RankedSets:
     def _set(self, number: int, row: Row, location: str, checks: CopyChecks) -> Iterator[RankedImages]:
         images, ranks = row.cells.get(self.images), row.cells.get(self.ranks)
         name = f"{number:04}" if self.identifier is None else _plain(row.cells.get(self.identifier))
-        numbers = [number_in(rank) for rank in ranks] if isinstance(ranks, list) else []
+        numbers = [rank_in(rank) for rank in ranks] if isinstance(ranks, list) else []
         if not name:
             checks.add("value", location, f"{self.identifier} is empty", location)
         elif not isinstance(images, list) or len(images) < 2 or len(images) != len(numbers) or None in numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def read_choices(
     - `rater`, where a table has it, must be in every row.
     - columns: from a column to the heading to read as it.
 
-    Rows without a name, a winner or a rater are left out and counted. Raises `DataError` for a table that is neither.
+    Rows without a name, a winner or a rater are left out and counted, and so are votes on an image against itself, and
+    rankings that have an image twice. Raises `DataError` for a table that is neither.
     """
     named_apart = {"item_a", "item_b"} <= cells.keys()  # what else could name an image is not looked for
     known = {name: one for name, one in CHOICES.items() if not (named_apart and name in ("item", "group", "rank"))}
@@ -109,6 +111,16 @@ def _texts(named: Mapping[str, Sequence[Any]], left_out: Counter[str]) -> Iterat
             yield row, texts
 
 
+def rank_in(cell: Any) -> float | None:
+    """Return the rank that a cell holds; None for what is no finite number, which has no place among others.
+
+    >>> rank_in("2"), rank_in(float("nan")), rank_in("inf"), rank_in("best")
+    (2.0, None, None, None)
+    """
+    number = number_in(cell)
+    return None if number is None or not math.isfinite(number) else number
+
+
 def _of_votes(rows: Mapping[int, Mapping[str, str]], left_out: Counter[str], judged: bool) -> Iterator[Choice]:
     """Yield the choice of each row; the first image is the chosen one, unless the rows are `judged` by a winner."""
     for row, cells in rows.items():
@@ -116,6 +128,9 @@ def _of_votes(rows: Mapping[int, Mapping[str, str]], left_out: Counter[str], jud
         winner = cells.get("winner")
         if first is None or second is None:
             left_out["an item without a name"] += 1
+            continue
+        if first == second:
+            left_out["an image against itself"] += 1
             continue
         outcome = _outcome(winner, cells, first, second) if judged else "win"
         if outcome is None or outcome == "inconsistent":
@@ -148,11 +163,14 @@ def _of_rankings(rows: Mapping[int, Mapping[str, str]], left_out: Counter[str]) 
     """Yield all pairs of each rater's ranking of a group, the better image first."""
     rankings: dict[tuple[str | None, str], list[tuple[float, int, str]]] = {}
     for row, cells in rows.items():
-        rank, name = number_in(cells.get("rank")), cells.get("item", cells.get("id"))
+        rank, name = rank_in(cells.get("rank")), cells.get("item", cells.get("id"))
         if rank is None or name is None or "group" not in cells:
             left_out["no item, group or rank"] += 1
         else:
             rankings.setdefault((cells.get("rater"), cells["group"]), []).append((rank, row, name))
     for (rater, _), ranked in rankings.items():
+        if len({name for _, _, name in ranked}) < len(ranked):  # such as two people's, who are not told apart
+            left_out["of a ranking that has an image twice"] += len(ranked)
+            continue
         for (rank, row, name), (below, _, other) in combinations(sorted(ranked, key=lambda one: one[0]), 2):
             yield Choice(row, (name,), (other,), "tie" if rank == below else "win", rater)

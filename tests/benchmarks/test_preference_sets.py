@@ -24,12 +24,14 @@ def lines_of(protocol, table):
 
 def test_mmrb2_counts_each_order_s_answer_by_itself():
     """As compute_task_accuracy: what is shown second is named B, and a contradiction is right once."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(3)
     rows = [
         (rng.choice([1, -1]), *rng.choice([1, -1], 2, p=[0.6, 0.4]), rng.choice(["t2i", "edit"])) for _ in range(80)
     ]
     table = {"rating.preference": [], "score.preference": [], "task": [], "verdict": [], "orders": []}
     right = {"t2i": [], "edit": []}
+    first_right, second_right = (np.mean([row[0] == row[order] for row in rows]) for order in (1, 2))
+    assert first_right != second_right
     for chosen, first, second, task in rows:
         forward, reverse = LETTERS[first], LETTERS[-second]  # the letters that the judge says
         flipped = {"A": "B", "B": "A"}[reverse]
@@ -219,6 +221,10 @@ def test_imagereward_db_is_the_same_from_the_hub_s_layout(copies, tmp_path):
     assert hub.problems == []
     assert [(s.id, s.prompt, s.meta) for s in hub.samples] == [(s.id, s.prompt, s.meta) for s in own.samples]
     assert Image.open(hub.samples[0].edited).size == (64, 64)
+    rows[0]["rank"] = "nan"
+    (folder / "test_1.json").write_text(json.dumps(rows))
+    spoilt = load("imagereward-db", tmp_path, images=False)
+    assert "prompt_id, image_path or rank is empty or invalid" in spoilt.report()
 
 
 def test_tiger_s_own_files_give_the_pairs_of_its_parquet_files(copies, tmp_path):
@@ -295,9 +301,11 @@ def changed(folder, name, spoil):
         ("genai-bench-tiger", {"vote_type": "left"}, "vote_type is 'left'"),
         ("pickapic-v1", {"label_0": 0.7}, "label_0 is 0.7; expected 1, 0, 0.5"),
         ("pickapic-v1", {"caption": ""}, "caption is empty"),
+        ("pickapic-v1", {"image_1_uid": None}, "image_1_uid is empty"),
         ("hpd-v2", {"rank": [1, 2]}, "image_path and rank are no two lists of one length"),
         ("hpd-v2", {"image_path": ["../x.jpg", "b.jpg", "c.jpg", "d.jpg"]}, "lies outside"),
         ("imagereward-db", {"ranking": [1, "best", 3, 4]}, "generations and ranking are no two lists"),
+        ("imagereward-db", {"ranking": [1, "nan", 3, 4]}, "generations and ranking are no two lists"),
         ("mmrb2-images", {"chosen": "C"}, "expected an id, prompt_content"),
         ("mmrb2-images", {"response_a": {"response_content": [["video", "x"]]}}, "expected an id, prompt_content"),
     ],

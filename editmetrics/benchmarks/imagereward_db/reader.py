@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files.text import number_in
+from ...pairs.choices import rank_in
 from ...sample import Sample
 from ..benchmark import Benchmark
 from ..checks import CopyChecks
@@ -55,7 +55,7 @@ def _sets_of_images(path: Path, folder: Path, checks: CopyChecks) -> list[Ranked
     for row in rows:
         location = f"{path.name}, {row.location}"
         name, image, rank = (row.cells.get(column) for column in ("prompt_id", "image_path", "rank"))
-        number = number_in(rank)
+        number = rank_in(rank)
         if not name or not isinstance(image, str) or number is None:
             checks.add("rating", location, "prompt_id, image_path or rank is empty or invalid", str(name or location))
             continue
