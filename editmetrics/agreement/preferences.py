@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -10,6 +12,9 @@ from .pairwise import ROUNDING, best_tie_threshold
 
 CONTRADICTION = 2.0
 """The prediction of a judge that contradicted itself: right in no pair, neither a choice nor a tie."""
+
+ENDLESS = sys.float_info.max / 4
+"""Stands for an infinite difference of scores, so that it stays larger than every other."""
 
 
 @Measure.requiring(1)
@@ -25,6 +30,20 @@ def preference_accuracy(predicted: Floats, preferred: Floats, counts: Counts) ->
     total = counts.sum(axis=1)
     right = (counts * (predicted == preferred)).sum(axis=1)
     return np.divide(right, total, out=np.full(len(counts), np.nan), where=total > 0)
+
+
+def differences(one: ArrayLike, other: ArrayLike) -> Floats:
+    """Return `one` less `other`, scores (n,), NaN where one of both is; two infinite scores are equal.
+
+    An infinite score is more than every finite one: `ENDLESS` more.
+
+    >>> differences([2, np.inf, np.nan], [1.5, np.inf, 1]).tolist(), bool(differences([np.inf], [1])[0] == ENDLESS)
+    ([0.5, 0.0, nan], True)
+    """
+    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite scores, and of very large ones
+        gap = np.where(first == second, 0.0, first - second)
+    return np.clip(gap, -ENDLESS, ENDLESS)
 
 
 def predictions(differences: ArrayLike, tie_threshold: float = 0.0) -> Floats:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agreement.columns import Table
+from ..agreement.preferences import differences as score_differences
 from ..files.parquet import StoredImage
 from ..files.text import number_in
 from ..images.stand_ins import Deferred
@@ -21,9 +21,6 @@ from .table_layout import rows_of
 
 if TYPE_CHECKING:
     from .load import EvaluatedPart
-
-ENDLESS = sys.float_info.max / 4
-"""Stands for an infinite difference of scores, so that it stays larger than every other."""
 
 
 def stored_rows(
@@ -89,8 +86,5 @@ def differences(table: Table, part: EvaluatedPart) -> Table:
 def _difference(one: Any, other: Any) -> float | None:
     """The first score less the second; two infinite ones are equal. None where one of them is not a number."""
     first, second = number_in(one), number_in(other)
-    if first is None or second is None or math.isnan(first) or math.isnan(second):
-        return None
-    if first == second:
-        return 0.0
-    return min(max(first - second, -ENDLESS), ENDLESS)
+    gap = math.nan if first is None or second is None else float(score_differences(first, second))
+    return None if math.isnan(gap) else gap

@@ -12,7 +12,7 @@ import numpy as np
 from ..agreement.bootstrap import Resampling, bootstrap_interval, cluster_codes
 from ..agreement.columns import Table, Tabular, own_columns, read_table
 from ..agreement.measure import AgreementError, Floats, UndefinedError
-from ..agreement.preferences import CONTRADICTION, calibrated_threshold, predictions, preference_accuracy
+from ..agreement.preferences import CONTRADICTION, calibrated_threshold, differences, predictions, preference_accuracy
 from ..agreement.result import ALL, Agreement, Line, Pair, average_over
 from ..agreement.significance import Comparison, paired_test
 from ..pairs.choices import read_choices
@@ -139,11 +139,11 @@ def _compare(table: Table, people: Preferences, score: str, higher: bool, thresh
     if f"{score}{OUTCOME_SUFFIX}" in table:
         predicted = _judged(table, people, score)
         return _Compared(score, predicted, predicted, 0.0)
-    values, _ = table.numbers(score)
+    values = table.numbers(score, infinite=True)[0]
     row_of = _rows_by_name(table, dict.fromkeys([*people.first, *people.second]))
     at = [np.array([row_of.get(name, -1) for name in names]) for names in (people.first, people.second)]
     one, other = (np.where(rows < 0, np.nan, values[rows]) for rows in at)
-    gap = (one - other) * (1 if higher else -1)
+    gap = differences(one, other) * (1 if higher else -1)
     known = ~np.isnan(gap)
     if not known.any():
         names = first_few(name.replace("\0", "/") for name in people.first)
@@ -183,13 +183,21 @@ def _judged(table: Table, people: Preferences, judge: str) -> Floats:
     names = ("system", "rival_system", "source", "edited", "rival", f"{judge}{OUTCOME_SUFFIX}")
     texts = {name: table.texts(name) if name in table else [None] * len(table) for name in names}
     outcomes: dict[tuple[str, str], float] = {}
+    disputed: set[tuple[str, str]] = set()
     for system, other, source, edited, rival, outcome in zip(*texts.values(), strict=True):
         if outcome in OUTCOMES:
             value = OUTCOMES[outcome]
             turned = value if value == CONTRADICTION else -value
             for one, two in ((f"{system}\0{source}", f"{other}\0{source}"), (str(edited), str(rival))):
+                disputed |= {(one, two), (two, one)} if outcomes.get((one, two), value) != value else set()
                 outcomes |= {(one, two): value, (two, one): turned}
-    pairs = zip(people.first, people.second, strict=True)
+    pairs = [*zip(people.first, people.second, strict=True)]
+    if repeated := dict.fromkeys(pair for pair in pairs if pair in disputed):
+        shown = first_few(" and ".join(pair).replace("\0", "/") for pair in repeated)
+        raise AgreementError(
+            f"{judge} decides differently in several rows of {table.name} on {shown}; expected one row for each pair: "
+            "name both items by their paths"
+        )
     predicted = np.array([outcomes.get(pair, np.nan) for pair in pairs])
     if np.isnan(predicted).all():
         raise AgreementError(f"no pair of people is among those that {judge} judged")

@@ -152,6 +152,54 @@ def test_a_system_called_b_that_was_shown_first_wins_by_its_name():
     assert evaluate_preferences(scores, people, replicates=0).value("psnr", WITHOUT) == 1
 
 
+@pytest.mark.parametrize("rank", [float("nan"), "inf", "first"])
+def test_a_rank_that_has_no_place_among_others_is_left_out(rank):
+    people = {"group": ["x"] * 4, "item": ["p", "s", "q", "r"], "rank": [3, rank, 2, 1]}
+    found = evaluate_preferences(SCORES, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITH).n) == (1.0, 3)
+    assert any("left out: 1 (no item, group or rank)" in note for note in found.notes)
+
+
+def test_an_image_against_itself_and_a_ranking_that_has_one_twice_say_nothing():
+    people = {"id_a": ["p", "p"], "id_b": ["p", "q"], "winner": ["a", "q"]}
+    found = evaluate_preferences(SCORES, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITHOUT).n) == (1.0, 1)
+    assert any("left out: 1 (an image against itself)" in note for note in found.notes)
+    two_people = {"group": ["x"] * 4 + ["y"] * 2, "item": ["p", "q", "q", "r", "r", "p"], "rank": [2, 1, 1, 2, 1, 2]}
+    found = evaluate_preferences(SCORES, two_people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.line("psnr", WITHOUT).n) == (1.0, 1)
+    assert any("left out: 4 (of a ranking that has an image twice)" in note for note in found.notes)
+
+
+def test_infinite_scores_are_equal_to_each_other_and_more_than_finite_ones():
+    """The PSNR of an edit that equals its reference."""
+    scores = {"id": ["p", "q", "r"], "psnr": [float("inf"), "inf", 30.0]}
+    people = {"id_a": ["p", "p", "r"], "id_b": ["q", "r", "q"], "winner": ["tie", "p", "r"]}
+    found = evaluate_preferences(scores, people, replicates=0)
+    assert (found.value("psnr", WITHOUT), found.value("psnr", WITH)) == (1 / 2, 2 / 3)
+    assert (found.line("psnr", WITH).excluded, [note for note in found.notes if "no psnr" in note]) == (0, [])
+
+
+def test_a_judge_that_was_asked_twice_about_a_pair_and_changed_its_mind_is_refused():
+    log = {"system": ["x", "y", "x"], "rival_system": ["y", "x", "y"], "source": ["s", "s", "t"],
+           "edited": ["x1", "y2", "x3"], "rival": ["y1", "x2", "y3"], "j.outcome": ["win", "win", "win"]}  # fmt: skip
+    by_system = {"system_a": ["x"], "system_b": ["y"], "winner": ["x"]}
+    with pytest.raises(AgreementError, match="j decides differently in several rows of the scores on x/s and y/s"):
+        evaluate_preferences(log, {**by_system, "item": ["s"]})
+    assert evaluate_preferences(log, {**by_system, "item": ["t"]}, replicates=0).value("j", WITHOUT) == 1
+    by_path = {"item_a": ["x1", "x2"], "item_b": ["y1", "y2"], "winner": ["a", "b"]}
+    assert evaluate_preferences(log, by_path, replicates=0).value("j", WITHOUT) == 1
+
+
+def test_what_ratings_rank_writes_beside_a_rating_is_no_score():
+    counts = {name: [1, 2, 3, 4] for name in ("low", "high", "votes", "wins", "losses", "ties")}
+    ranked = {"id": ["p", "q", "r", "s"], "rating": [1, 2, 3, 0], **counts, "group": [1] * 4}
+    found = evaluate_preferences(ranked, PEOPLE, replicates=0)
+    assert {line.score for line in found.lines} == {"rating"}
+    only = {"id": ["p", "q", "r", "s"], "votes": [1, 2, 3, 4]}  # somebody's own column of that name
+    assert {line.score for line in evaluate_preferences(only, PEOPLE, replicates=0).lines} == {"votes"}
+
+
 def test_the_command_gives_pythons_numbers(tmp_path, monkeypatch, capsys):
     import json
 
