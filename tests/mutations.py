@@ -1,4 +1,4 @@
-"""Planted mistakes in the training of assessors, in suites and in metrics, and the tests that must notice each.
+"""Planted mistakes in the training of assessors, in suites, preferences, metrics, and the tests that must notice each.
 
     python -m tests.mutations                  # all of them: some twenty minutes of one core
     python -m tests.mutations swapped          # those whose name holds a word
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.mutations import MUTATIONS as PREFERENCES
 from tests.conventions.mutations import MUTATIONS as CONVENTIONS
 from tests.plugins.image_regressor.mutations import MUTATIONS as REGRESSORS
 from tests.plugins.mutations import MUTATIONS as PLUGINS
@@ -286,6 +287,7 @@ MUTATIONS = (
         ("tests/plugins/hpe_lsa/test_fit.py::"
          "test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only",),
     ),
+    *(Mutation(f"preferences: {name}", *more) for name, *more in PREFERENCES),
     *(Mutation(f"suites: {name}", *more) for name, *more in SUITES),
     *(Mutation(f"conventions: {name}", *more) for name, *more in CONVENTIONS),
     *(Mutation(f"plugins: {name}", *more) for name, *more in (*PLUGINS, *REGRESSORS)),
