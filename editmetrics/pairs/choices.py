@@ -112,7 +112,7 @@ def _texts(named: Mapping[str, Sequence[Any]], left_out: Counter[str]) -> Iterat
 
 
 def rank_in(cell: Any) -> float | None:
-    """Return the rank that a cell holds; None for what is no finite number, which has no place among others.
+    """Return the rank that a cell holds, a finite number; None for anything else, which has no place among others.
 
     >>> rank_in("2"), rank_in(float("nan")), rank_in("inf"), rank_in("best")
     (2.0, None, None, None)
