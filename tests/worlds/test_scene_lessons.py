@@ -119,10 +119,10 @@ def test_a_lesson_is_written_as_the_backbones_own_chat(lessons, tmp_path):
 def test_an_instruction_behind_the_images_stands_where_epaiqa_has_it(lessons):
     def openings(last):
         some = SceneLessons(lessons.backgrounds, 1000, 6, Mixture(alone=0.0, last=last))
-        return [opening for number in range(60) if None in (opening := some[number].opening)]
+        return [opening for number in range(10) if None in (opening := some[number].opening)]
 
     before, behind = openings(0.0), openings(1.0)
-    assert sum(one != other for one, other in zip(before, behind, strict=True)) > 30  # the others are no edits
+    assert sum(one != other for one, other in zip(before, behind, strict=True)) > 5  # the others are no edits
     for first, last in zip(before, behind, strict=True):
         if first != last:
             prompt = first[0].split("[")[1].split("]")[0]
