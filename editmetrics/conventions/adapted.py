@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 
     from ..mllm.backbone import Backbone
 
+logger = logging.getLogger(__name__)
 
-def put_published_adapter(backbone: Backbone, source: str) -> str:
+
+def put_published_adapter(backbone: Backbone, source: str, base: str | None = None) -> str:
     """Put the peft adapter `source`, an entry of the weights registry or a folder, on `backbone`, inactive; return its
     name there.
 
     The name is one of its content, so that an adapter is put there once, and another content is another adapter.
-    Raises `LoraError`, as `put_peft_folder` does.
+    `base` is the hub id of the backbone, where it is known. Raises `LoraError`, as `put_peft_folder` does, and for an
+    adapter that names another base (`check_base`).
     """
     from ..mllm.lora import adapters
     from ..mllm.peft_folders import put_peft_folder
@@ -28,6 +32,8 @@ def put_published_adapter(backbone: Backbone, source: str) -> str:
     folder = _folder_of(source)  # before its checksums, which may be unknown until then
     digests = sorted(adapter_checksums(source).values())
     stem = source.replace(".", "_") if folder != Path(source).expanduser() else "adapter"
+    if base is not None:
+        check_base(folder, base)
     name = f"{stem}_{hashlib.sha256(''.join(digests).encode()).hexdigest()[:12]}"
     if name not in adapters(backbone):
         put_peft_folder(backbone, name, folder)
@@ -56,6 +62,32 @@ def _folder_of(source: str) -> Path:
     return folder
 
 
+def check_base(folder: Path, base: str) -> None:
+    """Raise `LoraError` where an adapter says that it was trained on another model of the owner of `base`, a hub id.
+
+    Models of one owner often have layers of the same size, as those of Qwen2-VL-7B and Qwen2.5-VL-7B, and the numbers
+    would be wrong in silence. Trainers write an id, a folder of the hub's cache, a copy under another name or a path of
+    their machine: where that neither ends in the name of `base` nor is another model's id, a warning shows both.
+    """
+    from ..mllm.lora import CONFIG, LoraError, read_settings
+
+    stated = read_settings(folder / CONFIG).base
+    if not stated:
+        return
+    parts = stated.replace("\\", "/").rstrip("/").split("/")
+    cached = next((part.split("--")[1:] for part in parts if part.startswith("models--")), None)
+    *path, name = (part.casefold() for part in cached or parts)
+    owner, _, own = base.casefold().rpartition("/")
+    if name.replace("___", ".") == own:  # as ModelScope writes a point
+        return
+    if path == [owner]:
+        raise LoraError(
+            f"{folder / CONFIG}: the adapter was trained on {'/'.join(cached or parts)}, and this is {base}; load it "
+            "on the model that it names, or take the adapter for this one"
+        )
+    logger.warning("%s: trained on %s; put on %s, which should be the same model", folder / CONFIG, stated, base)
+
+
 class AdaptedBackbone:
     """A backbone and a peft adapter on it, as `editmetrics.judge.local.Generator`; see `put_published_adapter`.
 
@@ -64,9 +96,9 @@ class AdaptedBackbone:
 
     IMAGE: ClassVar[Any] = IMAGE
 
-    def __init__(self, backbone: Backbone, source: str) -> None:
+    def __init__(self, backbone: Backbone, source: str, base: str | None = None) -> None:
         self.backbone = backbone
-        self.adapter = put_published_adapter(backbone, source)
+        self.adapter = put_published_adapter(backbone, source, base)
         self.sha256 = adapter_checksums(source)
 
     def see(self, image: np.ndarray, among: int = 1) -> Any:

@@ -43,7 +43,9 @@ class LevelsAssessor(LocalAssessor):
 
         backbone = self.load_backbone(self.model_rule.base, self.base_revision())
         if self.model_rule.weights:
-            self._adapter = put_published_adapter(backbone, self.model_rule.weights)
+            self._adapter = put_published_adapter(
+                backbone, self.model_rule.weights, self.hub_model() or self.model_rule.base
+            )
         self._backbone = backbone
 
     def prompt(

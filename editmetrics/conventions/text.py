@@ -78,7 +78,7 @@ class TextAssessor(ConventionMetric, JudgeMetric):
             return backbone
         from .adapted import AdaptedBackbone
 
-        return AdaptedBackbone(backbone, rule.weights)
+        return AdaptedBackbone(backbone, rule.weights, self.hub_model() or rule.base)
 
     def endpoint_model(self) -> str:
         if self.endpoint is None:

@@ -39,12 +39,14 @@ LARGEST_RANK, LARGEST_FACTOR = 4096, 1000
 
 
 class AdapterSettings(NamedTuple):
-    """The settings of a saved adapter: rank, alpha and dropout as in the formula, and the layers it is for."""
+    """The settings of a saved adapter: rank, alpha and dropout as in the formula, the layers it is for, and the hub id
+    or the path of the model that it was trained on."""
 
     rank: int
     alpha: float
     dropout: float
     targets: Any
+    base: str | None = None
 
 
 class LoraError(EditMetricsError, ValueError):
@@ -265,7 +267,7 @@ def read_settings(file: Path) -> AdapterSettings:
                 "expected LORA, none"
             )
         rank, alpha, dropout = config["r"], config["lora_alpha"], config.get("lora_dropout", 0.0)
-        targets = config.get("target_modules")
+        targets, base = config.get("target_modules"), config.get("base_model_name_or_path")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, LoraError):
             raise
@@ -280,7 +282,7 @@ def read_settings(file: Path) -> AdapterSettings:
         )
     if not (_is_number(dropout) and 0 <= dropout < 1):
         raise LoraError(f"{file}: lora_dropout is {dropout!r:.100}; expected 0 or more and less than 1")
-    return AdapterSettings(rank, float(alpha), float(dropout), targets)
+    return AdapterSettings(rank, float(alpha), float(dropout), targets, base if isinstance(base, str) else None)
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

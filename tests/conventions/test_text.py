@@ -187,3 +187,64 @@ def test_an_adapter_of_another_content_is_another_adapter(folders, tmp_path):
             names.append(put_published_adapter(backbone, "edit_score.7b"))
     assert len(set(names)) == 3
     assert names[0] == names[3]
+
+
+def written_adapter(folder, base):
+    settings = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "base_model_name_or_path": base}
+    (folder / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+BASE = "Qwen/Qwen2.5-VL-7B-Instruct"
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["Qwen/Qwen2-VL-7B-Instruct", "/c/hub/models--Qwen--Qwen2.5-VL-7B/snapshots/3c", "qwen/Qwen2.5-VL-32B-Instruct"],
+)
+def test_an_adapter_of_another_model_of_the_same_owner_is_refused(tmp_path, base):
+    """The layers of Qwen2-VL-7B and Qwen2.5-VL-7B have the same sizes, so that these alone would not tell."""
+    from editmetrics.conventions.adapted import check_base
+    from editmetrics.mllm.lora import LoraError
+
+    with pytest.raises(LoraError, match=rf"adapter_config.json: the adapter was trained on .*, and this is {BASE}"):
+        check_base(written_adapter(tmp_path, base), BASE)
+
+
+@pytest.mark.parametrize(
+    ("base", "warned"),
+    [
+        (BASE, False),
+        (None, False),
+        (["no", "text"], False),
+        ("/home/someone/models/qwen2.5-vl-7b-instruct/", False),
+        ("D:\\models\\Qwen2.5-VL-7B-Instruct", False),
+        ("/c/hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/3c", False),
+        ("/m/.cache/modelscope/hub/Qwen/Qwen2___5-VL-7B-Instruct", False),
+        ("someone/a-copy", True),
+        ("/data/qwen/base", True),
+    ],
+)
+def test_a_base_by_another_name_is_taken_and_said(tmp_path, caplog, base, warned):
+    from editmetrics.conventions.adapted import check_base
+
+    check_base(written_adapter(tmp_path, base), BASE)
+    assert [base in line and BASE in line for line in caplog.messages] == [True] * warned
+
+
+def test_an_adapter_is_compared_with_the_base_that_conventions_name(folders, tmp_path):
+    import shutil
+
+    from editmetrics import weights
+    from editmetrics.mllm.lora import LoraError
+
+    backbone, adapter = folders
+    other = shutil.copytree(adapter, tmp_path / "adapter")
+    settings = json.loads((other / "adapter_config.json").read_text(encoding="utf-8"))
+    settings["base_model_name_or_path"] = "Qwen/Qwen2-VL-7B-Instruct"
+    (other / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with (
+        weights.substitute("edit_score.7b", other),
+        pytest.raises(LoraError, match=rf"Qwen2-VL-7B-Instruct, and this is {BASE}"),
+    ):
+        create_metric(f"edit_score:backbone={backbone}", device="cpu").load()

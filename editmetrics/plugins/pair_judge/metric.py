@@ -126,7 +126,7 @@ class PairJudge(PairJudgeMetric):
         from ...conventions.adapted import AdaptedBackbone
 
         backbone: Any = super().local_model()
-        return AdaptedBackbone(backbone, self.adapter) if self.adapter else backbone
+        return AdaptedBackbone(backbone, self.adapter, self.hub_model()) if self.adapter else backbone
 
     def load(self) -> None:
         """Open the judge. Raises `JudgeError` for options that contradict each other, or a prompt that is missing."""
