@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..judge.answers import unreadable, whole_text
-from ..judge.lines import AROUND, plain_number, read_rated_lines, text_without_stray_numbers
+from ..judge.lines import AROUND, plain_number, read_rated_lines, refuse_numbers, text_without_stray_numbers
 from .schema import AnswerForm
 
 if TYPE_CHECKING:
@@ -91,10 +91,11 @@ def _of_label(form: AnswerForm, answer: Answer) -> Reading:
     if (alone := plain_number(whole_text(answer))) is not None:
         return [alone], "", False
     text = text_without_stray_numbers(answer)
-    pieces = re.findall(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*(?:is\b|[:：=])[:：]?([^\n]*)", text)
-    if len(pieces) != 1:
-        unreadable(answer, f"expected one number behind '{form.key}:', got {len(pieces)}")
-    return [_number(pieces[0], form, form.values[0], answer)], text, False
+    lines = list(re.finditer(rf"(?i)\b{re.escape(form.key)}\b[\s*_]*(?:is\b|[:：=])[:：]?([^\n]*)", text))
+    if len(lines) != 1:
+        unreadable(answer, f"expected one number behind '{form.key}:', got {len(lines)}")
+    refuse_numbers(answer, text[lines[0].end() :], f"the line '{form.key}: number'")
+    return [_number(lines[0][1], form, form.values[0], answer)], text, False
 
 
 def _of_boxed(form: AnswerForm, answer: Answer) -> Reading:
@@ -107,8 +108,7 @@ def _of_boxed(form: AnswerForm, answer: Answer) -> Reading:
     stated = re.findall(rf"(?i)\b{re.escape(form.key)}[\s*_]*[:：]([^\n]*)", text[: boxes[0].start()])
     if any(plain_number(piece) != number for piece in stated):
         unreadable(answer, f"it states another number behind '{form.key}:' than in its box")
-    if re.search(r"\d", text[boxes[0].end() :]):
-        unreadable(answer, "numbers follow its box, which may correct it")
+    refuse_numbers(answer, text[boxes[0].end() :], "its box")
     return [number], text[: boxes[0].start()].strip(), False
 
 
@@ -116,8 +116,8 @@ def _of_level(form: AnswerForm, answer: Answer) -> Reading:
     """A word for a level, alone or behind "level is", as often as it is the same; its number counts from `low`."""
     text = whole_text(answer)
     words = "|".join(map(re.escape, form.words))
-    one = rf"({words})\b(?!-\w)(?!(?:[^\w.\n]+\w+){{0,2}}[^\w.\n]+(?:{words})\b)"  # not "fair or rather good"
-    pattern = rf"(?i)\b{re.escape(form.key)}\b[^.\n]*?\bis\b[\s:：\"'*_\[]*{one}"
+    one = rf"({words})\b(?!-\w|\s*\?)(?!(?:[^\w.]+\w+){{0,2}}[^\w.]+(?:{words})\b)"  # not "fair or rather good"
+    pattern = rf"(?i)\b{re.escape(form.key)}\b[^.?\n]*?\bis\b[\s:：\"'*_\[]*{one}"
     levels = [text] if text.strip(AROUND + ".[]").casefold() in form.words else re.findall(pattern, text)
     stated = {level.strip(AROUND + ".[]").casefold() for level in levels}
     if len(stated) != 1:
@@ -129,13 +129,15 @@ def _of_lines(form: AnswerForm, answer: Answer) -> Reading:
     """A line "Title: number" for each value; other lines are reasons."""
     text = text_without_stray_numbers(answer)
     numbers: list[float | None] = []
-    reasons = text
+    reasons, last = text, 0
     for name, title in zip(form.values, form.titles or form.values, strict=True):
-        lines = re.findall(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：]([^\n]*)$", text)
+        lines = list(re.finditer(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：]([^\n]*)$", text))
         if len(lines) != 1:
             unreadable(answer, f"expected one line '{title}: number', got {len(lines)}")
-        numbers.append(_number(lines[0], form, name, answer))
+        numbers.append(_number(lines[0][1], form, name, answer))
+        last = max(last, lines[0].end())
         reasons = re.sub(rf"(?im)^[\W_]*{re.escape(title)}[\s*_]*[:：][^\n]*$", "", reasons)
+    refuse_numbers(answer, text[last:], "its last line 'Title: number'")
     return numbers, " ".join(reasons.split()), False
 
 
@@ -205,11 +207,11 @@ def _tagged(answer: Answer, tag: str) -> tuple[str, str]:
     """Return what stands in the only pair of tags, and what stands before it."""
     text = whole_text(answer)
     pieces = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL | re.IGNORECASE)
-    if len(pieces) != 1:
-        unreadable(answer, f"expected one <{tag}> ... </{tag}>, got {len(pieces)}")
+    begun = len(re.findall(rf"<{tag}>", text, re.IGNORECASE))
+    if not len(pieces) == begun == 1:
+        unreadable(answer, f"expected one <{tag}> ... </{tag}>, got {max(len(pieces), begun)}")
     before, _, rest = re.split(rf"(<{tag}>)", text, maxsplit=1, flags=re.IGNORECASE)
-    if re.search(rf"(?is)</{tag}>.*\d", rest):
-        unreadable(answer, f"numbers follow </{tag}>, which may correct it")
+    refuse_numbers(answer, re.split(rf"(?i)</{tag}>", rest, maxsplit=1)[1], f"</{tag}>")
     return pieces[0].strip(), before.strip()
 
 

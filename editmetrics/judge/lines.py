@@ -38,19 +38,27 @@ def text_without_stray_numbers(answer: Answer | str) -> str:
     return text
 
 
+def refuse_numbers(answer: Answer | str, behind: str, name: str) -> None:
+    """Refuse an answer in which digits of any script follow its number, `name` in the reason: they may correct it."""
+    if re.search(r"\d", behind):
+        unreadable(answer, f"numbers follow {name}, which may correct it")
+
+
 def read_rated_lines(answer: Answer | str, count: int) -> tuple[list[float], str]:
     """Return the numbers of the `count` lines "any words: number", and the other lines, which are reasons.
 
     Raises `SampleError` where there are more or fewer such lines, or where a line behind the first looks like a rating
     and is none ("Detail: 3 to 4", "Detail: N/A"): one that counts something ("Hats: 2") would else stand in for it.
+    Numbers behind the last of them are refused, too.
 
     >>> read_rated_lines("Fine work.\\nPrompt Compliance: 5\\nVisual Naturalness: 4", 2)
     ([5.0, 4.0], 'Fine work.')
     """
     text = text_without_stray_numbers(answer)
-    numbers = [float(number) for number in _LINE.findall(text)]
-    first = _LINE.search(text)
-    alike = _ALIKE.findall(text[first.start() :]) if first else []
+    lines = list(_LINE.finditer(text))
+    numbers = [float(line[1]) for line in lines]
+    alike = _ALIKE.findall(text[lines[0].start() :]) if lines else []
     if not len(numbers) == len(alike) == count:
         unreadable(answer, f"expected {count} lines 'Name: number', got {max(len(numbers), len(alike))}")
+    refuse_numbers(answer, text[lines[-1].end() :], "its last line 'Name: number'")
     return numbers, " ".join(_LINE.sub("", text).split())

@@ -104,6 +104,7 @@ LEVEL = AnswerForm("level", ("overall",), 1, 5, key="quality level", words=("bad
         ("<think>The quality level is bad</think>", None), ("The quality level is good or excellent.", None),
         ("The quality level is poor to fair.", None), ("The quality level is fair/good.", None),
         ("The quality level is bad, or rather poor.", None), ("The quality level is good-ish.", None),
+        ("The quality level is good or\nexcellent.", None), ("The quality level is good? It is fair.", None),
         ("The quality level is **excellent**, because the light is good.", 5),
     ],
 )  # fmt: skip
@@ -119,7 +120,7 @@ def test_an_optional_value_may_be_not_applicable_and_no_other():
 
 
 def test_numbers_behind_an_answer_in_tags_may_correct_it():
-    for behind in ("</answer>, or rather 4", "</answer><answer>4"):
+    for behind in ("</answer>, or rather 4", "</answer><answer>4", "</answer><answer>"):
         assert numbers_of(FORMS["tag"], f"<answer>3.25{behind}") == "unparseable"
     assert numbers_of(FORMS["tag"], "I see 2 cats. <answer>3.25</answer> That is all.") == {"quality": 3.25}
 
@@ -144,6 +145,14 @@ def test_a_line_that_is_not_one_number_is_not_made_up_for_by_another():
         assert numbers_of(FORMS["ratings"], text.format(2, detail)) == "unparseable"
     read = numbers_of(FORMS["ratings"], text.format("two", 3))
     assert read == {"compliance": 4, "look": 5, "detail": 3}
+
+
+@pytest.mark.parametrize("behind", ["Or maybe 3?", "> Detail: 3", "I change the last to: 3", "Final: ３"])
+@pytest.mark.parametrize("kind", ["label", "is", "lines", "ratings"])
+def test_numbers_behind_the_last_rated_line_may_correct_it(kind, behind):
+    fine = written(FORMS[kind], STATED[kind])
+    assert numbers_of(FORMS[kind], f"{fine}\n{behind}") == "unparseable"
+    assert numbers_of(FORMS[kind], f"I see 2 cats, 3 of 4 legs.\n{fine}\nThat is all.") == numbers_of(FORMS[kind], fine)
 
 
 def test_a_list_of_one_may_stand_without_its_brackets():
