@@ -105,6 +105,7 @@ LEVEL = AnswerForm("level", ("overall",), 1, 5, key="quality level", words=("bad
         ("The quality level is poor to fair.", None), ("The quality level is fair/good.", None),
         ("The quality level is bad, or rather poor.", None), ("The quality level is good-ish.", None),
         ("The quality level is good or\nexcellent.", None), ("The quality level is good? It is fair.", None),
+        ("The quality level is good? I doubt it.", None),
         ("The quality level is **excellent**, because the light is good.", 5),
     ],
 )  # fmt: skip

@@ -219,7 +219,7 @@ def test_an_adapter_of_another_model_of_the_same_owner_is_refused(tmp_path, base
         (["no", "text"], False),
         ("/home/someone/models/qwen2.5-vl-7b-instruct/", False),
         ("D:\\models\\Qwen2.5-VL-7B-Instruct", False),
-        ("/c/hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/3c", False),
+        ("/c/hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/3c", False),  # so on the page of EditScore-7B
         ("/m/.cache/modelscope/hub/Qwen/Qwen2___5-VL-7B-Instruct", False),
         ("someone/a-copy", True),
         ("/data/qwen/base", True),
