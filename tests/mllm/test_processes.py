@@ -36,7 +36,7 @@ INPUTS = torch.from_numpy(np.random.default_rng(3).normal(size=(COUNT, 3)).astyp
 
 
 class TwoHeads(nn.Module):
-    """One head learns from all examples, the other from every fourth; the loss has a mean over each."""
+    """One head learns from all examples, the other from every third; the loss has a mean over each."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ class TwoHeads(nn.Module):
 
 
 def collate(numbers):
-    chosen = [number % 4 == 0 for number in numbers]
+    chosen = [number % 3 == 0 for number in numbers]
     return {"rows": INPUTS[numbers], "chosen": torch.tensor(chosen), "counts": {"chosen": sum(chosen)}}
 
 
@@ -71,7 +71,7 @@ def test_a_mean_over_some_examples_is_over_the_whole_batch_however_it_is_divided
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.05, weight_decay=0.0)
     for batch in shuffled(COUNT, 2 * BATCH, seed=0).reshape(2, BATCH).tolist():
         optimizer.zero_grad()
-        errors = (module.some(INPUTS[[n for n in batch if n % 4 == 0]]) - 2.0).square()
+        errors = (module.some(INPUTS[[n for n in batch if n % 3 == 0]]) - 2.0).square()
         (module.all(INPUTS[batch]) - 1.0).square().mean().backward()
         (errors.mean() if len(errors) else errors.sum()).backward()
         optimizer.step()
