@@ -37,6 +37,8 @@ def sentences(combined: Combined) -> Iterator[str]:
 def _compared(test: Comparison, words: str, value: float | None) -> str:
     alone = "" if value is None else f" ({value:.2f})"
     interval = f"{test.low:+.2f} to {test.high:+.2f}"
+    if test.low == test.high == 0:
+        return f"It ranks images as {words}, does{alone}."
     if test.low > 0:
         return f"That is {test.difference:.2f} more than {words}{alone}; the difference is {interval}."
     if test.high < 0:

@@ -25,6 +25,9 @@ from .options import CombineOptions
 MANY = 0.05
 """Share of the items above which a note says that one column alone costs them."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Forests compare scores in single precision."""
+
 
 @dataclass(frozen=True, eq=False)
 class CombinedItems:
@@ -85,7 +88,16 @@ def read_items(scores: Tabular, ratings: Tabular, options: CombineOptions) -> Co
         raise AgreementError(f"{tables[0].name} has no column of scores beside {rating}")
     values, rated, excluded = _complete(items, columns, rating, notes)
     kept = np.flatnonzero(~excluded)
+    _require_differences(rating, rated[kept], columns, values[kept], notes)
     groups, grouped_by = _groups(items, options.group, kept, notes)
+    fold = _folds(items, options, kept, groups, notes)
+    for number in range(int(fold.max()) + 1):
+        if same := _only(rated[kept][fold == number]):
+            count = plural(int((fold == number).sum()), "item")
+            raise AgreementError(
+                f"{rating} is {same} for all {count} of a fold, so nothing can be ranked there; use fewer --folds, or "
+                "another --seed"
+            )
     known = record.columns if record else {}
     return CombinedItems(
         columns=columns,
@@ -95,7 +107,7 @@ def read_items(scores: Tabular, ratings: Tabular, options: CombineOptions) -> Co
         labels=items.are_labels(rating, None),
         better=directions(scores, columns, lower=options.lower_is_better, higher=options.higher_is_better),
         ids=items.joined.ids[kept],
-        fold=_folds(items, options, kept, groups, notes),
+        fold=fold,
         cluster=np.asarray(cluster_codes(groups, len(kept))),
         grouped_by=grouped_by,
         images=_images(items, kept),
@@ -147,6 +159,25 @@ def _complete(
     return values, rated, ~usable
 
 
+def _require_differences(rating: str, rated: Floats, columns: Sequence[str], values: Floats, notes: list[str]) -> None:
+    """Raise `AgreementError` where all ratings or all columns are constant; notes name single columns that are."""
+    if same := _only(rated):
+        raise AgreementError(f"{rating} is {same} for all {len(rated)} items; expected ratings that differ")
+    constant = {name: same for name, column in zip(columns, values.T, strict=True) if (same := _only(column))}
+    texts = [f"{name} is {same} for all items, which predicts nothing" for name, same in constant.items()]
+    if len(constant) == len(columns):
+        raise AgreementError("; ".join(texts) + "; expected scores that differ")
+    notes += texts
+    for name, column in zip(columns, values.T, strict=True):
+        if (largest := np.abs(column).max()) > LARGEST:
+            raise AgreementError(f"{name} has a score of size {largest:.3g}; expected {LARGEST:.3g} at most")
+
+
+def _only(values: Floats) -> str | None:
+    """The value that all of `values` have, as text; None where they differ."""
+    return f"{values[0]:.6g}" if (values == values[0]).all() else None
+
+
 def _groups(items: RatedItems, group: str | None, kept: np.ndarray, notes: list[str]) -> tuple[np.ndarray, str | None]:
     """The group of each kept item as text, and its column: `group`, else `source`, else each item is its own."""
     if group is None and not items.has("source"):
@@ -172,7 +203,13 @@ def _folds(
         except SplitError as error:
             raise AgreementError(f"{error}; use fewer --folds, or another --group") from error
     else:
-        names, fold = np.unique(items.texts(options.fold)[kept].astype(str), return_inverse=True)
+        texts = items.texts(options.fold)[kept]
+        if missing := [name for name, text in zip(items.joined.ids[kept], texts, strict=True) if text is None]:
+            raise AgreementError(
+                f"{plural(len(missing), 'rated item')} without {options.fold} ({first_few(missing)}); fill in the "
+                "column, or leave out --fold-column"
+            )
+        names, fold = np.unique(texts.astype(str), return_inverse=True)
         if len(names) == 1:
             raise AgreementError(f"the column {options.fold!r} names one fold, {str(names[0])!r}; expected two or more")
         if shared := sum(len(set(fold[groups == group])) > 1 for group in np.unique(groups)):

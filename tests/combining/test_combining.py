@@ -127,6 +127,9 @@ def test_what_lacks_a_score_is_left_out_and_counted():
         ({"source": [None] * 40}, {}, "40 rated items without source"),
         ({"psnr": [None] * 38 + [1, 2]}, {}, "2 items of 40 with a rating have all of lpips, psnr"),
         ({"fold": ["a"] * 40}, {"fold": "fold"}, "names one fold, 'a'"),
+        ({"fold": ["a", "b", None, "b"] * 10}, {"fold": "fold"}, "10 rated items without fold .i2, "),
+        ({"mad": [2] * 40}, {"metrics": ["mad"]}, "mad is 2 for all items, which predicts nothing; expected scores"),
+        ({"mad": [1e300] * 39 + [2]}, {}, "mad has a score of size 1e.300; expected 3.4e.38 at most"),
         ({}, {"metrics": ["lpisp"]}, "has no column 'lpisp'"),
         ({}, {"rating": "quality"}, "has no column 'quality'"),
         ({}, {"regressors": ["tree"]}, "unknown regressor 'tree'; expected one of ridge"),
@@ -140,6 +143,28 @@ def test_what_cannot_be_used_is_refused(change, options, message):
     scores, ratings = made(40)
     with pytest.raises(AgreementError, match=message.replace("?", r"\?")):
         combine({**scores, **change}, ratings, **{**QUICK, **options})
+
+
+def test_ratings_that_rank_nothing_are_refused():
+    scores, ratings = made(40)
+    with pytest.raises(AgreementError, match="mos is 3 for all 40 items; expected ratings that differ"):
+        combine(scores, {**ratings, "mos": [3] * 40}, **QUICK)
+    parted = {**scores, "part": ["a"] * 20 + ["b"] * 20}
+    labels = {"id": ratings["id"], "real": ["yes"] * 20 + ["yes", "no"] * 10}
+    with pytest.raises(AgreementError, match="real is 1 for all 20 items of a fold, so nothing can be ranked there"):
+        combine(parted, labels, **QUICK, fold="part")
+
+
+def test_a_constant_column_is_named():
+    scores, ratings = made(40)
+    combined = combine({**scores, "fid": [7] * 40}, ratings, **QUICK, metrics=["lpips", "fid"])
+    assert "fid is 7 for all items, which predicts nothing" in combined.agreement.notes
+
+
+def test_one_metric_ranks_as_itself():
+    combined = combine(*made(40), **QUICK, metrics=["psnr"])
+    value = combined.line("psnr").value
+    assert f"It ranks images as psnr, the best single metric, does ({value:.2f})." in combined.answer()
 
 
 def test_one_of_several_ratings_is_chosen():
