@@ -94,7 +94,8 @@ class Computation:
         if method.reason is not None:
             raise NotComputedError(method.reason)
         trained_on = method.trained_on or own if method.train else None
-        key = (method.metric or method.train, tuple(sorted(method.settings.items())), trained_on, data)
+        chosen = tuple(tuple(sorted(each.items())) for each in (method.settings, method.targets))
+        key = (method.metric or method.train, chosen, trained_on, data)
         if key not in self._done:
             try:
                 self._done[key] = self._compute(method, data, trained_on)
@@ -142,7 +143,7 @@ class Computation:
         parts = list(self._training_parts(trained_on, data))
         scores = [
             self._trained(metric, method, targets, rating, part, bench, data)
-            for rating, targets in _targets(metric, bench, self.targets).items()
+            for rating, targets in _targets(metric, bench, method.targets or self.targets).items()
             for part in parts
         ]
         return replace(joined_scores(scores), spec=method.how)

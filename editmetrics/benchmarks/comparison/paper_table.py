@@ -57,6 +57,7 @@ class TableMethod:
 
     - `metric`: what scores it. `train`: what is trained for it, with `settings` of `fit`. `reason`: why it is neither.
     - `trained_on`: the data set that it is trained on, where that is not the table's own.
+    - `targets`: from a dimension to the rating that it is trained on, where that is not as in the rest of the file.
     - `differs`: what of ours is not as in the paper.
     """
 
@@ -67,6 +68,7 @@ class TableMethod:
     train: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
+    targets: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     differs: str | None = None
 
@@ -145,6 +147,7 @@ class MethodEntry:
     train: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
+    targets: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
     differs: str | None = None
 

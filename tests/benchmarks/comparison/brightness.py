@@ -46,6 +46,14 @@ class Brightness(LearnedMetric):
         if not (resume and (folder / "line.json").is_file()):
             folder.mkdir(parents=True)
             x = [self.prepare(sample) for sample in train]
-            line = {d: list(np.polyfit(x, [s.meta[rating] for s in train], 1)) for d, rating in targets.items()}
+            line = {d: list(np.polyfit(x, [float(s.meta[rating]) for s in train], 1)) for d, rating in targets.items()}
             (folder / "line.json").write_text(json.dumps(line))
-        return Brightness(weights=str(folder))
+        return type(self)(weights=str(folder))
+
+
+class Detector(Brightness):
+    """A brightness that also learns whether an image is real; higher is better."""
+
+    name = "detector"
+    dimensions = (*Brightness.dimensions, Dimension("authenticity", low=0, high=1))
+    label_dimensions = frozenset({"authenticity"})

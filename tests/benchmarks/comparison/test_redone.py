@@ -137,6 +137,29 @@ def test_a_split_is_trained_on_its_own_part(copies, tmp_path):
     assert "would be trained on" in overlap.reasons["DBCNN (fine-tuned)", "hpe-bench"]
 
 
+def test_detectors_learn_authenticity_and_assessors_the_ratings(copies, tmp_path, monkeypatch):
+    monkeypatch.setitem(builtin.BUILTIN, "detector", "tests.benchmarks.comparison.brightness:Detector")
+    copy, tables = load("hpe-bench", copies["hpe-bench"]), paper_tables("hpe-bench")
+    part = copy.chosen(None, None, partial=True)
+    computation = Computation({"hpe-bench": copy}, {"hpe-bench": part}, ComputeOptions(tmp_path), HPE_TARGETS)
+    cnnspot, univ = (method for method in tables[0].methods if method.name in ("CNNSpot", "Univ"))
+    assert [dict(method.settings) for method in (cnnspot, univ)] == [{"preset": "cnnspot"}, {"preset": "univfd"}]
+    learned = replace(cnnspot, train="detector", settings={})
+    result = compare(replace(tables[0], methods=[learned]), computation)
+    ((_, ids, wanted, scale),) = brightness.TRAININGS
+    assert (wanted, scale) == ({"authenticity": "authentic"}, (0, 1))
+    train = [sample.id for sample in copy.samples if sample.meta["split"] == "train"]
+    assert ids == train
+    assert any(name.startswith("real_") for name in ids)
+    every = column_of(result, "authentic", "Table I Acc", "average over system")
+    assert 0 <= result.value("CNNSpot", every) <= 1
+    assert result.difference("CNNSpot", every) is not None
+    assessor = TableMethod("DBCNN (fine-tuned)", "deep", "deep", train="detector")  # the same metric, other targets
+    compare(with_methods(tables[1], assessor), computation)
+    assert [list(wanted) for *_, wanted, _ in brightness.TRAININGS[1:]] == [[name] for name in HPE_TARGETS]
+
+
+HPE_TARGETS = paper_tables("hpe-bench")[1].targets
 TARGETS = {"visual_quality": "perception", "editing_alignment": "correspondence"}
 
 
