@@ -212,7 +212,7 @@ class Computation:
             raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
         train, val = (_rated(samples or (), targets.values()) for samples in (training.train, training.val))
         # a validation part of the data set's own is taken as it is, whatever it shares with the training part
-        as_it_is: dict[str, Any] = {"group": None} if val else {}
+        group = None if val else _kept_apart(train)
         with self.options.training() as progress:
             trained = metric.fit(
                 train,
@@ -222,7 +222,7 @@ class Computation:
                 output_dir=str(folder),
                 resume=not self.options.overwrite,
                 progress=progress,
-                **as_it_is,
+                group=group,
                 **method.settings,
             )
         part = replace(self.parts[data], samples=training.test)
@@ -283,6 +283,11 @@ def _crossed(dimensions: Mapping[str, str], other: Benchmark) -> dict[str, str]:
     matched = {rating: dimension for rating, dimension in named.items() if rating in other.ratings}
     first = next(iter(dimensions.values()))
     return matched or {rating: first for rating, aspect in other.ratings.items() if aspect.quality}
+
+
+def _kept_apart(samples: Sequence[Sample]) -> str | None:
+    """The field by which samples are set aside for validation: their source, or their prompt where they have none."""
+    return next((name for name in ("source", "prompt") if all(getattr(sample, name) for sample in samples)), None)
 
 
 def _rated(samples: Iterable[Sample], ratings: Collection[str]) -> list[Sample]:

@@ -41,6 +41,8 @@ class Brightness(LearnedMetric):
             fail=False):  # fmt: skip
         if fail:
             raise EditMetricsError("the training was told to fail")
+        if val is None and group and not all(getattr(sample, group) for sample in train):
+            raise EditMetricsError(f"rows have no {group!r} to be grouped by")  # as every real training refuses
         folder = Path(output_dir)
         TRAININGS.append((folder, [sample.id for sample in train], dict(targets), label_scale))
         if not (resume and (folder / "line.json").is_file()):
