@@ -124,8 +124,8 @@ def opening(prompt: str | None, last: bool = False) -> tuple[str | None, ...]:
     if prompt is None:
         return "The first image is ", IMAGE, ", the second image is ", IMAGE, ". "
     if last:  # as the prompt of `epaiqa` has it
-        start = "The original image is: ", IMAGE, ", the image after partial editing is: ", IMAGE
-        return *start, f". The partial editing prompt is: {prompt}. "
+        middle = ", the image after partial editing is: "
+        return "The original image is: ", IMAGE, middle, IMAGE, f". The partial editing prompt is: {prompt}. "
     start = f"With the image editing prompt [{prompt}], the source image "
     return start, IMAGE, " is edited to generate the target image ", IMAGE, ". "
 
