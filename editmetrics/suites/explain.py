@@ -67,7 +67,7 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     requests = count * len(judge.asks)
     if judge.most is not None and suite.rows:
         requests, shown = (math.ceil(most * count / suite.rows) for most in judge.most)
-    unknown = A_ROWS_QUESTION if suite.data else UNKNOWN
+    unknown = A_ROWS_QUESTION if suite.data and judge.most is not None else UNKNOWN
     tokens = int(requests * fmean(_text_length(ask, unknown) for ask in judge.asks) / CHARACTERS_A_TOKEN)
     limit = judge.sampling.max_tokens
     return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -229,6 +231,14 @@ def read_longtext(files: InputFiles) -> FileRows:
             yield {"language": language, "prompt_id": row["prompt_id"], "prompt": row["prompt"]}, {}
 
 
+def read_unigenbench(files: InputFiles) -> FileRows:
+    """The prompts of UniGenBench, English and Chinese, short and long."""
+    for category in ("en", "en_long", "zh", "zh_long"):
+        text = files.one_of(f"test_prompts_{category}.csv").read().decode("utf-8")
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            yield {"category": category, "index": row["index"], "prompt": row[f"prompt_{category[:2]}"]}, {}
+
+
 PICTURES = ("*.png", "*.jpg", "*.jpeg", "*.webp", "*.json", "*.zip", "*.tar")
 
 GEDIT = BenchmarkInputs(
@@ -282,6 +292,9 @@ def _of_repository(name: str, repository: str, folder: str, pattern: str, read: 
 WISE = _of_repository("wise", "PKU-YuanGroup/WISE", "WISE", "{prompt_id}", read_wise, 1000)
 GENEVAL2 = _of_repository("geneval2", "facebookresearch/GenEval2", "GenEval2", "{number}", read_geneval2, 800)
 LONGTEXT = _of_repository("longtext", "X-Omni-Team/X-Omni", "X-Omni", "{language}/{prompt_id}", read_longtext, 320)
+UNIGENBENCH = _of_repository(
+    "unigenbench", "CodeGoat24/UniGenBench", "UniGenBench", "{category}/{index}", read_unigenbench, 2400
+)
 PIE_BENCH = BenchmarkInputs(
     "",
     advice="the authors of pie-bench hand its data out by a form (https://github.com/cure-lab/PnPInversion); unpacked, "
@@ -296,7 +309,8 @@ MAGICBRUSH = BenchmarkInputs(
 INPUTS = {
     "gedit": GEDIT, "imgedit": IMGEDIT, "kris": KRIS, "rise": RISE, "omnicontext": OMNICONTEXT, "emu-edit": EMU_EDIT,
     "genai-bench": GENAI_BENCH,
-    "wise": WISE, "geneval2": GENEVAL2, "longtext": LONGTEXT, "pie-bench": PIE_BENCH, "magicbrush": MAGICBRUSH,
+    "wise": WISE, "geneval2": GENEVAL2, "longtext": LONGTEXT, "unigenbench": UNIGENBENCH, "pie-bench": PIE_BENCH,
+    "magicbrush": MAGICBRUSH,
 }  # fmt: skip
 """The inputs of the built-in benchmarks, by the name of the suite."""
 

@@ -35,6 +35,7 @@ BUILTIN: LazyTable[Suite] = LazyTable(
         "longtext": "editmetrics.suites.longtext",
         "oneig": "editmetrics.suites.oneig",
         "dpg": "editmetrics.suites.dpg",
+        "unigenbench": "editmetrics.suites.unigenbench",
     },
     "SUITE",
 )

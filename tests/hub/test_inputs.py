@@ -243,12 +243,17 @@ def test_a_copy_of_ones_own_is_read_without_the_hub(run, hub, tmp_path):
 
 def test_prompts_of_text_to_image_benchmarks_are_read_from_a_copy(run, tmp_path):
     lines = '{"prompt_id": 0, "prompt": "A sign", "text": ["hi"]}\n'
+    categories = ("en", "en_long", "zh", "zh_long")
     files = {
         "WISE/data_verified/merge.json": '[{"Prompt": "A cake", "Explanation": "round", "prompt_id": 7}]',
         "WISE/data/merge.json": "[]",
         "GenEval2/geneval2_data.jsonl": '{"prompt": "two cats"}\n{"prompt": "a dog"}\n',
         "X-Omni/textbench/text_prompts.jsonl": lines,
         "X-Omni/textbench/text_prompts_zh.jsonl": lines,
+        **{
+            f"UniGenBench/data/test_prompts_{name}.csv": f'index,prompt_{name[:2]}\n7,"A ""cup"""\n'
+            for name in categories
+        },
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -257,6 +262,7 @@ def test_prompts_of_text_to_image_benchmarks_are_read_from_a_copy(run, tmp_path)
         "wise": ("WISE", ["7.png"], ["A cake"]),
         "geneval2": ("GenEval2", ["000.png", "001.png"], ["two cats", "a dog"]),
         "longtext": ("X-Omni", ["en/0.png", "zh/0.png"], ["A sign", "A sign"]),
+        "unigenbench": ("UniGenBench", [f"{name}/7.png" for name in categories], ['A "cup"'] * 4),
     }
     for name, (copy, outputs, prompts) in expected.items():
         assert f"--from {copy}" in run("data", name, tmp_path / name).err
