@@ -67,7 +67,7 @@ def cost(suite: Suite, judge: SuiteJudge, samples: int | None = None) -> SuiteCo
     requests = count * len(judge.asks)
     if judge.most is not None and suite.rows:
         requests, shown = (math.ceil(most * count / suite.rows) for most in judge.most)
-    unknown = A_ROWS_QUESTION if suite.data and judge.most is not None else UNKNOWN
+    unknown = A_ROWS_QUESTION if suite.data else UNKNOWN
     tokens = int(requests * fmean(_text_length(ask, unknown) for ask in judge.asks) / CHARACTERS_A_TOKEN)
     limit = judge.sampling.max_tokens
     return SuiteCost(count, requests, shown, tokens, None if limit is None else requests * limit)
@@ -102,7 +102,7 @@ def _text_length(ask: Ask, unknown: int) -> float:
     choices = [part for part in ask.parts if isinstance(part, PromptChoice)]
     if ask.system and isinstance(ask.system.text, PromptText):
         texts.append(ask.system.text)
-    means = (fmean(len(text.text or "") or unknown for text in choice.texts.values()) for choice in choices)
+    means = (fmean(len(text.text or "") or UNKNOWN for text in choice.texts.values()) for choice in choices)
     return sum(len(text.text or "") or unknown for text in texts) + sum(means)
 
 

@@ -71,7 +71,7 @@ def lists_in(answer: str) -> tuple[Any, Any]:
         try:
             held.append(ast.literal_eval(match.group(1).strip()))
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-            raise SampleError(f"<{tag}> of the answer is no list: {type(error).__name__}", "unparseable") from error
+            raise SampleError(f"<{tag}> of the answer cannot be read: {type(error).__name__}", "unparseable") from error
     return held[0], held[1]
 
 
@@ -84,7 +84,7 @@ def scores_of(answer: str, count: int) -> tuple[list[Any], list[int]]:
     held = lists_in(answer)
     for tag, values in zip(("analysis", "score"), held, strict=True):
         if not isinstance(values, (list, tuple)) or len(values) != count:
-            raise SampleError(f"<{tag}> of the answer is no list of {count}: {values!r:.80}", "unparseable")
+            raise SampleError(f"<{tag}> of the answer is {values!r:.80}; expected a list of {count}", "unparseable")
     if strange := [score for score in held[1] if type(score) is not int or score not in (0, 1)]:
         raise SampleError(f"the answer has the score {strange[0]!r:.40}; expected 0 or 1", "unparseable")
     return list(held[0]), list(held[1])
