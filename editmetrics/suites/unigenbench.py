@@ -46,6 +46,15 @@ HEADERS = {
 }
 """By language: what stands before explanations and descriptions in a question, and the keys of both in a row."""
 
+SHORT = {
+    "Relationship": "Relation",
+    "Entity Layout": "Layout",
+    "World Knowledge": "Knowledge",
+    "Text Generation": "Text",
+    "Logical Reasoning": "Logic",
+}
+"""Headings of dimensions with long names, so that a line of the table fits a terminal."""
+
 SLOTS = {
     "{prompt}": "the row's prompt",
     "{testpoint}": "the row's test points",
@@ -191,11 +200,14 @@ def _tables() -> Iterator[TableLayout]:
     """The table of dimensions, then one of sub-dimensions for each dimension that has some."""
     titles = {"en": "English", "en_long": "English, long", "zh": "Chinese", "zh_long": "Chinese, long"}
     blocks = tuple(RowBlock(title, {"category": (category,)}, 2400) for category, title in titles.items())
-    yield TableLayout(
-        "", tuple(SuiteColumn(name, name, times=100, digits=2, pooled=True) for name in DIMENSIONS), blocks
-    )
+    columns = (SuiteColumn(SHORT.get(name, name), name, times=100, digits=2, pooled=True) for name in DIMENSIONS)
+    yield TableLayout("", tuple(columns), blocks)
     for dimension in DIMENSIONS:
-        parts = {name: name.removeprefix(f"{dimension} - ") for name in DIMENSIONS[dimension] if name != dimension}
+        parts = {
+            name: name.removeprefix(f"{dimension} - ").split(" (")[0]
+            for name in DIMENSIONS[dimension]
+            if name != dimension
+        }
         if parts:
             columns = (SuiteColumn(part, name, times=100, digits=2, pooled=True) for name, part in parts.items())
             yield TableLayout(dimension, tuple(columns), blocks)
