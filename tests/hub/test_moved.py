@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -22,7 +23,7 @@ def all_published(published, hub):
     """Every entry, with the licence that the registry has."""
     for name in REMOTE:
         licence = registered()[name].licence
-        published(name, licence=None if licence.startswith("not stated") else licence.split(" ")[0].lower())
+        published(name, licence=None if licence.startswith("not stated") else re.split("[ ;]", licence)[0].lower())
     return hub
 
 

@@ -304,7 +304,7 @@ def _file_name(spec: str, settings: Mapping[str, Any] | None = None) -> str:
     """A name for the files of a metric: its text, and some digits of its hash where that is not a file's name.
 
     >>> _file_name("niqe"), _file_name("lpips:net=vgg")
-    ('niqe', 'lpips-net-vgg-8e1f54')
+    ('niqe', 'lpips-net-vgg-c57a4c')
     """
     text = ",".join([spec, *(f"{name}={value}" for name, value in sorted((settings or {}).items()))])
     plain = re.sub(r"[^A-Za-z0-9_.]+", "-", text)[:LONGEST_NAME]

@@ -47,7 +47,7 @@ class SquareImages:
 
         >>> import numpy as np
         >>> SquareImages(4, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).pixels(np.full((1, 2, 3), 255, np.uint8))[0, :, 0]
-        tensor([1.0000, 1.0000, 0.0353, 0.0000])
+        tensor([ 1.0000,  0.7882,  0.2078, -0.0902])
         """
         import numpy as np
         import torch

@@ -55,6 +55,7 @@ class ImageBackbone(nn.Module):
 class TimmBackbone(ImageBackbone):
     """Maps of some stages of any model of timm that gives maps; layers behind the last one are not there.
 
+    >>> import torch
     >>> backbone = TimmBackbone(BackboneRule(model="resnet10t", stages=(1, 4)), ViewRule())
     >>> [tuple(each.shape) for each in backbone(torch.zeros(1, 3, 64, 64))]
     [(1, 64, 16, 16), (1, 512, 2, 2)]
@@ -120,6 +121,7 @@ class ClipBackbone(ImageBackbone):
 class Layers(ImageBackbone):
     """Convolutions as a recipe lists them (`BackboneRule.layers`); the last map.
 
+    >>> import torch
     >>> rule = BackboneRule("layers", layers=("conv7-50 valid", "pool2", "conv3-8/2 norm relu"))
     >>> Layers(rule, ViewRule(channels="contrast"))(torch.zeros(1, 1, 32, 32))[0].shape
     torch.Size([1, 8, 7, 7])

@@ -37,7 +37,7 @@ class ImageRegressor(TrainedMetric):
 
     >>> from editmetrics import create_metric
     >>> metric = create_metric("image_regressor", weights="toy", device="cpu")
-    >>> 0 <= float(metric("docs/examples/edited/cat.png")) <= 100
+    >>> 0 <= float(metric("docs/examples/edited/cat.jpg")) <= 100
     True
     """
 

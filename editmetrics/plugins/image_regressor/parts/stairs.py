@@ -28,7 +28,7 @@ class Stairs(nn.Module):
 
     >>> import torch
     >>> body = Stairs([4, 8], strides=[2])
-    >>> body([torch.zeros(1, 4, 8, 8), torch.ones(1, 8, 4, 4)], ViewLayout((1,)))
+    >>> body([torch.zeros(1, 4, 8, 8), torch.ones(1, 8, 4, 4)], ViewLayout((1,))).detach()
     tensor([[1., 1., 1., 1., 1., 1., 1., 1.]])
     """
 
