@@ -84,6 +84,6 @@ def test_weights_that_are_here_are_hashed_and_scored_in_a_batch_and_alone(home, 
 
 
 def test_every_entry_has_a_metric_that_loads_it():
-    trained_from = {recipe.network.backbone.weights for recipe in map(named_recipe, NAMES)}
+    trained_from = {each.weights for name in NAMES for each in named_recipe(name).backbones}
     for name in REMOTE:
         assert stored.spec_of(registered()[name]) or name in trained_from, name
