@@ -34,7 +34,7 @@ def check_weights(report: Report, device: str, download: Callable[[WeightsEntry]
         if report.attempt("checksums", name, lambda name=name: _nothing(weights.verify(name))):  # type: ignore[misc]
             spec = spec_of(entry)
             if spec is None:
-                report.skip("scores", name, f"no option of {entry.metric} chooses it; trainings start from it")
+                report.skip("scores", name, f"no option of {entry.metric} chooses it alone")
             else:
                 report.attempt("scores", f"{spec}, batch and alone", partial(alone_and_together, spec, device), device)
 
