@@ -24,6 +24,7 @@ from ..command_line import (
     retry_option,
     score_with_progress,
     seed_option,
+    track_option,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ..pairs import Battles, Leaderboard, RankingOptions
     from ..scoring import Results
     from ..scoring.arena import ArenaRun
+    from ..tracking import Tracker
 
 Files: TypeAlias = "tuple[Path | None, Path | None]"
 """A leaderboard's file and its picture."""
@@ -101,6 +103,7 @@ Files: TypeAlias = "tuple[Path | None, Path | None]"
 @overwrite_option()
 @device_option
 @retry_option
+@track_option
 @quiet_option
 def arena(
     paths: tuple[Path, ...],
@@ -116,6 +119,7 @@ def arena(
     replicates: int,
     level: float,
     seed: int,
+    trackers: tuple[str, ...],
     **asked: Any,
 ) -> None:
     """Rank systems by battles of two edits of one source.
@@ -137,11 +141,12 @@ def arena(
 
     options = ranking_options(model, inconsistent, anchor, replicates, level, seed)
     mapped = name_value_pairs("--map", columns, "NAME=COLUMN")
+    opened = _opened(trackers)
     if battles is not None:
         _only_a_log(asked, paths)
         check_outputs(output, plot, overwrite)
         log = read_battles(battles, mapped)
-        complete = show_leaderboard(log, options, by_task, output, plot).complete
+        complete = show_leaderboard(log, options, by_task, output, plot, opened).complete
         _show_agreement(log)
         sys.exit(0 if complete else 3)
     if not paths or not asked["metrics"]:
@@ -152,7 +157,16 @@ def arena(
         check_outputs(board, picture, overwrite)
     ran = _run(paths, mapped, seed, overwrite, metrics, asked)
     if ran is not None:
-        sys.exit(_show_run(ran, options, by_task, files))
+        sys.exit(_show_run(ran, options, by_task, files, opened))
+
+
+def _opened(trackers: Sequence[str]) -> list[Tracker]:
+    """Begin a run in each tracker, which ends with the command."""
+    if not trackers:
+        return []
+    from ..tracking import open_tracker
+
+    return [click.get_current_context().with_resource(open_tracker(spec)) for spec in trackers]
 
 
 def _only_a_log(asked: dict[str, Any], paths: tuple[Path, ...]) -> None:
@@ -203,7 +217,13 @@ def _created(specs: tuple[str, ...], device: str | None) -> list[Metric]:
     return [create_metric(spec, device=device) for spec in specs]
 
 
-def _show_run(ran: ArenaRun, options: RankingOptions, by_task: bool, files: Mapping[str, Files]) -> int:
+def _show_run(
+    ran: ArenaRun,
+    options: RankingOptions,
+    by_task: bool,
+    files: Mapping[str, Files],
+    trackers: Sequence[Tracker],
+) -> int:
     """Show the leaderboard of each judge, and how the judges agree; returns the exit code."""
     from ..tables.results import problem_lines
     from ..tables.table import show
@@ -214,7 +234,8 @@ def _show_run(ran: ArenaRun, options: RankingOptions, by_task: bool, files: Mapp
     for label, battles in judges:
         if len(judges) > 1:
             click.echo(f"\n{label}")
-        complete = show_leaderboard(battles, options, by_task, *files[label]).complete and complete
+        board = show_leaderboard(battles, options, by_task, *files[label], trackers, label if len(judges) > 1 else "")
+        complete = board.complete and complete
     if ran.battles is not None:
         _show_agreement(ran.battles)
     return 4 if ran.results.unavailable else 0 if complete else 3
@@ -278,9 +299,15 @@ def check_outputs(output: Path | None, plot: Path | None, overwrite: bool) -> No
 
 
 def show_leaderboard(
-    battles: Battles, options: RankingOptions, by_task: bool, output: Path | None, plot: Path | None
+    battles: Battles,
+    options: RankingOptions,
+    by_task: bool,
+    output: Path | None,
+    plot: Path | None,
+    trackers: Sequence[Tracker] = (),
+    judge: str = "",
 ) -> Leaderboard:
-    """Rank, print, write and draw."""
+    """Rank, print, write, draw and log."""
     from ..pairs import rank
     from ..report.arena_plot import plot_arena
     from ..tables.arena import arena_blocks
@@ -293,4 +320,8 @@ def show_leaderboard(
     if plot is not None:
         plot_arena(board, plot)
         click.echo(f"wrote {plot}")
+    for tracker in trackers:
+        from ..tracking import leaderboard_values
+
+        tracker.log(leaderboard_values(board, judge))
     return board
