@@ -43,7 +43,7 @@ NOT_RUN = {
     r"editmetrics plugin |edge_loss|-m my_metric": "needs one's own package; tests/test_guide.py makes and runs it",
     r"editmetrics merge ": "needs the parts of a run; tests/cli/test_score.py makes some",
     r"pyiqa/": "needs pyiqa",
-    r"editmetrics benchmark .*(-m|--scores|--manifest) ": "needs a whole data set; tests/benchmarks has parts of them",
+    r"editmetrics benchmark .*((-m|--scores|--manifest) |/ --table)": "needs a data set; see tests/benchmarks",
     r"pair_judge": "asks a model; tests/cli/test_arena.py has a scripted one",
     r" -m (ds_ieqa|lmm4lmm|hpe_lsa|epaiqa|vqa_score|vie_score|lmm4edit|edit_hf)( |$)": "needs a backbone from the hub",
     r" -m (deqa_score|edit_reward|edit_score|hpsv3|q_align)\b": "needs a checkpoint from the hub",
@@ -53,6 +53,7 @@ NOT_RUN = {
     r" -m face_identity( |$)": "needs the published weights; tests/plugins/test_face_identity.py has stand-ins",
     r"editmetrics score benchmark.csv ": "needs keys and images called after them; tests/data/test_keys.py has some",
     r"--suite gedit|runs/fold_1": "asks a model; is trained on another page",
+    r"image_regressor:weights=runs/": "needs a training; tests/plugins/image_regressor has some",
 }
 """Commands that are only parsed, and why."""
 
@@ -63,6 +64,7 @@ TRAINED = {
 
 UNFINISHED = {
     **dict.fromkeys(("judge.md", "suites.md", "qbench.md"), "asks a model"), "serving.md": "needs a server",
+    "comparison_tables.md": "needs a whole data set; tests/benchmarks/comparison has parts of them",
 }  # fmt: skip
 """Pages whose Python is only compiled, and why."""
 

@@ -94,7 +94,8 @@ def test_shipped_scores_are_those_of_float32_whatever_a_gpu_would_take(monkeypat
     from editmetrics.mllm import backbone
 
     spec = "lmm4lmm:weights=toy"
-    monkeypatch.setattr(backbone, "torch_dtype", lambda name, true=backbone.torch_dtype: true(name or "bfloat16"))
+    true = backbone.torch_dtype
+    monkeypatch.setattr(backbone, "torch_dtype", lambda name, device: true(name or "bfloat16", device))
     report = Report("minutes")
     metrics.check_scores(report, "cpu", [spec])
     assert failures(report) == {}

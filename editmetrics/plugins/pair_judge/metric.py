@@ -58,6 +58,8 @@ class PairJudge(PairJudgeMetric):
 
     name, version = "pair_judge", 1
     title = "which of two edits is better"
+    needs = frozenset({"edited", "rival", "prompt"})
+    uses = frozenset({"source"})
     dimensions = (
         *PairJudgeMetric.dimensions,
         *(
@@ -105,7 +107,7 @@ class PairJudge(PairJudgeMetric):
     def required(self) -> frozenset[str]:
         """Return the fields that the protocol shows: without the source where two images of one prompt are compared."""
         published = self._published
-        return self.needs - {"source"} if published is not None and not published.source else self.needs
+        return self.needs if published is not None and not published.source else self.needs | {"source"}
 
     def aspects(self) -> Sequence[str]:
         return tuple(ASPECTS) if self.about == "aspects" else (OVERALL,)
