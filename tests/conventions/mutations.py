@@ -14,9 +14,9 @@ FOLLOW = (f"{FILES}::test_dimensions_follow_from_values",)
 
 MUTATIONS = (
     ("a number outside its scale is read", READ, "if not form.low <= number <= form.high:", "if False:", JUNK),
-    ("the first of two answers is read", READ, '    if len(pieces) != 1:\n        unreadable(answer, f"expected one <',
-     '    if len(pieces) < 1:\n        unreadable(answer, f"expected one <', JUNK),
-    ("numbers behind an answer in tags are passed by", READ, 'if re.search(rf"(?is)</{tag}>.*\\d", rest):', "if False:",
+    ("the first of two answers is read", READ, "if not len(pieces) == begun == 1:", "if not pieces:", JUNK),
+    ("numbers behind an answer in tags are passed by", READ,
+     'refuse_numbers(answer, re.split(rf"(?i)</{tag}>", rest, maxsplit=1)[1], f"</{tag}>")', "",
      (f"{ANSWERS}::test_numbers_behind_an_answer_in_tags_may_correct_it",)),
     ("a line that counts something stands for a rating", LINES, "if not len(numbers) == len(alike) == count:",
      "if len(numbers) != count:", (f"{ANSWERS}::test_a_line_that_is_not_one_number_is_not_made_up_for_by_another",)),
