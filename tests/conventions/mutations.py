@@ -14,7 +14,8 @@ FOLLOW = (f"{FILES}::test_dimensions_follow_from_values",)
 
 MUTATIONS = (
     ("a number outside its scale is read", READ, "if not form.low <= number <= form.high:", "if False:", JUNK),
-    ("the first of two answers is read", READ, "if not len(pieces) == begun == 1:", "if not pieces:", JUNK),
+    ("the first of two answers is read", READ, "if not len(pieces) == begun == 1:", "if not pieces:",
+     (f"{ANSWERS}::test_numbers_behind_an_answer_in_tags_may_correct_it",)),
     ("numbers behind an answer in tags are passed by", READ,
      'refuse_numbers(answer, re.split(rf"(?i)</{tag}>", rest, maxsplit=1)[1], f"</{tag}>")', "",
      (f"{ANSWERS}::test_numbers_behind_an_answer_in_tags_may_correct_it",)),
