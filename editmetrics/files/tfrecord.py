@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .protobuf import message_fields, packed_integers
 from .text import DataError
 
 POLYNOMIAL = 0x82F63B78
@@ -72,59 +73,24 @@ def masked_crc32c(data: bytes) -> int:
 
 def _example(data: bytes) -> dict[str, list[Any]]:
     features: dict[str, list[Any]] = {}
-    for _, inner in _fields(data):
-        for _, entry in _fields(_bytes(inner)):
-            pair = dict(_fields(_bytes(entry)))
+    for _, inner in message_fields(data):
+        for _, entry in message_fields(_bytes(inner)):
+            pair = dict(message_fields(_bytes(entry)))
             features[_bytes(pair[1]).decode("utf-8")] = _values(_bytes(pair.get(2, b"")))
     return features
 
 
 def _values(feature: bytes) -> list[Any]:
     values: list[Any] = []
-    for kind, content in _fields(feature):
-        for _, value in _fields(_bytes(content)):
+    for kind, content in message_fields(feature):
+        for _, value in message_fields(_bytes(content)):
             if kind == BYTES:
                 values.append(_bytes(value))
             elif kind == FLOATS:
                 packed = _bytes(value)
                 values += struct.unpack(f"<{len(packed) // 4}f", packed)
             elif kind == INTEGERS:
-                values += [value] if isinstance(value, int) else _integers(value)
-    return values
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message of protocol buffers: numbers, and integers or bytes (fixed ones, too)."""
-    at = 0
-    while at < len(data):
-        key, at = _integer(data, at)
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            value, at = _integer(data, at)
-            yield number, value
-            continue
-        length, at = _integer(data, at) if wire == 2 else ({1: 8, 5: 4}.get(wire, -1), at)
-        if length < 0 or at + length > len(data):
-            raise ValueError(f"field {number} of wire type {wire} is invalid")
-        yield number, data[at : at + length]
-        at += length
-
-
-def _integer(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def _integers(packed: bytes) -> list[int]:
-    values, at = [], 0
-    while at < len(packed):
-        value, at = _integer(packed, at)
-        values.append(value)
+                values += [value] if isinstance(value, int) else packed_integers(value)
     return values
 
 

@@ -7,10 +7,10 @@ trained (3 the kind of model). Llama's texts begin with a space, and so does eac
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...files.protobuf import message_fields
 from ..family import BackboneError
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class VocabularyPiece(NamedTuple):
 def read_pieces(file: Path) -> list[VocabularyPiece]:
     """The tokens of a file, by their ids. Raises `BackboneError` for one that is damaged or of another kind."""
     try:
-        fields = list(_fields(file.read_bytes()))
+        fields = list(message_fields(file.read_bytes()))
         pieces = [_piece(value) for number, value in fields if number == 1 and isinstance(value, bytes)]
-        trained = [dict(_fields(value)) for number, value in fields if number == 2 and isinstance(value, bytes)]
+        trained = [dict(message_fields(value)) for number, value in fields if number == 2 and isinstance(value, bytes)]
     except (OSError, ValueError, IndexError, struct.error) as error:
         raise BackboneError(f"{file} cannot be read as a SentencePiece model ({error}); fetch it again") from error
     if not pieces or [each.get(3) for each in trained] != [BPE]:
@@ -84,40 +84,9 @@ def _merges(pieces: list[VocabularyPiece], ids: dict[str, int]) -> list[tuple[st
     return merges
 
 
-# ---------------------------------------------------------------------- protocol buffers
-
-
 def _piece(message: bytes) -> VocabularyPiece:
-    fields = dict(_fields(message))
+    fields = dict(message_fields(message))
     text, score, kind = fields.get(1, b""), fields.get(2, b"\0\0\0\0"), fields.get(3, NORMAL)
     if not isinstance(text, bytes) or not isinstance(score, bytes) or not isinstance(kind, int):
         raise ValueError("a piece is not a text, a score and a kind")
     return VocabularyPiece(text.decode(), struct.unpack("<f", score)[0], kind)
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message by number: whole numbers, and the bytes of all else."""
-    position = 0
-    while position < len(message):
-        key, position = _number(message, position)
-        kind = key & 7
-        if kind == 0:
-            value, position = _number(message, position)
-            yield key >> 3, value
-            continue
-        size, position = _number(message, position) if kind == 2 else ({1: 8, 5: 4}[kind], position)
-        if position + size > len(message):
-            raise ValueError("it ends too early")
-        yield key >> 3, message[position : position + size]
-        position += size
-
-
-def _number(message: bytes, position: int) -> tuple[int, int]:
-    """A number in groups of seven bits, the lowest first, and the position behind it."""
-    number = shift = 0
-    while True:
-        byte = message[position]
-        number |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return number, position
