@@ -11,8 +11,8 @@ The prompt has four parts: object, activity, place and style.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...sample import Sample
@@ -63,10 +63,6 @@ def _described(sample: Sample, checks: CopyChecks) -> Sample:
     return replace(sample, meta={"system": system, **dict(zip(PARTS, parts, strict=True)), **sample.meta})
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "system", SYSTEMS, "images")
-
-
 BENCHMARK = Benchmark(
     name="agiqa-1k",
     title="AGIQA-1K",
@@ -77,7 +73,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=sum(SYSTEMS.values()),
     unit="images",
-    missing=_missing,
+    missing=partial(missing_rows, column="system", expected=SYSTEMS, unit="images"),
     pairing={"perception": "quality"},
     obtain="AIGC_MOS_Zscore.xlsx is in github.com/lcysyzxdxc/AGIQA-1k-Database, whose README links the images.",
     terms="MIT licence in the repository; the images' own terms are not stated there.",

@@ -11,8 +11,8 @@ Images are numbered: 400 of each model in turn, four of each prompt. The files d
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...sample import Sample
@@ -55,10 +55,6 @@ def _named(sample: Sample, checks: CopyChecks) -> Sample:
     return replace(sample, meta={"system": SYSTEMS[int(sample.id) // PER_SYSTEM], **sample.meta})
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "system", dict.fromkeys(SYSTEMS, PER_SYSTEM), "images")
-
-
 BENCHMARK = Benchmark(
     name="aigciqa2023",
     title="AIGCIQA2023",
@@ -68,7 +64,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=SIZE,
     unit="images",
-    missing=_missing,
+    missing=partial(missing_rows, column="system", expected=dict.fromkeys(SYSTEMS, PER_SYSTEM), unit="images"),
     pairing={"perception": "quality", "alignment": "correspondence"},
     obtain="AIGCIQA2023.csv is in github.com/wangjiarui153/AIGCIQA2023 at commit 17c1332, images are allimg.zip of the "
     "data set IntMeGroup/AIGCIQA2023 on the Hugging Face hub.",

@@ -10,8 +10,8 @@ The name holds the model. Other columns are allowed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...sample import Sample
@@ -61,10 +61,6 @@ def _named(sample: Sample, split: str, checks: CopyChecks) -> Sample:
     return replace(sample, meta={"system": system, "split": split, **sample.meta})
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "split", SPLITS, "images")
-
-
 BENCHMARK = Benchmark(
     name="aigiqa-20k",
     title="AIGIQA-20K",
@@ -74,7 +70,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=sum(SPLITS.values()),
     unit="images",
-    missing=_missing,
+    missing=partial(missing_rows, column="split", expected=SPLITS, unit="images"),
     pairing={"perception": "quality"},
     obtain="images are AIGCQA-30K-Image of lcysyzxdxc on ModelScope, tables with mos are strawhat/aigciqa-20k on the "
     "Hugging Face hub.",

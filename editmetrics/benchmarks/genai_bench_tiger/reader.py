@@ -9,7 +9,7 @@ Parquet files with a row for each vote, as inference.py reads them (split test_v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ...sample import Sample
@@ -47,10 +47,6 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
     return read_tables(folder, checks, *TABLES)
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "task", SIZES, "pairs")
-
-
 BENCHMARK = Benchmark(
     name="genai-bench-tiger",
     title="GenAI-Bench (TIGER-Lab)",
@@ -60,7 +56,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=sum(SIZES.values()),
     unit="pairs",
-    missing=_missing,
+    missing=partial(missing_rows, column="task", expected=SIZES, unit="pairs"),
     pairing={"overall": PREFERENCE},
     obtain="TIGER-Lab/GenAI-Bench of the Hugging Face hub, linked in github.com/TIGER-AI-Lab/GenAI-Bench.",
     terms="the code is under the MIT licence; its repository states none for the data: see the data set's page.",

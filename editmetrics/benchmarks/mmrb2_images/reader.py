@@ -12,7 +12,8 @@ texts with images, and are not read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,6 @@ def _item(cells: dict[str, Any], prompt: list[tuple[str, str]]) -> str:
     return json.dumps([cells.get("prompt_source"), own], sort_keys=True, ensure_ascii=False)
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "task", SIZES, "pairs")
-
-
 BENCHMARK = Benchmark(
     name="mmrb2-images",
     title="Multimodal RewardBench 2 (MMRB2): images",
@@ -119,7 +116,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=sum(SIZES.values()),
     unit="pairs",
-    missing=_missing,
+    missing=partial(missing_rows, column="task", expected=SIZES, unit="pairs"),
     pairing={"overall": PREFERENCE},
     obtain="github.com/facebookresearch/MMRB2: benchmark/build_from_hf.py writes t2i.json, edit.json and the images.",
     terms="CC BY-NC 4.0, for benchmarking only; prompts and sources have the terms of the data sets that they are of.",

@@ -10,7 +10,7 @@ Of the data set's parquet files, the two splits of the evaluation script, one pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ...sample import Sample
@@ -39,10 +39,6 @@ def _read(folder: Path, checks: CopyChecks) -> list[Sample]:
     return read_tables(folder, checks, *TABLES)
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "split", SIZES, "pairs")
-
-
 BENCHMARK = Benchmark(
     name="pickapic-v1",
     title="Pick-a-Pic v1",
@@ -52,7 +48,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=sum(SIZES.values()),
     unit="pairs",
-    missing=_missing,
+    missing=partial(missing_rows, column="split", expected=SIZES, unit="pairs"),
     pairing={"overall": PREFERENCE},
     obtain="two files of yuvalkirstain/pickapic_v1 of the Hugging Face hub: data/test_unique-*.parquet and "
     "data/validation_unique-*.parquet, linked in github.com/yuvalkirstain/PickScore.",

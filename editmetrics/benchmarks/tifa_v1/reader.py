@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,6 @@ def _cells(row: Row) -> dict[str, Any]:
     return {**row.cells, **known, "name": row.location, "system": system, "origin": text.partition("_")[0]}
 
 
-def _missing(samples: Sequence[Sample]) -> list[str]:
-    return missing_rows(samples, "system", dict.fromkeys(SYSTEMS, PER_SYSTEM), "images")
-
-
 BENCHMARK = Benchmark(
     name="tifa-v1",
     title="TIFA v1.0",
@@ -78,7 +74,7 @@ BENCHMARK = Benchmark(
     read=_read,
     size=PER_SYSTEM * len(SYSTEMS),
     unit="images",
-    missing=_missing,
+    missing=partial(missing_rows, column="system", expected=dict.fromkeys(SYSTEMS, PER_SYSTEM), unit="images"),
     pairing={"alignment": "faithfulness", "correspondence": "faithfulness"},
     obtain="human_annotations.json is in github.com/Yushi-Hu/tifa (human_annotations/), whose README links the images.",
     terms="Apache-2.0 licence in the repository; the images' own terms are not stated there.",
