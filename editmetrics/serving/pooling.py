@@ -16,7 +16,7 @@ from typing import Any
 from ..sample import Score
 from ..scoring.results import Column
 from .wire import RequestError, UnscoredError, without_local_paths
-from .wires import Answered, Asked, Wire, wanted_labels
+from .wires import Answered, Asked, Wire, edit_of, wanted_labels
 
 
 def _parse(content: Any, served: Sequence[str]) -> list[Asked]:
@@ -26,9 +26,7 @@ def _parse(content: Any, served: Sequence[str]) -> list[Asked]:
     images = [_image(part["image_url"]) for part in parts if "image_url" in part]
     if not images:
         raise RequestError("messages: no image_url; the last image is the edited one")
-    fields: dict[str, Any] = {"edited": images[-1]}
-    if images[:-1]:
-        fields["source"] = images[:-1] if len(images) > 2 else images[0]
+    fields = edit_of(images)
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     if texts:
         fields["prompt"] = "\n".join(texts)

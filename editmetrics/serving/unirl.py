@@ -17,7 +17,7 @@ from typing import Any
 from ..sample import Score
 from ..scoring.results import Column
 from .wire import RequestError, without_local_paths
-from .wires import Answered, Asked, Wire, wanted_labels
+from .wires import Answered, Asked, Wire, edit_of, wanted_labels
 
 
 def _parse(content: Any, served: Sequence[str]) -> list[Asked]:
@@ -35,10 +35,7 @@ def _asked(request: Any, served: Sequence[str]) -> Asked:
     text = history[-1].get("text")
     if not isinstance(text, str):
         raise RequestError(f"text: expected the prompt, got {text!r:.80}")
-    fields: dict[str, Any] = {"edited": images[-1], "prompt": text}
-    if images[:-1]:
-        fields["source"] = images[:-1] if len(images) > 2 else images[0]
-    return Asked(fields, wanted_labels(request.get("required_rewards"), served))
+    return Asked({**edit_of(images), "prompt": text}, wanted_labels(request.get("required_rewards"), served))
 
 
 def _image(turn: Any) -> dict[str, Any]:

@@ -65,6 +65,18 @@ def wanted_labels(names: Any, served: Sequence[str]) -> frozenset[str]:
     return frozenset(names)
 
 
+def edit_of(images: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of a sample whose last image is the edited one, and those before it the sources.
+
+    >>> edit_of(["a"]), edit_of(["a", "b"]), edit_of(["a", "b", "c"])
+    ({'edited': 'a'}, {'edited': 'b', 'source': 'a'}, {'edited': 'c', 'source': ['a', 'b']})
+    """
+    *sources, edited = images
+    if not sources:
+        return {"edited": edited}
+    return {"edited": edited, "source": sources if len(sources) > 1 else sources[0]}
+
+
 def seconds_to_wait(value: Any) -> float | None:
     """Return the key `timeout` of a request, in seconds; None if the client waits as long as it takes.
 
