@@ -18,6 +18,7 @@ from ..command_line import (
     map_option,
     metrics_option,
     name_value_pairs,
+    opened_trackers,
     overwrite_option,
     quiet_option,
     resamples_option,
@@ -141,7 +142,7 @@ def arena(
 
     options = ranking_options(model, inconsistent, anchor, replicates, level, seed)
     mapped = name_value_pairs("--map", columns, "NAME=COLUMN")
-    opened = _opened(trackers)
+    opened = click.get_current_context().with_resource(opened_trackers(trackers))
     if battles is not None:
         _only_a_log(asked, paths)
         check_outputs(output, plot, overwrite)
@@ -158,15 +159,6 @@ def arena(
     ran = _run(paths, mapped, seed, overwrite, metrics, asked)
     if ran is not None:
         sys.exit(_show_run(ran, options, by_task, files, opened))
-
-
-def _opened(trackers: Sequence[str]) -> list[Tracker]:
-    """Begin a run in each tracker, which ends with the command."""
-    if not trackers:
-        return []
-    from ..tracking import open_tracker
-
-    return [click.get_current_context().with_resource(open_tracker(spec)) for spec in trackers]
 
 
 def _only_a_log(asked: dict[str, Any], paths: tuple[Path, ...]) -> None:

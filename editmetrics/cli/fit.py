@@ -24,6 +24,7 @@ from ..command_line import (
     label_scale_option,
     map_option,
     name_value_pairs,
+    opened_trackers,
     overwrite_option,
     quiet_option,
     score_with_progress,
@@ -193,12 +194,9 @@ def _train(
 
     with ExitStack() as stack:
         shown: list[Progress] = [stack.enter_context(TrainingProgress(quiet))]
-        if options.trackers and is_main_process():
-            from ..tracking import open_tracker
-
-            config = {**settings, "metric": trainings[0].metric.name, "output": options.output}
-            trackers = [stack.enter_context(open_tracker(name, config=config)) for name in options.trackers]
-            shown += [tracker.progress for tracker in trackers]
+        config = {**settings, "metric": trainings[0].metric.name, "output": options.output}
+        specs = options.trackers if is_main_process() else ()
+        shown += [tracker.progress for tracker in stack.enter_context(opened_trackers(specs, config))]
 
         def progress(*step: Any) -> None:
             for each in shown:

@@ -44,7 +44,15 @@ from .options import (
     track_option,
     workers_option,
 )
-from .output import CountProgress, Progress, TrainingProgress, advise_on_missing, keep_freed_memory, score_with_progress
+from .output import (
+    CountProgress,
+    Progress,
+    TrainingProgress,
+    advise_on_missing,
+    keep_freed_memory,
+    opened_trackers,
+    score_with_progress,
+)
 from .sections import SectionedCommand
 
 __all__ = [
@@ -73,6 +81,7 @@ __all__ = [
     "metrics_option",
     "name_value_pairs",
     "on_option",
+    "opened_trackers",
     "overwrite_option",
     "own_set",
     "pairs_option",

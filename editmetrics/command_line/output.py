@@ -267,7 +267,7 @@ def score_with_progress(
     try:
         of_sets = any(metric.of_sets for metric in metrics)
         with ExitStack() as stack:
-            opened = [stack.enter_context(each) for each in _opened(trackers, metrics)]
+            opened = stack.enter_context(opened_trackers(trackers, {"metrics": [metric.label for metric in metrics]}))
             of_samples = Progress(len(samples), quiet)
             progress = stack.enter_context(progress_of_sets(samples, metrics, quiet) if of_sets else of_samples)
             results = score(samples, metrics, on_row=None if quiet or of_sets else progress.row, **options)
@@ -284,12 +284,16 @@ def score_with_progress(
         sys.exit(1)
 
 
-def _opened(trackers: Sequence[str], metrics: Sequence[Metric]) -> Iterator[Tracker]:
-    """Begin a run in each of the trackers."""
-    for spec in trackers:
-        from ..tracking import open_tracker
+@contextmanager
+def opened_trackers(specs: Sequence[str], config: Mapping[str, Any] | None = None) -> Iterator[list[Tracker]]:
+    """Begin a run in each tracker that `--track` names, and end them on leaving; for none, import nothing."""
+    with ExitStack() as stack:
+        trackers = []
+        for spec in specs:
+            from ..tracking import open_tracker
 
-        yield open_tracker(spec, config={"metrics": [metric.label for metric in metrics]})
+            trackers.append(stack.enter_context(open_tracker(spec, config=config)))
+        yield trackers
 
 
 def keep_freed_memory() -> None:
