@@ -109,14 +109,16 @@ def _content(image: Any) -> Hashable:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def fields_of_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, list[Any]]:
+def fields_of_rows(rows: Sequence[Any], columns: Mapping[str, str]) -> dict[str, list[Any]]:
     """The fields of samples in rows (metadata of a trainer, columns of a data set): a list for each that any row has.
 
-    `columns` names the column of a field where it has another name: `{"source": "input_image"}`.
+    `columns` names the column of a field where it has another name: `{"source": "input_image"}`. A row that is not a
+    mapping has no fields.
 
     >>> fields_of_rows([{"mask": "m.png", "level": 3}, {}], {})
     {'mask': ['m.png', None]}
     """
+    rows = [row if isinstance(row, Mapping) else {} for row in rows]
     fields: dict[str, list[Any]] = {}
     for field in FIELDS:
         column = columns.get(field, field)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import threading
 import time
 from collections import Counter
@@ -200,23 +201,28 @@ class Reward(Forms):
     def _summed(
         self, parts: Sequence[list[float | str]], groups: Sequence[Hashable]
     ) -> tuple[list[float | None], list[str | None]]:
-        """The weighted sum of each sample's parts, or the reasons for which parts of it are missing."""
+        """The weighted sum of each sample's parts, or the reasons for which parts of it are missing.
+
+        A sample without a reward takes no part in the normalisation of the others.
+        """
+        problems = ["; ".join(part for part in row if isinstance(part, str)) for row in parts]
         columns = [
-            [value if isinstance(value, float) else None for value in column] for column in zip(*parts, strict=True)
+            [
+                value if isinstance(value, float) and not problem else None
+                for value, problem in zip(column, problems, strict=True)
+            ]
+            for column in zip(*parts, strict=True)
         ]
         if self.normalise:
             columns = [
                 normalised(column, groups if self.normalise == "group" else [0] * len(groups)) for column in columns
             ]
-        values: list[float | None] = []
-        reasons: list[str | None] = []
-        for index, row in enumerate(parts):
-            problems = [part for part in row if isinstance(part, str)]
-            numbers = [column[index] for column in columns]
-            weighted = [t.weight * n for t, n in zip(self.terms, numbers, strict=True) if n is not None]
-            values.append(None if problems else sum(weighted))
-            reasons.append("; ".join(problems) or None)
-        return values, reasons
+        weights = [term.weight for term in self.terms]
+        values = [
+            None if None in numbers else sum(map(operator.mul, weights, numbers))
+            for numbers in zip(*columns, strict=True)
+        ]
+        return values, [problem or None for problem in problems]
 
     def _watch(self, step: Step) -> None:
         """Raise `UnavailableError` for what keeps being unavailable."""

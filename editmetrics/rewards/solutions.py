@@ -41,7 +41,7 @@ def batch_of_solution(reward: Forms, arguments: Mapping[str, Any]) -> RewardBatc
     for field in ("source", "reference", "mask"):
         if field in fields:
             fields[field] = [file_or_pixels(image) for image in fields[field]]
-    groups = [extra["index"]] if extra.get("index") is not None else None
+    groups = [str(extra["index"])] if extra.get("index") is not None else None
     return batch_of(fields, reward.tolerance, groups, name="verl")
 
 

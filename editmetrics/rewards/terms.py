@@ -108,7 +108,9 @@ class Reading:
             value = self.transformed(score[self.dimension.name])
         except (ArithmeticError, ValueError, TypeError) as error:
             return f"the transform of {self.name} failed: {type(error).__name__}: {error}"
-        return value if math.isfinite(value) else f"{self.name} is {value:g}, and no trainer can use it; give clip="
+        if not math.isfinite(value):
+            return f"{self.name} is {value:g}, and no trainer can use it; give clip="
+        return float(value)
 
     def transformed(self, value: float) -> float:
         """The number after transform and clip."""

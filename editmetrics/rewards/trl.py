@@ -82,8 +82,10 @@ def _parts(message: Any) -> list[Any]:
 
 def _text(chat: Any) -> str | None:
     """The text of a completion or prompt; of a chat, that of its last message."""
-    if isinstance(chat, str) or not chat:
+    if isinstance(chat, str):
         return chat or None
+    if not isinstance(chat, Sequence) or not chat:
+        return None
     parts = _parts(chat[-1])
     texts = [part["text"] if isinstance(part, Mapping) else part for part in parts if _is_text(part)]
     return "\n".join(texts) or None
@@ -95,7 +97,7 @@ def _is_text(part: Any) -> bool:
 
 def _images(chat: Any) -> list[Any]:
     """The images in the messages of a completion, in order."""
-    if isinstance(chat, str):
+    if isinstance(chat, str) or not isinstance(chat, Sequence):
         return []
     return [
         part["image"]

@@ -120,6 +120,16 @@ def test_verl_omni(expected):
         verl.compute_score(solution_image=image(1), metric="mae")
 
 
+def test_rows_of_another_type_have_no_fields(expected):
+    rewards, _ = reward().flow_grpo(EDITED[:2], PROMPTS[:2], [None, {"source": SOURCES[1]}])
+    assert rewards == pytest.approx([expected[1]] * 2)  # the first one is neutral
+    images = [list(EDITED[:2]), list(SOURCES[:2])]
+    rewards = reward()(completions=["", None], prompts=["a", 3], edited=images[0], source=images[1])
+    assert rewards == pytest.approx(expected[:2])
+    extra = {"source": SOURCES[0], "index": [7]}
+    assert reward().verl(solution_image=EDITED[0], extra_info=extra)["score"] == pytest.approx(expected[0])
+
+
 def test_verls_index_is_the_group(level):
     made = as_reward(level)
     for value, index in ((40, 7), (90, 8)):

@@ -119,6 +119,12 @@ def test_weights_act_after_normalising(level):
     assert rewards == pytest.approx([-1.0, 0.0, 1.0])  # both terms are -1, 0, 1 after normalising
 
 
+def test_a_sample_without_a_reward_does_not_move_the_normalised_rewards_of_others(level):
+    terms = [Term(level), Term(level, dimension="dark", transform=lambda value: math.sqrt(230 - value))]
+    reward = as_reward(terms, normalise="batch")
+    assert reward.rewards(of_levels(20, 40, 90)) == [None, *reward.rewards(of_levels(40, 90))]
+
+
 def test_groups_of_one_cannot_be_normalised(level):
     with pytest.raises(RewardError, match="every group has one sample"):
         as_reward(level, normalise="group").rewards(of_levels(20, 40, prompts=["a", "b"]))
