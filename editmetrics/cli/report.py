@@ -41,10 +41,13 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Write the report to this file: .html, .md or .tex.",
+    help="Write the report to this file: .html, .md, .tex, or the leaderboard as .json.",
 )
 @click.option(
-    "--format", type=click.Choice(["html", "md", "latex"]), show_default="by the suffix", help="Format of the report."
+    "--format",
+    type=click.Choice(["html", "md", "latex", "json"]),
+    show_default="by the suffix",
+    help="Format of the report.",
 )
 @click.option("--title", show_default="the systems and the number of samples", help="Title of the report.")
 @click.option("--ratings", type=click.Path(path_type=Path), help="Table of human ratings, one per image.")
@@ -112,6 +115,7 @@ def report(
     editmetrics report scores.parquet -o report.html
     editmetrics report scores.parquet --ratings mos.csv --group-by edit_type -o report.html
     editmetrics report scores.parquet -o tables.tex       the tables for a paper
+    editmetrics report scores.parquet -o leaderboard.json the leaderboard for a website
 
     Exit codes: 0 success; 1 aborted; 2 usage error, or a file cannot be read.
     """

@@ -176,7 +176,7 @@ class ScoreOptions:
 @click.option("--dry-run", is_flag=True, help="Show pairs, metrics, downloads and requests to judges, and exit.")
 @overwrite_option("Start over instead of resuming from the record of OUTPUT.")
 @retry_option
-@file_option("--report", text="Write a report to this file (.html, .md or .tex), as 'editmetrics report' does.")
+@file_option("--report", text="Write a report to this file (.html, .md, .tex or .json), as 'editmetrics report' does.")
 @click.option(
     "--fail-under",
     multiple=True,
@@ -223,6 +223,7 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     if options.with_source_as_system:
         samples = with_source_as_system(samples)
     runs, chosen = _chosen(samples, options)
+    about |= {"suites": [run.suite.name for run in runs]} if runs else {}
     _advise_on_options(chosen, options)
     if options.dry_run:
         from ..command_line.dry_run import preview

@@ -39,12 +39,16 @@ class SystemMean:
 
 @dataclass(frozen=True)
 class BoardLine:
-    """One line: a system, in a group if the board has groups, and the mean of each metric."""
+    """One line: a system, in a group if the board has groups, the rows of its samples, and the mean of each metric."""
 
     group: str | None
     system: str | None
-    samples: int
+    rows: Sequence[int]
     cells: Sequence[SystemMean]
+
+    @property
+    def samples(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class _Draft:
     def lines(self, means: ResampledMeans) -> list[BoardLine]:
         return [
             BoardLine(
-                self.group, system, len(rows), [self._cell(column, system, rows, means) for column in self.columns]
+                self.group, system, rows.tolist(), [self._cell(column, system, rows, means) for column in self.columns]
             )
             for system, rows in self.rows.items()
         ]

@@ -1,4 +1,4 @@
-"""Write the report of a table of scores: HTML that opens offline, or its tables as Markdown or LaTeX."""
+"""Write the report of a table of scores: HTML that opens offline, its tables as Markdown or LaTeX, or JSON."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from ..tables.markdown import markdown
 from ..wording import either, plural
 from .content import ReportContent, report_content
 from .content_tables import content_tables
+from .leaderboard_json import KIND, leaderboard_json
 from .standing import shown_rows
 
 if TYPE_CHECKING:
     from ..agreement.pairing import Pairs
     from ..tables.table import DataTable
 
-FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "latex": (".tex",)}
+FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "latex": (".tex",), "json": (".json",)}
 """The suffixes of each format."""
 
 MARKS = {
     "html": ('<script type="application/json" id="report">',),
     "md": ("\n## Mean scores\n", "\n## Leaderboard\n", "\n## Sets of images\n"),
     "latex": ("% Tables of editmetrics.",),
+    "json": (f'"kind": "{KIND}"',),
 }
 """Text in every report of a format, and in few other files."""
 
@@ -49,7 +51,8 @@ class ReportError(EditMetricsError):
 class ReportOptions:
     """Options of a report.
 
-    - format: `html`, `md` or `latex`; by default from the suffix. title: by default the systems and number of samples.
+    - format: `html`, `md`, `latex` or `json`; by default from the suffix. title: by default the systems and number of
+      samples.
     - metrics, lower_is_better, higher_is_better: as in `read_scores`. columns: headings to read as other columns, in
       the table of scores or of ratings, whichever has them.
     - ratings, pairs, group_by: as in `report_content`. replicates, level, seed: of the bootstrap.
@@ -150,8 +153,8 @@ def write_report(
     if scores.of_sets and (format == "html" or ratings is not None):
         asked = "the HTML page" if format == "html" else "agreement with ratings"
         raise ReportError(
-            f"{scores.path} holds numbers of sets of images, and {asked} is of single ones; give a report.md or "
-            "report.tex, without ratings"
+            f"{scores.path} holds numbers of sets of images, and {asked} is of single ones; give a report.md, "
+            "report.tex or leaderboard.json, without ratings"
         )
     content = report_content(
         scores,
@@ -163,6 +166,8 @@ def write_report(
     title = options.title or task_title(scores)
     if format == "html":
         return _write_html(content, path, title, options, on_pairs)
+    if format == "json":
+        return WrittenReport(path, _write(path, [leaderboard_json(content, title)]), 0, len(scores), content)
     tables = [*options.first, *content_tables(content)]
     if format == "md":
         notes = [f"> {escape_markdown(note)}\n" for note in content.notes]

@@ -135,7 +135,8 @@ def score(
         done: Done = {}
         if record is not None:
             done = record.read(results.columns, forget={*chosen.retry, "unavailable"})
-            about = {**asked.about, **chosen.about}
+            of_suites = {"suites": [run.suite.name for run in runs]} if runs else {}
+            about = {**asked.about, **of_suites, **chosen.about}
             record.start(results.columns, samples=len(samples), batch_pixels=chosen.batch_pixels, **about)
         run = Loop(samples, results.columns, results, record, done, chosen.batch_pixels, on_row)
         run.availability.stopped |= unavailable

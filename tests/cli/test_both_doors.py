@@ -235,7 +235,7 @@ def test_compare(run, tables):
     assert (tables / "moved.json").read_bytes() == (tables / "again.json").read_bytes()
 
 
-@pytest.mark.parametrize("suffix", [".md", ".tex", ".html"])
+@pytest.mark.parametrize("suffix", [".md", ".tex", ".html", ".json"])
 def test_report(run, tables, suffix):
     from editmetrics.report.write import ReportOptions, write_report
 

@@ -131,7 +131,9 @@ def test_both_doors_give_one_table(scored, rows, server, tmp_path):
     server.reply(*[f'{{"score": [{number % 11}, 9]}}' for number in range(22)], "I cannot help with that.", RATED)
     _, suite = scored(parallel=1)
     spec = f"gedit:endpoint={server.url},model=judge,retries=0,parallel=1"
-    results = editmetrics.score(tmp_path / "gedit.csv", suites=spec)
+    results = editmetrics.score(tmp_path / "gedit.csv", suites=spec, output=tmp_path / "python.csv")
+    with (tmp_path / "python.record.jsonl").open() as record:
+        assert json.loads(record.readline())["suites"] == ["gedit"]
     result = results.suite("gedit")
     assert results.suite().served == suite["served"]
     cells = {(row["table"], row["rows"], row["column"]): row for row in result.table().to_dicts()}
@@ -146,6 +148,12 @@ def test_both_doors_give_one_table(scored, rows, server, tmp_path):
     assert "<th>G_O</th>" in result._repr_html_()
     with pytest.raises(editmetrics.EditMetricsError, match="kris stands for 0 suites of this run; it has gedit_G"):
         results.suite("kris")
+
+
+def test_a_leaderboard_names_the_suites_of_its_run(scored, tmp_path):
+    done, _ = scored("--report", tmp_path / "leaderboard.json")
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "leaderboard.json").read_text())["suites"] == ["gedit"]
 
 
 @pytest.mark.parametrize("suffix", ["md", "tex"])

@@ -158,7 +158,15 @@ def _column(column: ScoreColumn, content: ReportContent, rows: Sequence[int]) ->
 
 
 def _board(board: Board) -> dict[str, Any]:
-    lines = [{**vars(line), "cells": [_mean(cell) for cell in line.cells]} for line in board.lines]
+    lines = [
+        {
+            "group": line.group,
+            "system": line.system,
+            "samples": line.samples,
+            "cells": [_mean(cell) for cell in line.cells],
+        }
+        for line in board.lines
+    ]
     return {"column": board.column, "lines": lines}
 
 
