@@ -328,7 +328,7 @@ def test_two_images_of_one_prompt_are_shown_without_a_source(protocol):
         first, second = levels(question)
         number = 1 if first > second else 2
         return {
-            "unified_reward_t2i": f"The first is dark. Image {number} is better.",
+            "unified_reward_t2i": f"The first is not dark, so Image {number} is better.",
             "unified_reward_think": f"<think>Image 1 (9/10)</think>\n<answer>Image {number} is better</answer>",
             "unified_reward_flex": json.dumps({"categories": [{"cat_winner": "Image 1"}], "reason": "light",
                                                "winner": f"Image {number}"}),
@@ -347,6 +347,8 @@ def test_two_images_of_one_prompt_are_shown_without_a_source(protocol):
         ("unified_reward_t2i", "Both images are equally good.", "tie"),
         ("unified_reward_t2i", "Both images are equally good, but Image 1 is better lit.", None),
         ("unified_reward_t2i", "Image 1 is better. Image 2 is better.", None),
+        ("unified_reward_t2i", "I do not think that Image 1 is better than Image 2.", None),
+        ("unified_reward_t2i", "It's hard to say whether Image 1 is better.", None),
         ("unified_reward_think", "Image 1 is better", None),
         ("unified_reward_think", "<think>...</think><answer>Image 1 is better than 2</answer>", None),
         ("unified_reward_think", "<answer>Image 1 is better</answer><answer>Image 2 is better</answer>", None),

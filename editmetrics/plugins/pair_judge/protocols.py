@@ -162,15 +162,24 @@ def _rubric() -> Any:
 _BETTER = re.compile(
     r"\bimage\s*([12])\W{0,6}\s*(?:is|was)\s+(?:(?!(?:not|no|never|hardly|neither)\b)\w+\s+)?better\b", re.IGNORECASE
 )
+_CLAUSE = re.compile(
+    r"[.,;:!?\n]|\b(?:so|thus|hence|therefore|but|yet|while|whereas|because|since|and)\b", re.IGNORECASE
+)
+_DOUBT = re.compile(
+    r"\b(?:not|no|never|hardly|neither|nor|cannot|doubt\w*|false|wrong|incorrect|if|unless|whether|hard to"
+    r"|difficult to|would|could|might|may)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 
 
 def _better_image(answer: Answer) -> Preference:
-    """Read "Image 1 is better than Image 2" in a text that names one winner."""
+    """Read "Image 1 is better than Image 2" in a text that names one winner, and neither denies nor doubts it."""
     from ...judge.answers import unreadable, whole_text
 
     text = whole_text(answer)
-    winners = set(_BETTER.findall(text))
-    if len(winners) != 1:
+    claims = list(_BETTER.finditer(text))
+    winners = {claim[1] for claim in claims}
+    if len(winners) != 1 or any(_DOUBT.search(_CLAUSE.split(text[: claim.start()])[-1]) for claim in claims):
         unreadable(answer, "expected one of 'Image 1 is better' and 'Image 2 is better'")
     return Preference(1.0 if winners == {"1"} else -1.0, text)
 
