@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -187,11 +188,17 @@ def _row(location: str, cells: Mapping[str, Any]) -> Row:
     stripped_cells: dict[str, Any] = {}
     problem = None
     for index, (key, cell) in enumerate(cells.items(), 1):
-        name = stripped(key) or f"column_{index}"
+        name = _column_name(key, index)
         if name in stripped_cells:
             problem = f"has the column {name!r} more than once; rename one"
         stripped_cells[name] = stripped(cell) if isinstance(cell, str) else cell
     return Row(location, stripped_cells, problem)
+
+
+@lru_cache(maxsize=1000)
+def _column_name(key: str, index: int) -> str:
+    """The name of a column without blanks around it; of the same few in every row."""
+    return stripped(key) or f"column_{index}"
 
 
 def _mended_value(value: Any) -> Any:
