@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..agreement.result import Agreement
 from ..evaluation import evaluate_protocol
 from ..evaluation.directions import directions
 from ..pairs.reading import ORDERS_SUFFIX, OUTCOME_SUFFIX
-from ..wording import expected_one_of
+from ..wording import expected_one_of, first_few, plural
 from .benchmark import Benchmark, BenchmarkError
 from .catalogue import Published, published
 from .load import EvaluatedPart
@@ -80,7 +81,7 @@ def evaluate(
     """
     bench = part.benchmark
     table = read_table(scores, "the scores").named(columns)
-    _require_scores(table, part)
+    require_scores(table, part)
     answers = table
     table = differences(table, part) if bench.pairs else table
     pairing, notes = pair_columns(table, part, pairs)
@@ -201,13 +202,29 @@ def score_or_answer(cell: Any, bench: Benchmark, rating: str) -> Any:
     return None if label is None else "yes" if label else "no"
 
 
-def _require_scores(table: Table, part: EvaluatedPart) -> None:
-    """Raise `BenchmarkError` if the scores have no ids, or are the ratings themselves."""
+def samples_named(part: EvaluatedPart) -> set[str]:
+    """Return the ids that scores of a part may have: of its samples and, of a data set of pairs, of their edits."""
+    edits = (s.meta[key] for s in part.samples for key in ("edit", "rival_edit")) if part.benchmark.pairs else ()
+    return {*(sample.id for sample in part.samples), *edits}
+
+
+def require_scores(table: Table, part: EvaluatedPart) -> None:
+    """Raise `BenchmarkError` for scores without ids, with one twice, of no sample, or that are the ratings."""
     if "id" not in table:
         raise BenchmarkError(
             f"{table.name} has no column 'id' to join scores and ratings by; it has {', '.join(table.columns)}"
         )
-    row_of = {name: row for row, name in enumerate(table.texts("id"))}
+    names = [str(name) for name in table.texts("id")]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise BenchmarkError(
+            f"{table.name} names {plural(len(twice), 'sample')} more than once: {first_few(twice)}; keep one of each"
+        )
+    if not part.benchmark.pairs and not samples_named(part) & set(names):
+        raise BenchmarkError(
+            f"no id of {table.name} is a sample of {part.benchmark.title}: {first_few(names, 2)}; expected ids such as "
+            f"{', '.join(sample.id for sample in part.samples[:2])}"
+        )
+    row_of = {name: row for row, name in enumerate(names)}
     for rating in part.benchmark.ratings:
         rated = [(row_of[s.id], s.meta[rating]) for s in part.samples if rating in s.meta and s.id in row_of]
         for column in (name for name in table.columns if name == rating and len(rated) > 1):

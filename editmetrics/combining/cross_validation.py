@@ -172,16 +172,22 @@ def combine(scores: Tabular, ratings: Tabular, options: CombineOptions | None = 
     return Combined(agreement, items, measures.deciding.name, best, single, importance, predicted, fitted)
 
 
-def _held_out(regressor: str, scores: Floats, items: CombinedItems, seed: int) -> Floats:
-    """Predictions (n,) for each fold by a fit on the others; NaN where `scores` (n, p) are."""
-    predicted = np.full(len(items), np.nan)
+def held_out(regressor: str, scores: Floats, ratings: Floats, fold: np.ndarray, seed: int = 0) -> Floats:
+    """Return the prediction (n,) for each item by a regressor that is fitted to the items of the other folds.
+
+    `scores` (n, p), `ratings` (n,), `fold` (n,) integers from 0; NaN for items with a score that is.
+    """
+    predicted = np.full(len(ratings), np.nan)
     usable = ~np.isnan(scores).any(axis=1)
-    for number in range(items.folds):
-        train, test = usable & (items.fold != number), usable & (items.fold == number)
+    for number in range(int(fold.max()) + 1):
+        train, test = usable & (fold != number), usable & (fold == number)
         if train.sum() > 1 and test.any():
-            fitted = fit_regressor(regressor, scores[train], items.ratings[train], seed)
-            predicted[test] = fitted.predict(scores[test])
+            predicted[test] = fit_regressor(regressor, scores[train], ratings[train], seed).predict(scores[test])
     return predicted
+
+
+def _held_out(regressor: str, scores: Floats, items: CombinedItems, seed: int) -> Floats:
+    return held_out(regressor, scores, items.ratings, items.fold, seed)
 
 
 def _turned(items: CombinedItems, index: int) -> Floats:

@@ -26,8 +26,16 @@ from ...sample import EditMetricsError, Sample
 from ...wording import error_in_one_line, first_few, plural
 from ..benchmark import Benchmark, BenchmarkError
 from ..load import Copy, EvaluatedPart, drawing_order
-from .method_scores import MeasuredMethod, MethodScores, joined_scores, paired_dimensions, read_scores_of
-from .paper_table import TableMethod
+from .combined_scores import combined_scores
+from .method_scores import (
+    MeasuredMethod,
+    MethodScores,
+    RatedPart,
+    joined_scores,
+    paired_dimensions,
+    read_scores_of,
+)
+from .paper_table import CombinedScores, TableMethod
 
 if TYPE_CHECKING:
     from ...metric import Metric
@@ -37,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_NAME = 60
 """Characters of a file's name."""
+
+FEWEST_TRAINED, FEWEST_VALIDATED = 20, 5
+"""Samples of a rehearsed training: a fifth of them is set aside for validation, which takes three or more."""
 
 
 class NotComputedError(EditMetricsError):
@@ -77,13 +88,18 @@ class Computation:
 
     - `copies`, `parts`: by the name of a data set, what was read of it and what of it is evaluated.
     - `targets`: from a dimension to the rating that regressors of any rating are trained on, one by one.
+    - `methods`: by their names, those whose scores others combine.
+    - `known`: scores that are at hand and not computed, by a method's name and the data set.
     """
 
     copies: Mapping[str, Copy]
     parts: Mapping[str, EvaluatedPart]
     options: ComputeOptions
     targets: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, TableMethod] = field(default_factory=dict)
+    known: Mapping[str, Mapping[str, MethodScores]] = field(default_factory=dict)
     _done: dict[tuple[Any, ...], MethodScores | str] = field(default_factory=dict)
+    _rated: dict[str, RatedPart] = field(default_factory=dict)
     _measured: dict[tuple[int, str], MeasuredMethod | str] = field(default_factory=dict)
 
     def scores(self, method: TableMethod, data: str, own: str) -> MethodScores:
@@ -91,14 +107,19 @@ class Computation:
 
         Raises `NotComputedError` with the reason: it is in print only, this machine cannot, the set has no such part.
         """
+        if (known := self.known.get(method.name, {}).get(data)) is not None:
+            return known
         if method.reason is not None:
             raise NotComputedError(method.reason)
         trained_on = method.trained_on or own if method.train else None
         chosen = tuple(tuple(sorted(each.items())) for each in (method.settings, method.targets))
-        key = (method.metric or method.train, chosen, trained_on, data)
+        key = (method.metric or method.train or method.combine, chosen, trained_on, data)
         if key not in self._done:
             try:
-                self._done[key] = self._compute(method, data, trained_on)
+                if method.combine is None:
+                    self._done[key] = self._compute(method, data, trained_on)
+                else:
+                    self._done[key] = self._combined(method, method.combine, data, own)
             except (EditMetricsError, AgreementError) as error:
                 self._done[key] = str(error)
             except Exception as error:
@@ -110,16 +131,16 @@ class Computation:
             raise NotComputedError(result)
         return result
 
-    def measured(self, method: TableMethod, data: str, own: str, known: MethodScores | None = None) -> MeasuredMethod:
-        """Return the figures of a method on a data set, of `known` scores if there are any.
+    def measured(self, method: TableMethod, data: str, own: str) -> MeasuredMethod:
+        """Return the figures of a method on a data set.
 
         Raises `NotComputedError` with the reason, as `scores` does, or because the protocol has no figure of it.
         """
-        scores = known or self.scores(method, data, own)
+        scores = self.scores(method, data, own)
         key = id(scores), data
         if key not in self._measured:
             try:
-                self._measured[key] = MeasuredMethod(self.parts[data], method.name, scores)
+                self._measured[key] = MeasuredMethod(self.rated(data), method.name, scores)
             except AgreementError as error:
                 self._measured[key] = str(error)
         result = self._measured[key]
@@ -127,16 +148,34 @@ class Computation:
             raise NotComputedError(result)
         return result
 
+    def rated(self, data: str) -> RatedPart:
+        """Return the rated samples of a data set, read once."""
+        if data not in self._rated:
+            self._rated[data] = RatedPart(self.parts[data])
+        return self._rated[data]
+
+    def _combined(self, method: TableMethod, row: CombinedScores, data: str, own: str) -> MethodScores:
+        """Scores that a regressor makes of those of other methods, each of which may have a reason for none."""
+        scores: dict[str, MethodScores] = {}
+        for name in dict.fromkeys(score.method for score in row.scores):
+            try:
+                scores[name] = self.scores(self.methods[name], data, own)
+            except NotComputedError as error:
+                raise NotComputedError(f"it combines scores of {name}, which has none: {error}") from error
+        return combined_scores(self.rated(data), row, [scores[score.method] for score in row.scores], method.how)
+
     def _compute(self, method: TableMethod, data: str, trained_on: str | None) -> MethodScores:
         from ...registry import create_metric
 
         if data not in self.parts:
-            raise NotComputedError(f"no copy of {data} was given")
+            raise NotComputedError(f"no copy of {data} was given (--also {data}=PATH)")
         metric = create_metric(str(method.metric or method.train), device=self.options.device)
         if trained_on is None:
             return self._scored(metric, self.parts[data], _file_name(str(method.metric)))
         if trained_on not in self.copies:
-            raise NotComputedError(f"it is trained on {trained_on}, of which no copy was given")
+            raise NotComputedError(
+                f"it is trained on {trained_on}, of which no copy was given (--also {trained_on}=PATH)"
+            )
         if not isinstance(metric, LearnedMetric):
             raise NotComputedError(f"{metric.name} is not a learned metric")
         bench = self.copies[trained_on].benchmark
@@ -155,7 +194,7 @@ class Computation:
         if trained_on != data:
             column = copy.benchmark.split if copy.benchmark.evaluated else None
             train = [s for s in usable if column is None or s.meta.get(column) == "train"]
-            yield TrainingPart("whole", self._limited(train), None, list(part.samples))
+            yield TrainingPart("whole", train, None, list(part.samples))
         elif copy.benchmark.split is None:
             raise NotComputedError(f"{copy.benchmark.title} has no split to train by")
         elif copy.benchmark.evaluated is None:
@@ -167,30 +206,28 @@ class Computation:
                 raise NotComputedError(f"{plural(len(overlap), 'evaluated sample')} would be trained on")
             if not by_split["train"]:
                 raise NotComputedError(f"the copy has no training part ({column} train)")
-            val = self._limited(by_split["val"]) or None
-            yield TrainingPart("split", self._limited(by_split["train"]), val, list(part.samples))
+            yield TrainingPart("split", by_split["train"], by_split["val"] or None, list(part.samples))
 
     def _folds(self, bench: Benchmark, usable: Sequence[Sample], part: EvaluatedPart) -> Iterator[TrainingPart]:
         column = str(bench.split)
         without = [sample.id for sample in part.samples if sample.meta.get(column) is None]
         names = sorted({str(s.meta[column]) for s in usable if s.meta.get(column) is not None})
         if without or len(names) < 2:
+            lacking = f"{plural(len(without), 'sample')} have none ({first_few(without)}); " if without else ""
             raise NotComputedError(
-                f"trained by {column}, and {plural(len(without), 'sample')} have none ({first_few(without)}); "
-                f"is the file of a {column} missing?"
-                if without
-                else f"trained by {column}, and the copy has {plural(len(names), column)}"
+                f"trained by {column}, and {lacking}the copy has {f'{column} ' if names else f'no {column}'}"
+                f"{', '.join(names)}; add the file of each missing {column}: {bench.page}"
             )
         for name in names:
             test = [sample for sample in part.samples if str(sample.meta[column]) == name]
             train = [s for s in usable if s.meta.get(column) is not None and str(s.meta[column]) != name]
             if test:
-                yield TrainingPart(f"{column}_{name}", self._limited(train), None, test)
+                yield TrainingPart(f"{column}_{name}", train, None, test)
 
-    def _limited(self, samples: list[Sample]) -> list[Sample]:
+    def _limited(self, samples: list[Sample], least: int) -> list[Sample]:
         if self.options.limit is None:
             return samples
-        return sorted(samples, key=lambda sample: drawing_order(sample.id))[: self.options.limit]
+        return sorted(samples, key=lambda sample: drawing_order(sample.id))[: max(self.options.limit, least)]
 
     def _trained(
         self,
@@ -210,7 +247,10 @@ class Computation:
         scales = {(aspect.low, aspect.high) for aspect in aspects} or {(0.0, 1.0)}
         if len(scales) > 1:
             raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
-        train, val = (_rated(samples or (), targets.values()) for samples in (training.train, training.val))
+        train, val = (
+            self._limited(_rated(samples or (), targets.values()), least)
+            for samples, least in ((training.train, FEWEST_TRAINED), (training.val, FEWEST_VALIDATED))
+        )
         # a validation part of the data set's own is taken as it is, whatever it shares with the training part
         group = None if val else _kept_apart(train)
         with self.options.training() as progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...agreement.result import ALL
 from ...tables.agreement import HEADINGS
 from ...tables.table import RULE, Cell, DataTable, Mark, TableCell, TableColumn, text
 from ...wording import first_few, plural
@@ -17,6 +18,9 @@ from .result import ComparisonResult, tested_columns
 
 ON_TERMINAL, IN_FILES = 3, 12
 """Columns of numbers side by side."""
+
+OF_A_SET = 2
+"""Columns of numbers side by side on a terminal where each pair is of another data set."""
 
 NAMES = 22
 """Characters of a method's name on a terminal."""
@@ -36,14 +40,16 @@ def comparison_tables(result: ComparisonResult, terminal: bool = False) -> Itera
         last = number == len(sections) - 1
         notes = [*_legend(result, terminal), *_notes(result, LONGEST_REASON if terminal else None)] if last else []
         part = f" (a part: {'; '.join(result.caveats)})" if result.caveats else ""
+        titles = dict.fromkeys([result.table.table, result.table.title, title])
         table = DataTable(
             _columns(result, columns, terminal),
             list(_rows(result, columns)),
-            f"{result.table.table}, {result.table.title}: {title}{part}",
+            ", ".join(name for name in titles if name != ALL) + part,
             notes,
             name=f"{_label(result.table.table)}-{number + 1}",
         )
-        yield from table.abreast(ON_TERMINAL if terminal else IN_FILES, 2)
+        on_terminal = OF_A_SET if result.table.crossed else ON_TERMINAL
+        yield from table.abreast(on_terminal if terminal else IN_FILES, 2)
     if result.tests:
         yield _tests(result, terminal)
 
@@ -51,7 +57,8 @@ def comparison_tables(result: ComparisonResult, terminal: bool = False) -> Itera
 def _sections(table: PaperTable, terminal: bool) -> list[tuple[str, list[PaperColumn]]]:
     """The columns of each rating; on a terminal those over all samples, where there are any."""
     if table.crossed:
-        return [("across data sets", list(table.columns))]
+        only = next(iter(table.titles.values())) if len(table.titles) == 1 else "across data sets"
+        return [(only, list(table.columns))]
     sections = []
     for rating in dict.fromkeys(column.rating for column in table.columns):
         columns = [column for column in table.columns if column.rating == rating]

@@ -97,35 +97,57 @@ def _verdicts(table: Table, ids: Sequence[str]) -> dict[str, Any]:
     return {} if column is None else dict(zip(ids, table.column(column), strict=True))
 
 
+class RatedPart:
+    """The rated samples of a part of a data set, as its protocol reads them; read once for all methods.
+
+    - `table`: ids, ratings and the protocol's columns. `sources`: of each row, or else its prompt; edits of one source
+      are drawn together, and never parted by folds.
+    """
+
+    def __init__(self, part: EvaluatedPart) -> None:
+        self.part, self.table = part, ratings_table(part)
+        self.protocol = PROTOCOLS[part.benchmark.protocol]
+        by_id = {sample.id: sample for sample in part.samples}
+        samples = [by_id[name] for name in self.table["id"]]
+        self.sources = [s.source if isinstance(s.source, str) else s.prompt or s.id for s in samples]
+        self.clusters = cluster_codes(self.sources, len(samples))
+
+    def joined(self, name: str, scores: MethodScores) -> Joined:
+        """Return the scores beside the ratings. Raises `AgreementError` where the protocol cannot read them."""
+        table: dict[str, Sequence[Any]] = {key: self.table[key] for key in self.protocol.columns if key in self.table}
+        for rating, cells in scores.cells.items():
+            if rating in self.table:
+                table[f"rating.{rating}"] = self.table[rating]
+                table[f"score.{rating}"] = [cells.get(name) for name in self.table["id"]]
+        if scores.verdicts:
+            table["verdict"] = [scores.verdicts.get(name) for name in self.table["id"]]
+        return self.protocol.checked(Joined(table, name, scores.higher_is_better))
+
+    def ratings_of(self, rating: str) -> dict[str, float]:
+        """Return the rating of each sample that the protocol compares with scores of it, by its id."""
+        people = MethodScores({rating: dict(zip(self.table["id"], self.table.get(rating, ()), strict=False))})
+        joined = self.joined("people", people)
+        list(self.protocol.figures(joined))
+        compared = np.any([rows for (name, _), rows in joined.used.items() if name == rating], axis=0)
+        values = joined.numbers(f"rating.{rating}")
+        return {str(self.table["id"][row]): float(values[row]) for row in np.flatnonzero(compared)}
+
+
 class MeasuredMethod:
     """A method's figures by the protocol of the data set, with intervals and paired tests of correlations.
 
     - `lines`: every figure, by rating, group and measure.
-    - `n`, `left_out`: for each rating, the rated samples with a score, and those without.
     """
 
-    def __init__(self, part: EvaluatedPart, name: str, scores: MethodScores) -> None:
-        self.part, self.name, self.scores = part, name, scores
-        protocol = PROTOCOLS[part.benchmark.protocol]
-        ratings = ratings_table(part)
-        table: dict[str, Sequence[Any]] = {key: ratings[key] for key in protocol.columns if key in ratings}
-        for rating, cells in scores.cells.items():
-            if rating in ratings:
-                table[f"rating.{rating}"] = ratings[rating]
-                table[f"score.{rating}"] = [cells.get(name) for name in ratings["id"]]
-        if scores.verdicts:
-            table["verdict"] = [scores.verdicts.get(name) for name in ratings["id"]]
-        self._joined = protocol.checked(Joined(table, name, scores.higher_is_better))
-        self.lines = {(line.rating, line.group, line.measure): line for line in protocol.figures(self._joined)}
-        by_id = {sample.id: sample for sample in part.samples}
-        samples = [by_id[name] for name in ratings["id"]]
-        clusters = [s.source if isinstance(s.source, str) else s.prompt or s.id for s in samples]
-        self._clusters = cluster_codes(clusters, len(clusters))
+    def __init__(self, rated: RatedPart, name: str, scores: MethodScores) -> None:
+        self.rated, self.name, self.scores = rated, name, scores
+        self._joined = rated.joined(name, scores)
+        self.lines = {(line.rating, line.group, line.measure): line for line in rated.protocol.figures(self._joined)}
         self._resampled: dict[tuple[Any, ...], Floats] = {}
 
     def line(self, column: PaperColumn) -> Line | None:
         """Return the figure that belongs in a paper's column; None where the protocol has none."""
-        groups = self.part.benchmark.headline.get(column.group, (column.group,))
+        groups = self.rated.part.benchmark.headline.get(column.group, (column.group,))
         named = ((column.rating, group, column.measure) for group in groups)
         return next((self.lines[key] for key in named if key in self.lines), None)
 
@@ -206,7 +228,7 @@ class MeasuredMethod:
                 return np.asarray(np.mean(values, axis=0))[None]
 
             count = min(resampling.replicates, FEWER_REPLICATES) if len(every) >= MANY else resampling.replicates
-            codes = cluster_codes(self._clusters[every], len(every))
+            codes = cluster_codes(self.rated.clusters[every], len(every))
             codes = np.arange(len(codes)) if codes.max() + 1 == len(codes) else codes
             self._resampled[key] = resample(codes, compute, count, resampling.seed)[0]
         return self._resampled[key]

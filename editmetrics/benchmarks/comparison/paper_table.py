@@ -22,16 +22,16 @@
     [reasons]
     matlab = "released as MATLAB code only"
 
-A method is `metric`, scored as it is; `train`, trained on the data set's own training part; or has the `reason` why it
-is not computed. `differs` says what of ours is not as in the paper. A table over several data sets has `columns`, and
-its numbers in `cross.csv`.
+A method is `metric`, scored as it is; `train`, trained on the data set's own training part; `combine`, a regressor of
+other methods' scores; or has the `reason` why it is not computed. `differs` says what of ours is not as in the paper. A
+table over several data sets has `columns`, and its numbers in `cross.csv`; it is a table of each of them, too.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -52,10 +52,28 @@ YOURS = "yours"
 
 
 @dataclass(frozen=True)
+class ScoreOf:
+    """The score that a method of the same data set gives for one rating."""
+
+    method: str
+    rating: str
+
+
+@dataclass(frozen=True)
+class CombinedScores:
+    """A `regressor` of `editmetrics combine` that predicts `rating` from the `scores` of other methods."""
+
+    regressor: str
+    rating: str
+    scores: tuple[ScoreOf, ...]
+
+
+@dataclass(frozen=True)
 class TableMethod:
     """A row: a method under its heading.
 
-    - `metric`: what scores it. `train`: what is trained for it, with `settings` of `fit`. `reason`: why it is neither.
+    - `metric`: what scores it. `train`: what is trained for it, with `settings` of `fit`. `combine`: what is fitted to
+      scores of other methods. `reason`: why it is none of them.
     - `trained_on`: the data set that it is trained on, where that is not the table's own.
     - `targets`: from a dimension to the rating that it is trained on, where that is not as in the rest of the file.
     - `differs`: what of ours is not as in the paper.
@@ -69,6 +87,7 @@ class TableMethod:
     settings: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
     targets: Mapping[str, str] = field(default_factory=dict)
+    combine: CombinedScores | None = None
     reason: str | None = None
     differs: str | None = None
 
@@ -82,7 +101,14 @@ class TableMethod:
         'published only'
         """
         trained = f"{self.train} {self.settings.get('preset', '')}".rstrip()
+        if self.combine is not None:
+            names = dict.fromkeys(score.method for score in self.combine.scores)
+            return f"{self.combine.regressor} of {' and '.join(names)}"
         return self.metric or (f"{trained}, trained" if self.train else "published only")
+
+    def not_computed(self, reason: str) -> TableMethod:
+        """Return the method with a reason in place of what would compute it."""
+        return replace(self, metric=None, train=None, combine=None, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,7 @@ class PaperTable:
     """One table in print.
 
     - `data`: the data set. `own`: the paper's own method, which others are tested against.
+    - `home`: the data set that the paper is about, where that is another.
     - `values`: what the paper prints, by the method's name and the column; `doubts` on some of them.
     - `titles`: what the paper calls a data set, where the columns are of several.
     - `targets`: what each dimension of a regressor of any rating is trained on.
@@ -118,6 +145,7 @@ class PaperTable:
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     targets: Mapping[str, str] = field(default_factory=dict)
+    home: str | None = None
 
     @property
     def crossed(self) -> bool:
@@ -148,6 +176,7 @@ class MethodEntry:
     settings: dict[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
     targets: dict[str, str] = field(default_factory=dict)
+    combine: CombinedScores | None = None
     reason: str | None = None
     differs: str | None = None
 
@@ -200,13 +229,20 @@ class TablesFile:
 
 @cache
 def paper_tables(name: str) -> Sequence[PaperTable]:
-    """Return the comparison tables of papers on the data set `name`, in the order of print; none without a file.
+    """Return the comparison tables of papers on the data set `name`, in the order of print.
 
-    Raises `BenchmarkError` for a file that is not as it should be, with the line.
+    Tables of other data sets' papers that have columns for it follow. Raises `BenchmarkError` for a file that is not as
+    it should be, with the line.
 
     >>> [(table.table, len(table.methods)) for table in paper_tables("evalmi-50k")][0]
     ('Table 2', 35)
     """
+    elsewhere = [_seen_from(name, table) for other in TABLE_FOLDERS if other != name for table in _own_tables(other)]
+    return (*_own_tables(name), *(table for table in elsewhere if table is not None))
+
+
+@cache
+def _own_tables(name: str) -> Sequence[PaperTable]:
     path = Path(__file__).parents[1] / TABLE_FOLDERS[name] / "tables.toml"
     if not path.is_file():
         return ()
@@ -214,14 +250,28 @@ def paper_tables(name: str) -> Sequence[PaperTable]:
     return tuple(_table(name, entry, file) for entry in file.tables)
 
 
+def _seen_from(name: str, table: PaperTable) -> PaperTable | None:
+    """A table over several data sets as one of the data set `name`; what it trains is trained on the paper's."""
+    if name not in table.titles:
+        return None
+    home = table.data
+    methods = [replace(m, trained_on=m.trained_on or home) if m.train else m for m in table.methods]
+    return replace(table, data=name, home=home, methods=methods)
+
+
 def _problems(name: str, file: TablesFile) -> Iterator[tuple[Key, str]]:
     """Yield what does not belong together: ways to compute a method, and methods without printed numbers."""
+    every = {method.name for entry in file.tables for group in entry.groups for method in group.methods}
     for number, entry in enumerate(file.tables):
         for position, group in enumerate(entry.groups):
             for row, method in enumerate(group.methods):
-                if [method.metric, method.train, method.reason].count(None) != 2:
-                    key = ("tables", number, "groups", position, "methods", row)
-                    yield key, f"{method.name} requires one of metric, train and reason"
+                key = ("tables", number, "groups", position, "methods", row)
+                if [method.metric, method.train, method.combine, method.reason].count(None) != 3:
+                    yield key, f"{method.name} requires one of metric, train, combine and reason"
+                if method.combine is not None:
+                    names = {score.method for score in method.combine.scores} - every
+                    if names or not method.combine.scores:
+                        yield key, f"{method.name} combines {sorted(names) or 'nothing'}; expected methods of this file"
         listed = [method.name for group in entry.groups for method in group.methods]
         printed = {method for method, _ in _printed(name, entry)[0]}
         if len(set(listed)) != len(listed) or set(listed) != printed:

@@ -13,13 +13,13 @@ from ...tables.latex import latex
 from ...tables.markdown import markdown
 from ...tables.page import page
 from ...tables.table import DataTable
-from ...wording import expected_one_of
+from ...wording import expected_one_of, first_few, plural
 from ..benchmark import BenchmarkError
-from ..evaluation import pair_columns, read_scores
+from ..evaluation import pair_columns, read_scores, require_scores, samples_named
 from ..load import Copy, EvaluatedPart
 from .compute import Computation, ComputeOptions
 from .layout import comparison_tables
-from .method_scores import MeasuredMethod, MethodScores, read_scores_of
+from .method_scores import MeasuredMethod, MethodScores, RatedPart, read_scores_of
 from .paper_table import KINDS, YOURS, Kind, PaperColumn, PaperTable, TableMethod, paper_tables
 from .result import ComparisonResult, compare, only
 
@@ -46,7 +46,10 @@ class TableRequest:
         """Return the tables of the data set `name` with the rows that are asked for. Raises `BenchmarkError`."""
         known = paper_tables(name)
         if not known:
-            raise BenchmarkError(f"no paper's comparison table on {name} is known here")
+            raise BenchmarkError(
+                f"no paper's comparison table on {name} is known here; 'editmetrics benchmark {name} PATH -m METRIC' "
+                f"evaluates metrics, and '--table --also {name}=PATH' adds it to the table of another data set"
+            )
         for title in self.tables:
             if title not in (names := [table.table for table in known]):
                 raise BenchmarkError(f"{name} has no {title!r}; {expected_one_of(title, names)}")
@@ -60,14 +63,19 @@ class TableRequest:
             raise BenchmarkError(f"no table of {name} has a method that is {' or '.join(self.only)}")
         return [self._with_rows(table) for table in kept]
 
+    def methods(self, name: str) -> dict[str, TableMethod]:
+        """Return every method of the data set's tables, for rows that combine scores of others."""
+        return {method.name: method for table in paper_tables(name) for method in self._with_rows(table).methods}
+
     def _with_rows(self, table: PaperTable) -> PaperTable:
         rows = self.rows
         methods = [
-            replace(m, metric=rows[m.name], train=None, settings={}, reason=None, differs=f"computed by {rows[m.name]}")
+            replace(m, metric=rows[m.name], train=None, combine=None, settings={}, reason=None,
+                    differs=f"computed by {rows[m.name]}")
             if m.name in rows
             else m
             for m in table.methods
-        ]
+        ]  # fmt: skip
         return replace(table, methods=[*methods, *(TableMethod(spec, YOURS, "classic", spec) for spec in self.metrics)])
 
 
@@ -84,23 +92,25 @@ def redo(
     A table over several data sets has the columns of those that there are copies of, and of those in print. Raises
     `BenchmarkError` for what is asked for and unknown; a method that cannot be computed costs its own row.
     """
-    tables = [beyond_print(table, parts) for table in request.chosen(name)]
+    tables = [narrowed(beyond_print(table, parts), parts) for table in request.chosen(name)]
     if len(parts) == 1:
-        tables = [table for table in tables if not table.crossed] or tables
+        tables = [table for table in tables if table.home or not table.crossed] or tables
     elif not any(table.crossed for table in tables):
         tables.append(beyond_print(cross_table(tables[0], parts), parts))
     known: dict[str, dict[str, MethodScores]] = {}
+    methods = request.methods(name)
     if request.scores is not None:
-        known, tables = _known(request.scores, parts[name], tables)
-    computation = Computation(copies, parts, options, tables[0].targets)
-    results = [compare(table, computation, known, starting=starting) for table in tables]
+        known, tables = _known(request.scores, parts[name], tables, methods)
+        methods = {name: method.not_computed(f"not in {request.scores}") for name, method in methods.items()}
+    computation = Computation(copies, parts, options, tables[0].targets, methods, known)
+    results = [compare(table, computation, starting=starting) for table in tables]
     write(results, options.folder)
     return results
 
 
 def in_print(name: str, request: TableRequest) -> list[ComparisonResult]:
     """Return the tables of the data set `name` as they are printed, with what would compute each method."""
-    return [compare(table, None) for table in request.chosen(name)]
+    return [compare(narrowed(table, [name]), None) for table in request.chosen(name)]
 
 
 def write(results: Sequence[ComparisonResult], folder: Path) -> None:
@@ -119,6 +129,16 @@ def write(results: Sequence[ComparisonResult], folder: Path) -> None:
 def _all_tables(results: Sequence[ComparisonResult]) -> Iterator[DataTable]:
     for result in results:
         yield from comparison_tables(result)
+
+
+def narrowed(table: PaperTable, names: Collection[str]) -> PaperTable:
+    """Return a table of another data set's paper with the columns of the data sets `names` alone."""
+    if table.home is None:
+        return table
+    columns = [column for column in table.columns if column.data in names]
+    doubts = {key: doubt for key, doubt in table.doubts.items() if key[1] in columns}
+    titles = {name: title for name, title in table.titles.items() if name in names}
+    return replace(table, columns=columns, doubts=doubts, titles=titles)
 
 
 def beyond_print(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperTable:
@@ -140,7 +160,8 @@ def _columns_of(part: EvaluatedPart) -> Iterator[PaperColumn]:
         yield from (PaperColumn(bench.name, rating, "all", name) for rating in ratings for name in ("srcc", "plcc"))
         return
     right = {rating: {s.id: s.meta[rating] for s in part.samples if rating in s.meta} for rating in ratings}
-    measured = MeasuredMethod(part, "people", MethodScores({name: cells for name, cells in right.items() if cells}))
+    scores = MethodScores({name: cells for name, cells in right.items() if cells})
+    measured = MeasuredMethod(RatedPart(part), "people", scores)
     whole = [key for key in measured.lines if "=" not in key[1]]
     yield from (PaperColumn(bench.name, *key) for key in whole)
 
@@ -168,32 +189,34 @@ def cross_table(table: PaperTable, parts: Mapping[str, EvaluatedPart]) -> PaperT
 
 
 def _known(
-    path: Path, part: EvaluatedPart, tables: Sequence[PaperTable]
+    path: Path, part: EvaluatedPart, tables: Sequence[PaperTable], methods: Mapping[str, TableMethod]
 ) -> tuple[dict[str, dict[str, MethodScores]], list[PaperTable]]:
     """The scores in a file, by the method that a column is named after or computed by; others get rows of their own."""
     table = read_scores(path)
+    require_scores(table, part)
     pairing, _ = pair_columns(table, part)
     better = directions(path, [column for columns in pairing.values() for column in columns.values()])
     known: dict[str, dict[str, MethodScores]] = {}
-    rows: dict[str, TableMethod] = {}
-    by_metric = {method.metric: method.name for each in tables for method in each.methods if method.metric}
-    names = {method.name for each in tables for method in each.methods}
+    rows: list[TableMethod] = []
+    by_metric = {method.metric: method.name for method in methods.values() if method.metric}
     for metric, columns in pairing.items():
         higher = all(better.get(column, True) for column in columns.values())
-        name = metric if metric in names else by_metric.get(metric, metric)
-        if name not in names:
-            rows[name] = TableMethod(name, YOURS, "classic", reason=f"{path} has no scores of it")
+        name = metric if metric in methods else by_metric.get(metric, metric)
+        if name not in methods:
+            rows.append(TableMethod(name, YOURS, "classic", reason=f"{path} has no scores of it"))
         known[name] = {part.benchmark.name: read_scores_of(part, table, columns, higher, f"{path.name}: {metric}")}
-    missing = f"not in {path}"
-    kept = [
-        replace(
-            each,
-            methods=[
-                *(m if m.reason or m.name in known else replace(m, metric=None, train=None, reason=missing)
-                  for m in each.methods),
-                *rows.values(),
-            ],
-        )
+    samples = samples_named(part)
+    unmatched = [name for name in map(str, table.texts("id")) if name not in samples]
+    notes = [f"of no evaluated sample: {plural(len(unmatched), 'row')} of {path}: {first_few(unmatched)}"]
+    return known, [
+        replace(each, methods=[*(_from_file(method, known, path) for method in each.methods), *rows],
+                notes=[*each.notes, *(notes if unmatched else [])])
         for each in tables
     ]  # fmt: skip
-    return known, kept
+
+
+def _from_file(method: TableMethod, known: Mapping[str, Mapping[str, MethodScores]], path: Path) -> TableMethod:
+    """A method that only a file of scores can give a number: by a column of its own, or by those that it combines."""
+    if method.reason or method.name in known or method.combine:
+        return method
+    return method.not_computed(f"not in {path}")

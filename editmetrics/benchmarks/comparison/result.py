@@ -14,7 +14,7 @@ from ...agreement.result import SYSTEM_LEVEL, Line
 from ...agreement.significance import Comparison
 from ..load import EvaluatedPart
 from .compute import Computation, NotComputedError
-from .method_scores import RESAMPLED, MeasuredMethod, MethodScores
+from .method_scores import RESAMPLED, MeasuredMethod
 from .paper_table import PaperColumn, PaperTable
 
 ORDER: tuple[str, ...] = ("classic", "deep", "mllm")
@@ -131,7 +131,7 @@ def only(table: PaperTable, kinds: Collection[str]) -> PaperTable | None:
     """Return the table with the methods of these kinds; the paper's own stays in print. None where it has no other."""
     left_out = f"left out: only {', '.join(kinds)}"
     kept = [
-        method if method.kind in kinds else replace(method, metric=None, train=None, reason=left_out)
+        method if method.kind in kinds else method.not_computed(left_out)
         for method in table.methods
         if method.kind in kinds or method.name == table.own
     ]
@@ -143,7 +143,6 @@ def only(table: PaperTable, kinds: Collection[str]) -> PaperTable | None:
 def compare(
     table: PaperTable,
     computation: Computation | None,
-    known: Mapping[str, Mapping[str, MethodScores]] | None = None,
     *,
     resampling: Resampling = BY_DEFAULT,
     starting: Callable[[str], None] = lambda text: None,
@@ -151,12 +150,10 @@ def compare(
     """Compute every method of `table` that can be, and return it beside what the paper prints.
 
     - `computation`: the copies and how to compute; None for what is in print alone.
-    - `known`: scores of methods that are not computed, by the method's name and the data set.
     - `starting`: called with a line before each method.
     """
     if computation is None:
         return ComparisonResult(table, {}, {}, {}, {}, {})
-    known = known or {}
     data = [name for name in dict.fromkeys(column.data for column in table.columns) if name in computation.parts]
     measured: dict[tuple[str, str], MeasuredMethod] = {}
     reasons: dict[tuple[str, str], str] = {}
@@ -166,7 +163,7 @@ def compare(
         starting(f"{number} of {len(by_cost)}: {method.name} ({method.how})")
         for name in data:
             try:
-                figures = computation.measured(method, name, table.data, known.get(method.name, {}).get(name))
+                figures = computation.measured(method, name, table.data)
             except NotComputedError as error:
                 reasons[method.name, name] = str(error)
             else:

@@ -43,6 +43,8 @@ class Brightness(LearnedMetric):
             raise EditMetricsError("the training was told to fail")
         if val is None and group and not all(getattr(sample, group) for sample in train):
             raise EditMetricsError(f"rows have no {group!r} to be grouped by")  # as every real training refuses
+        if (aside := len(train) // 5 if val is None else len(val)) < 3:  # and this
+            raise EditMetricsError(f"{aside} samples left for validation, which requires at least 3")
         folder = Path(output_dir)
         TRAININGS.append((folder, [sample.id for sample in train], dict(targets), label_scale))
         if not (resume and (folder / "line.json").is_file()):
