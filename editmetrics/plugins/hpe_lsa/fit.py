@@ -86,6 +86,11 @@ def _check(method: HPELSAMethod, backbone: Backbone) -> None:
             raise RecipeError(f"{name}={layer}, and {backbone.name} has {backbone.num_layers} layers")
     if method.training == "joint" and not method.parts:
         raise RecipeError("training=joint trains LoRA with the decoders; set vision_lora or language_lora to true")
+    if method.triplet_share < 1 and method.batch_negatives:
+        raise RecipeError(
+            f"triplet_share={method.triplet_share:g} leaves different numbers of triplets in the micro-batches, which "
+            "batch_negatives compares; leave out one of the two"
+        )
     if method.feature == "projected" and method.contrast_layers:
         raise RecipeError(
             "feature=projected is not a state of a layer; leave out contrast_layers, or set feature=image"
@@ -125,8 +130,9 @@ def train_jointly(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> di
     from . import joint
 
     method, seed = job.method, job.recipe.seed
-    before = decoders.states(assessor, data.train, job.dimensions)
-    lessons = decoders.lessons(data.train, *before, job.dimensions, data.label_scale)
+    drawn = data.train.drawn(method.standardised_by, seed)
+    before = decoders.states(assessor, drawn, job.dimensions)
+    lessons = decoders.lessons(drawn, *before, job.dimensions, data.label_scale)
     heads = new_heads(job, assessor.backbone.hidden_size)
     module = joint.Joint(
         assessor, decoders.Decoders(heads, lessons, assessor.backbone.device, method), method, job.recipe.learning_rate
@@ -141,7 +147,7 @@ def train_jointly(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> di
     job.stage(
         "joint",
         module,
-        joint.JointLessons(triplets, data.train, job.dimensions, data.label_scale),
+        joint.JointLessons(triplets, data.train, job.dimensions, data.label_scale, method.triplet_share),
         collate=joint.collate,
         length=None if method.batch_negatives else joint.longest,
         validate=validate,

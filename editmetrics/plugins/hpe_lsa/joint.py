@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
+from ...mllm.recipe import shuffled
 from .assessor import LayerAssessor
 from .contrastive import Triplet, Triplets, contrastive_loss, train_only_what_is_read
 from .decoders import Decoders, ratings_of
@@ -27,46 +28,56 @@ class JointLesson(NamedTuple):
     """An edit to learn from: its triplet and, if it is rated, the prompt about the edit and its ratings in [0, 1]."""
 
     id: str
-    triplet: Triplet
+    triplet: Triplet | None
     pair: Prompt | None
     ratings: Tensor | None
 
 
 class JointLessons(Sequence[JointLesson]):
-    """A lesson for each triplet, made when it is asked for."""
+    """A lesson for each triplet, made when it is asked for; of rated edits, only `share` have their triplet."""
 
     def __init__(
-        self, triplets: Triplets, part: Part, dimensions: Sequence[str], label_scale: tuple[float, float]
+        self,
+        triplets: Triplets,
+        part: Part,
+        dimensions: Sequence[str],
+        label_scale: tuple[float, float],
+        share: float = 1.0,
     ) -> None:
         self.triplets, self.dimensions, self.label_scale = triplets, dimensions, label_scale
         self.rated = {example.id: example for example in part.learned(dimensions).rated}
+        order = shuffled(len(triplets), len(triplets), triplets.seed) if share < 1 else ()
+        self.without = {int(index) for index in order[round(share * len(triplets)) :]}
 
     def __len__(self) -> int:
         return len(self.triplets)
 
     def __getitem__(self, index: Any) -> Any:
-        triplet = self.triplets[index]
-        if triplet.id not in self.rated:
+        example = self.rated.get(self.triplets.edited[index].id)
+        if example is None:
+            triplet = self.triplets[index]
             return JointLesson(triplet.id, triplet, None, None)
-        example = self.rated[triplet.id]
         sample = example.sample
         pair = self.triplets.assessor.pair(sample.source, sample.edited, sample.prompt or "")
-        return JointLesson(triplet.id, triplet, pair, ratings_of(example, self.dimensions, self.label_scale))
+        triplet = None if index in self.without else self.triplets[index]
+        return JointLesson(example.id, triplet, pair, ratings_of(example, self.dimensions, self.label_scale))
 
 
 def longest(lesson: JointLesson) -> int:
     """The tokens of its longest prompt."""
-    return max(len(prompt) for prompt in (*lesson.triplet[1:], lesson.pair) if prompt is not None)
+    prompts = [lesson.pair, *(() if lesson.triplet is None else lesson.triplet[1:])]
+    return max(len(prompt) for prompt in prompts if prompt is not None)
 
 
 def collate(lessons: Sequence[JointLesson]) -> dict[str, Any]:
     """Lessons as the arguments of `Joint`: all anchors, all positives, all negatives; and the rated edits."""
     ratings = [lesson.ratings for lesson in lessons if lesson.ratings is not None]
+    triplets = [lesson.triplet for lesson in lessons if lesson.triplet is not None]
     return {
-        "prompts": [lesson.triplet[role] for role in (1, 2, 3) for lesson in lessons],
+        "prompts": [triplet[role] for role in (1, 2, 3) for triplet in triplets],
         "pairs": [lesson.pair for lesson in lessons if lesson.pair is not None],
         "ratings": torch.stack(ratings) if ratings else None,
-        "counts": {"single": 3 * len(lessons), "pair": len(ratings)},
+        "counts": {"single": 3 * len(triplets), "pair": len(ratings)},
     }
 
 
@@ -96,16 +107,27 @@ class Joint(nn.Module):
         self, prompts: Sequence[Prompt], pairs: Sequence[Prompt], ratings: Tensor | None, counts: Mapping[str, float]
     ) -> dict[str, Tensor]:
         method, assessor = self.method, self.assessor
+        labels = states = None
+        contrast = self._nothing()
         with using(assessor.backbone, assessor.adapter):
-            features, states = assessor.embed_and_read(prompts, method.feature, method.contrast_layers)
+            if prompts:  # of few triplets, a batch may have none
+                features, states = assessor.embed_and_read(prompts, method.feature, method.contrast_layers)
+                contrast = self._contrast(features) / counts["single"]
+                labels = torch.ones(len(prompts), device=states.device)
+                labels[len(prompts) // 3 * 2 :] = 0.0
             of_pairs = assessor.read(pairs) if pairs else None
-        anchor, positive, negative = features.chunk(3)
-        others = gathered(negative) if method.batch_negatives else negative
-        contrast = contrastive_loss(
-            anchor, positive, others, method.temperature, in_batch=method.batch_negatives
-        ).mean()
-        labels = torch.ones(len(prompts), device=states.device)
-        labels[len(prompts) // 3 * 2 :] = 0.0
         decoded = self.decoders(states, labels, of_pairs, ratings, counts)
         loss = method.contrastive_weight * contrast + decoded.pop("loss")
         return {"loss": loss, "contrastive": contrast, **decoded}
+
+    def _nothing(self) -> Tensor:
+        """Zero, of which every trained parameter is a part, as several processes require it."""
+        return 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()
+
+    def _contrast(self, features: Tensor) -> Tensor:
+        """The sum of equation 1 over the images of triplets, whose mean is that over the triplets."""
+        method = self.method
+        anchor, positive, negative = features.chunk(3)
+        others = gathered(negative) if method.batch_negatives else negative
+        losses = contrastive_loss(anchor, positive, others, method.temperature, in_batch=method.batch_negatives)
+        return losses.mean() * len(features)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...data import SampleSet, from_manifest
+from ...mllm.recipe import shuffled
 from ...mllm.targets import Example, TargetError, TrainingSet, read_training_set
 from ...sample import Sample
 from ...wording import plural
@@ -44,6 +45,16 @@ class Part(NamedTuple):
         return Part(
             self.images if AUTHENTICITY in dimensions else [], self.rated if set(dimensions) - {AUTHENTICITY} else []
         )
+
+    def drawn(self, count: int | None, seed: int) -> Part:
+        """At most `count` images and `count` edits, drawn by the seed; all of them for None."""
+
+        def some(examples: Sequence[Example]) -> Sequence[Example]:
+            if count is None or len(examples) <= count:
+                return examples
+            return [examples[index] for index in shuffled(len(examples), count, seed)]
+
+        return Part(*map(some, self))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from ...mllm.layers import Pooling
 from ...mllm.losses import RatingLoss
@@ -24,7 +24,9 @@ class HPELSAMethod:
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
     - `training`: "staged" tunes LoRA by equation 1 and then trains the decoders with LoRA frozen; "joint" trains both
       by the sum of L_con, L_det and L_qual, and then the decoders on. `contrastive_weight`: of L_con in that sum; 0
-      leaves it out.
+      leaves it out. `triplet_share`: the share of the rated edits that L_con and L_det learn from, too; a triplet costs
+      three passes beside the one of L_qual. `standardised_by`: so many images, and so many edits, give the mean and
+      deviation of the states that the decoders are trained on jointly; None reads all of them for it.
     - `analysed_backbone`: LSA looks at the backbone that equation 1 has "tuned", or at the "untuned" one.
     - `layer`: this layer is read, whatever LSA finds.
     - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
@@ -63,6 +65,8 @@ class HPELSAMethod:
     batch_negatives: bool = False
     contrast_layers: tuple[Annotated[int, Ge(1)], ...] = ()
     contrastive_weight: Annotated[float, Ge(0)] = 1.0
+    triplet_share: Annotated[float, Gt(0), Le(1)] = 1.0
+    standardised_by: Annotated[int, Ge(2)] | None = None
     divergence: Divergence = "debiased"
     symmetric: bool = False
     bins: Annotated[int, Ge(2)] = 32

@@ -159,3 +159,35 @@ def test_a_joint_training_is_a_checkpoint_that_scores(edits, samples, tmp_path):
     np.testing.assert_allclose([float(row["ldr"]) for row in rows], profile.ldr, rtol=1e-3)
     np.testing.assert_allclose([float(row["probe_auc"]) for row in rows], profile.probe, atol=0.05)
     assert all(-1 <= float(row["probe_srcc"]) <= 1 for row in rows)
+
+
+def test_a_share_of_the_triplets_leaves_all_ratings_and_every_loss_a_mean(assessor, data):
+    module, every = module_of(assessor, data)
+    some = joint.JointLessons(every.triplets, data.train, list(TARGETS), (0.0, 100.0), 0.25)
+    lessons = [some[index] for index in range(len(some))]
+    kept = [lesson for lesson in lessons if lesson.triplet is not None]
+    assert len(kept) == round(0.25 * len(lessons))
+    assert all(lesson.pair is not None and lesson.ratings is not None for lesson in lessons)
+    without = [lesson for lesson in lessons if lesson.triplet is None]
+    mixed, both, none = ([kept[0], *without[:3]], kept[:1], without[:3])
+    with torch.no_grad():
+        of_mixed, of_both, of_none = (module(**joint.collate(batch)) for batch in (mixed, both, none))
+    for name in ("contrastive", "detection"):
+        torch.testing.assert_close(of_mixed[name], of_both[name])  # the one triplet of each
+        assert of_none[name] == 0
+    assert of_none["quality"] > 0
+    module(**joint.collate(none))["loss"].backward()
+    assert all(p.grad is not None for p in module.parameters() if p.requires_grad), "as several processes require"
+    halves = {"single": 1.5, "pair": 2.0}  # two micro-batches, only one of which has a triplet
+    with torch.no_grad():
+        parts = [module(**{**joint.collate(batch), "counts": halves}) for batch in (mixed[:2], mixed[2:])]
+    for name in ("contrastive", "detection", "quality", "loss"):
+        torch.testing.assert_close(sum(part[name] for part in parts) / 2, of_mixed[name])
+
+
+def test_states_are_standardised_by_some_of_the_training_data(data):
+    drawn = data.train.drawn(3, seed=1)
+    assert [len(examples) for examples in drawn] == [3, 3]
+    assert set(map(id, drawn.rated)) < set(map(id, data.train.rated))
+    assert data.train.drawn(3, seed=2).rated != drawn.rated
+    assert data.train.drawn(None, 0) == data.train.drawn(10**6, 0) == data.train
