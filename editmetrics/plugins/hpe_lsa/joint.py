@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...mllm.lora import trainable, using
 from ...mllm.processes import gathered
-from ...mllm.recipe import shuffled
 from .assessor import LayerAssessor
 from .contrastive import Triplet, Triplets, contrastive_loss, train_only_what_is_read
 from .decoders import Decoders, ratings_of
@@ -46,8 +46,9 @@ class JointLessons(Sequence[JointLesson]):
     ) -> None:
         self.triplets, self.dimensions, self.label_scale = triplets, dimensions, label_scale
         self.rated = {example.id: example for example in part.learned(dimensions).rated}
-        order = shuffled(len(triplets), len(triplets), triplets.seed) if share < 1 else ()
-        self.without = {int(index) for index in order[round(share * len(triplets)) :]}
+        # not the permutation of an epoch, in which those with a triplet would then come first
+        order = np.random.default_rng([triplets.seed, 0, 1]).permutation(len(triplets)).tolist()
+        self.without = set(order[round(share * len(triplets)) :])
 
     def __len__(self) -> int:
         return len(self.triplets)

@@ -12,7 +12,7 @@ from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.heads import RegressionHead
 from editmetrics.mllm.loop import train
 from editmetrics.mllm.lora import add_lora, remove_lora, using
-from editmetrics.mllm.recipe import Recipe, TrainingRun
+from editmetrics.mllm.recipe import Recipe, TrainingRun, shuffled
 from editmetrics.plugins.hpe_lsa import decoders, joint
 from editmetrics.plugins.hpe_lsa.analysis import analyse
 from editmetrics.plugins.hpe_lsa.assessor import LayerAssessor
@@ -169,6 +169,8 @@ def test_a_share_of_the_triplets_leaves_all_ratings_and_every_loss_a_mean(assess
     assert len(kept) == round(0.25 * len(lessons))
     assert all(lesson.pair is not None and lesson.ratings is not None for lesson in lessons)
     without = [lesson for lesson in lessons if lesson.triplet is None]
+    epoch = [lessons[index].triplet is not None for index in shuffled(len(some), len(some), every.triplets.seed)]
+    assert sum(epoch[: len(epoch) // 2]) < sum(epoch), "spread over an epoch"
     mixed, both, none = ([kept[0], *without[:3]], kept[:1], without[:3])
     with torch.no_grad():
         of_mixed, of_both, of_none = (module(**joint.collate(batch)) for batch in (mixed, both, none))
