@@ -23,7 +23,7 @@ FLOORS = {
     "listing": 10, "choosing": 10, "describe": 10, "suites": 10, "scaffold": 10,
     "scoring": 11,
     "runs": 12, "evaluation": 12, "combining": 12, "serving": 12, "rewards": 12, "rating": 12, "tracking": 12,
-    "tables": 13, "report": 14, "benchmarks": 15, "testing": 16,
+    "demo": 13, "tables": 13, "report": 14, "benchmarks": 15, "publishing": 15, "testing": 16,
     "command_line": 17, "studies": 17, "plugin command": 17,
     "cli": 19, "diagnosis": 19, "selftest": 19, "__main__": 20,
 }  # fmt: skip

@@ -42,6 +42,8 @@ CORE = {
     "arena": ("editmetrics.cli.arena:arena", "Rank systems by battles of two edits of one source."),
     "merge": ("editmetrics.cli.merge:merge", "Join the parts that 'score --shard' wrote."),
     "serve": ("editmetrics.cli.serve:serve", "Score over HTTP: a reward for training, a service."),
+    "push": ("editmetrics.cli.push:push", "Publish a run, a checkpoint or a page on the hub."),
+    "demo": ("editmetrics.cli.demo:demo", "Score two images on a page of this machine."),
     "choose": ("editmetrics.cli.choose:choose", "Choose metrics by your task or by what you have."),
     "list": ("editmetrics.cli.list_:list_", "List all metrics, grouped by what they need."),
     "info": ("editmetrics.cli.info:info", "Show one metric in full: formula, paper, options, licence."),
@@ -65,7 +67,7 @@ CORE = {
 """Module and attribute of each command of the program, and its line in `editmetrics --help`."""
 
 SECTIONS = {
-    "Score images": ("score", "report", "compare", "arena", "merge", "serve"),
+    "Score images": ("score", "report", "compare", "arena", "merge", "serve", "demo", "push"),
     "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
     "Work with human ratings": ("rate", "evaluate", "combine", "ratings", "fit", "benchmark"),
     "Ask models": ("judge", "qbench"),

@@ -28,6 +28,7 @@ from ..file_hashes import sha256, sha256_of_all
 from ..metric import Metric
 from ..sample import EditMetricsError
 from ..weights import WeightsError, load_state_dict, pull, registered
+from .hub_checkpoint import fetch_checkpoint, is_on_hub
 from .model_folders import earlier_digest
 from .run_folder import History, differences
 
@@ -178,10 +179,13 @@ def finished_checkpoint(
 
 
 def named_checkpoint(metric: type[Metric], name: str) -> TrainedCheckpoint:
-    """Read the checkpoint of `metric` in the folder `name`, or that of the weights registry's entry `METRIC.NAME`.
+    """Read the checkpoint of `metric` in the folder `name`, of the weights registry's entry `METRIC.NAME`, or on the
+    hub, `hub:OWNER/NAME`.
 
     Raises `CheckpointError` or `WeightsError` if there is none.
     """
+    if is_on_hub(name):
+        return read_checkpoint(fetch_checkpoint(name), metric)
     entry = f"{metric.name}.{name}"
     return read_checkpoint(pull(entry) if entry in registered() else Path(name), metric)
 

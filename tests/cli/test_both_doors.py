@@ -36,6 +36,8 @@ ONE_DOOR = {
     "selftest": "this machine",
     "judge": "an answer in words",
     "rate": "votes of people, and no number",
+    "push": "files, and no number; tests/publishing compares what leaves with plan_push",
+    "demo": "a page; tests/demo compares its numbers with those of score",
     "annotate": "texts that a chat model writes",
     "explanations": "an endpoint's verdicts, on the class that its metric gives",
 }

@@ -33,6 +33,8 @@ NOT_RUN = {
     r"backbone=/data/": "needs a backbone in a folder; tests/mllm/test_what_files_are.py has one",
     r"editmetrics serve ": "serves until it is stopped; tests/serving does",
     r"editmetrics rate ": "serves until it is stopped; tests/rating does",
+    r"editmetrics demo ": "serves until it is stopped; tests/demo has its parts",
+    r"editmetrics push |weights=hub:": "needs the hub; tests/publishing has one on this machine",
     r"editmetrics score .*--engine ray": "needs a cluster; tests/scoring/test_ray.py has one",
     r"editmetrics weights pull|editmetrics weights path|lpips:net=vgg": "downloads",
     r"editmetrics selftest": "takes a minute; tests/selftest runs it",
@@ -64,6 +66,7 @@ TRAINED = {
 
 UNFINISHED = {
     **dict.fromkeys(("judge.md", "suites.md", "qbench.md"), "asks a model"), "serving.md": "needs a server",
+    "publishing.md": "sends files to the hub; tests/publishing has one on this machine",
     "comparison_tables.md": "needs a whole data set; tests/benchmarks/comparison has parts of them",
 }  # fmt: skip
 """Pages whose Python is only compiled, and why."""

@@ -27,7 +27,7 @@ from .test_examples import parsed
 TRAINS = re.compile(r"editmetrics fit |weights=runs/|squares/test_ratings")
 """Commands that train, or need what was trained."""
 
-DOWNLOADS = re.compile(r"clip_score|--suite|editmetrics (fit|serve|rate|doctor) ?")
+DOWNLOADS = re.compile(r"clip_score|--suite|editmetrics (fit|serve|rate|demo|push|doctor) ?")
 """Commands of the README's table that are not run: they download, train, serve, or say what is on this machine."""
 
 

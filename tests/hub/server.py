@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .uploads import Uploads
+
 LARGE = (".safetensors", ".pth", ".pt", ".bin", ".parquet", ".tar")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -73,6 +75,11 @@ class Hub:
         self.plain: dict[str, bytes] = {}
         self.tokens = {"good", "stranger"}
         self.requests: list[Request] = []
+        # uploads
+        self.owners: set[str] = set()  # whose repositories the tokens may create
+        self.created: list[dict] = []  # what was asked for
+        self.stored: dict[str, bytes] = {}  # large files by sha256, before their commit
+        self.leaks: list[str] = []  # tokens that reached the storage
         # faults
         self.broken_after: dict[str, int] = {}  # by the end of a path: bytes of the first GET's body
         self.altered: dict[str, bytes] = {}  # by the end of a path: another body than the hub states
@@ -133,7 +140,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.hub, self.origin = hub, origin
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Uploads, http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
 
@@ -151,16 +158,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         token = authorization.removeprefix("Bearer ") if authorization else None
         hub.requests.append(Request(origin, self.command, self.path, self.headers.get("Range"), token))
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        for part, (status, headers) in hub.status.items():
-            if part in path:
-                return self.fail(status, **headers)
+        if self.faulty(path):
+            return None
         if origin == "storage" or path.startswith("/blobs/"):
             body = hub.blob(path.split("/")[2])
             return self.fail(403) if body is None else self.send(path, body, {"ETag": f'"{sha256(body)}"'})
         if path in hub.plain:
             return self.send(path, hub.plain[path], {})
         raw = urllib.parse.urlsplit(self.path).path
-        if path.startswith(("/api/models/", "/api/datasets/")):
+        if path.startswith(("/api/models/", "/api/datasets/", "/api/spaces/")):
             return self.api(raw.removeprefix("/api/").removeprefix("models/"), token)
         if path.startswith("/api/resolve-cache/"):
             kind, owner, name, commit, inner = path.removeprefix("/api/resolve-cache/").split("/", 4)
@@ -172,6 +178,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             name = path.partition("/resolve/")[0].strip("/")
             return self.resolve(name, urllib.parse.unquote(revision), urllib.parse.unquote(file), token)
         return self.fail(404)
+
+    def received(self) -> tuple[Hub, str, str | None, bytes]:
+        """The hub, the path, the token and the body of a request that carries one."""
+        hub, authorization = self.server.hub, self.headers.get("Authorization")
+        token = authorization.removeprefix("Bearer ") if authorization else None
+        hub.requests.append(Request(self.server.origin, self.command, self.path, None, token))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        return hub, urllib.parse.unquote(urllib.parse.urlsplit(self.path).path), token, body
+
+    def faulty(self, path: str) -> bool:
+        """Whether an answer was planted for a part of the path; it is given."""
+        for part, (status, headers) in self.server.hub.status.items():
+            if part in path:
+                self.fail(status, **headers)
+                return True
+        return False
 
     def resolve(self, name: str, revision: str, file: str, token: str | None) -> None:
         hub = self.server.hub
@@ -215,7 +237,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def api(self, path: str, token: str | None) -> None:
         parts = [urllib.parse.unquote(part) for part in path.split("/")]
-        length = 3 if parts[0] == "datasets" else 2
+        length = 3 if parts[0] in ("datasets", "spaces") else 2
         name, rest = "/".join(parts[:length]), parts[length:]
         name = self.server.hub.renamed.get(name, name)
         repository = self.server.hub.repositories.get(name)
@@ -236,7 +258,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for one in repository.listing()
         ]
         licence = repository.licence
-        facts = {"id": name.removeprefix("datasets/"), "sha": repository.commit, "private": repository.private}
+        facts = {
+            "id": name.removeprefix("datasets/").removeprefix("spaces/"),
+            "sha": repository.commit,
+            "private": repository.private,
+        }
         facts |= {"siblings": siblings, "tags": ["pytorch", *([f"license:{licence}"] if licence else [])]}
         return self.json(facts | {"cardData": repository.card, "gated": "auto" if repository.gated else False})
 
@@ -269,7 +295,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def redirect(self, status: int, location: str, **headers: str) -> None:

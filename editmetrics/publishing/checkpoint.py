@@ -1,0 +1,114 @@
+"""A trained metric as a model of the hub: the files that its `metric.json` names, and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ..mllm.checkpoint import CARD, METRIC, read_checkpoint
+from ..mllm.hub_checkpoint import SUFFIXES
+from ..wording import first_few, plural
+from .plan import PublishingError, UploadFile
+from .scrub import Scrubber, problems
+
+if TYPE_CHECKING:
+    from ..mllm.checkpoint import TrainedCheckpoint
+
+VOCABULARY = frozenset({"tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model"})
+"""Files of a tokenizer, whose entries look like anything; they are as the backbone's publisher wrote them."""
+
+README = "README.md"
+
+
+def checkpoint_files(folder: Path, repository: str) -> tuple[list[UploadFile], list[str]]:
+    """Return the files of the checkpoint in `folder`, and notes on what was replaced and what stays.
+
+    Every file is verified first, and links that lead out of the folder are refused (`CheckpointError`). Raises
+    `PublishingError` for files of other kinds than a checkpoint may hold.
+    """
+    checkpoint = read_checkpoint(folder)
+    if odd := [path for path in checkpoint.files if PurePosixPath(path).suffix not in SUFFIXES]:
+        raise PublishingError(
+            f"{folder}: {METRIC} names {odd[0]}; only these may be published: {', '.join(sorted(SUFFIXES))}"
+        )
+    scrubber = Scrubber()
+    files = [_file(checkpoint, path, scrubber) for path in checkpoint.files]
+    described = scrubber.value(json.loads((folder / METRIC).read_bytes()))
+    changed = {
+        file.path: digest
+        for file in files
+        if isinstance(file.content, bytes)
+        and (digest := hashlib.sha256(file.content).hexdigest()) != checkpoint.files[file.path]
+    }
+    description = (folder / METRIC).read_bytes()
+    if changed or described != json.loads(description):
+        described["files"] = {**checkpoint.files, **changed}
+        description = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode()
+    card = scrubber.text(_readme(checkpoint, repository))
+    texts = [UploadFile(README, card.encode()), UploadFile(METRIC, description)]
+    return [*texts, *files], _notes(checkpoint, scrubber, description)
+
+
+def _file(checkpoint: TrainedCheckpoint, path: str, scrubber: Scrubber) -> UploadFile:
+    """One file: weights and vocabularies as they are, other texts scrubbed."""
+    file, name = checkpoint.folder / path, PurePosixPath(path).name
+    if name.endswith(".safetensors"):
+        if said := list(problems(path, _metadata(file), images=False)):
+            raise PublishingError(
+                f"{checkpoint.folder}: the metadata of {said[0]}; remove it, and train or convert anew"
+            )
+        return UploadFile(path, file)
+    content = file.read_bytes()
+    if name in VOCABULARY:
+        return UploadFile(path, file)
+    if not name.endswith(".json"):
+        return UploadFile(path, _scrubbed_lines(content.decode("utf-8"), scrubber).encode())
+    value = json.loads(content)
+    scrubbed = scrubber.value(value)
+    return UploadFile(path, content if scrubbed == value else json.dumps(scrubbed, indent=2).encode())
+
+
+def _scrubbed_lines(text: str, scrubber: Scrubber) -> str:
+    return "\n".join(scrubber.text(line) for line in text.split("\n"))
+
+
+def _metadata(file: Path) -> str:
+    """The metadata in the head of a safetensors file, as text."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        head = json.loads(stream.read(length))
+    return json.dumps(head.get("__metadata__", {}))
+
+
+def _readme(checkpoint: TrainedCheckpoint, repository: str) -> str:
+    """The card as the hub shows it, with a head that says what it is; without one, a few lines."""
+    file = checkpoint.folder / CARD
+    card = file.read_text(encoding="utf-8") if CARD in checkpoint.files else f"# {checkpoint.metric}, trained\n"
+    head: list[Any] = ["library_name: editmetrics", "tags:", "- editmetrics", f"- {checkpoint.metric}"]
+    model = (checkpoint.backbone or {}).get("model")
+    if isinstance(model, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", model):
+        head.append(f"base_model: {model}")
+    return "\n".join(["---", *head, "---", "", card.replace("PATH OF THIS FOLDER", f"hub:{repository}")])
+
+
+def _notes(checkpoint: TrainedCheckpoint, scrubber: Scrubber, description: bytes) -> list[str]:
+    notes = []
+    if count := scrubber.replaced["absolute path"]:
+        notes.append(f"replaced in the copy that leaves: {plural(count, 'absolute path')}")
+    digest = hashlib.sha256(description).hexdigest()
+    if digest != checkpoint.digest:
+        notes.append(
+            f"so {METRIC} changes, and with it the digest by which results name the checkpoint: {digest[:16]} in the "
+            f"place of {checkpoint.digest[:16]}; its numbers are the same"
+        )
+    named = {METRIC, *checkpoint.files}
+    every = (path for path in checkpoint.folder.rglob("*") if path.is_file())
+    if staying := sorted({path.relative_to(checkpoint.folder).as_posix() for path in every} - named):
+        notes.append(f"stays here: {first_few(staying)}, which {METRIC} does not name")
+    notes.append(
+        "whoever uses it is bound by the licences of the backbone and of the training data; name yours in README.md"
+    )
+    return notes

@@ -1,0 +1,149 @@
+"""Texts that may leave this machine: without the paths of its folders and without images, and checked for names.
+
+Absolute paths and encoded images are replaced. What cannot be replaced safely, the name of the user or the machine in
+the middle of a text and secrets, is refused with the file and the line.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+NO_IMAGE = "[image removed]"
+
+IMAGE = re.compile(
+    r"data:image/[\w.+-]+(?:;[\w=.+-]+)*,(?:[A-Za-z0-9+/=_%-]|\\/)+"
+    r"|(?<![A-Za-z0-9+/])(?:iVBORw0KGgo|/9j/|UklGR|R0lGOD|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{4}ZnR5c)[A-Za-z0-9+/]{60,}={0,2}"
+)
+"""An image as a data URL, or the base64 of PNG, JPEG, WebP, GIF, TIFF, HEIF or AVIF."""
+
+PATH = re.compile(
+    r"(?<![\w.:/\\~@-])"
+    r"(?:(?:file://)?(?P<posix>(?:~[\w.-]*)?(?:/[^/\s\"'<>|:,;=()\[\]{}*?\\]+){2,}/?)"
+    r"|(?P<windows>(?:[A-Za-z]:\\|\\\\)[^\s\"'<>|:,;=()\[\]{}*?]+))"
+)
+"""An absolute path of two parts or more in the middle of a text; one part alone ("/help") is a word."""
+
+SECRET = re.compile(
+    r"\bhf_[A-Za-z0-9]{20,}|\bsk-[\w-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{16}\b|\bBearer\s+[\w.-]{12,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
+"""A token of the hub, of an OpenAI-like service, of GitHub or AWS, or a private key."""
+
+SHARED_NAMES = {
+    "root", "user", "users", "home", "admin", "administrator", "ubuntu", "debian", "runner", "docker", "jovyan",
+    "nobody", "app", "test", "guest", "localhost", "linux", "default", "worker", "main", "server", "node", "none",
+}  # fmt: skip
+"""Names that many machines share, which give nobody away."""
+
+
+class Scrubber:
+    """Replaces absolute paths and images in all texts of one upload, the same everywhere.
+
+    A path below one of `bases` becomes relative to it; any other absolute folder becomes `folder-1`, `folder-2`, ... in
+    order of appearance, and the name of the file stays. `replaced` counts paths and images.
+
+    >>> scrubber = Scrubber([Path("/data/run")])
+    >>> scrubber.text("/data/run/edits/cat.png"), scrubber.text("cannot read /srv/me/dog.png: no file")
+    ('edits/cat.png', 'cannot read folder-1/dog.png: no file')
+    """
+
+    def __init__(self, bases: Collection[Path] = (), images: bool = False) -> None:
+        self.bases = [name for base in bases for name in dict.fromkeys((str(base.resolve()), os.path.abspath(base)))]
+        self.images = images
+        self.replaced: Counter[str] = Counter()
+        self._folders: dict[str, str] = {}
+
+    def text(self, text: str) -> str:
+        """The text without absolute paths and, unless they are wanted, without images."""
+        if "\n" not in text and _is_absolute(text) and not IMAGE.search(text):
+            return self._path(text)
+        parts, end = [], 0
+        for image in IMAGE.finditer(text):
+            self.replaced["image"] += not self.images
+            parts += [self._without_paths(text[end : image.start()]), image[0] if self.images else NO_IMAGE]
+            end = image.end()
+        return "".join([*parts, self._without_paths(text[end:])])
+
+    def _without_paths(self, text: str) -> str:
+        return PATH.sub(lambda match: self._path(match[0]), text)
+
+    def value(self, value: Any) -> Any:
+        """A value of JSON with all its texts, the keys of objects among them, scrubbed."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.value(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(inner) for inner in value]
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        self.replaced["image"] += 1  # bytes in a cell of a parquet file
+        return NO_IMAGE
+
+    def _path(self, path: str) -> str:
+        self.replaced["absolute path"] += 1
+        path = path.removeprefix("file://")
+        windows = not path.startswith(("/", "~"))
+        for base in self.bases:
+            if path.rstrip("/") == base:
+                return "."
+            if path.startswith(base + os.sep) and ".." not in PurePosixPath(path).parts:
+                return path.removeprefix(base + os.sep).replace(os.sep, "/")
+        pure = PureWindowsPath(path) if windows else PurePosixPath(path)
+        folder = self._folders.setdefault(str(pure.parent), f"folder-{len(self._folders) + 1}")
+        return f"{folder}/{pure.name}"
+
+
+def _is_absolute(text: str) -> bool:
+    """Whether a whole text is an absolute path, blanks in it and all."""
+    if len(text) > 4096 or text.startswith("//"):
+        return False
+    posix = re.fullmatch(r"(?:file://)?(?:~[\w.-]*)?/[^\"<>|*?]*/[^\"<>|*?]+", text)
+    if posix and any(part != part.strip() for part in text.split("/")):  # words with slashes between them
+        return False
+    return bool(posix or re.match(r"[A-Za-z]:\\|\\\\[\w.-]+\\", text))
+
+
+def private_names() -> frozenset[str]:
+    """The names of this user and machine that must not leave it, but for those that many share."""
+    names = {getpass.getuser(), Path.home().name, platform.node(), platform.node().partition(".")[0]}
+    return frozenset(name for name in names if len(name) > 2 and name.lower() not in SHARED_NAMES)
+
+
+def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = ()) -> Iterator[str]:
+    """Sentences on what must not leave in the file `name`, each with its line; `allowed` are texts that may.
+
+    Names are not looked for in pages: their data come from the table and the record, and their scripts have many words.
+
+    >>> list(problems("a.csv", "id\\ncat,/home/ada/cat.png\\n", images=False))
+    ['a.csv, line 2: a path of this machine, /home/ada/cat.png']
+    """
+    private = [one for one in private_names() if one not in allowed]
+    words = (
+        re.compile("|".join(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in private), re.I) if private else None
+    )
+    for number, line in enumerate(text.split("\n"), 1):
+        where = f"{name}, line {number}"
+        if match := SECRET.search(line):
+            yield f"{where}: a secret that begins with {match[0][:6]}"
+        if not images and (match := IMAGE.search(line)):
+            yield f"{where}: an encoded image, {match[0][:30]}..."
+        plain = line if images else IMAGE.sub("", line)
+        if match := next((one for one in PATH.finditer(plain) if _is_personal(one[0])), None):
+            yield f"{where}: a path of this machine, {match[0]}"
+        elif words and (match := words.search(plain)):
+            yield f"{where}: {match[0]!r}, the name of this user or machine"
+
+
+def _is_personal(path: str) -> bool:
+    """Whether a path leads into somebody's folder; texts may hold others, such as /usr/bin."""
+    home = str(Path.home())
+    below = home != "/" and path.removeprefix("file://").startswith(home)
+    return below or bool(re.match(r"(?:file://)?(?:/(?:home|Users|root)/|[A-Za-z]:\\Users\\)", path))

@@ -1,0 +1,139 @@
+"""A checkpoint on the hub and back: the same files, the same score; and nothing that is none of its files."""
+
+import json
+import shutil
+
+import pytest
+
+from editmetrics import create_metric
+from editmetrics.mllm.checkpoint import CheckpointError
+from editmetrics.publishing import PublishingError, plan_push, upload
+from editmetrics.sample import UnavailableError
+from editmetrics.testing import toys
+from editmetrics.weights import WeightsError, sha256
+
+from .conftest import TOYS
+
+NAME = "image_regressor"
+SPEC = f"{NAME}:weights=hub:ada/mine"
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return shutil.copytree(TOYS / NAME / "toy", tmp_path / "toy")
+
+
+def described(folder):
+    return json.loads((folder / "metric.json").read_text())
+
+
+def test_what_was_pushed_comes_back_and_gives_the_same_score(run, writable, toy):
+    (toy / "training").mkdir()
+    (toy / "training" / "optimizer.pt").write_bytes(b"pickle")
+    ran = run("push", toy, "--repo", "ada/mine", "--yes")
+    assert ran.code == 0, ran.err
+    assert "stays here: training/optimizer.pt" in ran.out
+    files = writable.repositories["ada/mine"].files
+    assert files.keys() - {".gitattributes"} == {"README.md", "metric.json", *described(toy)["files"]}
+    assert files["metric.json"] == (toy / "metric.json").read_bytes()
+    card = files["README.md"].decode()
+    assert card.startswith("---\nlibrary_name: editmetrics\n")
+    assert 'weights="hub:ada/mine"' in card
+    assert writable.leaks == []  # the token never reached the storage
+    sample = toys.sample(0, 64, 64)
+    here, there = create_metric(NAME, weights=str(toy), device="cpu"), create_metric(SPEC, device="cpu")
+    assert float(there(sample)) == float(here(sample))
+    assert there.identity()["weights"] == here.identity()["weights"]
+
+
+def test_a_commit_that_is_here_needs_no_network(writable, toy, monkeypatch):
+    upload(plan_push(toy, "ada/mine"))
+    commit = writable.repositories["ada/mine"].commit
+    assert create_metric(SPEC).trained
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    writable.requests.clear()
+    assert create_metric(f"{SPEC}@{commit}").trained
+    assert writable.requests == []
+    with pytest.raises(UnavailableError, match=f"or name the commit that is here: hub:ada/mine@{commit}"):
+        assert create_metric(SPEC).dimensions
+
+
+def test_paths_in_its_description_are_shortened_and_it_still_loads(run, writable, toy):
+    changed = described(toy)
+    changed["recipe"]["manifest"] = "/home/grace/secret project/train.csv"
+    (toy / "metric.json").write_text(json.dumps(changed))
+    ran = run("push", toy, "--repo", "ada/mine", "--dry-run")
+    assert "1 absolute path" in ran.out
+    assert f"in the place of {sha256(toy / 'metric.json')[:16]}" in " ".join(ran.out.split())
+    upload(plan_push(toy, "ada/mine"))
+    texts = b"".join(body for name, body in writable.repositories["ada/mine"].files.items() if name[-4:] != "sors")
+    assert b"grace" not in texts
+    assert create_metric(SPEC).trained[0].recipe["manifest"] == "folder-1/train.csv"
+
+
+def test_only_files_that_cannot_run_code_leave_or_come(writable, toy, tmp_path):
+    changed = described(toy)
+    (toy / "extra.pkl").write_bytes(b"x")
+    changed["files"]["extra.pkl"] = sha256(toy / "extra.pkl")
+    (toy / "metric.json").write_text(json.dumps(changed))
+    with pytest.raises(PublishingError, match=r"metric\.json names extra\.pkl"):
+        plan_push(toy, "ada/mine")
+    clean = TOYS / NAME / "toy"
+    upload(plan_push(clean, "ada/mine"))
+    repository = writable.repositories["ada/mine"]
+    for path, says in (("extra.pkl", "names extra.pkl"), ("../outside.json", "is damaged")):
+        repository.files |= {path: b"x", "metric.json": json.dumps({**changed, "files": {path: "0" * 64}}).encode()}
+        repository.commit = sha256(toy / "extra.pkl")[:39] + str(len(path) % 10)
+        with pytest.raises(WeightsError, match=says):
+            assert create_metric(SPEC).dimensions
+    repository.files.pop("metric.json")
+    repository.commit = "e" * 40
+    with pytest.raises(WeightsError, match="holds no checkpoint"):
+        assert create_metric(SPEC).dimensions
+
+
+def test_no_link_is_followed_out_of_the_folder(toy, tmp_path):
+    (part,) = toy.glob("*.safetensors")
+    part.rename(tmp_path / "outside.safetensors")
+    part.symlink_to(tmp_path / "outside.safetensors")
+    with pytest.raises(CheckpointError, match="outside of it"):
+        plan_push(toy, "ada/mine")
+
+
+def test_metadata_of_weights_are_read(toy):
+    from safetensors.torch import load_file, save_file
+
+    (part,) = toy.glob("*.safetensors")
+    save_file(load_file(part), part, metadata={"from": "/home/grace/weights"})
+    changed = described(toy)
+    changed["files"][part.name] = sha256(part)
+    (toy / "metric.json").write_text(json.dumps(changed))
+    with pytest.raises(PublishingError, match=r"metadata of part_network.safetensors, line 1: a path of this machine"):
+        plan_push(toy, "ada/mine")
+
+
+@pytest.mark.parametrize("name", ["hub:ada", "hub:/x", "hub:ada/x@", "hub:../x"])
+def test_a_name_that_is_none_is_refused(name, writable):
+    with pytest.raises(WeightsError, match="expected hub:OWNER/NAME"):
+        assert create_metric(NAME, weights=name).dimensions
+    assert writable.requests == []
+
+
+def test_a_space_is_the_page_its_requirements_and_a_card(run, writable, toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    metrics = ("psnr", "ds_ieqa:weights=hub:ada/mine@main")
+    ran = run("push", *metrics, "--repo", "ada/judge", "--yes", "--public")
+    assert ran.code == 0, ran.err
+    files = writable.repositories["spaces/ada/judge"].files
+    assert files.keys() == {".gitattributes", "README.md", "app.py", "requirements.txt"}
+    assert writable.created[-1]["sdk"] == "gradio"
+    assert "models:\n- ada/mine\n" in files["README.md"].decode()
+    assert files["requirements.txt"].startswith(b"editmetrics[demo]==")
+    app: dict = {"__name__": "app"}
+    source = compile(files["app.py"].replace(b"page = build_page(METRICS)", b"page = None"), "app.py", "exec")
+    exec(source, app)
+    assert app["METRICS"] == list(metrics)
+    ran = run("push", "psnr", "ds_ieqa:weights=toy", "image_regressor:weights=./toy", "--repo", "ada/judge")
+    assert (ran.code, "./toy is on this machine" in ran.err) == (2, True), ran.err
+    assert "holds no images" in run("push", "psnr", "--repo", "ada/judge", "--include-images").err
+    assert "pnsr" in run("push", "pnsr", "--repo", "ada/judge", "--as", "space").err
