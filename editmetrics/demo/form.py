@@ -89,7 +89,7 @@ def sample_of(values: Mapping[str, Any], limits: FormLimits) -> Sample:
     for name, path in images.items():
         if path.stat().st_size > limits.max_bytes:
             raise FormError(f"{name}: the file is larger than {in_words(limits.max_bytes / 1e6)}")
-    contents = {name: path.read_bytes() for name, path in images.items()}
+    contents: dict[str, Any] = {name: path.read_bytes() for name, path in images.items()}
     if (pixels := sum(map(claimed_pixels, contents.values()))) > limits.max_pixels:
         raise FormError(f"the images have {pixels:,} pixels together; this page takes {limits.max_pixels:,}")
     texts: dict[str, Any] = {name: values[name] for name in ("prompt", "source_prompt") if values.get(name)}
@@ -136,9 +136,7 @@ def result_html(metrics: Sequence[Metric], lines: Sequence[ResultLine]) -> str:
     """Return the result as a table in HTML; all texts are escaped."""
     rewarding = [metric.label for metric in metrics if metric.rewards_no_change()]
     note = likeness_note(rewarding, len(metrics))
-    head = "".join(
-        f"<th scope='col'>{name}</th>" for name in ("Metric", "Score", "", "Explanation, or why it is missing")
-    )
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("Metric", "Score", "Explanation, or why it is missing"))
     rows = "".join(map(_row, lines))
     below = f"<p>{escape_html(note)}</p>" if note else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{below}"

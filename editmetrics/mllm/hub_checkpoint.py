@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from ..downloads import DownloadError, UnreachableError
 from ..file_hashes import home
 from ..hub import fetch_from_hub, look_up
 from ..sample import UnavailableError
+from ..wording import in_words
 
 PREFIX = "hub:"
 FORM = re.compile(rf"{PREFIX}([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
@@ -21,6 +23,8 @@ SUFFIXES = frozenset({".safetensors", ".json", ".jsonl", ".toml", ".csv", ".md",
 """The kinds of files that a checkpoint on the hub may consist of; none of them can run code."""
 
 DESCRIPTION = "metric.json"
+
+logger = logging.getLogger(__name__)
 
 
 class HubCheckpointUnavailableError(WeightsError, UnavailableError):
@@ -70,9 +74,12 @@ def _fetched(name: str, repository: str, revision: str, store: Path) -> Path:
         return folder
     unfinished = folder / "incomplete"
     described, _ = fetch_from_hub(repository, commit, DESCRIPTION, unfinished)
-    for path in _named_files(name, described):
-        if path not in known.files:
-            raise WeightsError(f"{name}: {DESCRIPTION} names {path}, which {repository} does not have")
+    paths = _named_files(name, described)
+    if missing := [path for path in paths if path not in known.files]:
+        raise WeightsError(f"{name}: {DESCRIPTION} names {missing[0]}, which {repository} does not have")
+    size = in_words(sum(known.files[path].size or 0 for path in paths) / 1e6)
+    logger.info("downloading %s at %s (%s; licence: %s)", name, commit[:8], size, known.licence or "not stated")
+    for path in paths:
         fetch_from_hub(repository, commit, path, folder)
     described.replace(folder / DESCRIPTION)
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files.rows import table_suffix
 from ..wording import either
 from .plan import HUB_KINDS, Kind, PublishingError, UploadFile, UploadPlan, check_repository, refuse_private
 
@@ -46,6 +47,10 @@ def plan_push(
 
 def _kind_of(names: Sequence[str]) -> Kind:
     path = Path(names[0])
+    if not path.exists() and (table_suffix(path) or names[0].startswith((".", "/", "~"))):
+        raise PublishingError(
+            f"{path} does not exist; expected a table of scores, the folder of a checkpoint, or metrics"
+        )
     return "checkpoint" if path.is_dir() else "record" if path.is_file() else "space"
 
 

@@ -41,8 +41,8 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
         if existing is not None:
             _check_existing(existing, plan, overwrite)
         else:
-            sdk = {"space_sdk": "gradio"} if kind == "space" else {}
-            api.create_repo(plan.repository, repo_type=kind, private=plan.private, **sdk)
+            sdk = "gradio" if kind == "space" else None
+            api.create_repo(plan.repository, repo_type=kind, private=plan.private, space_sdk=sdk)
         operations = [
             CommitOperationAdd(file.path, file.content if isinstance(file.content, bytes) else str(file.content))
             for file in plan.files

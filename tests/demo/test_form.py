@@ -59,6 +59,8 @@ def test_the_numbers_are_those_of_score():
     page = result_html(metrics, lines)
     assert f"title='{lines[0].number}'" in page
     assert "measure how little changed" in page
+    rows = re.findall("<tr>.*?</tr>", page)
+    assert [len(re.findall("<t[hd][ >]", row)) for row in rows] == [3] * 4
 
 
 def test_a_failure_is_shown_as_one_and_has_no_number():

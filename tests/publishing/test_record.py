@@ -148,6 +148,9 @@ def test_what_cannot_be_published_is_said(own, tmp_path):
     own.rename(tmp_path / "own.csv")
     with pytest.raises(PublishingError, match=r"own\.csv has no record beside it \(own\.record\.jsonl\)"):
         plan_push(tmp_path / "own.csv", "ada/run")
+    for name in ("typo.csv", "./typo"):
+        with pytest.raises(PublishingError, match=r"typo.* does not exist"):
+            plan_push(name, "ada/run")
     for name in ("ada", "ada/", "/x", "a da/x", "ada/x.git", "ada/../x", "ada/a--b", "https://hub/ada/x"):
         with pytest.raises(PublishingError, match="expected OWNER/NAME"):
             plan_push(tmp_path / "own.csv", name)
