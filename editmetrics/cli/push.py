@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "kind",
     type=click.Choice(["record", "checkpoint", "space"]),
     show_default="by what WHAT is",
-    help="What to publish: a run, a checkpoint, or a page that scores.",
+    help="Publish a run, a checkpoint, or a page that scores.",
 )
 @click.option("--private/--public", default=True, help="Who may see a repository that is created.")
 @click.option("--dry-run", is_flag=True, help="Show every file that would leave this machine, and send nothing.")

@@ -1,4 +1,4 @@
-"""What the page of a demo asks for, computes and shows. Nothing here knows the library that draws the page."""
+"""The fields, numbers and texts of the page of a demo. Nothing here knows the library that draws the page."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ KEPT = 3600
 """Seconds after which an uploaded file is deleted; all are when the program ends."""
 
 STYLE = """
-#result table { border: 0; border-collapse: collapse; width: 100%; }
+#result table, #result tr { border: 0; border-collapse: collapse; width: 100%; }
 #result th, #result td { border: 0; border-bottom: 1px solid var(--border-color-primary); padding: 0.4rem 1rem 0.4rem 0;
   text-align: left; vertical-align: top; }
 #result td:first-child { min-width: 10rem; overflow-wrap: anywhere; }

@@ -56,9 +56,9 @@ def _file(checkpoint: TrainedCheckpoint, path: str, scrubber: Scrubber) -> Uploa
     """One file: weights and vocabularies as they are, other texts scrubbed."""
     file, name = checkpoint.folder / path, PurePosixPath(path).name
     if name.endswith(".safetensors"):
-        if said := list(problems(path, _metadata(file), images=False)):
+        if private := list(problems(path, _metadata(file), images=False)):
             raise PublishingError(
-                f"{checkpoint.folder}: the metadata of {said[0]}; remove it, and train or convert anew"
+                f"{checkpoint.folder}: the metadata of {private[0]}; remove it, and train or convert anew"
             )
         return UploadFile(path, file)
     content = file.read_bytes()

@@ -1,4 +1,4 @@
-"""What an upload consists of: every file that would leave this machine, and where it would go."""
+"""The plan of an upload: every file that would leave this machine, and where it would go."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _rows(path: Path, scrubber: Scrubber) -> list[dict[str, Any]]:
 
 
 def _record(path: Path, scrubber: Scrubber) -> bytes:
-    """The record, scrubbed, line by line. Raises `PublishingError`, naming the line, for one that is no JSON."""
+    """The record, scrubbed, line by line. Raises `PublishingError`, naming the line, for invalid JSON."""
     lines = []
     for number, line in enumerate(complete_lines(path), 1):
         try:

@@ -63,7 +63,7 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
 
 
 def _existing(api: Any, repository: str, kind: str) -> Any:
-    """What the hub says of a repository; None if it does not exist."""
+    """The facts that the hub states on a repository; None if it does not exist."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:

@@ -29,7 +29,7 @@ def kept(files, folder):
 
 
 def test_a_dry_run_shows_every_file_and_asks_the_hub_nothing(run, writable, scored):
-    ran = run("push", scored, "--repo", "ada/run", "--dry-run")
+    ran = run("push", scored, "--repo", "ada/run", "--dry-run", "--private")
     assert ran.code == 0, ran.err
     plan = plan_push(scored, "ada/run")
     assert [file.path for file in plan.files] == FILES
