@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,14 @@ from .statistics import BASELINE, image_table
 if TYPE_CHECKING:
     import polars
 
-SHUFFLES = 10
+logger = logging.getLogger(__name__)
+
+SHUFFLES, SHUFFLED_ITEMS = 10, 10_000
+"""A column is shuffled ten times, or less often where there are many items: their loss is as sure then."""
+
+MANY = 2000
+"""From this number of items, a log line announces fits that take seconds each."""
+
 ALIKE = 0.8
 """From this SRCC on, up or down, two columns rank images alike."""
 
@@ -146,6 +154,8 @@ def combine(scores: Tabular, ratings: Tabular, options: CombineOptions | None = 
     chosen = (options or CombineOptions()).changed(**changes)
     names, not_fitted = chosen_regressors(tuple(chosen.regressors))
     items = read_items(scores, ratings, chosen)
+    if len(items) >= MANY:
+        logger.info("fitting %s to %s, then the best without each column", ", ".join(names), plural(len(items), "item"))
     measures = FoldMeasures(items, Resampling(chosen.replicates, chosen.level, chosen.seed))
     notes = [*items.notes, *filter(None, [not_fitted])]
     predicted = {name: _held_out(name, items.scores, items, chosen.seed) for name in names}
@@ -233,12 +243,13 @@ def _importance(
 def _shuffled(best: str, items: CombinedItems, measures: FoldMeasures, seed: int) -> Floats:
     """The deciding measure (p,) when a column's held-out values are shuffled within their fold: the mean of several."""
     rng = np.random.default_rng(seed)
-    predicted = np.empty((len(items.columns), SHUFFLES, len(items)))
+    times = max(1, min(SHUFFLES, SHUFFLED_ITEMS // len(items)))
+    predicted = np.empty((len(items.columns), times, len(items)))
     for number in range(items.folds):
         train, test = items.fold != number, np.flatnonzero(items.fold == number)
         fitted = fit_regressor(best, items.scores[train], items.ratings[train], seed)
         for index in range(len(items.columns)):
-            for each in range(SHUFFLES):
+            for each in range(times):
                 scores = items.scores[test]
                 scores[:, index] = rng.permutation(scores[:, index])
                 predicted[index, each, test] = fitted.predict(scores)

@@ -67,6 +67,9 @@ def _groups(table: DataTable) -> Iterator[str]:
 
 
 def _rows(row: list[TableCell], broken: list[bool]) -> Iterator[str]:
+    if len(row) == 1 < len(broken):  # a heading above rows, which no column confines
+        yield _row([f"\\multicolumn{{{len(broken)}}}{{l}}{{{_cell(row[0], False)}}}"])
+        return
     yield _row([_cell(cell, long) for cell, long in zip(row, broken, strict=False)])
     for index in range(max(len(cell.small) for cell in row)):
         below = [cell.small[index] if index < len(cell.small) else "" for cell in row]

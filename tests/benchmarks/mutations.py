@@ -1,10 +1,13 @@
-"""Planted mistakes in the rules of sets of preferences, for `tests/mutations.py`: name, file, old, new, tests."""
+"""Planted mistakes in preferences and comparison tables, for `tests/mutations.py`: name, file, old, new, tests."""
 
 from __future__ import annotations
 
 SETS, CHOICES = "tests/benchmarks/test_preference_sets.py", "tests/agreement/test_preferences.py"
 BENCHMARKS, FIGURES = "editmetrics/benchmarks", "editmetrics/agreement/protocols/pair_figures.py"
 PICKAPIC, IMAGEREWARD = f"{BENCHMARKS}/pickapic_v1/protocol.py", f"{BENCHMARKS}/imagereward_db/protocol.py"
+COMPARISON, TABLES = f"{BENCHMARKS}/comparison", "tests/benchmarks/comparison"
+BAD, COMBINED, REDONE = (f"{TABLES}/test_{name}.py" for name in ("bad_scores", "combined_scores", "redone"))
+HELD_OUT = (f"{COMBINED}::test_a_source_is_never_learned_by_heart",)
 OF_IMAGEREWARD = (f"{SETS}::test_imagereward_db_over_pairs_and_by_prompt",)
 
 MUTATIONS = (
@@ -51,5 +54,50 @@ MUTATIONS = (
         "an infinite rank has a place", "editmetrics/pairs/choices.py",
         "if number is None or not math.isfinite(number) else number", "if number is None else number",
         (f"{CHOICES}::test_a_rank_that_has_no_place_among_others_is_left_out",),
+    ),
+    (
+        "a table trains on the fold that it tests", f"{COMPARISON}/compute.py",
+        "if s.meta.get(column) is not None and str(s.meta[column]) != name]", "]",
+        (f"{REDONE}::test_folds_train_on_the_others_and_average",),
+    ),
+    (
+        "a table trains on the evaluated split", f"{COMPARISON}/compute.py",
+        'for name in ("train", "val")}', 'for name in ("test", "val")}',
+        (f"{REDONE}::test_a_split_is_trained_on_its_own_part",),
+    ),
+    (
+        "the difference to the printed number has the wrong sign", f"{COMPARISON}/result.py",
+        "else value - printed", "else printed - value",
+        (f"{COMBINED}::test_the_forest_is_scikit_learns_fitted_to_the_other_sources",),
+    ),
+    (
+        "equal numbers share the worse rank", f"{COMPARISON}/result.py",
+        "1 + sum(other > value for", "sum(other >= value for",
+        (f"{TABLES}/test_paper_tables.py::test_equal_numbers_share_the_better_rank_and_errors_are_better_when_lower",),
+    ),
+    (
+        "the largest error is the best", f"{COMPARISON}/result.py",
+        "-value if measure in ERRORS else value", "value",
+        (f"{TABLES}/test_paper_tables.py::test_equal_numbers_share_the_better_rank_and_errors_are_better_when_lower",),
+    ),
+    (
+        "folds of a combined row part a source", f"{COMPARISON}/combined_scores.py",
+        "split([source_of[name] for name in names]", "split(list(names)", HELD_OUT,
+    ),
+    (
+        "a regressor is fitted to what it predicts", "editmetrics/combining/cross_validation.py",
+        "usable & (fold != number), usable", "usable, usable", HELD_OUT,
+    ),
+    (
+        "scores meet ratings by position", f"{COMPARISON}/method_scores.py",
+        'table[f"score.{rating}"] = [cells.get(name) for name in self.table["id"]]',
+        'table[f"score.{rating}"] = [*cells.values(), *self.table["id"]][: len(self.table["id"])]',
+        (f"{BAD}::test_methods_are_tested_on_the_samples_that_both_scored",
+         f"{BAD}::test_rows_without_a_sample_count_nowhere_and_are_named"),
+    ),
+    (
+        "a paired test has samples that one method did not score", f"{COMPARISON}/method_scores.py",
+        "[one & two for", "[one | two for",
+        (f"{BAD}::test_methods_are_tested_on_the_samples_that_both_scored",),
     ),
 )  # fmt: skip

@@ -172,7 +172,7 @@ def _tests(result: ComparisonResult, terminal: bool) -> DataTable:
     notes = [
         f"Each method less {result.table.own} as computed here, on the samples that both scored, by the paired "
         "bootstrap; samples of one source, or one prompt, are drawn together",
-        "p is of each test alone. Differences from the detectable one on are found in 4 of 5 repetitions",
+        "Each p is of one test alone. Differences from the detectable one on are found in 4 of 5 repetitions",
     ]
     columns = [*text("method", wrap="fold"), *numbers]
     return DataTable(columns, rows, f"Paired tests against {result.table.own}", notes, name="paired-tests")
@@ -207,9 +207,12 @@ def _notes(result: ComparisonResult, longest: int | None) -> Iterator[str]:
     for reason, names in _by_reason(result).items():
         reason = textwrap.shorten(reason, longest, placeholder=" ...") if longest else reason
         yield f"not computed: {', '.join(names)}: {reason}"
+    differing: dict[str, list[str]] = {}
     for method in table.methods:
-        if method.differs:
-            yield f"{method.name}: {method.differs}"
+        if method.differs and (not result.computed or method.name in result.specs):
+            differing.setdefault(method.differs, []).append(method.name)
+    for differs, names in differing.items():
+        yield f"{', '.join(names)}: {differs}"
     doubts: dict[str, list[str]] = {}
     for (name, _), doubt in table.doubts.items():
         doubts.setdefault(doubt, []).append(name)

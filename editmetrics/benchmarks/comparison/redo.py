@@ -217,6 +217,6 @@ def _known(
 
 def _from_file(method: TableMethod, known: Mapping[str, Mapping[str, MethodScores]], path: Path) -> TableMethod:
     """A method that only a file of scores can give a number: by a column of its own, or by those that it combines."""
-    if method.reason or method.name in known or method.combine:
-        return method
-    return method.not_computed(f"not in {path}")
+    if method.name in known:
+        return replace(method, differs=None)  # how the file's scores were computed is the user's to tell
+    return method if method.reason or method.combine else method.not_computed(f"not in {path}")

@@ -111,7 +111,8 @@ class ComparisonResult:
                     "left_out": line.excluded if line else None,
                     "p_against_own": test.p if test else None,
                     "reason": self.reasons.get((method.name, column.data)) or (line.note if line else None),
-                    "differs": method.differs, "published_note": self.table.doubts.get(key),
+                    "differs": method.differs if method.name in self.specs else None,
+                    "published_note": self.table.doubts.get(key),
                 }  # fmt: skip
 
 

@@ -10,11 +10,14 @@ from editmetrics.benchmarks.load import Copy
 from editmetrics.sample import Sample
 
 
-def copy_of(name, rows, **fields):
-    """A complete copy with a sample for each row of `meta`; `fields` of all samples, with {n} for their number."""
+def copy_of(name, rows, edits=4, **fields):
+    """A complete copy, a sample for each row of `meta`; fields have {n}, its number, or {group}, of so many `edits`."""
     samples = [
         Sample(
-            f"i{n}", edited="x.png", **{key: text.format(n=n, group=n // 4) for key, text in fields.items()}, meta=meta
+            f"i{n}",
+            edited="x.png",
+            **{key: text.format(n=n, group=n // edits) for key, text in fields.items()},
+            meta=meta,
         )
         for n, meta in enumerate(rows)
     ]

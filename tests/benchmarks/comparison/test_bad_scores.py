@@ -42,6 +42,15 @@ def test_rows_without_a_sample_count_nowhere_and_are_named(agiqa, tmp_path):
     assert f"of no evaluated sample: 2 rows of {path}: z1, z2" in notes
 
 
+def test_nothing_is_told_of_how_scores_in_a_file_were_computed(agiqa, tmp_path):
+    """VQAScore is asked of another model here, which says nothing about the scores of others, or about no score."""
+    ids = [sample.id for sample in agiqa.samples]
+    for name in ("VQAScore", "PickScore"):
+        path = written(tmp_path / f"{name}.csv", {"id": ids, f"{name}.alignment": RATINGS[:, 1]})
+        (result,) = redone(agiqa, tmp_path / name, path)
+        assert not any("default model" in note for table in comparison_tables(result) for note in table.notes)
+
+
 def test_methods_are_tested_on_the_samples_that_both_scored(agiqa, tmp_path):
     """The paper's method scored 20 images, another 15 of them and 10 more: the difference is that of the 15."""
     half = [None if n < 10 else value for n, value in enumerate(RATINGS[:, 1])]

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from editmetrics.agreement.splits import split
+from editmetrics.benchmarks.comparison.layout import comparison_tables
 from editmetrics.combining import regressors
 
 from .made_up import copy_of, redone, written
@@ -20,8 +21,8 @@ def _few_trees(monkeypatch):
     monkeypatch.setattr(regressors, "TREES", 10)
 
 
-def made(rng, count=80, overall=None):
-    """Edits, four of each source, every tenth not completed; TOPIQ-FR's two scores are their ratings and noise."""
+def made(rng, count=80, overall=None, edits=4):
+    """Edits of sources, every tenth not completed; TOPIQ-FR's two scores are their ratings and noise."""
     harmony, natural = rng.uniform(1, 5, (2, count))
     overall = (harmony + natural) / 2 if overall is None else overall
     rows = [
@@ -29,7 +30,7 @@ def made(rng, count=80, overall=None):
          "harmony": harmony[n], "local_naturalness": natural[n], "overall_quality": overall[n]}
         for n in range(count)
     ]  # fmt: skip
-    copy = copy_of("epaiqa-15k", rows, source="{group}.png", prompt="edit {n}")
+    copy = copy_of("epaiqa-15k", rows, edits, source="{group}.png", prompt="edit {n}")
     scores = {"id": [sample.id for sample in copy.samples]}
     for name, values in (("harmony", harmony), ("local_naturalness", natural)):
         scores[f"TOPIQ-FR.{name}"] = values + rng.normal(0, 0.3, count)
@@ -63,18 +64,24 @@ def test_the_forest_is_scikit_learns_fitted_to_the_other_sources(tmp_path):
     assert line.value == pytest.approx(spearmanr(predicted, y)[0])
     assert difference == pytest.approx(line.value - 0.462)  # as printed
     assert result.specs[FR] == "forest of TOPIQ-FR"
+    notes = [note for table in comparison_tables(result) for note in table.notes]
+    assert any(note.startswith(f"{FR}: fitted to other sources of the evaluated edits") for note in notes)
     assert result.reasons[NR, "epaiqa-15k"].startswith(
         "it combines scores of q-align-onealign (7B), which has none: not in "
     )
 
 
 def test_a_source_is_never_learned_by_heart(tmp_path):
-    """Ratings that only the source decides, and a score that names the source: nothing can be known of another."""
-    rng = np.random.default_rng(4)
-    copy, scores = made(rng, 160, overall=np.repeat(rng.uniform(1, 5, 40), 4))
-    scores["TOPIQ-FR.harmony"] = np.repeat(np.arange(40.0), 4)
-    (result,) = redone(copy, tmp_path, written(tmp_path / "scores.csv", scores), "Table 3")
-    assert line_of(result, FR)[0].value < 0.4  # fitted to edits of the same source, it has more than 0.9
+    """Ratings that only the source decides, and scores that name the source: nothing can be known of another."""
+    overall = np.repeat(np.random.default_rng(4).uniform(1, 5, 20), 8)
+    values = []
+    for edits in (8, 1):  # as if each edit had a source of its own, the forest knows the ratings of others
+        copy, scores = made(np.random.default_rng(4), 160, overall, edits)
+        scores |= {"TOPIQ-FR.harmony": np.arange(160) // 8, "TOPIQ-FR.local_naturalness": -(np.arange(160) // 8)}
+        (result,) = redone(copy, tmp_path, written(tmp_path / "scores.csv", scores), "Table 3")
+        values.append(line_of(result, FR)[0].value)
+    assert values[0] < 0.4
+    assert values[1] > 0.6
 
 
 def test_scores_that_are_missing_are_left_out_and_too_few_are_refused(tmp_path):
@@ -89,5 +96,7 @@ def test_scores_that_are_missing_are_left_out_and_too_few_are_refused(tmp_path):
     assert result.reasons[FR, "epaiqa-15k"] == (
         "18 of 72 samples with a rating have all scores that it combines; 20 are required"
     )
+    latex = (tmp_path / "tables.tex").read_text(encoding="utf-8")
+    assert r"\multicolumn{12}{l}{\textbf{regressors of two scores}} \tabularnewline" in latex
     with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
         assert "20 are required" in next(row for row in csv.DictReader(file) if row["method"] == FR)["reason"]

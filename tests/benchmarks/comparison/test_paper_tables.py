@@ -10,7 +10,7 @@ from editmetrics.benchmarks.catalogue import BENCHMARKS, published
 from editmetrics.benchmarks.comparison.layout import comparison_tables
 from editmetrics.benchmarks.comparison.paper_table import TABLE_FOLDERS, paper_tables
 from editmetrics.benchmarks.comparison.redo import TableRequest, in_print
-from editmetrics.benchmarks.comparison.result import compare, only
+from editmetrics.benchmarks.comparison.result import compare, only, ranks
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.registry import MissingPackageError, create_metric
 
@@ -151,6 +151,12 @@ def test_every_method_is_computed_by_something_that_exists(name, title):
         assert not method.train or isinstance(metric, LearnedMetric), method.name
         preset = method.settings.get("preset")
         assert preset is None or preset in metric.presets(), method.name
+
+
+def test_equal_numbers_share_the_better_rank_and_errors_are_better_when_lower():
+    values = {"a": 0.5, "b": 0.7, "c": 0.5, "d": None, "e": 0.1}
+    assert ranks(values, "srcc") == {"a": 2, "b": 1, "c": 2, "e": 4}
+    assert ranks(values, "rmse") == {"a": 2, "b": 4, "c": 2, "e": 1}
 
 
 def test_a_kind_of_methods_leaves_the_papers_own_in_print():
