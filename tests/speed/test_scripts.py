@@ -16,6 +16,7 @@ SCRIPTS = {
     "busy": (["--sizes", "64", "--rounds", "1", "--metrics", "psnr"], "| psnr | 64 |"),
     "engine": (["--pairs", "4", "--size", "192", "--rounds", "1", "--skip-memory"], "the command over decoding"),
     "arena": (["--battles", "200", "--systems", "5", "--replicates", "10", "--loop", "1"], "| a loop of numpy |"),
+    "tables": (["--methods", "0", "--rows", "100", "--columns", "2"], "| ridge: one fit of 21 |"),
     "sets": (["--images", "1", "--rounds", "1", "--features", "60"], "| editmetrics, clean |"),
     "learned": (["--side", "64", "--batch", "1", "--rounds", "1", "--cases", "hpe_lsa"], "hpe_lsa"),
     "reward_models": (["--few", "--pairs", "1", "--rounds", "1", "--metrics", "edit_reward"], "| edit_reward | 2 |"),

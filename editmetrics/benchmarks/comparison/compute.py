@@ -58,7 +58,7 @@ class NotComputedError(EditMetricsError):
 class ComputeOptions:
     """How methods are computed.
 
-    - `folder`: everything is written here. `limit`: rehearse on so many samples, and train on as many.
+    - `folder`: everything is written here. `limit`: rehearse on so many samples, and train on as many for an epoch.
     - `device`, `workers`, `overwrite`, `retry`: as for `score`.
     - `run`: scores samples with metrics, by default `editmetrics.score`; `training`: gives the progress of a training.
     """
@@ -264,6 +264,7 @@ class Computation:
                 progress=progress,
                 group=group,
                 **method.settings,
+                **({} if self.options.limit is None else _one_epoch(metric, method.settings)),
             )
         part = replace(self.parts[data], samples=training.test)
         wanted = {target: dimension for dimension, target in targets.items()}
@@ -328,6 +329,12 @@ def _crossed(dimensions: Mapping[str, str], other: Benchmark) -> dict[str, str]:
 def _kept_apart(samples: Sequence[Sample]) -> str | None:
     """The field by which samples are set aside for validation: their source, or their prompt where they have none."""
     return next((name for name in ("source", "prompt") if all(getattr(sample, name) for sample in samples)), None)
+
+
+def _one_epoch(metric: LearnedMetric, settings: Mapping[str, Any]) -> dict[str, int]:
+    """Settings of a rehearsed training: one epoch of each of its stages."""
+    every = metric.effective_settings(settings)
+    return {name: 1 for name, value in every.items() if name.endswith("epochs") and value and name not in settings}
 
 
 def _rated(samples: Iterable[Sample], ratings: Collection[str]) -> list[Sample]:

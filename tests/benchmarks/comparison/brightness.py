@@ -9,8 +9,8 @@ from editmetrics.images import read_image
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.sample import Dimension, EditMetricsError, Score
 
-TRAININGS = []
-"""What each training saw: its folder, the ids of its samples, its targets and its scale."""
+TRAININGS, EPOCHS = [], []
+"""What each training saw: its folder, the ids of its samples, its targets and its scale; and its epochs."""
 
 
 class Brightness(LearnedMetric):
@@ -37,8 +37,12 @@ class Brightness(LearnedMetric):
             for x in batch
         ]
 
+    @classmethod
+    def effective_settings(cls, settings):
+        return {"epochs": 40, **settings}
+
     def fit(self, train, val=None, *, targets, label_scale, group="source", output_dir, resume=True, progress=None,
-            fail=False):  # fmt: skip
+            fail=False, epochs=40):  # fmt: skip
         if fail:
             raise EditMetricsError("the training was told to fail")
         if val is None and group and not all(getattr(sample, group) for sample in train):
@@ -46,6 +50,7 @@ class Brightness(LearnedMetric):
         if (aside := len(train) // 5 if val is None else len(val)) < 3:  # and this
             raise EditMetricsError(f"{aside} samples left for validation, which requires at least 3")
         folder = Path(output_dir)
+        EPOCHS.append(epochs)
         TRAININGS.append((folder, [sample.id for sample in train], dict(targets), label_scale))
         if not (resume and (folder / "line.json").is_file()):
             folder.mkdir(parents=True)

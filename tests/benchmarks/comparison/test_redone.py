@@ -23,6 +23,7 @@ def _offline(monkeypatch, tmp_path):
     monkeypatch.setenv("EDITMETRICS_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(builtin.BUILTIN, "brightness", "tests.benchmarks.comparison.brightness:Brightness")
     brightness.TRAININGS.clear()
+    brightness.EPOCHS.clear()
 
 
 def with_methods(table, *methods):
@@ -166,6 +167,7 @@ TARGETS = {"visual_quality": "perception", "editing_alignment": "correspondence"
 def test_folds_train_on_the_others_and_average(copies, tmp_path):
     copy = load("evalmi-50k", copies["evalmi-50k"])
     result = redone(copy, tmp_path, TRAINED, targets=TARGETS)
+    assert set(brightness.EPOCHS) == {40}
     fold = {sample.id: sample.meta["fold"] for sample in copy.samples}
     folds = sorted(set(fold.values()))
     trained = [(folder, ids) for folder, ids, wanted, _ in brightness.TRAININGS if "visual_quality" in wanted]
@@ -240,6 +242,7 @@ def test_a_rehearsal_scores_and_trains_on_few_images(copies, tmp_path):
     copy = load("evalmi-50k", copies["evalmi-50k"])
     result = redone(copy, tmp_path, TRAINED, limit=10, targets=TARGETS)
     assert {len(ids) for _, ids, _, _ in brightness.TRAININGS} == {20}  # the fewest with a validation part
+    assert set(brightness.EPOCHS) == {1}
     assert {folder.parents[2].name for folder, *_ in brightness.TRAININGS} == {"trained-10"}
     assert result.caveats == ["10 of 72 samples; of an incomplete copy"]
     column = column_of(result, "perception")
