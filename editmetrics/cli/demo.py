@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import click
 
 from ..command_line import SectionedCommand, device_option
@@ -32,14 +35,16 @@ def demo(metrics: tuple[str, ...], port: int, device: str | None, max_mb: int, m
     from ..serving.listening import listening_socket
 
     limits = FormLimits(max_mb << 20, max_megapixels * 1_000_000)
-    page = build_page(metrics, device=device, limits=limits)
     with listening_socket("127.0.0.1", port) as listening:
         number = listening.getsockname()[1]
-    page.launch(
-        **page_options(limits), server_name="127.0.0.1", server_port=number, share=False, prevent_thread_lock=True
-    )
-    click.echo(f"open http://127.0.0.1:{number}  (Ctrl-C stops)", err=True)
-    try:
-        page.block_thread()
-    finally:
-        page.close(verbose=False)
+    with tempfile.TemporaryDirectory(prefix="editmetrics-demo-") as uploads:  # of this user alone, and gone at the end
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        page = build_page(metrics, device=device, limits=limits)
+        page.launch(
+            **page_options(limits), server_name="127.0.0.1", server_port=number, share=False, prevent_thread_lock=True
+        )
+        click.echo(f"open http://127.0.0.1:{number}  (Ctrl-C stops)", err=True)
+        try:
+            page.block_thread()
+        finally:
+            page.close(verbose=False)

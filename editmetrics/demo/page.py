@@ -11,8 +11,8 @@ from ..registry import create_metric
 from ..sample import EditMetricsError
 from .form import FormError, FormLimits, form_fields, message_html, result_html, score_form
 
-KEPT = 3600
-"""Seconds after which an uploaded file is deleted; all are when the program ends."""
+KEPT = 1800
+"""Seconds between two looks for uploaded files that are as old as that, which are then deleted."""
 
 STYLE = """
 #result table, #result tr { border: 0; border-collapse: collapse; width: 100%; }
