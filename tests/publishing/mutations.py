@@ -19,7 +19,7 @@ MUTATIONS = (
     ("names are not looked for", SCRUB, "elif words and (match", "elif False and words and (match",
      (f"{RECORD}::test_a_name_of_this_machine_is_refused_with_its_line",)),
     ("everything is public", UPLOAD, "private=plan.private, space_sdk", "private=False, space_sdk", ARRIVES),
-    ("a public repository takes a private upload", UPLOAD, "if plan.private and not info.private:", "if False:", OTHERS),
+    ("a private upload goes public", UPLOAD, "if plan.private and not info.private:", "if False:", OTHERS),
     ("what others wrote is replaced", UPLOAD, "(others or not own)", "others", OTHERS),
     ("nobody is asked", "editmetrics/cli/push.py", "    if not yes:", "    if False:",
      (f"{RECORD}::test_nothing_leaves_without_a_yes",)),
