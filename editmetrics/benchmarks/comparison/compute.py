@@ -157,7 +157,8 @@ class Computation:
     def _combined(self, method: TableMethod, row: CombinedScores, data: str, own: str) -> MethodScores:
         """Scores that a regressor makes of those of other methods, each of which may have a reason for none."""
         scores: dict[str, MethodScores] = {}
-        for name in dict.fromkeys(score.method for score in row.scores):
+        names = dict.fromkeys(score.method for score in row.scores)
+        for name in sorted(names, key=lambda name: self.methods[name].reason is None):  # in print only: known at once
             try:
                 scores[name] = self.scores(self.methods[name], data, own)
             except NotComputedError as error:
@@ -243,10 +244,12 @@ class Computation:
         name = _file_name(str(method.train), method.settings)
         kind = "trained" if self.options.limit is None else f"trained-{self.options.limit}"
         folder = self.options.folder / kind / name / rating / training.name
-        aspects = [bench.ratings[target] for target in targets.values() if not bench.ratings[target].labels]
-        scales = {(aspect.low, aspect.high) for aspect in aspects} or {(0.0, 1.0)}
+        aspects = {target: bench.ratings[target] for target in targets.values() if not bench.ratings[target].labels}
+        scales = {(aspect.low, aspect.high) for aspect in aspects.values()} or {(0.0, 1.0)}
         if len(scales) > 1:
-            raise NotComputedError(f"its ratings have different scales: {sorted(scales)}")
+            named = ", ".join(f"{target} {aspect.low:g} to {aspect.high:g}" for target, aspect in aspects.items())
+            raise NotComputedError(f"it learns ratings of one scale at once, and they are {named}; 'editmetrics fit' "
+                                   "trains it on one of them, and --scores takes its scores")  # fmt: skip
         train, val = (
             self._limited(_rated(samples or (), targets.values()), least)
             for samples, least in ((training.train, FEWEST_TRAINED), (training.val, FEWEST_VALIDATED))

@@ -1,5 +1,7 @@
 """Files of scores that do not fit the data set, and data sets that lack something: each message has the remedy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,16 @@ def test_a_fold_that_no_file_names_is_named(tmp_path):
     )
     with pytest.raises(NotComputedError, match=message):
         computation.scores(TableMethod("LMM4LMM", "own", "mllm", train="lmm4lmm"), name, name)
+
+
+def test_ratings_of_two_scales_are_not_learned_at_once(tmp_path):
+    rows = [{"perception": 3.0, "correspondence": 50.0, "fold": str(n % 2)} for n in range(20)]
+    copy = copy_of("evalmi-50k", rows, prompt="prompt {n}")
+    ratings = copy.benchmark.ratings
+    mixed = {**ratings, "perception": replace(ratings["perception"], low=1, high=5)}
+    copy = replace(copy, benchmark=replace(copy.benchmark, ratings=mixed))
+    computation = Computation({"evalmi-50k": copy}, {"evalmi-50k": copy.chosen()}, ComputeOptions(tmp_path))
+    with pytest.raises(
+        NotComputedError, match="perception 1 to 5, correspondence 0 to 100; 'editmetrics fit' trains it"
+    ):
+        computation.scores(TableMethod("LMM4LMM", "own", "mllm", train="lmm4lmm"), "evalmi-50k", "evalmi-50k")

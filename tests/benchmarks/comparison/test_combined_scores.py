@@ -7,7 +7,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from editmetrics.agreement.splits import split
+from editmetrics.benchmarks.comparison.compute import Computation, ComputeOptions, NotComputedError
 from editmetrics.benchmarks.comparison.layout import comparison_tables
+from editmetrics.benchmarks.comparison.paper_table import paper_tables
 from editmetrics.combining import regressors
 
 from .made_up import copy_of, redone, written
@@ -100,3 +102,12 @@ def test_scores_that_are_missing_are_left_out_and_too_few_are_refused(tmp_path):
     assert r"\multicolumn{12}{l}{\textbf{regressors of two scores}} \tabularnewline" in latex
     with (tmp_path / "numbers.csv").open(newline="", encoding="utf-8") as file:
         assert "20 are required" in next(row for row in csv.DictReader(file) if row["method"] == FR)["reason"]
+
+
+def test_a_row_that_lacks_a_method_computes_none_of_the_others(tmp_path):
+    copy, _ = made(np.random.default_rng(0))
+    methods = {method.name: method for table in paper_tables("epaiqa-15k") for method in table.methods}
+    part = {"epaiqa-15k": copy.chosen()}
+    computation = Computation({"epaiqa-15k": copy}, part, ComputeOptions(tmp_path), methods=methods)
+    with pytest.raises(NotComputedError, match="it combines scores of JOINT, which has none: no recipe of its network"):
+        computation.scores(methods[NR], "epaiqa-15k", "epaiqa-15k")
