@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.mutations import MUTATIONS as PREFERENCES
+from tests.benchmarks.mutations import MUTATIONS as BENCHMARKS
 from tests.conventions.mutations import MUTATIONS as CONVENTIONS
 from tests.plugins.image_regressor.mutations import MUTATIONS as REGRESSORS
 from tests.plugins.mutations import MUTATIONS as PLUGINS
@@ -288,7 +288,7 @@ MUTATIONS = (
         ("tests/plugins/hpe_lsa/test_fit.py::"
          "test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts_also_of_one_with_real_images_only",),
     ),
-    *(Mutation(f"preferences: {name}", *more) for name, *more in PREFERENCES),
+    *(Mutation(f"benchmarks: {name}", *more) for name, *more in BENCHMARKS),
     *(Mutation(f"suites: {name}", *more) for name, *more in SUITES),
     *(Mutation(f"publishing: {name}", *more) for name, *more in PUBLISHING),
     *(Mutation(f"conventions: {name}", *more) for name, *more in CONVENTIONS),
