@@ -170,6 +170,8 @@ class Answer:
     - `finish`: why the model stopped, in the server's words ("stop", "length", ...); None where it does not say.
     - `usage`: counts of tokens, as the server gives them.
     - `cached`: whether it was asked in an earlier run.
+    - `logprobs`: for a question of which tokens are read (`editmetrics.served`), the natural logarithms of their
+      probabilities at each position, by their numbers in the vocabulary.
     """
 
     text: str | None
@@ -183,6 +185,7 @@ class Answer:
     finish: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     cached: bool = False
+    logprobs: Sequence[Mapping[str, float]] = ()
 
     @property
     def ok(self) -> bool:

@@ -12,7 +12,8 @@ import os
 import random
 import threading
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .chat import Answer, EncodedImage, Image, JudgeError, JudgeUnavailableError, Question, now
@@ -136,12 +137,26 @@ class Endpoint:
 
     def _answer(self, question: Question, stop: threading.Event) -> Answer:
         model, time = self._model(), now()
-        body = self._body(question)
+        reply = self._reply(self._body(question), stop)
+        if isinstance(reply, RequestFailure):
+            return Answer(None, reply.status, reply.reason, model=model, asked=time)
+        return read_completion(reply, model, time)
+
+    def _reply(
+        self,
+        body: dict[str, Any],
+        stop: threading.Event,
+        post: Callable[[dict[str, Any]], dict[str, Any] | RequestFailure] | None = None,
+    ) -> dict[str, Any] | RequestFailure:
+        """Send a request until it is answered, or fails for good. Raises `JudgeError` where all others would, too.
+
+        `post` sends it; by default as a chat completion.
+        """
         attempt, renamed = 0, False
         while True:
-            reply = self._post(body)
+            reply = (post or self._post)(body)
             if not isinstance(reply, RequestFailure):
-                return read_completion(reply, model, time)
+                return reply
             if not renamed and (renamed := self._renamed_limit(reply, body)):
                 continue
             if reply.concerns == "all":
@@ -149,7 +164,7 @@ class Endpoint:
             wait = self._wait(reply, attempt)
             if wait is None or stop.wait(wait):
                 times = f" (asked {attempt + 1} times)" if attempt else ""
-                return Answer(None, reply.status, f"{reply.reason}{times}", model=model, asked=time)
+                return replace(reply, reason=f"{reply.reason}{times}")
             attempt += 1
 
     def _renamed_limit(self, failure: RequestFailure, body: dict[str, Any]) -> bool:
