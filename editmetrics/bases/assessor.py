@@ -16,6 +16,7 @@ from .trained import TrainedMetric
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
     from ..mllm.checkpoint import TrainedCheckpoint
+    from ..mllm.prompt_writer import PromptWriter
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class AssessorMetric(TrainedMetric, BackboneMetric):
         if self._assessors:
             return
         if not self.weight_names:
-            self._require_zero_shot()
+            self.require_zero_shot()
         checkpoints: list[TrainedCheckpoint | None] = [*self.checkpoints_to_load()]
         self._assessors = [self._with_backbone(checkpoint) for checkpoint in checkpoints or [None]]
 
@@ -112,18 +113,22 @@ class AssessorMetric(TrainedMetric, BackboneMetric):
 
         Raises `CheckpointError` for another backbone, whose adapters would mean nothing.
         """
-        if checkpoint is None:
-            return self.load_backbone(**loading)
-        facts = {**checkpoint.settings, **(checkpoint.backbone or {})}
-        inside = checkpoint.backbone_folder
-        backbone = self.load_backbone(
-            facts["backbone"] if inside is None else str(inside),
-            facts.get("revision") if inside is None else None,
-            facts.get("image_tokens"),
-            **loading,
-        )
-        self.check_backbone(checkpoint, backbone)
+        backbone = self.load_backbone(*_trained_on(checkpoint), **loading)
+        if checkpoint is not None:
+            self.check_backbone(checkpoint, backbone)
         return backbone
+
+    def trained_writer(self, checkpoint: TrainedCheckpoint | None) -> PromptWriter:
+        """The writer of that backbone's prompts, without its weights.
+
+        Raises `CheckpointError` for another processor than that of the training.
+        """
+        from ..mllm.checkpoint import require_processor
+
+        writer = self.prompt_writer(*_trained_on(checkpoint))
+        if checkpoint is not None:
+            require_processor(checkpoint, writer)
+        return writer
 
     def check_backbone(self, checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
         """Raise `CheckpointError` if `backbone` is not the one that `checkpoint` was trained on."""
@@ -137,7 +142,8 @@ class AssessorMetric(TrainedMetric, BackboneMetric):
         backbone = self.trained_backbone(checkpoint)
         return self.assessor(backbone, checkpoint, adapters_of(checkpoint, backbone) if checkpoint else {})
 
-    def _require_zero_shot(self) -> None:
+    def require_zero_shot(self) -> None:
+        """Warn that the raw backbone is asked. Raises `NoWeightsError` for a metric that only scores after training."""
         if not self.zero_shot_scores:
             raise NoWeightsError(
                 f"{self.name} has no published weights: train it on your ratings ('editmetrics fit {self.name} "
@@ -149,6 +155,16 @@ class AssessorMetric(TrainedMetric, BackboneMetric):
             self.name,
             self.backbone or self.BACKBONE,
         )
+
+
+def _trained_on(checkpoint: TrainedCheckpoint | None) -> tuple[str | None, str | None, int | None]:
+    """Return the name, the revision and the most tokens of an image of the backbone of a checkpoint."""
+    if checkpoint is None:
+        return None, None, None
+    facts = {**checkpoint.settings, **(checkpoint.backbone or {})}
+    if (inside := checkpoint.backbone_folder) is not None:
+        return str(inside), None, facts.get("image_tokens")
+    return facts["backbone"], facts.get("revision"), facts.get("image_tokens")
 
 
 @dataclass

@@ -15,6 +15,7 @@ from ..sample import EditMetricsError
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
+    from ..mllm.prompt_writer import PromptWriter
 
 
 LOCATED = ("weights", "backbone")
@@ -89,21 +90,34 @@ class BackboneMetric(Metric):
         A `revision` is that of `model`: it is left out for another backbone, and for a folder, which has none.
         """
         from ..mllm.backbone import Backbone
+
+        name, revision, most = self._chosen(model, revision, image_tokens)
+        return Backbone.load(
+            name,
+            revision=revision,
+            device=self.device,
+            dtype=dtype or (None if self.dtype == "auto" else self.dtype),
+            attention=self.attention,
+            image_tokens=most,
+            layers=layers,
+            own=own,
+        )
+
+    def prompt_writer(
+        self, model: str | None = None, revision: str | None = None, image_tokens: int | None = None
+    ) -> PromptWriter:
+        """The writer of the prompts of the backbone that `load_backbone` loads, without its weights."""
+        from ..mllm.prompt_writer import PromptWriter
+
+        return PromptWriter.from_files(*self._chosen(model, revision, image_tokens))
+
+    def _chosen(self, model: str | None, revision: str | None, image_tokens: int | None) -> tuple[str, str | None, int]:
         from ..weights import registered
 
         if self.backbone not in (None, model) or model is None or Path(model).is_dir() or model in registered():
             revision = None
-
-        return Backbone.load(
-            self.backbone or model or self.BACKBONE,
-            revision=self.revision or revision,
-            device=self.device,
-            dtype=dtype or (None if self.dtype == "auto" else self.dtype),
-            attention=self.attention,
-            image_tokens=self.image_tokens or image_tokens or self.IMAGE_TOKENS,
-            layers=layers,
-            own=own,
-        )
+        most = self.image_tokens or image_tokens or self.IMAGE_TOKENS
+        return self.backbone or model or self.BACKBONE, self.revision or revision, most
 
 
 def on_the_hub(model: str | None) -> str | None:

@@ -21,20 +21,19 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..metric import pick_device
-from ..sample import SampleError
 from ..transfer import stacked
-from .families import FAMILIES, BackboneError, Family
+from .families import BackboneError
 from .layers import first_layers
 from .loading import LoadedModel, load_model, shared, torch_dtype
-from .prompts import IMAGE, Chat, Prompt, write_plain_prompt, write_prompt
+from .prompt_writer import PromptWriter
+from .prompts import IMAGE, Chat, Prompt
 from .tensors import Batch, Features, Output, Picture
 from .turns import in_turn
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from torch import Tensor, nn
 
@@ -43,23 +42,17 @@ if TYPE_CHECKING:
 __all__ = ["IMAGE", "Backbone", "BackboneError", "Chat", "Features", "Output", "Picture", "Prompt"]
 
 
-class Backbone:
+class Backbone(PromptWriter):
     """A vision-language model of one of the families in `editmetrics.mllm.families`; made by `Backbone.load`.
 
-    The parameters are frozen; training code unfreezes some (`requires_grad_`). Several threads may use one: their
-    computations take turns (`exclusive`), so that each has the adapters that it chose.
+    Its images and chats become prompts as those of any `PromptWriter`. The parameters are frozen; training code
+    unfreezes some (`requires_grad_`). Several threads may use one: their computations take turns (`exclusive`), so that
+    each has the adapters that it chose.
     """
 
-    IMAGE: ClassVar[Any] = IMAGE
-    """The placeholder of a picture in a chat, for code that does not import this module."""
-
     def __init__(self, loaded: LoadedModel, image_tokens: int | None = None) -> None:
-        self.loaded = loaded
-        self.model, self.processor = loaded.model, loaded.processor
-        self.tokenizer = loaded.processor.tokenizer
-        self.family: Family = FAMILIES[self.model.config.model_type]
-        self.image_tokens = image_tokens
-        self._limits = self.family.limits(self.processor, image_tokens)
+        super().__init__(loaded.model.config, loaded.processor, loaded.name, image_tokens)
+        self.loaded, self.model = loaded, loaded.model
 
     @classmethod
     def load(
@@ -134,11 +127,6 @@ class Backbone:
         return self.loaded.truncated
 
     @property
-    def context(self) -> int:
-        """The most tokens that a prompt may have."""
-        return self.model.config.get_text_config().max_position_embeddings
-
-    @property
     def vision(self) -> nn.Module:
         return self.model.get_submodule(self.family.vision)
 
@@ -169,22 +157,15 @@ class Backbone:
 
         return {
             "sha256": self.loaded.origin["sha256"],
-            "family": self.family.name,
+            **super().identity(),
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
-            "image_tokens": self.image_tokens,
-            "processor": f"{type(self.processor).__name__}, {type(self.processor.image_processor).__name__}",
             "transformers": transformers.__version__,
         }
 
     def description(self) -> dict[str, Any]:
         """Return `identity()`, and the name and origin of the backbone: "model", and the hub's "revision"."""
         return {"model": self.name, **self.loaded.origin, **self.identity()}
-
-    @property
-    def name(self) -> str:
-        """The hub id, the name in the weights registry, or the folder's name."""
-        return self.loaded.name
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The model for this thread alone, inside a `with`; other threads wait.
@@ -194,78 +175,6 @@ class Backbone:
         `with backbone.exclusive(): backbone.model(...)`.
         """
         return self.loaded.turns.taken()
-
-    # ------------------------------------------------------------------ from images and text to prompts, on the CPU
-
-    def see(self, image: np.ndarray, among: int = 1) -> Picture:
-        """One image, uint8 (H, W, 3), as the family's image processor makes it.
-
-        `among` is the number of images in the chat that it is for: LLaVA-OneVision cuts an image into tiles only when
-        it is alone. Raises `SampleError` for an image that the family cannot take, or not in `image_tokens`.
-        """
-        import numpy as np
-
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise BackboneError(f"an image is {image.dtype} of shape {image.shape}; expected uint8 (H, W, 3)")
-        picture = self.family.see(self.processor, image, self._limits, among)
-        if self.image_tokens is not None and picture.tokens > self.image_tokens:  # Qwen: a side is never 0
-            height, width = picture.size
-            raise SampleError(
-                f"an image of {width}x{height} pixels takes {picture.tokens} tokens; image_tokens={self.image_tokens}"
-            )
-        return picture
-
-    def prompt(
-        self, chat: Chat, pictures: Sequence[Picture] = (), answer: str = "", max_tokens: int | None = None,
-        inline: bool = False,
-    ) -> Prompt:  # fmt: skip
-        """The tokens of a chat, by the family's own template, up to where the model answers; then `answer`, verbatim.
-
-        `pictures` replace `IMAGE` in the chat, in order; `inline` as in `prompts.write_prompt`. Raises `SampleError`
-        when the text is empty, when a text holds a control token of the backbone (it could rewrite the chat), or when
-        the prompt has more than `max_tokens` (by default, the model's context); `BackboneError` when their numbers do
-        not match.
-
-        >>> import tempfile
-        >>> from editmetrics.testing import tiny_backbone
-        >>> backbone = Backbone.load(tiny_backbone("qwen3_vl", tempfile.mkdtemp()), device="cpu")
-        >>> prompt = backbone.prompt([("user", ["Is it good?"])], answer="yes")
-        >>> backbone.tokenizer.decode(prompt.ids[prompt.answer_start :])
-        'yes'
-        """
-        limit = min(max_tokens or self.context, self.context)
-        return write_prompt(self.family, self.processor, chat, pictures, answer, limit, inline)
-
-    def plain_prompt(self, texts: Sequence[str], pictures: Sequence[Picture] = ()) -> Prompt:
-        """The tokens of `texts` with a picture between each two, without a chat template.
-
-        For weights that were trained in this way. Raises `SampleError` when a text holds a control token of the
-        backbone, or when the prompt is longer than its context; `BackboneError` when texts and pictures do not match.
-        """
-        return write_plain_prompt(self.family, self.processor, texts, pictures, self.context)
-
-    def tokens(self, text: str) -> list[int]:
-        """The ids of `text`, without any that mark its beginning or end."""
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    def token(self, text: str) -> int:
-        """The id of a text that is one token; `BackboneError` says how it splits if it is not."""
-        ids = self.tokens(text)
-        if len(ids) != 1:
-            split = " ".join(repr(self.tokenizer.decode([each])) for each in ids) or "nothing"
-            raise BackboneError(f"{text!r} is not one token of {self.loaded.name} but {split}")
-        return ids[0]
-
-    def digit_ids(self) -> list[int]:
-        """The ids of "0" to "9"; `BackboneError` where the tokenizer has no digit for itself ("4.38" as "4", ".38")."""
-        digits = [self.token(str(digit)) for digit in range(10)]
-        if self.tokens("4.38") != [digits[4], self.token("."), digits[3], digits[8]]:
-            split = " ".join(repr(self.tokenizer.decode([each])) for each in self.tokens("4.38"))
-            raise BackboneError(
-                f"{self.loaded.name} writes 4.38 as {split}; scores read from digits need a backbone with one "
-                "token for each digit, such as Qwen's and InternVL's"
-            )
-        return digits
 
     # ------------------------------------------------------------------ from prompts to hidden states
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from .backbone import Backbone
     from .heads import RegressionHead
+    from .prompt_writer import PromptWriter
 
 FORMAT = 1
 METRIC, HEADS, CARD, HISTORY, BACKBONE = "metric.json", "heads.safetensors", "card.md", "history.jsonl", "backbone"
@@ -192,12 +193,26 @@ def named_checkpoint(metric: type[Metric], name: str) -> TrainedCheckpoint:
 
 def require_backbone(checkpoint: TrainedCheckpoint, backbone: Backbone) -> None:
     """Raise `CheckpointError` unless the checkpoint was trained on `backbone`, with the same treatment of images."""
-    trained, present = dict(checkpoint.backbone or {}), backbone.identity()
-    different = [f"{name} {present[name]} instead of {trained.get(name)}" for name in DECISIVE
-                 if trained.get(name) != present[name]]  # fmt: skip
-    if other := _other_files(trained, backbone):
+    different = _other_images(checkpoint, backbone)
+    if other := _other_files(dict(checkpoint.backbone or {}), backbone):
         different.append(other)
+    _refuse(checkpoint, different)
+
+
+def require_processor(checkpoint: TrainedCheckpoint, writer: PromptWriter) -> None:
+    """Raise `CheckpointError` unless the checkpoint was trained with the same treatment of images."""
+    _refuse(checkpoint, _other_images(checkpoint, writer))
+
+
+def _other_images(checkpoint: TrainedCheckpoint, writer: PromptWriter) -> list[str]:
+    trained, present = checkpoint.backbone or {}, writer.identity()
+    return [f"{name} {present[name]} instead of {trained.get(name)}" for name in DECISIVE
+            if trained.get(name) != present[name]]  # fmt: skip
+
+
+def _refuse(checkpoint: TrainedCheckpoint, different: Sequence[str]) -> None:
     if different:
+        trained = checkpoint.backbone or {}
         raise CheckpointError(
             f"{checkpoint.folder} was trained on {trained.get('model')}, and this backbone differs: "
             f"{'; '.join(different)}. Its adapters mean nothing on another one; name the right one with backbone=... "

@@ -167,6 +167,28 @@ def find_processor(model: str, revision: str | None = None) -> Path:
     return folder
 
 
+def read_small_files(model: str, revision: str | None = None, name: str = "") -> tuple[Any, Processor, Path]:
+    """The configuration and the processor of a hub id or a folder, and the folder that they are in; `name` in errors.
+
+    Raises `BackboneError` for files that are missing or do not fit, and for a family that this package loads by code
+    of its own: no other program knows how to.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    folder, name = find_processor(model, revision), name or model
+    check_config(folder, name)
+    if is_own(folder):
+        raise BackboneError(f"{name} is of a family that transformers does not have; expected one that it has")
+    try:
+        with no_progress_bars():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises many kinds for files that are missing or do not fit
+        raise BackboneError(f"{name} cannot be loaded: {loading_error(error)}") from error
+    check_processor(name, config, processor)
+    return config, processor, folder
+
+
 def _refuse_revision(model: str, revision: str | None) -> None:
     if revision is not None:
         raise BackboneError(f"revision={revision!r} is for models of the hub, and {model} is a folder; leave it out")
@@ -218,7 +240,7 @@ def _load(
     before = folder_stamp(folder)
     load = by_own_code if is_own(folder) else _by_transformers
     model, processor = load(name, folder, device, dtype, attention, layers)
-    check_processor(name, model, processor)
+    check_processor(name, model.config, processor)
     check_checksums(folder)
     digest = folder_digest(folder)
     if folder_stamp(folder) != before:
@@ -294,17 +316,17 @@ def _config_of(name: str, folder: Path, layers: int | None) -> Any:
     return config
 
 
-def check_processor(name: str, model: PreTrainedModel, processor: Processor) -> None:
+def check_processor(name: str, config: Any, processor: Processor) -> None:
     """Raise `BackboneError` if the processor is not that of the model, or cannot write a chat.
 
     A chat template that only the tokenizer has becomes the processor's.
     """
     if not all(hasattr(processor, part) for part in ("tokenizer", "image_processor", "image_token_id")):
         raise BackboneError(f"{name} has no processor for images: expected preprocessor_config.json or the like")
-    if processor.image_token_id != model.config.image_token_id:
+    if processor.image_token_id != config.image_token_id:
         raise BackboneError(
             f"{name} has two image tokens: its processor's is {processor.image_token_id}, its model's "
-            f"{model.config.image_token_id}"
+            f"{config.image_token_id}"
         )
     if not processor.chat_template:
         processor.chat_template = processor.tokenizer.chat_template

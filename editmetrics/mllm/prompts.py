@@ -76,8 +76,7 @@ def write_prompt(
     tokenizer = processor.tokenizer
     _check_texts(tokenizer, chat, allowed)
     _check_pictures(chat, pictures)
-    turns = _turns(chat, processor.image_token if inline and family.moves_images else None)
-    text = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    text = chat_text(family, processor, chat, inline)
     pieces = text.split(processor.image_token)
     if len(pieces) != len(pictures) + 1:
         raise BackboneError(f"the chat template has places for {len(pieces) - 1} of {plural(len(pictures), 'image')}")
@@ -96,6 +95,13 @@ def write_prompt(
             f"{max_tokens}; shorten the text or lower image_tokens"
         )
     return Prompt(torch.tensor(question + answer_ids), tuple(pictures), len(question))
+
+
+def chat_text(family: Family, processor: Processor, chat: Chat, inline: bool = False) -> str:
+    """A chat as its family's template writes it, up to where the model answers, with one image token for each image."""
+    turns = _turns(chat, processor.image_token if inline and family.moves_images else None)
+    text: str = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return text
 
 
 def write_plain_prompt(

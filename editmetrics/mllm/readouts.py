@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..late_checks import read_results, require
 from ..sample import SampleError
@@ -20,8 +20,6 @@ from ..transfer import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from .prefix_cache import PrefixCache
 
 LEAST_MASS = 0.5
 """The least share of the probability that a read-out's tokens must have: with less, the model more likely than not
@@ -80,7 +78,18 @@ class NumberReadout:
         return NumberReadout(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def read_number(cache: PrefixCache, digits: Sequence[int], point: int, decimals: int = 2) -> NumberReadout:
+class Positions(Protocol):
+    """Where digits are read: a `PrefixCache`, or what a server has read (`editmetrics.served.reading`)."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, vocabulary) of the next token."""
+
+    def extend(self, tokens: Sequence[Sequence[int]]) -> None:
+        """Read the next position behind more tokens, some for each item."""
+
+
+def read_number(cache: Positions, digits: Sequence[int], point: int, decimals: int = 2) -> NumberReadout:
     """The number D.DD that a model is about to write, in [0, 10), read from its logits: one step a digit.
 
     At each position only the ten digits compete; the likeliest one is taken, the point is put after the first, and the

@@ -19,9 +19,9 @@ from ..file_hashes import sha256_of_all, stamp
 from ..wording import first_few
 from .backbone import Backbone
 from .families import FAMILIES, BackboneError, Processor
-from .into_memory import fill, loading_error, no_progress_bars, read_tensors
-from .loading import LoadedModel, check_processor, find_processor, shared
-from .model_folders import INDEX, READ_FILES, WEIGHTS, check_config, weight_files
+from .into_memory import fill, read_tensors
+from .loading import LoadedModel, find_processor, read_small_files, shared
+from .model_folders import INDEX, READ_FILES, WEIGHTS, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -137,15 +137,9 @@ def _load(
     attention: str,
 ) -> WholeModel:
     import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    check_config(small, base)
-    with no_progress_bars():
-        try:
-            config: Any = AutoConfig.from_pretrained(small, local_files_only=True, trust_remote_code=False)
-            processor: Any = AutoProcessor.from_pretrained(small, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # transformers raises many kinds for files that are missing or do not fit
-            raise BackboneError(f"{base} cannot be loaded: {loading_error(error)}") from error
+    config, processor, _ = read_small_files(str(small), name=base)
     if config.model_type != layout.family:
         raise BackboneError(
             f"{source} was trained from a {layout.family}, and {base} is a {config.model_type}; name its own base"
@@ -155,7 +149,6 @@ def _load(
     with torch.device("meta"):
         empty = AutoModelForImageTextToText.from_config(config)
     model = fill(empty, body, source, base, device, dtype, attention)
-    check_processor(base, model, processor)
     logger.info("loaded %s on %s in %s", source, device, dtype)
     origin = {"sha256": _digest([*files, *_small_files(small)])}
     loaded = LoadedModel(model.eval().requires_grad_(False), processor, source.stem, str(source), origin)
