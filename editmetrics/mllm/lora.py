@@ -87,7 +87,7 @@ def add_lora(
 @in_turn
 def remove_lora(backbone: Backbone, name: str) -> None:
     """Remove the adapter `name`, and free its memory."""
-    layers, before = _layers_with(backbone, name), _active(backbone)
+    layers, before = layers_with(backbone, name), _active(backbone)
     _set_active(backbone, None)
     for layer in layers:
         layer.delete_adapter(name)
@@ -109,7 +109,7 @@ def adapts_vision(backbone: Backbone, name: str | None) -> bool:
     if name is None:
         return False
     inside = {id(module) for module in backbone.vision.modules()}
-    return any(id(layer) in inside for layer in _layers_with(backbone, name))
+    return any(id(layer) in inside for layer in layers_with(backbone, name))
 
 
 @in_turn
@@ -138,7 +138,7 @@ def using(backbone: Backbone, name: str | None) -> Iterator[None]:
     """
     with backbone.exclusive():
         if name is not None:
-            _layers_with(backbone, name)
+            layers_with(backbone, name)
         before = _active(backbone)
         if before != name:
             _set_active(backbone, name)
@@ -241,7 +241,7 @@ def _put_in(backbone: Backbone, name: str, config: Any, seed: int, dtype: torch.
         raise LoraError(f"adapter {name!r} fits no layer of {backbone.family.name}: {error}") from error
     backbone.model.peft_config = {**others, name: config}
     _list_layers(backbone)
-    for layer in _layers_with(backbone, name):  # dropout works only in training
+    for layer in layers_with(backbone, name):  # dropout works only in training
         layer.train(backbone.model.training)
     for parameter in _parameters(backbone, name).values():
         parameter.data = parameter.data.to(dtype or torch.float32)
@@ -347,7 +347,7 @@ def _layers(backbone: Backbone) -> list[Any]:
     return backbone.loaded.lora_layers
 
 
-def _layers_with(backbone: Backbone, name: str) -> list[Any]:
+def layers_with(backbone: Backbone, name: str) -> list[Any]:
     layers = [layer for layer in _layers(backbone) if name in layer.lora_A]
     if not layers:
         raise LoraError(
@@ -358,7 +358,7 @@ def _layers_with(backbone: Backbone, name: str) -> list[Any]:
 
 def _parameters(backbone: Backbone, name: str) -> dict[str, nn.Parameter]:
     """The adapter's matrices, by their full names in the model."""
-    _layers_with(backbone, name)
+    layers_with(backbone, name)
     endings = f".lora_A.{name}.weight", f".lora_B.{name}.weight"
     return {key: parameter for key, parameter in backbone.model.named_parameters() if key.endswith(endings)}
 
