@@ -17,7 +17,7 @@ FLOORS = {
     "files": 1, "options": 1, "batches": 1, "metric": 1, "learned_metric": 1,
     "file_hashes": 1, "downloads": 2, "hub": 2, "checkpoints": 2, "weights": 2, "moved_weights": 2,
     "images": 2,
-    "data": 3, "agreement": 4, "pairs": 4, "judge": 5, "mllm": 6,
+    "data": 3, "agreement": 4, "pairs": 4, "judge": 5, "mllm": 6, "served": 6,
     "bases": 7, "plugins": 8, "conventions": 8,
     "allowed": 9, "builtin": 9, "unknown_names": 9, "registry": 9,
     "listing": 10, "choosing": 10, "describe": 10, "suites": 10, "scaffold": 10,

@@ -211,10 +211,16 @@ class JudgeMetric(Metric):
         for name in ("endpoint", "key_variable", "parallel", "timeout", "retries", "extra"):
             options[name] = getattr(self, name)
         model = self.endpoint_model()
-        judge = open_judge(model, cache=self.cache, images=self.encoding, **{**options, **self.endpoint_options()})
+        judge = self.ask_endpoint(model, images=self.encoding, **{**options, **self.endpoint_options()})
         if model == ANY:
             judge.identity()  # asks for the model's name, so that an endpoint that is down is known before the run
         self.judge = judge
+
+    def ask_endpoint(self, model: str, **options: Any) -> ChatModel:
+        """Open the judge of an endpoint, with `options` of `editmetrics.judge.Endpoint`."""
+        from ..judge import open_judge
+
+        return open_judge(model, cache=self.cache, **options)
 
     def prepare(self, sample: Sample) -> dict[str, Question]:
         """Return the questions of one round, their images decoded."""

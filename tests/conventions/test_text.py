@@ -124,7 +124,7 @@ def test_options_come_before_the_authors_way_of_drawing():
 
 
 def test_options_say_whom_to_ask():
-    with pytest.raises(EditMetricsError, match="asked with backend=endpoint only"):
+    with pytest.raises(EditMetricsError, match="asked with backend=vllm, sglang or endpoint"):
         create_metric("edit_score:endpoint=http://localhost:8000/v1")
     with pytest.raises(EditMetricsError, match="requires the address of a server that serves EditScore/EditScore-7B"):
         create_metric("edit_score:backend=endpoint").load()

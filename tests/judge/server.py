@@ -75,6 +75,7 @@ class Server(ThreadingHTTPServer):
         self.replies: list[Reply] = [Reply(completion())]
         self.answer: Callable[[Request], Reply] | None = None
         self.models = ["judge"]
+        self.pages: dict[str, Reply] = {}
         self.under_way = self.most_under_way = 0
         self.released, self.left = threading.Event(), threading.Event()
         self.sent = 0
@@ -105,6 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._take(None)
+        if (page := self.server.pages.get(self.path)) is not None:
+            self._send(page)
+            return
         self._send(Reply({"object": "list", "data": [{"id": name, "object": "model"} for name in self.server.models]}))
 
     def do_POST(self) -> None:

@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ...bases.assessor import AssessorMetric, DimensionReadings
+from ...bases.served import ServedMetric
 from ...mllm.prompts import length_class
 from ...sample import Dimension, Sample, Score
 from .digit_scale import DigitScale
 from .prompts import START_DEFINITIONS
 
 if TYPE_CHECKING:
+    from ...judge import Answer
     from ...mllm.backbone import Backbone
     from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
-    from ...mllm.prompts import Prompt
     from ...mllm.recipe import Recipe
+    from ...served.export import LocalModel
     from .assessor import DigitAssessor
     from .method import DSIEQAMethod
 
 
-class DSIEQA(AssessorMetric):
+class DSIEQA(ServedMetric, AssessorMetric):
     """DS-IEQA's three scores of an edit, on the scale of the ratings it learned from (0 to 100 without training).
 
     A vision-language model sees source, edited image and instruction, reads the definition of a dimension, and answers
@@ -36,6 +38,9 @@ class DSIEQA(AssessorMetric):
 
     Where the model, trained or not, was not about to write a digit (probability under a half), that dimension has no
     number and the score is `unparseable`. `details["digit_mass"]` is the probability, the lowest of three positions.
+
+    On a server (`backend=vllm`) the digits are read from the log-probabilities that it returns, and each adapter is a
+    model of its own, merged by `editmetrics export`.
 
     Options:
         weights: A folder that `fit` wrote, or "toy"; several, separated by ";" or in a list, are averaged, as the
@@ -101,6 +106,7 @@ class DSIEQA(AssessorMetric):
             **super().identity(),
             "definitions": [dict(assessor.definitions) for assessor in self._assessors] or [START_DEFINITIONS],
             "label_scale": list(self.label_scale),
+            **(self.server_identity() if self.served else {}),
         }
 
     def assessor(
@@ -109,30 +115,56 @@ class DSIEQA(AssessorMetric):
         from .assessor import DigitAssessor
         from .method import TOGETHER
 
-        definitions = checkpoint.prompts if checkpoint else START_DEFINITIONS
-        scored = {dimension.name: definitions[dimension.name] for dimension in self.dimensions}
+        scored = self.definitions_of(checkpoint)
         if TOGETHER in adapters:
             adapters = dict.fromkeys(scored, adapters[TOGETHER])
-        reads = dict(checkpoint.settings.get("read", {})) if checkpoint and self.read == "auto" else {}
-        fixed = "generated" if self.read == "auto" else self.read
-        return DigitAssessor(
-            backbone, scored, self.scale, adapters, reads={name: reads.get(name, fixed) for name in scored}
-        )
+        return DigitAssessor(backbone, scored, self.scale, adapters, reads=self.reads_of(checkpoint))
 
-    def prepare(self, sample: Sample) -> dict[str, Prompt]:
-        """A prompt for each dimension, all with the same two pictures."""
+    def definitions_of(self, checkpoint: TrainedCheckpoint | None) -> dict[str, str]:
+        """Return the definition of each dimension that is scored."""
+        definitions = checkpoint.prompts if checkpoint else START_DEFINITIONS
+        return {dimension.name: definitions[dimension.name] for dimension in self.dimensions}
+
+    def reads_of(self, checkpoint: TrainedCheckpoint | None) -> dict[str, str]:
+        """Return the number of each dimension that is its score, "generated" or "expected"."""
+        chosen = dict(checkpoint.settings.get("read", {})) if checkpoint and self.read == "auto" else {}
+        fixed = "generated" if self.read == "auto" else self.read
+        return {dimension.name: chosen.get(dimension.name, fixed) for dimension in self.dimensions}
+
+    def load(self) -> None:
+        """Load the backbone and the adapters of `weights`; or check the servers that have them, merged."""
+        if not self.served:
+            super().load()
+        elif not self._assessors:
+            from .served import served_assessor
+
+            self._assessors = [served_assessor(self)]
+
+    def models_to_serve(self) -> list[LocalModel]:
+        """Load the backbone with each adapter of `weights`, under the names of their dimensions where they differ."""
+        from .served import models_to_serve
+
+        return models_to_serve(self)
+
+    def prepare(self, sample: Sample) -> dict[str, Any]:
+        """A prompt for each dimension, all with the same two pictures; or what a server is asked for it."""
         from ...images import eight_bits, read_image
 
         source, edited = (eight_bits(read_image(image)) for image in (sample.source, sample.edited))
-        prompts: dict[str, Prompt] = self.assessors[0].prepare(source, edited, sample.prompt or "")
+        prompts: dict[str, Any] = self.assessors[0].prepare(source, edited, sample.prompt or "")
         return prompts
 
     def score_batch(self, batch: list[dict[str, Any]]) -> list[Score]:
+        if self.served:
+            return self.score_asked(batch)
         readouts = self.assessors[0].read(batch)
         return [self._score(readouts, row) for row in range(len(batch))]
 
-    def batch_key(self, prepared: dict[str, Prompt]) -> int:
-        return length_class(prepared.values())
+    def score_answers(self, answers: Mapping[str, Answer]) -> Score:
+        return self._score(self.assessors[0].numbers(answers), 0)
+
+    def batch_key(self, prepared: dict[str, Any]) -> int:
+        return 0 if self.served else length_class(prepared.values())
 
     @classmethod
     def presets(cls) -> dict[str, tuple[DSIEQAMethod, Recipe]]:
