@@ -58,6 +58,7 @@ CORE = {
     "benchmark": ("editmetrics.cli.benchmark:benchmark", "Check a paper's data set and evaluate metrics on it."),
     "judge": ("editmetrics.cli.judge:judge", "Ask a chat model, and manage its cache of answers."),
     "qbench": ("editmetrics.cli.qbench:qbench", "Ask a model questions about images and score its answers."),
+    "export": ("editmetrics.cli.export:export", "Write an assessor's models for a vLLM or SGLang server."),
     "plugin": ("editmetrics.cli.plugin:plugin", "Create a metric of your own, and check it."),
     "doctor": ("editmetrics.cli.doctor:doctor", "Show what is installed, what is broken and why."),
     "selftest": ("editmetrics.cli.selftest:selftest", "Check that this installation computes what it should."),
@@ -70,7 +71,7 @@ SECTIONS = {
     "Score images": ("score", "report", "compare", "arena", "merge", "serve", "demo", "push"),
     "Find a metric": ("choose", "list", "info", "suite", "data", "weights"),
     "Work with human ratings": ("rate", "evaluate", "combine", "ratings", "fit", "benchmark"),
-    "Ask models": ("judge", "qbench"),
+    "Ask models": ("judge", "qbench", "export"),
     "Extend and check this installation": ("plugin", "doctor", "selftest", "completion", "help"),
 }
 """The commands of the program under the headings of `editmetrics --help`."""

@@ -28,6 +28,7 @@ ELSEWHERE = {
 ONE_DOOR = {
     "weights": "files, and no number",
     "data": "files, and no number",
+    "export": "models for a server, and no number",
     "plugin": "a scaffold and the conformance kit, which pytest runs as well",
     "choose": "names of metrics, and no number",
     "help": "texts, and no number",
