@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from ..served.questions import TokenQuestion
     from ..served.server import Server
 
-RUNTIME = frozenset({"endpoint", "probe", "parallel", "key_variable", "timeout", "retries"})
-"""Options that change no number; of the probe, its checksum stands in the server's identity."""
+OPTIONS = frozenset({"backend", "endpoint", "model", "probe", "parallel", "key_variable", "timeout", "retries"})
+"""The options of this base."""
+
+RUNTIME = OPTIONS - {"backend", "model"}
+"""Those that change no number; of the probe, its checksum stands in the server's identity."""
 
 
 class ServedMetric(Metric):

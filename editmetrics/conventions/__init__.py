@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .assessor import ConventionMetric
+    from .schema import Conventions
 
 __all__ = ["FOLDER", "metric_class_of"]
 
@@ -66,11 +67,18 @@ def metric_class_of(file: str | Path, module: str) -> type[ConventionMetric]:
         "paper": conventions.origin.paper,
         "licence": licence(conventions),
         "columns": columns,
-        "unused_options": frozenset(["repository"] * shipped + ["task"] * (not columns)),
+        "unused_options": frozenset(["repository"] * shipped + ["task"] * (not columns)) | _not_served(conventions),
         "prompts": tuple(prompt.sha256 for prompt in conventions.prompts.values()),
     }
     made: type[ConventionMetric] = type(base)(conventions.name, (base,), members)
     return made
+
+
+def _not_served(conventions: Conventions) -> frozenset[str]:
+    """Return the options of servers, where none can be asked: a question that no chat template surrounds."""
+    from ..bases.served import OPTIONS
+
+    return OPTIONS if conventions.levels is not None and not conventions.levels.chat else frozenset()
 
 
 def __getattr__(name: str) -> type[ConventionMetric]:
