@@ -14,6 +14,7 @@ from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..sample import EditMetricsError, SampleError, Status, UnavailableError
@@ -170,8 +171,9 @@ class Answer:
     - `finish`: why the model stopped, in the server's words ("stop", "length", ...); None where it does not say.
     - `usage`: counts of tokens, as the server gives them.
     - `cached`: whether it was asked in an earlier run.
-    - `logprobs`: for a question of which tokens are read (`editmetrics.served`), the natural logarithms of their
-      probabilities at each position, by their numbers in the vocabulary.
+    - `logprobs`: at each position, the natural logarithms of probabilities: of the token that was written, by its text,
+      where the endpoint was asked for them (`extra={"logprobs": True}`); of those that are read, by their numbers in
+      the vocabulary, for a question of which tokens are read (`editmetrics.served`).
     """
 
     text: str | None
@@ -203,8 +205,13 @@ class Answer:
         return self.text
 
     def provenance(self) -> dict[str, Any]:
-        """Return the origin of the answer as JSON, for `Score.details`: everything but the text itself."""
+        """Return the origin of the answer as JSON, for `Score.details`: everything but the text itself.
+
+        "mean_logprob" is that of its tokens, where the endpoint gives them: near 0 for an answer that it was sure of.
+        """
         known = {name: getattr(self, name) for name in ("model", "served", "fingerprint", "created", "asked", "finish")}
+        if written := [value for row in self.logprobs for value in row.values()]:
+            known["mean_logprob"] = fmean(written)
         return {name: value for name, value in known.items() if value is not None} | {"usage": dict(self.usage)}
 
 

@@ -190,7 +190,16 @@ def read_completion(body: dict[str, Any], model: str, time: str) -> Answer:
         asked=time,
         finish=finish,
         usage={name: count for name, count in usage.items() if isinstance(count, int)},
+        logprobs=_logprobs(choice.get("logprobs")),
     )
+
+
+def _logprobs(value: Any) -> tuple[dict[str, float], ...]:
+    """The log-probability of each written token; empty where the endpoint gives none for one of them."""
+    content = value.get("content") if isinstance(value, dict) else None
+    rows = [row for row in content if isinstance(row, dict)] if isinstance(content, list) else []
+    read = [{str(row.get("token")): row["logprob"]} for row in rows if isinstance(row.get("logprob"), (int, float))]
+    return tuple(read) if len(read) == len(content or ()) else ()
 
 
 def _text(value: Any) -> str | None:

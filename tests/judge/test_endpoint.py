@@ -620,3 +620,20 @@ def test_a_guided_judge_sends_the_schema(server, judge):
     assert sent["additionalProperties"] is False
     assert (sent["properties"]["score"]["minimum"], sent["properties"]["score"]["maximum"]) == (0, 10)
     assert "response_format" not in free.body
+
+
+def test_log_probabilities_are_kept_where_they_were_asked_for(server, judge):
+    reply = completion("It is sharp.")
+    rows = [{"token": "It", "logprob": -0.5}, {"token": " is", "logprob": -0.25}]
+    reply["choices"][0]["logprobs"] = {"content": rows}
+    server.reply(Reply(reply))
+    answer = judge(extra={"logprobs": True}, cache=True).ask("How sharp is it?")
+    assert server.requests[-1].body["logprobs"] is True
+    assert answer.logprobs == ({"It": -0.5}, {" is": -0.25})
+    assert answer.provenance()["mean_logprob"] == -0.375
+    again = judge(extra={"logprobs": True}, cache=True).ask("How sharp is it?")
+    assert again.cached
+    assert again.provenance()["mean_logprob"] == -0.375
+    reply["choices"][0]["logprobs"] = {"content": [*rows, {"token": "."}]}
+    server.reply(Reply(reply))
+    assert "mean_logprob" not in judge(cache=False).ask("How sharp is it?").provenance()
