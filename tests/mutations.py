@@ -29,6 +29,7 @@ from tests.conventions.mutations import MUTATIONS as CONVENTIONS
 from tests.plugins.image_regressor.mutations import MUTATIONS as REGRESSORS
 from tests.plugins.mutations import MUTATIONS as PLUGINS
 from tests.publishing.mutations import MUTATIONS as PUBLISHING
+from tests.served.mutations import MUTATIONS as SERVED
 from tests.suites.mutations import MUTATIONS as SUITES
 
 ROOT = Path(__file__).parents[1]
@@ -292,6 +293,7 @@ MUTATIONS = (
     *(Mutation(f"suites: {name}", *more) for name, *more in SUITES),
     *(Mutation(f"publishing: {name}", *more) for name, *more in PUBLISHING),
     *(Mutation(f"conventions: {name}", *more) for name, *more in CONVENTIONS),
+    *(Mutation(f"served: {name}", *more) for name, *more in SERVED),
     *(Mutation(f"plugins: {name}", *more) for name, *more in (*PLUGINS, *REGRESSORS)),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@
     probe.py        a fixed question with known probabilities, which tells one model from another
     reading.py      log-probabilities -> what the read-outs of `editmetrics.mllm` take
     several.py      a server for each of an assessor's models
+    export.py       those models as folders, with their probes
 
 `docs/vllm.md` has the commands that start a server, and what its versions are known to do wrong.
 """

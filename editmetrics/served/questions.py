@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..judge import Image, Question
+from ..judge import Encoding, Image, Question
 from ..mllm.families import BackboneError
 
 if TYPE_CHECKING:
@@ -54,15 +54,21 @@ class TokenQuestion(Question):
         return list(dict.fromkeys(token for step in self.steps for token in step.tokens))
 
 
+Seen = dict[tuple[int, int], tuple["Picture", Image]]
+"""By the identity of an image and the number of images in its question: its picture, and the image as it is sent."""
+
+
 def token_question(
     writer: PromptWriter,
     question: Question,
     steps: Sequence[ReadStep],
     answer: str = "",
-    seen: dict[tuple[int, int], Picture] | None = None,
+    seen: Seen | None = None,
     asked_of: str = "",
 ) -> TokenQuestion:
-    """Make the question of which tokens are read; `seen` keeps the pictures of its images for further questions.
+    """Make the question of which tokens are read; `seen` keeps what was made of its images for further questions.
+
+    Images are sent as PNG, without loss, unless they have an encoding of their own.
 
     Raises `SampleError` for a prompt that the model cannot read, and `BackboneError` for a family whose images a server
     makes otherwise.
@@ -74,15 +80,21 @@ def token_question(
     images = question.images()
     for image in images:
         if (id(image), len(images)) not in seen:
-            seen[id(image), len(images)] = writer.see(image.pixels(), among=len(images))
-    pictures = [seen[id(image), len(images)] for image in images]
+            picture = writer.see(image.pixels(), among=len(images))
+            seen[id(image), len(images)] = picture, Image(image.content, image.encoding or Encoding()).decoded()
+    pictures, sent = zip(*(seen[id(image), len(images)] for image in images), strict=True) if images else ((), ())
     chat = [
         (message.role, [IMAGE if isinstance(part, Image) else part for part in message.parts])
         for message in question.messages
     ]
     prompt = writer.prompt(chat, pictures, answer)
+    encoded = iter(sent)
+    messages = (
+        replace(one, parts=tuple(next(encoded) if isinstance(part, Image) else part for part in one.parts))
+        for one in question.messages
+    )
     return TokenQuestion(
-        question.messages,
+        tuple(messages),
         answer=answer,
         steps=tuple(steps),
         written=chat_text(writer.family, writer.processor, chat) + answer,

@@ -13,8 +13,10 @@ from editmetrics import Sample, create_metric
 from editmetrics.judge import JudgeError, JudgeUnavailableError
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.lora import add_lora
+from editmetrics.options import OptionError
 from editmetrics.served import each_of, open_server
 from editmetrics.served.probe import EXACT_TOLERANCE, FILE, TOLERANCE, make_probe, read_probe, write_probe
+from editmetrics.testing import tiny_backbone
 from tests.judge.server import Reply, completion
 
 from .fake import Model, pages, serve
@@ -50,8 +52,6 @@ def test_the_model_of_the_probe_passes_and_its_identity_says_so(server, model, p
 
 @pytest.mark.parametrize("program", ["vllm", "sglang"])
 def test_another_model_is_refused_by_the_probe(server, probe, tmp_path, program):
-    from editmetrics.testing import tiny_backbone
-
     other = Model(tiny_backbone("qwen2_5_vl", tmp_path, seed=1))
     serve(server, other, program)
     with pytest.raises(JudgeUnavailableError, match=r"serves another model than the checkpoint: .* differs by"):
@@ -82,8 +82,6 @@ def test_another_chat_template_is_refused_by_the_probe(server, base, probe):
 
 def test_a_vision_adapter_that_a_server_leaves_out_is_seen(server, tmp_path):
     """What vLLM before 0.14 did with an adapter of the vision tower."""
-    from editmetrics.testing import tiny_backbone
-
     base = tiny_backbone("qwen3_vl", tmp_path / "base")
     backbone = Backbone.load(str(base), device="cpu", own=True)
     add_lora(backbone, "mine", parts=("vision",), rank=4)
@@ -206,8 +204,6 @@ def test_text_is_asked_with_all_sampling_named(server, model):
 
 
 def test_a_server_with_another_model_ends_a_run_with_one_message(run, server, probe, tmp_path):
-    from editmetrics.testing import tiny_backbone
-
     serve(server, {"tiny": Model(tiny_backbone("qwen2_5_vl", tmp_path / "other", seed=1))})
     spec = f"mllm_rating:backend=vllm,model=tiny,endpoint={server.url},probe={probe}"
     ran = run("score", "docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", "--prompt", "a hat", "-m", spec)
@@ -216,8 +212,6 @@ def test_a_server_with_another_model_ends_a_run_with_one_message(run, server, pr
 
 
 def test_options_say_what_they_are_for():
-    from editmetrics.options import OptionError
-
     with pytest.raises(OptionError, match="probe=x is for backend=vllm or sglang"):
         create_metric("edit_score:probe=x")
     with pytest.raises(OptionError, match="endpoint=http://a is for backend=vllm or sglang"):

@@ -18,10 +18,11 @@ from editmetrics.conventions import metric_class_of
 from editmetrics.mllm import readouts
 from editmetrics.sample import SampleError, UnavailableError
 from editmetrics.scoring import score
+from editmetrics.testing import tiny_backbone
 from tests.conventions.test_levels import conventions
 from tests.judge.server import Reply, problem
 
-from .fake import serve
+from .fake import Model, _image, serve
 
 EDITED = np.random.default_rng(0).integers(0, 256, (64, 72, 3), dtype=np.uint8)
 SAMPLE = Sample("one", edited=EDITED)
@@ -59,17 +60,18 @@ def test_words_that_the_model_was_not_about_to_say_are_no_score(server, model, b
     assert there(SAMPLE).uncertainty == pytest.approx(here(SAMPLE).uncertainty, rel=1e-4)
 
 
-@PROGRAMS
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "internvl"])
-def test_digits_are_those_of_this_machine(server, base, model, tmp_path, program, family, monkeypatch):
+def test_digits_are_those_of_this_machine(server, base, model, monkeypatch):
     """A random model writes anything: each position is asked for by itself, behind the likeliest digit."""
-    from editmetrics.testing import tiny_backbone
+    compare_digits(server, base, model, "vllm", monkeypatch)
 
-    from .fake import Model
 
-    if family != "qwen2_5_vl":
-        base = tiny_backbone(family, tmp_path / "internvl")
-        model = Model(base)
+@PROGRAMS
+def test_digits_of_tiles_are_those_of_this_machine(server, tmp_path, program, monkeypatch):
+    base = tiny_backbone("internvl", tmp_path)
+    compare_digits(server, base, Model(base), program, monkeypatch)
+
+
+def compare_digits(server, base, model, program, monkeypatch):
     monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
     serve(server, model, program)
     sample = Sample("one", source=EDITED, edited=np.roll(EDITED, 9, 0), prompt="make it red")
@@ -112,8 +114,6 @@ def test_what_the_model_writes_by_itself_is_read_from_one_reply(server, model, b
 
 @pytest.mark.parametrize("program", ["vllm", "sglang"])
 def test_the_images_that_are_sent_have_the_pixels_of_this_machine(server, model, asked, program):
-    from tests.served.fake import _image
-
     serve(server, model, program)
     asked(program)(SAMPLE)
     body = server.requests[-1].body

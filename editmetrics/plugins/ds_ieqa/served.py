@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...options import OptionError
-from ...served.questions import ReadStep, TokenQuestion, require_served, token_question
+from ...served.questions import ReadStep, Seen, TokenQuestion, require_served, token_question
 from ...served.reading import ReadPositions
 from .digit_scale import DigitScale
 from .prompts import answer_start, chat
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ...judge import Answer
     from ...mllm.prompt_writer import PromptWriter
     from ...mllm.readouts import NumberReadout
-    from ...mllm.tensors import Picture
     from ...served.export import LocalModel
     from .metric import DSIEQA
 
@@ -48,7 +47,7 @@ class ServedDigits:
         from ...judge import Image, Message, Question
 
         images = [Image(source), Image(edited)]
-        seen: dict[tuple[int, int], Picture] = {}
+        seen: Seen = {}
         questions = {}
         for dimension, definition in self.definitions.items():
             shown = iter(images)
