@@ -243,7 +243,7 @@ MUTATIONS = (
     ),
     Mutation(
         "ds_ieqa: auto forgets what validation chose", f"{DS}/metric.py",
-        "reads={name: reads.get(name, fixed)", "reads={name: fixed",
+        "chosen.get(dimension.name, fixed)", "fixed",
         ("tests/plugins/ds_ieqa/test_digit_loss.py::test_auto_takes_what_the_checkpoint_records_for_each_dimension",),
     ),
     Mutation(
