@@ -7,11 +7,11 @@ import tempfile
 
 import click
 
-from ..command_line import SectionedCommand, device_option
+from ..command_line import SectionedCommand, completed_by, device_option
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("metrics", nargs=-1, required=True, metavar="METRIC...")
+@click.argument("metrics", nargs=-1, required=True, metavar="METRIC...", shell_complete=completed_by("metric_names"))
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
 @device_option
 @click.option("--max-mb", default=32, type=click.IntRange(min=1), help="Maximum size of an image file, in MB.")

@@ -12,6 +12,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -24,7 +25,7 @@ IMAGE = re.compile(
 """An image as a data URL, or the base64 of PNG, JPEG, WebP, GIF, TIFF, HEIF or AVIF."""
 
 PATH = re.compile(
-    r"(?<![\w.:/\\~@-])"
+    r"(?<![\w./\\~@-])"
     r"(?:(?:file://)?(?P<posix>(?:~[\w.-]*)?(?:/[^/\s\"'<>|:,;=()\[\]{}*?\\]+){2,}/?)"
     r"|(?P<windows>(?:[A-Za-z]:\\|\\\\)[^\s\"'<>|:,;=()\[\]{}*?]+))"
 )
@@ -113,7 +114,11 @@ def _is_absolute(text: str) -> bool:
 
 def private_names() -> frozenset[str]:
     """The names of this user and machine that must not leave it, but for those that many share."""
-    names = {getpass.getuser(), Path.home().name, platform.node(), platform.node().partition(".")[0]}
+    names = {platform.node(), platform.node().partition(".")[0]}
+    with suppress(KeyError, OSError, ImportError):  # a user without an entry in the list of users
+        names.add(getpass.getuser())
+    if home := _home():
+        names.add(Path(home).name)
     return frozenset(name for name in names if len(name) > 2 and name.lower() not in SHARED_NAMES)
 
 
@@ -126,9 +131,8 @@ def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = (
     ['a.csv, line 2: a path of this machine, /home/ada/cat.png']
     """
     private = [one for one in private_names() if one not in allowed]
-    words = (
-        re.compile("|".join(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in private), re.I) if private else None
-    )
+    whole = "|".join(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in private)
+    words = re.compile(whole, re.IGNORECASE) if private and not name.endswith(".html") else None
     for number, line in enumerate(text.split("\n"), 1):
         where = f"{name}, line {number}"
         if match := SECRET.search(line):
@@ -136,14 +140,24 @@ def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = (
         if not images and (match := IMAGE.search(line)):
             yield f"{where}: an encoded image, {match[0][:30]}..."
         plain = line if images else IMAGE.sub("", line)
+        if (home := _home()) not in ("", "/root") and f"{home}{os.sep}" in plain:
+            yield f"{where}: the folder of this user, {home}"
+            continue
         if match := next((one for one in PATH.finditer(plain) if _is_personal(one[0])), None):
             yield f"{where}: a path of this machine, {match[0]}"
         elif words and (match := words.search(plain)):
             yield f"{where}: {match[0]!r}, the name of this user or machine"
 
 
+def _home() -> str:
+    """The home folder of this user; "" if there is none, or if it is the root of the disk."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:
+        return ""
+    return home if len(Path(home).parts) > 1 else ""
+
+
 def _is_personal(path: str) -> bool:
     """Whether a path leads into somebody's folder; texts may hold others, such as /usr/bin."""
-    home = str(Path.home())
-    below = home != "/" and path.removeprefix("file://").startswith(home)
-    return below or bool(re.match(r"(?:file://)?(?:/(?:home|Users|root)/|[A-Za-z]:\\Users\\)", path))
+    return bool(re.match(r"(?:file://)?(?:/(?:home|Users|root)/|[A-Za-z]:\\Users\\)", path))

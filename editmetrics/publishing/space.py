@@ -63,7 +63,7 @@ def space_files(metrics: Sequence[str], repository: str) -> tuple[list[UploadFil
             )
     models = [value.partition("@")[0][4:] for spec in metrics for value in _values(spec) if value.startswith("hub:")]
     card = README.format(
-        title=repository.partition("/")[2],
+        title=json.dumps(repository.partition("/")[2]),
         gradio=GRADIO,
         models="".join(["models:\n", *(f"- {model}\n" for model in dict.fromkeys(models))]) if models else "",
         metrics=", ".join(f"`{spec}`" for spec in metrics),

@@ -104,7 +104,7 @@ def _failure(plan: UploadPlan, error: Exception) -> PublishingError | Unreachabl
         owner = plan.repository.partition("/")[0]
         cause = f"the token may not write there; take one with write access to {owner}, or another --repo"
     elif status in (409, 412):
-        cause = "the repository changed meanwhile; run the same command again"
+        cause = "it exists and this token cannot see it, or it changed meanwhile; run again, or choose another --repo"
     elif status == 402:
         cause = "the hub asks for a subscription or payment to run this Space"
     else:

@@ -111,6 +111,8 @@ def test_a_name_of_this_machine_is_refused_with_its_line(run, writable, own, mon
         assert f"scores.record.jsonl, line {line}: 'Lovelace', the name of this user or machine" in ran.err
     assert writable.requests == []
     assert run("push", own, "--repo", "ada/run", "--yes", "--allow", "lovelace").code == 0
+    monkeypatch.setattr("getpass.getuser", lambda: "gallery")  # a word of the page's own script
+    assert plan_push(own, "ada/run").files
 
 
 @pytest.mark.parametrize(
@@ -118,12 +120,15 @@ def test_a_name_of_this_machine_is_refused_with_its_line(run, writable, own, mon
     [
         ("token hf_" + "a" * 30, "a secret that begins with hf_aaa"),
         ("see (/home/grace/x.png)", None),
+        ("failed:/home/grace/x.png)", None),
+        ("--output/home/hopper/x.png", "the folder of this user, /home/hopper"),
         ("Bearer abcdefghijklmnop", "a secret"),
         ("either and/or neither /help", None),
         ("/words with / a slash", None),
     ],
 )
-def test_secrets_are_refused_and_paths_shortened(own, text, says):
+def test_secrets_are_refused_and_paths_shortened(own, text, says, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/hopper")
     altered(own, explanation=text)
     if says:
         with pytest.raises(PublishingError, match=says):
