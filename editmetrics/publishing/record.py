@@ -131,13 +131,17 @@ def _card(content: ReportContent, title: str) -> str:
     from ..tables.markdown import markdown
 
     head = "---\ntags:\n- editmetrics\nconfigs:\n- config_name: default\n  data_files: scores.csv\n---\n"
-    first = next(iter(content_tables(content)))
+    first, *others = content_tables(content)
+    board = [
+        first,
+        *(table for table in others if table.title.startswith(f"{first.title}, ")),
+    ]  # wide ones are in parts
     about = (
         f"\nScored by editmetrics. `{TABLE}` has a row per sample, `{RECORD}` "
         f"what produced each number, `{LEADERBOARD}` the means for other programs, `{PAGE}` opens in a browser.\n\n"
         f"    editmetrics report {TABLE} -o {PAGE}\n"
     )
-    return f"{head}\n# {escape_markdown(title)}\n\n{markdown([first])}{about}"
+    return f"{head}\n# {escape_markdown(title)}\n\n{markdown(board)}{about}"
 
 
 def _replaced(scrubber: Scrubber) -> list[str]:

@@ -61,14 +61,16 @@ def test_a_commit_that_is_here_needs_no_network(writable, toy, monkeypatch):
 def test_paths_in_its_description_are_shortened_and_it_still_loads(run, writable, toy):
     changed = described(toy)
     changed["recipe"]["manifest"] = "/home/grace/secret project/train.csv"
+    (toy / "card.md").write_text((toy / "card.md").read_text() + "\nfrom /home/grace/data/train.csv\n")
+    changed["files"]["card.md"] = sha256(toy / "card.md")  # as if the training had written it so
     (toy / "metric.json").write_text(json.dumps(changed))
     ran = run("push", toy, "--repo", "ada/mine", "--dry-run")
-    assert "1 absolute path" in ran.out
+    assert "3 absolute paths" in ran.out
     assert f"in the place of {sha256(toy / 'metric.json')[:16]}" in " ".join(ran.out.split())
     upload(plan_push(toy, "ada/mine"))
     texts = b"".join(body for name, body in writable.repositories["ada/mine"].files.items() if name[-4:] != "sors")
     assert b"grace" not in texts
-    assert create_metric(SPEC).trained[0].recipe["manifest"] == "folder-1/train.csv"
+    assert create_metric(SPEC).trained[0].recipe["manifest"] == "folder-2/train.csv"
 
 
 def test_only_files_that_cannot_run_code_leave_or_come(writable, toy, tmp_path):
