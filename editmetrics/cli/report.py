@@ -115,7 +115,7 @@ def report(
     editmetrics report scores.parquet -o report.html
     editmetrics report scores.parquet --ratings mos.csv --group-by edit_type -o report.html
     editmetrics report scores.parquet -o tables.tex       the tables for a paper
-    editmetrics report scores.parquet -o leaderboard.json the leaderboard for a website
+    editmetrics report scores.parquet -o leaderboard.json
 
     Exit codes: 0 success; 1 aborted; 2 usage error, or a file cannot be read.
     """

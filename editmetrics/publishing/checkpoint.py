@@ -109,6 +109,6 @@ def _notes(checkpoint: TrainedCheckpoint, scrubber: Scrubber, description: bytes
     if staying := sorted({path.relative_to(checkpoint.folder).as_posix() for path in every} - named):
         notes.append(f"stays here: {first_few(staying)}, which {METRIC} does not name")
     notes.append(
-        "whoever uses it is bound by the licences of the backbone and of the training data; name yours in README.md"
+        "its users are bound by the licences of the backbone and of the training data; name yours in README.md"
     )
     return notes
