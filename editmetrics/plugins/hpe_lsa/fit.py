@@ -21,7 +21,7 @@ from ...mllm.recipe import RecipeError, TrainingError
 from . import contrastive, decoders
 from .analysis import analyse, draw, probe_ratings
 from .assessor import PAIR, SINGLE, LayerAssessor
-from .labels import AUTHENTICITY, LabelledSet, read_labelled_set
+from .labels import AUTHENTICITY, LabelledSet, Part, read_labelled_set
 from .profile import LayerProfile
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _check(method: HPELSAMethod, backbone: Backbone) -> None:
             raise RecipeError(f"{name}={layer}, and {backbone.name} has {backbone.num_layers} layers")
     if method.training == "joint" and not method.parts:
         raise RecipeError("training=joint trains LoRA with the decoders; set vision_lora or language_lora to true")
+    if method.training == "staged" and method.decoder_steps == 0:
+        raise RecipeError("decoder_steps=0 leaves the decoders untrained; give them some, or set training=joint")
     if method.triplet_share < 1 and method.batch_negatives:
         raise RecipeError(
             f"triplet_share={method.triplet_share:g} leaves different numbers of triplets in the micro-batches, which "
@@ -103,8 +105,9 @@ def _check(method: HPELSAMethod, backbone: Backbone) -> None:
 
 
 def read_states(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> States:
-    """The states of the chosen layer, of each part of the data."""
-    return {name: decoders.states(assessor, part, job.dimensions) for name, part in data.parts.items()}
+    """The states of the chosen layer, of each part of the data; of the training part only where decoders learn."""
+    parts = data.parts if job.method.trains_decoders else {**data.parts, "train": Part([], [])}
+    return {name: decoders.states(assessor, part, job.dimensions) for name, part in parts.items()}
 
 
 def tune(job: FitJob, assessor: LayerAssessor, data: LabelledSet) -> dict[str, float]:
@@ -187,23 +190,27 @@ def train_decoders(
     `states`: those of each part of the data, see `decoders.states`. `start`: decoders to begin with, for raw states.
     """
     method, dimensions = job.method, job.dimensions
+    learned = "train" if method.trains_decoders else "validation"
     lessons = {
-        name: decoders.lessons(part, *states[name], dimensions, data.label_scale) for name, part in data.parts.items()
+        name: decoders.lessons(part, *states[name], dimensions, data.label_scale)
+        for name, part in data.parts.items()
+        if name != "train" or method.trains_decoders
     }
     heads = new_heads(job, assessor.backbone.hidden_size)
-    module = decoders.Decoders(heads, lessons["train"], assessor.backbone.device, method)
+    module = decoders.Decoders(heads, lessons[learned], assessor.backbone.device, method)
     if start is not None:
         module.start_from(start)
-    job.stage(
-        "decoders",
-        module,
-        lessons["train"],
-        collate=decoders.collate,
-        length=None,
-        recipe=method.of_decoders(job.recipe),
-        validate=lambda: decoders.merit(module.agreement(lessons["validation"]), job.recipe.select),
-        layer=assessor.layer,
-    )
+    if method.trains_decoders:
+        job.stage(
+            "decoders",
+            module,
+            lessons["train"],
+            collate=decoders.collate,
+            length=None,
+            recipe=method.of_decoders(job.recipe),
+            validate=lambda: decoders.merit(module.agreement(lessons["validation"]), job.recipe.select),
+            layer=assessor.layer,
+        )
     job.validation.update(module.agreement(lessons["validation"]))
     if "test" in lessons:
         for name, measures in module.agreement(lessons["test"]).items():

@@ -23,10 +23,11 @@ class HPELSAMethod:
     - `vision_lora`, `language_lora`, `lsa`, `decoders`: the switches of Table IV. Without both LoRAs there is no
       contrastive tuning; without `lsa` the last layer is read; without `decoders` linear maps are in their place.
     - `training`: "staged" tunes LoRA by equation 1 and then trains the decoders with LoRA frozen; "joint" trains both
-      by the sum of L_con, L_det and L_qual, and then the decoders on. `contrastive_weight`: of L_con in that sum; 0
-      leaves it out. `triplet_share`: the share of the rated edits that L_con and L_det learn from, too; a triplet costs
-      three passes beside the one of L_qual. `standardised_by`: so many images, and so many edits, give the mean and
-      deviation of the states that the decoders are trained on jointly; None reads all of them for it.
+      by the sum of L_con, L_det and L_qual, and then the decoders on, unless `decoder_steps` is 0.
+      `contrastive_weight`: of L_con in that sum; 0 leaves it out. `triplet_share`: the share of the rated edits that
+      L_con and L_det learn from, too; a triplet costs three passes beside the one of L_qual. `standardised_by`: so
+      many images, and so many edits, give the mean and deviation of the states that the decoders are trained on
+      jointly; None reads all of them for it.
     - `analysed_backbone`: LSA looks at the backbone that equation 1 has "tuned", or at the "untuned" one.
     - `layer`: this layer is read, whatever LSA finds.
     - `pooling`: what stands for an image or an edit in the analysis and for the decoders: the state at the prompt's
@@ -79,7 +80,7 @@ class HPELSAMethod:
     hidden: tuple[int, ...] = (2048, 128)
     decoder_learning_rate: Annotated[float, Gt(0)] = 5e-5
     decoder_epochs: Annotated[float, Gt(0)] = 30.0
-    decoder_steps: Annotated[int, Ge(1)] | None = None
+    decoder_steps: Annotated[int, Ge(0)] | None = None
     decoder_batch_size: Annotated[int, Ge(1)] = 32
     decoder_weight_decay: Annotated[float, Ge(0)] = 0.0
     picture_cache_gb: Annotated[float, Ge(0)] = 4.0
@@ -105,6 +106,11 @@ class HPELSAMethod:
     def tunes_first(self) -> bool:
         """True if there is a tuning by equation 1 alone: joint training needs it where LSA looks at its result."""
         return self.training == "staged" or (self.chooses_layer and self.analysed_backbone == "tuned")
+
+    @property
+    def trains_decoders(self) -> bool:
+        """False if the decoders stay as joint training has made them."""
+        return self.training == "staged" or self.decoder_steps != 0
 
     @property
     def parts(self) -> set[str]:

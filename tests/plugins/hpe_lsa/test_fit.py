@@ -144,6 +144,7 @@ def test_what_is_not_rated_is_not_learned(edits, samples, tmp_path):
         ({"feature": "projected", "language_lora": False, "contrast_layers": [2]}, "leave out contrast_layers"),
         ({"contrast_layers": [2, 5]}, "contrast_layers=5, and toy-internvl has 4 layers"),
         ({"training": "joint", "vision_lora": False, "language_lora": False}, "training=joint trains LoRA"),
+        ({"decoder_steps": 0}, "decoder_steps=0 leaves the decoders untrained"),
         ({"training": "joint", "triplet_share": 0.5, "batch_negatives": True}, "triplet_share=0.5 leaves different"),
         ({"training": "both"}, "training"),
     ],

@@ -193,3 +193,16 @@ def test_states_are_standardised_by_some_of_the_training_data(data):
     assert set(map(id, drawn.rated)) < set(map(id, data.train.rated))
     assert data.train.drawn(3, seed=2).rated != drawn.rated
     assert data.train.drawn(None, 0) == data.train.drawn(10**6, 0) == data.train
+
+
+def test_without_updates_of_their_own_the_decoders_stay_as_joint_training_made_them(edits, tmp_path):
+    settings = {"preset": "toy", "training": "joint", "lsa": False, "steps": 2, "batch_size": 4, "evaluate_every": 2,
+                "standardised_by": 4, "decoder_steps": 0, "learning_rate": 1e-3, "baseline": False}  # fmt: skip
+    HPELSA(backbone="toy-internvl").to("cpu").fit(
+        str(edits), str(edits), group=None, targets=TARGETS, output_dir=tmp_path, **settings
+    )
+    said = json.loads((tmp_path / "metric.json").read_text())
+    assert not (tmp_path / "training" / "decoders").exists()
+    chosen = [json.loads(line) for line in (tmp_path / "training" / "joint" / "history.jsonl").open()][-1]["validation"]
+    measured = [one.get("auc", one.get("srcc")) for one in said["validation"].values()]
+    assert np.mean(measured) == pytest.approx(chosen, abs=1e-3)
