@@ -7,6 +7,7 @@ look should do better (`editmetrics.mllm.baseline`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -51,9 +52,8 @@ def image_statistics(pixels: np.ndarray) -> np.ndarray:
     """
     levels = eight_bits(pixels)
     height, width = levels.shape[:2]
-    small = _reduced(levels).astype(np.float64)
-    middle = _middle(levels).astype(np.float64).mean(axis=2)
-    numbers = [*_colours(small), *_details(middle), *_energies(small.mean(axis=2))]
+    small = _channels(_reduced(levels))
+    numbers = [*_colours(small), *_details(_mean(_channels(_middle(levels)))), *_energies(_mean(small))]
     return np.array([*numbers, math.log(height * width), math.log(width / height)])
 
 
@@ -97,24 +97,36 @@ def _middle(levels: np.ndarray) -> np.ndarray:
 
 def _moments(values: np.ndarray) -> tuple[float, float, float]:
     mean, deviation = float(values.mean()), float(values.std())
-    skew = float((((values - mean) / deviation) ** 3).mean()) if deviation > 1e-9 else 0.0
-    return mean, deviation, skew
+    if deviation <= 1e-9:
+        return mean, deviation, 0.0
+    standardised = (values - mean) / deviation
+    return mean, deviation, float((standardised * standardised * standardised).mean())  # ** 3 takes ten times as long
 
 
-def _colours(image: np.ndarray) -> list[float]:
-    brightness = image.mean(axis=2)
-    channels = [*(image[..., channel] for channel in range(3)), brightness]
-    numbers = [number for channel in channels for number in _moments(channel)]
+def _channels(levels: np.ndarray) -> list[np.ndarray]:
+    """The channels of an image one by one, float64; numpy is slow along an axis of three."""
+    return [levels[..., channel].astype(np.float64) for channel in range(3)]
+
+
+def _mean(channels: Sequence[np.ndarray]) -> np.ndarray:
+    red, green, blue = channels
+    mean: np.ndarray = (red + green + blue) / 3
+    return mean
+
+
+def _colours(channels: Sequence[np.ndarray]) -> list[float]:
+    brightness = _mean(channels)
+    red, green, blue = channels
+    numbers = [number for channel in (*channels, brightness) for number in _moments(channel)]
     shares = np.bincount(brightness.astype(int).ravel(), minlength=256) / brightness.size
     entropy = float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum())
     blocks = [part.mean() for rows in np.array_split(brightness, min(4, len(brightness)))
               for part in np.array_split(rows, min(4, rows.shape[1]), axis=1)]  # fmt: skip
     numbers += [(brightness < 16).mean(), (brightness > 239).mean(), entropy, float(np.std(blocks))]
-    red, green, blue = (image[..., channel] for channel in range(3))
     opponents = [red - green, (red + green) / 2 - blue]
     spreads = [(float(each.mean()), float(each.std())) for each in opponents]
     colourfulness = math.hypot(*(spread for _, spread in spreads)) + 0.3 * math.hypot(*(mean for mean, _ in spreads))
-    saturation = image.max(axis=2) - image.min(axis=2)
+    saturation = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     pairs = [number for spread in spreads for number in spread]
     return [*numbers, *pairs, colourfulness, float(saturation.mean()), float(saturation.std())]
 

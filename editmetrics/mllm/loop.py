@@ -31,6 +31,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import CheckpointError
 from torch.utils.data import DataLoader, Dataset
 
+from .norm_statistics import average_statistics
 from .processes import is_main_process, on_main_process, process_group, rank_and_count
 from .recipe import Recipe, TrainingError, TrainingRun, shuffled
 from .run_folder import History, RunFolder, TrainingState, load, settings_of
@@ -75,7 +76,8 @@ def train(
     another training; `RecipeError` for a batch that the processes cannot share; `ProcessError` if one of them stops.
 
     Several processes, see `process_group`: losses are means over the batch, so they equal those of one process to
-    rounding; dropout differs. Every parameter must take part in every batch, if only with a gradient of zero.
+    rounding; dropout differs, and so do batch norms, which see a micro-batch. Every parameter must take part in every
+    batch, if only with a gradient of zero.
     """
     device = next((p.device for p in module.parameters() if p.requires_grad), torch.device("cpu"))
     with _full_disk_in_words(run.folder), _undisturbed(), process_group(str(device)):
@@ -148,6 +150,7 @@ class _Loop:
         self.recipe, self.collate, self.validate = run.recipe, collate, validate
         self.rank, self.processes = rank_and_count()
         self.micro, self.accumulation = run.recipe.accumulation(self.processes)
+        self.trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         self.length = length if self.accumulation > 1 else None  # a single micro-batch has nothing to regroup
         self.total = run.recipe.total_steps(len(examples))
         self.every = run.recipe.steps_between_validations(len(examples))
@@ -171,7 +174,7 @@ class _Loop:
                 batch_size=None,
                 sampler=range(state.global_step * self.accumulation, len(self.data)),
                 num_workers=self.recipe.workers,
-                collate_fn=_unchanged,
+                collate_fn=list,
             )
         )
         for step in range(state.global_step, self.total):
@@ -179,6 +182,7 @@ class _Loop:
             state = replace(state, global_step=step + 1)
             if (step + 1) % self.every and step + 1 < self.total:
                 continue
+            average_statistics(self.module, self.processes)
             if self.validate is not None:
                 state = state.validated(self._validate(step + 1))
             on_main_process(lambda: self.folder.save(self.module, optimizer, state))  # noqa: B023
@@ -211,13 +215,14 @@ class _Loop:
             with nullcontext() if last or model is self.module else model.no_sync():  # type: ignore[operator]
                 for name, value in self._backward(model, step + 1, names, batch).items():
                     losses[name] = losses.get(name, torch.zeros_like(value)) + value
-        self._require_gradients(step + 1)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), self.recipe.clip or math.inf).item()
+        if self.processes > 1:
+            self._require_gradients(step + 1)
+        norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.clip or math.inf).item()
         rate = self.recipe.learning_rate_at(step, self.total)
         for group in optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
         optimizer.step()
-        model.zero_grad()
+        optimizer.zero_grad()
         self.loss, *parts = self._mean(torch.stack(list(losses.values()))).tolist()
         self.parts = dict(zip(list(losses)[1:], parts, strict=True))
         if not math.isfinite(norm):
@@ -260,7 +265,7 @@ class _Loop:
     def _require_gradients(self, step: int) -> None:
         """Several processes can only average gradients that all of them have."""
         missing = [name for name, p in self.module.named_parameters() if p.requires_grad and p.grad is None]
-        if missing and self.processes > 1:
+        if missing:
             raise TrainingError(
                 f"step {step}: the loss of process {self.rank} does not depend on {missing[0]} ({len(missing)} such "
                 "parameters), so the gradients of the processes cannot be averaged; train on one process, or exclude "
@@ -312,10 +317,6 @@ class _MicroBatches(Dataset[Any]):
     def __getitem__(self, number: int) -> list[tuple[str, Any]]:
         chosen = [(index, self.examples[index]) for index in self.order[number].tolist()]
         return [(str(getattr(example, "id", f"example {index}")), example) for index, example in chosen]
-
-
-def _unchanged(examples: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    return examples
 
 
 def _is_scalar(value: Any) -> bool:

@@ -4,6 +4,8 @@ settings.json          everything that decides the result of the training
 history.jsonl          a line for each step and each validation
 checkpoint-N/          the trained parameters and the optimizer after N steps; removed at the end
 trained.safetensors    the best parameters; present once the training is finished
+
+Statistics of batch norms are kept with the parameters.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files.writing import complete_lines, json_line, replacing, write_text
+from .norm_statistics import norm_statistics
 from .recipe import ONLY_RESOURCES, Recipe, TrainingError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.optim import Optimizer
 
 SETTINGS, HISTORY, TRAINED = "settings.json", "history.jsonl", "trained.safetensors"
@@ -198,24 +201,27 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name} was {before!r} and is {now!r}"]
 
 
+def trained_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return what training changes, by name: the trained parameters, and the statistics of batch norms."""
+    parameters = {name: parameter.detach() for name, parameter in module.named_parameters() if parameter.requires_grad}
+    return {**parameters, **norm_statistics(module)}
+
+
 def save(module: nn.Module, file: Path) -> None:
-    """Write the parameters that are trained, and no others."""
+    """Write what training changes, and nothing that is frozen."""
     from safetensors.torch import save_file
 
-    tensors = {name: p.detach().cpu().contiguous() for name, p in module.named_parameters() if p.requires_grad}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in trained_tensors(module).items()}
     save_file(tensors, str(file), metadata={"format": "pt"})
 
 
 def load(module: nn.Module, file: Path) -> None:
-    """Load the trained parameters into `module`; `TrainingError` when they are not those of the file."""
-    import torch
+    """Load what `save` wrote into `module`; `TrainingError` when the file holds something else."""
     from safetensors.torch import load_file
 
-    tensors = load_file(str(file))
-    own = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    tensors, own = load_file(str(file)), trained_tensors(module)
     if own.keys() != tensors.keys():
         different = sorted(own.keys() ^ tensors.keys())
         raise TrainingError(f"{file} holds other parameters than those that are trained, {different[0]} first")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
+    for name, tensor in own.items():
+        tensor.copy_(tensors[name])

@@ -94,7 +94,10 @@ class TimmBackbone(ImageBackbone):
 
 
 class ClipBackbone(ImageBackbone):
-    """The embedding of an image by a CLIP of open_clip, as a map of one cell; `model` has the text tower, too."""
+    """The embedding of an image by a CLIP of open_clip, as a map of one cell; `model` has the text tower, too.
+
+    The text tower is left as it is unless a body of texts trains it.
+    """
 
     def __init__(self, rule: BackboneRule, images: ViewRule) -> None:
         from open_clip import CLIP, get_model_config
@@ -104,6 +107,7 @@ class ClipBackbone(ImageBackbone):
         if config is None:
             raise RecipeError(f"open_clip has no model {rule.model!r}; open_clip.list_models() lists them")
         self.model = CLIP(**config)
+        self.model.requires_grad_(False).visual.requires_grad_(True)
         self.channels = [int(config["embed_dim"])]
         self.positions = rule.positions
 

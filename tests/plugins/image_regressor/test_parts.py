@@ -10,7 +10,13 @@ import torch
 from torch import nn
 
 from editmetrics.mllm.losses import fidelity_loss
-from editmetrics.plugins.image_regressor.backbones import PatchEncoder, StandardisedConvolution, same_padding
+from editmetrics.plugins.conformance import clip as clip_stand_in
+from editmetrics.plugins.image_regressor.backbones import (
+    ClipBackbone,
+    PatchEncoder,
+    StandardisedConvolution,
+    same_padding,
+)
 from editmetrics.plugins.image_regressor.heads import RatingHead
 from editmetrics.plugins.image_regressor.losses import emd_loss
 from editmetrics.plugins.image_regressor.parts.attention import AttentionBlock, sine_positions
@@ -21,6 +27,7 @@ from editmetrics.plugins.image_regressor.parts.layout import ViewLayout
 from editmetrics.plugins.image_regressor.parts.multi_scale import l2_pooling
 from editmetrics.plugins.image_regressor.parts.scale_tokens import ScaleTokens
 from editmetrics.plugins.image_regressor.parts.stairs import Stairs
+from editmetrics.plugins.image_regressor.parts.texts import Texts
 from editmetrics.plugins.image_regressor.parts.top_down import Gate
 from editmetrics.plugins.image_regressor.schema import BackboneRule, OutputRule, ViewRule
 from editmetrics.plugins.image_regressor.views import (
@@ -129,6 +136,51 @@ def test_tiles_of_one_image_do_not_see_those_of_another():
     assert torch.allclose(together[1], alone[0], atol=1e-5)
     moved = body([tiles[4:]], ViewLayout((3,), torch.tensor([1, 101, 199])))
     assert not torch.allclose(moved, alone, atol=1e-4)
+
+
+@pytest.fixture
+def clip():
+    with clip_stand_in.stand_in():
+        return ClipBackbone(BackboneRule("open_clip", model="ViT-B-32-quickgelu"), ViewRule()).eval()
+
+
+def test_levels_are_clips_similarities_to_its_texts(clip):
+    from open_clip import tokenize
+
+    texts = ["a photo with bad quality", "a photo with good quality"]
+    body, image = Texts(clip.channels, backbones=[clip], texts=texts), torch.randn(3, 32)
+    theirs = nn.functional.normalize(image, dim=-1) @ clip.model.encode_text(tokenize(texts), normalize=True).T
+    assert torch.allclose(body([image[..., None, None]], ONE), theirs * clip.model.logit_scale.exp(), atol=1e-5)
+
+
+def test_learned_vectors_stand_before_and_behind_their_text(clip):
+    """With the vectors of words in their place, the text is that of all words together."""
+    from open_clip import tokenize
+
+    words = [["sharp", "clear", "noisy", "pale"], ["one", "two", "three", "four"]]
+    body = Texts(clip.channels, backbones=[clip], texts=["Bad photo..", "Good photo.."], learned=4)
+    written = [f"{' '.join(own[:2])} {text} {' '.join(own[2:])}" for own, text in zip(words, body.texts, strict=True)]
+    with torch.no_grad():
+        started = tokenize(["X X Bad photo.. X X", "X X Good photo.. X X"])
+        assert torch.allclose(body.encoded(), clip.model.encode_text(started), atol=1e-6)
+        body.context.copy_(clip.model.token_embedding(tokenize([" ".join(own) for own in words]))[:, 1:5])
+        assert torch.allclose(body.encoded(), clip.model.encode_text(tokenize(written)), atol=1e-6)
+
+
+def test_a_text_tower_is_trained_where_its_texts_are_and_never_the_temperature(clip):
+    def trained(part):
+        return part.requires_grad
+
+    model = clip.model
+    assert not trained(model.token_embedding.weight)  # a body of pooled embeddings has no use for it
+    assert trained(model.visual.proj)
+    Texts(clip.channels, backbones=[clip], texts=["bad", "good"])
+    assert trained(model.token_embedding.weight)
+    assert not trained(model.logit_scale)
+    clip.freeze()
+    body = Texts(clip.channels, backbones=[clip], texts=["bad", "good"], learned=2)
+    assert not any(trained(parameter) for parameter in clip.parameters())
+    assert trained(body.context)
 
 
 def test_standardised_filters_have_no_mean_and_pad_as_tensorflow():

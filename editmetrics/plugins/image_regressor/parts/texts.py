@@ -22,7 +22,7 @@ class Texts(nn.Module):
     - `learned`: so many vectors of each text are learned, half of them before it and half behind; they start as those
       of the letter X. 0 takes the text as it is.
 
-    The temperature exp(s) is CLIP's and is not trained.
+    The text tower is trained where the image tower is; the temperature exp(s) is CLIP's and never trained.
 
     Source: Zhang et al., LIQE, CVPR 2023, arXiv:2303.14968, equation 1; Wang et al., CLIP-IQA, AAAI 2023,
     arXiv:2207.12396, section 3.3; Zhou et al., CoOp, IJCV 2022.
@@ -49,8 +49,10 @@ class Texts(nn.Module):
         model: Any = backbones[0].model
         if getattr(model, "transformer", None) is None:
             raise RecipeError("a body of texts requires a backbone of open_clip with its text tower")
+        model.requires_grad_(any(parameter.requires_grad for parameter in model.visual.parameters()))
+        model.logit_scale.requires_grad_(False)
         self._model = [model]  # a part of the backbone, not of this module
-        self.learned, self.width = learned, len(texts)
+        self.texts, self.learned, self.width = tuple(texts), learned, len(texts)
         filler = "X " * learned
         self.register_buffer("ids", tokenize([filler + text for text in texts]), persistent=False)
         with torch.device("cpu"):
@@ -61,11 +63,11 @@ class Texts(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], layout: ViewLayout) -> Tensor:
         images = F.normalize(maps[-1].mean((2, 3)), dim=-1)
-        texts = F.normalize(self._encoded(), dim=-1)
-        logits: Tensor = self._model[0].logit_scale.detach().exp() * images @ texts.T
+        texts = F.normalize(self.encoded(), dim=-1)
+        logits: Tensor = self._model[0].logit_scale.exp() * images @ texts.T
         return logits
 
-    def _encoded(self) -> Tensor:
+    def encoded(self) -> Tensor:
         """Return the embeddings of the texts, as open_clip's `encode_text` makes them."""
         model: Any = self._model[0]
         ids = self.ids
