@@ -26,26 +26,31 @@ class ImageBackbone(nn.Module):
     """A network from normalised views (N, C, H, W) to a list of maps; `channels` are those of the maps."""
 
     channels: list[int]
-    fixed_norms = False
+    frozen, fixed_norms = False, False
 
     def train(self, mode: bool = True) -> ImageBackbone:
-        """Set the mode; batch norms that are fixed, or not trained, keep their statistics."""
-        super().train(mode)
-        for part in self.modules():
-            if isinstance(part, nn.modules.batchnorm._BatchNorm) and (
-                self.fixed_norms or not any(p.requires_grad for p in self.parameters())
-            ):
+        """Set the mode; a frozen backbone remains as it is when scoring, and so do batch norms that are fixed."""
+        if self.frozen and not self.training:
+            return self
+        super().train(mode and not self.frozen)
+        if self.fixed_norms:
+            for part in self._batch_norms():
                 part.train(False)
         return self
 
     def freeze(self, *, norms_only: bool = False) -> None:
         """Exclude it from training, or the factors of its batch norms alone, whose statistics then stay, too."""
-        self.fixed_norms = self.fixed_norms or norms_only
-        for part in self.modules():
-            if not norms_only or isinstance(part, nn.modules.batchnorm._BatchNorm):
-                for parameter in part.parameters(recurse=not norms_only):
-                    parameter.requires_grad_(False)
+        if norms_only:
+            self.fixed_norms = True
+            for part in self._batch_norms():
+                part.requires_grad_(False)
+        else:
+            self.frozen = True
+            self.requires_grad_(False)
         self.train(self.training)
+
+    def _batch_norms(self) -> list[nn.Module]:
+        return [part for part in self.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
 
     def state_from(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return this module's state from the tensors of a published file; others (classifiers) are left out."""

@@ -79,7 +79,8 @@ class KeptFeatures:
         if any(key not in rows for key in keys):
             with self.cache as cache:
                 rows = cache.get(dict.fromkeys(keys))
-        return [rows[key].reshape(-1, self.size) for key in keys]
+        size = self.size
+        return [rows[key].reshape(-1, size) for key in keys]
 
     @property
     def size(self) -> int:

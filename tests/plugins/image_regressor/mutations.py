@@ -63,6 +63,17 @@ MUTATIONS = (
         (f"{METRIC}::test_a_full_reference_regressor_sees_the_source",),
     ),
     (
+        "learned vectors all stand before their text", f"{REGRESSOR}/parts/texts.py",
+        "row[:1], own[:half], row[end : end + length], own[half:], row",
+        "row[:1], own[:half], own[half:], row[end : end + length], row",
+        (f"{PARTS}::test_learned_vectors_stand_before_and_behind_their_text",),
+    ),
+    (
+        "statistics of batch norms are not kept", "editmetrics/mllm/run_folder.py",
+        "return {**parameters, **norm_statistics(module)}", "return parameters",
+        ("tests/mllm/test_norm_statistics.py",),
+    ),
+    (
         "kept features of other images", f"{REGRESSOR}/fit.py",
         "by_key = dict(zip(self._keys(examples), examples, strict=True))",
         "by_key = dict(zip(self._keys(examples), examples[::-1], strict=True))",
