@@ -71,7 +71,8 @@ MUTATIONS = (
     (
         "statistics of batch norms are not kept", "editmetrics/mllm/run_folder.py",
         "return {**parameters, **norm_statistics(module)}", "return parameters",
-        ("tests/mllm/test_norm_statistics.py",),
+        ("tests/mllm/test_norm_statistics.py::test_the_best_weights_have_the_statistics_of_their_step",
+         "tests/mllm/test_norm_statistics.py::test_a_killed_run_resumes_with_its_statistics"),
     ),
     (
         "kept features of other images", f"{REGRESSOR}/fit.py",
