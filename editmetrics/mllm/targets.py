@@ -235,7 +235,10 @@ def _usable(examples: list[Example], needs: Collection[str], left_out: dict[str,
     """The examples that have what is needed and whose images can be read; each file is read once."""
     images = {image_key(image): image for example in examples for image in _images(example.sample, needs)}
     with ThreadPoolExecutor() as threads:
-        unreadable = {key for key, bad in zip(images, threads.map(_unreadable, images.values()), strict=True) if bad}
+        problems = dict(zip(images, threads.map(_reading_problem, images.values()), strict=True))
+    unreadable = {key: problem for key, problem in problems.items() if problem}
+    if unreadable:
+        logger.warning("%s cannot be read: %s", plural(len(unreadable), "image"), first_few(unreadable.values(), 2))
     usable = []
     for example in examples:
         missing = sorted(name for name in needs if not example.sample.has(name))
@@ -258,13 +261,14 @@ def _images(sample: Sample, needs: Collection[str]) -> list[Any]:
     return [getattr(sample, name) for name in IMAGE_FIELDS if name in needs and sample.has(name)]
 
 
-def _unreadable(image: Any) -> bool:
+def _reading_problem(image: Any) -> str:
+    """The reason that an image cannot be read, or an empty text."""
     try:
         read_image(image)
     except ImageError as error:
         logger.info("%s", error)
-        return True
-    return False
+        return str(error)
+    return ""
 
 
 def _require_in_scale(
