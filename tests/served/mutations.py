@@ -7,8 +7,8 @@ SERVER, PROBE = "editmetrics/served/server.py", "editmetrics/served/probe.py"
 
 MUTATIONS = (
     ("what a server left out counts as impossible", SERVER,
-     "read = {token: logprobs[token] for token in step.tokens}",
-     "read = {token: logprobs.get(token, -50.0) for token in step.tokens}\n    missing = []",
+     "if missing := [text for token, text in zip(step.tokens, step.texts, strict=True) if token not in logprobs]:",
+     "logprobs = {**dict.fromkeys(step.tokens, -50.0), **logprobs}\n    if missing := []:",
      (f"{READING}::test_a_server_that_keeps_the_likeliest_alone_gives_no_number",)),
     ("tokens behind another digit than the likeliest are read", SERVER, "if token.token != step.tokens[best]:",
      "if False:", (f"{READING}::test_digits_are_those_of_this_machine",)),
