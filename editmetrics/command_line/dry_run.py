@@ -159,7 +159,9 @@ def _plan_blocks(plans: Sequence[Planned], output: Path | None) -> Iterator[Bloc
 
         if record_path(output).exists():
             yield escape(f"{record_path(output)} exists: scores of unchanged samples are reused.")
-    yield "Dry run: nothing was computed, loaded or downloaded."
+    on_hub = sum("weights=hub:" in one.metric for one in plans)  # its dimensions stand in the checkpoint itself
+    but = f", except {plural(on_hub, 'checkpoint')} of the hub" if on_hub else ""
+    yield f"Dry run: nothing was computed, loaded or downloaded{but}."
 
 
 def _of_system(samples: Sequence[Sample], system: Any) -> list[Sample]:
