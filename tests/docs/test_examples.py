@@ -31,6 +31,7 @@ NOT_RUN = {
     r"editmetrics annotate |editmetrics explanations ": "asks models; tests/plugins/epaiqa has scripted ones",
     r"editmetrics lsa ": "needs a backbone from the hub",
     r"backbone=/data/": "needs a backbone in a folder; tests/mllm/test_what_files_are.py has one",
+    r"backend=(vllm|sglang)": "asks a server; tests/served has stand-ins",
     r"editmetrics serve ": "serves until it is stopped; tests/serving does",
     r"editmetrics rate ": "serves until it is stopped; tests/rating does",
     r"editmetrics demo ": "serves until it is stopped; tests/demo has its parts",
@@ -65,7 +66,8 @@ TRAINED = {
 """Whose checkpoint `runs/...` is on these pages; elsewhere ds_ieqa's."""
 
 UNFINISHED = {
-    **dict.fromkeys(("judge.md", "suites.md", "qbench.md"), "asks a model"), "serving.md": "needs a server",
+    **dict.fromkeys(("judge.md", "suites.md", "qbench.md"), "asks a model"),
+    **dict.fromkeys(("serving.md", "vllm.md"), "needs a server"),
     "publishing.md": "sends files to the hub; tests/publishing has one on this machine",
     "comparison_tables.md": "needs a whole data set; tests/benchmarks/comparison has parts of them",
 }  # fmt: skip
