@@ -6,13 +6,13 @@ from scipy.stats import spearmanr
 
 from editmetrics.mllm.baseline import ridge
 from editmetrics.mllm.survey import survey
-from editmetrics.sample import Sample
+from editmetrics.sample import EditMetricsError, Sample
 from tools.world.edits import SCORES, edits, real_view
 from tools.world.files import SEEDS, digests, write_edits
 from tools.world.instructions import Instruction, attempt, reference, scene_and_instruction
 from tools.world.lessons import SceneLessons
 from tools.world.questions import changes
-from tools.world.scenes import COLOURS, FITTING, PRETRAINING, TESTING, Backgrounds, Thing, box, view
+from tools.world.scenes import CHOOSING, COLOURS, FITTING, LEARNING, PRETRAINING, TESTING, Backgrounds, Thing, box, view
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,17 @@ def test_the_same_seed_makes_the_same_pixels_and_another_seed_others(backgrounds
     assert all((a.edited != b.edited).any() for a, b in zip(first, other, strict=True))
 
 
+def test_photographs_come_from_three_packages():
+    made = list(edits(Backgrounds(("china", "grace_hopper", "rocket"), 12), 12, seed=0))
+    assert len(digests([edit.source for edit in made])) == 3
+    with pytest.raises(EditMetricsError, match="brings no photograph nowhere"):
+        Backgrounds(("nowhere",), 1)
+
+
 def test_no_photograph_and_no_image_of_a_test_is_in_a_training(backgrounds):
-    parts = [set(PRETRAINING), set(FITTING), set(TESTING)]
+    parts = [set(PRETRAINING), set(FITTING) | set(LEARNING) | set(CHOOSING), set(TESTING)]
     assert sum(map(len, parts)) == len(set.union(*parts))
+    assert not set(LEARNING) & set(CHOOSING), "weights are chosen by photographs that none learns from"
     lessons = SceneLessons(backgrounds["pretraining"], 300, seed=0)
     seen = [digests([image for number in range(300) for image in lessons[number].images])]
     for name, seed in (("fitting", SEEDS["train"]), ("testing", SEEDS["test"])):

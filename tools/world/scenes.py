@@ -33,6 +33,16 @@ TESTING = ("coffee", "hubble_deep_field", "gravel", "cell")
 """The photographs of scikit-image that a backbone sees first, that an assessor learns from, and that it is tested on.
 None is in two of them."""
 
+LEARNING, CHOOSING = ("rocket", "retina", "moon", "china", "flower", "clock_motion"), ("grass", "grace_hopper")
+"""More photographs to learn from, and others to choose weights by, none of which is in `PRETRAINING` or `TESTING`."""
+
+ELSEWHERE = {
+    "china": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "grace_hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+}
+"""Photographs that come with scikit-learn and Matplotlib: the package, and the file in it."""
+
 LOOKS = ("speckled", "blurred", "blocky", "striped")
 """The ways in which a piece of an image can look broken."""
 
@@ -84,7 +94,7 @@ class Backgrounds:
     """Pieces of photographs, cut once, and varied each time that one is drawn."""
 
     def __init__(self, photographs: Sequence[str], count: int = 300, seed: int = 0) -> None:
-        random, pictures = np.random.default_rng([seed, 17]), photographs_of(tuple(photographs))
+        random, pictures = np.random.default_rng([seed, 17]), _photographs(photographs)
         self.pieces = [crop_of(pictures, random, 96) for _ in range(count)]
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
@@ -98,6 +108,20 @@ class Backgrounds:
         view = view.astype(np.float32)
         middle = view.mean((0, 1))
         return (view - middle) * random.uniform(0.35, 0.7) + middle * 0.4 + random.uniform(45, 85)
+
+
+def _photographs(names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Photographs (H, W, 3) by name, in this order."""
+    from importlib.resources import files
+
+    from PIL import Image
+
+    pictures = photographs_of(tuple(name for name in names if name not in ELSEWHERE))
+    for name in set(names) - pictures.keys():
+        package, file = ELSEWHERE[name]
+        with files(package).joinpath(file).open("rb") as stream:
+            pictures[name] = np.asarray(Image.open(stream).convert("RGB"))
+    return {name: pictures[name] for name in names}
 
 
 def thing(random: np.random.Generator) -> Thing:
