@@ -21,8 +21,8 @@ import logging
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
@@ -35,145 +35,10 @@ from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.mllm.folds import Fold
 from tools.evidence_results import BASELINE, FILE, FULL, WHOLE, Summary, Table, row
-from tools.world.files import SEEDS, write_edits
-from tools.world.pictures import write_pictures
-from tools.world.scenes import FITTING, TESTING
-
-PARTS = {"train": (6000, FITTING), "validation": (300, FITTING), "test": (600, TESTING)}
-"""How many edits, and how many pictures, an assessor learns from, chooses its weights by and is tested on; and the
-photographs that they are made of."""
-
-SMALL = 2000
-"""How many of the first edits, or pictures, the ablations learn from."""
-
-BACKBONE, ANY_ORDER = "toy-scenes", "toy-scenes-any-order"
-"""The backbone of the trainings, and that of `epaiqa`, whose prompt has the instruction behind the images."""
-
-LABEL = "is_real"
-"""The column that is a label and no rating."""
+from tools.evidence_studies import LABEL, STUDIES, WORLDS, Study
 
 SETTINGS, PAGE = FILE.with_name("settings.json"), FILE.parents[1] / "evidence.md"
 """What the digests of the column `setting` stand for; and the page whose tables are made from the results."""
-
-
-@dataclass(frozen=True)
-class Study:
-    """A metric, the columns of the made world that it learns, and its trainings: settings by the variant's name.
-
-    `full` is the whole method. The ablations are smaller: the `WHOLE` method and the `variants`, each of which lacks a
-    part of it, with the settings of `small` and on the first `SMALL` examples. `options` are those of the metric.
-    `examples`: how many of the training's edits, or pictures, the whole method learns from.
-    """
-
-    world: str
-    targets: Mapping[str, str]
-    full: Mapping[str, Any]
-    small: Mapping[str, Any]
-    variants: Mapping[str, Mapping[str, Any]]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    backbone: str = BACKBONE
-    examples: int = PARTS["train"][0]
-
-    @property
-    def names(self) -> list[str]:
-        """All variants, the most telling first."""
-        return [FULL, WHOLE, *self.variants]
-
-    def settings(self, variant: str) -> dict[str, Any]:
-        """The settings of a variant."""
-        return {**self.full, **({} if variant == FULL else {**self.small, **self.variants.get(variant, {})})}
-
-
-STUDIES = {
-    "ds_ieqa": Study(
-        "edits",
-        {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {
-            "together": True,
-            "loss": "tdrl+plcc",
-            "batch_size": 48,
-            "steps": 500,
-            "evaluate_every": 250,
-            "patience": None,
-        },
-        {"steps": 200, "evaluate_every": 200},
-        {
-            "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
-            "TDRL without a correlation term": {"loss": "tdrl"},
-            "cross-entropy without a correlation term": {"loss": "cross_entropy"},
-            "TDRL alone, L_CE a mean over the tokens": {"loss": "tdrl", "cross_entropy_over_tokens": "mean"},
-        },
-        {"read": "auto"},
-    ),
-    "hpe_lsa": Study(
-        "edits",
-        {
-            "perceptual_quality": "visual_quality",
-            "editing_alignment": "editing_fidelity",
-            "attribute_preservation": "content_preservation",
-            "authenticity": LABEL,
-        },
-        {
-            "training": "joint",
-            "analysed_backbone": "untuned",
-            "pooling": "last",
-            "feature": "last",
-            "steps": 600,
-            "batch_size": 32,
-            "learning_rate": 2e-3,
-            "evaluate_every": 150,
-            "decoder_steps": 300,
-        },
-        {"steps": 200, "evaluate_every": 100},
-        {
-            "the last layer in place of LSA's": {"lsa": False},
-            "no contrastive loss": {"contrastive_weight": 0.0},
-        },
-    ),
-    "lmm4lmm": Study(
-        "pictures",
-        {"perception": "perception", "correspondence": "correspondence"},
-        {"group": None, "level_steps": 100, "steps": 600, "evaluate_every": 200},
-        {"level_steps": 50, "steps": 200, "evaluate_every": 100},
-        {"one stage": {"levels": False}},
-        {"explain": False},
-    ),
-    "epaiqa": Study(
-        "edits",
-        {
-            "overall_quality": "overall_quality",
-            "harmony": "harmony",
-            "local_naturalness": "local_naturalness",
-            "prompt_completion": "prompt_completion",
-        },
-        {
-            "grounding_steps": 60,
-            "grounding_learning_rate": 3e-4,
-            "quantitative_steps": 300,
-            "explained_steps": 600,
-            "batch_size": 32,
-            "rehearsal": 0.5,
-            "read_weight": 3.0,
-            "level_labels": "soft",
-            "evaluate_every": 600,
-        },
-        {"quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},
-        {"no grounding stage": {"stages": ("quantitative", "explained")}},
-        {"overall": "parts", "explain": False},
-        backbone=ANY_ORDER,
-    ),
-}
-
-
-def data(folder: Path) -> dict[str, dict[str, Path]]:
-    """The manifests of each world's parts; made where they are not there yet."""
-    manifests: dict[str, dict[str, Path]] = {"edits": {}, "pictures": {}}
-    for part, (count, photographs) in PARTS.items():
-        shared: dict[str, Any] = {"photographs": photographs, "seed": SEEDS[part]}
-        for world, write in (("edits", partial(write_edits, real=True)), ("pictures", write_pictures)):
-            manifest = folder / world / part / "ratings.csv"
-            manifests[world][part] = manifest if manifest.exists() else write(manifest.parent, count, **shared)
-    return manifests
 
 
 @dataclass(frozen=True)
@@ -195,13 +60,19 @@ class Training:
     @property
     def examples(self) -> int:
         """How many edits, or pictures, it learns from."""
-        of_variant = {BASELINE: PARTS["train"][0], FULL: self.study.examples}
-        return of_variant.get(self.variant, SMALL)
+        return self.study.examples_of(self.variant)
+
+    @property
+    def world(self) -> str:
+        """The name of the world that it learns from."""
+        return self.study.world_of(self.variant)
 
     @cached_property
     def about(self) -> dict[str, Any]:
         """All that decides its result but the seed, as JSON."""
         about: dict[str, Any] = {"metric": self.name, "targets": dict(self.targets), "examples": self.examples}
+        if self.world not in ("edits", "pictures"):  # whose results stand without it
+            about["world"] = vars(WORLDS[self.world])
         if self.variant != BASELINE:
             kind = cast(AssessorMetric, editmetrics.create_metric(self.name))
             effective = kind.effective_settings({"preset": "toy", **self.study.settings(self.variant)})
@@ -229,7 +100,7 @@ class Training:
             options = {"backbone": self.study.backbone, "dtype": "float32", **self.study.options}
             metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
             train = list(from_manifest(manifests["train"]))
-            first = train[: len(train) * self.examples // PARTS["train"][0]]
+            first = train[: len(train) * self.examples // WORLDS[self.world].train]
             metric.fit(
                 first, manifests["validation"], output_dir=output, targets=dict(self.targets),
                 label_scale=(0, 100), preset="toy", dtype="float32", seed=self.seed, baseline=False,
@@ -339,7 +210,7 @@ def draw(table: Table, path: Path) -> None:
     axes.barh(across, [plain.mean for _, _, plain, _ in rows], 0.75, color="0.87", label="baseline")
     axes.errorbar(means, across, xerr=ends, fmt="o", color="#0072b2", label="assessor")
     axes.set_yticks(across, [f"{name}: {words}" for name, words, *_ in rows])
-    axes.set(xlim=(0, 1), xlabel="SRCC with the truth (authenticity: AUC), images of new photographs")
+    axes.set(xlim=(0, 1), xlabel="SRCC with the truth, new photographs (authenticity: AUC)")
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -377,16 +248,17 @@ def main() -> None:
 
 def study(options: argparse.Namespace, table: Table) -> None:
     """Train and test what is asked for and not in the table yet."""
-    manifests, root = data(options.folder), options.folder / "trained"
+    root = options.folder / "trained"
+    manifests = {name: world.manifests(options.folder, name) for name, world in WORLDS.items()}
     tested = not options.validation
     chosen = list(trainings(options.only, options.variant, options.seeds))
     if tested:
         for name in dict.fromkeys(training.name for training in chosen):
             if not table.has(plain := Training(name, BASELINE, 0)):
-                keep(table, plain, baseline(name, manifests[plain.study.world]))
+                keep(table, plain, baseline(name, manifests[plain.world]))
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         jobs = {
-            pool.submit(run, training, manifests[training.study.world], root, tested): training
+            pool.submit(run, training, manifests[training.world], root, tested): training
             for training in chosen
             if not (tested and table.has(training))
         }
