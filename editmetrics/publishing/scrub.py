@@ -13,29 +13,53 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import unquote
 
 NO_IMAGE = "[image removed]"
 
+BREAK = r"(?:\\[rn]|\s)+"
+RUN = r"(?:[A-Za-z0-9+/_-]|\\/)"
+WRAPPED = rf"(?:{BREAK}{RUN}{{60,}})*(?:{BREAK}{RUN}+={{1,2}})?"
+"""More lines of base64, in either alphabet; JSON in a text may escape line feeds and slashes."""
+
 IMAGE = re.compile(
-    r"data:image/[\w.+-]+(?:;[\w=.+-]+)*,(?:[A-Za-z0-9+/=_%-]|\\/)+"
-    r"|(?<![A-Za-z0-9+/])(?:iVBORw0KGgo|/9j/|UklGR|R0lGOD|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{4}ZnR5c)[A-Za-z0-9+/]{60,}={0,2}"
-)
-"""An image as a data URL, or the base64 of PNG, JPEG, WebP, GIF, TIFF, HEIF or AVIF."""
+    r"(?i:data:image/)[\w.+-]+(?:;[\w=.+-]+)*,"
+    r"(?:\s*<svg(?s:(?!data:).)*?</svg>|(?:[A-Za-z0-9+/=_%-]|\\/)+" + WRAPPED + ")"
+    r"|(?:iVBORw0KGgo|UklGR|R0lGOD|(?:(?<![A-Za-z0-9+/])|(?<=\\[nrt]))"
+    r"(?:(?:\\?/|_)9j(?:\\?/|_)|SUkqA|TU0AK|Qk[0-3].{5}AAAA|AAAA[A-Za-z0-9+/]{4}ZnR5c))" + RUN + "{60,}={0,2}" + WRAPPED +
+    r"|(?i:89504e470d0a1a0a|ffd8ff)[0-9A-Fa-f]{120,}"
+)  # fmt: skip
+"""An image as a data URL, or the base64 of PNG, JPEG, WebP, GIF, TIFF, BMP, HEIF or AVIF, or PNG and JPEG in hex."""
+
+SEPARATOR = r"(?:\\?/|(?i:%2F))"
+PART = r"(?:(?!%2[Ff])[^/\s\"'<>|:,;=()\[\]{}*?\\])+"
+SPACED = r"(?:/(?!\s)[^/\"'<>|:,;=()\[\]{}*?\\\n]+(?<!\s)){2,}/?"
 
 PATH = re.compile(
-    r"(?<![\w./\\~@-])"
-    r"(?:(?:file://)?(?P<posix>(?:~[\w.-]*)?(?:/[^/\s\"'<>|:,;=()\[\]{}*?\\]+){2,}/?)"
-    r"|(?P<windows>(?:[A-Za-z]:\\|\\\\)[^\s\"'<>|:,;=()\[\]{}*?]+))"
+    r"(?=[/\\~%]|[A-Za-z]:|[Ff][Ii][Ll][Ee])(?<![\w./\\~@-])"
+    rf"(?:(?i:file(?::|%3A)(?:{SEPARATOR}{{2}}[\w.-]*)?)?"
+    rf"(?:(?<=['\"]){SPACED}(?=['\"])|(?<==){SPACED}|(?:{SEPARATOR}{PART}){{2,}}{SEPARATOR}?)"
+    rf"|~[A-Za-z_][\w.-]*(?:{SEPARATOR}{PART})+|~(?:{SEPARATOR}{PART}){{2,}}|(?<!:)//{PART}(?:/{PART})+"
+    rf"|(?:(?i:file):/+)?(?:[A-Za-z]:\\|\\\\|[A-Za-z]:/{PART}/)[^\s\"'<>|:,;=()\[\]{{}}*?]+)"
 )
-"""An absolute path of two parts or more in the middle of a text; one part alone ("/help") is a word."""
+"""An absolute path of two parts or more in the middle of a text; one part alone ("/help") is a word. It may have blanks
+between quotes and after "="."""
+
+MARK = re.compile(r"[/\\]|%2[Ff]")
+"""Without one of these, a text has no path."""
 
 SECRET = re.compile(
-    r"\bhf_[A-Za-z0-9]{20,}|\bsk-[\w-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[A-Z0-9]{16}\b|\bBearer\s+[\w.-]{12,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"\bhf_[A-Za-z0-9]{20,}|\b(?:sk-|gsk_|xai-|glpat-)[\w-]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}"
+    r"|\bA(?:KI|SI)A[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|\bBearer\s+[\w.-]{12,}|[Aa]uthorization\W+Basic\s+[\w+/]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY|://[^\s/@:\"']+:[^\s/@\"']+@"
+    r"|(?i:[?&](?:[\w-]*signature|sig|(?:api|access)?[_-]?(?:key|token)|password|secret)=)[^\s&\"']{8,}"
 )
-"""A token of the hub, of an OpenAI-like service, of GitHub or AWS, or a private key."""
+"""A token of the hub, of a service like OpenAI's or Google's, of GitHub, GitLab or AWS, an address that is signed or has
+a password, or a private key."""
 
 SHARED_NAMES = {
     "root", "user", "users", "home", "admin", "administrator", "ubuntu", "debian", "runner", "docker", "jovyan",
@@ -57,6 +81,8 @@ class Scrubber:
 
     def __init__(self, bases: Collection[Path] = (), images: bool = False) -> None:
         self.bases = [name for base in bases for name in dict.fromkeys((str(base.resolve()), os.path.abspath(base)))]
+        known = "|".join(map(re.escape, self.bases)) or "(?!)"  # these may have blanks
+        self._paths = re.compile(rf"(?<![\w./\\~@-])(?:file://)?(?:{known})(?!{PART})(?:/{PART})*|{PATH.pattern}")
         self.images = images
         self.replaced: Counter[str] = Counter()
         self._folders: dict[str, str] = {}
@@ -73,7 +99,9 @@ class Scrubber:
         return "".join([*parts, self._without_paths(text[end:])])
 
     def _without_paths(self, text: str) -> str:
-        return PATH.sub(lambda match: self._path(match[0]), text)
+        if not MARK.search(text):
+            return text
+        return self._paths.sub(lambda match: self._path(match[0]), text)
 
     def value(self, value: Any) -> Any:
         """A value of JSON with all its texts, the keys of objects among them, scrubbed."""
@@ -85,12 +113,14 @@ class Scrubber:
             return [self.value(inner) for inner in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
+        if isinstance(value, (date, time, timedelta, Decimal)):
+            return str(value)
         self.replaced["image"] += 1  # bytes in a cell of a parquet file
         return NO_IMAGE
 
     def _path(self, path: str) -> str:
         self.replaced["absolute path"] += 1
-        path = path.removeprefix("file://")
+        path = _decoded(path)
         windows = not path.startswith(("/", "~"))
         for base in self.bases:
             if path.rstrip("/") == base:
@@ -102,14 +132,21 @@ class Scrubber:
         return f"{folder}/{pure.name}"
 
 
+def _decoded(path: str) -> str:
+    """A path without the head of an address, and without the escapes of addresses and JSON."""
+    path = re.sub(SEPARATOR, "/", path)
+    address = re.match(r"(?i:file(?::|%3A)(?://[\w.-]*)?)", path)
+    return unquote(path[address.end() :]) if address else path
+
+
 def _is_absolute(text: str) -> bool:
     """Whether a whole text is an absolute path, blanks in it and all."""
     if len(text) > 4096 or text.startswith("//"):
         return False
-    posix = re.fullmatch(r"(?:file://)?(?:~[\w.-]*)?/[^\"<>|*?]*/[^\"<>|*?]+", text)
+    posix = re.fullmatch(r"(?:file:(?://[\w.-]*)?)?(?:~[\w.-]*)?/[^\"<>|*?]*/[^\"<>|*?]+", text)
     if posix and any(part != part.strip() for part in text.split("/")):  # words with slashes between them
         return False
-    return bool(posix or re.match(r"[A-Za-z]:\\|\\\\[\w.-]+\\", text))
+    return bool(posix or re.match(r"[A-Za-z]:(?:\\|/[^/])|\\\\[\w.-]+\\", text))
 
 
 def private_names() -> frozenset[str]:
@@ -133,7 +170,7 @@ def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = (
     private = [one for one in private_names() if one not in allowed]
     whole = "|".join(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in private)
     words = re.compile(whole, re.IGNORECASE) if private and not name.endswith(".html") else None
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(_unescaped(text).split("\n"), 1):
         where = f"{name}, line {number}"
         if match := SECRET.search(line):
             yield f"{where}: a secret that begins with {match[0][:6]}"
@@ -149,6 +186,11 @@ def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = (
             yield f"{where}: {match[0]!r}, the name of this user or machine"
 
 
+def _unescaped(text: str) -> str:
+    """A text without JSON's escapes of letters."""
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text) if "\\u" in text else text
+
+
 def _home() -> str:
     """The home folder of this user; "" if there is none, or if it is the root of the disk."""
     try:
@@ -160,4 +202,4 @@ def _home() -> str:
 
 def _is_personal(path: str) -> bool:
     """Whether a path leads into somebody's folder; texts may hold others, such as /usr/bin."""
-    return bool(re.match(r"(?:file://)?(?:/(?:home|Users|root)/|[A-Za-z]:\\Users\\)", path))
+    return bool(re.match(r"/?(?:[A-Za-z]:)?[/\\]+(?:home|Users|root)[/\\]", _decoded(path)))
