@@ -15,6 +15,8 @@ from .plan import PublishingError, UploadFile
 from .scrub import Scrubber, problems
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..mllm.checkpoint import TrainedCheckpoint
 
 VOCABULARY = frozenset({"tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model"})
@@ -22,9 +24,14 @@ VOCABULARY = frozenset({"tokenizer.json", "vocab.json", "merges.txt", "tokenizer
 
 README = "README.md"
 
+LONGEST_HEAD = 100_000_000
+"""The longest head of a safetensors file that the library reads, in bytes."""
 
-def checkpoint_files(folder: Path, repository: str) -> tuple[list[UploadFile], list[str]]:
+
+def checkpoint_files(folder: Path, repository: str, allowed: Sequence[str] = ()) -> tuple[list[UploadFile], list[str]]:
     """Return the files of the checkpoint in `folder`, and notes on what was replaced and what stays.
+
+    `allowed`: names of this user or machine that may stand in the metadata of weights.
 
     Every file is verified first, and links that lead out of the folder are refused (`CheckpointError`). Raises
     `PublishingError` for files of other kinds than a checkpoint may hold.
@@ -34,8 +41,10 @@ def checkpoint_files(folder: Path, repository: str) -> tuple[list[UploadFile], l
         raise PublishingError(
             f"{folder}: {METRIC} names {odd[0]}; only these may be published: {', '.join(sorted(SUFFIXES))}"
         )
+    if README in checkpoint.files:
+        raise PublishingError(f"{folder}: {METRIC} names {README}, which the hub shows; its card is {CARD}")
     scrubber = Scrubber()
-    files = [_file(checkpoint, path, scrubber) for path in checkpoint.files]
+    files = [_file(checkpoint, path, scrubber, allowed) for path in checkpoint.files]
     described = scrubber.value(json.loads((folder / METRIC).read_bytes()))
     changed = {
         file.path: digest
@@ -52,23 +61,38 @@ def checkpoint_files(folder: Path, repository: str) -> tuple[list[UploadFile], l
     return [*texts, *files], _notes(checkpoint, scrubber, description)
 
 
-def _file(checkpoint: TrainedCheckpoint, path: str, scrubber: Scrubber) -> UploadFile:
-    """One file: weights and vocabularies as they are, other texts scrubbed."""
-    file, name = checkpoint.folder / path, PurePosixPath(path).name
-    if name.endswith(".safetensors"):
-        if private := list(problems(path, _metadata(file), images=False)):
-            raise PublishingError(
-                f"{checkpoint.folder}: the metadata of {private[0]}; remove it, and train or convert anew"
-            )
-        return UploadFile(path, file)
+def _file(checkpoint: TrainedCheckpoint, path: str, scrubber: Scrubber, allowed: Sequence[str]) -> UploadFile:
+    """One file: weights and vocabularies as they are, other texts scrubbed.
+
+    Raises `PublishingError` for a damaged one.
+    """
+    file = checkpoint.folder / path
+    unchanged = UploadFile(path, file, checkpoint.files[path])
+    try:
+        if file.suffix == ".safetensors":
+            if private := list(problems(path, _metadata(file), images=False, allowed=allowed)):
+                raise PublishingError(
+                    f"{checkpoint.folder}: the metadata of {private[0]}; remove it, and train or convert anew"
+                )
+            return unchanged
+        if file.name in VOCABULARY or file.suffix == ".model":
+            return unchanged
+        return UploadFile(path, _scrubbed(file, scrubber))
+    except ValueError as error:
+        expected = {".safetensors": "safetensors", ".json": "JSON"}.get(file.suffix, "text in UTF-8")
+        raise PublishingError(f"{file} is damaged; expected {expected} ({error}); train or convert anew") from error
+
+
+def _scrubbed(file: Path, scrubber: Scrubber) -> bytes:
+    """The scrubbed content of a text or JSON file. Raises `ValueError` for one that is neither."""
     content = file.read_bytes()
-    if name in VOCABULARY:
-        return UploadFile(path, file)
-    if not name.endswith(".json"):
-        return UploadFile(path, _scrubbed_lines(content.decode("utf-8"), scrubber).encode())
+    if file.suffix != ".json":
+        return _scrubbed_lines(content.decode("utf-8"), scrubber).encode()
     value = json.loads(content)
     scrubbed = scrubber.value(value)
-    return UploadFile(path, content if scrubbed == value else json.dumps(scrubbed, indent=2).encode())
+    if scrubbed == value:
+        return content
+    return json.dumps(scrubbed, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _scrubbed_lines(text: str, scrubber: Scrubber) -> str:
@@ -76,11 +100,13 @@ def _scrubbed_lines(text: str, scrubber: Scrubber) -> str:
 
 
 def _metadata(file: Path) -> str:
-    """The metadata in the head of a safetensors file, as text."""
+    """The metadata in the head of a safetensors file, as text. Raises `ValueError` for a damaged head."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        head = json.loads(stream.read(length))
-    return json.dumps(head.get("__metadata__", {}))
+        head = json.loads(stream.read(min(length, LONGEST_HEAD)))
+    if not isinstance(head, dict):
+        raise ValueError("its head is no object")
+    return json.dumps(head.get("__metadata__", {}), ensure_ascii=False)
 
 
 def _readme(checkpoint: TrainedCheckpoint, repository: str) -> str:

@@ -26,10 +26,14 @@ class PublishingError(EditMetricsError):
 
 @dataclass(frozen=True)
 class UploadFile:
-    """One file of an upload: its path in the repository, and its content, or where it lies on this machine."""
+    """One file of an upload: its path in the repository, and its content, or where it lies on this machine.
+
+    `sha256`: of a file on this machine as it was when the plan was made.
+    """
 
     path: str
     content: bytes | Path
+    sha256: str = ""
 
     @property
     def size(self) -> int:

@@ -40,7 +40,7 @@ def plan_push(
         raise PublishingError(
             f"one {kind} goes to one repository; name {names[0]} alone, or several metrics for a Space"
         )
-    files, notes = _files(kind, names, repository, images)
+    files, notes = _files(kind, names, repository, images, allowed)
     refuse_private(files, images=images, allowed=allowed)
     return UploadPlan(kind, repository, private, files, notes)
 
@@ -54,7 +54,9 @@ def _kind_of(names: Sequence[str]) -> Kind:
     return "checkpoint" if path.is_dir() else "record" if path.is_file() else "space"
 
 
-def _files(kind: Kind, names: Sequence[str], repository: str, images: bool) -> tuple[list[UploadFile], list[str]]:
+def _files(
+    kind: Kind, names: Sequence[str], repository: str, images: bool, allowed: Sequence[str]
+) -> tuple[list[UploadFile], list[str]]:
     path = Path(names[0])
     if kind == "record":
         from .record import record_files
@@ -67,7 +69,7 @@ def _files(kind: Kind, names: Sequence[str], repository: str, images: bool) -> t
     if kind == "checkpoint":
         from .checkpoint import checkpoint_files
 
-        return checkpoint_files(path, repository)
+        return checkpoint_files(path, repository, allowed)
     from .space import space_files
 
     return space_files(names, repository)

@@ -30,8 +30,8 @@ IMAGE = re.compile(
     r"(?i:data:image/)[\w.+-]+(?:;[\w=.+-]+)*,"
     r"(?:\s*<svg(?s:(?!data:).)*?</svg>|(?:[A-Za-z0-9+/=_%-]|\\/)+" + WRAPPED + ")"
     r"|(?:iVBORw0KGgo|UklGR|R0lGOD|(?:(?<![A-Za-z0-9+/])|(?<=\\[nrt]))"
-    r"(?:(?:\\?/|_)9j(?:\\?/|_)|SUkqA|TU0AK|Qk[0-3].{5}AAAA|AAAA[A-Za-z0-9+/]{4}ZnR5c))" + RUN + "{60,}={0,2}" + WRAPPED +
-    r"|(?i:89504e470d0a1a0a|ffd8ff)[0-9A-Fa-f]{120,}"
+    r"(?:(?:\\?/|_)9j(?:\\?/|_)|SUkqA|TU0AK|Qk[0-3].{5}AAAA|AAAA[A-Za-z0-9+/]{4}ZnR5c))" + RUN + "{60,}={0,2}" + WRAPPED
+    + r"|(?i:89504e470d0a1a0a|ffd8ff)[0-9A-Fa-f]{120,}"
 )  # fmt: skip
 """An image as a data URL, or the base64 of PNG, JPEG, WebP, GIF, TIFF, BMP, HEIF or AVIF, or PNG and JPEG in hex."""
 
@@ -58,8 +58,8 @@ SECRET = re.compile(
     r"|\bBearer\s+[\w.-]{12,}|[Aa]uthorization\W+Basic\s+[\w+/]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY|://[^\s/@:\"']+:[^\s/@\"']+@"
     r"|(?i:[?&](?:[\w-]*signature|sig|(?:api|access)?[_-]?(?:key|token)|password|secret)=)[^\s&\"']{8,}"
 )
-"""A token of the hub, of a service like OpenAI's or Google's, of GitHub, GitLab or AWS, an address that is signed or has
-a password, or a private key."""
+"""A token of the hub, of a service like OpenAI's or Google's, of GitHub, GitLab or AWS, an address that is signed or
+has a password, or a private key."""
 
 SHARED_NAMES = {
     "root", "user", "users", "home", "admin", "administrator", "ubuntu", "debian", "runner", "docker", "jovyan",

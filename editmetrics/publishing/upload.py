@@ -8,7 +8,7 @@ from ..downloads import UnreachableError, check_online, check_url, is_unreachabl
 from ..hub import advice, endpoint, hub_progress
 from ..sample import UnavailableError
 from ..wording import error_in_one_line, first_few
-from .plan import HUB_KINDS, PublishingError, UploadPlan
+from .plan import HUB_KINDS, PublishingError, UploadFile, UploadPlan
 
 TAG = "editmetrics"
 """The tag in the card of every repository that was pushed."""
@@ -23,11 +23,12 @@ class NoLoginError(PublishingError, UnavailableError):
 def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False) -> str:
     """Create the repository of `plan` if it does not exist, send all files in one commit, and return its address.
 
+    A file that changed since the plan was made stops the upload before anything is created.
     A repository that exists is updated if it is empty or holds an earlier upload; else only with `overwrite`, and its
     other files stay. Raises `PublishingError` for one with other content, or that is public where the plan is private,
     or without permission; `NoLoginError` without a token, and `UnreachableError` if the hub cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub import HfApi, get_token
 
     check_online()
     check_url(endpoint())
@@ -36,6 +37,7 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
             f"no login of {endpoint()} on this machine; run 'hf auth login', or set HF_TOKEN to a token that may write"
         )
     api, kind = HfApi(endpoint=endpoint()), HUB_KINDS[plan.kind]
+    operations = [_operation(file) for file in plan.files]
     try:
         existing = _existing(api, plan.repository, kind)
         if existing is not None:
@@ -43,10 +45,6 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
         else:
             sdk = "gradio" if kind == "space" else None
             api.create_repo(plan.repository, repo_type=kind, private=plan.private, space_sdk=sdk)
-        operations = [
-            CommitOperationAdd(file.path, file.content if isinstance(file.content, bytes) else str(file.content))
-            for file in plan.files
-        ]
         with hub_progress(progress):
             api.create_commit(
                 plan.repository,
@@ -60,6 +58,21 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
         raise _failure(plan, error) from error
     return plan.address
+
+
+def _operation(file: UploadFile) -> Any:
+    """One file for the hub's client. Raises `PublishingError` if it changed since the plan was made, or is gone."""
+    from huggingface_hub import CommitOperationAdd
+
+    if isinstance(file.content, bytes):
+        return CommitOperationAdd(file.path, file.content)
+    try:
+        operation = CommitOperationAdd(file.path, str(file.content))  # which reads it, and looks again while it sends
+    except (OSError, ValueError) as error:
+        raise PublishingError(f"{file.content} cannot be read: {error_in_one_line(error)}; run again") from error
+    if file.sha256 and operation.upload_info.sha256.hex() != file.sha256:
+        raise PublishingError(f"{file.content} changed since the files were listed, and nothing was sent; run again")
+    return operation
 
 
 def _existing(api: Any, repository: str, kind: str) -> Any:

@@ -104,7 +104,48 @@ def test_no_link_is_followed_out_of_the_folder(toy, tmp_path):
         plan_push(toy, "ada/mine")
 
 
-def test_metadata_of_weights_are_read(toy):
+def named_too(folder, path, content):
+    """Write a file, and name it in the checkpoint's description."""
+    (folder / path).write_bytes(content)
+    changed = described(folder)
+    changed["files"][path] = sha256(folder / path)
+    (folder / "metric.json").write_text(json.dumps(changed))
+
+
+def test_a_file_that_changes_after_it_was_shown_is_not_sent(writable, toy):
+    plan = plan_push(toy, "ada/mine")
+    (part,) = toy.glob("*.safetensors")
+    part.write_bytes(part.read_bytes() + b"more")
+    with pytest.raises(PublishingError, match="changed since the files were listed"):
+        upload(plan)
+    part.unlink()
+    with pytest.raises(PublishingError, match="cannot be read"):
+        upload(plan)
+    assert (writable.created, writable.stored) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "says"),
+    [
+        ("more.json", b"{x", r"more\.json is damaged; expected JSON"),
+        ("more.txt", b"\xe9", r"more\.txt is damaged; expected text in UTF-8"),
+        ("more.safetensors", b"\xff" * 9, r"more\.safetensors is damaged; expected safetensors"),
+        ("more.safetensors", b"\2\0\0\0\0\0\0\0[]", "its head is no object"),
+        ("README.md", b"# mine", r"names README\.md"),
+    ],
+)
+def test_a_damaged_or_odd_file_is_named(toy, path, content, says):
+    named_too(toy, path, content)
+    with pytest.raises(PublishingError, match=says):
+        plan_push(toy, "ada/mine")
+
+
+def test_a_vocabulary_need_not_be_text(toy):
+    named_too(toy, "sentencepiece.bpe.model", b"\xff\x00")
+    assert "sentencepiece.bpe.model" in [file.path for file in plan_push(toy, "ada/mine").files]
+
+
+def test_metadata_of_weights_are_read(toy, monkeypatch):
     from safetensors.torch import load_file, save_file
 
     (part,) = toy.glob("*.safetensors")
@@ -114,6 +155,12 @@ def test_metadata_of_weights_are_read(toy):
     (toy / "metric.json").write_text(json.dumps(changed))
     with pytest.raises(PublishingError, match=r"metadata of part_network.safetensors, line 1: a path of this machine"):
         plan_push(toy, "ada/mine")
+    monkeypatch.setattr("getpass.getuser", lambda: "gräce")
+    save_file(load_file(part), part, metadata={"by": "gräce"})
+    named_too(toy, part.name, part.read_bytes())
+    with pytest.raises(PublishingError, match="'gräce', the name of this user"):
+        plan_push(toy, "ada/mine")
+    assert plan_push(toy, "ada/mine", allowed=["gräce"]).files
 
 
 @pytest.mark.parametrize("name", ["hub:ada", "hub:/x", "hub:ada/x@", "hub:../x"])

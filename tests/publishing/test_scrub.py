@@ -19,7 +19,8 @@ from editmetrics.publishing.scrub import Scrubber, problems
     [
         "file://localhost/home/grace/x.png", "file:/home/grace/x.png", "see file:///C:/Users/grace/x.png",
         "%2Fhome%2Fgrace%2Fx.png", "FILE%3A%2F%2F%2Fhome%2Fgrace%2Fx.png", "C:/Users/grace/x.png",
-        "C:/Users/grace/a b.png", "see C:/Users/grace/x.png", r'{"p": "C:\\Users\\grace\\x.png"}', r'{"p": "\/home\/grace\/x.png"}',
+        "C:/Users/grace/a b.png", "see C:/Users/grace/x.png", r'{"p": "C:\\Users\\grace\\x.png"}',
+        r'{"p": "\/home\/grace\/x.png"}',
         "//server/grace/x.png", r"\\server\share\grace\x.png", "cannot read ~grace/x.png",
         "no such file: '/srv/holidays of grace/x.png'", 'cannot read "/srv/by grace/x y.png"',
         "ds_ieqa:weights=/srv/runs of grace/mine", "cannot read /srv/a grace/run/x.png: truncated",
