@@ -31,7 +31,7 @@ def demo(metrics: tuple[str, ...], port: int, device: str | None, max_mb: int, m
     Exit codes: 0 interrupted by Ctrl-C; 2 usage error, or Gradio is not installed.
     """
     from ..demo.form import FormLimits
-    from ..demo.page import build_page, page_options
+    from ..demo.page import build_page, local_options
     from ..serving.listening import listening_socket
 
     limits = FormLimits(max_mb << 20, max_megapixels * 1_000_000)
@@ -40,9 +40,7 @@ def demo(metrics: tuple[str, ...], port: int, device: str | None, max_mb: int, m
     with tempfile.TemporaryDirectory(prefix="editmetrics-demo-") as uploads:  # of this user alone, and gone at the end
         os.environ["GRADIO_TEMP_DIR"] = uploads
         page = build_page(metrics, device=device, limits=limits)
-        page.launch(
-            **page_options(limits), server_name="127.0.0.1", server_port=number, share=False, prevent_thread_lock=True
-        )
+        page.launch(**local_options(number, limits), prevent_thread_lock=True)
         click.echo(f"open http://127.0.0.1:{number}  (Ctrl-C stops)", err=True)
         try:
             page.block_thread()

@@ -10,6 +10,7 @@ from ..metric import Metric
 from ..registry import create_metric
 from ..sample import EditMetricsError
 from .form import FormError, FormLimits, form_fields, message_html, result_html, score_form
+from .local import OnlyOwnPage
 
 KEPT = 1800
 """Seconds between two looks for uploaded files that are as old as that, which are then deleted."""
@@ -70,6 +71,19 @@ def page_options(limits: FormLimits | None = None) -> dict[str, Any]:
         "footer_links": [],
         "show_error": False,
         "quiet": True,
+    }
+
+
+def local_options(port: int, limits: FormLimits | None = None) -> dict[str, Any]:
+    """Return the keywords of the page's `launch` on this machine, for nobody else."""
+    guard = (OnlyOwnPage, (), {})  # as Starlette unpacks a middleware
+    return {
+        **page_options(limits),
+        "server_name": "127.0.0.1",
+        "server_port": port,
+        "share": False,
+        "ssr_mode": False,  # no second server beside this one
+        "app_kwargs": {"middleware": [guard]},
     }
 
 

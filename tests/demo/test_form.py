@@ -20,6 +20,7 @@ from editmetrics.demo.form import (
     sample_of,
     score_form,
 )
+from editmetrics.demo.local import OnlyOwnPage
 from editmetrics.demo.page import build_page, scored_html
 from tests.scoring.toys import Captioned
 
@@ -142,6 +143,7 @@ def test_the_command_listens_on_this_machine_and_limits_as_told(run, monkeypatch
     )
     assert (shown.options["server_name"], shown.options["share"]) == ("127.0.0.1", False)
     assert shown.options["max_file_size"] == 3 << 20
+    assert shown.options["app_kwargs"]["middleware"][0][0] is OnlyOwnPage
     assert f"open http://127.0.0.1:{shown.options['server_port']} " in ran.err
     assert shown.closed
     assert shown.mode & 0o077 == 0  # nobody else reads what is uploaded
