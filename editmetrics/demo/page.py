@@ -75,8 +75,8 @@ def page_options(limits: FormLimits | None = None) -> dict[str, Any]:
 
 
 def local_options(port: int, limits: FormLimits | None = None) -> dict[str, Any]:
-    """Return the keywords of the page's `launch` on this machine, for nobody else."""
-    guard = (OnlyOwnPage, (), {})  # as Starlette unpacks a middleware
+    """Return the keywords of the page's `launch` on this machine alone."""
+    guard: tuple[Any, ...] = (OnlyOwnPage, (), {})  # as Starlette unpacks a middleware
     return {
         **page_options(limits),
         "server_name": "127.0.0.1",

@@ -105,7 +105,7 @@ def _metadata(file: Path) -> str:
         length = int.from_bytes(stream.read(8), "little")
         head = json.loads(stream.read(min(length, LONGEST_HEAD)))
     if not isinstance(head, dict):
-        raise ValueError("its head is no object")
+        raise ValueError("its head lacks an object of JSON")
     return json.dumps(head.get("__metadata__", {}), ensure_ascii=False)
 
 

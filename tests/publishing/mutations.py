@@ -11,7 +11,7 @@ IMAGES = (f"{RECORD}::test_images_hide_in_texts_and_leave_only_with_consent",)
 OTHERS = (f"{RECORD}::test_a_repository_with_other_content_is_left_alone",)
 
 MUTATIONS = (
-    ("paths leave", SCRUB, "return PATH.sub(lambda match: self._path(match[0]), text)", "return text",
+    ("paths leave", SCRUB, "return self._paths.sub(lambda match: self._path(match[0]), text)", "return text",
      (f"{RECORD}::test_secrets_are_refused_and_paths_shortened",)),
     ("images leave", SCRUB, "image[0] if self.images else NO_IMAGE", "image[0]", IMAGES),
     ("reasons of missing pictures name paths", "editmetrics/publishing/record.py",

@@ -130,7 +130,7 @@ def test_a_file_that_changes_after_it_was_shown_is_not_sent(writable, toy):
         ("more.json", b"{x", r"more\.json is damaged; expected JSON"),
         ("more.txt", b"\xe9", r"more\.txt is damaged; expected text in UTF-8"),
         ("more.safetensors", b"\xff" * 9, r"more\.safetensors is damaged; expected safetensors"),
-        ("more.safetensors", b"\2\0\0\0\0\0\0\0[]", "its head is no object"),
+        ("more.safetensors", b"\2\0\0\0\0\0\0\0[]", "its head lacks an object"),
         ("README.md", b"# mine", r"names README\.md"),
     ],
 )
