@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import re
 import time as clock
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ PARAMETERS = {
     "model": "model",
 }
 """Parameters of a request, and the options of a judge that set them: an error in one concerns all questions."""
+
+NO_LOGPROB = -9999.0
+"""OpenAI and vLLM write it where they have no log-probability of a token, and for one that is too small to be told."""
 
 SHOWN = 500
 """Number of characters of an endpoint's message that are shown."""
@@ -198,8 +202,12 @@ def _logprobs(value: Any) -> tuple[dict[str, float], ...]:
     """The log-probability of each written token; empty where the endpoint gives none for one of them."""
     content = value.get("content") if isinstance(value, dict) else None
     rows = [row for row in content if isinstance(row, dict)] if isinstance(content, list) else []
-    read = [{str(row.get("token")): row["logprob"]} for row in rows if isinstance(row.get("logprob"), (int, float))]
+    read = [{str(row.get("token")): row["logprob"]} for row in rows if _is_logprob(row.get("logprob"))]
     return tuple(read) if len(read) == len(content or ()) else ()
+
+
+def _is_logprob(value: Any) -> bool:
+    return isinstance(value, (int, float)) and NO_LOGPROB < value < math.inf  # NaN is not
 
 
 def _text(value: Any) -> str | None:

@@ -634,6 +634,7 @@ def test_log_probabilities_are_kept_where_they_were_asked_for(server, judge):
     again = judge(extra={"logprobs": True}, cache=True).ask("How sharp is it?")
     assert again.cached
     assert again.provenance()["mean_logprob"] == -0.375
-    reply["choices"][0]["logprobs"] = {"content": [*rows, {"token": "."}]}
-    server.reply(Reply(reply))
-    assert "mean_logprob" not in judge(cache=False).ask("How sharp is it?").provenance()
+    for unknown in ({}, {"logprob": -9999.0}, {"logprob": float("nan")}):  # -9999 is vLLM's and OpenAI's "not known"
+        reply["choices"][0]["logprobs"] = {"content": [*rows, {"token": ".", **unknown}]}
+        server.reply(Reply(reply))
+        assert "mean_logprob" not in judge(cache=False).ask("How sharp is it?").provenance()
