@@ -15,6 +15,7 @@ from ..served import each_of, open_server
 
 if TYPE_CHECKING:
     from ..judge import Answer, Judge
+    from ..served.probe import ServerProbe
     from ..served.questions import TokenQuestion
     from ..served.server import Server
 
@@ -45,6 +46,8 @@ class ServedMetric(Metric):
     """
 
     runtime_options: ClassVar[frozenset[str]] = RUNTIME
+    not_served: ClassVar[frozenset[str]] = frozenset()
+    """See `editmetrics.served.export.ServedModels`: the prompts are written by the files of the model."""
 
     def __init__(
         self,
@@ -79,18 +82,26 @@ class ServedMetric(Metric):
         """Whether a server is asked."""
         return self.backend != "local"
 
+    def require_local(self) -> None:
+        """Raise `OptionError` where a server is asked."""
+        if self.served:
+            raise OptionError(
+                f"{self.name}: the model is loaded on this machine for that; leave out backend={self.backend}"
+            )
+
     def require_endpoint(self) -> None:
         """Raise `EditMetricsError` without an address."""
-        if self.endpoint is None:
+        if not self.endpoint:
             raise EditMetricsError(
                 f"{self.name}: backend={self.backend} requires the address of the server, such as "
                 "endpoint=http://localhost:8000/v1"
             )
 
-    def use_server(self, names: Sequence[str] = ("",)) -> None:
-        """Check the server of each model that the metric has, and be ready to ask it.
+    def use_server(self, names: Sequence[str] = ("",), made_of: str | None = None) -> None:
+        """Check the server of each model that the metric has, by what it scores, and be ready to ask it.
 
-        Raises `JudgeUnavailableError` with what to do.
+        `made_of`: the checksum of the weights, where this machine has them. Raises `JudgeUnavailableError` with what to
+        do, and `OptionError` for a probe of another model.
         """
         from ..judge import Judge
         from ..judge.endpoint import ANY
@@ -110,9 +121,22 @@ class ServedMetric(Metric):
                     self.backend, model or ANY, probe=probe, endpoint=endpoint, **options
                 )
             chosen[name] = servers[tuple(choice)]
+            self._check_probe(chosen[name].probe, probe, name, made_of)
         backend = Several(chosen, self.parallel)
         backend.check()
         self.judge = Judge(backend)
+
+    def _check_probe(self, known: ServerProbe | None, file: str | None, part: str, made_of: str | None) -> None:
+        """Raise `OptionError` where a probe was made of another model than the one that is wanted."""
+        if known is None:
+            return
+        if made_of not in (None, known.model):
+            raise OptionError(
+                f"{self.name}: the probe {file} was made of other weights than these; 'editmetrics export' makes theirs"
+            )
+        if known.part != part:
+            made, wanted = (f"for {name}" if name else "for all dimensions" for name in (known.part, part))
+            raise OptionError(f"{self.name}: the probe {file} is of the model {made}; expected the one {wanted}")
 
     def server_identity(self) -> dict[str, Any]:
         """Return what stands in an identity for the model: the servers, and what they were checked by."""

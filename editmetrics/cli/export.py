@@ -8,6 +8,9 @@ import click
 
 from ..command_line import completed_by, device_option
 
+ASKED = ("backend", "endpoint", "model", "probe")
+"""The options by which a metric asks a server."""
+
 
 @click.command()
 @click.argument("metric", metavar="METRIC[:opt=value,...]", shell_complete=completed_by("metric_names"))
@@ -33,7 +36,10 @@ def export(metric: str, output: Path, server: str, port: int, device: str | None
     editmetrics export ds_ieqa:weights=trained/ -o served/
     editmetrics export edit_score:checkpoint=qwen3-vl-8b -o served/ --server sglang
     """
-    from ..registry import create_metric
+    import shlex
+
+    from ..options import spec_text
+    from ..registry import create_metric, parse_spec, split_alias
     from ..sample import EditMetricsError
     from ..served.export import ServedModels, start_command
     from ..served.export import export as write
@@ -52,11 +58,14 @@ def export(metric: str, output: Path, server: str, port: int, device: str | None
             passing = f"{one.probe.tolerance:g} passes: the probe does not see a server that leaves the adapter out"
             click.echo(f"that is little, as {passing}", err=True)
         click.echo(start_command(server, one, port + number))
-    options = [
-        f"backend={server}",
-        "endpoint=" + ";".join(f"http://localhost:{port + n}/v1" for n in range(len(exported))),
-    ]
-    options += ["model=" + ";".join(one.model.name for one in exported)]
-    options += ["probe=" + ";".join(str(one.file.parent) for one in exported)]
-    separator = "," if ":" in metric else ":"
-    click.echo(f"editmetrics score ... -m '{metric}{separator}{','.join(options)}'")
+    name, options = parse_spec(split_alias(metric)[1])
+    kept = {option: value for option, value in options.items() if option not in {*made.not_served, *ASKED}}
+    values = (
+        server,
+        ";".join(f"http://localhost:{port + n}/v1" for n in range(len(exported))),
+        ";".join(one.model.name for one in exported),
+        ";".join(str(one.file.parent) for one in exported),
+    )
+    asked = {**kept, **dict(zip(ASKED, values, strict=True))}
+    spec = f"{name}:" + ",".join(f"{option}={spec_text(value)}" for option, value in asked.items())
+    click.echo(f"editmetrics score ... -m {shlex.quote(spec)}")

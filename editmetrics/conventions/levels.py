@@ -91,6 +91,7 @@ class LevelsAssessor(ServedMetric, LocalAssessor):
         from .adapted import adapter_checksums
         from .exported import served_model
 
+        self.require_local()
         self.load()
         weights = self.model_rule.weights
         checksums = adapter_checksums(weights) if weights else {}

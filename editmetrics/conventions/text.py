@@ -44,6 +44,7 @@ class TextAssessor(ConventionMetric, JudgeMetric):
 
     requires: ClassVar[tuple[str, ...]] = ("json-repair",)
     runtime_options = JudgeMetric.runtime_options | ConventionMetric.runtime_options | {"probe"}
+    not_served: ClassVar[frozenset[str]] = frozenset({"backbone"})
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class TextAssessor(ConventionMetric, JudgeMetric):
         return self.model or self.model_rule.served or self.model_rule.base
 
     def endpoint_model(self) -> str:
-        if self.endpoint is None:
+        if not self.endpoint:
             raise EditMetricsError(
                 f"{self.name}: backend={self.backend} requires the address of a server that serves {self.served_name}, "
                 "such as endpoint=http://localhost:8000/v1"

@@ -86,7 +86,7 @@ def write_checkpoint(
         )
     if contents.backbone is None and (contents.adapters or contents.with_backbone):
         raise CheckpointError("adapters and backbone weights require the backbone that they belong to")
-    with _write_errors(folder):
+    with write_errors(folder):
         _remove_earlier(folder)
         description = _write_weights(folder, metric, contents)
         write_text(folder / HISTORY, _lines(contents.history))
@@ -127,8 +127,8 @@ def save_processor(processor: Any, folder: Path) -> None:
 
 
 @contextmanager
-def _write_errors(folder: Path) -> Iterator[None]:
-    """Explain the errors that libraries raise when they cannot write into `folder`."""
+def write_errors(folder: Path) -> Iterator[None]:
+    """Raise `CheckpointError` for what libraries raise when they cannot write into `folder`."""
     from safetensors import SafetensorError
 
     try:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checkpoint_writing import save_processor
+from ..files.writing import replacing_folder
+from .checkpoint_writing import save_model, write_errors
 from .families import BackboneError
-from .into_memory import no_progress_bars
 from .turns import in_turn
 
 if TYPE_CHECKING:
@@ -20,22 +20,32 @@ if TYPE_CHECKING:
     from .backbone import Backbone
 
 
-@in_turn
 def write_merged_model(backbone: Backbone, adapter: str | None, folder: str | Path) -> None:
-    """Write `backbone` with `adapter` merged into it, or as it is where that is None.
+    """Write `backbone` with `adapter` merged into it, or as it is where that is None; whole or not at all.
 
-    Raises `BackboneError` for a folder that is not empty, for a family that transformers does not have and for a model
-    of which some layers were not loaded; `OSError` for a full disk.
+    Raises `BackboneError` for a folder that is not empty and what `merged_model` refuses; `CheckpointError` for a full
+    disk.
     """
-    import torch
-
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise BackboneError(f"{folder} is not empty; name a new folder for the merged model")
+    model = merged_model(backbone, adapter)
+    with write_errors(folder), replacing_folder(folder) as partial:
+        save_model(model, backbone.processor, partial)
+
+
+@in_turn
+def merged_model(backbone: Backbone, adapter: str | None) -> Any:
+    """Return the model of transformers with `adapter` merged into its weights; what it does not change is shared.
+
+    Raises `BackboneError` for a family that transformers does not have and for a model of which some layers were not
+    loaded.
+    """
+    import torch
+
     if backbone.family.own:
         raise BackboneError(f"{backbone.name} is of a family that transformers does not have: no server loads it")
     backbone.require_all_layers()
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = merged_tensors(backbone, adapter)
     with torch.device("meta"):
         unwrapped: Any = type(backbone.model)._from_config(backbone.model.config, dtype=backbone.dtype)
@@ -45,9 +55,7 @@ def write_merged_model(backbone: Backbone, adapter: str | None, folder: str | Pa
         raise BackboneError(f"{backbone.name} cannot be merged: {(unexpected or missing)[0]} has no counterpart")
     unwrapped.tie_weights()
     unwrapped.generation_config = backbone.model.generation_config
-    with no_progress_bars():
-        unwrapped.save_pretrained(folder, max_shard_size="5GB")
-    save_processor(backbone.processor, folder)
+    return unwrapped
 
 
 def merged_tensors(backbone: Backbone, adapter: str | None) -> dict[str, Tensor]:

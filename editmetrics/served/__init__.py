@@ -43,7 +43,7 @@ def open_server(program: str, model: str, *, probe: str | None = None, **options
 def each_of(option: str, value: str | None, names: Sequence[str]) -> list[str | None]:
     """Return the value of an option for each of several models: one for all, or one each, separated by ";".
 
-    Raises `JudgeError` for another number of them.
+    Raises `JudgeError` for another number of them, and for an empty one.
 
     >>> each_of("endpoint", "http://a/v1;http://b/v1", ["quality", "fidelity"])
     ['http://a/v1', 'http://b/v1']
@@ -53,6 +53,8 @@ def each_of(option: str, value: str | None, names: Sequence[str]) -> list[str | 
     from ..judge import JudgeError
 
     values: list[str | None] = [None] if value is None else [part.strip() for part in value.split(";")]
+    if "" in values:
+        raise JudgeError(f"{option}={value!r} has an empty part; expected a value on each side of every ;")
     if len(values) == 1:
         return values * len(names)
     if len(values) != len(names):

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from ..files.writing import replacing_folder
 from ..sample import EditMetricsError
-from .probe import FILE, ServerProbe, make_probe, write_probe
+from .probe import FILE, ServerProbe, make_probe, read_probe, write_probe
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
@@ -22,6 +23,7 @@ class LocalModel:
 
     - `name`: under which it is served, and that of its folder. `adapter`: of those on `backbone`; None for none.
     - `sha256`: of all that it was made of. `images`: the most of them in one question.
+    - `part`: what it scores, where an assessor has a model for each dimension.
     """
 
     name: str
@@ -29,11 +31,14 @@ class LocalModel:
     adapter: str | None
     sha256: str
     images: int
+    part: str = ""
 
 
 @runtime_checkable
 class ServedModels(Protocol):
-    """A metric whose models may be served."""
+    """A metric whose models may be served. `not_served`: its options that mean nothing to a server."""
+
+    not_served: ClassVar[frozenset[str]]
 
     def models_to_serve(self) -> list[LocalModel]:
         """Load them on this machine. Raises `EditMetricsError` where a server has no use for them."""
@@ -44,11 +49,12 @@ class Exported:
     """A model that was exported.
 
     - `source`: what a server loads: the merged folder, or the hub id or folder of a model without an adapter, which is
-      not copied. `probe`: its file, and what it says.
+      not copied; `revision`: the commit of a hub id. `file`: of the probe; `probe`: what it says.
     """
 
     model: LocalModel
     source: str
+    revision: str | None
     file: Path
     probe: ServerProbe
 
@@ -56,23 +62,60 @@ class Exported:
 def export(models: Sequence[LocalModel], folder: str | Path) -> list[Exported]:
     """Write each model into a folder of its own below `folder`: merged where it has an adapter, and its probe.
 
-    Raises `BackboneError` for a folder that is not empty, and `OSError` for a full disk.
-    """
-    from ..mllm.merging import write_merged_model
+    A model that is there already is not written again, so that the same command goes on where it was killed. Nothing is
+    written where a folder holds something else.
 
+    Raises `EditMetricsError` for such a folder and a name that cannot be a folder's, `CheckpointError` for a full disk.
+    """
+    from ..mllm.checkpoint_writing import save_model, write_errors
+    from ..mllm.merging import merged_model
+
+    homes = [Path(folder) / folder_name(model.name) for model in models]
+    probes = [make_probe(model.backbone, model.sha256, model.adapter, model.part) for model in models]
+    finished = [_holds(home, probe) for home, probe in zip(homes, probes, strict=True)]
     written = []
-    for model in models:
-        own = Path(folder) / model.name.replace("/", "--")
+    for model, home, probe, done in zip(models, homes, probes, finished, strict=True):
+        source, revision = str(home), None
         if model.adapter is None:
-            own.mkdir(parents=True, exist_ok=True)
-            source = model.backbone.loaded.source
-        else:
-            write_merged_model(model.backbone, model.adapter, own)
-            source = str(own)
-        probe = make_probe(model.backbone, model.sha256, model.adapter)
-        write_probe(probe, own / FILE)
-        written.append(Exported(model, source, own / FILE, probe))
+            source, revision = _loaded_from(model.backbone)
+        elif not done:
+            merged = merged_model(model.backbone, model.adapter)
+            with write_errors(home), replacing_folder(home) as partial:
+                save_model(merged, model.backbone.processor, partial)
+                write_probe(probe, partial / FILE)
+        home.mkdir(parents=True, exist_ok=True)
+        write_probe(probe, home / FILE)
+        written.append(Exported(model, source, revision, home / FILE, probe))
     return written
+
+
+def folder_name(model: str) -> str:
+    """Return the name of a model's folder. Raises `EditMetricsError` for a name that would be another folder.
+
+    >>> folder_name("Qwen/Qwen3-VL-8B-Instruct")
+    'Qwen--Qwen3-VL-8B-Instruct'
+    """
+    name = model.replace("/", "--")
+    if name in ("", ".", "..") or "\\" in name or "\0" in name:
+        raise EditMetricsError(f"the model's name {model!r} cannot name a folder; choose another one with model=")
+    return name
+
+
+def _holds(home: Path, probe: ServerProbe) -> bool:
+    """Tell whether a folder holds the model of a probe; an empty one does not."""
+    if not home.exists() or not any(home.iterdir()):
+        return False
+    if (home / FILE).is_file() and read_probe(home / FILE).is_of_same_model(probe):
+        return True
+    raise EditMetricsError(f"{home} is not empty, and holds another model or other files; name a new folder with -o")
+
+
+def _loaded_from(backbone: Backbone) -> tuple[str, str | None]:
+    """Return the hub id and its commit, or the folder."""
+    loaded = backbone.loaded
+    if (revision := loaded.origin.get("revision")) is not None:
+        return loaded.source, revision
+    return str(loaded.folder or loaded.source), None
 
 
 def start_command(program: str, exported: Exported, port: int) -> str:
@@ -81,8 +124,7 @@ def start_command(program: str, exported: Exported, port: int) -> str:
     The dtype is that of the probe. `--generation-config vllm` and `--sampling-defaults openai` leave out the
     checkpoint's own sampling, which has a repetition penalty with some.
     """
-    backbone, limits = exported.model.backbone, exported.probe.limits
-    dtype = str(backbone.dtype).removeprefix("torch.")
+    dtype, limits = exported.probe.dtype, exported.probe.limits
     if program == "vllm":
         words: list[Any] = ["vllm", "serve", exported.source, "--served-model-name", exported.model.name]
         words += ["--dtype", dtype, "--generation-config", "vllm"]
@@ -95,4 +137,5 @@ def start_command(program: str, exported: Exported, port: int) -> str:
         words += ["--mm-process-config", json.dumps({"image": limits})] if limits else []
     else:
         raise EditMetricsError(f"unknown server {program!r}; expected vllm or sglang")
+    words += ["--revision", exported.revision] if exported.revision else []
     return shlex.join(map(str, [*words, "--port", port]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,6 +52,7 @@ class ServerProbe:
     - `tokens`: the likeliest ones, by their numbers; `logprobs`: theirs.
     - `tolerance`: the largest difference of a log-probability that passes, which depends on the model's dtype.
     - `moved`: the largest difference of these log-probabilities without the adapter; None without one.
+    - `part`: what the model scores, where an assessor has a model for each dimension. `dtype`: that of its weights.
     """
 
     model: str
@@ -61,6 +63,8 @@ class ServerProbe:
     logprobs: tuple[float, ...]
     tolerance: float = TOLERANCE
     moved: float | None = None
+    part: str = ""
+    dtype: str = ""
     format: int = FORMAT
 
     @cached_property
@@ -75,6 +79,10 @@ class ServerProbe:
         return TokenQuestion(
             plain.messages, answer=ANSWER, steps=(step,), written=self.written, length=self.length, limits=self.limits
         )
+
+    def is_of_same_model(self, other: ServerProbe) -> bool:
+        """Whether both were made of the same weights, in the same dtype and with images of the same sizes."""
+        return all(getattr(self, name) == getattr(other, name) for name in ("model", "part", "dtype", "limits"))
 
     @property
     def tells_adapter(self) -> bool:
@@ -107,8 +115,11 @@ def probe_picture() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def make_probe(backbone: Backbone, model: str, adapter: str | None = None) -> ServerProbe:
-    """Ask a model on this machine, with an adapter that is on it or without; `model` is its checksum."""
+def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part: str = "") -> ServerProbe:
+    """Ask a model on this machine, with an adapter that is on it or without; `model` is its checksum.
+
+    Raises `ProbeError` for a model whose log-probabilities are no numbers.
+    """
     import torch
 
     from ..mllm.lora import using
@@ -124,11 +135,14 @@ def make_probe(backbone: Backbone, model: str, adapter: str | None = None) -> Se
     values, tokens = logprobs(adapter).topk(READ)
     count = max(LEAST_READ, int((values >= LEAST_LOGPROB).sum()))
     values, tokens = values[:count], tokens[:count]
+    if not bool(values.isfinite().all()):
+        raise ProbeError(f"{backbone.name} gives no probabilities in {backbone.dtype}; take another dtype")
     tolerance = EXACT_TOLERANCE if backbone.dtype == torch.float32 else TOLERANCE
     moved = None if adapter is None else float((logprobs(None)[tokens] - values).abs().max())
     return ServerProbe(
         model, question.written, question.length, dict(question.limits), tuple(tokens.tolist()),
-        tuple(round(value, 6) for value in values.tolist()), tolerance, moved,
+        tuple(round(value, 6) for value in values.tolist()), tolerance, moved, part,
+        str(backbone.dtype).removeprefix("torch."),
     )  # fmt: skip
 
 
@@ -148,6 +162,8 @@ def read_probe(source: str | Path) -> ServerProbe:
         numbers = _numbers(data["tokens"], int), _numbers(data["logprobs"], float)
         if not len(numbers[0]) == len(numbers[1]) > 0:
             raise ValueError("expected as many tokens as log-probabilities, one at least")
+        if not 0 < data["tolerance"] < math.inf:
+            raise ValueError(f"its tolerance is {data['tolerance']}; expected a number above 0")
         return ServerProbe(**{**data, "tokens": numbers[0], "logprobs": numbers[1]})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProbeError(
@@ -156,6 +172,6 @@ def read_probe(source: str | Path) -> ServerProbe:
 
 
 def _numbers(values: Sequence[Any], kind: type) -> tuple[Any, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, (int, float)) for value in values):
-        raise ValueError("expected lists of numbers")
+    if not isinstance(values, list) or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
+        raise ValueError("expected lists of finite numbers")
     return tuple(kind(value) for value in values)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..judge import Answer, JudgeError, JudgeUnavailableError, Question
 from ..judge.chat import now
 from ..judge.endpoint import Endpoint
-from ..judge.replies import RequestFailure
+from ..judge.replies import NO_LOGPROB, RequestFailure
 from .questions import ReadStep, TokenQuestion
 
 if TYPE_CHECKING:
@@ -138,12 +138,26 @@ class Server(Endpoint):
         """Return the JSON of a page of the server, or why there is none."""
         return self._request("GET", address, None)
 
+    def version_on(self, page: str, program: str) -> str:
+        """Return the version that a page of the server shows. Raises `JudgeUnavailableError` where it shows none."""
+        shown = self.fetch(f"{self.root}{page}")
+        if not isinstance(shown, RequestFailure) and isinstance(shown.get("version"), str):
+            return str(shown["version"])
+        if isinstance(shown, RequestFailure) and not self._reached:
+            raise self.unavailable(shown.reason)
+        problem = shown.reason if isinstance(shown, RequestFailure) else "it gives no version"
+        raise self.unavailable(
+            f"{page}: {problem}; is it {program}? backend=endpoint asks any other server, for text alone"
+        )
+
     def _check_model(self) -> bool:
         """Raise `JudgeUnavailableError` where the model is not served; tell whether it is an adapter on another."""
         listed = self.fetch(f"{self.url}/models")
         if isinstance(listed, RequestFailure):
             raise self.unavailable(listed.reason)
-        cards = {str(card.get("id")): card for card in listed.get("data") or [] if isinstance(card, dict)}
+        data = listed.get("data")
+        rows = data if isinstance(data, list) else []
+        cards = {str(card.get("id")): card for card in rows if isinstance(card, dict)}
         if self._model() not in cards:
             served = ", ".join(sorted(cards)) or "nothing"
             raise self.unavailable(
@@ -208,6 +222,7 @@ def likeliest(step: ReadStep, logprobs: Mapping[int, float]) -> tuple[dict[int, 
 
     Raises `TruncatedError` where one is missing, and `UnreadableReplyError` for numbers that are none.
     """
+    logprobs = {token: value for token, value in logprobs.items() if not value <= NO_LOGPROB}
     if missing := [text for token, text in zip(step.tokens, step.texts, strict=True) if token not in logprobs]:
         raise TruncatedError(
             f"the server returned no probability of {', '.join(map(repr, missing))}: it keeps the {len(logprobs)} "

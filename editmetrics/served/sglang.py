@@ -24,13 +24,7 @@ class SGLang(Server):
     oldest = (0, 5)
 
     def find_version(self) -> str:
-        page = self.fetch(f"{self.root}/server_info")
-        if isinstance(page, RequestFailure) or not isinstance(page.get("version"), str):
-            problem = page.reason if isinstance(page, RequestFailure) else "it gives no version"
-            raise self.unavailable(
-                f"/server_info: {problem}; is it SGLang? backend=endpoint asks any other server, for text alone"
-            )
-        return str(page["version"])
+        return self.version_on("/server_info", "SGLang")
 
     def check_traps(self, version: tuple[int, ...]) -> None:
         """See `Server`. Adapters are put on the language model alone (sglang#28784): one that is named is refused."""

@@ -33,16 +33,13 @@ class VLLM(Server):
     """Before it, adapters of a vision tower were left out with no more than a line in the server's log (vllm#23796)."""
 
     def find_version(self) -> str:
-        page = self.fetch(f"{self.root}/version")
-        if isinstance(page, RequestFailure) or not isinstance(page.get("version"), str):
-            problem = page.reason if isinstance(page, RequestFailure) else "it gives no version"
-            raise self.unavailable(
-                f"/version: {problem}; is it vLLM? backend=endpoint asks any other server, for text alone"
-            )
-        return str(page["version"])
+        return self.version_on("/version", "vLLM")
 
     def check_traps(self, version: tuple[int, ...]) -> None:
         """See `Server`. In its development mode alone a server shows its settings, and is put to sleep over HTTP."""
+        asleep = self.fetch(f"{self.root}/is_sleeping")
+        if not isinstance(asleep, RequestFailure) and asleep.get("is_sleeping"):
+            raise self.unavailable("it sleeps, and its weights are not on the GPU; wake it with POST /wake_up")
         page = self.fetch(f"{self.root}/server_info?config_format=json")
         if isinstance(page, RequestFailure):
             return

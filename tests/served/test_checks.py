@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from editmetrics import Sample, create_metric
+from editmetrics import EditMetricsError, Sample, create_metric
 from editmetrics.judge import JudgeError, JudgeUnavailableError
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.lora import add_lora
@@ -154,8 +154,17 @@ def test_other_programs_are_told_apart(server, model):
     server.pages["/model_info"] = Reply({"has_image_understanding": False})
     with pytest.raises(JudgeUnavailableError, match="for text alone"):
         checked(server, "sglang")
-    with pytest.raises(JudgeUnavailableError, match="cannot be reached"):
+    with pytest.raises(JudgeUnavailableError, match=r"cannot be reached: .*, and is the address right\?$"):
         open_server("vllm", "judge", endpoint="http://127.0.0.1:1/v1", retries=0).check()
+
+
+def test_a_server_that_sleeps_is_not_asked(server, model):
+    serve(server, model)
+    server.pages["/is_sleeping"] = Reply({"is_sleeping": True})
+    with pytest.raises(JudgeUnavailableError, match=r"it sleeps.*POST /wake_up"):
+        checked(server)
+    server.pages["/is_sleeping"] = Reply({"is_sleeping": False})
+    checked(server)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +176,23 @@ def test_a_damaged_probe_is_named(tmp_path, text):
     file.write_text(text, encoding="utf-8")
     with pytest.raises(JudgeError, match=f"{FILE} is not a probe"):
         read_probe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"logprobs": [-1.0, float("nan")]}, {"tolerance": float("inf")}, {"tolerance": float("nan")}]
+)
+def test_a_probe_that_every_model_would_pass_is_damaged(probe, tmp_path, change):
+    data = json.loads(probe.read_text(encoding="utf-8"))
+    (tmp_path / FILE).write_text(json.dumps({**data, "tokens": data["tokens"][:2], "logprobs": [-1, -2], **change}))
+    with pytest.raises(JudgeError, match="is not a probe"):
+        read_probe(tmp_path)
+
+
+def test_a_model_without_probabilities_gets_no_probe(base):
+    backbone = Backbone.load(str(base), device="cpu", own=True)
+    backbone.model.lm_head.weight.data[7] = torch.inf
+    with pytest.raises(JudgeError, match="gives no probabilities in"):
+        make_probe(backbone, "sha")
 
 
 def test_a_probe_is_read_as_it_was_written(probe):
@@ -181,6 +207,9 @@ def test_options_for_several_models_are_one_each(server):
     assert each_of("model", "a; b", ["x", "y"]) == ["a", "b"]
     with pytest.raises(JudgeError, match="model names 3; expected one for all, or one for each of x, y in this order"):
         each_of("model", "a;b;c", ["x", "y"])
+    for value in ("", "http://a/v1;"):  # without an address, OpenAI would be asked
+        with pytest.raises(JudgeError, match="has an empty part"):
+            each_of("endpoint", value, ["x", "y"])
 
 
 # ---------------------------------------------------------------------- text through a checked server
@@ -218,6 +247,11 @@ def test_options_say_what_they_are_for():
         create_metric("ds_ieqa:endpoint=http://a")
     with pytest.raises(Exception, match="requires the address of the server"):
         create_metric("ds_ieqa:backend=vllm").load()
+    for name in ("ds_ieqa", "edit_score"):
+        with pytest.raises(EditMetricsError, match="requires the address of"):
+            create_metric(name, backend="vllm", endpoint="").load()
+    with pytest.raises(OptionError, match="loaded on this machine for that; leave out backend=vllm"):
+        create_metric("ds_ieqa:backend=vllm,endpoint=http://127.0.0.1:1/v1").models_to_serve()
     with pytest.raises(OptionError, match="q_align has no option 'backend'"):
         create_metric("q_align:backend=vllm")  # no chat template is around its question
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from editmetrics import Sample, create_metric
+from editmetrics import EditMetricsError, Sample, create_metric
+from editmetrics.mllm import checkpoint_writing
 from editmetrics.mllm.backbone import Backbone
+from editmetrics.mllm.checkpoint import CheckpointError
 from editmetrics.mllm.families import BackboneError
 from editmetrics.mllm.lora import adapters, add_lora, using
 from editmetrics.mllm.merging import write_merged_model
-from editmetrics.served.probe import read_probe
+from editmetrics.options import OptionError
+from editmetrics.served.export import Exported, LocalModel, export, start_command
+from editmetrics.served.probe import FILE, make_probe, read_probe, write_probe
 from editmetrics.testing import tiny_backbone
 
 from .fake import Model, serve
@@ -65,8 +70,67 @@ def test_a_command_shows_how_to_start_and_to_ask_a_server(run, tmp_path, base):
     assert "no model that a server serves" in run("export", "psnr", "-o", tmp_path / "x").err
 
 
+def test_the_command_that_is_shown_asks_a_server(run, server, tmp_path, base, model):
+    ran = run("export", f"mllm_rating:backbone={base},model=tiny,rounds=2", "-o", tmp_path / "it's")
+    spec = shlex.split(ran.out.splitlines()[-1])[-1]
+    serve(server, {"tiny": model})
+    metric = create_metric(spec.replace("http://localhost:8000/v1", server.url))
+    metric.load()
+    assert (metric.model, metric.rounds, metric.backbone) == ("tiny", 2, None)
+
+
+def test_nothing_is_written_outside_the_folder_or_over_another_model(run, tmp_path, base):
+    served = tmp_path / "served"
+    for name in (".", ".."):
+        ran = run("export", f"mllm_rating:backbone={base},model={name}", "-o", served)
+        assert "cannot name a folder" in ran.err
+    assert not served.exists()
+    (served / "tiny").mkdir(parents=True)
+    (served / "tiny" / "notes.txt").write_text("mine")
+    ran = run("export", f"mllm_rating:backbone={base},model=tiny", "-o", served)
+    assert "holds another model or other files" in " ".join(ran.err.split())
+    assert [path.name for path in (served / "tiny").iterdir()] == ["notes.txt"]
+
+
+def test_an_export_goes_on_where_it_was_killed(tmp_path, monkeypatch):
+    backbone = Backbone.load(str(tiny_backbone("qwen3_vl", tmp_path / "base")), device="cpu", own=True)
+    for seed, name in enumerate(("a", "b")):
+        add_lora(backbone, name, rank=2, seed=seed)
+    models = [LocalModel(name, backbone, name, "sha", 1, name) for name in ("a", "b")]
+    full = [True]
+
+    def save(model, processor, folder):
+        write_model(model, processor, folder)
+        if ".b.partial" in str(folder) and full.pop():
+            raise OSError(28, "No space left on device")
+
+    write_model = checkpoint_writing.save_model
+    monkeypatch.setattr(checkpoint_writing, "save_model", save)
+    with pytest.raises(CheckpointError, match=r"served/b cannot be written: .*No space left on device; make room"):
+        export(models, tmp_path / "served")
+    assert [path.name for path in (tmp_path / "served").iterdir()] == ["a"]
+    before = (tmp_path / "served" / "a" / "model.safetensors").stat().st_mtime_ns
+    full.append(False)
+    assert len(export(models, tmp_path / "served")) == 2
+    assert (tmp_path / "served" / "a" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(EditMetricsError, match="holds another model"):
+        export([replace(models[0], sha256="other")], tmp_path / "served")
+
+
+def test_a_model_of_the_hub_is_served_in_its_revision(tmp_path, base):
+    backbone = Backbone.load(str(base), device="cpu")
+    probe = make_probe(backbone, "sha")
+    model = LocalModel("tiny", backbone, None, "sha", 1)
+    words = shlex.split(start_command("vllm", Exported(model, "a/b", "c0ffee", tmp_path, probe), 1))
+    assert words[words.index("--revision") + 1] == "c0ffee"
+    (one,) = export([model], tmp_path / "served")
+    assert (one.source, one.revision) == (str(base), None)
+    assert "--revision" not in start_command("sglang", one, 1)
+
+
 def test_a_trained_assessor_is_served_as_it_was_trained(run, server, tmp_path):
     """The toy weights of ds_ieqa: three adapters, three models, the digits of a photograph."""
+    tmp_path = tmp_path / "served"
     ran = run("export", "ds_ieqa:weights=toy", "-o", tmp_path, "--device", "cpu")
     assert ran.code == 0, ran.err
     spec = shlex.split(ran.out.splitlines()[-1])[-1]
@@ -86,5 +150,12 @@ def test_a_trained_assessor_is_served_as_it_was_trained(run, server, tmp_path):
     assert one.uncertainty == pytest.approx(other.uncertainty, abs=1e-3)
     assert one.details["digit_mass"] == pytest.approx(other.details["digit_mass"], abs=1e-4)
     assert there.identity()["weights"] == here.identity()["weights"]
+    swapped = {**options, **{name: ";".join(reversed(options[name].split(";"))) for name in ("model", "probe")}}
+    with pytest.raises(OptionError, match="is of the model for content_preservation; expected the one for visual_qual"):
+        create_metric("ds_ieqa", **swapped).load()
+    file = tmp_path / names[0] / FILE
+    write_probe(replace(read_probe(file), model="other"), file)
+    with pytest.raises(OptionError, match="was made of other weights than these"):
+        create_metric("ds_ieqa", **options).load()
     with pytest.raises(Exception, match="each is a model of its own"):
         create_metric(f"ds_ieqa:weights=toy,backend=vllm,endpoint={server.url}").load()

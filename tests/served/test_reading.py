@@ -174,6 +174,21 @@ def by_text(body):
     return Reply(body)
 
 
+def unknown(body):
+    """vLLM's number for a log-probability that it does not have."""
+    for row in body["choices"][0]["logprobs"]["content"]:
+        row["top_logprobs"][0]["logprob"] = -9999.0
+    return Reply(body)
+
+
+def test_a_probability_that_a_server_does_not_know_is_not_zero(server, model, asked):
+    serve(server, model)
+    changed(server, unknown)
+    refused = asked()(SAMPLE)
+    assert (refused.status, dict(refused)) == ("unparseable", {})
+    assert "no probability of ' excellent'" in refused.reason
+
+
 def empty(body):
     body["choices"][0]["logprobs"]["content"] = []
     return Reply(body)

@@ -90,7 +90,7 @@ def served_assessor(metric: DSIEQA) -> ServedDigits:
             f"{metric.name}: these weights have an adapter for each of {', '.join(names)}, and each is a model of its "
             'own on a server: name them with model="A;B;C", or their servers with endpoint="A;B;C", in this order'
         )
-    metric.use_server(list(dict.fromkeys(models.values())))
+    metric.use_server(list(dict.fromkeys(models.values())), None if checkpoint is None else checkpoint.digest)
     return ServedDigits(writer, metric.definitions_of(checkpoint), metric.scale, metric.reads_of(checkpoint), models)
 
 
@@ -99,14 +99,18 @@ def models_to_serve(metric: DSIEQA) -> list[LocalModel]:
     from ...served.export import LocalModel
 
     require_one_checkpoint(metric)
+    metric.require_local()
     metric.load()
     (assessor,) = metric.assessors
     made_of = metric.checkpoint.digest if metric.checkpoint else assessor.backbone.identity()["sha256"]
     if not assessor.adapters:
         return [LocalModel(metric.name, assessor.backbone, None, made_of, images=2)]
     shared = len(set(assessor.adapters.values())) == 1
-    names = {adapter: metric.name if shared else f"{metric.name}-{name}" for name, adapter in assessor.adapters.items()}
-    return [LocalModel(name, assessor.backbone, adapter, made_of, images=2) for adapter, name in names.items()]
+    parts = {adapter: "" if shared else name for name, adapter in assessor.adapters.items()}
+    return [
+        LocalModel(f"{metric.name}-{part}" if part else metric.name, assessor.backbone, adapter, made_of, 2, part)
+        for adapter, part in parts.items()
+    ]
 
 
 def require_one_checkpoint(metric: DSIEQA) -> None:
