@@ -68,7 +68,12 @@ def _fetched(name: str, repository: str, revision: str, store: Path) -> Path:
         raise WeightsError(
             f"{name} holds no checkpoint: {repository} has no {DESCRIPTION}, which 'editmetrics push' writes"
         )
-    commit = known.commit or revision
+    commit = known.commit or ""
+    if not COMMIT.fullmatch(commit):  # the folder is named by it
+        raise WeightsError(
+            f"{name}: the hub stated {commit!r} as its commit; expected 40 hexadecimal digits, without "
+            "which a changed checkpoint is not noticed; see HF_ENDPOINT"
+        )
     folder = store / commit
     if (folder / DESCRIPTION).is_file():
         return folder

@@ -167,7 +167,8 @@ def problems(name: str, text: str, *, images: bool, allowed: Collection[str] = (
     >>> list(problems("a.csv", "id\\ncat,/home/ada/cat.png\\n", images=False))
     ['a.csv, line 2: a path of this machine, /home/ada/cat.png']
     """
-    private = [one for one in private_names() if one not in allowed]
+    may = {name.lower() for name in allowed}
+    private = [one for one in private_names() if one.lower() not in may]
     whole = "|".join(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])" for one in private)
     words = re.compile(whole, re.IGNORECASE) if private and not name.endswith(".html") else None
     for number, line in enumerate(_unescaped(text).split("\n"), 1):

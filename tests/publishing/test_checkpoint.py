@@ -60,6 +60,16 @@ def test_a_commit_that_is_here_needs_no_network(writable, toy, monkeypatch):
         assert create_metric(SPEC).dimensions
 
 
+def test_a_commit_that_is_none_names_no_folder(writable, toy, tmp_path):
+    upload(plan_push(toy, "ada/mine"))
+    repository = writable.repositories["ada/mine"]
+    for commit in ("../../../outside", None):
+        repository.commit = commit
+        with pytest.raises(WeightsError, match="expected 40 hexadecimal digits"):
+            assert create_metric(SPEC).dimensions
+    assert not list(tmp_path.rglob("outside*"))
+
+
 def test_paths_in_its_description_are_shortened_and_it_still_loads(run, writable, toy):
     changed = described(toy)
     changed["recipe"]["manifest"] = "/home/grace/secret project/train.csv"

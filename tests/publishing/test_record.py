@@ -110,7 +110,7 @@ def test_a_name_of_this_machine_is_refused_with_its_line(run, writable, own, mon
         assert ran.code == 2
         assert f"scores.record.jsonl, line {line}: 'Lovelace', the name of this user or machine" in ran.err
     assert writable.requests == []
-    assert run("push", own, "--repo", "ada/run", "--yes", "--allow", "lovelace").code == 0
+    assert run("push", own, "--repo", "ada/run", "--yes", "--allow", "Lovelace").code == 0  # as the message had it
     monkeypatch.setattr("getpass.getuser", lambda: "gallery")  # a word of the page's own script
     assert plan_push(own, "ada/run").files
 
