@@ -105,11 +105,13 @@ def error_in_one_line(error: BaseException) -> str:
 def in_words(megabytes: float | None) -> str:
     """A size in a few characters.
 
-    >>> in_words(605), in_words(17500), in_words(0.01), in_words(None)
-    ('605 MB', '17.5 GB', '10 kB', 'unknown')
+    >>> in_words(605), in_words(17500), in_words(0.01), in_words(0.0003), in_words(None)
+    ('605 MB', '17.5 GB', '10 kB', '300 bytes', 'unknown')
     """
     if megabytes is None:
         return "unknown"
+    if megabytes < 0.001:
+        return plural(round(megabytes * 1e6), "byte")
     if megabytes < 1:
         return f"{megabytes * 1000:.0f} kB"
     return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.3g} GB"

@@ -218,10 +218,14 @@ def agreement_lines(agreement: Agreement) -> list[tuple[str, str, dict[str, Line
 
 
 def histogram(column: ScoreColumn, table: ScoredTable) -> Histogram | None:
-    """The histogram of a column, with 8 to 24 bins after Freedman and Diaconis (1981); None without a finite score."""
+    """The histogram of a column, with 8 to 24 bins after Freedman and Diaconis (1981).
+
+    None without a finite score, or if the range of the scores is beyond float64.
+    """
     finite = column.values[np.isfinite(column.values)]
-    if not len(finite):
-        return None
+    with np.errstate(over="ignore"):
+        if not len(finite) or not np.isfinite(np.ptp(finite)):
+            return None
     bins = FEWEST_BINS
     spread = float(np.subtract(*np.quantile(finite, [0.75, 0.25])))
     if spread > 0:

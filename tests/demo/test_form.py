@@ -93,7 +93,7 @@ def test_uploads_are_limited_before_they_are_decoded(tmp_path):
     Image.new("L", (3000, 2000)).save(huge)
     for limits, says in (
         (FormLimits(max_pixels=5_000_000), r"6,\d{3},\d{3} pixels together; this page takes 5,000,000"),
-        (FormLimits(max_bytes=10), "the file is larger than 0 kB"),
+        (FormLimits(max_bytes=10), "the file is larger than 10 bytes"),
     ):
         with pytest.raises(FormError, match=says):
             sample_of({"edited": str(huge), "source": str(FILLED["source"])}, limits)

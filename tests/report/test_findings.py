@@ -153,6 +153,8 @@ def test_histograms_count_every_finite_score_once():
     assert (found.edges[0], found.edges[-1]) == pytest.approx((values[:300].min(), values[:300].max()))
     assert 8 <= len(found.edges) - 1 <= 24
     assert histogram(column("none", [np.nan]), table([column("none", [np.nan])])) is None
+    beyond = column("beyond", [1e308, -1e308])
+    assert histogram(beyond, table([beyond])) is None
 
 
 def test_failures_that_are_alike_are_one():
