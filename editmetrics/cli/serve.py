@@ -75,6 +75,7 @@ def serve(
     """
     from ..registry import create_metric
     from ..scoring.run import available_processors
+    from ..serving.access import is_local
 
     try:
         from ..serving.app import make_app  # noqa: F401 - whether its packages are there
@@ -91,6 +92,7 @@ def serve(
         max_bytes=max_mb << 20,
         max_pixels=max_megapixels * 1_000_000,
         token=_token(host, token),
+        own_page_only=token is None and is_local(host),
     )
     _run(chosen, options, host, port)
 

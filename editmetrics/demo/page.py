@@ -9,8 +9,8 @@ from ..files.escaping import escape_html
 from ..metric import Metric
 from ..registry import create_metric
 from ..sample import EditMetricsError
+from ..serving.own_page import OnlyOwnPage
 from .form import FormError, FormLimits, form_fields, message_html, result_html, score_form
-from .local import OnlyOwnPage
 
 KEPT = 1800
 """Seconds between two looks for uploaded files that are as old as that, which are then deleted."""

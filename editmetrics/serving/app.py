@@ -29,6 +29,7 @@ from ..scoring.results import Column
 from .access import TokenCheck
 from .batcher import Batcher, FullError, Order, ServingOptions
 from .connection import GoneError, unless_gone
+from .own_page import OnlyOwnPage
 from .pooling import POOLING
 from .reading import RefusedError, Submitted, read_request
 from .statistics import Statistics
@@ -55,6 +56,8 @@ def make_app(metrics: Sequence[Metric], options: ServingOptions | None = None) -
     app = FastAPI(title="editmetrics", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     if service.options.token:
         app.add_middleware(TokenCheck, token=service.options.token, open_paths=("/health", "/ready"))
+    if service.options.own_page_only:
+        app.add_middleware(OnlyOwnPage)
     for path, wire in WIRES.items():
         app.post(path)(service.scoring(wire))
     app.get("/v1/metrics")(service.about)

@@ -33,6 +33,7 @@ class ServingOptions:
     - `max_pixels`: decoded pixels of a request's images together (a small file may claim a large image), and pixels
       that fill a batch.
     - `token`: what requests must carry in their Authorization header; None for no check.
+    - `own_page_only`: requests from pages of other sites, and under other names of this machine, are refused.
     - `on_failure`: called with the error if the metrics cannot be loaded.
     """
 
@@ -45,6 +46,7 @@ class ServingOptions:
     max_pixels: int = 64_000_000
     body_timeout: float = 60.0
     token: str | None = None
+    own_page_only: bool = False
     on_failure: Callable[[Exception], None] = lambda error: None
 
 

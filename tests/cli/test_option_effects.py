@@ -156,7 +156,7 @@ def test_serve_listens_and_limits_as_told(run, tmp_path, monkeypatch):
     assert f"EDITMETRICS_TOKEN={made.pop('token')}\n" in ran.err
     assert made == {
         "folder": tmp_path, "batch_size": 3, "wait": 0.02, "capacity": 7, "workers": 2, "max_bytes": 2 << 20,
-        "max_pixels": 5_000_000, "body_timeout": 60.0,
+        "max_pixels": 5_000_000, "body_timeout": 60.0, "own_page_only": False,
     }  # fmt: skip
 
 

@@ -20,8 +20,8 @@ from editmetrics.demo.form import (
     sample_of,
     score_form,
 )
-from editmetrics.demo.local import OnlyOwnPage
 from editmetrics.demo.page import build_page, scored_html
+from editmetrics.serving.own_page import OnlyOwnPage
 from tests.scoring.toys import Captioned
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -274,6 +274,8 @@ def test_a_server_that_others_reach_prints_a_new_token():
                         code = httpx.get(f"http://127.0.0.1:{port}/rewards").status_code
                         break
                 assert code == (401 if needed else 200)
+                foreign = httpx.get(f"http://127.0.0.1:{port}/rewards", headers={"origin": "https://example.org"})
+                assert foreign.status_code == (code if words else 403)
             finally:
                 server.terminate()
 

@@ -1,4 +1,4 @@
-"""A page that only its own tab may use: other sites in the same browser reach this machine's ports, too."""
+"""A server that pages of other sites may not use: in the same browser, they reach this machine's ports, too."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-Message = MutableMapping[str, Any]
+from .access import is_local
 
-HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""The names of this machine in the address bar; the port may be another one, of a tunnel."""
+Message = MutableMapping[str, Any]
 
 
 class OnlyOwnPage:
@@ -29,7 +28,7 @@ class OnlyOwnPage:
         if scope["type"] != "http" or is_own(dict(scope["headers"])):
             await self.app(scope, receive, send)
             return
-        text = b"this page can only be used at its own address on this machine\n"
+        text = b"requests are answered at the own address of this machine alone, and not to pages of other sites\n"
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text))]
         await send({"type": "http.response.start", "status": 403, "headers": headers})
         await send({"type": "http.response.body", "body": text})
@@ -43,4 +42,5 @@ def is_own(headers: MutableMapping[bytes, bytes]) -> bool:
     """
     host = headers.get(b"host", b"").decode("latin-1").lower()
     origin = headers.get(b"origin", f"http://{host}".encode("latin-1")).decode("latin-1").lower()
-    return re.sub(r":\d+$", "", host) in HOSTS and origin == f"http://{host}"
+    name = re.sub(r":\d+$", "", host).strip("[]")  # the port may be another one, of a tunnel
+    return is_local(name) and origin == f"http://{host}"

@@ -1,10 +1,10 @@
-"""What a page of another site in the same browser may do with the demo: nothing."""
+"""What a page of another site in the same browser may do with the demo and with a server: nothing."""
 
 import asyncio
 
 import pytest
 
-from editmetrics.demo.local import OnlyOwnPage
+from editmetrics.serving.own_page import OnlyOwnPage
 
 
 def status(kind="http", **headers):
@@ -28,6 +28,7 @@ def status(kind="http", **headers):
         ({"host": "127.0.0.1:8001"}, 200),
         ({"host": "localhost:9000", "origin": "http://localhost:9000"}, 200),  # through a tunnel
         ({"host": "[::1]:8001"}, 200),
+        ({"host": "127.0.0.2"}, 200),
         ({"host": "rebound.example.org:8001"}, 403),
         ({"host": "127.0.0.1.example.org:8001"}, 403),
         ({"host": "127.0.0.1:8001", "origin": "https://example.org"}, 403),
