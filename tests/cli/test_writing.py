@@ -170,6 +170,7 @@ STREAMING = {
     "scaffold.py": "a new folder, and nothing is overwritten",
     "command_line/output.py": "/dev/null",
     "report/pictures.py": "into memory",
+    "publishing/record.py": "a temporary folder, read at once",
     "selftest/training.py": "a temporary folder, read at once",
 }
 """Files that write otherwise than through `replacing`, and why they may."""

@@ -34,7 +34,7 @@ def test_a_dry_run_shows_every_file_and_asks_the_hub_nothing(run, writable, scor
     plan = plan_push(scored, "ada/run")
     assert [file.path for file in plan.files] == FILES
     for file in plan.files:
-        assert re.search(rf"^{file.path} +[\d.]+ [kM]B$", ran.out, re.MULTILINE), file.path
+        assert re.search(rf"^{file.path} +[\d.]+ (?:[kM]B|bytes)$", ran.out, re.MULTILINE), file.path
     assert f"to {writable.url}/datasets/ada/run (private)" in ran.out
     assert "no image leaves" in ran.out
     assert "(public" in run("push", scored, "--repo", "ada/run", "--dry-run", "--public").out
