@@ -7,14 +7,16 @@ file, so that other processes know it too, also under another name.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from .files.writing import replacing
 
-__all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "stamp"]
+__all__ = ["digest", "home", "remembered", "sha256", "sha256_of_all", "sha256_of_json", "stamp"]
 
 TICK_NS = 50_000_000
 """A file that changed so lately may change again without another time: the clock of a file system ticks this slowly."""
@@ -57,6 +59,15 @@ def sha256_of_all(files: Iterable[Path]) -> list[str]:
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(sha256, files))
+
+
+def sha256_of_json(value: Any) -> str:
+    """The SHA-256 digest of a value as JSON, whatever the order of its keys, in hexadecimal.
+
+    >>> sha256_of_json({"a": 1, "b": 2}) == sha256_of_json({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def digest(file: Path) -> str:

@@ -16,6 +16,7 @@ from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.tabular import Tabular
 from ..files.writing import write_text
+from ..wording import arrow
 from .measure import AgreementError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Pair:
 
     @property
     def arrow(self) -> str:
-        return "↑" if self.higher_is_better else "↓"
+        return arrow(self.higher_is_better)
 
     def __len__(self) -> int:
         return len(self.ids)

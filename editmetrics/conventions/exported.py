@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from ..file_hashes import sha256_of_json
 
 if TYPE_CHECKING:
     from ..mllm.backbone import Backbone
@@ -19,6 +19,6 @@ def served_model(
     """Return the model with the adapter of these checksums, and the number of images that its questions show."""
     from ..served.export import LocalModel
 
-    made_of = json.dumps({"backbone": backbone.identity()["sha256"], "adapter": dict(checksums)}, sort_keys=True)
+    made_of = sha256_of_json({"backbone": backbone.identity()["sha256"], "adapter": dict(checksums)})
     images = max(len(question.images) for question in conventions.questions)
-    return LocalModel(name, backbone, adapter, hashlib.sha256(made_of.encode()).hexdigest(), images)
+    return LocalModel(name, backbone, adapter, made_of, images)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from ..file_hashes import sha256_of_json
 from ..files.typed_toml import Problem, read_typed_toml
 from ..sample import FIELDS, EditMetricsError
 from ..wording import expected_one_of
@@ -36,7 +36,7 @@ def digest_of(conventions: Conventions) -> str:
     Checkpoints are left out, too: the one that is used stands in a metric's identity by itself.
     """
     content = {name: value for name, value in asdict(conventions).items() if name not in DESCRIPTIVE | {"models"}}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
 
 
 # ---------------------------------------------------------------------- what belongs together

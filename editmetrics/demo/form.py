@@ -13,7 +13,7 @@ from ..sample import FIELDS, IMAGE_FIELDS, Dimension, EditMetricsError, Sample, 
 from ..serving.wire import claimed_pixels
 from ..tables.results import likeness_note
 from ..tables.table import number
-from ..wording import in_words
+from ..wording import arrow, in_words
 
 LABELS = {
     "source": "Image before the edit", "edited": "Edited image", "reference": "What the edit should look like",
@@ -21,8 +21,6 @@ LABELS = {
     "prompt": "Instruction or prompt", "source_prompt": "Description of the image before the edit",
     "questions": "Questions, one in each line",
 }  # fmt: skip
-
-ARROWS = {True: "↑", False: "↓", None: ""}
 
 
 class FormError(EditMetricsError):
@@ -126,7 +124,7 @@ def _line(metric: Metric, dimension: Dimension, score: Score) -> ResultLine:
         "" if value is None else number(value),
         "" if value is None else repr(float(value)),
         dimension.unit,
-        ARROWS[dimension.higher_is_better],
+        arrow(dimension.higher_is_better),
         "ok" if value is not None else "skipped" if score.ok else score.status,
         text or "",
     )

@@ -7,15 +7,13 @@ converted on disk. Loading is strict: each tensor has a place, each place a tens
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..file_hashes import sha256_of_all, stamp
+from ..file_hashes import sha256_of_all, sha256_of_json, stamp
 from ..wording import first_few
 from .backbone import Backbone
 from .families import FAMILIES, BackboneError, Processor
@@ -198,7 +196,7 @@ def _small_files(folder: Path) -> list[Path]:
 def _digest(files: Sequence[Path]) -> str:
     """The sha256 over the names and digests of files."""
     named = {file.name: digest for file, digest in zip(files, sha256_of_all(files), strict=True)}
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(named)
 
 
 def backbone_of(whole: WholeModel, image_tokens: int | None = None, plain_positions: bool = False) -> Backbone:

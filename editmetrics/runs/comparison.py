@@ -20,7 +20,7 @@ from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.text import json_ready
 from ..files.writing import write_text
-from ..wording import first_few, plural
+from ..wording import arrow, first_few, plural
 from .identity import changes
 from .scored_table import ScoreColumn, ScoredTable, ScoresError
 
@@ -44,7 +44,7 @@ class Moved(Difference):
 
     @property
     def arrow(self) -> str:
-        return "↑" if self.higher_is_better else "↓"
+        return arrow(self.higher_is_better)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..agreement.systems import Tasks
 from ..sample import EditMetricsError
+from ..wording import arrow
 from .read_record import RunRecord
 
 
@@ -47,7 +48,7 @@ class ScoreColumn:
     @property
     def arrow(self) -> str:
         """The better direction; "" if unknown."""
-        return "" if not self.known else "↑" if self.higher_is_better else "↓"
+        return arrow(self.higher_is_better if self.known else None)
 
     @property
     def merit(self) -> np.ndarray:

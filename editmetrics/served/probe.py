@@ -6,7 +6,6 @@ or what its chat template writes. What the model is about to say depends on all 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import threading
@@ -16,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..file_hashes import sha256_of_json
 from ..files.writing import write_text
 from ..judge import Image, JudgeError, Question
 from .questions import ReadStep, TokenQuestion, token_question
@@ -70,7 +70,7 @@ class ServerProbe:
     @cached_property
     def digest(self) -> str:
         """The sha256 of all that it says, which stands in the identity of numbers."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return sha256_of_json(asdict(self))
 
     def question(self) -> TokenQuestion:
         """Return the question that is asked of a server."""

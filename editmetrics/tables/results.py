@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..wording import LIKENESS, first_few, plural
+from ..wording import LIKENESS, arrow, first_few, plural
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ FEW = 12
 
 MANY = 10
 """At most this number of reasons for missing scores are shown."""
-
-ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 
 def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
@@ -45,7 +43,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
         from .systems import systems_blocks
 
         yield from systems_blocks(
-            comparison, {line.column: ARROWS[line.dimension.higher_is_better] for line in summary}
+            comparison, {line.column: f" {arrow(line.dimension.higher_is_better)}".rstrip() for line in summary}
         )
     yield from problem_lines(results)
     yield from _notes(results)
@@ -76,7 +74,7 @@ def _summary(lines: list[Summary], best: Mapping[str, str | None]) -> DataTable:
     rows: list[Sequence[Cell]] = []
     previous = None
     for line in lines:
-        name = "" if line.column == previous else f"{line.column}{ARROWS[line.dimension.higher_is_better]}"
+        name = "" if line.column == previous else f"{line.column} {arrow(line.dimension.higher_is_better)}".rstrip()
         previous = line.column
         rows.append(
             [

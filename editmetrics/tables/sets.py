@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..wording import arrow
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
     from ..runs.scored_table import ScoredTable
     from ..scoring import Results
 
-ARROWS = {True: " ↑", False: " ↓", None: ""}
 INTERVAL = "Interval: other sets of as many images of the same system; the reference set stays as it is."
 
 
@@ -20,7 +20,7 @@ def sets_blocks(results: Results) -> Iterator[Block]:
     rows: list[Sequence[Cell]] = []
     for column in results.columns:
         for dimension in column.metric.dimensions:
-            name = f"{column.names[dimension.name]}{ARROWS[dimension.higher_is_better]}"
+            name = f"{column.names[dimension.name]} {arrow(dimension.higher_is_better)}".rstrip()
             for sample, scores in results:
                 score = scores[column.label]
                 ends = score.details.get("interval", {}).get(dimension.name, ())

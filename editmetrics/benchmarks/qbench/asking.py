@@ -9,8 +9,6 @@ one for the whole machine, may have it too; the journal makes a folder of result
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 import time
@@ -22,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ...file_hashes import sha256_of_json
 from ...files.writing import Journal
 from ...images import decoder
 from ...judge import Answer, ChatModel, Question
@@ -260,7 +259,7 @@ class _Asker:
 def _key_of(identity: Mapping[str, Any], text: str, system: str | None, image_sha256: str | None, decoder: str) -> str:
     """The sha256 of all that an answer comes from: the model, the words, the image file and its decoder."""
     content = {"model": dict(identity), "system": system, "text": text, "image": image_sha256, "decoder": decoder}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
 
 
 def _settled(answer: Answer) -> bool:

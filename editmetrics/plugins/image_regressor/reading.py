@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...file_hashes import sha256_of_json
 from ...files.typed_toml import Problem, read_typed_toml
 from ...sample import EditMetricsError
 from ...wording import expected_one_of
@@ -55,7 +55,7 @@ def _built_in(name: str) -> RegressorRecipe:
 def digest_of(recipe: RegressorRecipe) -> str:
     """Return the SHA-256 of all that makes the network and its input."""
     content = {name: value for name, value in asdict(recipe).items() if name not in DESCRIPTIVE}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
 
 
 def as_plain(recipe: RegressorRecipe) -> dict[str, Any]:
