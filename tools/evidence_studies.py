@@ -103,26 +103,19 @@ class Study:
         return WORLDS[self.world].train if variant in (FULL, BASELINE) else SMALL
 
 
+DS_IEQA = {"together": True, "loss": "tdrl+plcc", "batch_size": 48, "patience": None}
+EPAIQA = {
+    "grounding_steps": 60, "grounding_learning_rate": 3e-4, "batch_size": 32, "rehearsal": 0.5, "read_weight": 3.0,
+    "level_labels": "soft",
+}  # fmt: skip
+"""What the trainings of two studies have in common, whatever their budget."""
+
 STUDIES = {
     "ds_ieqa": Study(
         "edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {
-            "together": True,
-            "loss": "tdrl+plcc",
-            "batch_size": 48,
-            "steps": 500,
-            "evaluate_every": 250,
-            "patience": None,
-        },
-        {
-            "together": True,
-            "loss": "tdrl+plcc",
-            "batch_size": 48,
-            "steps": 200,
-            "evaluate_every": 200,
-            "patience": None,
-        },
+        {**DS_IEQA, "steps": 500, "evaluate_every": 250},
+        {**DS_IEQA, "steps": 200, "evaluate_every": 200},
         {
             "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
             "TDRL without a correlation term": {"loss": "tdrl"},
@@ -190,28 +183,8 @@ STUDIES = {
             "local_naturalness": "local_naturalness",
             "prompt_completion": "prompt_completion",
         },
-        {
-            "grounding_steps": 60,
-            "grounding_learning_rate": 3e-4,
-            "quantitative_steps": 300,
-            "explained_steps": 600,
-            "batch_size": 32,
-            "rehearsal": 0.5,
-            "read_weight": 3.0,
-            "level_labels": "soft",
-            "evaluate_every": 600,
-        },
-        {
-            "grounding_steps": 60,
-            "grounding_learning_rate": 3e-4,
-            "quantitative_steps": 150,
-            "explained_steps": 250,
-            "batch_size": 32,
-            "rehearsal": 0.5,
-            "read_weight": 3.0,
-            "level_labels": "soft",
-            "evaluate_every": 250,
-        },
+        {**EPAIQA, "quantitative_steps": 300, "explained_steps": 600, "evaluate_every": 600},
+        {**EPAIQA, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
         {"overall": "parts", "explain": False},
         backbone=ANY_ORDER,

@@ -28,7 +28,7 @@ from ..file_hashes import sha256, sha256_of_all
 from ..metric import Metric
 from ..sample import EditMetricsError
 from ..weights import WeightsError, load_state_dict, pull, registered
-from .hub_checkpoint import fetch_checkpoint, is_on_hub
+from .hub_checkpoint import METRIC, fetch_checkpoint, is_on_hub
 from .model_folders import earlier_digest
 from .run_folder import History, differences
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .prompt_writer import PromptWriter
 
 FORMAT = 1
-METRIC, HEADS, CARD, HISTORY, BACKBONE = "metric.json", "heads.safetensors", "card.md", "history.jsonl", "backbone"
+HEADS, CARD, HISTORY, BACKBONE = "heads.safetensors", "card.md", "history.jsonl", "backbone"
 NAME = r"[A-Za-z0-9_-]+"
 DECISIVE = ("family", "image_tokens", "processor")
 """The fields of a backbone's identity that must be as they were in training, beside its files; dtype and libraries only

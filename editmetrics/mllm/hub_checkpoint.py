@@ -22,7 +22,8 @@ COMMIT = re.compile("[0-9a-f]{40}")
 SUFFIXES = frozenset({".safetensors", ".json", ".jsonl", ".toml", ".csv", ".md", ".txt", ".jinja", ".model"})
 """The kinds of files that a checkpoint on the hub may consist of; none of them can run code."""
 
-DESCRIPTION = "metric.json"
+METRIC = "metric.json"
+"""The file that describes a checkpoint, and names its other files with their checksums."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def fetch_checkpoint(name: str) -> Path:
         raise WeightsError(f"invalid weights {name!r}; expected hub:OWNER/NAME or hub:OWNER/NAME@REVISION")
     repository, revision = match[1], match[2] or "main"
     store = home() / "checkpoints" / repository
-    if COMMIT.fullmatch(revision) and (store / revision / DESCRIPTION).is_file():
+    if COMMIT.fullmatch(revision) and (store / revision / METRIC).is_file():
         return store / revision
     try:
         return _fetched(name, repository, revision, store)
@@ -64,10 +65,8 @@ def fetch_checkpoint(name: str) -> Path:
 
 def _fetched(name: str, repository: str, revision: str, store: Path) -> Path:
     known = look_up(repository, revision)
-    if DESCRIPTION not in known.files:
-        raise WeightsError(
-            f"{name} holds no checkpoint: {repository} has no {DESCRIPTION}, which 'editmetrics push' writes"
-        )
+    if METRIC not in known.files:
+        raise WeightsError(f"{name} holds no checkpoint: {repository} has no {METRIC}, which 'editmetrics push' writes")
     commit = known.commit or ""
     if not COMMIT.fullmatch(commit):  # the folder is named by it
         raise WeightsError(
@@ -75,18 +74,18 @@ def _fetched(name: str, repository: str, revision: str, store: Path) -> Path:
             "which a changed checkpoint is not noticed; see HF_ENDPOINT"
         )
     folder = store / commit
-    if (folder / DESCRIPTION).is_file():
+    if (folder / METRIC).is_file():
         return folder
     unfinished = folder / "incomplete"
-    described, _ = fetch_from_hub(repository, commit, DESCRIPTION, unfinished)
+    described, _ = fetch_from_hub(repository, commit, METRIC, unfinished)
     paths = _named_files(name, described)
     if missing := [path for path in paths if path not in known.files]:
-        raise WeightsError(f"{name}: {DESCRIPTION} names {missing[0]}, which {repository} does not have")
+        raise WeightsError(f"{name}: {METRIC} names {missing[0]}, which {repository} does not have")
     size = in_words(sum(known.files[path].size or 0 for path in paths) / 1e6)
     logger.info("downloading %s at %s (%s; licence: %s)", name, commit[:8], size, known.licence or "not stated")
     for path in paths:
         fetch_from_hub(repository, commit, path, folder)
-    described.replace(folder / DESCRIPTION)
+    described.replace(folder / METRIC)
     shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
@@ -96,12 +95,12 @@ def _named_files(name: str, described: Path) -> list[str]:
     try:
         files = [File(path).path for path in json.loads(described.read_bytes())["files"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{name}: its {DESCRIPTION} is damaged: {error}") from error
+        raise WeightsError(f"{name}: its {METRIC} is damaged: {error}") from error
     if odd := [path for path in files if PurePosixPath(path).suffix not in SUFFIXES]:
-        raise WeightsError(f"{name}: its {DESCRIPTION} names {odd[0]}; expected {', '.join(sorted(SUFFIXES))} only")
+        raise WeightsError(f"{name}: its {METRIC} names {odd[0]}; expected {', '.join(sorted(SUFFIXES))} only")
     return files
 
 
 def _copies(repository: str, store: Path) -> str:
-    here = sorted(folder.name for folder in store.glob("*") if (folder / DESCRIPTION).is_file())
+    here = sorted(folder.name for folder in store.glob("*") if (folder / METRIC).is_file())
     return f"; or name the commit that is here: {PREFIX}{repository}@{here[-1]}" if here else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mllm.checkpoint import CARD, METRIC, read_checkpoint
 from ..mllm.hub_checkpoint import SUFFIXES
-from ..wording import first_few, plural
+from ..wording import first_few
 from .plan import PublishingError, UploadFile
 from .scrub import Scrubber, problems
 
@@ -45,15 +45,16 @@ def checkpoint_files(folder: Path, repository: str, allowed: Sequence[str] = ())
         raise PublishingError(f"{folder}: {METRIC} names {README}, which the hub shows; its card is {CARD}")
     scrubber = Scrubber()
     files = [_file(checkpoint, path, scrubber, allowed) for path in checkpoint.files]
-    described = scrubber.value(json.loads((folder / METRIC).read_bytes()))
+    description = (folder / METRIC).read_bytes()
+    original = json.loads(description)
+    described = scrubber.value(original)
     changed = {
         file.path: digest
         for file in files
         if isinstance(file.content, bytes)
         and (digest := hashlib.sha256(file.content).hexdigest()) != checkpoint.files[file.path]
     }
-    description = (folder / METRIC).read_bytes()
-    if changed or described != json.loads(description):
+    if changed or described != original:
         described["files"] = {**checkpoint.files, **changed}
         description = (json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode()
     card = scrubber.text(_readme(checkpoint, repository))
@@ -121,9 +122,7 @@ def _readme(checkpoint: TrainedCheckpoint, repository: str) -> str:
 
 
 def _notes(checkpoint: TrainedCheckpoint, scrubber: Scrubber, description: bytes) -> list[str]:
-    notes = []
-    if count := scrubber.replaced["absolute path"]:
-        notes.append(f"replaced in the copy that leaves: {plural(count, 'absolute path')}")
+    notes = scrubber.notes()
     digest = hashlib.sha256(description).hexdigest()
     if digest != checkpoint.digest:
         notes.append(

@@ -58,7 +58,7 @@ def record_files(scores: Path, *, images: bool) -> tuple[list[UploadFile], list[
     content, title = report_content(read), task_title(read)
     card, leaderboard = _card(content, title), leaderboard_json(content, title)
     texts = {CARD: card.encode(), TABLE: table, RECORD: record, LEADERBOARD: leaderboard.encode()}
-    notes = _replaced(scrubber)
+    notes = scrubber.notes()
     if not read.of_sets:
         pictures, more = _pictures(content, read_scores(scores) if images else None, scrubber)
         texts[PAGE] = _page(content, pictures, title)
@@ -142,8 +142,3 @@ def _card(content: ReportContent, title: str) -> str:
         f"    editmetrics report {TABLE} -o {PAGE}\n"
     )
     return f"{head}\n# {escape_markdown(title)}\n\n{markdown(board)}{about}"
-
-
-def _replaced(scrubber: Scrubber) -> list[str]:
-    replaced = [plural(count, name) for name, count in scrubber.replaced.items() if count]
-    return [f"replaced in the copy that leaves: {', '.join(replaced)}"] if replaced else []

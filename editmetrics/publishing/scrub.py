@@ -19,6 +19,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote
 
+from ..wording import plural
+
 NO_IMAGE = "[image removed]"
 
 BREAK = r"(?:\\[rn]|\s)+"
@@ -117,6 +119,11 @@ class Scrubber:
             return str(value)
         self.replaced["image"] += 1  # bytes in a cell of a parquet file
         return NO_IMAGE
+
+    def notes(self) -> list[str]:
+        """What was replaced, as a sentence for the user; none if nothing was."""
+        replaced = [plural(count, name) for name, count in self.replaced.items() if count]
+        return [f"replaced in the copy that leaves: {', '.join(replaced)}"] if replaced else []
 
     def _path(self, path: str) -> str:
         self.replaced["absolute path"] += 1

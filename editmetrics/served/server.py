@@ -100,7 +100,10 @@ class Server(Endpoint):
 
     @abstractmethod
     def read_reply(self, reply: Mapping[str, Any]) -> tuple[list[ReadToken], int]:
-        """Return the tokens of a reply, and the number of tokens of its prompt. Raises `UnreadableReplyError`."""
+        """Return the tokens of a reply, and the number of tokens of its prompt.
+
+        Raises `LookupError`, `TypeError` or `ValueError` for a reply of another form.
+        """
 
     # ------------------------------------------------------------------ checks at a start
 
@@ -180,7 +183,7 @@ class Server(Endpoint):
             if isinstance(reply, RequestFailure):
                 return Answer(None, reply.status, reply.reason, model=model, asked=time)
             try:
-                tokens, length = self.read_reply(reply)
+                tokens, length = self._read(reply)
                 if length != question.length + len(read):
                     raise UnreadableReplyError(
                         f"the server read a prompt of {length} tokens, and the checkpoint's own processor writes "
@@ -199,6 +202,14 @@ class Server(Endpoint):
             except TruncatedError as error:
                 return Answer(None, "unparseable", str(error), model=model, asked=time)
         return Answer(written, model=model, asked=time, finish="read", logprobs=tuple(read))
+
+    def _read(self, reply: Mapping[str, Any]) -> tuple[list[ReadToken], int]:
+        try:
+            return self.read_reply(reply)
+        except (LookupError, TypeError, ValueError) as error:
+            raise UnreadableReplyError(
+                f"the reply has no log-probabilities by token number, or no number of prompt tokens ({error!r})"
+            ) from error
 
     def _request(self, method: str, address: str, body: Any) -> Reply:
         """Send JSON to any page of the server, and return its JSON."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..judge.replies import RequestFailure
 from .questions import TokenQuestion
-from .server import NEUTRAL, ReadToken, Server, UnreadableReplyError
+from .server import NEUTRAL, ReadToken, Server
 
 
 class SGLang(Server):
@@ -43,15 +43,10 @@ class SGLang(Server):
         }
 
     def read_reply(self, reply: Mapping[str, Any]) -> tuple[list[ReadToken], int]:
-        try:
-            info = reply["meta_info"]
-            read = zip(info["output_token_logprobs"], info["output_token_ids_logprobs"], strict=True)
-            tokens = [
-                ReadToken(int(chosen[1]), {int(one[1]): float(one[0]) for one in [*watched, chosen]})
-                for chosen, watched in read
-            ]
-            return tokens, int(info["prompt_tokens"])
-        except (LookupError, TypeError, ValueError) as error:
-            raise UnreadableReplyError(
-                f"the reply has no log-probabilities by token number, or no number of prompt tokens ({error!r})"
-            ) from error
+        info = reply["meta_info"]
+        read = zip(info["output_token_logprobs"], info["output_token_ids_logprobs"], strict=True)
+        tokens = [
+            ReadToken(int(chosen[1]), {int(one[1]): float(one[0]) for one in [*watched, chosen]})
+            for chosen, watched in read
+        ]
+        return tokens, int(info["prompt_tokens"])

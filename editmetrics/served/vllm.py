@@ -17,7 +17,7 @@ from typing import Any
 
 from ..judge.replies import RequestFailure
 from .questions import TokenQuestion
-from .server import NEUTRAL, ReadToken, Server, UnreadableReplyError
+from .server import NEUTRAL, ReadToken, Server
 
 TOP = 20
 """How many of the likeliest tokens are asked for besides: the most that a server without --max-logprobs returns."""
@@ -79,21 +79,14 @@ class VLLM(Server):
         }
 
     def read_reply(self, reply: Mapping[str, Any]) -> tuple[list[ReadToken], int]:
-        try:
-            content = reply["choices"][0]["logprobs"]["content"]
-            length = int(reply["usage"]["prompt_tokens"])
-            tokens = [
-                ReadToken(
-                    _number(entry["token"]),
-                    {_number(one["token"]): float(one["logprob"]) for one in [*entry["top_logprobs"], entry]},
-                )
-                for entry in content
-            ]
-        except (LookupError, TypeError, ValueError) as error:
-            raise UnreadableReplyError(
-                f"the reply has no log-probabilities by token number, or no number of prompt tokens ({error!r})"
-            ) from error
-        return tokens, length
+        tokens = [
+            ReadToken(
+                _number(entry["token"]),
+                {_number(one["token"]): float(one["logprob"]) for one in [*entry["top_logprobs"], entry]},
+            )
+            for entry in reply["choices"][0]["logprobs"]["content"]
+        ]
+        return tokens, int(reply["usage"]["prompt_tokens"])
 
 
 def _number(token: str) -> int:
