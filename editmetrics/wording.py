@@ -102,15 +102,6 @@ def error_in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def arrow(higher_is_better: bool | None) -> str:
-    """The better direction of a number; "" where it is unknown.
-
-    >>> arrow(True), arrow(False), arrow(None)
-    ('↑', '↓', '')
-    """
-    return "" if higher_is_better is None else "↑" if higher_is_better else "↓"
-
-
 def in_words(megabytes: float | None) -> str:
     """A size in a few characters.
 

@@ -15,8 +15,8 @@ import numpy as np
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
 from ..files.tabular import Tabular
+from ..files.text import arrow
 from ..files.writing import write_text
-from ..wording import arrow
 from .measure import AgreementError
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files.escaping import escape_html
+from ..files.text import arrow
 from ..metric import Metric
 from ..sample import FIELDS, IMAGE_FIELDS, Dimension, EditMetricsError, Sample, SampleError, Score
 from ..serving.wire import claimed_pixels
 from ..tables.results import likeness_note
 from ..tables.table import number
-from ..wording import arrow, in_words
+from ..wording import in_words
 
 LABELS = {
     "source": "Image before the edit", "edited": "Edited image", "reference": "What the edit should look like",

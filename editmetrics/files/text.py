@@ -115,6 +115,15 @@ def json_ready(value: Any) -> Any:
     return str(float(value)) if isinstance(value, float) and math.isinf(value) else value
 
 
+def arrow(higher_is_better: bool | None) -> str:
+    """The better direction of a number; "" where it is unknown.
+
+    >>> arrow(True), arrow(False), arrow(None)
+    ('↑', '↓', '')
+    """
+    return "" if higher_is_better is None else "↑" if higher_is_better else "↓"
+
+
 def number_in(cell: Any) -> float | None:
     """The number that a cell holds, None if it holds none. NaN and infinity are numbers here, by their names.
 

@@ -121,7 +121,7 @@ class Scrubber:
         return NO_IMAGE
 
     def notes(self) -> list[str]:
-        """What was replaced, as a sentence for the user; none if nothing was."""
+        """Return a sentence on what was replaced, for the user; none if nothing was."""
         replaced = [plural(count, name) for name, count in self.replaced.items() if count]
         return [f"replaced in the copy that leaves: {', '.join(replaced)}"] if replaced else []
 

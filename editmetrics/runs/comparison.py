@@ -18,9 +18,9 @@ from ..agreement.differences import TOLERANCE, Difference, Differences
 from ..agreement.join import Join, On, join, on_pairs
 from ..files.overwrite import check_json, check_table
 from ..files.rows import require_writable
-from ..files.text import json_ready
+from ..files.text import arrow, json_ready
 from ..files.writing import write_text
-from ..wording import arrow, first_few, plural
+from ..wording import first_few, plural
 from .identity import changes
 from .scored_table import ScoreColumn, ScoredTable, ScoresError
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..agreement.systems import Tasks
+from ..files.text import arrow
 from ..sample import EditMetricsError
-from ..wording import arrow
 from .read_record import RunRecord
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..wording import LIKENESS, arrow, first_few, plural
+from ..files.text import arrow
+from ..wording import LIKENESS, first_few, plural
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:

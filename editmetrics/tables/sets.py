@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..wording import arrow
+from ..files.text import arrow
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
