@@ -491,11 +491,21 @@ def test_slow_answers_leave_their_order_alone(server, judge, slow):
 
 
 def test_questions_are_taken_as_they_are_needed(server, judge):
-    taken = []
-    answers = judge(parallel=2).ask_all(Question.of(str(taken.append(number))) for number in range(1000))
-    next(answers)
+    """Two questions are under way and two wait; no more are taken before somebody reads the answer that is there."""
+    taken, read = [], threading.Event()
+
+    def answer(request):
+        if request.text != "0":
+            assert read.wait(LIMIT)
+        return Reply(completion(request.text))
+
+    server.answer = answer
+    answers = judge(parallel=2).ask_all(Question.of(str(taken.append(n) or n)) for n in range(1000))
+    assert next(answers).text == "0"
+    assert taken == [0, 1, 2, 3]
+    read.set()
     answers.close()
-    assert len(taken) <= 20  # two under way, two waiting, and as many as were answered before the first
+    assert taken == [0, 1, 2, 3]
 
 
 # ------------------------------------------------------------------ the key
