@@ -34,7 +34,7 @@ SHUFFLES, SHUFFLED_ITEMS = 10, 10_000
 """A column is shuffled ten times, or less often where there are many items: their loss is as sure then."""
 
 MANY = 2000
-"""From this number of items, a log line announces fits that take seconds each."""
+"""From this number of items, whose fits take seconds each, log lines tell how far they are."""
 
 ALIKE = 0.8
 """From this SRCC on, up or down, two columns rank images alike."""
@@ -154,8 +154,7 @@ def combine(scores: Tabular, ratings: Tabular, options: CombineOptions | None = 
     chosen = (options or CombineOptions()).changed(**changes)
     names, not_fitted = chosen_regressors(tuple(chosen.regressors))
     items = read_items(scores, ratings, chosen)
-    if len(items) >= MANY:
-        logger.info("fitting %s to %s, then the best without each column", ", ".join(names), plural(len(items), "item"))
+    _tell(items, f"fitting {', '.join(names)} to {plural(len(items), 'item')}, then the best without each column")
     measures = FoldMeasures(items, Resampling(chosen.replicates, chosen.level, chosen.seed))
     notes = [*items.notes, *filter(None, [not_fitted])]
     predicted = {name: _held_out(name, items.scores, items, chosen.seed) for name in names}
@@ -167,6 +166,7 @@ def combine(scores: Tabular, ratings: Tabular, options: CombineOptions | None = 
     lines += [line for name in singles for line in _lines_of_column(items, measures, name, singles[name])]
     value = {name: measures.value(values) for name, values in {**predicted, **singles}.items()}
     best, single = (max(group, key=lambda name: value[name]) for group in (predicted, singles))
+    _tell(items, "held-out agreement: " + ", ".join(f"{name} {value[name]:.3f}" for name in names))
     if not np.isfinite(value[best]):
         raise AgreementError(next(line.note or "" for line in lines if line.score == best))
     importance = list(_importance(best, items, measures, predicted[best], singles, chosen.seed))
@@ -180,6 +180,12 @@ def combine(scores: Tabular, ratings: Tabular, options: CombineOptions | None = 
     )  # fmt: skip
     fitted = _fitted(best, items, lines, chosen.seed)
     return Combined(agreement, items, measures.deciding.name, best, single, importance, predicted, fitted)
+
+
+def _tell(items: CombinedItems, doing: str) -> None:
+    """Log what is done, where it takes long."""
+    if len(items) >= MANY:
+        logger.info(doing)
 
 
 def held_out(regressor: str, scores: Floats, ratings: Floats, fold: np.ndarray, seed: int = 0) -> Floats:
@@ -228,6 +234,7 @@ def _importance(
         alone = measures.value(singles[column])
         left_out = None
         if len(items.columns) > 1:
+            _tell(items, f"{best} without {column}, {index + 1} of {len(items.columns)}")
             without = _held_out(best, np.delete(items.scores, index, axis=1), items, seed)
             test = measures.test(best, predicted, f"{best} without {column}", without)
             left_out = test if isinstance(test, Comparison) else None

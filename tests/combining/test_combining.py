@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from editmetrics.agreement import AgreementError, UndefinedError, srcc
-from editmetrics.combining import CombineOptions, combine, regressors
+from editmetrics.combining import CombineOptions, combine, cross_validation, regressors
 from editmetrics.combining.measuring import within_folds
 
 QUICK = {"replicates": 100, "regressors": ["ridge"], "baseline": False}
@@ -44,6 +44,19 @@ def test_fitted_regressors_predict_as_scikit_learn_does(monkeypatch):
     assert theirs.keys() == regressors.REGRESSORS.keys()
     for name, expected in theirs.items():
         np.testing.assert_allclose(regressors.fit_regressor(name, x, y, 3).predict(new), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("many", [80, 81])
+def test_fits_that_take_long_are_told_one_by_one(monkeypatch, caplog, many):
+    monkeypatch.setattr(cross_validation, "MANY", many)
+    with caplog.at_level("INFO", "editmetrics"):
+        combined = combine(*made(80), **QUICK)
+    told = [
+        "fitting ridge to 80 items, then the best without each column",
+        f"held-out agreement: ridge {combined.line('ridge').value:.3f}",
+        *(f"ridge without {name}, {number} of 4" for number, name in enumerate(combined.items.columns, 1)),
+    ]
+    assert caplog.messages == (told if many <= 80 else [])
 
 
 def test_what_is_needed_is_told_from_twins_and_noise():
