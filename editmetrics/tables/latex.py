@@ -41,6 +41,7 @@ def _table(table: DataTable) -> str:
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize",
+        r"\setlength{\belowcaptionskip}{\abovecaptionskip}",  # LaTeX expects captions below, and leaves no room here
         f"\\caption{{{caption}}}",
         *([f"\\label{{tab:{table.name}}}"] if table.name else []),
         f"\\editmetricsfit{{\\begin{{tabular}}{{{alignment}}}",
