@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -227,13 +226,13 @@ def test_a_prompt_that_the_model_cannot_read_is_not_sent(server, model, asked, m
 
 def test_requests_under_way_are_bounded_and_the_order_is_kept(server, model, levels, asked):
     serve(server, model)
-    answer = server.answer
+    answer, three = server.answer, threading.Barrier(3, timeout=60)
 
-    def slowly(request):
-        time.sleep(0.02)
+    def together(request):
+        three.wait()
         return answer(request)
 
-    server.answer = slowly
+    server.answer = together
     rng = np.random.default_rng(1)
     samples = [Sample(f"s{n}", edited=rng.integers(0, 256, (56, 56, 3), dtype=np.uint8)) for n in range(6)]
     metric = asked(parallel=3)
