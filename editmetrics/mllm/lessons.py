@@ -24,7 +24,7 @@ class Lesson(NamedTuple):
 
     - `rating`: the target of a regression. `weight`: of the lesson, with a mean of 1; None for 1.
     - `soft`: distributions that are taught in place of the answer's words.
-    - `group`: lessons of one group are compared with one another, by losses that compare.
+    - `group`: lessons of one group are compared with one another, by losses that compare; those of -1 with none.
     """
 
     id: str

@@ -219,7 +219,7 @@ class RatingLoss:
 
         Terms that compare examples get those of all processes (`processes.gathered`). With `groups`, (N,) integers, the
         examples of each group are compared among themselves, and the loss is the mean over the examples; a group with
-        fewer than `least` adds nothing.
+        fewer than `least` adds nothing, nor do examples of the group -1, which have no rating.
         """
         import torch
 
@@ -234,7 +234,7 @@ class RatingLoss:
         terms = dict.fromkeys(self.factors, predicted.sum() * 0.0)
         for group in groups.unique().tolist():
             rows = groups == group
-            if (count := int(rows.sum())) >= self.least:
+            if group >= 0 and (count := int(rows.sum())) >= self.least:
                 chosen = predicted[rows], ratings[rows], None if weights is None else weights[rows]
                 for name in terms:
                     terms[name] = terms[name] + count / len(groups) * TERMS[name][0](*chosen)

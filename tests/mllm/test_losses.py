@@ -135,6 +135,18 @@ def test_a_sum_of_terms_is_read_and_added_up():
     assert RatingLoss.parse("l2")(*tensors).keys() == {"loss"}
 
 
+@pytest.mark.parametrize("name", ["l1", "plcc", "rank"])
+def test_groups_are_compared_among_themselves_and_weigh_by_their_size(name):
+    """Of twelve examples three have no rating: they are compared with none, and the mean is over the twelve."""
+    loss, groups = RatingLoss.parse(name), np.array([0, 1, 1, -1, 0, 1, 1, -1, 1, 0, -1, 0])
+    predicted, ratings = as_tensors(PREDICTED, np.where(groups < 0, np.nan, RATINGS))
+    expected = sum(
+        (groups == group).sum() / 12 * loss(*as_tensors(PREDICTED[groups == group], RATINGS[groups == group]))["loss"]
+        for group in (0, 1)
+    )
+    torch.testing.assert_close(loss(predicted, ratings, groups=torch.tensor(groups))["loss"], expected)
+
+
 @pytest.mark.parametrize("text", ["", "l3", "l1+l1", "l1+", "-1*l1", "nan*l1", "x*l1", "0*plcc", "inf*l1", "l1*2"])
 def test_other_sums_are_refused(text):
     with pytest.raises(RecipeError, match="not a sum of different terms"):

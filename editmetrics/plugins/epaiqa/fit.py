@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...mllm.processes import rank_and_count
 from ...mllm.validation import mean_merit, merit
 from ...sample import EditMetricsError, Sample, SampleError
 from .assessor import ExplainingAssessor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from ...mllm.backbone import Backbone
+    from ...mllm.checkpoint import TrainedCheckpoint
     from ...mllm.fitting import FitJob
     from .box import Box
     from .metric import EPAIQA
@@ -38,13 +40,8 @@ FULL = 3
 def train_stages(job: FitJob, metric: EPAIQA) -> None:
     """Train the stages one after another, and write the checkpoint; see `EPAIQA.train_stages`."""
     method = job.method = replace(job.method, stages=tuple(stage for stage in STAGES if stage in job.method.stages))
-    if not method.stages:
-        raise EditMetricsError(f"no stage is to be trained; expected some of {', '.join(STAGES)}")
     before = job.start or metric.checkpoint
-    if before is not None and before.adapters and method.tuning == "full":
-        raise EditMetricsError(
-            f"{before.folder} is an adapter, and tuning=full trains the weights under it; continue with tuning=lora"
-        )
+    _check(job, before)
     materials = read_materials(job, metric.region_of)
     # one's own where its weights change, in float32, which small updates need
     full = method.tuning == "full"
@@ -64,7 +61,7 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         earlier = [lessons[one] for one in method.stages[:number]]
         mixed = RehearsedLessons(lessons[stage], earlier, method.rehearsal, job.recipe.seed)
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
-        learner = StageLearner(assessor, stage, method.read_weight)
+        learner = StageLearner(assessor, stage, method.read_weight, method.rating_loss)
         job.stage(
             stage, learner, mixed, collate=collate, recipe=method.recipe_of(stage, job.recipe),
             validate=_measure(stage, assessor, materials, job), stage=stage,
@@ -95,6 +92,19 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
             "explains": method.cot is not None if "explained" in method.stages else explained,
         },
     )
+
+
+def _check(job: FitJob, before: TrainedCheckpoint | None) -> None:
+    """Raise where the method cannot be trained, or not from the weights `before`."""
+    method = job.method
+    if not method.stages:
+        raise EditMetricsError(f"no stage is to be trained; expected some of {', '.join(STAGES)}")
+    if method.rating_loss is not None:
+        method.rating_loss.check(job.recipe, rank_and_count()[1])
+    if before is not None and before.adapters and method.tuning == "full":
+        raise EditMetricsError(
+            f"{before.folder} is an adapter, and tuning=full trains the weights under it; continue with tuning=lora"
+        )
 
 
 def _harmony_share(

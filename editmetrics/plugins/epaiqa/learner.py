@@ -5,6 +5,7 @@ This module imports torch at its top, and is itself only imported inside functio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from .lessons import StageTask, pixels_of, required
 from .method import Stage
 
 if TYPE_CHECKING:
+    from ...mllm.losses import RatingLoss
     from ...mllm.prompts import Prompt
 
 
@@ -35,9 +37,15 @@ class StageLearner(nn.Module):
     depend on, such as a norm after the layer that is read, stay as they are.
     """
 
-    def __init__(self, assessor: ExplainingAssessor, stage: Stage, read_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        assessor: ExplainingAssessor,
+        stage: Stage,
+        read_weight: float = 1.0,
+        terms: RatingLoss | None = None,
+    ) -> None:
         super().__init__()
-        self.read_weight = read_weight
+        self.read_weight, self.terms = read_weight, terms
         self.model, self.assessor, self.stage = assessor.backbone.model, assessor, stage
         backbone = assessor.backbone
         chosen = list(self.model.parameters()) if assessor.adapter is None else trainable(backbone, assessor.adapter)
@@ -48,43 +56,65 @@ class StageLearner(nn.Module):
         for parameter in chosen:
             parameter.requires_grad_(stage != "grounding" if id(parameter) in language else id(parameter) in used)
 
-    def forward(self, prompts: Sequence[Prompt], soft: Sequence[Sequence[float]]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        prompts: Sequence[Prompt],
+        soft: Sequence[Sequence[float]],
+        ratings: Tensor | None = None,
+        groups: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """The language loss: each answer's mean cross-entropy over its tokens, and the mean over the answers, so that
         a level word in a short answer weighs no less beside long ones; in an answer's mean, the words that scores are
         read from weigh `read_weight` times as much as the others. A distribution in `soft` stands in for the level
-        word of its answer; () for none."""
+        word of its answer; () for none.
+
+        With `terms`, they are added: of the expected levels (N,) with `ratings`, compared within each of `groups`, the
+        dimensions of stage 2; other answers have the group -1 and no rating."""
         backbone = self.assessor.backbone
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
         states = torch.cat([row[p.answer_start - 1 : len(p) - 1] for row, p in zip(hidden, prompts, strict=True)])
         words = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
         lengths = [len(prompt) - prompt.answer_start for prompt in prompts]
-        logits = backbone.logits(states)
-        answers = []
-        for own, answer, levels in zip(logits.split(lengths), words.split(lengths), soft, strict=True):
+        logits = backbone.logits(states).split(lengths)
+        answers, expected = [], []
+        for own, answer, levels in zip(logits, words.split(lengths), soft, strict=True):
             losses = nn.functional.cross_entropy(own, answer, reduction="none")
+            completion, level = self._read_of(answer)
             if levels:
-                losses = self._with_soft_level(losses, own, answer, levels)
+                losses = self._with_soft_level(losses, own, level, levels)
             weights = torch.ones_like(losses)
-            weights[self._read_of(answer)] = self.read_weight
+            weights[[*completion, *level]] = self.read_weight
             answers.append((weights * losses).sum() / weights.sum())
-        return {"loss": torch.stack(answers).mean()}
+            if self.terms is not None:
+                expected.append(self._expected(own, level))
+        loss = torch.stack(answers).mean()
+        if self.terms is None or ratings is None:
+            return {"loss": loss}
+        compared = self.terms(torch.stack(expected), ratings, groups=groups)["loss"]
+        return {"loss": loss + compared, "comparing": compared}
 
-    def _with_soft_level(self, losses: Tensor, logits: Tensor, words: Tensor, levels: Sequence[float]) -> Tensor:
-        """`losses` with the cross-entropy of a distribution at the last level word of the answer."""
-        ids = torch.tensor(self.assessor.levels, device=words.device)
-        at = self._read_of(words)[-1]
+    def _with_soft_level(self, losses: Tensor, logits: Tensor, level: Sequence[int], levels: Sequence[float]) -> Tensor:
+        """`losses` with the cross-entropy of a distribution at the level word of the answer."""
+        ids, at = torch.tensor(self.assessor.levels, device=logits.device), level[0]
         cost = soft_cross_entropy_of(logits[at], ids, torch.tensor(levels, device=logits.device))
         return losses.index_copy(0, torch.tensor([at], device=losses.device), cost.to(losses.dtype)[None])
 
-    def _read_of(self, words: Tensor) -> list[int]:
-        """Positions in an answer that scores are read from: its first completion and its last level word, if it has
-        them."""
+    def _expected(self, logits: Tensor, level: Sequence[int]) -> Tensor:
+        """sum_k k P(w_k) over the levels, 1 to 5, at the level word of an answer; 0, compared with none, without."""
+        if not level:
+            return logits.new_zeros((), dtype=torch.float32)
+        chosen = logits[level[0], torch.tensor(self.assessor.levels, device=logits.device)].float().softmax(-1)
+        return (chosen * torch.arange(1, 6, device=chosen.device)).sum()
+
+    def _read_of(self, words: Tensor) -> tuple[list[int], list[int]]:
+        """Positions in an answer that scores are read from: its first completion and its last level word, each in a
+        list that is empty where it has none."""
         completions, levels = (
             torch.isin(words, torch.tensor(ids, device=words.device)).nonzero().flatten().tolist()
             for ids in (self.assessor.completions, self.assessor.levels)
         )
-        return [*completions[:1], *levels[-1:]]
+        return completions[:1], levels[-1:]
 
 
 def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
@@ -92,6 +122,8 @@ def collate(lessons: Sequence[Lesson]) -> dict[str, Any]:
     return {
         "prompts": [lesson.prompt for lesson in lessons],
         "soft": [lesson.soft[0] if lesson.soft else () for lesson in lessons],
+        "ratings": torch.tensor([math.nan if lesson.rating is None else lesson.rating for lesson in lessons]),
+        "groups": torch.tensor([lesson.group for lesson in lessons]),
     }
 
 

@@ -54,6 +54,8 @@ class StageTask:
     answer: str = ""
     soft: tuple[float, ...] = ()
     """A distribution over the levels, which is taught in place of `word`."""
+    rating: float | None = None
+    """Of harmony or local naturalness, 1 to 5, where the loss compares expected levels with it."""
 
     def lesson(self, assessor: ExplainingAssessor) -> Lesson:
         edited = pixels_of(self.sample.edited)
@@ -67,7 +69,9 @@ class StageTask:
                 prompt = assessor.grounded(source, edited, required(self.region))
             else:
                 prompt = assessor.explained(source, edited, self.sample.prompt or "", self.answer)
-        return Lesson(f"{self.sample.id} ({self.kind})", prompt, soft=(self.soft,) if self.soft else ())
+        group = -1 if self.rating is None else OF_STAGE["quantitative"].index(self.kind)
+        soft = (self.soft,) if self.soft else ()
+        return Lesson(f"{self.sample.id} ({self.kind})", prompt, self.rating, soft=soft, group=group)
 
 
 class StageLessons(Sequence[Lesson]):
@@ -269,7 +273,9 @@ def _quantitative(
                 if region is not None or dimension == "harmony":
                     rating = rated.ratings[dimension][id(sample)]
                     soft = soft_levels(rating, widths[id(sample)], low, high) if method.level_labels == "soft" else ()
-                    tasks.append(StageTask(dimension, sample, region, level_of(rating, low, high), soft=tuple(soft)))
+                    word = level_of(rating, low, high)
+                    compared = 1 + 4 * (rating - low) / (high - low) if method.rating_loss else None
+                    tasks.append(StageTask(dimension, sample, region, word, soft=tuple(soft), rating=compared))
     return both
 
 
@@ -344,7 +350,8 @@ def _listed(samples: Any) -> list[Sample]:
 
 def _described(task: StageTask) -> tuple[Any, ...]:
     known = task.kind, task.sample.id, task.region, task.word, task.answer
-    return (*known, task.soft) if task.soft else known
+    more = (task.soft or None, task.rating)
+    return (*known, *(one for one in more if one is not None))
 
 
 def pixels_of(image: Any) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-from ...mllm.recipe import Recipe
+from ...mllm.losses import RatingLoss
+from ...mllm.recipe import Recipe, RecipeError
 
 Stage = Literal["grounding", "quantitative", "explained"]
 STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")
@@ -35,6 +36,9 @@ class EPAIQAMethod:
       The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
     - `read_weight`: how many times as much as another word the words that scores are read from (prompt completion and
       level) weigh in the loss of an answer. In a chain of thought they are two of some forty; the paper tells of none.
+    - `loss`: "cross_entropy" of the answers, as in the paper. Terms on the expected levels of harmony and
+      naturalness (1 to 5) may be added: "cross_entropy+plcc", "cross_entropy+0.5*rank"; see `mllm.losses`. The overall
+      level has none, since in training it is read after the true completion and reasons, and could copy from them.
     - `max_tokens`: the longest answer that is generated in validation.
     - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.
     """
@@ -54,8 +58,22 @@ class EPAIQAMethod:
     grounding_learning_rate: Annotated[float, Gt(0)] | None = None
     rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.0
     read_weight: Annotated[float, Gt(0)] = 1.0
+    loss: str = "cross_entropy"
     max_tokens: Annotated[int, Ge(1)] = 256
     saved: Literal["bfloat16", "float32"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        _ = self.rating_loss  # refuses what is not a loss
+
+    @property
+    def rating_loss(self) -> RatingLoss | None:
+        """The terms that `loss` adds to the cross-entropy; None without any."""
+        base, plus, terms = self.loss.replace(" ", "").partition("+")
+        if base != "cross_entropy":
+            raise RecipeError(
+                f"loss={self.loss!r} begins with {base!r}; expected cross_entropy, or with terms: cross_entropy+plcc"
+            )
+        return RatingLoss.parse(terms) if plus else None
 
     def recipe_of(self, stage: Stage, recipe: Recipe) -> Recipe:
         """The recipe of one stage."""

@@ -6,15 +6,17 @@ images, the token that ends a turn, which state predicts which token, and how an
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from scipy.stats import norm
 
-from editmetrics import Sample
+from editmetrics import EditMetricsError, Sample
 from editmetrics.plugins.epaiqa import fit as training
 from editmetrics.plugins.epaiqa.metric import EPAIQA
 from tests.plugins.epaiqa.test_prompts import ANSWERS, SUPPLEMENT
@@ -79,8 +81,9 @@ def expected(backbone, lesson, samples):
 def fit(random_backbone, tmp_path):
     def run(train, validation, targets=None, **settings):
         return EPAIQA(backbone=str(random_backbone)).to("cpu").fit(
-            train, validation, targets=targets or {n: n for n in DIMENSIONS}, label_scale=(1, 5), max_tokens=2,
-            output_dir=tmp_path / "run", preset="toy", batch_size=2, **{"read_weight": 1.0, **settings},
+            train, validation, targets=targets or {n: n for n in DIMENSIONS}, max_tokens=2,
+            output_dir=tmp_path / "run", preset="toy",
+            **{"label_scale": (1, 5), "batch_size": 2, "read_weight": 1.0, **settings},
         )  # fmt: skip
 
     return run
@@ -177,3 +180,63 @@ def test_the_weights_with_the_best_region_on_the_validation_data_are_kept(fit, m
     *during, after = measured
     same = [all(bool((weights[name] == after[name]).all()) for name in after) for weights in during]
     assert same == [False, True, False, False]
+
+
+def in_percent(samples):
+    """The ratings of 1 to 5 on another scale, which a metric that is to be trained is told."""
+    for sample in samples:
+        for name in DIMENSIONS[:3]:
+            sample.meta[name] = str(25 * (float(sample.meta[name]) - 1))
+    return samples
+
+
+def expected_word(backbone, parts, answer, words, chosen):
+    """sum_k k P(w_k) over `words`, where the answer says the `chosen` one, from transformers' own logits."""
+    ids = [backbone.tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0] for word in words]
+    inputs = answered(backbone, parts, answer + END)
+    labels = inputs.pop("labels")[0].numpy()
+    with torch.no_grad():
+        logits = backbone.model(**inputs).logits[0].double().numpy()
+    at = np.flatnonzero(labels == ids[words.index(chosen)])[0]
+    return softmax(logits[at - 1, ids]) @ np.arange(1, len(words) + 1)
+
+
+def test_terms_compare_expected_levels_with_their_ratings(fit, monkeypatch):
+    """Of each kind of question the hinge of its pairs, and the error; a correlation would magnify rounding."""
+    compared, words = {}, ["bad", "poor", "fair", "good", "excellent"]
+    train, terms = in_percent(rows(1)), {}
+
+    def compare(stage, module, lessons, loss):
+        backbone = module.assessor.backbone
+        kinds = [name for name in ("harmony", "local_naturalness") if f"({name})" in str(lessons)]
+        terms[stage] = []
+        for kind in kinds:
+            ratings, read = [], []
+            for sample, row in zip(train, ROWS, strict=True):
+                rating, chosen = row[kind != "harmony"]
+                name, image = kind.removeprefix("local_"), sample.edited if kind == "harmony" else sample.edited[CUT]
+                answer = f"{name.capitalize()} level is: {chosen}."
+                read.append(expected_word(backbone, question(name, image), answer, words, chosen))
+                ratings.append(rating)
+            pairs = [(i, j) for i, j in permutations(range(len(train)), 2) if ratings[i] > ratings[j]]
+            hinges = [max(0, (ratings[i] - ratings[j]) - (read[i] - read[j])) for i, j in pairs]
+            terms[stage].append(0.5 * np.mean(hinges) + 2 * np.abs(np.subtract(read, ratings)).mean())
+        language = np.mean([expected(backbone, lesson, train) for lesson in lessons])
+        compared[stage] = len(lessons)
+        assert loss == pytest.approx(language + np.mean(terms[stage] or [0]), rel=ROUNDING), stage
+
+    before_each_stage(monkeypatch, compare)
+    steps = {f"{stage}_steps": 1 for stage in ("grounding", "quantitative", "explained")}
+    fit(train, in_percent(rows(2)), label_scale=(0, 100), loss="cross_entropy+0.5*margin+2*l1", rehearsal=0.0, **steps)
+    assert compared == {"grounding": 5, "quantitative": 10, "explained": 5}
+
+
+@pytest.mark.parametrize("loss", ["plcc", "tdrl+plcc", "cross_entropy+", "cross_entropy+mse"])
+def test_another_loss_is_refused_before_anything_is_computed(fit, loss):
+    with pytest.raises(EditMetricsError, match=re.escape(f"loss={loss.removeprefix('cross_entropy+')!r}")):
+        fit(rows(1), rows(2), loss=loss)
+
+
+def test_terms_need_examples_to_compare(fit):
+    with pytest.raises(EditMetricsError, match="compares 3 examples or more"):
+        fit(rows(1), rows(2), loss="cross_entropy+plcc")
