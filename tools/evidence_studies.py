@@ -112,9 +112,17 @@ EPAIQA = {
 
 STUDIES = {
     "ds_ieqa": Study(
-        "edits",
+        "more_edits",
         {name: name for name in ("visual_quality", "editing_fidelity", "content_preservation")},
-        {**DS_IEQA, "steps": 500, "evaluate_every": 250},
+        {
+            **DS_IEQA,
+            "loss": "tdrl+5*plcc",
+            "rank": 32,
+            "alpha": 32.0,
+            "learning_rate": 2e-3,
+            "steps": 1600,
+            "evaluate_every": 400,
+        },
         {**DS_IEQA, "steps": 200, "evaluate_every": 200},
         {
             "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
