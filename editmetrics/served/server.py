@@ -187,7 +187,8 @@ class Server(Endpoint):
                 if length != question.length + len(read):
                     raise UnreadableReplyError(
                         f"the server read a prompt of {length} tokens, and the checkpoint's own processor writes "
-                        f"{question.length + len(read)}: another chat template, or images of other sizes"
+                        f"{question.length + len(read)}: another chat template, or images of other sizes; 'editmetrics "
+                        "export' prints the command that starts it with the sizes of these images"
                     )
                 if not tokens:
                     raise UnreadableReplyError("the reply holds no token")

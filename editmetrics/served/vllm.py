@@ -1,10 +1,12 @@
-"""Requests to vLLM, and its replies, as of version 0.33.0 (read on 2026-11-30; nothing here was run against one).
+"""Requests to vLLM, and its replies: written from the source of 0.33.0, and run against 0.32.0 (docs/vllm.md says how).
 
 Chat completions with more parameters than OpenAI's (vllm/entrypoints/openai/chat_completion/protocol.py):
 `continue_final_message` and `add_generation_prompt` continue the beginning of an answer; `logprob_token_ids` returns
 the log-probabilities of tokens by number, whatever their rank (vllm#43463), and versions without it ignore it and
-return the `top_logprobs` likeliest; `return_tokens_as_token_ids` writes tokens as "token_id:123"; `mm_processor_kwargs`
-go to the image processor.
+return the `top_logprobs` likeliest; `return_tokens_as_token_ids` writes tokens as "token_id:123".
+
+Limits of image sizes are told to a server at its start: since 0.31 a request with `mm_processor_kwargs` is refused,
+unless the server trusts all of its clients.
 
 Structured outputs are not used on purpose: their mask is put on the logits before log-probabilities are taken
 (vllm/v1/worker/gpu_model_runner.py), so that what the model was not about to write would look certain.
@@ -63,11 +65,9 @@ class VLLM(Server):
             body.pop(name, None)
         if begun := question.answer + written:
             body["messages"].append({"role": "assistant", "content": begun})
-        limits = {"mm_processor_kwargs": dict(question.limits)} if question.limits else {}
         return f"{self.url}/chat/completions", {
             **body,
             **NEUTRAL,
-            **limits,
             "add_generation_prompt": not begun,
             "continue_final_message": bool(begun),
             "temperature": 0,

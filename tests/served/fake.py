@@ -16,6 +16,13 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from tests.judge.server import Reply, completion, problem
 
+REFUSED_LIMITS = (
+    "Per-request mm_processor_kwargs are disabled by default because they can change multimodal preprocessing resource "
+    "usage. Start the server with --trust-request-mm-kwargs only when clients are trusted. "
+    "(parameter=mm_processor_kwargs)"
+)
+"""A real vLLM's words, from 0.31 on."""
+
 
 def pages(version="0.33.0", models=("judge",), parent=None, config=None, program="vllm"):
     """The pages that a server shows: its version, its models, and its settings in development mode."""
@@ -44,12 +51,16 @@ class Model:
         self.turn = threading.Lock()
         self.keeps = None
         """How many of the likeliest tokens an older vLLM returns in place of those that are asked for."""
+        self.limits = {}
+        """What the server's image processor was told at its start."""
 
     # ------------------------------------------------------------------ vLLM
 
     def chat(self, request):
-        """Answer `POST /v1/chat/completions` as vLLM 0.33 does."""
+        """Answer `POST /v1/chat/completions` as vLLM 0.32 was seen to do."""
         body = request.body
+        if "mm_processor_kwargs" in body:
+            return Reply(problem(REFUSED_LIMITS), status=400)
         if not body.get("logprobs"):
             return Reply(completion(self.text))
         images, messages = [], []
@@ -65,8 +76,7 @@ class Model:
             add_generation_prompt=body["add_generation_prompt"],
             continue_final_message=body["continue_final_message"],
         )
-        limits = body.get("mm_processor_kwargs") or {}
-        length, rows = self.continued(prompt, images, limits, body["max_tokens"])
+        length, rows = self.continued(prompt, images, body["max_tokens"])
         if length > 4000:
             return Reply(problem("This model's maximum context length is 4000 tokens."), status=400)
         content = []
@@ -86,7 +96,7 @@ class Model:
         """Answer `POST /generate` as SGLang 0.5.23 does."""
         body = request.body
         images = [_image(url) for url in body["image_data"]]
-        length, rows = self.continued(body["text"], images, {}, body["sampling_params"]["max_new_tokens"])
+        length, rows = self.continued(body["text"], images, body["sampling_params"]["max_new_tokens"])
         chosen = [[float(row.max()), int(row.argmax()), None] for row in rows]
         watched = [[[float(row[token]), token, None] for token in body["token_ids_logprob"]] for row in rows]
         info = {"prompt_tokens": length, "output_token_logprobs": chosen, "output_token_ids_logprobs": watched}
@@ -95,13 +105,13 @@ class Model:
     # ------------------------------------------------------------------ the model
 
     @torch.inference_mode()
-    def continued(self, prompt, images, limits, count):
+    def continued(self, prompt, images, count):
         """The number of tokens of a prompt, and the log-probabilities of each next one, greedily."""
         with self.turn:
-            return self._continued(prompt, images, limits, count)
+            return self._continued(prompt, images, count)
 
-    def _continued(self, prompt, images, limits, count):
-        inputs = self.processor(text=[prompt], images=images or None, return_tensors="pt", **limits)
+    def _continued(self, prompt, images, count):
+        inputs = self.processor(text=[prompt], images=images or None, return_tensors="pt", **self.limits)
         length = inputs["input_ids"].shape[1]
         rows = []
         for _ in range(count):

@@ -33,6 +33,9 @@ MUTATIONS = (
      (f"{CHECKS}::test_a_server_that_would_give_other_numbers_is_not_asked",)),
     ("the checkpoint's own sampling is left on", SERVER, '{**NEUTRAL, **(options.get("extra") or {})}',
      '{**(options.get("extra") or {})}', (f"{CHECKS}::test_text_is_asked_with_all_sampling_named",)),
+    ("limits of image sizes go with every request", "editmetrics/served/vllm.py", '"temperature": 0,',
+     '"temperature": 0, "mm_processor_kwargs": dict(question.limits),',
+     (f"{READING}::test_levels_are_those_of_this_machine",)),
     ("an adapter is merged without its scale", "editmetrics/mllm/merging.py", " * layer.scaling[adapter]", "",
      (f"{EXPORT}::test_a_merged_model_says_what_the_adapter_says",)),
 )  # fmt: skip

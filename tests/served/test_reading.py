@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from editmetrics import Sample, create_metric
 from editmetrics.conventions import metric_class_of
 from editmetrics.mllm import readouts
+from editmetrics.mllm.prompt_writer import PromptWriter
 from editmetrics.sample import SampleError, UnavailableError
 from editmetrics.scoring import score
 from editmetrics.testing import tiny_backbone
@@ -74,8 +76,8 @@ def compare_digits(server, base, model, program, monkeypatch):
     monkeypatch.setattr(readouts, "LEAST_MASS", 0.0)
     serve(server, model, program)
     sample = Sample("one", source=EDITED, edited=np.roll(EDITED, 9, 0), prompt="make it red")
-    # SGLang is told no limits by a request: as many tokens as the processor's own settings allow
-    options = f"backbone={base},image_tokens=" + ("16384" if program == "sglang" else "300")
+    monkeypatch.setattr(model, "limits", PromptWriter.from_files(str(base), image_tokens=300).limits)
+    options = f"backbone={base},image_tokens=300"
     here = create_metric(f"ds_ieqa:{options},read=expected").to("cpu")(sample)
     there = create_metric(f"ds_ieqa:{options},read=expected,backend={program},endpoint={server.url}")(sample)
     assert here.ok
@@ -88,7 +90,6 @@ def compare_digits(server, base, model, program, monkeypatch):
 
 def test_what_the_model_writes_by_itself_is_read_from_one_reply(server, model, base):
     from editmetrics.judge import Question
-    from editmetrics.mllm.prompt_writer import PromptWriter
     from editmetrics.served import open_server
     from editmetrics.served.questions import ReadStep, token_question
 
@@ -97,7 +98,7 @@ def test_what_the_model_writes_by_itself_is_read_from_one_reply(server, model, b
     prompt = writer.processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "text", "text": "Well?"}]}], tokenize=False, add_generation_prompt=True
     )
-    _, rows = model.continued(prompt + "It is", [], {}, 2)
+    _, rows = model.continued(prompt + "It is", [], 2)
     written = [int(row.argmax()) for row in rows]
     texts = [writer.tokenizer.decode([token]) for token in written]
     other = [int(row.argmin()) for row in rows]
@@ -119,6 +120,19 @@ def test_the_images_that_are_sent_have_the_pixels_of_this_machine(server, model,
     url = body["image_data"][0] if program == "sglang" else body["messages"][0]["content"][0]["image_url"]["url"]
     assert url.startswith("data:image/png;base64,")
     assert np.array_equal(np.asarray(_image(url)), EDITED)
+
+
+def test_a_reply_that_a_real_vllm_gave_is_read():
+    """Of 0.32.0 on a CPU, shortened: two positions, and of the tokens that were asked for four."""
+    from editmetrics.served.vllm import VLLM
+
+    reply = json.loads(Path(__file__).with_name("vllm_0_32_reply.json").read_text(encoding="utf-8"))
+    tokens, length = VLLM("ds_ieqa", endpoint="http://localhost:8000/v1").read_reply(reply)
+    assert (length, [token.token for token in tokens]) == (266, [18, 23])
+    assert tokens[0].logprobs == {
+        18: -2.020533323287964, 15: -2.5083682537078857, 16: -2.52583384513855, 17: -2.120136022567749
+    }  # fmt: skip
+    assert tokens[1].logprobs[23] == -1.9517028331756592
 
 
 # ---------------------------------------------------------------------- what is not a number
