@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class CutOff(str):
+    """An answer of a `Generator` that used up its tokens before it ended: "8" may be the beginning of "85"."""
+
+
 class Generator(Protocol):
     """Interface of the model, which `editmetrics.mllm.Backbone` has. `IMAGE` stands for the next image in a chat."""
 
@@ -36,7 +40,7 @@ class Generator(Protocol):
     ) -> list[str]:
         """Generate one text for each prompt, which may be the same object several times, each with a `seed` of its own.
 
-        `likeliest` are `top_p` and `top_k`, where they are set.
+        `likeliest` are `top_p` and `top_k`, where they are set. An answer that used up `max_tokens` is a `CutOff`.
         """
 
     def identity(self) -> dict[str, Any]:
@@ -80,6 +84,7 @@ class Local:
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "seed": self.seed,
+            "cut_off": "told",  # answers that were kept before do not tell
             **self.likeliest,
         }
 
@@ -103,11 +108,14 @@ class Local:
                 return [Answer(None, status, reason, model=model, asked=now())]
         else:
             return [
-                Answer(text, model=model, served=model, asked=now())
+                Answer(
+                    str(text), model=model, served=model, asked=now(),
+                    finish="length" if isinstance(text, CutOff) else None,
+                )
                 if text.strip()
                 else Answer(None, "unparseable", "the model answered nothing", model=model, asked=now())
                 for text in texts
-            ]
+            ]  # fmt: skip
         half = len(questions) // 2
         return self.answer(questions[:half], stop) + self.answer(questions[half:], stop)
 

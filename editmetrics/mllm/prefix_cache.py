@@ -263,6 +263,8 @@ def generate(
 ) -> list[str]:
     """Generate an answer to each prompt of `cache`, of at most `max_tokens`, without control tokens.
 
+    One that is not at its end by then is a `CutOff`, as servers say "length" of it.
+
     `temperature` 0 takes the likeliest token each time, as transformers' `generate` does with `do_sample=False` and no
     penalties; above 0 it draws from `softmax(logits / temperature)`, every row from a generator of its own with `seed`,
     or with its own of several, so that an answer does not depend on the batch. Drawn are the `top_k` likeliest tokens
@@ -270,6 +272,8 @@ def generate(
     extended by the answers. Raises `SampleError` when a prompt leaves no room for `max_tokens`.
     """
     import torch
+
+    from ..judge.local import CutOff
 
     backbone = cache.backbone
     if max_tokens < 1 or temperature < 0:
@@ -298,7 +302,8 @@ def generate(
         if not growing:
             break
         cache.extend([[chosen[row]] if row in growing else [] for row in range(len(answers))])
-    return [backbone.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
+    texts = (backbone.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers)
+    return [CutOff(text) if len(answer) == max_tokens else text for answer, text in zip(answers, texts, strict=True)]
 
 
 def _likeliest(logits: Tensor, temperature: float, top_p: float, top_k: int | None) -> Tensor:

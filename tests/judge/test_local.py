@@ -7,7 +7,9 @@ import pytest
 
 from editmetrics import SampleError
 from editmetrics.judge import ChatModel, JudgeError, JudgeUnavailableError, Message, Question, open_judge
+from editmetrics.judge.answers import whole_text
 from editmetrics.judge.chat import Image
+from editmetrics.judge.local import CutOff
 
 PIXELS = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
 
@@ -38,7 +40,8 @@ class Echo:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         if "too long" in texts:
             raise SampleError("the prompt has too many tokens", "skipped")
-        return ["" if text == "say nothing" else str(prompt) for text, prompt in zip(texts, prompts, strict=True)]
+        words = {"say nothing": "", "say 8": "8", "begin with 8": CutOff("8")}
+        return [words.get(text, str(prompt)) for text, prompt in zip(texts, prompts, strict=True)]
 
     def identity(self):
         return {"model": "echo", "sha256": "00"}
@@ -96,6 +99,17 @@ def test_a_bad_question_costs_itself_only(bad, status, said):
     assert (answers[2].text, answers[2].reason) == (None, said)
 
 
+def test_an_answer_that_was_cut_off_is_no_number(home):
+    """ "8" may be the beginning of "85"; a server says "length" of it."""
+    judge = open_judge(backbone=Echo())
+    assert whole_text(judge.ask("say 8")) == "8"
+    for _ in range(2):  # also from the cache
+        cut = judge.ask("begin with 8")
+        assert (cut.text, cut.cut_off) == ("8", True)
+        with pytest.raises(SampleError, match="the model was cut off"):
+            whole_text(cut)
+
+
 def test_a_machine_that_is_too_small_for_all_is_said_once():
     echo = Echo()
     with pytest.raises(JudgeUnavailableError, match="too little memory"):
@@ -137,4 +151,5 @@ def test_it_is_a_chat_model():
         "temperature": 0.0,
         "max_tokens": 1024,
         "seed": 0,
+        "cut_off": "told",
     }

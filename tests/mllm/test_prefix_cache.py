@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from editmetrics.judge.local import CutOff
 from editmetrics.mllm import growing_cache
 from editmetrics.mllm import prefix_cache as module
 from editmetrics.mllm.backbone import BackboneError
@@ -112,6 +113,15 @@ def test_a_long_answer_outgrows_the_room_it_has(backbone, monkeypatch):
     monkeypatch.setattr(growing_cache, "ROOM", 3)
     case = CASES["one image"]
     assert backbone.generate([ours(backbone, *case)], max_tokens=12) == [native_answer(backbone, *case, 12)]
+
+
+def test_an_answer_that_used_up_its_tokens_says_so(backbone, monkeypatch):
+    prompt = ours(backbone, *CASES["one image"])
+    first = int(backbone.read([prompt]).logits.argmax())
+    assert isinstance(backbone.generate([prompt], max_tokens=1)[0], CutOff)
+    monkeypatch.setattr(module, "_end_tokens", lambda _: {first})
+    (ended,) = backbone.generate([prompt], max_tokens=1)
+    assert (ended, isinstance(ended, CutOff)) == ("", False)
 
 
 def test_nothing_appended_changes_nothing(backbone):
