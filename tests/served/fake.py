@@ -44,14 +44,14 @@ def pages(version="0.33.0", models=("judge",), parent=None, config=None, program
 class Model:
     """A folder's model, served under a name; `text` answers questions for text."""
 
-    def __init__(self, folder, text="fine"):
+    def __init__(self, folder, text="fine", limits=None):
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
         self.processor = AutoProcessor.from_pretrained(folder)
         self.text = text
         self.turn = threading.Lock()
         self.keeps = None
         """How many of the likeliest tokens an older vLLM returns in place of those that are asked for."""
-        self.limits = {}
+        self.limits = limits or {}
         """What the server's image processor was told at its start."""
 
     # ------------------------------------------------------------------ vLLM

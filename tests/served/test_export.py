@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 
@@ -133,10 +134,15 @@ def test_a_trained_assessor_is_served_as_it_was_trained(run, server, tmp_path):
     tmp_path = tmp_path / "served"
     ran = run("export", "ds_ieqa:weights=toy", "-o", tmp_path, "--device", "cpu")
     assert ran.code == 0, ran.err
-    spec = shlex.split(ran.out.splitlines()[-1])[-1]
+    *starts, asking = map(shlex.split, ran.out.splitlines())
+    spec = asking[-1]
     names = [f"ds_ieqa-{name}" for name in ("visual_quality", "editing_fidelity", "content_preservation")]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    serve(server, {name: Model(tmp_path / name) for name in names})
+    models = {}
+    for start in starts:
+        limits = json.loads(start[start.index("--mm-processor-kwargs") + 1])
+        models[start[start.index("--served-model-name") + 1]] = Model(start[2], limits=limits)
+    serve(server, models)
     options = dict(option.split("=", 1) for option in spec.split(":", 1)[1].split(","))
     assert options["model"] == ";".join(names)
     options["endpoint"] = server.url
