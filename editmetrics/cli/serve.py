@@ -104,6 +104,7 @@ def _run(metrics: Sequence[Metric], options: ServingOptions, host: str, port: in
     from ..serving.app import make_app
     from ..serving.connection import PatientProtocol
     from ..serving.listening import listening_socket, url_of
+    from ..serving.memory import keep_freed_memory
 
     failures: list[Exception] = []
 
@@ -111,6 +112,7 @@ def _run(metrics: Sequence[Metric], options: ServingOptions, host: str, port: in
         failures.append(error)
         server.should_exit = True
 
+    keep_freed_memory()
     listening = listening_socket(host, port)
     click.echo(f"serving {', '.join(metric.label for metric in metrics)} on {url_of(listening, host)}", err=True)
     app = make_app(metrics, replace(options, on_failure=stop))
