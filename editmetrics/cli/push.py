@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -71,11 +71,11 @@ def push(
     Exit codes: 0 success; 1 aborted; 2 usage error, or something must not leave; 4 no login, or the hub cannot be
     reached.
     """
-    from ..publishing import plan_push, upload
+    from ..publishing import is_private, plan_push, upload
     from ..tables.table import show
 
     plan = plan_push(what, repo, kind=kind, private=private, images=images, allowed=allowed)
-    show(plan_blocks(plan))
+    show(plan_blocks(plan, _who_sees(plan, "unknown" if dry_run or private else is_private(plan))))
     if dry_run:
         click.echo("Dry run: nothing was sent.")
         return
@@ -87,8 +87,22 @@ def push(
     click.echo(f"sent {plural(len(plan.files), 'file')} to {address}")
 
 
-def plan_blocks(plan: UploadPlan) -> Iterator[Block]:
-    """Yield the table of the files of an upload, where they go, and notes."""
+def _who_sees(plan: UploadPlan, private: bool | Literal["unknown"] | None) -> str:
+    """Return who will see an upload to a repository that is `private`; None where it does not exist.
+
+    A private upload is never sent to a public repository, so that the hub need not be asked.
+    """
+    if plan.private:
+        return "private"
+    if private == "unknown":
+        return "public if the repository does not exist; one that is private stays so"
+    return (
+        "private: the repository exists, and --public does not change it" if private else "public: everybody can see it"
+    )
+
+
+def plan_blocks(plan: UploadPlan, who_sees: str) -> Iterator[Block]:
+    """Yield the table of the files of an upload, where they go and who sees them, and notes."""
     from rich.markup import escape
 
     from ..tables.table import DataTable, numbers, text
@@ -96,6 +110,5 @@ def plan_blocks(plan: UploadPlan) -> Iterator[Block]:
     rows = [[file.path, in_words(file.size / 1e6)] for file in plan.files]
     yield DataTable([*text("file"), *numbers("size")], rows)
     yield ""
-    seen = "private" if plan.private else "public: everybody can see it"
-    yield escape(f"{plural(len(plan.files), 'file')}, {in_words(plan.size / 1e6)}, to {plan.address} ({seen})")
+    yield escape(f"{plural(len(plan.files), 'file')}, {in_words(plan.size / 1e6)}, to {plan.address} ({who_sees})")
     yield from (escape(f"- {note}") for note in plan.notes)

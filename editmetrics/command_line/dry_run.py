@@ -45,13 +45,17 @@ class Requests:
 
 @dataclass(frozen=True)
 class Planned:
-    """One metric of a run: how many samples it scores, and for how many each field is missing."""
+    """One metric of a run: how many samples it scores, for how many each field is missing, and what it requires.
+
+    `hub_checkpoints`: those that were fetched already, since they state the metric's dimensions.
+    """
 
     metric: str
     samples: int
     missing: dict[str, int]
     downloads: tuple[Download, ...]
     requests: Requests | None
+    hub_checkpoints: tuple[str, ...] = ()
 
 
 def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
@@ -60,7 +64,7 @@ def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
     >>> from editmetrics import create_metric
     >>> cat, dog = Sample("cat", edited="cat.png", source="c.png"), Sample("dog", edited="dog.png")
     >>> planned(create_metric("psnr"), [cat, dog])
-    Planned(metric='psnr', samples=1, missing={'source': 1}, downloads=(), requests=None)
+    Planned(metric='psnr', samples=1, missing={'source': 1}, downloads=(), requests=None, hub_checkpoints=())
     """
     required = metric.required()
     missing = {name: sum(not sample.has(name) for sample in samples) for name in FIELDS if name in required}
@@ -77,7 +81,16 @@ def planned(metric: Metric, samples: Sequence[Sample]) -> Planned:
         {name: count for name, count in missing.items() if count},
         downloads(metric),
         _requests(metric, usable),
+        _hub_checkpoints(metric),
     )
+
+
+def _hub_checkpoints(metric: Metric) -> tuple[str, ...]:
+    """Return the checkpoints of the hub among the options of a metric, whatever its column is called."""
+    from ..mllm.hub_checkpoint import is_on_hub
+
+    texts = [value for value in metric.options.values() if isinstance(value, str)]
+    return tuple(name for text in texts for name in text.split(";") if is_on_hub(name))
 
 
 def _requests(metric: Metric, samples: Sequence[Sample]) -> Requests | None:
@@ -159,8 +172,8 @@ def _plan_blocks(plans: Sequence[Planned], output: Path | None) -> Iterator[Bloc
 
         if record_path(output).exists():
             yield escape(f"{record_path(output)} exists: scores of unchanged samples are reused.")
-    on_hub = sum("weights=hub:" in one.metric for one in plans)  # its dimensions stand in the checkpoint itself
-    but = f", except {plural(on_hub, 'checkpoint')} of the hub" if on_hub else ""
+    on_hub = {name for one in plans for name in one.hub_checkpoints}
+    but = f", except {plural(len(on_hub), 'checkpoint')} of the hub" if on_hub else ""
     yield f"Dry run: nothing was computed, loaded or downloaded{but}."
 
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .plan import PublishingError, UploadFile, UploadPlan
 from .plans import plan_push
-from .upload import upload
+from .upload import is_private, upload
 
-__all__ = ["PublishingError", "UploadFile", "UploadPlan", "plan_push", "upload"]
+__all__ = ["PublishingError", "UploadFile", "UploadPlan", "is_private", "plan_push", "upload"]

@@ -20,23 +20,30 @@ class NoLoginError(PublishingError, UnavailableError):
     """This machine has no token of the hub."""
 
 
+def is_private(plan: UploadPlan) -> bool | None:
+    """Ask the hub whether the repository of `plan` is private; None if it does not exist.
+
+    Raises `NoLoginError` without a token, `UnreachableError` if the hub cannot be reached, and `PublishingError` if it
+    refuses to tell.
+    """
+    api = _client()
+    try:
+        existing = _existing(api, plan.repository, HUB_KINDS[plan.kind])
+    except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
+        raise _failure(plan, error) from error
+    return None if existing is None else bool(existing.private)
+
+
 def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False) -> str:
     """Create the repository of `plan` if it does not exist, send all files in one commit, and return its address.
 
     A file that changed since the plan was made stops the upload before anything is created.
     A repository that exists is updated if it is empty or holds an earlier upload; else only with `overwrite`, and its
-    other files stay. Raises `PublishingError` for one with other content, or that is public where the plan is private,
-    or without permission; `NoLoginError` without a token, and `UnreachableError` if the hub cannot be reached.
+    other files stay. It stays private where the plan is public. Raises `PublishingError` for one with other content, or
+    that is public where the plan is private, or without permission; `NoLoginError` without a token, and
+    `UnreachableError` if the hub cannot be reached.
     """
-    from huggingface_hub import HfApi, get_token
-
-    check_online()
-    check_url(endpoint())
-    if get_token() is None:
-        raise NoLoginError(
-            f"no login of {endpoint()} on this machine; run 'hf auth login', or set HF_TOKEN to a token that may write"
-        )
-    api, kind = HfApi(endpoint=endpoint()), HUB_KINDS[plan.kind]
+    api, kind = _client(), HUB_KINDS[plan.kind]
     operations = [_operation(file) for file in plan.files]
     try:
         existing = _existing(api, plan.repository, kind)
@@ -58,6 +65,19 @@ def upload(plan: UploadPlan, *, overwrite: bool = False, progress: bool = False)
     except Exception as error:  # the hub client's errors and those of its HTTP library share no ancestor
         raise _failure(plan, error) from error
     return plan.address
+
+
+def _client() -> Any:
+    """Return the hub's client. Raises `NoLoginError` without a token, and `UnreachableError` offline."""
+    from huggingface_hub import HfApi, get_token
+
+    check_online()
+    check_url(endpoint())
+    if get_token() is None:
+        raise NoLoginError(
+            f"no login of {endpoint()} on this machine; run 'hf auth login', or set HF_TOKEN to a token that may write"
+        )
+    return HfApi(endpoint=endpoint())
 
 
 def _operation(file: UploadFile) -> Any:

@@ -44,8 +44,11 @@ def test_what_was_pushed_comes_back_and_gives_the_same_score(run, writable, toy)
     here, there = create_metric(NAME, weights=str(toy), device="cpu"), create_metric(SPEC, device="cpu")
     assert float(there(sample)) == float(here(sample))
     assert there.identity()["weights"] == here.identity()["weights"]
-    ran = run("score", "docs/examples/source", "docs/examples/edited", "-m", SPEC, "--dry-run")
-    assert "nothing was computed, loaded or downloaded, except 1 checkpoint of the hub." in " ".join(ran.out.split())
+    for specs, count in (([SPEC], "1 checkpoint"), ([f"mine={SPEC}", f"again={SPEC}@main"], "2 checkpoints")):
+        words = [word for spec in specs for word in ("-m", spec)]
+        ran = run("score", "docs/examples/source", "docs/examples/edited", *words, "--dry-run")
+        said = " ".join(ran.out.split())
+        assert f"nothing was computed, loaded or downloaded, except {count} of the hub." in said
 
 
 def test_a_commit_that_is_here_needs_no_network(writable, toy, monkeypatch):

@@ -37,7 +37,8 @@ def test_a_dry_run_shows_every_file_and_asks_the_hub_nothing(run, writable, scor
         assert re.search(rf"^{file.path} +[\d.]+ (?:[kM]B|bytes)$", ran.out, re.MULTILINE), file.path
     assert f"to {writable.url}/datasets/ada/run (private)" in ran.out
     assert "no image leaves" in ran.out
-    assert "(public" in run("push", scored, "--repo", "ada/run", "--dry-run", "--public").out
+    out = run("push", scored, "--repo", "ada/run", "--dry-run", "--public").out
+    assert "(public if the repository does not exist; one that is private stays so)" in " ".join(out.split())
     assert writable.requests == []
 
 
@@ -198,6 +199,22 @@ def test_a_repository_with_other_content_is_left_alone(run, writable, scored):
     assert "holds other files: README.md" in run(*command).err
     other.private = False
     assert "is public" in run(*command, "--overwrite").err
+
+
+def test_public_is_announced_where_it_will_be_so(run, writable, scored, monkeypatch):
+    command = ("push", scored, "--repo", "ada/run", "--yes", "--public")
+    public, private = (
+        "(public: everybody can see it)",
+        "(private: the repository exists, and --public does not change it)",
+    )
+    for existing, shown in ((None, public), (False, public), (True, private)):
+        if existing is not None:
+            writable.repositories["datasets/ada/run"].private = existing
+        ran = run(*command)
+        assert (ran.code, shown in " ".join(ran.out.split())) == (0, True), ran.out
+    assert writable.repositories["datasets/ada/run"].private
+    monkeypatch.delenv("HF_TOKEN")
+    assert run(*command).code == 4
 
 
 def test_an_earlier_upload_is_updated(writable, scored, own):

@@ -7,6 +7,10 @@ The server is a process of its own on this machine. Throughput: the same pairs b
 `Client.score`, in turns; the ratio is that of the medians. Latency: single pairs, one after the other, minus the time
 that the engine takes for a pair that it has in memory. Also prints how many numbers differ from the engine's (none
 may; those of a model may in their last digits, with the batch).
+
+Processor time, which other programs on the machine disturb less: that of the engine, that of client and server
+together, and that of a bare HTTP server which only reads the same bytes (uvicorn, asked by httpx). Where all share one
+core, no server behind HTTP can keep more than engine / (engine + bare) of the engine's speed: that is the bound.
 """
 
 from __future__ import annotations
@@ -21,11 +25,30 @@ from collections.abc import Callable
 
 import httpx
 import numpy as np
+import psutil
 from skimage import data
 
 from editmetrics import Sample, create_metric, score
 from editmetrics.scoring import score_loaded
 from editmetrics.serving import Client
+from editmetrics.serving.client import _pieces
+from editmetrics.serving.tensor_wire import packed_request, packed_sample
+
+BATCH = 8
+
+BARE_SERVER = """
+import uvicorn
+
+async def app(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+listening = __import__("socket").create_server(("127.0.0.1", 0))
+print(f"http://127.0.0.1:{listening.getsockname()[1]}/", flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none")).run(sockets=[listening])
+"""
 
 
 def main() -> None:
@@ -46,9 +69,10 @@ def main() -> None:
     command = [sys.executable, "-m", "editmetrics", "serve", *words, "--port", "0", "--device", arguments.device]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
-            client = Client(wait_for(server), batch=8, parallel=4)
+            client = Client(wait_for(server), batch=BATCH, parallel=4)
             throughput(samples, metrics, client, arguments.rounds)
             latency(samples, metrics, client)
+            processor(samples, metrics, client, psutil.Process(server.pid), arguments.rounds)
         finally:
             server.terminate()
 
@@ -108,6 +132,46 @@ def latency(samples: list[Sample], metrics: list, client: Client) -> None:
     added = statistics.median(asked) - statistics.median(alone)
     print(f"one pair: engine {1000 * statistics.median(alone):.1f} ms, served {1000 * statistics.median(asked):.1f} ms")
     print(f"added: {1000 * added:.1f} ms")
+
+
+def processor(samples: list[Sample], metrics: list, client: Client, server: psutil.Process, rounds: int) -> None:
+    """Print the processor time of a pair: by the engine, through the server, and for moving its bytes alone."""
+    bodies = [
+        packed_request(
+            [packed_sample(sample, str(index)) for index, sample in enumerate(samples[start : start + BATCH])]
+        )
+        for start in range(0, len(samples), BATCH)
+    ]
+    with subprocess.Popen([sys.executable, "-c", BARE_SERVER], stdout=subprocess.PIPE, text=True) as bare:
+        url, http = bare.stdout.readline().strip() if bare.stdout else "", httpx.Client()
+
+        def move() -> None:
+            for body in bodies:
+                length = {"content-length": str(sum(map(len, body)))}
+                http.post(url, content=_pieces(body), headers=length).raise_for_status()
+
+        move()
+        works = [
+            (lambda: score(samples, metrics), None),
+            (lambda: client.score(samples), server),
+            (move, psutil.Process(bare.pid)),
+        ]
+        seconds = [[processor_seconds(work, other) for work, other in works] for _ in range(rounds)]
+        bare.terminate()
+    engine, served, moved = (1000 * statistics.median(column) / len(samples) for column in zip(*seconds, strict=True))
+    print(f"processor time of a pair: engine {engine:.2f} ms, served {served:.2f} ms ({engine / served:.0%})")
+    print(f"bare HTTP server that only reads it: {moved:.2f} ms; bound on one core: {engine / (engine + moved):.0%}")
+
+
+def processor_seconds(work: Callable, other: psutil.Process | None) -> float:
+    """Return the processor time of this process, and of the `other`, while `work` is done."""
+
+    def now() -> float:
+        return time.process_time() + (sum(other.cpu_times()[:2]) if other else 0)
+
+    started = now()
+    work()
+    return now() - started
 
 
 def timed(work: Callable) -> tuple[float, object]:
