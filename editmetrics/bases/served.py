@@ -97,11 +97,11 @@ class ServedMetric(Metric):
                 "endpoint=http://localhost:8000/v1"
             )
 
-    def use_server(self, names: Sequence[str] = ("",), made_of: str | None = None) -> None:
+    def use_server(self, names: Sequence[str] = ("",), made_of: str | None = None, adapter: str | None = None) -> None:
         """Check the server of each model that the metric has, by what it scores, and be ready to ask it.
 
-        `made_of`: the checksum of the weights, where this machine has them. Raises `JudgeUnavailableError` with what to
-        do, and `OptionError` for a probe of another model.
+        `made_of`: the checksum of the weights, and `adapter`: that of a published adapter, where this machine knows
+        them. Raises `JudgeUnavailableError` with what to do, and `OptionError` for a probe of another metric or model.
         """
         from ..judge import Judge
         from ..judge.endpoint import ANY
@@ -121,15 +121,15 @@ class ServedMetric(Metric):
                     self.backend, model or ANY, probe=probe, endpoint=endpoint, **options
                 )
             chosen[name] = servers[tuple(choice)]
-            self._check_probe(chosen[name].probe, probe, name, made_of)
+            if (known := chosen[name].probe) is not None:
+                known.require_made_for(self.name, adapter, probe)
+                self._check_probe(known, probe, name, made_of)
         backend = Several(chosen, self.parallel)
         backend.check()
         self.judge = Judge(backend)
 
-    def _check_probe(self, known: ServerProbe | None, file: str | None, part: str, made_of: str | None) -> None:
+    def _check_probe(self, known: ServerProbe, file: str | None, part: str, made_of: str | None) -> None:
         """Raise `OptionError` where a probe was made of another model than the one that is wanted."""
-        if known is None:
-            return
         if made_of not in (None, known.model):
             raise OptionError(
                 f"{self.name}: the probe {file} was made of other weights than these; 'editmetrics export' makes theirs"

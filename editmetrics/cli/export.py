@@ -50,7 +50,7 @@ def export(metric: str, output: Path, server: str, port: int, device: str | None
             f"{made.name} has no model that a server serves: expected a metric whose answers are words, levels or "
             "digits, such as edit_score or ds_ieqa ('editmetrics list' has all)"
         )
-    exported = write(made.models_to_serve(), output)
+    exported = write(made.models_to_serve(), output, made.name)
     for number, one in enumerate(exported):
         moved = "" if one.probe.moved is None else f"; without its adapter they differ by {one.probe.moved:.2f}"
         click.echo(f"wrote {one.file}: {len(one.probe.tokens)} log-probabilities{moved}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,4 +22,19 @@ def served_model(
 
     made_of = sha256_of_json({"backbone": backbone.identity()["sha256"], "adapter": dict(checksums)})
     images = max(len(question.images) for question in conventions.questions)
-    return LocalModel(name, backbone, adapter, made_of, images)
+    return LocalModel(name, backbone, adapter, made_of, images, merged=sha256_of_json(checksums) if checksums else "")
+
+
+def merged_adapter(weights: str) -> str | None:
+    """Return `LocalModel.merged` of a published adapter, or of none, as far as this machine knows it; else None."""
+    from ..mllm.lora import LoraError
+    from .adapted import adapter_checksums
+
+    if not weights:
+        return ""
+    try:
+        checksums = adapter_checksums(weights)
+    except LoraError:  # a folder that is on the server's machine alone
+        return None
+    known = all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in checksums.values())
+    return sha256_of_json(checksums) if known else None

@@ -145,6 +145,7 @@ class LevelsAssessor(ServedMetric, LocalAssessor):
 
     def _load_writer(self) -> None:
         from ..served.questions import require_served
+        from .exported import merged_adapter
 
         if self._writer is not None:
             return
@@ -157,7 +158,7 @@ class LevelsAssessor(ServedMetric, LocalAssessor):
             )
         writer = self.prompt_writer(self.model_rule.base, self.base_revision())
         require_served(writer)
-        self.use_server()
+        self.use_server(adapter=merged_adapter(self.model_rule.weights))
         self._writer = writer
 
     def _served_writer(self) -> PromptWriter:

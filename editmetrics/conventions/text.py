@@ -131,8 +131,11 @@ class TextAssessor(ConventionMetric, JudgeMetric):
             return super().ask_endpoint(model, **options)
         from ..judge import Cache, Judge
         from ..served import open_server
+        from .exported import merged_adapter
 
         server = open_server(self.backend, model, probe=self.probe, **options)
+        if server.probe is not None:
+            server.probe.require_made_for(self.name, merged_adapter(self.model_rule.weights), self.probe)
         server.check()
         return Judge(server, Cache() if self.cache else None)
 

@@ -24,6 +24,7 @@ class LocalModel:
     - `name`: under which it is served, and that of its folder. `adapter`: of those on `backbone`; None for none.
     - `sha256`: of all that it was made of. `images`: the most of them in one question.
     - `part`: what it scores, where an assessor has a model for each dimension.
+    - `merged`: the checksum of its adapter alone, where the adapter is a published one; otherwise "".
     """
 
     name: str
@@ -32,6 +33,7 @@ class LocalModel:
     sha256: str
     images: int
     part: str = ""
+    merged: str = ""
 
 
 @runtime_checkable
@@ -59,8 +61,9 @@ class Exported:
     probe: ServerProbe
 
 
-def export(models: Sequence[LocalModel], folder: str | Path) -> list[Exported]:
-    """Write each model into a folder of its own below `folder`: merged where it has an adapter, and its probe.
+def export(models: Sequence[LocalModel], folder: str | Path, metric: str = "") -> list[Exported]:
+    """Write each model into a folder of its own below `folder`: merged where it has an adapter, and its probe, which
+    says that it is the model of `metric`.
 
     A model that is there already is not written again, so that the same command goes on where it was killed. Nothing is
     written where a folder holds something else.
@@ -71,7 +74,9 @@ def export(models: Sequence[LocalModel], folder: str | Path) -> list[Exported]:
     from ..mllm.merging import merged_model
 
     homes = [Path(folder) / folder_name(model.name) for model in models]
-    probes = [make_probe(model.backbone, model.sha256, model.adapter, model.part) for model in models]
+    probes = [
+        make_probe(one.backbone, one.sha256, one.adapter, one.part, metric=metric, merged=one.merged) for one in models
+    ]
     finished = [_holds(home, probe) for home, probe in zip(homes, probes, strict=True)]
     written = []
     for model, home, probe, done in zip(models, homes, probes, finished, strict=True):

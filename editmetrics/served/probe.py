@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..file_hashes import sha256_of_json
 from ..files.writing import write_text
 from ..judge import Image, JudgeError, Question
+from ..options import OptionError
 from .questions import ReadStep, TokenQuestion, token_question
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class ServerProbe:
     - `tolerance`: the largest difference of a log-probability that passes, which depends on the model's dtype.
     - `moved`: the largest difference of these log-probabilities without the adapter; None without one.
     - `part`: what the model scores, where an assessor has a model for each dimension. `dtype`: that of its weights.
+    - `metric`: the name of the metric whose model it is. `merged`: the checksum of the published adapter that was
+      merged into it. Either is "" where it is not known, or there is no adapter.
     """
 
     model: str
@@ -66,6 +69,8 @@ class ServerProbe:
     moved: float | None = None
     part: str = ""
     dtype: str = ""
+    metric: str = ""
+    merged: str = ""
     format: int = FORMAT
 
     @cached_property
@@ -82,8 +87,24 @@ class ServerProbe:
         )
 
     def is_of_same_model(self, other: ServerProbe) -> bool:
-        """Whether both were made of the same weights, in the same dtype and with images of the same sizes."""
-        return all(getattr(self, name) == getattr(other, name) for name in ("model", "part", "dtype", "limits"))
+        """Whether both were made of the same weights for one metric, with the same dtype and sizes of images."""
+        alike = ("model", "part", "dtype", "limits", "metric", "merged")
+        return all(getattr(self, name) == getattr(other, name) for name in alike)
+
+    def require_made_for(self, metric: str, adapter: str | None, file: str | None) -> None:
+        """Raise `OptionError` where it was made for another metric, or with another adapter; None for an unknown one.
+
+        `file` is what the error calls it.
+        """
+        if self.metric and self.metric != metric:
+            raise OptionError(
+                f"{metric}: the probe {file} was made for {self.metric}; 'editmetrics export {metric}' makes its own"
+            )
+        if adapter is not None and adapter != self.merged and self.metric:
+            raise OptionError(
+                f"{metric}: the probe {file} was made of a model with another adapter than the one that "
+                f"{metric} names; 'editmetrics export {metric}' makes its own"
+            )
 
     @property
     def tells_adapter(self) -> bool:
@@ -116,8 +137,10 @@ def probe_picture() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part: str = "") -> ServerProbe:
+def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part: str = "", **facts: str) -> ServerProbe:
     """Ask a model on this machine, with an adapter that is on it or without; `model` is its checksum.
+
+    `facts`: the fields `metric` and `merged` of the probe.
 
     Raises `ProbeError` for a model whose log-probabilities are no numbers.
     """
@@ -143,7 +166,7 @@ def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part:
     return ServerProbe(
         model, question.written, question.length, dict(question.limits), tuple(tokens.tolist()),
         tuple(round(value, 6) for value in values.tolist()), tolerance, moved, part,
-        str(backbone.dtype).removeprefix("torch."),
+        str(backbone.dtype).removeprefix("torch."), **facts,
     )  # fmt: skip
 
 

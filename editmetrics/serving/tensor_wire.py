@@ -74,7 +74,7 @@ def packed_request(samples: Sequence[Packed], **keys: Any) -> list[memoryview]:
         array = tensors[name]
         start, stop = stop, stop + array.nbytes
         header[name] = {"dtype": _NAMES[array.dtype.str], "shape": array.shape, "data_offsets": [start, stop]}
-        parts.append(memoryview(array.reshape(-1).view(np.uint8)))
+        parts.append(array.reshape(-1).view(np.uint8).data)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return [memoryview(len(text).to_bytes(8, "little") + text), *parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import replace
@@ -10,13 +11,18 @@ import pytest
 import torch
 
 from editmetrics import EditMetricsError, Sample, create_metric
+from editmetrics.conventions import metric_class_of
+from editmetrics.conventions.exported import merged_adapter
+from editmetrics.file_hashes import sha256_of_json
 from editmetrics.judge import JudgeError, JudgeUnavailableError
 from editmetrics.mllm.backbone import Backbone
 from editmetrics.mllm.lora import add_lora
 from editmetrics.options import OptionError
+from editmetrics.registry import metric_class
 from editmetrics.served import each_of, open_server
 from editmetrics.served.probe import EXACT_TOLERANCE, FILE, TOLERANCE, make_probe, read_probe, write_probe
 from editmetrics.testing import tiny_backbone
+from tests.conventions.test_levels import conventions
 from tests.judge.server import Reply, completion
 
 from .fake import Model, pages, serve
@@ -238,6 +244,34 @@ def test_a_server_with_another_model_ends_a_run_with_one_message(run, server, pr
     ran = run("score", "docs/examples/source/cat.jpg", "docs/examples/edited/cat.jpg", "--prompt", "a hat", "-m", spec)
     assert ran.code == 4, ran.err
     assert " ".join(f"{ran.out} {ran.err}".split()).count("serves another model than the checkpoint") == 1
+
+
+def test_a_probe_of_another_metric_or_adapter_is_refused_unasked(base, probe, tmp_path):
+    """Nothing listens at the address, so that an error of another kind would come after the probe was accepted."""
+    levels = metric_class_of(conventions(tmp_path, base), __name__)
+    where = {"backend": "vllm", "model": "judge", "endpoint": "http://127.0.0.1:1/v1", "retries": 0}
+    for kind in (levels, metric_class("mllm_rating")):
+        for facts, error, reason in (
+            (
+                {"metric": "edit_score"},
+                OptionError,
+                f"{kind.name}: the probe .* was made for edit_score; 'editmetrics ex",
+            ),
+            ({"metric": kind.name, "merged": "0" * 64}, OptionError, "another adapter than the one"),
+            ({"metric": kind.name}, JudgeUnavailableError, "127.0.0.1:1"),
+        ):
+            write_probe(replace(read_probe(probe), **facts), tmp_path / FILE)
+            with pytest.raises(error, match=reason):
+                kind(probe=str(tmp_path / FILE), **where).load()
+
+
+def test_the_checksum_of_an_adapter_is_that_of_its_files(tmp_path):
+    assert (merged_adapter(""), merged_adapter(str(tmp_path))) == ("", None)
+    files = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    expected = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert merged_adapter(str(tmp_path)) == sha256_of_json(expected)
 
 
 def test_options_say_what_they_are_for():

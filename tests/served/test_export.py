@@ -64,7 +64,7 @@ def test_a_command_shows_how_to_start_and_to_ask_a_server(run, tmp_path, base):
     assert words[words.index("--port") + 1] == "9000"
     folder = tmp_path / "served" / "Qwen--Qwen3-VL-8B-Instruct"
     assert f"backend=vllm,endpoint=http://localhost:9000/v1,model=Qwen/Qwen3-VL-8B-Instruct,probe={folder}" in ask
-    assert read_probe(folder).moved is None
+    assert (read_probe(folder).moved, read_probe(folder).metric) == (None, "mllm_rating")
     assert [path.name for path in folder.iterdir()] == ["editmetrics_probe.json"]  # 16 GB are not copied
     again = run("export", f"mllm_rating:backbone={base}", "-o", tmp_path / "served", "--server", "sglang")
     assert shlex.split(again.out.splitlines()[0])[:3] == ["python", "-m", "sglang.launch_server"]
