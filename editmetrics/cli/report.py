@@ -137,7 +137,7 @@ def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Res
     """
     from dataclasses import replace
 
-    from ..command_line.suites import suite_tables
+    from ..command_line.suites import suite_tables, suites_as_json
     from ..report.pictures import listed
     from ..report.write import ReportOptions, write_report
     from ..runs.read_scores import read_scores
@@ -147,8 +147,9 @@ def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Res
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {path for names in (scores.sources, scores.edits) for name in names for path in listed(name)}
     with CountProgress("pictures", options.quiet) as progress:
+        tables, described = suite_tables(runs, results), suites_as_json(runs, results)
         written = write_report(
-            scores, report, ReportOptions(trusted=images, first=suite_tables(runs, results)), progress.at
+            scores, report, ReportOptions(trusted=images, first=tables, suite_tables=described), progress.at
         )
     show_written(written, err=options.as_json or options.to_standard_output)
 

@@ -32,16 +32,21 @@ SOFTWARE = ("started", "python", "platform", "versions")
 """What the leaderboard repeats of the record's lines on runs."""
 
 
-def leaderboard_json(content: ReportContent, title: str) -> str:
+SuiteTables = Sequence[Mapping[str, Any]]
+"""The tables of benchmarks, as `score --json` has them."""
+
+
+def leaderboard_json(content: ReportContent, title: str, suite_tables: SuiteTables | None = None) -> str:
     """Return the leaderboard as a JSON text that ends with a line feed; equal contents give equal texts.
 
-    A number that does not exist is null; no NaN is ever in it.
+    `suite_tables`: those of the run's suites; None where the run itself is not at hand. A number that does not exist is
+    null; no NaN is ever in it.
     """
-    document = json_ready(_without_nan(leaderboard_document(content, title)))
+    document = json_ready(_without_nan(leaderboard_document(content, title, suite_tables)))
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def leaderboard_document(content: ReportContent, title: str) -> dict[str, Any]:
+def leaderboard_document(content: ReportContent, title: str, suite_tables: SuiteTables | None = None) -> dict[str, Any]:
     """Return the leaderboard as the objects and lists of its JSON."""
     table, board = content.table, content.boards[0]
     record = table.record
@@ -54,6 +59,7 @@ def leaderboard_document(content: ReportContent, title: str) -> dict[str, Any]:
         "title": title,
         "data": _data(table),
         "suites": _suites(runs),
+        "suite_tables": None if suite_tables is None else list(suite_tables),
         "intervals": _intervals(content),
         "metrics": [_metric(column) for column in table.columns],
         "systems": _set_rows(table) if table.of_sets else [_row(table, line) for line in board.lines],

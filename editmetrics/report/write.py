@@ -21,7 +21,7 @@ from ..tables.markdown import markdown
 from ..wording import either, plural
 from .content import ReportContent, report_content
 from .content_tables import content_tables
-from .leaderboard_json import KIND, leaderboard_json
+from .leaderboard_json import KIND, SuiteTables, leaderboard_json
 from .standing import shown_rows
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class ReportOptions:
       that may be anywhere.
     - thumbnail: pixels of the longer side. max_pairs: pairs in the gallery. larger_pairs: the number of pairs with
       larger pictures. first: tables that stand before all others, in Markdown and LaTeX.
+    - suite_tables: those of benchmarks, for JSON; None where they are not at hand.
     """
 
     format: str | None = None
@@ -81,6 +82,7 @@ class ReportOptions:
     seed: int = 0
     workers: int | None = None
     first: Sequence[DataTable] = ()
+    suite_tables: SuiteTables | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def write_report(
     if format == "html":
         return _write_html(content, path, title, options, on_pairs)
     if format == "json":
-        return WrittenReport(path, _write(path, [leaderboard_json(content, title)]), 0, len(scores), content)
+        return WrittenReport(
+            path, _write(path, [leaderboard_json(content, title, options.suite_tables)]), 0, len(scores), content
+        )
     tables = [*options.first, *content_tables(content)]
     if format == "md":
         notes = [f"> {escape_markdown(note)}\n" for note in content.notes]

@@ -137,10 +137,12 @@ def probe_picture() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part: str = "", **facts: str) -> ServerProbe:
+def make_probe(
+    backbone: Backbone, model: str, adapter: str | None = None, part: str = "", *, metric: str = "", merged: str = ""
+) -> ServerProbe:
     """Ask a model on this machine, with an adapter that is on it or without; `model` is its checksum.
 
-    `facts`: the fields `metric` and `merged` of the probe.
+    `metric` and `merged` are the probe's fields of these names.
 
     Raises `ProbeError` for a model whose log-probabilities are no numbers.
     """
@@ -166,7 +168,7 @@ def make_probe(backbone: Backbone, model: str, adapter: str | None = None, part:
     return ServerProbe(
         model, question.written, question.length, dict(question.limits), tuple(tokens.tolist()),
         tuple(round(value, 6) for value in values.tolist()), tolerance, moved, part,
-        str(backbone.dtype).removeprefix("torch."), **facts,
+        str(backbone.dtype).removeprefix("torch."), metric, merged,
     )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def test_nan_in_a_record_of_other_hands_is_null(tmp_path):
     (tmp_path / "s.csv").write_text("id,x\na,1\n")
     board = written(tmp_path / "s.csv", tmp_path / "b.json")
     assert board["identities"] == {"k": {"version": None, "eps": "inf"}}
-    assert board["suites"] == ["gedit"]
+    assert (board["suites"], board["suite_tables"]) == (["gedit"], None)
 
 
 def test_another_json_file_is_not_replaced(tmp_path, board):

@@ -38,6 +38,7 @@ BATCH = 8
 
 BARE_SERVER = """
 import uvicorn
+from editmetrics.serving.memory import keep_freed_memory
 
 async def app(scope, receive, send):
     while (await receive()).get("more_body"):
@@ -45,6 +46,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body"})
 
+keep_freed_memory()
 listening = __import__("socket").create_server(("127.0.0.1", 0))
 print(f"http://127.0.0.1:{listening.getsockname()[1]}/", flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none")).run(sockets=[listening])

@@ -6,8 +6,10 @@ import csv
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 
 import editmetrics
+from editmetrics.report.leaderboard_json import SCHEMA_FILE
 from editmetrics.suites.gedit import TASKS
 from tests.judge.server import Reply, completion, problem
 
@@ -150,10 +152,13 @@ def test_both_doors_give_one_table(scored, rows, server, tmp_path):
         results.suite("kris")
 
 
-def test_a_leaderboard_names_the_suites_of_its_run(scored, tmp_path):
-    done, _ = scored("--report", tmp_path / "leaderboard.json")
+def test_a_leaderboard_has_the_suites_of_its_run_and_their_tables(scored, tmp_path):
+    done, suite = scored("--report", tmp_path / "leaderboard.json")
     assert done.code == 0, done.err
-    assert json.loads((tmp_path / "leaderboard.json").read_text())["suites"] == ["gedit"]
+    board = json.loads((tmp_path / "leaderboard.json").read_text())
+    Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(board)
+    assert (board["suites"], board["suite_tables"]) == (["gedit"], [suite])
+    assert suite["lines"][0]["cells"]["G_O"]["value"] == 6.0
 
 
 @pytest.mark.parametrize("suffix", ["md", "tex"])
