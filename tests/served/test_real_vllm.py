@@ -6,8 +6,10 @@ all of them vLLM's own start; set VLLM_CPU_KVCACHE_SPACE=1 there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -57,12 +59,21 @@ def served(exported, tmp_path_factory):
     words = [str(VLLM), *shlex.split(start_command("vllm", exported, port))[1:], "--enforce-eager"]
     log = tmp_path_factory.mktemp("log") / "vllm.log"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with log.open("w") as written, subprocess.Popen(words, stdout=written, stderr=written, env=environment) as process:
+    with (
+        log.open("w") as written,
+        subprocess.Popen(words, stdout=written, stderr=written, env=environment, start_new_session=True) as process,
+    ):
         try:
             wait_until_it_answers(process, f"http://127.0.0.1:{port}/health", log)
             yield f"http://127.0.0.1:{port}/v1", process
         finally:
-            process.terminate()
+            kill_all_of(process)
+
+
+def kill_all_of(process):
+    """End a server and its engine, which outlives it where it is killed alone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until_it_answers(process, address, log):
@@ -109,7 +120,7 @@ def test_numbers_of_a_real_vllm_are_those_of_this_machine(exported, served, tmp_
         with pytest.raises(JudgeUnavailableError, match=problem):
             open_server("vllm", name, endpoint=endpoint, probe=str(file)).check()
     assert known.tolerance < 0.1
-    process.kill()
+    kill_all_of(process)
     process.wait(30)
     with pytest.raises(UnavailableError, match=r"cannot be reached|connection was cut"):
         asking(sample)
