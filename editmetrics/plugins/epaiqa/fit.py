@@ -61,7 +61,8 @@ def train_stages(job: FitJob, metric: EPAIQA) -> None:
         earlier = [lessons[one] for one in method.stages[:number]]
         mixed = RehearsedLessons(lessons[stage], earlier, method.rehearsal, job.recipe.seed)
         logger.info("stage %d, %s: %d questions", STAGES.index(stage) + 1, stage, len(mixed))
-        learner = StageLearner(assessor, stage, method.read_weight, method.rating_loss)
+        terms = method.rating_loss if stage == "quantitative" else None  # few are repeated in a batch of stage 3
+        learner = StageLearner(assessor, stage, method.read_weight, terms)
         job.stage(
             stage, learner, mixed, collate=collate, recipe=method.recipe_of(stage, job.recipe),
             validate=_measure(stage, assessor, materials, job), stage=stage,

@@ -36,9 +36,9 @@ class EPAIQAMethod:
       The paper repeats none, and scores harmony and naturalness with the model as it was after stage 2.
     - `read_weight`: how many times as much as another word the words that scores are read from (prompt completion and
       level) weigh in the loss of an answer. In a chain of thought they are two of some forty; the paper tells of none.
-    - `loss`: "cross_entropy" of the answers, as in the paper. Terms on the expected levels of harmony and
-      naturalness (1 to 5) may be added: "cross_entropy+plcc", "cross_entropy+0.5*rank"; see `mllm.losses`. The overall
-      level has none, since in training it is read after the true completion and reasons, and could copy from them.
+    - `loss`: "cross_entropy" of the answers, as in the paper. In stage 2, terms on the expected levels of
+      harmony and naturalness (1 to 5) may be added: "cross_entropy+plcc", "cross_entropy+0.5*rank"; see `mllm.losses`.
+      Stage 3 has none: its overall level is read after the true completion and reasons, and could copy from them.
     - `max_tokens`: the longest answer that is generated in validation.
     - `saved`: the dtype of the backbone in the checkpoint, where all of it was trained.
     """
