@@ -73,6 +73,10 @@ MUTATIONS = (
         "(chosen * torch.arange(1, 6,", "(chosen * -torch.arange(1, 6,", EPAIQA_TERMS,
     ),
     (
+        "epaiqa: stage 3 compares the few levels that it repeats", f"{EPAIQA}/fit.py",
+        'method.rating_loss if stage == "quantitative" else None', "method.rating_loss", EPAIQA_TERMS,
+    ),
+    (
         "epaiqa: ratings are compared on the label scale", f"{EPAIQA}/lessons.py",
         "1 + 4 * (rating - low) / (high - low) if", "rating if", EPAIQA_TERMS,
     ),
