@@ -14,6 +14,7 @@ HPE_SCORES = f"{HPE_LEARNING}::test_fresh_edits_get_the_scores_that_people_would
 HPE_TUNING = f"{HPE_LEARNING}::test_equation_1_learns_from_training_data_and_is_judged_by_validation_data"
 EPAIQA_LOSS = (f"{EPAIQA_LOSSES}::test_each_stage_has_the_loss_that_transformers_gives_its_answers",)
 EPAIQA_TERMS = (f"{EPAIQA_LOSSES}::test_terms_compare_expected_levels_with_their_ratings",)
+EPAIQA_KEPT = (f"{EPAIQA_LOSSES}::test_stage_3_keeps_the_weights_that_are_best_in_all_that_it_teaches_and_repeats",)
 LMM_LOSS = (f"{LMM_LOSSES}::test_each_stage_has_the_loss_of_its_kind",)
 DS_LOSS = (f"{DS_LOSSES}::test_the_loss_is_the_papers_or_its_ablations",)
 
@@ -75,6 +76,15 @@ MUTATIONS = (
     (
         "epaiqa: stage 3 compares the few levels that it repeats", f"{EPAIQA}/fit.py",
         'method.rating_loss if stage == "quantitative" else None', "method.rating_loss", EPAIQA_TERMS,
+    ),
+    (
+        "epaiqa: stage 3 forgets what it repeats", f"{EPAIQA}/fit.py",
+        'stages.append("quantitative")', "pass", EPAIQA_KEPT,
+    ),
+    (
+        "epaiqa: stage 3 chooses by its first dimension", f"{EPAIQA}/fit.py",
+        "for one in measured.values())\n        return", "for one in list(measured.values())[:1])\n        return",
+        EPAIQA_KEPT,
     ),
     (
         "epaiqa: ratings are compared on the label scale", f"{EPAIQA}/lessons.py",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...mllm.processes import rank_and_count
-from ...mllm.validation import mean_merit, merit
+from ...mllm.validation import mean_or_none, merit
 from ...sample import EditMetricsError, Sample, SampleError
 from .assessor import ExplainingAssessor
 from .learner import StageLearner, collate, expected_levels, level_agreement, mean_iou, overall_agreement
@@ -138,15 +138,18 @@ def _given_region(metric: EPAIQA, sample: Sample) -> Box | None:
 def _measure(
     stage: Stage, assessor: ExplainingAssessor, materials: Materials, job: FitJob
 ) -> Callable[[], float | None]:
-    """Measure that selects the weights of a stage: mean IoU, or the mean merit of its levels."""
+    """Measure that selects the weights of a stage: mean IoU, or the mean merit of the dimensions that it teaches and of
+    those that it repeats. One whose validation ratings are all alike does not count."""
+    stages: list[Stage] = [stage]
+    if stage == "explained" and job.method.rehearsal and "quantitative" in job.method.stages:
+        stages.append("quantitative")
 
     def measure() -> float | None:
-        measured = _validated(stage, assessor, materials, job)
+        measured = {name: one for each in stages for name, one in _validated(each, assessor, materials, job).items()}
         if stage == "grounding":
             return float(measured["region"]["mean_iou"])
-        if stage == "explained":
-            return merit(measured["overall_quality"], job.recipe.select)
-        return mean_merit(measured.values(), job.recipe.select)
+        merits = (merit(one, job.recipe.select) for one in measured.values())
+        return mean_or_none(value for value in merits if value is not None)
 
     return measure
 

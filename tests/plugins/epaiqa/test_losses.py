@@ -182,6 +182,30 @@ def test_the_weights_with_the_best_region_on_the_validation_data_are_kept(fit, m
     assert same == [False, True, False, False]
 
 
+@pytest.mark.parametrize(("rehearsal", "best"), [(0.0, 1), (0.4, 2)])
+def test_stage_3_keeps_the_weights_that_are_best_in_all_that_it_teaches_and_repeats(fit, monkeypatch, rehearsal, best):
+    """Overall quality alone would keep the first weights; completion counts as much, and so do repeated dimensions."""
+    overall, completion, levels = (0.9, 0.5, 0.5), (0.1, 0.6, 0.5), (0.9, 0.1, 0.95)
+    snapshots = []
+
+    def row(values):
+        value = values[min(len(snapshots), 3) - 1]
+        return {"n": 5, "srcc": value, "plcc": value}
+
+    def explained(assessor, *_):
+        weights = assessor.backbone.projector.state_dict()
+        snapshots.append({name: tensor.clone() for name, tensor in weights.items()})
+        return {"overall_quality": row(overall), "prompt_completion": row(completion)}
+
+    monkeypatch.setattr(training, "overall_agreement", explained)
+    monkeypatch.setattr(training, "level_agreement", lambda *_: row(levels))
+    steps = {"quantitative_steps": 1, "explained_steps": 3, "evaluate_every": 1, "saved": "float32"}
+    fit(rows(1), rows(2), stages=("quantitative", "explained"), rehearsal=rehearsal, **steps)
+    *during, after = snapshots
+    same = [all(bool((weights[name] == after[name]).all()) for name in after) for weights in during]
+    assert same == [number == best for number in range(3)]
+
+
 def in_percent(samples):
     """The ratings of 1 to 5 on another scale, which a metric that is to be trained is told."""
     for sample in samples:
