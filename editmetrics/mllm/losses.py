@@ -11,7 +11,7 @@ the micro-batch, and with too few examples it says little: `RatingLoss.check` re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -197,6 +197,17 @@ class RatingLoss:
         if not {"l1", "l2"} & loss.factors.keys():
             raise RecipeError(f"loss={text!r} does not teach the unit of the ratings; add l1 or l2: l1+{text}")
         return loss
+
+    @classmethod
+    def added_to(cls, bases: Collection[str], text: str) -> tuple[str, RatingLoss | None]:
+        """Read one of `bases`, and the terms that are added to it: "cross_entropy+0.5*plcc"; None for no terms.
+
+        Raises `RecipeError` for another base and what `parse` refuses.
+        """
+        base, plus, terms = text.replace(" ", "").partition("+")
+        if base not in bases:
+            raise RecipeError(f"loss={text!r} begins with {base!r}; {expected_one_of(base, bases)}")
+        return base, cls.parse(terms) if plus else None
 
     @property
     def least(self) -> int:

@@ -45,10 +45,7 @@ class DigitLoss:
 
         `of_tdrl`: the fields that are arguments of `tdrl.tdrl`.
         """
-        base, plus, more = text.replace(" ", "").partition("+")
-        if base not in BASES:
-            raise RecipeError(f"loss={text!r} begins with {base!r}; {expected_one_of(base, BASES)}")
-        terms = RatingLoss.parse(more) if plus else None
+        base, terms = RatingLoss.added_to(BASES, text)
         for name in terms.factors if terms else ():
             if name not in COMPARING:
                 raise RecipeError(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from ...mllm.losses import RatingLoss
-from ...mllm.recipe import Recipe, RecipeError
+from ...mllm.recipe import Recipe
 
 Stage = Literal["grounding", "quantitative", "explained"]
 STAGES: tuple[Stage, ...] = ("grounding", "quantitative", "explained")
@@ -68,12 +68,7 @@ class EPAIQAMethod:
     @property
     def rating_loss(self) -> RatingLoss | None:
         """The terms that `loss` adds to the cross-entropy; None without any."""
-        base, plus, terms = self.loss.replace(" ", "").partition("+")
-        if base != "cross_entropy":
-            raise RecipeError(
-                f"loss={self.loss!r} begins with {base!r}; expected cross_entropy, or with terms: cross_entropy+plcc"
-            )
-        return RatingLoss.parse(terms) if plus else None
+        return RatingLoss.added_to(["cross_entropy"], self.loss)[1]
 
     def recipe_of(self, stage: Stage, recipe: Recipe) -> Recipe:
         """The recipe of one stage."""
