@@ -26,7 +26,7 @@ MUTATIONS = (
     (
         "epaiqa: one mean over all tokens", f"{EPAIQA}/learner.py",
         "answers.append((weights * losses).sum() / weights.sum())",
-        "answers.append((weights * losses).sum() * len(prompts) / len(words))", EPAIQA_LOSS,
+        "answers.append((weights * losses).sum() * len(prompts) / sum(lengths))", EPAIQA_LOSS,
     ),
     (
         "epaiqa: the first level word of an answer weighs more, and not the one that is read", f"{EPAIQA}/learner.py",

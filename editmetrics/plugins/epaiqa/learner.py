@@ -74,13 +74,13 @@ class StageLearner(nn.Module):
         with nullcontext() if self.assessor.adapter is None else using(backbone, self.assessor.adapter):
             hidden = backbone.forward(prompts).hidden
         states = torch.cat([row[p.answer_start - 1 : len(p) - 1] for row, p in zip(hidden, prompts, strict=True)])
-        words = torch.cat([prompt.ids[prompt.answer_start :] for prompt in prompts]).to(hidden.device)
-        lengths = [len(prompt) - prompt.answer_start for prompt in prompts]
-        logits = backbone.logits(states).split(lengths)
+        written = [prompt.ids[prompt.answer_start :] for prompt in prompts]
+        lengths = [len(words) for words in written]
+        logits, words = backbone.logits(states).split(lengths), torch.cat(written).to(hidden.device).split(lengths)
         answers, expected = [], []
-        for own, answer, levels in zip(logits, words.split(lengths), soft, strict=True):
+        for own, answer, ids, levels in zip(logits, words, written, soft, strict=True):
             losses = nn.functional.cross_entropy(own, answer, reduction="none")
-            completion, level = self._read_of(answer)
+            completion, level = self._read_of(ids)  # where it was written, so that a GPU is not waited for
             if levels:
                 losses = self._with_soft_level(losses, own, level, levels)
             weights = torch.ones_like(losses)
