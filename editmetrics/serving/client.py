@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ..files.score_json import score_from_json
 from ..sample import EditMetricsError, Sample, Score, UnavailableError
 from ..wording import plural
 from .access import token_in_environment
-from .tensor_wire import CONTENT_TYPE, Packed, packed_or_reason, packed_request
+from .tensor_wire import CONTENT_TYPE, Packed, in_pieces, packed_or_reason, packed_request
 
 if TYPE_CHECKING:
     import httpx
@@ -27,9 +27,6 @@ BY_SAMPLE = (413, 422, 500)
 
 LOST_AFTER = 3
 """After how many lost connections a request is sent in halves, and a single sample fails: it may end the server."""
-
-PIECE_BYTES = 256 << 10
-"""Bytes that are handed to the network at once."""
 
 _CONNECTING = threading.Lock()
 
@@ -153,7 +150,7 @@ class Client:
         headers = {"content-type": CONTENT_TYPE, "content-length": str(sum(map(len, body)))}
         try:
             answer = self._answer(
-                lambda: self._connection().post(f"{self.url}/v1/score", content=_pieces(body), headers=headers),
+                lambda: self._connection().post(f"{self.url}/v1/score", content=in_pieces(body), headers=headers),
                 patience,
             )
         except _RefusedError as refused:
@@ -208,13 +205,6 @@ class Client:
             if not patience.allows(wait):
                 raise ServerUnavailableError(f"{problem}; gave up after {patience.seconds:g} s")
             time.sleep(wait)
-
-
-def _pieces(body: Sequence[memoryview]) -> Iterator[bytes]:
-    """Return a body in pieces that stay in the processor's cache while they are sent."""
-    for part in body:
-        for start in range(0, len(part), PIECE_BYTES):
-            yield bytes(part[start : start + PIECE_BYTES])
 
 
 def _reason(response: httpx.Response) -> str:

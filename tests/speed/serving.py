@@ -31,8 +31,7 @@ from skimage import data
 from editmetrics import Sample, create_metric, score
 from editmetrics.scoring import score_loaded
 from editmetrics.serving import Client
-from editmetrics.serving.client import _pieces
-from editmetrics.serving.tensor_wire import packed_request, packed_sample
+from editmetrics.serving.tensor_wire import in_pieces, packed_request, packed_sample
 
 BATCH = 8
 
@@ -150,7 +149,7 @@ def processor(samples: list[Sample], metrics: list, client: Client, server: psut
         def move() -> None:
             for body in bodies:
                 length = {"content-length": str(sum(map(len, body)))}
-                http.post(url, content=_pieces(body), headers=length).raise_for_status()
+                http.post(url, content=in_pieces(body), headers=length).raise_for_status()
 
         move()
         works = [
