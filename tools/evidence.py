@@ -15,7 +15,6 @@ validation part, by which a recipe may be chosen. `--tables` only writes tables 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import subprocess
@@ -31,6 +30,7 @@ import editmetrics
 from editmetrics import studies, weights
 from editmetrics.bases.assessor import AssessorMetric
 from editmetrics.data import from_manifest
+from editmetrics.file_hashes import sha256_of_json
 from editmetrics.files.writing import write_figure
 from editmetrics.learned_metric import LearnedMetric
 from editmetrics.mllm.folds import Fold
@@ -87,7 +87,7 @@ class Training:
     @property
     def setting(self) -> str:
         """The digest of `about`."""
-        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:8]
+        return sha256_of_json(self.about)[:8]
 
     def folder(self, root: Path) -> Path:
         """Where its checkpoint is."""
