@@ -20,7 +20,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +75,13 @@ _RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training: lessons of this seed."""
+    """A part of the training: lessons of this seed. `sees`: whether the vision tower learns with the rest."""
 
     name: str
     seed: int
     mixture: Mixture
     recipe: Recipe
+    sees: bool = False
 
 
 NUMBERS = ("0.12", "1.34", "2.56", "3.78", "4.90", "5.21", "6.43", "7.65", "8.87", "9.09")
@@ -102,19 +103,20 @@ questions of all kinds; then to write numbers, levels and any word."""
 ORDER = Phase(
     "order",
     7,
-    Mixture(0.05, 0.5, numbers=0.1, repeats=0.1, last=0.75),
-    replace(_RECIPE, steps=800, learning_rate=1e-3, evaluate_every=100),
+    Mixture(0.25, 0.5, numbers=0.1, repeats=0.1, last=0.75, pieces=0.8),
+    replace(_RECIPE, steps=3000, learning_rate=1e-3),
+    sees=True,
 )
 """How the second backbone continues from the first."""
 
 
 class SceneLearner(nn.Module):
-    """All of a backbone but its vision tower, trained to answer: cross-entropy of the answers' tokens."""
+    """A backbone that is trained to answer, its vision tower where it `sees`: cross-entropy of the answers' tokens."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, sees: bool = False) -> None:
         super().__init__()
         self.backbone, self.model = backbone, backbone.model.requires_grad_(True)
-        self.model.model.vision_tower.requires_grad_(False)
+        self.model.model.vision_tower.requires_grad_(sees)
 
     def collate(self, lessons: Sequence[SceneLesson]) -> dict[str, Tensor]:
         """Images and tokens of a batch; `answers` tells which tokens are answers."""
@@ -191,9 +193,10 @@ def any_order(start: str, folder: str | Path, phase: Phase = ORDER) -> Path:
 
 
 def _teach(backbone: Backbone, backgrounds: Backgrounds, phases: Sequence[Phase], folder: Path) -> None:
-    """Train all but the vision tower, phase by phase."""
-    learner, texts = SceneLearner(backbone), texts_to_repeat()
+    """Train phase by phase."""
+    texts = texts_to_repeat()
     for phase in phases:
+        learner = SceneLearner(backbone, phase.sees)
         asked = replace(phase.mixture, last=float(phase.mixture.last > 0))  # of the order that it teaches alone
         held_out = SceneLessons(backgrounds, 100, HELD_OUT, asked, texts)
         train(
@@ -201,7 +204,7 @@ def _teach(backbone: Backbone, backgrounds: Backgrounds, phases: Sequence[Phase]
             SceneLessons(backgrounds, NUMBER, phase.seed, phase.mixture, texts),
             TrainingRun(phase.recipe, folder / phase.name, progress=_progress),
             collate=learner.collate,
-            validate=lambda: accuracy(learner, held_out),  # noqa: B023 - called before the next phase
+            validate=partial(accuracy, learner, held_out),
         )
 
 

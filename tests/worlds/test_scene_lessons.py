@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from editmetrics.mllm.backbone import IMAGE, Backbone
 from editmetrics.mllm.levels import LEVELS
@@ -11,9 +13,9 @@ from editmetrics.mllm.recipe import Recipe
 from editmetrics.plugins.epaiqa.prompts import EXPLAINED, explained_chat
 from editmetrics.testing import tiny_backbone
 from tools.pretrain_scenes import Phase, SceneLearner, any_order, pretrain
-from tools.world.lessons import Mixture, SceneLessons
-from tools.world.questions import ONE, WORDS, Shown, about_one, numbers
-from tools.world.scenes import CELLS, PRETRAINING, Backgrounds, Thing
+from tools.world.lessons import Mixture, SceneLessons, piece
+from tools.world.questions import ONE, STRONG, WEAK, WORDS, Shown, about_one, about_piece, numbers
+from tools.world.scenes import CELLS, LOOKS, PRETRAINING, Backgrounds, Flaw, Thing
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,40 @@ def test_an_instruction_behind_the_images_stands_where_epaiqa_has_it(lessons):
             assert last == (*parts[:-1], parts[-1].removesuffix(EXPLAINED))
 
 
+def test_a_piece_is_the_square_of_a_cell_and_nothing_else():
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[5:27, 5:27] = 200  # the square of a thing of radius 8 in the middle of the first cell, with a margin of 3
+    assert (piece(image, THINGS[0], 0) == 200).all()
+    assert (piece(image, None, 3) == 0).all()
+    image[26, 26] = 255
+    assert piece(image, THINGS[0], 0).shape == image.shape
+    assert piece(image, THINGS[0], 0)[-1, -1, 0] > 230
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_answers_about_a_piece_are_true_and_tell_no_strength(look):
+    def answers(cell, strength):
+        return [answer for _, answer in about_piece(Shown("the image", THINGS, {0: flaw(strength)}), cell)]
+
+    def flaw(strength):
+        return Flaw((5, 5, 27, 27), look, strength, 20.0)
+
+    assert answers(0, STRONG) == answers(0, 1.0) == ["red circle", look]
+    assert answers(0, 0.0) == answers(0, WEAK) == ["red circle", "plain"]
+    assert answers(0, (STRONG + WEAK) / 2) == ["red circle"]
+    assert answers(1, 1.0) == ["nothing", "plain"]
+
+
+def test_pieces_are_shown_so_often_as_a_mixture_says(lessons):
+    def asked(mixture):
+        some = SceneLessons(lessons.backgrounds, 1000, 6, mixture)
+        return [some[number].asked[0][0] == "Describe the piece of the image." for number in range(100)]
+
+    assert not any(asked(Mixture(alone=1.0)))
+    assert 0.35 < np.mean(asked(Mixture(alone=1.0, pieces=0.5))) < 0.65
+    assert not any(asked(Mixture(alone=0.0, pieces=1.0)))
+
+
 @pytest.mark.slow
 def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
     recipe = Recipe(steps=3, batch_size=4, learning_rate=1e-2, evaluate_every=3)
@@ -141,6 +177,9 @@ def test_one_call_writes_a_backbone_and_another_finds_it_finished(tmp_path):
     assert backbone.generate([backbone.prompt([("user", ["Describe the image."])])], max_tokens=2)
     assert pretrain(tmp_path, recipe, phases, sizes) == folder
     assert (folder / "model.safetensors").read_bytes() == written
-    again = any_order(str(folder), tmp_path, Phase("order", 2, Mixture(last=1.0), recipe))
-    assert (again / "model.safetensors").read_bytes() != written
+    again = any_order(str(folder), tmp_path, Phase("order", 2, Mixture(last=1.0, pieces=0.5), recipe, sees=True))
+    first, second = load_file(folder / "model.safetensors"), load_file(again / "model.safetensors")
+    tower = [name for name in first if "vision_tower" in name]
+    assert any(not torch.equal(first[name], second[name]) for name in tower)
+    assert any(not torch.equal(first[name], second[name]) for name in first.keys() - set(tower))
     assert (again / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
 from tools.world.instructions import PARTS, Attempt, Instruction, attempt, scene_and_instruction
 from tools.world.questions import (
     Asked,
     Shown,
     about_one,
+    about_piece,
     about_two,
     became,
     caption,
@@ -19,9 +21,10 @@ from tools.world.questions import (
     numbers,
     places_changed,
     repeat,
+    some_place,
     what_changed,
 )
-from tools.world.scenes import Backgrounds, flaws_of, view
+from tools.world.scenes import SIDE, Backgrounds, Thing, flaws_of, square_of, view
 
 IMAGE = None
 """The sign of an image among the parts of a lesson's opening."""
@@ -35,7 +38,8 @@ class Mixture:
     """The shares of the lessons that show one image alone, and that ask for descriptions of everything only: these are
     short and say most. `looks`: whether descriptions of two images include the second one's looks. `numbers`: the share
     of the questions that are answered by numbers or levels. `repeats`: the share that asks to repeat some words.
-    `last`: the share of the edits whose instruction stands behind the images and not before them."""
+    `last`: the share of the edits whose instruction stands behind the images and not before them. `pieces`: the share
+    of the lessons on one image that show a piece of it alone, enlarged."""
 
     alone: float = 0.25
     descriptive: float = 0.4
@@ -43,6 +47,7 @@ class Mixture:
     numbers: float = 0.0
     repeats: float = 0.0
     last: float = 0.0
+    pieces: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,9 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
         things = before if random.random() < 0.5 else done.after
         shown = Shown("the image", things, flaws_of(things, random))
         image = view(things, background, random, list(shown.flaws.values()))
+        if _by_chance(mixture.pieces, random):
+            cell = some_place(shown, random)
+            return SceneLesson(piece(image, things[cell], cell)[None], (IMAGE, ""), about_piece(shown, cell))
         if descriptive:
             asking: tuple[Asked, ...] = (caption(shown, random), looks(shown, random))
         else:
@@ -117,6 +125,13 @@ def lesson(backgrounds: Backgrounds, random: np.random.Generator, mixture: Mixtu
         )
     is_last = is_edit and _by_chance(mixture.last, random)
     return SceneLesson(images, opening(asked.words if is_edit else None, is_last), asking)
+
+
+def piece(image: np.ndarray, one: Thing | None, cell: int) -> np.ndarray:
+    """The square around a thing, cut out of an image and enlarged to the size of one."""
+    left, top, right, bottom = square_of(one, cell)
+    cut = Image.fromarray(image[top:bottom, left:right])
+    return np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
 def opening(prompt: str | None, last: bool = False) -> tuple[str | None, ...]:

@@ -103,24 +103,36 @@ def _is_there(shown: Shown, random: np.random.Generator) -> Asked | None:
 
 
 def _look(shown: Shown, random: np.random.Generator) -> Asked | None:
-    cell = int(random.integers(4))
-    if shown.flaws and random.random() < 0.7:
-        cell = int(random.choice(list(shown.flaws)))
-    flaw = shown.flaws.get(cell)
-    if flaw is not None and WEAK < flaw.strength < STRONG:
-        return None
-    look = "plain" if flaw is None or flaw.strength <= WEAK else flaw.look
-    return f"How does the {CELLS[cell]} of {shown.name} look?", look
+    cell = some_place(shown, random)
+    look = _named_look(shown.flaws.get(cell))
+    return None if look is None else (f"How does the {CELLS[cell]} of {shown.name} look?", look)
+
+
+def _named_look(flaw: Flaw | None) -> str | None:
+    """The name of a look, "plain" without one; None where it is between strong and weak."""
+    if flaw is None or flaw.strength <= WEAK:
+        return "plain"
+    return flaw.look if flaw.strength >= STRONG else None
+
+
+def about_piece(shown: Shown, cell: int) -> tuple[Asked, ...]:
+    """Questions about the square of a cell, which is all that is seen of an image."""
+    one, look = shown.things[cell], _named_look(shown.flaws.get(cell))
+    described = ("Describe the piece of the image.", "nothing" if one is None else one.words())
+    return (described,) if look is None else (described, ("How does the piece of the image look?", look))
 
 
 def _square(shown: Shown, random: np.random.Generator) -> Asked:
     """Whether a cell has a bright or a dark square, however little it differs."""
-    cell = int(random.integers(4))
-    if shown.flaws and random.random() < 0.7:
-        cell = int(random.choice(list(shown.flaws)))
-    flaw = shown.flaws.get(cell)
+    flaw = shown.flaws.get(cell := some_place(shown, random))
     answer = "none" if flaw is None else "bright" if flaw.step > 0 else "dark"
     return f"Which square has the {CELLS[cell]} of {shown.name}?", answer
+
+
+def some_place(shown: Shown, random: np.random.Generator) -> int:
+    """A cell, mostly one with a flaw."""
+    cell = int(random.integers(4))
+    return int(random.choice(list(shown.flaws))) if shown.flaws and random.random() < 0.7 else cell
 
 
 def looks(shown: Shown, random: np.random.Generator) -> Asked:
