@@ -184,14 +184,21 @@ STUDIES = {
         small_world="pictures",
     ),
     "epaiqa": Study(
-        "edits",
+        "more_edits",
         {
             "overall_quality": "overall_quality",
             "harmony": "harmony",
             "local_naturalness": "local_naturalness",
             "prompt_completion": "prompt_completion",
         },
-        {**EPAIQA, "quantitative_steps": 300, "explained_steps": 600, "evaluate_every": 600},
+        {
+            **EPAIQA,
+            "loss": "cross_entropy+0.5*plcc",
+            "rehearsal": 0.3,
+            "quantitative_steps": 1000,
+            "explained_steps": 1200,
+            "evaluate_every": 400,
+        },
         {**EPAIQA, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},
         {"no grounding stage": {"stages": ("quantitative", "explained")}},
         {"overall": "parts", "explain": False},
