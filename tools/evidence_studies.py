@@ -196,7 +196,7 @@ STUDIES = {
             "loss": "cross_entropy+0.5*plcc",
             "rehearsal": 0.3,
             "quantitative_steps": 1000,
-            "explained_steps": 1200,
+            "explained_steps": 2000,
             "evaluate_every": 400,
         },
         {**EPAIQA, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},

@@ -8,8 +8,9 @@ cores. Its vision tower learns to tell things and looks apart; then, with the to
 describe, to count, to compare and to say where something is. It never sees a label of an edit, and none of the
 photographs that assessors learn from or are tested on. The same call resumes a training that was stopped.
 
-A second backbone continues from the first, in five minutes, with instructions that stand behind the images: of what it
-knows of a pair, the first one uses little where it has not read the instruction before the images.
+A second backbone continues from the first, in twenty minutes, with instructions that stand behind the images, and with
+pieces of an image: of what it knows of a pair, the first one uses little where it has not read the instruction before
+the images, and it has never seen a square enlarged.
 
 This module imports torch at its top.
 """
