@@ -105,8 +105,8 @@ class Study:
 
 DS_IEQA = {"together": True, "loss": "tdrl+plcc", "batch_size": 48, "patience": None}
 EPAIQA = {
-    "grounding_steps": 60, "grounding_learning_rate": 3e-4, "batch_size": 32, "rehearsal": 0.5, "read_weight": 3.0,
-    "level_labels": "soft",
+    "grounding_steps": 60, "grounding_learning_rate": 3e-4, "batch_size": 32, "rehearsal": 0.3, "read_weight": 3.0,
+    "level_labels": "soft", "loss": "cross_entropy+0.5*plcc",
 }  # fmt: skip
 """What the trainings of two studies have in common, whatever their budget."""
 
@@ -191,16 +191,12 @@ STUDIES = {
             "local_naturalness": "local_naturalness",
             "prompt_completion": "prompt_completion",
         },
+        {**EPAIQA, "quantitative_steps": 1000, "explained_steps": 2000, "evaluate_every": 400},
+        {**EPAIQA, "quantitative_steps": 300, "explained_steps": 600, "evaluate_every": 300},
         {
-            **EPAIQA,
-            "loss": "cross_entropy+0.5*plcc",
-            "rehearsal": 0.3,
-            "quantitative_steps": 1000,
-            "explained_steps": 2000,
-            "evaluate_every": 400,
+            "no grounding stage": {"stages": ("quantitative", "explained")},
+            "no correlation term in stage 2": {"loss": "cross_entropy"},
         },
-        {**EPAIQA, "quantitative_steps": 150, "explained_steps": 250, "evaluate_every": 250},
-        {"no grounding stage": {"stages": ("quantitative", "explained")}},
         {"overall": "parts", "explain": False},
         backbone=ANY_ORDER,
     ),
