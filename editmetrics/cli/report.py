@@ -29,8 +29,7 @@ from ..wording import plural
 
 if TYPE_CHECKING:
     from ..report.write import WrittenReport
-    from ..scoring import Results
-    from ..scoring.suite_runs import SuiteRun
+    from ..scoring.suite_results import SuiteResult
     from .score import ScoreOptions
 
 
@@ -130,10 +129,10 @@ def report(
     show_written(written)
 
 
-def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Results, options: ScoreOptions) -> None:
+def report_run(table: Path, report: Path, suites: Sequence[SuiteResult], options: ScoreOptions) -> None:
     """Write the report of the run whose table is `table`, with images wherever the run found them.
 
-    The tables of its suites, `runs`, stand first; `options` are those of the run.
+    The tables of its `suites` stand first; `options` are those of the run.
     """
     from dataclasses import replace
 
@@ -147,7 +146,7 @@ def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Res
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {path for names in (scores.sources, scores.edits) for name in names for path in listed(name)}
     with CountProgress("pictures", options.quiet) as progress:
-        tables, described = suite_tables(runs, results), suites_as_json(runs, results)
+        tables, described = suite_tables(suites), suites_as_json(suites)
         written = write_report(
             scores, report, ReportOptions(trusted=images, first=tables, suite_tables=described), progress.at
         )

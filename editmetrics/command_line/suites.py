@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
+    from ..scoring.suite_results import SuiteResult
     from ..scoring.suite_runs import SuiteRun
     from ..tables.table import Block, DataTable
 
@@ -43,36 +44,42 @@ def chosen_suites(
     return runs, own
 
 
-def suite_blocks(runs: Sequence[SuiteRun], results: Results) -> list[Block]:
-    """Return the benchmarks' tables of a run, with notes and differences, for a terminal."""
+def suite_results(runs: Sequence[SuiteRun], results: Results) -> list[SuiteResult]:
+    """Return the tables of each benchmark of a run."""
     if not runs:
         return []
     from ..scoring.suite_results import suite_result
+
+    return [suite_result(run, results) for run in runs]
+
+
+def suite_blocks(results: Sequence[SuiteResult]) -> list[Block]:
+    """Return the benchmarks' tables with notes and differences, for a terminal."""
+    if not results:
+        return []
     from ..tables.suites import result_blocks
 
-    return [block for run in runs for block in result_blocks(suite_result(run, results))]
+    return [block for result in results for block in result_blocks(result)]
 
 
-def suite_tables(runs: Sequence[SuiteRun], results: Results) -> list[DataTable]:
-    """Return the benchmarks' tables of a run, each complete by itself, for a report."""
-    if not runs:
+def suite_tables(results: Sequence[SuiteResult]) -> list[DataTable]:
+    """Return the benchmarks' tables, each complete by itself, for a report."""
+    if not results:
         return []
-    from ..scoring.suite_results import suite_result
     from ..tables.suites import result_tables
 
-    return [table for run in runs for table in result_tables(suite_result(run, results))]
+    return [table for result in results for table in result_tables(result)]
 
 
-def suites_as_json(runs: Sequence[SuiteRun], results: Results) -> list[dict[str, Any]]:
-    """Return the benchmarks' tables of a run, for programs."""
+def suites_as_json(results: Sequence[SuiteResult]) -> list[dict[str, Any]]:
+    """Return the benchmarks' tables, for programs."""
     from dataclasses import asdict
 
-    from ..scoring.suite_results import suite_result
     from ..suites.explain import differences_of
 
     described = []
-    for run in runs:
-        result = suite_result(run, results)
+    for result in results:
+        run = result.run
         lines = [
             {
                 "table": table.layout.title,

@@ -124,6 +124,15 @@ def arrow(higher_is_better: bool | None) -> str:
     return "" if higher_is_better is None else "↑" if higher_is_better else "↓"
 
 
+def with_arrow(name: str, higher_is_better: bool | None) -> str:
+    """A name with the better direction of its numbers behind it.
+
+    >>> with_arrow("lpips", False), with_arrow("size", None)
+    ('lpips ↓', 'size')
+    """
+    return f"{name} {arrow(higher_is_better)}".rstrip()
+
+
 def number_in(cell: Any) -> float | None:
     """The number that a cell holds, None if it holds none. NaN and infinity are numbers here, by their names.
 

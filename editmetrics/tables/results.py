@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..files.text import arrow
+from ..files.text import with_arrow
 from ..wording import LIKENESS, first_few, plural
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
@@ -44,7 +44,7 @@ def results_blocks(results: Results, written: bool = False) -> Iterator[Block]:
         from .systems import systems_blocks
 
         yield from systems_blocks(
-            comparison, {line.column: f" {arrow(line.dimension.higher_is_better)}".rstrip() for line in summary}
+            comparison, {line.column: with_arrow("", line.dimension.higher_is_better) for line in summary}
         )
     yield from problem_lines(results)
     yield from _notes(results)
@@ -75,7 +75,7 @@ def _summary(lines: list[Summary], best: Mapping[str, str | None]) -> DataTable:
     rows: list[Sequence[Cell]] = []
     previous = None
     for line in lines:
-        name = "" if line.column == previous else f"{line.column} {arrow(line.dimension.higher_is_better)}".rstrip()
+        name = "" if line.column == previous else with_arrow(line.column, line.dimension.higher_is_better)
         previous = line.column
         rows.append(
             [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..files.text import arrow
+from ..files.text import with_arrow
 from .table import Block, Cell, DataTable, TableCell, number, numbers, text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def sets_blocks(results: Results) -> Iterator[Block]:
     rows: list[Sequence[Cell]] = []
     for column in results.columns:
         for dimension in column.metric.dimensions:
-            name = f"{column.names[dimension.name]} {arrow(dimension.higher_is_better)}".rstrip()
+            name = with_arrow(column.names[dimension.name], dimension.higher_is_better)
             for sample, scores in results:
                 score = scores[column.label]
                 ends = score.details.get("interval", {}).get(dimension.name, ())
