@@ -170,7 +170,7 @@ STUDIES = {
             "decoder_steps": 300,
         },
         {
-            "the last layer in place of LSA's": {"lsa": False},
+            "layer 2, LSA's choice on 6,000 edits": {"layer": 2},
             "no contrastive loss": {"contrastive_weight": 0.0},
         },
     ),
