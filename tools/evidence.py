@@ -20,6 +20,7 @@ import logging
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
@@ -36,9 +37,13 @@ from editmetrics.learned_metric import LearnedMetric
 from editmetrics.mllm.folds import Fold
 from tools.evidence_results import BASELINE, FILE, FULL, WHOLE, Summary, Table, row
 from tools.evidence_studies import LABEL, STUDIES, WORLDS, Study
+from tools.proposals import WRITTEN, served
 
 SETTINGS, PAGE = FILE.with_name("settings.json"), FILE.parents[1] / "evidence.md"
 """What the digests of the column `setting` stand for; and the page whose tables are made from the results."""
+
+FIRST_PORT = 47610
+"""Of the server that proposes definitions, for seed 0; the others follow."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,14 @@ class Training:
             metric = cast(LearnedMetric, editmetrics.create_metric(self.name, **options))
             train = list(from_manifest(manifests["train"]))
             first = train[: len(train) * self.examples // WORLDS[self.world].train]
-            metric.fit(
-                first, manifests["validation"], output_dir=output, targets=dict(self.targets),
-                label_scale=(0, 100), preset="toy", dtype="float32", seed=self.seed, baseline=False,
-                **self.study.settings(self.variant),
-            )  # fmt: skip
+            settings = self.study.settings(self.variant)
+            with ExitStack() as stack:
+                if settings.get("optimiser") == WRITTEN:  # at one address for each seed, so that a search resumes
+                    settings["optimiser_endpoint"] = stack.enter_context(served(FIRST_PORT + self.seed))
+                metric.fit(
+                    first, manifests["validation"], output_dir=output, targets=dict(self.targets),
+                    label_scale=(0, 100), preset="toy", dtype="float32", seed=self.seed, baseline=False, **settings,
+                )  # fmt: skip
         return output
 
     def updates(self, root: Path) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.evidence_results import BASELINE, FULL, WHOLE
+from tools.proposals import WRITTEN
 from tools.world.files import SEEDS, write_edits
 from tools.world.pictures import write_pictures
 from tools.world.scenes import CHOOSING, FITTING, LEARNING, TESTING
@@ -125,6 +126,7 @@ STUDIES = {
         },
         {**DS_IEQA, "steps": 200, "evaluate_every": 200},
         {
+            "definitions by FDMPO, six proposals each": {"optimiser": WRITTEN, "trials": 6},
             "cross-entropy in place of TDRL": {"loss": "cross_entropy+plcc"},
             "TDRL without a correlation term": {"loss": "tdrl"},
             "cross-entropy without a correlation term": {"loss": "cross_entropy"},

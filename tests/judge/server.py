@@ -68,8 +68,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
         self.requests: list[Request] = []
         self.replies: list[Reply] = [Reply(completion())]
@@ -91,9 +91,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """A server that answers, inside a `with`; replies that wait are let go at the end."""
-    with Server() as server:
+def running(port: int = 0) -> Iterator[Server]:
+    """A server that answers at a port, or any free one, inside a `with`; replies that wait are let go at the end."""
+    with Server(port) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.released.set()
