@@ -29,7 +29,8 @@ from ..wording import plural
 
 if TYPE_CHECKING:
     from ..report.write import WrittenReport
-    from ..scoring.suite_results import SuiteResult
+    from ..scoring import Results
+    from ..scoring.suite_runs import SuiteRun
     from .score import ScoreOptions
 
 
@@ -129,14 +130,14 @@ def report(
     show_written(written)
 
 
-def report_run(table: Path, report: Path, suites: Sequence[SuiteResult], options: ScoreOptions) -> None:
+def report_run(table: Path, report: Path, runs: Sequence[SuiteRun], results: Results, options: ScoreOptions) -> None:
     """Write the report of the run whose table is `table`, with images wherever the run found them.
 
-    The tables of its `suites` stand first; `options` are those of the run.
+    The tables of its suites, `runs`, stand first; `options` are those of the run.
     """
     from dataclasses import replace
 
-    from ..command_line.suites import suite_tables, suites_as_json
+    from ..command_line.suites import suite_results, suite_tables, suites_as_json
     from ..report.pictures import listed
     from ..report.write import ReportOptions, write_report
     from ..runs.read_scores import read_scores
@@ -146,6 +147,7 @@ def report_run(table: Path, report: Path, suites: Sequence[SuiteResult], options
         scores = replace(scores, notes=[*scores.notes, "the table and the record of this run were not kept (no -o)"])
     images = {path for names in (scores.sources, scores.edits) for name in names for path in listed(name)}
     with CountProgress("pictures", options.quiet) as progress:
+        suites = suite_results(runs, results)
         tables, described = suite_tables(suites), suites_as_json(suites)
         written = write_report(
             scores, report, ReportOptions(trusted=images, first=tables, suite_tables=described), progress.at

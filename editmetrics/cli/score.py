@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ..metric import Metric
     from ..sample import Sample
     from ..scoring import Results
-    from ..scoring.suite_results import SuiteResult
     from ..scoring.suite_runs import SuiteRun
 
 
@@ -210,7 +209,6 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
     not compute a metric (no GPU, no network, an endpoint down): run the same command again; 5 a mean fails --fail-under
     or --fail-over.
     """
-    from ..command_line.suites import suite_results
     from ..data import with_source_as_system
 
     options = ScoreOptions(**values)
@@ -247,12 +245,11 @@ def score(paths: tuple[Path, ...], **values: Any) -> None:
         if report is not None and table is None:  # a report is made from a table and its record
             kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.parquet"
         results = _scored(samples, chosen, kept, about, options)
-        suites = suite_results(runs, results)
-        code = _show(results, about, table, thresholds, options, suites)
+        code = _show(results, about, table, thresholds, options, runs)
         if report is not None and kept is not None:
             from .report import report_run
 
-            report_run(kept, report, suites, options)
+            report_run(kept, report, runs, results, options)
     advise_on_missing(results)
     sys.exit(code)
 
@@ -359,10 +356,9 @@ def _show(
     output: Path | None,
     thresholds: list[Threshold],
     options: ScoreOptions,
-    suites: Sequence[SuiteResult],
+    runs: Sequence[SuiteRun],
 ) -> int:
     """Print the outcome of a run, as tables or for programs, and return the exit code."""
-    from ..command_line.suites import suite_blocks, suites_as_json
     from ..tables.results import results_blocks
     from ..tables.table import error_output, show
 
@@ -382,12 +378,18 @@ def _show(
 
         facts = {"limit": about.get("limit"), "unmatched": about["unmatched"], "output": output and str(output)}
         described = run_as_json(results, facts, checked, code)
-        if suites:
-            described["suites"] = suites_as_json(suites)
+        if runs:
+            from ..command_line.suites import suite_results, suites_as_json
+
+            described["suites"] = suites_as_json(suite_results(runs, results))
         print_json(described)
     if not options.as_json or options.to_standard_output:
         kept = output is not None or options.to_standard_output or options.report is not None
-        blocks = [*results_blocks(results, kept), *(check.line for check in checked), *suite_blocks(suites)]
+        blocks = [*results_blocks(results, kept), *(check.line for check in checked)]
+        if runs:
+            from ..command_line.suites import suite_blocks, suite_results
+
+            blocks += suite_blocks(suite_results(runs, results))
         if options.limit is not None:
             from ..command_line.parts import limit_line
 

@@ -55,8 +55,6 @@ def suite_results(runs: Sequence[SuiteRun], results: Results) -> list[SuiteResul
 
 def suite_blocks(results: Sequence[SuiteResult]) -> list[Block]:
     """Return the benchmarks' tables with notes and differences, for a terminal."""
-    if not results:
-        return []
     from ..tables.suites import result_blocks
 
     return [block for result in results for block in result_blocks(result)]
