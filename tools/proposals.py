@@ -1,7 +1,7 @@
-"""Definitions that a person wrote for the made world, proposed as a chat model would propose them.
+"""Definitions written by hand for the made world, proposed as a chat model would propose them.
 
 The search of `ds_ieqa` asks a chat model for definitions; none that knows this world can be reached. Some of these
-speak in the words of the questions that the backbone was pretrained on, others in those of people.
+speak in the words of the questions that the backbone was pretrained on, others in everyday words.
 """
 
 from __future__ import annotations
