@@ -104,11 +104,11 @@ def _is_there(shown: Shown, random: np.random.Generator) -> Asked | None:
 
 def _look(shown: Shown, random: np.random.Generator) -> Asked | None:
     cell = some_place(shown, random)
-    look = _named_look(shown.flaws.get(cell))
+    look = named_look(shown.flaws.get(cell))
     return None if look is None else (f"How does the {CELLS[cell]} of {shown.name} look?", look)
 
 
-def _named_look(flaw: Flaw | None) -> str | None:
+def named_look(flaw: Flaw | None) -> str | None:
     """The name of a look, "plain" without one; None where it is between strong and weak."""
     if flaw is None or flaw.strength <= WEAK:
         return "plain"
@@ -117,7 +117,7 @@ def _named_look(flaw: Flaw | None) -> str | None:
 
 def about_piece(shown: Shown, cell: int) -> tuple[Asked, ...]:
     """Questions about the square of a cell, which is all that is seen of an image."""
-    one, look = shown.things[cell], _named_look(shown.flaws.get(cell))
+    one, look = shown.things[cell], named_look(shown.flaws.get(cell))
     described = ("Describe the piece of the image.", "nothing" if one is None else one.words())
     return (described,) if look is None else (described, ("How does the piece of the image look?", look))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from editmetrics.mllm.backbone import Backbone
 from tools.world.instructions import scene_and_instruction
-from tools.world.questions import STRONG, WEAK
+from tools.world.questions import named_look
 from tools.world.scenes import COLOURS, LOOKS, SHAPES, Backgrounds, Flaw, Thing, flaws_of, view
 
 NAMES = {
@@ -60,10 +60,9 @@ class Sights(Sequence[Seen]):
 def answers_about(one: Thing | None, flaw: Flaw | None) -> list[int]:
     """The numbers of the answers about a cell, in the order of `NAMES`."""
     shape, colour = (0, 0) if one is None else (1 + SHAPES.index(one.shape), 1 + list(COLOURS).index(one.colour))
-    if flaw is None:
-        return [shape, colour, 0, 0]
-    look = 0 if flaw.strength <= WEAK else 1 + LOOKS.index(flaw.look) if flaw.strength >= STRONG else UNASKED
-    return [shape, colour, look, 1 if flaw.step > 0 else 2]
+    look = named_look(flaw)
+    square = 0 if flaw is None else 1 if flaw.step > 0 else 2
+    return [shape, colour, UNASKED if look is None else NAMES["look"].index(look), square]
 
 
 class SightLearner(nn.Module):
